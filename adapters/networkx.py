@@ -1,0 +1,50 @@
+"""Facts to and from networkx graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import networkx
+
+from graphmem.graph import Fact
+
+
+def to_networkx(facts: Iterable[Fact]) -> networkx.MultiDiGraph:
+    """A MultiDiGraph with one node a name and one edge a fact, keyed by the fact's id; fields become attributes."""
+    graph = networkx.MultiDiGraph()
+    for fact in facts:
+        fields = {
+            "relation": fact.relation,
+            "text": fact.text,
+            "valid_from": fact.valid_from,
+            "valid_to": fact.valid_to,
+            "confidence": fact.confidence,
+            "source": fact.source,
+        }
+        graph.add_edge(fact.subject, fact.object, key=fact.id, **fields)
+    return graph
+
+
+def facts_from_networkx(graph: networkx.Graph, relation: str = "related to") -> Iterator[Fact]:
+    """The edges of any networkx graph as facts. The relation is the edge's ``relation``, ``label`` or ``type``.
+
+    Args:
+        graph: directed or not, multi or not; node keys become names through ``str``.
+        relation: used for edges that carry no such attribute.
+    """
+    for source, target, data in graph.edges(data=True):
+        yield Fact(
+            subject=str(source),
+            relation=str(_first(data, ("relation", "label", "type")) or relation),
+            object=str(target),
+            text=str(data.get("text") or ""),
+            valid_from=data.get("valid_from"),
+            valid_to=data.get("valid_to"),
+            confidence=float(data.get("confidence", 1.0)),
+            source=data.get("source"),
+        )
+
+
+def _first(data: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((data[key] for key in keys if data.get(key)), None)

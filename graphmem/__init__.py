@@ -1,0 +1,85 @@
+"""graphmem: a living graph memory for transformers.
+
+Names are loaded when they are first used, so that ``import graphmem`` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from graphmem.config import FusionConfig, GateConfig, ReaderConfig, RetrievalConfig
+    from graphmem.errors import GraphMemError
+    from graphmem.graph import (
+        AddEdge,
+        AddNode,
+        Edge,
+        Fact,
+        JournalEntry,
+        MergeNodes,
+        Node,
+        Restore,
+        Retire,
+        Subgraph,
+        SupersedeEdge,
+        UpdateNode,
+        WriteDecision,
+    )
+    from graphmem.memory import GraphMemory
+    from graphmem.model import GraphMemoryModel, attach
+    from graphmem.splits import data_split
+
+_HOME = {
+    "GraphMemory": "memory",
+    "GraphMemoryModel": "model",
+    "attach": "model",
+    "GraphMemError": "errors",
+    "data_split": "splits",
+    **dict.fromkeys(("FusionConfig", "GateConfig", "ReaderConfig", "RetrievalConfig"), "config"),
+    **dict.fromkeys(
+        (
+            "AddEdge", "AddNode", "Edge", "Fact", "JournalEntry", "MergeNodes", "Node", "Restore", "Retire",
+            "Subgraph", "SupersedeEdge", "UpdateNode", "WriteDecision",
+        ),
+        "graph",
+    ),
+}  # fmt: skip
+
+__all__ = [
+    "AddEdge",
+    "AddNode",
+    "Edge",
+    "Fact",
+    "FusionConfig",
+    "GateConfig",
+    "GraphMemError",
+    "GraphMemory",
+    "GraphMemoryModel",
+    "JournalEntry",
+    "MergeNodes",
+    "Node",
+    "ReaderConfig",
+    "Restore",
+    "Retire",
+    "RetrievalConfig",
+    "Subgraph",
+    "SupersedeEdge",
+    "UpdateNode",
+    "WriteDecision",
+    "__version__",
+    "attach",
+    "data_split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'graphmem' has no attribute {name!r}")
+    return getattr(import_module(f"graphmem.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

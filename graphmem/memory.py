@@ -1,0 +1,397 @@
+"""GraphMemory: one SQLite file that holds a knowledge graph, and everything a user does with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from graphmem.errors import Closed, InvalidValue, NotFound
+from graphmem.graph import (
+    AddEdge,
+    AddNode,
+    Edit,
+    Fact,
+    JournalEntry,
+    MergeNodes,
+    Node,
+    Retire,
+    SupersedeEdge,
+    TextEncoder,
+    Time,
+    UpdateNode,
+    check_name,
+    to_micros,
+)
+
+if TYPE_CHECKING:
+    import networkx
+    from torch_geometric.data import Data
+
+    from graphmem.graph import GraphStore
+    from graphmem.retrieval import Retrieval, Retriever
+
+Triple = tuple[str, str, str]
+RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
+
+
+class HasEdits(Protocol):
+    """Anything that carries edits: what ``model.read`` returns."""
+
+    @property
+    def edits(self) -> Sequence[Edit]: ...
+
+
+class GraphMemory:
+    """A knowledge graph in one SQLite file, searched by association.
+
+    Every method that changes something says so; each such call is one transaction with one journal entry, which is
+    what it returns, and which ``undo`` takes back.
+
+    Example:
+        >>> memory = GraphMemory.open(":memory:")
+        >>> entry = memory.add("Ada Lovelace", "born in", "London", source="wiki:42")
+        >>> [str(fact) for fact in memory.facts(subject="Ada Lovelace")]
+        ['Ada Lovelace | born in | London']
+    """
+
+    def __init__(self, store: GraphStore, encoder: TextEncoder | str | None = None) -> None:
+        self._store: GraphStore | None = store
+        self._encoder = encoder
+        self._retriever: Retriever | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        encoder: TextEncoder | str | None = None,
+        *,
+        namespace: str = "default",
+        read_only: bool = False,
+    ) -> GraphMemory:
+        """Open the memory at ``path``; it is made if there is none. ``":memory:"`` lives in RAM only.
+
+        Args:
+            path: a file.
+            encoder: a ``TextEncoder``, the path or name of one, or None for all-MiniLM-L6-v2. It is loaded when a
+                search first needs it.
+            namespace: the isolated part of the file to work in.
+            read_only: open without the right to change anything.
+
+        Raises:
+            NotAMemory: a directory, or a file that graphmem did not make.
+            NewerSchema: written by a later version.
+            ReadOnly: the file or its folder cannot be written (and ``read_only`` is False).
+        """
+        from graphmem.storage.sqlite import SQLiteStore
+
+        return cls(SQLiteStore.open(os.fspath(path), namespace=namespace, read_only=read_only), encoder)
+
+    # ---------------------------------------------------------------- parts
+
+    @property
+    def store(self) -> GraphStore:
+        """The store below.
+
+        Raises:
+            Closed: after ``close()``.
+        """
+        if self._store is None:
+            raise Closed("this memory has been closed; open it again with GraphMemory.open(path)")
+        return self._store
+
+    @property
+    def path(self) -> str:
+        """The file, or ``:memory:``."""
+        return self.store.path
+
+    @property
+    def encoder(self) -> TextEncoder:
+        """The text encoder, loaded now if it was not yet."""
+        if self._encoder is None or isinstance(self._encoder, str):
+            from graphmem.resolver import find_encoder
+
+            self._encoder = find_encoder(self._encoder)
+        return self._encoder
+
+    @property
+    def retriever(self) -> Retriever:
+        """The searcher over this memory."""
+        if self._retriever is None:
+            from graphmem.retrieval import Retriever
+
+            self._retriever = Retriever(self.store, self.encoder)
+        return self._retriever
+
+    # ---------------------------------------------------------------- writing
+
+    def add(
+        self,
+        subject: str,
+        relation: str,
+        object: str,
+        *,
+        text: str = "",
+        source: str | None = None,
+        valid_from: Time | None = None,
+        valid_to: Time | None = None,
+        confidence: float = 1.0,
+    ) -> JournalEntry:
+        """Write one fact. A fact that is known already is strengthened, never stored twice.
+
+        Raises:
+            InvalidName: an empty, over-long or unusable name.
+            InvalidTime: a time that cannot be read, or an interval that ends before it starts.
+            InvalidValue: a confidence outside 0..1.
+        """
+        edge = AddEdge(subject, relation, object, text, valid_from, valid_to, confidence, source)
+        return self.store.apply([edge], action="add")
+
+    def add_many(self, facts: Iterable[Triple | Fact], *, source: str | None = None) -> JournalEntry:
+        """Write many facts, triples of names or ``Fact``s, in one transaction: all of them or none.
+
+        Raises:
+            InvalidValue: an item that is neither; the message gives its position. Names and times as in ``add``.
+        """
+        items = list(facts)
+        for position, item in enumerate(items):
+            if not isinstance(item, Fact) and not _is_triple(item):
+                raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
+        if all(not isinstance(item, Fact) for item in items):
+            return self.store.bulk_load([], items, source=source, note=f"{len(items)} facts")
+        edges = [_as_edge(item, source) for item in items]
+        return self.store.apply(edges, action="add", note=f"{len(items)} facts")
+
+    def bulk_load(
+        self,
+        names: Sequence[str],
+        triples: Iterable[Triple],
+        vectors: np.ndarray | None = None,
+        *,
+        source: str | None = None,
+    ) -> JournalEntry:
+        """The fast path of every importer: nodes, facts and their vectors in one transaction.
+
+        Args:
+            names: names of nodes; those that only the triples name are made too.
+            triples: (subject, relation, object) names, any iterable.
+            vectors: float [n, K], one a name, made by this memory's encoder; None to encode when first searched.
+            source: where the facts come from.
+
+        Raises:
+            InvalidVector: the wrong shape, or NaN. Names as in ``add``.
+        """
+        fingerprint = self.encoder.fingerprint if vectors is not None else None
+        return self.store.bulk_load(names, triples, vectors, fingerprint=fingerprint, source=source)
+
+    def add_node(
+        self, name: str, *, kind: str = "entity", text: str = "", aliases: Sequence[str] = (), **attributes: Any
+    ) -> JournalEntry:
+        """Write one node, or add what is given to the node of that name."""
+        return self.store.apply([AddNode(name, kind, text, tuple(aliases), attributes)], action="add")
+
+    def add_alias(self, name: str, *aliases: str) -> JournalEntry:
+        """Let the node ``name`` be found under other names too (one transaction)."""
+        return self.store.apply([UpdateNode(self._need(name).id, add_aliases=aliases)], action="alias")
+
+    def supersede(
+        self,
+        subject: str,
+        relation: str,
+        object: str,
+        *,
+        at: Time | None = None,
+        source: str | None = None,
+        confidence: float = 1.0,
+    ) -> JournalEntry:
+        """Write that the value has changed: facts of this subject and relation end at ``at`` (now), the new one begins.
+
+        Where nothing of the kind is known, the fact is simply added.
+        """
+        new = AddEdge(subject, relation, object, valid_from=at, confidence=confidence, source=source)
+        old = [f for f in self.facts(subject, relation) if f.object != object and f.id is not None]
+        edits: list[Edit] = [SupersedeEdge(f.id, new, at) for f in old if f.id is not None]
+        return self.store.apply(edits or [new], action="supersede")
+
+    def retire(
+        self, subject: str | None = None, relation: str | None = None, object: str | None = None
+    ) -> JournalEntry:
+        """Take the facts that match out of the present; they stay in the past and can be restored by ``undo``.
+
+        Raises:
+            InvalidValue: nothing to match by. NotFound: no fact matches.
+        """
+        if subject is None and relation is None and object is None:
+            raise InvalidValue("retire() needs a subject, a relation or an object: it will not retire everything")
+        found = self.facts(subject, relation, object)
+        if not found:
+            raise NotFound(f"no current fact matches ({subject!r}, {relation!r}, {object!r})")
+        return self.store.apply([Retire(f.id) for f in found if f.id is not None], action="retire")
+
+    def merge(self, keep: str, absorb: str) -> JournalEntry:
+        """Write that two nodes are one: ``absorb``'s facts and names move to ``keep``."""
+        return self.store.apply([MergeNodes(self._need(keep).id, self._need(absorb).id)], action="merge")
+
+    def apply(self, plan: HasEdits | Sequence[Edit], *, note: str = "") -> JournalEntry:
+        """Write a plan of ``model.read``, or a list of edits, in one transaction."""
+        edits = plan if isinstance(plan, Sequence) else plan.edits
+        action = "apply" if isinstance(plan, Sequence) else "read"
+        return self.store.apply(list(edits), action=action, note=note)
+
+    def undo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
+        """Take back one journal entry exactly; the latest one that is not undone when none is given.
+
+        Raises:
+            NotFound: no such entry. Conflict: later entries build on it; undo those first.
+        """
+        return self.store.undo(entry.id if isinstance(entry, JournalEntry) else entry)
+
+    def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
+        """Apply an undone entry again; the latest undone one when none is given."""
+        return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
+
+    # ---------------------------------------------------------------- reading
+
+    def node(self, name: str) -> Node | None:
+        """The node of that name or alias, compared without regard to case and spacing; None if there is none."""
+        return self.store.resolve(check_name(name))
+
+    def facts(
+        self,
+        subject: str | None = None,
+        relation: str | None = None,
+        object: str | None = None,
+        *,
+        as_of: Time | None = None,
+        known_at: Time | None = None,
+        limit: int | None = None,
+    ) -> list[Fact]:
+        """Facts that match, oldest first; unknown names match nothing.
+
+        Args:
+            subject: name or alias of the subject; None for any. Likewise ``relation`` and ``object``.
+            as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
+                it has none, until its ``valid_to``. None: what holds now.
+            known_at: instead, what the memory had been told by that time, right or wrong.
+            limit: at most so many.
+
+        Raises:
+            InvalidTime: ``as_of`` or ``known_at`` cannot be read.
+        """
+        ids: list[int | None] = []
+        for name in (subject, object):
+            node = None if name is None else self.store.resolve(name)
+            if name is not None and node is None:
+                return []
+            ids.append(node.id if node else None)
+        times = {"as_of": to_micros(as_of), "known_at": to_micros(known_at)}
+        return self.store.facts(ids[0], relation, ids[1], limit=limit, **times)
+
+    def retrieve(
+        self, query: str, *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
+    ) -> Retrieval:
+        """Find what the query is about by association.
+
+        Args:
+            query: a question or any text; the things it names are found in it, not given.
+            top_k: how many nodes ``.nodes`` holds.
+            ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
+            as_of: search what held at that time.
+
+        Returns:
+            a Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``.
+        """
+        return self.retriever.retrieve(query, top_k=top_k, ranker=ranker, as_of=to_micros(as_of))
+
+    def history(self, name: str) -> list[JournalEntry]:
+        """Every journal entry that touched the node, oldest first.
+
+        Raises:
+            NotFound: no node of that name.
+        """
+        return self.store.history(self._need(name).id)
+
+    def journal(self, limit: int = 20) -> list[JournalEntry]:
+        """The latest journal entries, newest first."""
+        return self.store.journal(limit)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of nodes, facts, relations, journal entries and vectors, and the size of the file in bytes."""
+        return self.store.stats()
+
+    def encode(self, *, batch: int = 512, progress: bool = True) -> int:
+        """Write vectors for the nodes that have none yet; return how many. Searching does this when it must."""
+        from tqdm import tqdm
+
+        done = 0
+        with tqdm(desc="encoding nodes", unit="node", disable=not progress) as bar:
+            while nodes := self.store.without_vectors(self.encoder.fingerprint, batch):
+                vectors = self.encoder.encode([f"{n.name}. {n.text}" if n.text else n.name for n in nodes])
+                self.store.put_vectors(np.array([n.id for n in nodes]), vectors, self.encoder.fingerprint)
+                done += len(nodes)
+                bar.update(len(nodes))
+        return done
+
+    # ---------------------------------------------------------------- other forms
+
+    def to_networkx(self, *, as_of: Time | None = None) -> networkx.MultiDiGraph:
+        """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
+        from graphmem.adapters.networkx import to_networkx
+
+        return to_networkx(self.facts(as_of=as_of))
+
+    def to_pyg(self) -> Data:
+        """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""
+        from graphmem.adapters.pyg import to_pyg
+
+        return to_pyg(self.store)
+
+    # ---------------------------------------------------------------- life
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        if self._store is not None:
+            self._store.close()
+        self._store = self._retriever = None
+
+    def __enter__(self) -> GraphMemory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return int(self.stats()["facts"])
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(self.facts())
+
+    def __repr__(self) -> str:
+        if self._store is None:
+            return "GraphMemory(closed)"
+        counts = self.stats()
+        return f"GraphMemory({Path(self.path).name!r}, nodes={counts['nodes']:,}, facts={counts['facts']:,})"
+
+    def _need(self, name: str) -> Node:
+        node = self.node(name)
+        if node is None:
+            near = [self.store.node(i).name for i, _ in self.store.search_text(name, limit=3)]
+            hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+            raise NotFound(f"no node named {name!r}{hint}")
+        return node
+
+
+def _is_triple(item: Any) -> bool:
+    return isinstance(item, (tuple, list)) and len(item) == 3 and all(isinstance(part, str) for part in item)
+
+
+def _as_edge(item: Triple | Fact, source: str | None) -> AddEdge:
+    if isinstance(item, Fact):
+        return AddEdge(
+            item.subject, item.relation, item.object, item.text, item.valid_from, item.valid_to, item.confidence,
+            item.source or source,
+        )  # fmt: skip
+    return AddEdge(*item, source=source)
