@@ -1,0 +1,185 @@
+"""From a query to what the memory holds about it: nodes, facts, and the paths that lead to them."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphmem.activation import Budget
+from graphmem.errors import InvalidValue
+from graphmem.graph import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
+from graphmem.rankers import Dense, PageRank, Ranker, Search, Words
+from graphmem.seeds import Seeds, find_seeds
+
+RANKERS = ("gnn", "activation", "ppr", "dense", "bm25")
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalConfig:
+    """How a memory is searched.
+
+    Attributes:
+        budget: bounds of one search.
+        seeds: most nodes a search starts from.
+        damping: of the ``ppr`` ranker.
+        facts: most facts in ``Retrieval.facts``.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    seeds: int = 8
+    damping: float = 0.5
+    facts: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 < self.damping < 1:
+            raise InvalidValue(f"damping must lie between 0 and 1, not {self.damping!r}")
+        if self.seeds < 1 or self.facts < 1:
+            raise InvalidValue(f"seeds and facts must be at least 1, not {self.seeds!r} and {self.facts!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredNode:
+    """A node that a query found. ``score`` is comparable within one retrieval."""
+
+    id: int
+    name: str
+    score: float
+    kind: str = "entity"
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What a query found.
+
+    Attributes:
+        query: as asked.
+        nodes: the best, most relevant first; at most ``top_k``.
+        subgraph: everything activated, most relevant first.
+        seeds: where the search started and what in the query named it.
+        ranker: which ranker made it.
+    """
+
+    query: str
+    nodes: tuple[ScoredNode, ...]
+    subgraph: Subgraph
+    seeds: Seeds
+    ranker: str
+    store: Any = field(repr=False, compare=False)
+    fact_limit: int = 100
+
+    @property
+    def answerable(self) -> float:
+        """Probability that something here answers the query; 0 when nothing was found."""
+        if not len(self.subgraph.node_ids):
+            return 0.0
+        return 1.0 if self.subgraph.answerable is None else float(self.subgraph.answerable)
+
+    @cached_property
+    def facts(self) -> list[Fact]:
+        """Facts of the subgraph, those between the most relevant nodes first."""
+        graph = self.subgraph
+        if not len(graph.edge_ids):
+            return []
+        strength = np.maximum(graph.relevance[graph.edge_index[0]], graph.relevance[graph.edge_index[1]])
+        best = np.argsort(-strength, kind="stable")
+        ids = list(dict.fromkeys(graph.edge_ids[best].tolist()))[: self.fact_limit]
+        return list(self.store.facts_by_id(ids))
+
+    def path_to(self, name: str) -> list[Fact]:
+        """The chain of facts from a seed to the node of that name; empty when it was not reached."""
+        graph = self.subgraph
+        wanted = set(self.store.resolve_many([normalise(name)]).get(normalise(name), ()))
+        ends = [i for i, node in enumerate(graph.node_ids.tolist()) if node in wanted]
+        edges = _chain(graph, ends[0]) if ends else []
+        return list(self.store.facts_by_id(edges)) if edges else []
+
+
+class Retriever:
+    """Searches one memory.
+
+    Args:
+        store: the memory.
+        encoder: makes the vectors of queries, relations and nodes.
+        weights: file of trained weights; None takes the shipped ones where they fit the encoder.
+        config: bounds and sizes.
+    """
+
+    def __init__(
+        self, store: GraphStore, encoder: TextEncoder, weights: str | Path | None = None, *,
+        config: RetrievalConfig | None = None,
+    ) -> None:  # fmt: skip
+        self.store, self.encoder, self.weights = store, encoder, weights
+        self.config = config or RetrievalConfig()
+        self._rankers: dict[str, Ranker] = {}
+
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
+        """Search the memory.
+
+        Args:
+            query: a question or any text.
+            top_k: most nodes in the result's ``nodes``.
+            ranker: one of ``RANKERS``.
+            as_of: search what held at that time instead of now.
+
+        Raises:
+            InvalidValue: no such ranker, or ``top_k`` below 1.
+            InvalidTime: ``as_of`` cannot be read.
+        """
+        if top_k < 1:
+            raise InvalidValue(f"top_k must be at least 1, not {top_k!r}")
+        chosen = self._ranker(ranker)
+        seeds = find_seeds(query, self.store, self.encoder, limit=self.config.seeds)
+        index = self.store.index(as_of=to_micros(as_of))
+        graph = chosen.rank(Search(query, seeds, index, self.store, self.encoder, self.config.budget))
+        names = self.store.names(graph.node_ids[:top_k])
+        nodes = tuple(
+            ScoredNode(int(node), name, float(score))
+            for node, name, score in zip(graph.node_ids, names, graph.relevance, strict=False)
+        )
+        return Retrieval(query, nodes, graph, seeds, ranker, self.store, self.config.facts)
+
+    def _ranker(self, name: str) -> Ranker:
+        if name not in RANKERS:
+            raise InvalidValue(f"no ranker {name!r}; choose one of {', '.join(RANKERS)}")
+        if name not in self._rankers:
+            self._rankers[name] = self._make(name)
+        return self._rankers[name]
+
+    def _make(self, name: str) -> Ranker:
+        if name == "dense":
+            return Dense()
+        if name == "bm25":
+            return Words()
+        if name != "ppr":
+            warnings.warn(f"no trained weights fit this encoder; {name!r} falls back to 'ppr'", stacklevel=4)
+        return PageRank(self.config.damping)
+
+
+def _chain(graph: Subgraph, end: int) -> list[int]:
+    """Fact ids of a shortest chain from any seed to position ``end``; ties go to the more relevant nodes."""
+    seeds = {node for node, _ in graph.seeds}
+    position = {node: i for i, node in enumerate(graph.node_ids.tolist())}
+    starts = [position[node] for node in seeds if node in position]
+    neighbours: dict[int, list[tuple[int, int]]] = {}
+    for a, b, edge in zip(*graph.edge_index.tolist(), graph.edge_ids.tolist(), strict=True):
+        neighbours.setdefault(a, []).append((b, edge))
+        neighbours.setdefault(b, []).append((a, edge))
+    came: dict[int, tuple[int, int]] = {start: (-1, -1) for start in starts}
+    queue = deque(starts)
+    while queue and end not in came:
+        here = queue.popleft()
+        for there, edge in sorted(neighbours.get(here, ())):
+            if there not in came:
+                came[there] = (here, edge)
+                queue.append(there)
+    chain: list[int] = []
+    while end in came and came[end][0] >= 0:
+        end, edge = came[end]
+        chain.append(edge)
+    return chain[::-1]
