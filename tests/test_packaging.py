@@ -28,7 +28,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_module_the_data_and_the_weights(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f"graphmem/{p.name}" for p in (ROOT / "graphmem").glob("*.py")}
-    wanted |= {f"graphmem/{folder}/{p.name}" for folder in ("adapters", "storage") for p in (ROOT / folder).glob("*.py")}
+    wanted |= {
+        f"graphmem/{folder}/{p.name}" for folder in ("adapters", "storage") for p in (ROOT / folder).glob("*.py")
+    }
     wanted |= {f"graphmem/data/{p.name}" for p in (ROOT / "graphmem/data").iterdir() if p.suffix != ".py"}
     wanted |= {str(p.relative_to(ROOT)) for p in (ROOT / "graphmem/weights").rglob("*") if p.is_file()}
     assert sorted(wanted - held) == []
@@ -36,7 +38,18 @@ def test_the_wheel_holds_every_module_the_data_and_the_weights(wheel: Path) -> N
 
 def test_the_wheel_works_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(site),
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True)
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"
