@@ -304,7 +304,7 @@ class GraphMemory:
         Returns:
             a Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``.
         """
-        return self.retriever.retrieve(query, top_k=top_k, ranker=ranker, as_of=to_micros(as_of))
+        return self.retriever.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
 
     def history(self, name: str) -> list[JournalEntry]:
         """Every journal entry that touched the node, oldest first.
