@@ -14,7 +14,7 @@ from graphmem.vocabulary import ADJECTIVES, CLOSED, CULTURES, MONTHS, NOUNS, TRA
 _TRIES = 40
 _SORT: Final = re.compile(r"\b(?:FC|AC|GNU|GT)\b|(?<![A-Za-z])([PFNATYGV#])((?<=[NF])s\b)?(?![a-z])")
 _SUFFIXES: Final = {  # type -> patterns; P place, F family name, N noun, A adjective, T trade, Y year, # number
-    "school": "University of P|P University|P Institute of Technology|F College|P Academy|St F's School|Royal P Academy",
+    "school": "University of P|P University|P Institute of Design|F College|P Academy|St F's School|Royal P School",
     "team": "P United|P Rovers|P City|FC P|Sporting P|the P Ns|AC P|P A Ns",
     "band": "The Ns|The A Ns|A N|F & the Ns|N N|P N Orchestra|F",
     "award": "F Prize|F Medal|P Award|A N Award|Order of the A N|National N Prize|P Prize for A N",

@@ -25,9 +25,12 @@ _SLOTS = {  # field -> the slots that each of its templates holds, exactly once 
 _LEAST = {"paraphrases": 1, "questions": 4, "inverse_questions": 2, "statements": 5, "updates": 0, "ends": 0}
 _CLAUSE = re.compile(r"\b(who|whom|whose|that|which|where)\b")
 _THINGS = frozenset("building painting king ring spring string thing wing clothing meeting recording beginning".split())
+_APPOSED = re.compile(
+    r"\b(with|in|on|from|featuring|containing|by|at|under) the (?!cuisine)\w+( \w+)?$|\b(number|version)$"
+)
 _OPEN_END = frozenset(
     "of in by to from at with on for as under about after into over near through against between beside along behind "
-    "within via inside during around before towards named called".split()
+    "within via inside during around before towards named called a an coloured".split()
 )
 
 
@@ -62,13 +65,17 @@ class Relation:
         """Return the noun phrase for what the relation leads to: "the mother of X", or "the person born in X"."""
         noun = self.inverse_noun if direction else self.noun
         article = "" if noun.split()[0].lower() in ("the", "a", "an") else "the "
-        return f"{article}{noun}{'' if _takes_argument(noun) else ' of'} {argument}"
+        if noun.endswith((" a", " an")):
+            noun = noun.rsplit(" ", 1)[0] + (" an" if argument[:1].lower() in tuple("aeiou") else " a")
+        return f"{article}{noun}{'' if _takes_argument(noun, direction) else ' of'} {argument}"
 
 
-def _takes_argument(noun: str) -> bool:
+def _takes_argument(noun: str, direction: int) -> bool:
+    """Whether a noun phrase runs straight on into its argument, without "of"."""
     *before, last = noun.split()
-    participle = bool(before) and last.endswith("ing") and last not in _THINGS
-    return participle or last in _OPEN_END or bool(_CLAUSE.search(noun))
+    participle = bool(before and direction) and last.endswith("ing") and last not in _THINGS
+    apposed = bool(direction) and bool(_APPOSED.search(noun))
+    return participle or apposed or last in _OPEN_END or bool(_CLAUSE.search(noun))
 
 
 def load_lexicon(path: str | Path | None = None) -> list[Relation]:
@@ -120,7 +127,7 @@ def _check_field(name: str, value: Any, where: str) -> None:
     for template in value if name in _SLOTS else ():
         slots = _SLOT.findall(template)
         if set(slots) != _SLOTS[name] or len(slots) != len(_SLOTS[name]):
-            wanted = " ".join("{%s}" % slot for slot in sorted(_SLOTS[name]))
+            wanted = " ".join("{" + slot + "}" for slot in sorted(_SLOTS[name]))
             raise InvalidValue(f"{where}: {name} must hold {wanted} once each and nothing else: {template!r}")
 
 

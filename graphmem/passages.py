@@ -35,7 +35,8 @@ _RUMOURS: Final = (
     "An anonymous post alleges that {}.", "It is sometimes said that {}.",
 )  # fmt: skip
 _DENIALS: Final = (
-    "It is not true that {}.", "Contrary to what you may have read, it is false that {}.", "No, it is not the case that {}.",
+    "It is not true that {}.", "Contrary to what you may have read, it is false that {}.",
+    "No, it is not the case that {}.",
     "The record shows it is untrue that {}.", "It was never the case that {}.", "Nobody should believe that {}.",
 )  # fmt: skip
 _CHECKS: Final = ("Is it true that {}?", "Can you confirm that {}?", "Do you know whether {}?", "Is it right that {}?")

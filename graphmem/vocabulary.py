@@ -72,7 +72,7 @@ CULTURES: Final = tuple(tuple(tuple(part.split()) for part in sounds.split("|"))
 
 ADJECTIVES: Final = tuple(
     "Last First Silent Hidden Broken Golden Silver Crimson Pale Distant Quiet Burning Frozen Endless Lost Hollow "
-    "Secret Wild Gentle Bitter Second Bright Dark Northern Southern Little Great Old New Long White Black Red Blue".split()
+    "Secret Wild Gentle Bitter Second Bright Dark Northern Southern Little Great Old New Long White Black Red".split()
 )
 NOUNS: Final = tuple(
     "Harbour Garden River Lantern Winter Summer Mirror Window Letter Orchard Shadow Bridge Island Mountain Forest "

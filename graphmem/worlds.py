@@ -16,7 +16,8 @@ from graphmem.lexicon import Relation, load_lexicon, parse_relation, split_relat
 from graphmem.passages import Event, Passage, Teller, capitalise, fill, replay
 
 __all__ = [
-    "Event", "Passage", "Relation", "World", "WorldQuestion", "load_lexicon", "parse_relation", "replay", "split_relations",
+    "Event", "Passage", "Relation", "World", "WorldQuestion",
+    "load_lexicon", "parse_relation", "replay", "split_relations",
 ]  # fmt: skip
 
 MAX_ANSWERS = 12
@@ -67,9 +68,7 @@ class World:
         self._arcs: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for subject, relation, object in self.triples:
             if relation not in self.relations:
-                raise InvalidValue(
-                    f"no relation {relation!r} among the {len(self.relations)} given; pass it in `relations`"
-                )
+                raise InvalidValue(f"no relation {relation!r} among the {len(self.relations)} given; add it to them")
             for start, direction, end in self._both_ways(subject, relation, object):
                 if (start, relation, direction) not in self._ends:
                     self._arcs[start].append((relation, direction))
