@@ -110,7 +110,8 @@ def parse_relation(line: str, where: str = "relation") -> Relation:
         raise InvalidValue(f"{where}: fields missing or unknown: {wrong}; a relation has exactly {names}")
     for name, value in row.items():
         _check_field(name, value, where)
-    return Relation(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return Relation(**values)
 
 
 def _check_field(name: str, value: Any, where: str) -> None:

@@ -2,60 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from random import Random
 from typing import Final
 
 from graphmem.lexicon import Relation
-from graphmem.vocabulary import MONTHS
+from graphmem.phrases import (
+    CHATTER,
+    CHECKS,
+    CONJUNCTIONS,
+    CORRECTIONS,
+    DENIALS,
+    PRONOUN_FORMS,
+    PRONOUNS,
+    RUMOURS,
+    agree,
+    capitalise,
+    clause,
+    fill,
+    moment,
+    pronoun,
+    short_name,
+)
 
 Triple = tuple[str, str, str]
 Mention = tuple[int, int, str]
-Spans = list[tuple[int, int, str]]
 
 KINDS: Final = ("statement", "update", "end", "negation", "question", "hearsay", "chatter")
 _KIND_WEIGHTS: Final = (60, 10, 7, 6, 6, 6, 5)
 ASSERTING: Final = frozenset({"statement", "update", "end"})
 """Kinds whose triples the text vouches for; the others only speak of them."""
-
-_SLOT = re.compile(r"\{(\w+)\}")
-_PAST = re.compile(r"^\S* ?(was|were|became|won|got|left|went|took|moved|joined|\w+ed|wrote|began|married|had)\b")
-_PRESENT = re.compile(r"^ (is|lives|works|has|plays|owns|belongs|leads|runs|speaks)\b")
-_PRONOUNS: Final = {"He": "His", "She": "Her", "They": "Their", "It": "Its"}
-_PRONOUN_FORMS: Final = frozenset(w for pair in _PRONOUNS.items() for word in pair for w in (word, word.lower()))
-_PLURAL: Final = {"was": "were", "is": "are", "has": "have", "does": "do", "goes": "go"}
-_ADVERBS: Final = frozenset("now also still currently once first later never always often usually".split())
-_RUMOURS: Final = (
-    "Rumour has it that {}.", "I heard somewhere that {}, but I am not sure.", "Some people claim that {}.",
-    "Apparently {}, though nobody has confirmed it.", "A friend of a friend says that {}.", "Maybe {}?",
-    "An anonymous post alleges that {}.", "It is sometimes said that {}.",
-)  # fmt: skip
-_DENIALS: Final = (
-    "It is not true that {}.", "Contrary to what you may have read, it is false that {}.",
-    "No, it is not the case that {}.",
-    "The record shows it is untrue that {}.", "It was never the case that {}.", "Nobody should believe that {}.",
-)  # fmt: skip
-_CHECKS: Final = ("Is it true that {}?", "Can you confirm that {}?", "Do you know whether {}?", "Is it right that {}?")
-_CORRECTIONS: Final = (
-    "Correction: {}",
-    "I was wrong before: {}",
-    "Please note the change: {}",
-    "Update: {}",
-    "Actually, {}",
-)
-_CHATTER: Final = (
-    "Thanks, that was very helpful!", "What a lovely day it is.", "Can you make that shorter, please?", "Hello there!",
-    "I have no idea what to cook tonight.", "Let us talk about {s} later.", "Hmm, give me a second.", "Tell me a joke.",
-    "I was just thinking about {s}.", "Sorry, I got distracted.", "Is {s} interesting, do you think?", "OK, go on.",
-    "If {s} were here, things would be different.", "Imagine a story in which {s} can fly.", "I really like {s}.",
-    "The weather has been awful all week.", "Could you say that again?", "Someone mentioned {s} yesterday.",
-    "I wonder what {s} would make of {o}.", "{s} and {o} both came up in the quiz.", "Good morning! How are you?",
-)  # fmt: skip
-_AGREED: Final = ("and", "and also", "and")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +91,6 @@ def replay(known: Iterable[Triple], events: Iterable[Event]) -> Iterator[tuple[E
         state.update(event.added)
 
 
-def capitalise(text: str) -> str:
-    """Return the text with its first letter large, the rest untouched."""
-    return text[:1].upper() + text[1:]
-
-
-def fill(template: str, values: Mapping[str, str]) -> tuple[str, Spans]:
-    """Put values into a template's slots, minding "a" and "an"; returns the text and (start, end, slot) of each."""
-    text, spans, last = "", [], 0
-    for slot in _SLOT.finditer(template):
-        text += template[last : slot.start()]
-        value, last = values[slot[1]], slot.end()
-        text = re.sub(r"\b([Aa])n? $", rf"\1{'n' if value[:1].lower() in 'aeiouáéèöåø' and value[:1] else ''} ", text)
-        spans.append((len(text), len(text) + len(value), slot[1]))
-        text += value
-    return text + template[last:], spans
-
-
-def short_name(name: str) -> str:
-    """Return the last word of a person's name."""
-    return name.split()[-1]
-
-
-def pronoun(name: str, kind: str) -> str:
-    """Return the pronoun of a name, the same each time: It for things, else He, She or They."""
-    if kind not in ("person", "character"):
-        return "It"
-    return ("He", "She", "He", "She", "They")[blake2b(name.encode(), digest_size=1).digest()[0] % 5]
-
-
 class Draft:
     """A text under construction: sentences, the names in them, and what they say."""
 
@@ -153,7 +102,7 @@ class Draft:
     def add(self, template: str, values: Mapping[str, str], shown: Mapping[str, str]) -> None:
         """Append a filled template. ``shown`` replaces a slot's value by its surface; a pronoun is no mention."""
         text, spans = fill(template, {**values, **shown})
-        hidden = {slot for slot, surface in shown.items() if surface in _PRONOUN_FORMS}
+        hidden = {slot for slot, surface in shown.items() if surface in PRONOUN_FORMS}
         gap = " " if self.text and not self.text.endswith((" ", "(")) else ""
         base = len(self.text) + len(gap)
         self.text += gap + capitalise(text)
@@ -241,7 +190,7 @@ class Teller:
         when = None
         dated = self.kind_of[triple[2]] in ("year", "date", "number") or any(c.isdigit() for c in template)
         if template.startswith("{s} ") and not dated and rng.random() < 0.25:
-            lead, when = _moment(rng, template[3:])
+            lead, when = moment(rng, template[3:])
             template = lead + template
         shown: dict[str, str] = {}
         if told == triple[0]:
@@ -256,9 +205,9 @@ class Teller:
             word = pronoun(name, kind)
             lead, _, rest = template.partition("{s}")
             if rest.startswith("'s ") and (not lead or lead.endswith(", ")):
-                own = _PRONOUNS[word]
+                own = PRONOUNS[word]
                 return lead + "{s}" + rest[2:], {"s": own.lower() if lead else own}
-            agreed = _agree(rest) if word == "They" else rest
+            agreed = agree(rest) if word == "They" else rest
             if not lead and rest.startswith(" ") and agreed is not None:
                 return "{s}" + agreed, {"s": word}
         elif chance < 0.75 and kind == "person" and len(name.split()) > 1:
@@ -284,7 +233,7 @@ class Teller:
         left, right = rng.choice(one), rng.choice(two).replace("{o}", "{p}")
         who = "who" if self.kind_of[first[0]] in ("person", "character") else "which"
         clause = rng.random() < 0.5 and "," not in right
-        template = f"{{s}}, {who} {left}, {right}." if clause else f"{{s}} {left} {rng.choice(_AGREED)} {right}."
+        template = f"{{s}}, {who} {left}, {right}." if clause else f"{{s}} {left} {rng.choice(CONJUNCTIONS)} {right}."
         word = pronoun(first[0], self.kind_of[first[0]])
         shown: dict[str, str] = {"s": word} if told == first[0] and not clause and word != "They" else {}
         draft.add(template, {"s": first[0], "o": first[2], "p": second[2]}, shown)
@@ -307,7 +256,7 @@ class Teller:
             return None
         template, when = rng.choice(templates), None
         if template.startswith("{s} ") and rng.random() < 0.35:
-            lead, when = _moment(rng, template[3:])
+            lead, when = moment(rng, template[3:])
             template = lead + template
         draft = Draft()
         draft.add(template, {"s": triple[0], "o": triple[2], "old": old}, {})
@@ -331,8 +280,8 @@ class Teller:
         if kind == "question" and rng.random() < 0.5:
             draft.add(rng.choice(relation.questions), values, {})
             return draft.passage(kind)
-        frame = rng.choice({"negation": _DENIALS, "hearsay": _RUMOURS, "question": _CHECKS}[kind])
-        draft.add(frame.format(_clause(rng.choice(relation.statements))), values, {})
+        frame = rng.choice({"negation": DENIALS, "hearsay": RUMOURS, "question": CHECKS}[kind])
+        draft.add(frame.format(clause(rng.choice(relation.statements))), values, {})
         draft.facts.append((triple, None, None))
         return draft.passage(kind)
 
@@ -340,7 +289,7 @@ class Teller:
         """Return a passage that states one fact as a correction of what was held before."""
         draft = Draft()
         body = rng.choice(self.relations[triple[1]].statements)
-        draft.add(rng.choice(_CORRECTIONS).format(_clause(body) + "."), {"s": triple[0], "o": triple[2]}, {})
+        draft.add(rng.choice(CORRECTIONS).format(clause(body) + "."), {"s": triple[0], "o": triple[2]}, {})
         draft.facts.append((triple, None, None))
         return draft.passage("statement")
 
@@ -348,7 +297,7 @@ class Teller:
         """Return talk that says nothing worth keeping."""
         draft = Draft()
         one, two = rng.sample(self.subjects, 2) if len(self.subjects) > 1 else (self.subjects[0],) * 2
-        draft.add(rng.choice(_CHATTER), {"s": one, "o": two}, {})
+        draft.add(rng.choice(CHATTER), {"s": one, "o": two}, {})
         return draft.passage("chatter")
 
     def stream(self, rng: Random, n: int, known: Sequence[Triple]) -> list[Event]:
@@ -357,40 +306,3 @@ class Teller:
 
         stream = Stream(self, rng, known)
         return [stream.event() for _ in range(n)] if self.triples else []
-
-
-def _clause(sentence: str) -> str:
-    """Return a sentence as it stands after "that": its full stop gone, its first word small unless it is a name."""
-    body = sentence.rstrip(". ")
-    return body if body.startswith("{") else body[:1].lower() + body[1:]
-
-
-def _agree(rest: str) -> str | None:
-    """Return what follows "They": the first verb in the plural, or None where it is hard to find."""
-    word, _, tail = rest[1:].partition(" ")
-    if word in _ADVERBS or word.endswith(("ly", ",")) or not word.isalpha():
-        return None
-    if word in _PLURAL:
-        word = _PLURAL[word]
-    elif word.endswith("ies"):
-        word = word[:-3] + "y"
-    elif word.endswith(("ches", "shes", "sses", "xes")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith("ss"):
-        word = word[:-1]
-    return f" {word} {tail}"
-
-
-def _moment(rng: Random, rest: str) -> tuple[str, str | None]:
-    """Return a leading phrase of time that suits the verb, and its ISO form; no phrase where none does."""
-    year, month, day = rng.randint(1750, 2025), rng.randint(1, 12), rng.randint(1, 28)
-    if _PRESENT.match(rest):
-        return rng.choice((f"As of {year}, ", f"From {year} on, ")), str(year)
-    if not _PAST.match(rest):
-        return "", None
-    name, chance = MONTHS[month - 1], rng.random()
-    if chance < 0.6:
-        return f"In {year}, ", str(year)
-    if chance < 0.8:
-        return f"In {name} {year}, ", f"{year}-{month:02d}"
-    return rng.choice((f"On {day} {name} {year}, ", f"On {name} {day}, {year}, ")), f"{year}-{month:02d}-{day:02d}"

@@ -83,7 +83,8 @@ class Stream:
         own = [t for t in self.teller.about[first[0]] if t != first and (t in self.current or not self._clashes(t))]
         more = self.rng.sample(own, min(len(own), self.rng.choice((0, 0, 1, 2))))
         passage = self.teller.state(self.rng, [first, *more])
-        labels, added = [], []
+        labels: list[str] = []
+        added: list[Triple] = []
         for triple in passage.triples:
             fresh = triple not in self.current and not any(triple[:2] == t[:2] and self._functional(t) for t in added)
             labels.append("add" if fresh else "skip")

@@ -13,7 +13,8 @@ import numpy as np
 from graphmem.errors import InvalidValue
 from graphmem.invented import Inventor
 from graphmem.lexicon import Relation, load_lexicon, parse_relation, split_relations
-from graphmem.passages import Event, Passage, Teller, capitalise, fill, replay
+from graphmem.passages import Event, Passage, Teller, replay
+from graphmem.phrases import capitalise, fill
 
 __all__ = [
     "Event", "Passage", "Relation", "World", "WorldQuestion",
@@ -134,7 +135,8 @@ class World:
     ) -> list[WorldQuestion]:
         """Return ``n`` questions of the given numbers of hops, a share of them with no answer in this world."""
         rng = as_random(rng)
-        topics, made = list(self._arcs), []
+        topics = list(self._arcs)
+        made: list[WorldQuestion] = []
         while len(made) < n and topics:
             empty = rng.random() < unanswerable
             found = next(
@@ -159,7 +161,10 @@ class World:
                 return None
             path.append(step)
             frontier = self.walk(topic, path)
-            if len(frontier) > MAX_ANSWERS or (not frontier and not (empty and hop == hops - 1)):
+            last = hop == hops - 1
+            if len(frontier) > MAX_ANSWERS or (not frontier and not (empty and last)):
+                return None
+            if not last and self.kind_of[frontier[0]] == "number":  # equal numbers may measure different things
                 return None
         return WorldQuestion(self._ask(rng, topic, path), topic, frontier, tuple(path), hops)
 
