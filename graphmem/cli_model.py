@@ -1,0 +1,149 @@
+"""Commands that need a model or a search: ask, read, picture, demo, evaluate, train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphmem.cli import as_json, emit, main, memory_file, namespace, open_memory
+
+if TYPE_CHECKING:
+    from graphmem.graph import WriteDecision
+    from graphmem.memory import GraphMemory
+    from graphmem.model import GraphMemoryModel
+
+base_model = click.option(
+    "--model", "base", default="smollm2-135m", show_default=True,
+    help="Base model: a folder, a hub name, or the name of a packaged model.",
+)  # fmt: skip
+weights_folder = click.option(
+    "--weights", type=click.Path(exists=True), help="Trained weights; the shipped ones if left out."
+)
+out_folder = click.option("--out", type=click.Path(path_type=Path), help="Also write the result there, as JSON.")
+
+
+def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemoryModel:
+    """The base model with the memory attached."""
+    from graphmem.model import GraphMemoryModel
+
+    with click.progressbar(length=1, label=f"loading {base}", file=click.get_text_stream("stderr")) as bar:
+        model = GraphMemoryModel.from_pretrained(base, weights, memory=memory)
+        bar.update(1)
+    return model
+
+
+@main.command()
+@memory_file
+@click.argument("question")
+@base_model
+@weights_folder
+@click.option("--as-of", help="Answer from what held at that time.")
+@click.option("--facts/--no-facts", "show_facts", default=True, help="Show the facts that lead to the answer.")
+@namespace
+@as_json
+def ask(
+    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, namespace: str,
+    json_: bool,
+) -> None:  # fmt: skip
+    """Ask the model QUESTION, with the memory attached."""
+    with open_memory(db, namespace=namespace) as memory:
+        answer = load_model(memory, base, weights).ask(question, as_of=as_of)
+        path = answer.retrieval.path_to(answer.text)
+    if json_:
+        return emit({"question": question, "answer": answer.text, "path": path, "answerable": answer.answerable})
+    click.echo(answer.text)
+    for fact in path if show_facts else ():
+        click.echo(f"  because {fact}")
+
+
+@main.command()
+@memory_file
+@click.argument("text", required=False)
+@click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file.")
+@click.option("--apply", "apply_", is_flag=True, help="Write what the gate decides; otherwise only show it.")
+@click.option("--source", help="Where the text comes from.")
+@base_model
+@weights_folder
+@namespace
+@as_json
+def read(
+    db: str, text: str | None, file: Path | None, apply_: bool, source: str | None, base: str, weights: str | None,
+    namespace: str, json_: bool,
+) -> None:  # fmt: skip
+    """Let the model read TEXT (or --file) and show what it would write."""
+    if (text is None) == (file is None):
+        raise click.UsageError("give either TEXT or --file")
+    words = text if text is not None else read_text_file(file)
+    with open_memory(db, namespace=namespace) as memory:
+        plan = load_model(memory, base, weights).read(words, source=source or (str(file) if file else None))
+        entry = memory.apply(plan) if apply_ and plan.edits else None
+    if json_:
+        return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})
+    for decision in plan.decisions:
+        click.echo(decision_line(decision))
+    if not plan.decisions:
+        click.echo("nothing to remember was found")
+    elif entry:
+        click.echo(f"written as journal entry {entry.id}; take it back with: graphmem undo {db} {entry.id}")
+
+
+def read_text_file(file: Path | None) -> str:
+    """The file's text.
+
+    Raises:
+        InvalidValue: it is not UTF-8; the message says at which byte.
+    """
+    from graphmem.errors import InvalidValue
+
+    assert file is not None
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidValue(f"{file} is not UTF-8 (byte {error.start}); convert it first, e.g. with iconv") from None
+
+
+def decision_line(decision: WriteDecision) -> str:
+    """One line: what is done with which fact, how sure the gate is, how surprised the model was."""
+    return f"{decision.action:<6} {decision.fact}  (gate {decision.gate:.2f}, surprise {decision.surprise:.2f} nats)"
+
+
+@main.command()
+@memory_file
+@click.argument("query")
+@click.option("-o", "--output", default="subgraph.html", show_default=True, type=click.Path(path_type=Path))
+@click.option("--answer", help="Draw the way to this node; to the best one if left out.")
+@click.option("--as-of", help="Search what held at that time.")
+@namespace
+def picture(db: str, query: str, output: Path, answer: str | None, as_of: str | None, namespace: str) -> None:
+    """Draw what QUERY activates, as an HTML file."""
+    from graphmem.picture import save_picture
+
+    with open_memory(db, namespace=namespace) as memory:
+        found = memory.retrieve(query, top_k=50, as_of=as_of)
+        click.echo(save_picture(found, output, answer=answer))
+
+
+@main.command()
+@click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=".", help="Where to write.")
+@click.option("--full", is_flag=True, help="All 129,233 facts instead of a connected part.")
+@click.option("--quick", is_flag=True, help="Score fewer questions.")
+@base_model
+def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
+    """Show the whole thing at work on the WikiMovies graph."""
+    from graphmem.demo import run_demo
+
+    run_demo(folder, full=full, quick=quick, base=base)
+
+
+def write_result(result: Any, out: Path | None) -> None:
+    """Write a result as JSON where the user asked for it."""
+    import json
+
+    from graphmem.cli import _plain
+
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=2, default=_plain, ensure_ascii=False) + "\n", encoding="utf-8")
+        click.echo(f"written to {out}", err=True)
