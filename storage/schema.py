@@ -1,0 +1,165 @@
+"""The tables of a memory file, written down once.
+
+A file is known by SQLite's ``application_id``; ``user_version`` is the schema's version. Rows are journalled as whole
+images, so ``COLUMNS`` fixes their order. ``relations``, ``sources``, ``namespaces`` and ``encoders`` are dictionaries:
+they only ever grow and carry no facts, so they are left out of the journal.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x67_6D_65_6D
+"""``gmem`` in ASCII."""
+
+SCHEMA_VERSION = 1
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "nodes": (
+        "id", "ns", "name", "norm", "kind", "text", "attributes", "strength", "created_at", "retired_at", "state",
+    ),
+    "aliases": ("ns", "norm", "node", "alias"),
+    "edges": (
+        "id", "ns", "src", "rel", "dst", "valid_from", "valid_to", "recorded_at", "retired_at", "confidence",
+        "strength", "source", "text", "attributes",
+    ),
+    "edge_sources": ("edge", "source", "at"),
+}  # fmt: skip
+"""Journalled tables and the order of the columns in their row images."""
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "nodes": ("id",),
+    "aliases": ("ns", "norm", "node"),
+    "edges": ("id",),
+    "edge_sources": ("edge", "source"),
+}
+"""Primary key of each journalled table."""
+
+EDGE_INDEXES = {
+    "edges_out": "CREATE INDEX edges_out ON edges(src, rel, dst)",
+    "edges_in": "CREATE INDEX edges_in ON edges(dst, rel)",
+}
+
+NODE_INDEXES = {"nodes_by_norm": "CREATE UNIQUE INDEX nodes_by_norm ON nodes(ns, norm)"}
+
+TABLES = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE namespaces(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE nodes(
+    id INTEGER PRIMARY KEY,
+    ns INTEGER NOT NULL REFERENCES namespaces(id),
+    name TEXT NOT NULL,
+    norm TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'entity',
+    text TEXT NOT NULL DEFAULT '',
+    attributes TEXT,
+    strength REAL NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER,
+    state BLOB
+);
+CREATE TABLE aliases(
+    ns INTEGER NOT NULL,
+    norm TEXT NOT NULL,
+    node INTEGER NOT NULL REFERENCES nodes(id),
+    alias TEXT NOT NULL,
+    PRIMARY KEY(ns, norm, node)
+) WITHOUT ROWID;
+CREATE INDEX aliases_by_node ON aliases(node);
+CREATE TABLE relations(
+    id INTEGER PRIMARY KEY,
+    ns INTEGER NOT NULL REFERENCES namespaces(id),
+    name TEXT NOT NULL,
+    norm TEXT NOT NULL,
+    UNIQUE(ns, norm)
+);
+CREATE TABLE sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE edges(
+    id INTEGER PRIMARY KEY,
+    ns INTEGER NOT NULL,
+    src INTEGER NOT NULL REFERENCES nodes(id),
+    rel INTEGER NOT NULL REFERENCES relations(id),
+    dst INTEGER NOT NULL REFERENCES nodes(id),
+    valid_from INTEGER,
+    valid_to INTEGER,
+    recorded_at INTEGER NOT NULL,
+    retired_at INTEGER,
+    confidence REAL NOT NULL DEFAULT 1,
+    strength REAL NOT NULL DEFAULT 1,
+    source INTEGER REFERENCES sources(id),
+    text TEXT NOT NULL DEFAULT '',
+    attributes TEXT
+);
+CREATE TABLE edge_sources(
+    edge INTEGER NOT NULL REFERENCES edges(id),
+    source INTEGER NOT NULL REFERENCES sources(id),
+    at INTEGER NOT NULL,
+    PRIMARY KEY(edge, source)
+) WITHOUT ROWID;
+CREATE TABLE journal(
+    id INTEGER PRIMARY KEY,
+    ns INTEGER NOT NULL REFERENCES namespaces(id),
+    at INTEGER NOT NULL UNIQUE,
+    action TEXT NOT NULL,
+    note TEXT NOT NULL DEFAULT '',
+    undone INTEGER NOT NULL DEFAULT 0,
+    target INTEGER REFERENCES journal(id),
+    changes BLOB NOT NULL,
+    chain BLOB NOT NULL
+);
+CREATE TABLE journal_parts(
+    entry INTEGER NOT NULL REFERENCES journal(id),
+    part INTEGER NOT NULL,
+    changes BLOB NOT NULL,
+    PRIMARY KEY(entry, part)
+);
+CREATE TABLE journal_ranges(
+    entry INTEGER NOT NULL REFERENCES journal(id),
+    what TEXT NOT NULL CHECK(what IN ('nodes', 'edges')),
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY(entry, what)
+) WITHOUT ROWID;
+CREATE TABLE touched(
+    node INTEGER NOT NULL,
+    entry INTEGER NOT NULL REFERENCES journal(id),
+    PRIMARY KEY(node, entry)
+) WITHOUT ROWID;
+CREATE TABLE encoders(id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, dim INTEGER NOT NULL);
+CREATE TABLE vectors(
+    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE,
+    encoder INTEGER NOT NULL REFERENCES encoders(id),
+    data BLOB NOT NULL
+);
+CREATE TABLE access(
+    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE,
+    count INTEGER NOT NULL,
+    at INTEGER NOT NULL
+);
+CREATE VIEW node_texts AS
+    SELECT id, name,
+        coalesce((
+            SELECT group_concat(alias, ' | ') FROM (SELECT alias FROM aliases WHERE node = nodes.id ORDER BY norm)
+        ), '') AS aliases, text
+    FROM nodes;
+CREATE VIRTUAL TABLE node_fts USING fts5(
+    name, aliases, text, content='node_texts', content_rowid='id', tokenize="unicode61 remove_diacritics 2"
+);
+CREATE VIEW edge_texts AS SELECT id, text FROM edges WHERE text <> '';
+CREATE VIRTUAL TABLE edge_fts USING fts5(
+    text, content='edge_texts', content_rowid='id', tokenize="unicode61 remove_diacritics 2"
+);
+"""
+
+FIRST_ROWS = "INSERT INTO meta(key, value) VALUES ('next_node', 1), ('next_edge', 1), ('next_entry', 1)"
+
+
+def statements() -> list[str]:
+    """Every statement that makes an empty memory, in order; run them in one transaction."""
+    tables = [part.strip() for part in TABLES.split(";\n") if part.strip()]
+    return [
+        *tables,
+        *NODE_INDEXES.values(),
+        *EDGE_INDEXES.values(),
+        FIRST_ROWS,
+        f"PRAGMA application_id = {APPLICATION_ID}",
+        f"PRAGMA user_version = {SCHEMA_VERSION}",
+    ]

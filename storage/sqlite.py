@@ -1,0 +1,399 @@
+"""The store: one SQLite file that holds a graph, its history and its vectors.
+
+The class is the contract of ``graphmem.graph.GraphStore``; how rows change is in ``edits``, how they are remembered
+in ``recorder`` and ``journal``, how they are read in ``reading``, ``search``, ``vectors`` and ``views``.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+from graphmem.errors import InvalidValue, InvalidVector, NotFound
+from graphmem.graph import Edge, Edit, Fact, JournalEntry, Node, check_name, from_micros, normalise
+from graphmem.storage import bulk, journal, reading, search
+from graphmem.storage import vectors as vector_rows
+from graphmem.storage.connection import Connection, now_micros
+from graphmem.storage.edits import Editor
+from graphmem.storage.index import CSRIndex
+from graphmem.storage.recorder import Recorder
+from graphmem.storage.values import as_id, as_ids, check_text
+from graphmem.storage.views import Views
+
+
+class SQLiteStore:
+    """A durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self.connection = connection
+        self.path = connection.path
+        self.namespace = check_name(namespace, "namespace")
+        self._ns = self._find_namespace()
+        self._views = Views(self._ns)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, namespace: str = "default", read_only: bool = False) -> SQLiteStore:
+        """Open a memory file, made when it does not exist; ``:memory:`` lives as long as the store.
+
+        Args:
+            path: the file.
+            namespace: which of the isolated memories in the file.
+            read_only: never write; also opens files and folders that cannot be written.
+
+        Raises:
+            NotAMemory: a directory, or a file that graphmem did not make.
+            NewerSchema: written by a later graphmem.
+            ReadOnly: the file or its folder cannot be written.
+        """
+        connection = Connection(os.fspath(path), read_only=read_only)
+        try:
+            return cls(connection, namespace)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _find_namespace(self) -> int:
+        sql = "SELECT id FROM namespaces WHERE name = ?"
+        row = self.connection.one(sql, (self.namespace,))
+        if row is None and not self.connection.read_only:
+            with self.connection.writing() as raw:
+                raw.execute("INSERT OR IGNORE INTO namespaces(name) VALUES (?)", (self.namespace,))
+                row = raw.execute(sql, (self.namespace,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def __enter__(self) -> SQLiteStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"SQLiteStore({self.path!r}, namespace={self.namespace!r})"
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        self.connection.close()
+
+    # ---------------------------------------------------------------- writing
+
+    def apply(self, edits: Sequence[Edit], *, note: str = "", action: str = "apply") -> JournalEntry:
+        """Apply edits in order, in one transaction with one journal entry. Writes.
+
+        The entry's ``node_ids`` and ``edge_ids`` name what the edits met or made, in their order.
+
+        Raises:
+            InvalidValue: an edit holds a value that cannot be used; nothing is written.
+            NotFound: an edit names a node or fact that the namespace does not hold.
+            Conflict: an edit contradicts the state of what it names.
+        """
+        return self.update(lambda _: edits, note=note, action=action)
+
+    def update(
+        self, decide: Callable[[SQLiteStore], Sequence[Edit]], *, note: str = "", action: str = "update"
+    ) -> JournalEntry:
+        """Read, decide and write in one transaction: no other writer comes between. Writes.
+
+        Args:
+            decide: gets this store, reads what it needs, and returns the edits.
+        """
+        check_action(action, note)
+        with self.connection.writing() as raw:
+            recorder = Recorder(raw, self._ns)
+            editor = Editor(raw, recorder)
+            for edit in decide(self):
+                editor.apply(edit)
+            number = recorder.finish(action, note)
+        return JournalEntry(
+            id=number,
+            at=from_micros(recorder.at) or "",
+            action=action,
+            note=note,
+            changes=tuple(journal.show(change) for change in recorder.changes),
+            node_ids=tuple(recorder.node_ids),
+            edge_ids=tuple(recorder.edge_ids),
+        )
+
+    def bulk_load(
+        self,
+        names: Sequence[str],
+        triples: Iterable[tuple[str, str, str]],
+        vectors: np.ndarray | None = None,
+        *,
+        fingerprint: str | None = None,
+        source: str | None = None,
+        note: str = "",
+    ) -> JournalEntry:
+        """Add many nodes and facts in one transaction with one journal entry. Writes.
+
+        Args:
+            names: nodes to make if they are new.
+            triples: facts by names; names that are not in ``names`` are made too.
+            vectors: one vector for each of ``names``, [n, K], or None.
+            fingerprint: names the encoder of the vectors.
+            source: where all these facts come from.
+
+        Raises:
+            InvalidName, InvalidValue: something that is no name or triple; the message says which one.
+            InvalidVector: wrong count or width, or NaN.
+        """
+        check_action("bulk_load", note)
+        load = bulk.read(names, triples)
+        if vectors is not None:
+            vectors = vector_rows.checked(vectors, len(names))
+            if fingerprint is None:
+                raise InvalidVector("vectors need the fingerprint of the encoder that made them")
+        with bulk.loading(self.connection, len(load.src) + len(names)) as raw:
+            recorder = Recorder(raw, self._ns)
+            ranges = bulk.write(raw, recorder, load, vectors, fingerprint, source)
+            number = recorder.finish("bulk_load", note, ranges=ranges)
+            return journal.entry(raw, self._ns, number)
+
+    def undo(self, entry: int | None = None) -> JournalEntry:
+        """Take back an entry, the newest that stands when None: every row is as before. Writes one entry.
+
+        Raises:
+            NotFound: no such entry, or nothing to undo.
+            Conflict: later entries build on it (the message names them), or it is undone already.
+        """
+        with self.connection.writing() as raw:
+            target = journal.to_undo(raw, self._ns, None if entry is None else as_id(entry))
+            return self._revert(raw, target, target, "undo")
+
+    def redo(self, entry: int | None = None) -> JournalEntry:
+        """Bring back an undone entry, the last undone when None. Writes one entry.
+
+        Raises:
+            NotFound: no such entry, or nothing undone.
+            Conflict: the entry stands, or what it changed has changed since.
+        """
+        with self.connection.writing() as raw:
+            target, undo = journal.to_redo(raw, self._ns, None if entry is None else as_id(entry))
+            return self._revert(raw, undo, target, "redo")
+
+    def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
+        recorder = Recorder(raw, self._ns)
+        journal.revert(raw, recorder, reverted)
+        number = recorder.finish(action, f"{action} of entry {target}", target=target)
+        raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
+        return journal.entry(raw, self._ns, number)
+
+    # ---------------------------------------------------------------- reading nodes
+
+    def node(self, node_id: int) -> Node:
+        """One node, retired or not.
+
+        Raises:
+            NotFound: the namespace holds no such node.
+        """
+        return self.nodes([node_id])[0]
+
+    def nodes(self, node_ids: Sequence[int] | np.ndarray) -> list[Node]:
+        """Nodes in the order of their ids.
+
+        Raises:
+            NotFound: an id that the namespace does not hold.
+        """
+        ids = as_ids(node_ids)
+        with self.connection.reading() as raw:
+            found = reading.nodes_by_id(raw, self._ns, self.namespace, ids)
+        try:
+            return [found[identifier] for identifier in ids]
+        except KeyError as error:
+            raise NotFound(f"no node {error.args[0]} in namespace {self.namespace!r}") from None
+
+    def names(self, node_ids: Sequence[int] | np.ndarray) -> list[str]:
+        """Names in the order of the ids.
+
+        Raises:
+            NotFound: an id that the namespace does not hold.
+        """
+        with self.connection.reading() as raw:
+            return reading.names(raw, self._ns, as_ids(node_ids))
+
+    def resolve(self, name: str) -> Node | None:
+        """The live node of that name or alias, compared normalised; None when there is none."""
+        if not isinstance(name, str):
+            return None
+        norm = normalise(name)
+        found = self.resolve_many([norm])[norm]
+        return self.node(found[0]) if found else None
+
+    def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
+        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first."""
+        with self.connection.reading() as raw:
+            return reading.resolve_many(raw, self._ns, list(normalised))
+
+    def all_nodes(self, *, after: int = 0, limit: int = 1024) -> list[Node]:
+        """Live nodes by id, a page at a time: pass the last id of one page as ``after`` for the next."""
+        sql = "SELECT id FROM nodes WHERE ns = ? AND id > ? AND retired_at IS NULL ORDER BY id LIMIT ?"
+        return self.nodes([row[0] for row in self.connection.rows(sql, (self._ns, after, limit))])
+
+    def state(self, node_id: int) -> np.ndarray | None:
+        """The node's learned state vector, float32 [G], or None."""
+        self.node(node_id)
+        data = self.connection.one("SELECT state FROM nodes WHERE id = ?", (as_id(node_id),))[0]
+        return None if data is None else np.frombuffer(data, np.float32).copy()
+
+    # ---------------------------------------------------------------- reading facts
+
+    def edge(self, edge_id: int) -> Edge:
+        """One recorded fact by id, whatever its state.
+
+        Raises:
+            NotFound: the namespace holds no such fact.
+        """
+        identifier = as_id(edge_id)
+        with self.connection.reading() as raw:
+            found = reading.edges_by_id(raw, self._ns, [identifier])
+        if identifier not in found:
+            raise NotFound(f"no fact {identifier} in namespace {self.namespace!r}")
+        return found[identifier]
+
+    def facts(
+        self,
+        subject: int | None = None,
+        relation: str | None = None,
+        object: int | None = None,
+        *,
+        as_of: int | None = None,
+        known_at: int | None = None,
+        limit: int | None = None,
+    ) -> list[Fact]:
+        """Facts that match what is given, by id; without a time, those that hold now.
+
+        Args:
+            as_of: valid time in microseconds: what held then, as known today.
+            known_at: recorded time in microseconds: what the memory held then, exactly.
+        """
+        with self.connection.reading() as raw:
+            wanted = self._relation_id(raw, relation)
+            if wanted == 0:
+                return []
+            what = {
+                "subject": None if subject is None else as_id(subject),
+                "relation": wanted,
+                "object": None if object is None else as_id(object),
+            }
+            if known_at is not None:
+                return reading.facts_known_at(raw, self._ns, known_at, **what, as_of=as_of, limit=limit)
+            return reading.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit)
+
+    def _relation_id(self, raw: sqlite3.Connection, relation: str | None) -> int | None:
+        """Row of a relation; None for None, 0 for one that the namespace does not know."""
+        if relation is None:
+            return None
+        norm = normalise(check_name(relation, "relation"))
+        row = raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self._ns, norm)).fetchone()
+        return row[0] if row else 0
+
+    def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
+        """Facts in the order of the ids, whatever their state.
+
+        Raises:
+            NotFound: an id that the namespace does not hold.
+        """
+        with self.connection.reading() as raw:
+            return reading.facts_by_id(raw, self._ns, as_ids(edge_ids))
+
+    def sources(self, edge_id: int) -> list[str]:
+        """Every source that told this fact, the first one first."""
+        first = self.edge(edge_id).source
+        sql = "SELECT o.name FROM edge_sources s JOIN sources o ON o.id = s.source WHERE s.edge = ? ORDER BY s.at"
+        more = [row[0] for row in self.connection.rows(sql, (as_id(edge_id),))]
+        return [first, *more] if first is not None else more
+
+    def search_text(
+        self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
+    ) -> list[tuple[int, float]]:
+        """Ids and BM25 scores, best first, of live nodes or of facts that hold now."""
+        find = {"node": search.search_nodes, "edge": search.search_edges}.get(what)
+        if find is None:
+            raise InvalidValue(f"what must be 'node' or 'edge', not {what!r}")
+        with self.connection.reading() as raw:
+            return find(raw, self._ns, query, limit)
+
+    def index(self, as_of: int | None = None) -> CSRIndex:
+        """The packed adjacency of the present, or of a valid time in microseconds; kept fresh, cheap to call."""
+        with self.connection.reading() as raw:
+            return self._views.get(raw, as_of)
+
+    # ---------------------------------------------------------------- reading the journal
+
+    def history(self, node_id: int) -> list[JournalEntry]:
+        """Every entry that changed the node, its aliases or its facts, oldest first."""
+        with self.connection.reading() as raw:
+            return journal.history(raw, self._ns, as_id(node_id))
+
+    def journal(self, limit: int = 20) -> list[JournalEntry]:
+        """The last entries, newest first."""
+        with self.connection.reading() as raw:
+            return journal.newest(raw, self._ns, limit)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of what the namespace holds, and the file's size in bytes."""
+        with self.connection.reading() as raw:
+            return reading.stats(raw, self._ns) | {"path": self.path, "namespace": self.namespace}
+
+    # ---------------------------------------------------------------- vectors
+
+    def put_vectors(self, node_ids: np.ndarray, vectors: np.ndarray, fingerprint: str) -> None:
+        """Store vectors, [n, K], as fp16; a node keeps one, that of the last encoder. Writes; not journalled.
+
+        Raises:
+            InvalidVector: wrong count or width, NaN or infinity.
+            NotFound: an id that the namespace does not hold.
+        """
+        ids = as_ids(node_ids)
+        array = vector_rows.checked(vectors, len(ids))
+        if not ids:
+            return
+        self.names(ids)
+        with self.connection.writing() as raw:
+            vector_rows.put(raw, ids, array, fingerprint)
+
+    def vectors(self, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
+        """Ids, int64 [n], and vectors, float32 [n, K], of the live nodes, by id.
+
+        Raises:
+            EncoderMismatch: the stored vectors are all of other encoders.
+        """
+        with self.connection.reading() as raw:
+            ids, halves = vector_rows.read(raw, self._ns, fingerprint)
+        return ids, halves.astype(np.float32)
+
+    def without_vectors(self, fingerprint: str, limit: int = 1024) -> list[Node]:
+        """Live nodes that this encoder has not seen yet, lowest id first."""
+        with self.connection.reading() as raw:
+            return self.nodes(vector_rows.without(raw, self._ns, fingerprint, limit))
+
+    # ---------------------------------------------------------------- use
+
+    def touch(self, node_ids: Sequence[int] | np.ndarray) -> None:
+        """Count one use of each node, for decay and promotion. Writes; not journalled."""
+        now = now_micros()
+        sql = (
+            "INSERT INTO access(node, count, at) VALUES (?, 1, ?) "
+            "ON CONFLICT(node) DO UPDATE SET count = count + 1, at = excluded.at"
+        )
+        ids = as_ids(node_ids)
+        self.names(ids)
+        with self.connection.writing() as raw:
+            raw.executemany(sql, [(node, now) for node in ids])
+
+    def accessed(self, node_id: int) -> tuple[int, str | None]:
+        """How often a node was used, and when last."""
+        row = self.connection.one("SELECT count, at FROM access WHERE node = ?", (as_id(node_id),))
+        return (row[0], from_micros(row[1])) if row else (0, None)
+
+
+def check_action(action: str, note: str) -> None:
+    """An action is a short name, a note any text."""
+    check_name(action, "action")
+    check_text(note)

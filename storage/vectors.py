@@ -1,0 +1,113 @@
+"""Node vectors: fp16 BLOBs, each under the fingerprint of the encoder that made it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from graphmem.errors import EncoderMismatch, InvalidValue, InvalidVector
+
+BLOCK = 4096
+"""Vectors that are converted at a time."""
+
+
+def checked(vectors: np.ndarray, count: int) -> np.ndarray:
+    """Vectors as an array of floats, [count, K].
+
+    Raises:
+        InvalidVector: wrong count, no width, NaN or infinity, or beyond what fp16 holds.
+    """
+    array = np.asarray(vectors)
+    if array.ndim != 2 or len(array) != count or (count and not array.shape[1]):
+        raise InvalidVector(f"expected {count} vectors, an array of shape [{count}, K], not {array.shape}")
+    if array.dtype.kind not in "fiu":
+        raise InvalidVector(f"vectors must be numbers, not {array.dtype}")
+    for start in range(0, count, BLOCK):
+        block = array[start : start + BLOCK]
+        good = np.abs(block) <= 65504  # the largest fp16; False for NaN
+        if not good.all():
+            row = start + int(np.flatnonzero(~good.all(axis=1))[0])
+            raise InvalidVector(f"vector {row} holds NaN, infinity or a number beyond fp16")
+    return array
+
+
+def blobs(vectors: np.ndarray) -> Iterator[bytes]:
+    """Each vector as fp16 bytes."""
+    for start in range(0, len(vectors), BLOCK):
+        block = np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float16)
+        data, width = block.tobytes(), block.shape[1] * 2
+        yield from (data[at : at + width] for at in range(0, len(data), width))
+
+
+def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
+    """Id of an encoder, made when it is new.
+
+    Raises:
+        InvalidVector: the encoder is known with another width.
+    """
+    if not isinstance(fingerprint, str) or not fingerprint:
+        raise InvalidValue(f"vectors need the fingerprint of their encoder, not {fingerprint!r}")
+    row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    if row is None:
+        made = raw.execute("INSERT INTO encoders(fingerprint, dim) VALUES (?, ?)", (fingerprint, dim))
+        return int(made.lastrowid or 0)
+    if row[1] != dim:
+        raise InvalidVector(f"encoder {fingerprint!r} makes vectors of width {row[1]}, not {dim}")
+    return int(row[0])
+
+
+def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, fingerprint: str) -> None:
+    """Store checked vectors, replacing older ones of the same nodes. Writes; call it inside a transaction."""
+    encoder = encoder_id(raw, fingerprint, vectors.shape[1])
+    raw.executemany(
+        "INSERT OR REPLACE INTO vectors(node, encoder, data) VALUES (?, ?, ?)",
+        ((node, encoder, blob) for node, blob in zip(ids, blobs(vectors), strict=True)),
+    )
+
+
+def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ids [n] and vectors, float16 [n, K], of the live nodes that this encoder has seen.
+
+    Raises:
+        EncoderMismatch: the namespace holds vectors of other encoders only.
+    """
+    row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    live = "FROM vectors v JOIN nodes n ON n.id = v.node WHERE n.ns = ? AND n.retired_at IS NULL"
+    count = raw.execute(f"SELECT count(*) {live} AND v.encoder = ?", (ns, row[0])).fetchone()[0] if row else 0
+    if not count:
+        _refuse_others(raw, ns, fingerprint)
+        return np.zeros(0, np.int64), np.zeros((0, row[1] if row else 0), np.float16)
+    ids, array = np.empty(count, np.int64), np.empty((count, row[1]), np.float16)
+    found = raw.execute(f"SELECT v.node, v.data {live} AND v.encoder = ? ORDER BY v.node", (ns, row[0]))
+    at = 0
+    while block := found.fetchmany(BLOCK):
+        ids[at : at + len(block)] = [node for node, _ in block]
+        data = np.frombuffer(b"".join(blob for _, blob in block), np.float16)
+        array[at : at + len(block)] = data.reshape(len(block), row[1])  # [block, K]
+        at += len(block)
+    return ids, array
+
+
+def _refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
+    sql = (
+        "SELECT k.fingerprint FROM vectors v JOIN nodes n ON n.id = v.node JOIN encoders k ON k.id = v.encoder "
+        "WHERE n.ns = ? AND n.retired_at IS NULL LIMIT 1"
+    )
+    other = raw.execute(sql, (ns,)).fetchone()
+    if other is not None:
+        raise EncoderMismatch(
+            f"the stored vectors were made by encoder {other[0]!r}, not {fingerprint!r}; open the memory with that "
+            "encoder, or run `graphmem reencode FILE`"
+        )
+
+
+def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int) -> list[int]:
+    """Ids of live nodes that have no vector of this encoder, lowest first."""
+    sql = (
+        "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
+        "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
+        "WHERE n.ns = ? AND n.retired_at IS NULL AND v.node IS NULL ORDER BY n.id LIMIT ?"
+    )
+    return [row[0] for row in raw.execute(sql, (fingerprint, ns, limit))]

@@ -1,0 +1,149 @@
+"""Builds index views from the file and keeps them fresh from the journal."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from graphmem.storage import journal
+from graphmem.storage.index import CSRIndex, Packed
+from graphmem.storage.reading import present_moment, visible
+
+PAST_VIEWS = 4
+"""Views of past moments that are kept."""
+
+PATCH_ENTRIES = 4096
+"""Journal entries that a view is patched over; beyond, it is built anew."""
+
+ROWS = 65_536
+
+
+@dataclass(slots=True)
+class View:
+    """An index, the journal entry it is true to, and when a fact next begins or ends by itself."""
+
+    index: CSRIndex
+    entry: int
+    expires: int | None = None
+
+
+@dataclass(slots=True)
+class Views:
+    """The cached views of one namespace."""
+
+    ns: int
+    present: View | None = None
+    past: OrderedDict[int, View] = field(default_factory=OrderedDict)
+
+    def get(self, raw: sqlite3.Connection, as_of: int | None) -> CSRIndex:
+        """The view of a moment, built, patched or as cached. Call it inside one read transaction."""
+        entry = newest_entry(raw)
+        if as_of is None:
+            self.present = self._fresh(raw, entry)
+            return self.present.index
+        view = self.past.pop(as_of, None)
+        if view is None or view.entry != entry:
+            view = build(raw, self.ns, as_of)
+        self.past[as_of] = view
+        while len(self.past) > PAST_VIEWS:
+            self.past.popitem(last=False)
+        return view.index
+
+    def _fresh(self, raw: sqlite3.Connection, entry: int) -> View:
+        view = self.present
+        if view is None or (view.expires is not None and view.expires <= present_moment(raw)):
+            return build(raw, self.ns, None)
+        if view.entry == entry:
+            return view
+        if not 0 < entry - view.entry <= PATCH_ENTRIES:
+            return build(raw, self.ns, None)
+        return patch(raw, self.ns, view, entry) or build(raw, self.ns, None)
+
+
+def newest_entry(raw: sqlite3.Connection) -> int:
+    """Id of the newest journal entry, 0 before the first: it names the state of the graph."""
+    return raw.execute("SELECT max(id) FROM journal").fetchone()[0] or 0
+
+
+def relation_table(raw: sqlite3.Connection, ns: int) -> tuple[list[str], np.ndarray]:
+    """Relation texts by dense id, and the dense id of each relation row, int64 [highest row + 1]."""
+    found = raw.execute("SELECT id, name FROM relations WHERE ns = ? ORDER BY id", (ns,)).fetchall()
+    dense = np.full(found[-1][0] + 1 if found else 1, -1, np.int64)
+    dense[[row[0] for row in found]] = np.arange(len(found))
+    return [row[1] for row in found], dense
+
+
+def build(raw: sqlite3.Connection, ns: int, as_of: int | None) -> View:
+    """Read every fact of a moment from the file and pack it."""
+    condition, values = visible(raw, as_of)
+    sql = f"SELECT e.id, e.src, e.rel, e.dst FROM edges e WHERE e.ns = :ns AND {condition}"
+    edge, src, row, dst = read_columns(raw.execute(sql, values | {"ns": ns}), 4)
+    names, dense = relation_table(raw, ns)
+    packed = Packed.build(highest_node(raw) + 1, src, dense[row], dst, edge)
+    expires = None if as_of is not None else next_flip(raw, ns, values["now"])
+    return View(CSRIndex(packed, names), newest_entry(raw), expires)
+
+
+def read_columns(cursor: sqlite3.Cursor, width: int) -> list[np.ndarray]:
+    """All rows of a cursor of whole numbers, as int64 columns."""
+    blocks = []
+    while rows := cursor.fetchmany(ROWS):
+        blocks.append(np.array(rows, dtype=np.int64))
+    table = np.concatenate(blocks) if blocks else np.zeros((0, width), np.int64)
+    return [np.ascontiguousarray(table[:, column]) for column in range(width)]
+
+
+def highest_node(raw: sqlite3.Connection) -> int:
+    """The highest node id that was ever given."""
+    return int(raw.execute("SELECT value FROM meta WHERE key = 'next_node'").fetchone()[0]) - 1
+
+
+def next_flip(raw: sqlite3.Connection, ns: int, now: int) -> int | None:
+    """When the next fact begins or ends by itself, in microseconds; None when none will."""
+    sql = (
+        "SELECT min(moment) FROM ("
+        "SELECT min(valid_from) AS moment FROM edges WHERE valid_from > :now AND ns = :ns AND retired_at IS NULL "
+        "UNION ALL SELECT min(valid_to) FROM edges WHERE valid_to > :now AND ns = :ns AND retired_at IS NULL)"
+    )
+    found: int | None = raw.execute(sql, {"now": now, "ns": ns}).fetchone()[0]
+    return found
+
+
+def patch(raw: sqlite3.Connection, ns: int, view: View, entry: int) -> View | None:
+    """Carry a present view over the journal entries since; None when a bulk load makes a rebuild cheaper."""
+    changed: set[int] = set()
+    sql = "SELECT id FROM journal WHERE id > ? AND ns = ? ORDER BY id"
+    for (number,) in raw.execute(sql, (view.entry, ns)).fetchall():
+        if journal.ranges(raw, number):
+            return None
+        changed.update(change.key[0] for change in journal.recorded(raw, number) if change.table == "edges")
+    index, names = view.index, relation_table(raw, ns)
+    condition, values = visible(raw, None)
+    found = []
+    for edge in changed:
+        row = raw.execute(
+            f"SELECT e.src, e.rel, e.dst, e.id FROM edges e WHERE e.id = :id AND {condition}", values | {"id": edge}
+        ).fetchone()
+        found.extend([row] if row else [])
+    table = np.array(found, dtype=np.int64).reshape(len(found), 4)  # [F, 4]
+    came = (table[:, 0], names[1][table[:, 1]], table[:, 2], table[:, 3])
+    patched = index.patched(changed, came, names[0], highest_node(raw) + 1)
+    return View(patched, entry, _earlier(view.expires, next_flip_of(raw, changed, values["now"])))
+
+
+def next_flip_of(raw: sqlite3.Connection, edges: set[int], now: int) -> int | None:
+    """``next_flip`` over some facts only."""
+    flips = []
+    for edge in edges:
+        row = raw.execute(
+            "SELECT valid_from, valid_to FROM edges WHERE id = ? AND retired_at IS NULL", (edge,)
+        ).fetchone()
+        flips.extend(moment for moment in row or () if moment is not None and moment > now)
+    return min(flips, default=None)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)
