@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,7 @@ from graphmem.picture import save_picture
 from graphmem.wikimovies import Question, held_out, load_facts, neighbourhood
 
 if TYPE_CHECKING:
+    from graphmem.graph import JournalEntry
     from graphmem.model import GraphMemoryModel
 
 SHOWN, SCORED = 2, 20
@@ -133,7 +134,7 @@ def tell(console: Console, model: GraphMemoryModel) -> None:
     """Tell the model something new, then that it changed; ask now and as of then; undo."""
     memory: GraphMemory = model.memory
     with step(console, "5. Told something new, in plain English"):
-        entries, then = [], ""
+        entries: list[JournalEntry] = []
         for sentence, question in STORY:
             console.print(f"\ntold: [bold]{sentence}[/bold]")
             plan = model.read(sentence, source="the demo")
@@ -143,18 +144,12 @@ def tell(console: Console, model: GraphMemoryModel) -> None:
                     f"surprise {decision.surprise:.2f} nats",
                     highlight=False,
                 )
-            then = then or _now_after(entries)
             entries.append(memory.apply(plan))
             console.print(f"asked: {question} → [bold]{model.ask(question).text}[/bold]")
         _look_back(console, model, entries)
 
 
-def _now_after(entries: Sequence[Any]) -> str:
-    """The moment of the last entry, so that a later question can be asked as of it; empty before the first."""
-    return entries[-1].at if entries else ""
-
-
-def _look_back(console: Console, model: GraphMemoryModel, entries: Sequence[Any]) -> None:
+def _look_back(console: Console, model: GraphMemoryModel, entries: Sequence[JournalEntry]) -> None:
     question = STORY[-1][1]
     then = entries[0].at
     console.print(f"asked as of {then}: {question} → [bold]{model.ask(question, as_of=then).text}[/bold]")

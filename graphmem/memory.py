@@ -160,8 +160,9 @@ class GraphMemory:
         for position, item in enumerate(items):
             if not isinstance(item, Fact) and not _is_triple(item):
                 raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
-        if all(not isinstance(item, Fact) for item in items):
-            return self.store.bulk_load([], items, source=source, note=f"{len(items)} facts")
+        triples = [item for item in items if not isinstance(item, Fact)]
+        if len(triples) == len(items):
+            return self.store.bulk_load([], triples, source=source, note=f"{len(items)} facts")
         edges = [_as_edge(item, source) for item in items]
         return self.store.apply(edges, action="add", note=f"{len(items)} facts")
 
@@ -347,7 +348,7 @@ class GraphMemory:
         """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""
         from graphmem.adapters.pyg import to_pyg
 
-        return to_pyg(self.store)
+        return to_pyg(self.facts())
 
     # ---------------------------------------------------------------- life
 

@@ -91,5 +91,5 @@ def _largest_part(facts: Sequence[Triple]) -> list[Triple]:
 
     graph = networkx.Graph()
     graph.add_edges_from((subject, object_) for subject, _, object_ in facts)
-    largest = max(networkx.connected_components(graph), key=len, default=set())
+    largest: set[str] = max(networkx.connected_components(graph), key=len, default=set())
     return [fact for fact in facts if fact[0] in largest]
