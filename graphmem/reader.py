@@ -1,0 +1,248 @@
+"""The learned reader: mentions, and what is said about pairs of them, from a frozen model's hidden states.
+
+    hidden states of two layers -> 2 bidirectional blocks -> a tag per token -> mentions
+    pair of mentions -> (mood, same thing?, query vector) -> relation whose text vector lies nearest
+
+Nothing here knows a list of relations: relations come in as vectors of their text, so a reader can name relations of a
+graph it has never seen. Shapes: B texts, T tokens, P pairs, R relations, D model width, K width of the text encoder,
+W reader width.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphmem.errors import InvalidValue, WeightsMismatch
+
+TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
+KINDS: Final = ("entity", "literal", "pronoun")
+MOODS: Final = ("none", "stated", "ended", "denied", "doubted")
+"""What a text does with a pair: nothing, states a fact, says that it ended, denies it, or only asks or rumours it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """Shape of a reader and the thresholds it reads with.
+
+    Attributes:
+        hidden_size: D of the frozen model it reads from.
+        text_width: K of the text encoder whose vectors stand for relations.
+        layers: the two entries of ``hidden_states`` it sees; both lie below the first fused layer, so that what a
+            text says does not depend on what the memory holds.
+        width, heads, depth, feedforward: size of its own bidirectional blocks.
+        fact_threshold: least probability, 0..1, that a pair is spoken about.
+        relation_threshold: least probability of a named relation; below it the words between the mentions name it.
+        window, overlap: tokens read at once, and tokens that neighbouring windows share.
+    """
+
+    hidden_size: int = 576
+    text_width: int = 384
+    layers: tuple[int, int] = (12, 20)
+    width: int = 256
+    heads: int = 8
+    depth: int = 2
+    feedforward: int = 768
+    dropout: float = 0.1
+    fact_threshold: float = 0.5
+    relation_threshold: float = 0.3
+    window: int = 256
+    overlap: int = 64
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise InvalidValue(f"width {self.width} is no multiple of heads {self.heads}")
+        if not 0 <= self.overlap < self.window:
+            raise InvalidValue(f"overlap {self.overlap} must be at least 0 and less than window {self.window}")
+        for name in ("fact_threshold", "relation_threshold"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise InvalidValue(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Tokens ``first`` to ``last`` (both inside) of one text that name something."""
+
+    first: int
+    last: int
+    kind: str
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PairIndex:
+    """Pairs of spans, the earlier one first: for each the text's row and four token positions, int64 [P]."""
+
+    row: Tensor
+    first_start: Tensor
+    first_end: Tensor
+    second_start: Tensor
+    second_end: Tensor
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[int, Span, Span]]) -> PairIndex:
+        """Build from ``(row, earlier, later)`` triples."""
+        columns = [(row, a.first, a.last, b.first, b.last) for row, a, b in pairs]
+        table = torch.tensor(columns, dtype=torch.long).reshape(-1, 5)  # [P, 5]
+        return cls(*table.unbind(1))
+
+
+@dataclass(frozen=True, slots=True)
+class PairScores:
+    """What the reader thinks of each pair: ``features`` [P, W], ``mood`` logits [P, 5], ``same`` logit [P]."""
+
+    features: Tensor
+    mood: Tensor
+    same: Tensor
+
+
+class FactReader(nn.Module):
+    """Tags tokens and scores pairs of mentions (see the module's text for the flow)."""
+
+    def __init__(self, config: ReaderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or ReaderConfig()
+        width, text = config.width, config.text_width
+        self.inward = nn.Linear(2 * config.hidden_size, width)
+        block = nn.TransformerEncoderLayer(
+            width, config.heads, config.feedforward, config.dropout, "gelu", batch_first=True, norm_first=True
+        )
+        self.blocks = nn.TransformerEncoder(block, config.depth, enable_nested_tensor=False)
+        self.tags = nn.Linear(width, len(TAGS))
+        self.distance = nn.Embedding(_DISTANCES, 32)
+        self.pair = nn.Sequential(nn.Linear(5 * width + 32, width), nn.GELU(), nn.Dropout(config.dropout))
+        self.mood = nn.Linear(width, len(MOODS))
+        self.same = nn.Linear(width, 1)
+        self.forward_query = nn.Linear(width, text)
+        self.backward_query = nn.Linear(width, text)
+        self.phrase = nn.Linear(text, 2 * text, bias=False)
+        self.relation = nn.Linear(text, text, bias=False)
+        self.phrase_scale = nn.Parameter(torch.ones(2))
+        self.sharpness = nn.Parameter(torch.tensor(3.0))
+        nn.init.zeros_(self.phrase.weight)
+        nn.init.zeros_(self.relation.weight)  # a relation begins as its own text vector
+
+    def encode(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Bidirectional token states.
+
+        Args:
+            hidden: [B, T, 2D], the two layers side by side, each layer-normed already (see ``join_layers``).
+            mask: bool [B, T], true on real tokens.
+
+        Returns:
+            [B, T, W].
+        """
+        states = self.inward(hidden) + _positions(hidden.shape[1], self.config.width).to(hidden)
+        return self.blocks(states, src_key_padding_mask=~mask)
+
+    def pairs(self, states: Tensor, index: PairIndex) -> PairScores:
+        """Score pairs of spans inside ``states`` [B, T, W]."""
+        ends = [index.first_start, index.first_end, index.second_start, index.second_end]
+        corners = [states[index.row, position] for position in ends]  # 4 x [P, W]
+        gap = (index.second_start - index.first_end).clamp(0, _FAR).float()
+        near = self.distance(torch.log2(gap + 1).long().clamp(max=_DISTANCES - 1))
+        features = self.pair(torch.cat([*corners, _between(states, index), near], dim=-1))  # [P, W]
+        return PairScores(features, self.mood(features), self.same(features).squeeze(-1))
+
+    def relations(self, features: Tensor, phrases: Tensor, relations: Tensor) -> Tensor:
+        """Logits of each relation, read forwards and backwards.
+
+        Args:
+            features: [P, W] from ``pairs``.
+            phrases: [P, K], text vectors of the words around the pair, its names blanked.
+            relations: [R, K], text vectors of relation names.
+
+        Returns:
+            [P, 2R]: first "earlier mention, relation, later mention", then the other way round.
+        """
+        ahead, back = self.phrase(phrases).chunk(2, dim=-1)  # each [P, K]
+        scale = self.phrase_scale
+        forward = F.normalize(self.forward_query(features) + scale[0] * phrases + ahead, dim=-1)
+        backward = F.normalize(self.backward_query(features) + scale[1] * phrases + back, dim=-1)
+        names = F.normalize(relations + self.relation(relations), dim=-1)  # [R, K]
+        return self.sharpness.exp() * torch.cat([forward @ names.T, backward @ names.T], dim=-1)
+
+
+_FAR = 255
+_DISTANCES = 9
+
+
+def _positions(length: int, width: int) -> Tensor:
+    half = torch.arange(0, width, 2, dtype=torch.float32)
+    angle = torch.arange(length, dtype=torch.float32)[:, None] / 10000 ** (half / width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(length, width)
+
+
+def _between(states: Tensor, index: PairIndex) -> Tensor:
+    """Mean state of the tokens strictly between the two spans, zero where they touch: [P, W]."""
+    sums = F.pad(states.cumsum(1), (0, 0, 1, 0))  # [B, T + 1, W]
+    start, end = index.first_end + 1, index.second_start
+    count = (end - start).clamp(min=1).unsqueeze(-1)
+    return (sums[index.row, torch.maximum(start, end)] - sums[index.row, start]) / count
+
+
+def join_layers(first: Tensor, second: Tensor) -> Tensor:
+    """Layer-norm both [B, T, D] (no learned scale) and lay them side by side: [B, T, 2D] in float32."""
+    normed = [F.layer_norm(layer.float(), layer.shape[-1:]) for layer in (first, second)]
+    return torch.cat(normed, dim=-1)
+
+
+def decode_tags(logits: Tensor, start: int = 0) -> list[Span]:
+    """Turn tag logits [T, 7] of one text into spans; an inside tag with no beginning begins one.
+
+    Args:
+        logits: [T, 7].
+        start: first token that belongs to the text (a begin marker lies before it).
+    """
+    probabilities = logits.float().softmax(-1)
+    best, tags = probabilities.max(-1)
+    spans: list[Span] = []
+    first, kind = -1, 0
+    for position, tag in enumerate([*tags.tolist(), 0]):
+        starts = tag % 2 == 1
+        if first >= 0 and (tag == 0 or starts or (tag - 1) // 2 != kind):
+            spans.append(Span(first, position - 1, KINDS[kind], float(best[first:position].mean())))
+            first = -1
+        if tag and first < 0 and position >= start:
+            first, kind = position, (tag - 1) // 2
+    return spans
+
+
+def save_reader(reader: FactReader, path: str | Path) -> None:
+    """Write weights (bfloat16) and configuration to one safetensors file."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in reader.state_dict().items()}
+    save_file(tensors, str(path), metadata={"kind": "graphmem-reader", "config": json.dumps(asdict(reader.config))})
+
+
+def load_reader(path: str | Path, *, hidden_size: int | None = None, text_width: int | None = None) -> FactReader:
+    """Read a reader back, in evaluation mode and float32.
+
+    Raises:
+        WeightsMismatch: the file holds no reader, or one for another width of model or text encoder.
+    """
+    from safetensors import safe_open
+
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("kind") != "graphmem-reader":
+            raise WeightsMismatch(f"{path} holds no reader; train one with `python -m graphmem.training.reading`")
+        fields = json.loads(metadata["config"])
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    config = ReaderConfig(**{**fields, "layers": tuple(fields["layers"])})
+    for name, wanted, held in (
+        ("hidden size", hidden_size, config.hidden_size), ("text width", text_width, config.text_width),
+    ):  # fmt: skip
+        if wanted is not None and wanted != held:
+            raise WeightsMismatch(f"{path} was trained for {name} {held}, this one has {wanted}; train a reader for it")
+    reader = FactReader(config)
+    reader.load_state_dict(tensors)
+    return reader.eval()

@@ -1,0 +1,347 @@
+"""Trains the reader on texts whose facts are known, from a frozen model's hidden states kept on disk.
+
+python -m graphmem.training.reading --out reader.safetensors --kgc DATA/kgc
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from graphmem.graph import TextEncoder
+from graphmem.hidden import token_states, tokenise
+from graphmem.lexicon import DATA, Relation, load_lexicon, split_relations
+from graphmem.reader import MOODS, FactReader, PairIndex, ReaderConfig, save_reader
+from graphmem.relations import synonym_groups
+from graphmem.splits import data_split
+from graphmem.surroundings import blanked, sentences
+from graphmem.training.statements import Example, Mention, Speaker
+from graphmem.training.wording import plain_relations
+
+KIND_TAG = {"entity": 1, "literal": 3, "pronoun": 5}
+_TOKENS_A_BATCH = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderTraining:
+    """How a reader is trained: ``texts`` made, ``steps`` of ``batch`` texts, and the peak learning rate."""
+
+    texts: int = 20_000
+    natural: int = 2_500
+    steps: int = 3_000
+    batch: int = 32
+    rate: float = 1e-3
+    negatives: int = 96
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Item:
+    """One text ready to learn from: where its states lie, its tags, and its pairs.
+
+    ``pairs`` int64 [P, 4] token positions, ``labels`` int64 [P, 3]: mood, same thing (-1 unknown), and the position of
+    the pair's first (relation, backwards, phrase) in ``said``, or -1.
+    """
+
+    start: int
+    length: int
+    tags: Tensor
+    pairs: Tensor
+    labels: Tensor
+    said: list[tuple[int, bool, int]]
+    paired: bool
+
+
+@dataclass(slots=True)
+class Corpus:
+    """Hidden states of all texts in one float16 array [tokens, 2D], and the items that lie in it."""
+
+    hidden: np.ndarray
+    items: list[Item]
+    phrases: np.ndarray
+    relations: list[Relation]
+
+
+def real_names(kgc: Path | None) -> dict[str, list[str]]:
+    """Names of real things: WikiMovies by type (ships with the library), and FB15k-237 and WN18RR under ""."""
+    from graphmem.wikimovies import load_facts
+
+    found: dict[str, set[str]] = {"film": set(), "person": set()}
+    for subject, relation, value in load_facts():
+        found["film"].add(subject)
+        if relation in ("directed by", "written by", "starred actors"):
+            found["person"].add(value)
+    names = {type: sorted(group) for type, group in found.items()}
+    names[""] = [*names["film"][::4], *names["person"][::4]]
+    if kgc:
+        rows = (kgc / "fb15k237" / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
+        names[""] += [row.split("\t")[1].strip() for row in rows if "\t" in row]
+        rows = (kgc / "wn18rr" / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
+        nouns = sorted({row.split("\t")[1].split(",")[0].strip() for row in rows if "\t" in row})
+        names[""] += Random(0).sample(nouns, min(4000, len(nouns)))
+    return names
+
+
+def build_corpus(
+    examples: Sequence[Example], relations: Sequence[Relation], model: Any, tokenizer: Any, encoder: TextEncoder,
+    config: ReaderConfig, *, log: Any = print,
+) -> Corpus:  # fmt: skip
+    """Run the frozen model over every text once and mark its tokens and pairs."""
+    lengths = [len(tokenise(tokenizer, example.text)[0]) for example in examples]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    hidden = np.zeros((int(starts[-1]), 2 * config.hidden_size), np.float16)
+    known = {relation.relation: number for number, relation in enumerate(relations)}
+    phrases: dict[str, int] = {}
+    items: list[Item | None] = [None] * len(examples)
+    began, done = time.monotonic(), 0
+    for batch in _alike(lengths):
+        states = token_states(model, tokenizer, [examples[i].text for i in batch], config.layers, surprise=False)
+        for number, state in zip(batch, states, strict=True):
+            start, length = int(starts[number]), lengths[number]
+            hidden[start : start + length] = state.hidden.numpy()
+            items[number] = mark(examples[number], state, start, known, phrases)
+            done += length
+        if len(items) and batch[0] % 50 == 0:
+            log(f"{done}/{starts[-1]} tokens, {done / (time.monotonic() - began):.0f} tokens/s", flush=True)
+    vectors = encoder.encode(list(phrases) or ["X Y"])
+    return Corpus(hidden, [item for item in items if item], vectors, list(relations))
+
+
+def mark(example: Example, state: Any, start: int, known: Mapping[str, int], phrases: dict[str, int]) -> Item:
+    """Turn characters into tokens and list every pair of mentions that share a sentence, or name the same thing."""
+    spans = [state.token_span(m.start, m.end) for m in example.mentions]
+    tags = torch.zeros(len(state.offsets), dtype=torch.long)
+    for mention, (first, last) in zip(example.mentions, spans, strict=True):
+        if first:
+            tags[first] = KIND_TAG[mention.kind]
+            tags[first + 1 : last + 1] = KIND_TAG[mention.kind] + 1
+    places = [(m.start, m.end) for m in example.mentions]
+    bounds = [end for _, end in sentences(example.text)]
+    sentence = [sum(m.start >= bound for bound in bounds) for m in example.mentions]
+    facts = {(f.subject, f.object): f for f in example.facts}
+    pairs, labels, said = [], [], []
+    for b in range(len(spans)):
+        for a in range(b):
+            fact = facts.get((a, b)) or facts.get((b, a))
+            same = int(example.mentions[a].entity == example.mentions[b].entity)
+            if not (sentence[a] == sentence[b] or fact or same or example.mentions[b].kind == "pronoun"):
+                continue
+            number = -1
+            if fact and fact.relation in known:
+                others = [p for i, p in enumerate(places) if i not in (a, b)]
+                phrase = blanked(example.text, places[a], places[b], others)
+                number = len(said)
+                said.append((known[fact.relation], fact.subject == b, phrases.setdefault(phrase, len(phrases))))
+            mood = MOODS.index(fact.mood) if fact else (0 if sentence[a] == sentence[b] else -1)
+            pairs.append([*spans[a], *spans[b]])
+            labels.append([mood, same if example.mentions[b].kind == "pronoun" else -1, number])
+    table = torch.tensor(pairs, dtype=torch.long).reshape(-1, 4)
+    answers = torch.tensor(labels, dtype=torch.long).reshape(-1, 3)
+    return Item(start, len(state.offsets), tags, table, answers, said, example.paired)
+
+
+def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Batches of texts of like length, each of about ``_TOKENS_A_BATCH`` tokens."""
+    batch: list[int] = []
+    for number in np.argsort(lengths, kind="stable").tolist():
+        if batch and (len(batch) + 1) * lengths[number] > _TOKENS_A_BATCH:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+# ---------------------------------------------------------------- learning
+
+
+class RelationTexts:
+    """Vectors of every way to name each relation, forwards and backwards; draws one at random."""
+
+    def __init__(self, relations: Sequence[Relation], encoder: TextEncoder) -> None:
+        ways = [_ways(relation) for relation in relations]
+        flat = [text for both in ways for texts in both for text in texts]
+        vectors = torch.from_numpy(encoder.encode(flat))
+        place = iter(range(len(flat)))
+        self.ahead, self.back = [], []
+        for ahead, back in ways:
+            self.ahead.append(vectors[[next(place) for _ in ahead]])
+            self.back.append(vectors[[next(place) for _ in back]])
+        self.symmetric = [relation.symmetric for relation in relations]
+        self.group = synonym_groups(relations)
+
+    def draw(self, relation: int, rng: Random) -> tuple[Tensor, bool]:
+        """One vector [K] for the relation, and whether it names the inverse."""
+        inverse = rng.random() < 0.12 and not self.symmetric[relation]
+        ways = (self.back if inverse else self.ahead)[relation]
+        return ways[0 if rng.random() < 0.5 else rng.randrange(len(ways))], inverse
+
+
+def _ways(relation: Relation) -> tuple[list[str], list[str]]:
+    nouns = [relation.noun] if len(relation.noun.split()) <= 4 else []
+    return [relation.relation, *nouns, *relation.paraphrases], [relation.inverse]
+
+
+def train(
+    corpus: Corpus, encoder: TextEncoder, config: ReaderConfig, plan: ReaderTraining, *, log: Any = print
+) -> FactReader:
+    """Fit a reader; the returned one is in evaluation mode."""
+    torch.manual_seed(plan.seed)
+    rng = Random(plan.seed)
+    reader = FactReader(config)
+    texts = RelationTexts(corpus.relations, encoder)
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=plan.rate, weight_decay=0.01, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.rate, plan.steps, pct_start=0.08)
+    reader.train()
+    began, sums = time.monotonic(), np.zeros(4)
+    for step, batch in enumerate(_batches(corpus.items, plan, rng), 1):
+        losses = batch_losses(reader, corpus, batch, texts, rng, plan.negatives)
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        sums += [float(loss.detach()) for loss in losses]
+        if step % 100 == 0:
+            parts = " ".join(f"{name} {value / 100:.4f}" for name, value in zip(_PARTS, sums, strict=True))
+            log(f"step {step} {parts} {(time.monotonic() - began) / step:.3f} s/step", flush=True)
+            sums[:] = 0
+    return reader.eval()
+
+
+_PARTS = ("tags", "mood", "same", "relation")
+
+
+def _batches(items: Sequence[Item], plan: ReaderTraining, rng: Random) -> Iterator[list[Item]]:
+    made = 0
+    while made < plan.steps:
+        pool = sorted(items, key=lambda item: item.length + rng.random() * 8)
+        batches = [pool[i : i + plan.batch] for i in range(0, len(pool), plan.batch)]
+        rng.shuffle(batches)
+        for batch in batches[: plan.steps - made]:
+            made += 1
+            yield batch
+
+
+def batch_losses(
+    reader: FactReader, corpus: Corpus, batch: Sequence[Item], texts: RelationTexts, rng: Random, negatives: int
+) -> list[Tensor]:
+    """Losses of tags, moods, coreference and relations, each a scalar."""
+    states, tags, mask = _stack(reader, corpus, batch)
+    tag_loss = F.cross_entropy(reader.tags(states)[mask], tags[mask])
+    rows = [torch.full((len(item.pairs),), row) for row, item in enumerate(batch) if item.paired]
+    paired = [item for item in batch if item.paired and len(item.pairs)]
+    if not paired:
+        return [tag_loss, *(tag_loss.new_zeros(()) for _ in range(3))]
+    index = PairIndex(torch.cat(rows), *torch.cat([item.pairs for item in paired]).unbind(1))
+    mood, same, number = torch.cat([item.labels for item in paired]).unbind(1)
+    scores = reader.pairs(states, index)
+    mood_loss = F.cross_entropy(scores.mood, mood, ignore_index=-1)
+    judged = same >= 0
+    same_loss = (
+        F.binary_cross_entropy_with_logits(scores.same[judged], same[judged].float())
+        if judged.any()
+        else tag_loss.new_zeros(())
+    )
+    said = [fact for item in paired for fact in item.said]
+    relation_loss = _relation_loss(reader, scores.features[number >= 0], said, corpus, texts, rng, negatives)
+    return [tag_loss, mood_loss, 0.5 * same_loss, 0.5 * relation_loss]
+
+
+def _stack(reader: FactReader, corpus: Corpus, batch: Sequence[Item]) -> tuple[Tensor, Tensor, Tensor]:
+    longest = max(item.length for item in batch)
+    hidden = torch.zeros(len(batch), longest, corpus.hidden.shape[1])
+    tags = torch.zeros(len(batch), longest, dtype=torch.long)
+    mask = torch.zeros(len(batch), longest, dtype=torch.bool)
+    for row, item in enumerate(batch):
+        hidden[row, : item.length] = torch.from_numpy(corpus.hidden[item.start : item.start + item.length]).float()
+        tags[row, : item.length] = item.tags
+        mask[row, : item.length] = True
+    return reader.encode(hidden, mask), tags, mask
+
+
+def _relation_loss(
+    reader: FactReader, features: Tensor, said: Sequence[tuple[int, bool, int]], corpus: Corpus, texts: RelationTexts,
+    rng: Random, negatives: int,
+) -> Tensor:  # fmt: skip
+    if not said:
+        return features.new_zeros(())
+    gold = sorted({relation for relation, _, _ in said})
+    others = rng.sample(range(len(corpus.relations)), min(negatives, len(corpus.relations)))
+    chosen = gold + [relation for relation in others if relation not in set(gold)]
+    drawn = [texts.draw(relation, rng) for relation in chosen]
+    phrases = torch.from_numpy(corpus.phrases[[phrase for _, _, phrase in said]])
+    logits = reader.relations(features, phrases, torch.stack([vector for vector, _ in drawn]))  # [P, 2R]
+    alike: dict[int, list[int]] = {}
+    for place, relation in enumerate(chosen):
+        alike.setdefault(texts.group[relation], []).append(place)
+    right = torch.zeros_like(logits, dtype=torch.bool)
+    for row, (relation, backwards, _) in enumerate(said):
+        for place in alike[texts.group[relation]]:
+            turned = backwards != drawn[place][1]
+            right[row, place + (len(chosen) if turned else 0)] = True
+            if texts.symmetric[relation]:
+                right[row, place + (0 if turned else len(chosen))] = True
+    best = torch.logsumexp(logits.masked_fill(~right, -torch.inf), dim=-1)
+    return (torch.logsumexp(logits, dim=-1) - best).mean()
+
+
+def natural_examples(count: int, seed: int) -> list[Example]:
+    """Encyclopaedia sentences with names found by spaCy: they teach what a mention looks like in real text."""
+    from graphmem.adapters.spacy import named_spans
+
+    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    texts = []
+    for row in Random(seed).sample([row for row in rows if data_split(row["title"]) == "train"], count):
+        end = next((e for _, e in sentences(row["text"]) if e > 80), len(row["text"]))
+        texts.append(row["text"][:end].strip()[:400])
+    found = []
+    for text, spans in zip(texts, named_spans(texts), strict=True):
+        mentions = [Mention(start, end, kind, number) for number, (start, end, kind) in enumerate(spans)]
+        found.append(Example(text, mentions, [], paired=False))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the trainer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--kgc", type=Path)
+    parser.add_argument("--texts", type=int, default=ReaderTraining.texts)
+    parser.add_argument("--natural", type=int, default=ReaderTraining.natural)
+    parser.add_argument("--steps", type=int, default=ReaderTraining.steps)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    plan = ReaderTraining(texts=given.texts, natural=given.natural, steps=given.steps, seed=given.seed)
+    from graphmem.resolver import find_encoder, find_language_model
+
+    model, tokenizer = find_language_model()
+    encoder, config = find_encoder(), ReaderConfig()
+    model.base_model.layers = model.base_model.layers[: config.layers[1] + 1]  # nothing above is read
+    relations = [*split_relations("train"), *split_relations("dev"), *plain_relations(Random(plan.seed), 200)]
+    speaker = Speaker(relations, real_names(given.kgc), Random(plan.seed))
+    examples = [speaker.example() for _ in range(plan.texts)] + natural_examples(plan.natural, plan.seed)
+    print(f"{len(relations)} relations of {len(load_lexicon())} and our own, {len(examples)} texts", flush=True)
+    corpus = build_corpus(examples, relations, model, tokenizer, encoder, config)
+    del model
+    save_reader(train(corpus, encoder, config, plan), given.out)
+    print(json.dumps({"out": str(given.out), "tokens": len(corpus.hidden), "phrases": len(corpus.phrases)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
