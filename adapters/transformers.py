@@ -1,0 +1,153 @@
+"""Hugging Face transformers: where a model keeps its decoder layers and embeddings, and which model it is."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphmem.attachment import Decoder
+from graphmem.errors import UnsupportedModel
+
+_SKETCH_ROWS, _SKETCH_COLUMNS = 32, 16
+_SAME = 0.98
+"""Least cosine between two sketches of the same weights: above quantisation noise, far above any retraining."""
+
+
+def find_decoder(model: nn.Module, path: str | None = None) -> Decoder:
+    """Find the stack of decoder layers and the embeddings.
+
+    Args:
+        model: a causal language model of transformers.
+        path: dotted path of the layers (an ``nn.ModuleList``), where it cannot be guessed.
+
+    Raises:
+        UnsupportedModel: no such stack or no embeddings; the message lists the stacks there are.
+    """
+    found, layers = _stack(model, path)
+    embedding = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
+    if embedding is None or not isinstance(getattr(embedding, "weight", None), Tensor):
+        raise UnsupportedModel(f"{type(model).__name__} has no token embeddings (get_input_embeddings() gives none)")
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    inputs = embedding.weight
+    outputs = head.weight if head is not None and isinstance(getattr(head, "weight", None), Tensor) else inputs
+    return Decoder(layers, found, embedding, inputs, outputs, _width(model, inputs))
+
+
+def _stack(model: nn.Module, path: str | None) -> tuple[str, nn.ModuleList]:
+    lists = {name: m for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m)}
+    if path is not None:
+        if path not in lists:
+            raise UnsupportedModel(_unknown(model, lists, f"no stack of layers at {path!r}"))
+        return path, lists[path]
+    depth = getattr(_text_config(model), "num_hidden_layers", None)
+    fitting = [name for name, layers in lists.items() if depth in (None, len(layers)) and _alike(layers)]
+    fitting = [name for name in fitting if not any(name.startswith(f"{outer}.") for outer in fitting)]
+    decoders = [name for name in fitting if "decoder" in name] or fitting
+    if len(decoders) != 1:
+        raise UnsupportedModel(_unknown(model, lists, "no single stack of decoder layers found"))
+    return decoders[0], lists[decoders[0]]
+
+
+def _alike(layers: nn.ModuleList) -> bool:
+    return len({type(layer) for layer in layers}) == 1
+
+
+def _unknown(model: nn.Module, lists: Mapping[str, nn.ModuleList], what: str) -> str:
+    there = ", ".join(f"{name} ({len(m)} x {type(m[0]).__name__})" for name, m in lists.items()) or "none"
+    return (
+        f"{what} in {type(model).__name__}. Stacks of layers there: {there}. "
+        "Name the right one: attach(..., config=FusionConfig(layers_path='model.layers'))"
+    )
+
+
+def _text_config(model: nn.Module) -> Any:
+    config = getattr(model, "config", None)
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
+def _width(model: nn.Module, inputs: Tensor) -> int:
+    return int(getattr(_text_config(model), "hidden_size", None) or inputs.shape[1])
+
+
+# ---------------------------------------------------------------- which model is it
+
+
+def identity(model: nn.Module, decoder: Decoder) -> dict[str, Any]:
+    """What names a base model: its shape, and a sketch of its embeddings that survives dtype and quantisation."""
+    config = _text_config(model)
+    return {
+        "model_type": str(getattr(config, "model_type", type(model).__name__)),
+        "width": decoder.width,
+        "depth": len(decoder.layers),
+        "vocabulary": int(decoder.inputs.shape[0]),
+        "sketch": _encode(_sketch(decoder.inputs)),
+    }
+
+
+def mismatch(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> str | None:
+    """Why weights made for one base do not fit another; None when they do."""
+    for key in ("model_type", "width", "depth", "vocabulary"):
+        if wanted[key] != have[key]:
+            return f"{key} is {have[key]!r}, the weights are for {wanted[key]!r}"
+    a, b = _decode(wanted["sketch"]), _decode(have["sketch"])
+    cosine = float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
+    return None if cosine >= _SAME else f"the token embeddings differ (cosine {cosine:.3f}): another checkpoint"
+
+
+def _sketch(table: Tensor) -> np.ndarray:
+    rows = torch.linspace(0, table.shape[0] - 1, _SKETCH_ROWS).long().unique()
+    columns = torch.linspace(0, table.shape[1] - 1, _SKETCH_COLUMNS).long().unique()
+    return table.detach()[rows.to(table.device)][:, columns.to(table.device)].float().cpu().numpy().ravel()
+
+
+def _encode(sketch: np.ndarray) -> str:
+    return base64.b64encode(sketch.astype(np.float16).tobytes()).decode()
+
+
+def _decode(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.float16).astype(np.float32)
+
+
+# ---------------------------------------------------------------- prompts
+
+
+def stop_token(model: Any, tokenizer: Any) -> int:
+    """Id of the token that ends the model's turn."""
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>") if _has_token(tokenizer, "<|im_end|>") else None
+    stop = end if end is not None else tokenizer.eos_token_id
+    if stop is None:
+        eos = getattr(getattr(model, "config", None), "eos_token_id", None)
+        stop = eos[0] if isinstance(eos, list) else eos
+    if stop is None:
+        raise UnsupportedModel("neither the tokenizer nor the model names an end-of-turn token (eos_token_id)")
+    return int(stop)
+
+
+def _has_token(tokenizer: Any, token: str) -> bool:
+    return token in (getattr(tokenizer, "all_special_tokens", None) or ())
+
+
+def chat_prompt(tokenizer: Any, question: str, facts: str | None = None) -> str:
+    """A question (with facts before it, if given) as the model's chat form has it, without a system prompt."""
+    content = question if facts is None else f"{facts}\n\n{question}"
+    if _has_token(tokenizer, "<|im_start|>") and _has_token(tokenizer, "<|im_end|>"):
+        return f"<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
+    if getattr(tokenizer, "chat_template", None):
+        turns = [{"role": "user", "content": content}]
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    return f"Question: {content}\nAnswer:"
+
+
+def last_user_text(tokenizer: Any, ids: list[int]) -> str:
+    """What a prompt asks: the last turn of the user in a chat, the whole text elsewhere."""
+    special, turns = set(tokenizer.all_special_ids or ()), [[]]  # type: list[int] | set[int], list[list[int]]
+    for token in ids:
+        turns.append([]) if token in special else turns[-1].append(token)
+    texts = [text for turn in turns if (text := tokenizer.decode(turn).strip())]
+    asked = [text[5:].strip() for text in texts if text.startswith("user\n")]
+    return asked[-1] if asked else " ".join(texts)

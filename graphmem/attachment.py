@@ -1,0 +1,194 @@
+"""Hooks between a base model and its memory. What a call reads travels in a context variable, never on a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from graphmem.errors import InvalidValue
+from graphmem.fusion import Context, Fusion, LayerSlots, TokenTable
+
+_SESSION = "_graphmem_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """The parts of a language model that a memory is attached to.
+
+    Attributes:
+        layers: the decoder layers, in order.
+        path: their dotted path in the model.
+        embedding: the module that embeds token ids.
+        inputs: [V, D'] its weights.
+        outputs: [V, D''] weights that score the next token; ``inputs`` itself where they are tied.
+        width: D of the residual stream.
+    """
+
+    layers: nn.ModuleList
+    path: str
+    embedding: nn.Module
+    inputs: Tensor
+    outputs: Tensor
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Where one layer looked at the last position of one forward pass: weight [H, M] (gate included), per sample."""
+
+    layer: int
+    weights: Tensor
+
+
+@dataclass
+class Session:
+    """One call's memory: made when the call starts, gone when it ends.
+
+    Attributes:
+        fusion: whose hooks may read it; a base with two memories has two.
+        slots: what each fused layer reads, B samples.
+        answerable: [B].
+        trace: glances of every pass, for an explanation; None when nobody asked.
+    """
+
+    fusion: Fusion
+    slots: dict[int, LayerSlots]
+    answerable: Tensor
+    trace: list[Glance] | None = None
+    current: Tensor | None = None
+    early: Tensor | None = None
+    _spread: dict[int, tuple[dict[int, LayerSlots], Tensor]] = field(default_factory=dict)
+
+    def for_batch(self, rows: int) -> tuple[dict[int, LayerSlots], Tensor]:
+        """Slots and answerability for ``rows`` rows: samples repeated side by side, as beam search lays them out."""
+        batch = len(self.answerable)
+        if rows == batch:
+            return self.slots, self.answerable
+        if rows % batch:
+            raise InvalidValue(f"the memory was retrieved for {batch} samples, the batch has {rows} rows")
+        times = rows // batch
+        if times not in self._spread:
+            spread = {
+                layer: LayerSlots(*(t.repeat_interleave(times, 0) for t in (s.keys, s.values, s.bias)))
+                for layer, s in self.slots.items()
+            }
+            self._spread[times] = spread, self.answerable.repeat_interleave(times, 0)
+        return self._spread[times]
+
+
+_ACTIVE: ContextVar[Session | None] = ContextVar("graphmem_session", default=None)
+
+
+@contextmanager
+def reading(session: Session | None) -> Iterator[None]:
+    """Make a session the one that forward passes inside this block read; None reads nothing."""
+    token = _ACTIVE.set(session)
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+class Attachment:
+    """The hooks on one base model. ``remove`` takes them off and leaves nothing behind.
+
+    Args:
+        model: the base.
+        decoder: its parts.
+        fusion: what reads.
+    """
+
+    def __init__(self, model: nn.Module, decoder: Decoder, fusion: Fusion) -> None:
+        self.fusion = fusion
+        self.table = TokenTable(decoder.inputs, decoder.outputs)
+        layers = decoder.layers
+        self._handles: list[RemovableHandle] = [
+            model.register_forward_pre_hook(self._begin),
+            decoder.embedding.register_forward_hook(self._embedded),
+            layers[0].register_forward_pre_hook(self._first, with_kwargs=True),
+            layers[fusion.tap].register_forward_hook(self._tapped, with_kwargs=True),
+        ]
+        for number in fusion.layers:
+            hook = self._fused(number)
+            self._handles.append(layers[number].register_forward_hook(hook, with_kwargs=True))
+
+    def remove(self) -> None:
+        """Take every hook off."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _session(self, hidden: Tensor | None = None) -> Session | None:
+        active = _ACTIVE.get()
+        if active is None and hidden is not None and torch._C._current_graph_task_id() != -1:
+            active = getattr(hidden, _SESSION, None)  # a checkpoint recomputes this layer after the call has ended
+        return active if active is not None and active.fusion is self.fusion else None
+
+    def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if (session := self._session()) is not None:
+            session.current = session.early = None
+
+    def _embedded(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+        if (session := self._session()) is not None:
+            session.current = self.table.centre(output.detach())
+
+    def _first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = _input(args, kwargs)
+        if (session := self._session(hidden)) is not None and session.current is None:
+            session.current = self.table.centre(hidden.detach())  # inputs_embeds: the embedding was not called
+
+    def _tapped(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        hidden = _input(args, kwargs)
+        if (session := self._session(hidden)) is not None:
+            _remember(session, hidden)
+            session.early = hidden_of(output).detach()
+
+    def _fused(self, number: int) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+            hidden = _input(args, kwargs)
+            session = self._session(hidden)
+            if session is None:
+                return None
+            _remember(session, hidden)
+            return with_hidden(output, read(session, number, hidden_of(output)))
+
+        return hook
+
+
+def read(session: Session, number: int, x: Tensor) -> Tensor:
+    """The stream after layer ``number`` with what the memory adds to it: x itself where there is nothing to read."""
+    slots, answerable = session.for_batch(x.shape[0])
+    if session.current is None or session.early is None or not slots[number].bias.shape[-1]:
+        return x
+    layer = session.fusion[number]
+    found, weights = layer(x, Context(session.current, session.early), slots[number], answerable)
+    if session.trace is not None:
+        opened = torch.tanh(layer.gate.detach().float()).abs()
+        session.trace.append(Glance(number, weights[:, :, -1].detach() * opened))
+    return layer.gated(x, found)
+
+
+def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    return args[0] if args else kwargs["hidden_states"]
+
+
+def _remember(session: Session, hidden: Tensor) -> None:
+    if torch.is_grad_enabled():
+        setattr(hidden, _SESSION, session)
+
+
+def hidden_of(output: Any) -> Tensor:
+    """The residual stream in what a decoder layer returned: the tensor itself, or the first of a tuple."""
+    return output if isinstance(output, Tensor) else output[0]
+
+
+def with_hidden(output: Any, hidden: Tensor) -> Any:
+    """What a decoder layer returned, with another residual stream."""
+    return hidden if isinstance(output, Tensor) else (hidden, *output[1:])

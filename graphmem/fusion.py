@@ -1,0 +1,263 @@
+"""Gated cross-attention from a frozen language model's layers to memory tokens.
+
+    x  <-  x + tanh(g) * rms(x) * W_o softmax([null, q k + bias]) [0, W_v v]
+
+after chosen decoder layers. The gate g is relative to the stream, because the residual stream of late layers is large.
+A slot's key is what stands *before* its token, the query is the current token: both pass the same projection, so an
+equal token always matches fully, whatever has been learned and whether the token was ever seen (an induction head by
+construction). What the layer's own state adds is *when* to speak and which part of a name comes next. ``bias`` says
+which node, from its rank and relevance; the null slot lets a head read nothing. Values are the output embeddings of the
+tokens to say, centred on the vocabulary's mean, and W_v, W_o start as the identity, so that reading a slot means saying
+its token before anything is trained. (Flamingo, arXiv 2204.14198, for gates; KBLaM, arXiv 2410.10450, for rivals.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphmem.config import FusionConfig
+from graphmem.tokens import FEATURES, NONE, START, START_AFTER_SPACE, MemoryTokens
+
+_TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
+_SHARPNESS = 6.0
+
+
+class TokenTable:
+    """Unit-scale, centred embeddings of a base model's tokens: what keys (input side) and values (output side) are.
+
+    Args:
+        inputs: [V, D] input embeddings.
+        outputs: [V, D'] output embeddings; the same tensor where they are tied.
+    """
+
+    def __init__(self, inputs: Tensor, outputs: Tensor) -> None:
+        self._inputs, self._outputs = inputs, outputs
+        self._mean_in = _mean_unit(inputs)
+        self._mean_out = self._mean_in if outputs is inputs else _mean_unit(outputs)
+
+    def inputs(self, ids: Tensor) -> Tensor:
+        """[n, D] of tokens as they are read."""
+        return self.centre(F.embedding(ids, self._inputs.detach()))
+
+    def outputs(self, ids: Tensor) -> Tensor:
+        """[n, D'] of tokens as they are said."""
+        return unit(unit(F.embedding(ids, self._outputs.detach()).float()) - self._mean_out.to(ids.device))
+
+    def centre(self, embedded: Tensor) -> Tensor:
+        """Embeddings as the model made them (scaled or not) -> the same scale and centre as ``inputs``."""
+        return unit(unit(embedded.float()) - self._mean_in.to(embedded.device))
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scale the last axis to a root mean square of 1."""
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+def _mean_unit(table: Tensor, chunk: int = 8192) -> Tensor:
+    with torch.no_grad():
+        total = torch.zeros(table.shape[1], device=table.device)
+        for start in range(0, len(table), chunk):
+            total += unit(table[start : start + chunk].float()).sum(0)
+    return total / len(table)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSlots:
+    """Memory tokens as one fused layer sees them: keys [B, H, M, K], values [B, H, M, C], bias [B, H, M] (fp32)."""
+
+    keys: Tensor
+    values: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a fused layer is told about each position besides its own state.
+
+    Attributes:
+        current: [B, T, D] centred embedding of the current token.
+        early: [B, T, D] state after the tap layer.
+    """
+
+    current: Tensor
+    early: Tensor
+
+
+class MemoryAttention(nn.Module):
+    """The reading of one fused layer. Its output is added to the stream by ``gated``.
+
+    Args:
+        width: D of the residual stream.
+        token_widths: widths of the input and the output embeddings (both D in most models).
+        config: heads and sizes.
+    """
+
+    def __init__(self, width: int, token_widths: tuple[int, int], config: FusionConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        inner = config.match_width
+        self.value_width = -(-width // self.heads) * self.heads
+        self.match = nn.Linear(token_widths[0], inner, bias=False)
+        self.before = nn.Linear(token_widths[0], inner, bias=False)
+        self.query = nn.Linear(width, inner, bias=False)
+        self.early = nn.Linear(width, inner, bias=False)
+        self.kind = nn.Parameter(torch.empty(4, inner))
+        self.position = nn.Parameter(torch.empty(config.max_name_tokens + 1, inner))
+        self.value = nn.Linear(token_widths[1], self.value_width, bias=False)
+        self.out = nn.Linear(self.value_width, width, bias=False)
+        self.null = nn.Linear(width, self.heads)
+        self.null_answerable = nn.Parameter(torch.zeros(self.heads))
+        self.sharpness = nn.Parameter(torch.full((self.heads,), _SHARPNESS))
+        self.start_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
+        self.inside_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Identity for values, matching for keys, the best-ranked node ahead, and a closed gate."""
+        nn.init.orthogonal_(self.match.weight)
+        nn.init.eye_(self.value.weight)
+        nn.init.eye_(self.out.weight)
+        for weight in (self.before.weight, self.query.weight, self.early.weight, self.position, self.null.weight):
+            nn.init.normal_(weight, std=0.01)
+        nn.init.normal_(self.kind, std=0.1)
+        nn.init.constant_(self.null.bias, 1.0)
+        for bias in (self.start_bias, self.inside_bias):
+            nn.init.zeros_(bias)
+            bias.data[:4] = torch.tensor([_TOP, _GAP, _RANK, _ACTIVATION])[:, None]
+        nn.init.zeros_(self.gate)
+
+    def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerSlots:
+        """Keys, values and biases of the slots; every distinct token is projected once."""
+        previous, said = _Distinct.of(tokens.previous), _Distinct.of(tokens.says)
+        before = _Distinct.of(tokens.before)
+        matched = self._heads(self._matched(table.inputs(previous.ids).to(dtype)))
+        keys = previous.spread(matched) + self._heads(self.kind.to(dtype))[tokens.kind]
+        keys = keys + before.spread(self._heads(_linear(self.before, table.inputs(before.ids).to(dtype))))
+        keys = keys + self._heads(self.position.to(dtype))[tokens.position]
+        values = said.spread(self._heads(_linear(self.value, table.outputs(said.ids).to(dtype))))
+        starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(-1)  # B M 1
+        bias = torch.where(
+            starts, tokens.features @ self.start_bias.float(), tokens.features @ self.inside_bias.float()
+        )
+        bias = bias.masked_fill(~tokens.mask.unsqueeze(-1), float("-inf"))
+        return LayerSlots(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2))  # B H M .
+
+    def forward(self, x: Tensor, context: Context, slots: LayerSlots, answerable: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the memory at every position.
+
+        Args:
+            x: [B, T, D] residual stream.
+            context: the current token and the early state, [B, T, D] each.
+            slots: of the memory.
+            answerable: [B].
+
+        Returns:
+            what was read, [B, T, D], and where: attention over slots [B, H, T, M] (the rest went to the null slot).
+        """
+        state = unit(x.float()).to(x.dtype)
+        sharp = self.sharpness.to(x.dtype).view(-1, 1)  # H 1
+        query = self._heads(self._matched(context.current.to(x.dtype))) * sharp + self._heads(
+            _linear(self.query, state) + _linear(self.early, unit(context.early.float()).to(x.dtype))
+        )  # B T H K
+        logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
+        null = F.linear(state, self.null.weight.to(x.dtype)).float() + self.null.bias.float()  # B T H
+        null = null + answerable.view(-1, 1, 1) * self.null_answerable.float()
+        weights = _softmax_beside(logits, null.transpose(1, 2).unsqueeze(-1))
+        read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
+        return _linear(self.out, read), weights
+
+    def gated(self, x: Tensor, read: Tensor) -> Tensor:
+        """x + tanh(g) * rms(x) * read; exactly x where nothing was read or the gate is closed."""
+        scale = x.float().pow(2).mean(-1, keepdim=True).sqrt()  # B T 1
+        return x + (torch.tanh(self.gate.float()) * scale * read.float()).to(x.dtype)
+
+    def _matched(self, embedded: Tensor) -> Tensor:
+        heads = _linear(self.match, embedded).unflatten(-1, (self.heads, -1))
+        return F.normalize(heads.float(), dim=-1).to(embedded.dtype).flatten(-2)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1))
+
+
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer in the dtype of its input, whatever its weights are kept in."""
+    return F.linear(x, layer.weight.to(x.dtype))
+
+
+def _softmax_beside(logits: Tensor, null: Tensor) -> Tensor:
+    """Softmax over [null, logits] along the last axis, without the null's own weight."""
+    top = torch.maximum(logits.amax(-1, keepdim=True), null).detach()
+    odds = torch.exp(logits - top)
+    return odds / (odds.sum(-1, keepdim=True) + torch.exp(null - top))
+
+
+@dataclass(frozen=True, slots=True)
+class _Distinct:
+    """The distinct tokens of a table of slots, and where each goes; ``NONE`` becomes zeros."""
+
+    ids: Tensor
+    place: Tensor
+    absent: Tensor
+
+    @classmethod
+    def of(cls, tokens: Tensor) -> _Distinct:
+        ids, place = torch.unique(tokens.clamp_min(0), return_inverse=True)
+        return cls(ids, place, tokens == NONE)
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """[n, H, K] of the distinct tokens -> [B, M, H, K] of the slots."""
+        return rows[self.place].masked_fill(self.absent[..., None, None], 0.0)
+
+
+class Fusion(nn.Module):
+    """The readings of all fused layers. Holds parameters and nothing else.
+
+    Args:
+        width: D.
+        token_widths: widths of input and output embeddings.
+        layers: decoder layers, counted from 0, after which the memory is read.
+        tap: layer whose output is the early state.
+        config: sizes.
+    """
+
+    def __init__(
+        self, width: int, token_widths: tuple[int, int], layers: Sequence[int], tap: int, config: FusionConfig
+    ) -> None:
+        super().__init__()
+        self.config, self.tap, self.layers = config, tap, tuple(layers)
+        self.readings = nn.ModuleDict({str(i): MemoryAttention(width, token_widths, config) for i in self.layers})
+
+    def __getitem__(self, layer: int) -> MemoryAttention:
+        return self.readings[str(layer)]  # type: ignore[return-value]
+
+    def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> dict[int, LayerSlots]:
+        """Slots as every fused layer sees them."""
+        return {layer: self[layer].project(tokens, table, dtype) for layer in self.layers}
+
+    def gates(self) -> dict[int, float]:
+        """How far each layer's gate is open, tanh(g), -1..1."""
+        return {layer: float(torch.tanh(self[layer].gate.detach().float())) for layer in self.layers}
+
+    def parameter_groups(self, rate: float, fast: float) -> list[dict[str, Any]]:
+        """For an optimizer: matrices at ``rate``; gates, biases and null slots ``fast`` times as quick, undecayed."""
+        slow = [p for n, p in self.named_parameters() if p.ndim == 2 and not n.endswith(("_bias", "null.weight"))]
+        kept = {id(p) for p in slow}
+        quick = [p for p in self.parameters() if id(p) not in kept]
+        return [{"params": slow, "lr": rate}, {"params": quick, "lr": rate * fast, "weight_decay": 0.0}]
+
+
+def default_layers(depth: int) -> tuple[int, ...]:
+    """Late layers: the graph reasons, the last layers speak."""
+    return tuple(sorted({max(0, min(depth - 1, round(depth * share) - 1)) for share in (0.8, 0.9, 0.97)}))
+
+
+def default_tap(depth: int) -> int:
+    """An early layer, where a state still tells which tokens stood before it."""
+    return min(depth - 1, round(depth * 0.1))

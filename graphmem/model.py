@@ -1,0 +1,306 @@
+"""GraphMemoryModel: a frozen language model that reads a graph memory inside its layers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from graphmem.adapters.transformers import chat_prompt, find_decoder, identity, last_user_text, mismatch, stop_token
+from graphmem.attachment import Attachment, Session, reading
+from graphmem.config import FusionConfig
+from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
+from graphmem.explain import Answer, TokenSource, spoken_path, token_sources
+from graphmem.fusion import Fusion, TokenTable, default_layers, default_tap
+from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
+from graphmem.graph import Time
+from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
+
+MAX_QUERY = 2000
+"""Characters of a prompt, counted from its end, that are put to the memory."""
+
+
+class Memory(Protocol):
+    """What a model needs of a memory; ``GraphMemory`` is one."""
+
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: Any = "gnn", as_of: Time | None = None) -> Any: ...
+
+
+def attach(model: Any, tokenizer: Any, memory: Memory, config: FusionConfig | None = None) -> GraphMemoryModel:
+    """Attach a memory to a language model, with all gates closed: its logits stay bit for bit what they were.
+
+    The base's parameters are frozen until ``detach``. Load trained weights with ``GraphMemoryModel.from_pretrained``.
+
+    Args:
+        model: a causal language model of transformers.
+        tokenizer: its tokenizer.
+        memory: anything with ``retrieve``; usually a ``GraphMemory``.
+        config: sizes and layers.
+
+    Raises:
+        UnsupportedModel: its decoder layers were not found.
+        InvalidValue: the config names layers that the model has not.
+    """
+    return GraphMemoryModel(model, tokenizer, memory, config or FusionConfig())
+
+
+class GraphMemoryModel(nn.Module):
+    """A base model with a memory attached. Make one with ``attach`` or ``from_pretrained``.
+
+    Attributes:
+        base: the frozen base, with hooks on its layers.
+        fusion: the trained readings.
+        memory: what is read.
+        config: sizes and layers.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, memory: Memory, config: FusionConfig) -> None:
+        super().__init__()
+        self.base, self.tokenizer, self.memory = model, tokenizer, memory
+        self.decoder = find_decoder(model, config.layers_path)
+        self.config = _with_layers(config, len(self.decoder.layers))
+        widths = (int(self.decoder.inputs.shape[1]), int(self.decoder.outputs.shape[1]))
+        layers, tap = self.config.layers or (), self.config.tap or 0
+        self.fusion = Fusion(self.decoder.width, widths, layers, tap, self.config).to(self.decoder.inputs.device)
+        self.names = NameReader(tokenizer, stop_token(model, tokenizer), self.config.max_name_tokens)
+        self._was_trained = [(p, p.requires_grad) for p in model.parameters()]
+        model.requires_grad_(False)
+        self._attachment: Attachment | None = Attachment(model, self.decoder, self.fusion)
+        self._disabled: ContextVar[bool] = ContextVar("graphmem_disabled", default=False)
+        self._by_cache: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+        self._last: Answer | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls, base_or_name: Any, weights: str | Path | None = None, *, memory: Memory, tokenizer: Any = None
+    ) -> GraphMemoryModel:
+        """Attach a memory and load trained weights.
+
+        Args:
+            base_or_name: a model, or a name or path to load it by.
+            weights: a folder or file that ``save_pretrained`` made; None takes the shipped weights of the base.
+            memory: what is read.
+            tokenizer: of the base; loaded with it when only a name is given.
+
+        Raises:
+            WeightsMismatch: the weights are for another base, or none are shipped for it.
+            ModelNotFound: no model of that name.
+        """
+        from graphmem.resolver import find_language_model, weights_for
+
+        base, name = base_or_name, str(base_or_name)
+        if isinstance(base_or_name, (str, Path)):
+            base, found = find_language_model(name)
+            tokenizer = tokenizer or found
+        else:
+            name = str(getattr(getattr(base, "config", None), "name_or_path", "") or "smollm2-135m")
+        if tokenizer is None:
+            raise InvalidValue("tokenizer must be given with a model that is already loaded, not None")
+        folder = Path(weights) if weights is not None else weights_for(name) or weights_for("smollm2-135m")
+        if folder is None:
+            raise WeightsMismatch(f"no weights are shipped for {name!r}; train some, or attach(...) with closed gates")
+        loaded = load_fusion(folder / WEIGHTS_FILE if folder.is_dir() else folder)
+        have = identity(base, find_decoder(base, loaded.config.layers_path))
+        if (why := mismatch(loaded.base, have)) is not None:
+            raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
+        model = cls(base, tokenizer, memory, loaded.config)
+        model.fusion.load_state_dict(loaded.state)
+        model.fusion.to(base.dtype)
+        return model.eval()
+
+    # ---------------------------------------------------------------- asking
+
+    @torch.inference_mode()
+    def ask(
+        self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None
+    ) -> Answer:
+        """Answer a question out of the memory.
+
+        Args:
+            question: plain text.
+            max_new_tokens: most tokens of the answer.
+            as_of: answer from what held at that time.
+            refusal: what to say where the memory does not know; the config's when None.
+
+        Raises:
+            InvalidValue: the question is empty.
+        """
+        if not question.strip():
+            raise InvalidValue(f"question must be visible text, not {question!r}")
+        started = time.perf_counter()
+        inputs = self.tokenizer(chat_prompt(self.tokenizer, question), add_special_tokens=False, return_tensors="pt")
+        ids = inputs["input_ids"].to(self.base.device)
+        retrieval = None if self._off else self._retrieve(question, as_of=as_of)
+        found = [] if retrieval is None else [candidates(retrieval, self.config.nodes, refusal or self.config.refusal)]
+        tokens = pack(self.names, found) if found else None
+        session = self._session(tokens, trace=True) if tokens is not None else None
+        out = self._greedy(ids, session, max_new_tokens)
+        text = self.tokenizer.decode(out, skip_special_tokens=True).strip()
+        path = spoken_path(text, found[0], retrieval) if found else ()
+        facts = list(getattr(retrieval, "facts", ()) or ())
+        sources: tuple[TokenSource, ...] = ()
+        if session is not None and session.trace and tokens is not None:
+            spoken = [self.tokenizer.decode([token]) for token in out]
+            sources = token_sources(session.trace, tokens.node[0], found[0], spoken, retrieval)
+        self._last = Answer(
+            text, (*path, *(fact for fact in facts if fact not in path)), path, retrieval, ids.shape[1],
+            time.perf_counter() - started, found[0].answerable if found else 0.0, sources,
+        )  # fmt: skip
+        return self._last
+
+    def explain(self) -> tuple[TokenSource, ...]:
+        """For each token of the last answer: layer, head, node, fact and source it was read from.
+
+        Raises:
+            InvalidValue: nothing has been asked yet.
+        """
+        if self._last is None:
+            raise InvalidValue("there is no answer to explain yet; call ask(...) first")
+        return self._last.sources
+
+    def _greedy(self, ids: Tensor, session: Session | None, limit: int) -> list[int]:
+        with reading(session):
+            out = self.base.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit,
+                eos_token_id=self.names.stop, pad_token_id=self.names.stop,
+            )  # fmt: skip
+        new = out[0, ids.shape[1] :].tolist()
+        return new[: new.index(self.names.stop)] if self.names.stop in new else new
+
+    # ---------------------------------------------------------------- transformers' verbs
+
+    def forward(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:
+        """The base's forward, reading the memory.
+
+        Args:
+            input_ids: [B, T].
+            retrieval: what to read: one retrieval a sample, or one for all. None asks the memory with the prompt of each
+                sample; while decoding with the same ``past_key_values``, what was found at the prompt is read on.
+            kwargs: the base's.
+        """
+        session = self._session_for(input_ids, retrieval, kwargs)
+        with reading(session):
+            out = self.base(input_ids=input_ids, **kwargs)
+        cache = getattr(out, "past_key_values", None)
+        if session is not None and cache is not None and not torch.is_grad_enabled():
+            self._by_cache[cache] = session
+        return out
+
+    def generate(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:
+        """The base's generate (greedy, sampled or beams), reading the memory; see ``forward``. Retrieves once."""
+        kwargs.setdefault("pad_token_id", getattr(self.tokenizer, "pad_token_id", None) or self.names.stop)
+        with reading(self._session_for(input_ids, retrieval, kwargs)):
+            return self.base.generate(input_ids=input_ids, **kwargs)
+
+    def _session_for(self, ids: Tensor | None, retrieval: Any, kwargs: dict[str, Any]) -> Session | None:
+        if self._attachment is None:
+            raise NotAttached("the memory has been detached from this model; attach it again")
+        if self._off:
+            return None
+        cache = kwargs.get("past_key_values")
+        if retrieval is None and cache is not None and cache in self._by_cache:
+            return self._by_cache[cache]
+        if retrieval is None and ids is None:
+            raise InvalidValue("retrieval must be given with inputs_embeds: there is no text to ask the memory with")
+        found = self._found(ids, retrieval, kwargs.get("attention_mask"))
+        return self._session(pack(self.names, found))
+
+    def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None) -> list[Candidates]:
+        if retrieval is None and ids is not None:
+            retrieval = [self._retrieve(query) for query in self._queries(ids, mask)]
+        given = (
+            list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * (len(ids) if ids is not None else 1)
+        )
+        if ids is not None and len(given) != len(ids):
+            raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
+        return [candidates(found, self.config.nodes, self.config.refusal) for found in given]
+
+    def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:
+        kept = mask if mask is not None and mask.shape == ids.shape else torch.ones_like(ids)
+        rows = [row[keep.bool()].tolist() for row, keep in zip(ids, kept, strict=True)]
+        return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in rows]
+
+    def _retrieve(self, query: str, as_of: Time | None = None) -> Found:
+        return self.memory.retrieve(query, top_k=self.config.nodes, as_of=as_of)
+
+    def _session(self, tokens: MemoryTokens, *, trace: bool = False) -> Session | None:
+        if self._attachment is None:
+            raise NotAttached("the memory has been detached from this model; attach it again")
+        if not tokens.slots:
+            return None
+        tokens = tokens.to(self.decoder.inputs.device)
+        slots = self.fusion.project(tokens, self._attachment.table, self.decoder.inputs.dtype)
+        return Session(self.fusion, slots, tokens.answerable, [] if trace else None)
+
+    # ---------------------------------------------------------------- reading text
+
+    def read(self, text: str, *, apply: bool = False, **options: Any) -> Any:
+        """Read a text: propose facts, and what the write gate would do about each. With ``apply``, do it.
+
+        Writes to the memory only with ``apply=True``, in one transaction.
+        """
+        from graphmem.reading import read_text
+
+        return read_text(self, text, apply=apply, **options)
+
+    # ---------------------------------------------------------------- on, off, and away
+
+    @property
+    def table(self) -> TokenTable:
+        """Centred token embeddings of the base."""
+        if self._attachment is None:
+            raise NotAttached("the memory has been detached from this model; attach it again")
+        return self._attachment.table
+
+    @property
+    def _off(self) -> bool:
+        return self._disabled.get()
+
+    @contextmanager
+    def memory_disabled(self) -> Iterator[None]:
+        """Inside this block (and thread) the model is the base, bit for bit."""
+        token = self._disabled.set(True)
+        try:
+            with reading(None):
+                yield
+        finally:
+            self._disabled.reset(token)
+
+    def detach(self) -> Any:
+        """Take the memory off and return the base as it was: no hooks, parameters trainable where they were."""
+        if self._attachment is not None:
+            self._attachment.remove()
+            self._attachment = None
+            for parameter, trained in self._was_trained:
+                parameter.requires_grad_(trained)
+        return self.base
+
+    def save_pretrained(self, folder: str | Path, **notes: Any) -> Path:
+        """Write weights and config of the readings (not the base, not the memory) into a folder; return the file."""
+        return save_fusion(self.fusion, identity(self.base, self.decoder), self.config, Path(folder), notes)
+
+    def trainable_parameters(self) -> tuple[int, int]:
+        """How many parameters can be trained, and how many there are in all."""
+        counts = [(p.numel(), p.requires_grad) for p in self.parameters()]
+        return sum(n for n, trained in counts if trained), sum(n for n, _ in counts)
+
+    def print_trainable_parameters(self) -> None:
+        """Print both counts, as PEFT does."""
+        trained, total = self.trainable_parameters()
+        print(f"trainable params: {trained:,} || all params: {total:,} || trainable%: {100 * trained / total:.4f}")
+
+
+def _with_layers(config: FusionConfig, depth: int) -> FusionConfig:
+    layers = config.layers or default_layers(depth)
+    tap = default_tap(depth) if config.tap is None else config.tap
+    if layers[-1] >= depth:
+        raise InvalidValue(f"layers must be below {depth}, the number of decoder layers, not {layers!r}")
+    return replace(config, layers=layers, tap=min(tap, layers[0]))

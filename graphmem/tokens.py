@@ -1,0 +1,237 @@
+"""Memory tokens: the names that a retrieval found, as slots that attention can copy from, token by token.
+
+A node is read by the literal tokens of its name, so that a name or a number is never squeezed through a vector.
+Slot t of a name stands *behind* token t-1 and *says* token t: continuing a name is then one induction step, and names
+never seen in training are copied as well as any. The last slot says the end of the turn, so a full stop inside a
+name is safe. A name that begins after a space often has another first token ("London", " London"); the slots where
+the two readings differ are kept for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphmem.graph import Subgraph
+
+NONE = -1
+"""Stands for "no token" in ``previous`` and ``before``."""
+
+INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
+"""Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
+
+FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
+"""What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
+
+
+class Named(Protocol):
+    """A node of a retrieval, as far as the model reads it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+class Found(Protocol):
+    """What a memory returns for a query, as far as the model reads it."""
+
+    @property
+    def nodes(self) -> Sequence[Named]: ...
+    @property
+    def subgraph(self) -> Subgraph: ...
+    @property
+    def answerable(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One token of one name: what stands before it (two tokens back), what it says, where in the name it is."""
+
+    before: int
+    previous: int
+    says: int
+    position: int
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Nodes handed to the model for one text, most relevant first.
+
+    Attributes:
+        names: N names.
+        features: float32 [N, len(FEATURES)].
+        answerable: probability that some node answers, 0..1.
+        ids: N node ids; -1 for the refusal, which is no node.
+    """
+
+    names: tuple[str, ...]
+    features: np.ndarray
+    answerable: float
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTokens:
+    """Slots of a batch, padded to the longest sample; M slots, over the N candidates of each.
+
+    Attributes:
+        before, previous, says: int64 [B, M], token ids; ``NONE`` where there is none.
+        position: int64 [B, M], place of the said token in its name.
+        kind: int64 [B, M], ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``.
+        node: int64 [B, M], which candidate the slot belongs to.
+        features: float32 [B, M, len(FEATURES)], of the slot's node.
+        mask: bool [B, M], False for padding.
+        answerable: float32 [B], log-odds / 4, cut to [-1, 1].
+    """
+
+    before: Tensor
+    previous: Tensor
+    says: Tensor
+    position: Tensor
+    kind: Tensor
+    node: Tensor
+    features: Tensor
+    mask: Tensor
+    answerable: Tensor
+
+    @property
+    def batch(self) -> int:
+        """B."""
+        return self.mask.shape[0]
+
+    @property
+    def slots(self) -> int:
+        """M."""
+        return self.mask.shape[1]
+
+    def to(self, device: torch.device | str) -> MemoryTokens:
+        """The same slots on another device."""
+        return MemoryTokens(*(getattr(self, name).to(device) for name in self.__slots__))
+
+
+def candidates(found: Found, limit: int, refusal: str | None = None) -> Candidates:
+    """Rank features of at most ``limit`` nodes of a retrieval, and of the refusal if there is one.
+
+    The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
+    relevance can be read by the same weights.
+    """
+    nodes = list(found.nodes)[:limit]
+    answerable = float(found.answerable) if nodes else 0.0
+    relevance, activation = _aligned(nodes, found.subgraph)
+    order = np.argsort(-relevance, kind="stable")
+    features = rank_features(relevance[order], activation[order], answerable)
+    names = [nodes[i].name for i in order]
+    ids = [nodes[i].id for i in order]
+    if refusal and nodes:
+        names, ids, features = [*names, refusal], [*ids, -1], np.vstack([features, refusal_features(answerable)])
+    return Candidates(tuple(names), features, answerable, tuple(ids))
+
+
+def _aligned(nodes: Sequence[Named], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
+    """Relevance and activation, float32 [N] each, of the nodes; a node outside the subgraph gets the least."""
+    place = {node: i for i, node in enumerate(np.asarray(graph.node_ids).tolist())}
+    where = [place.get(node.id, -1) for node in nodes]
+    least = float(np.min(graph.relevance)) if len(graph.relevance) else 0.0
+    relevance = [float(graph.relevance[i]) if i >= 0 else least for i in where]
+    activation = [float(graph.activation[i]) if i >= 0 else 0.0 for i in where]
+    return np.asarray(relevance, np.float32), np.asarray(activation, np.float32)
+
+
+def rank_features(relevance: np.ndarray, activation: np.ndarray, answerable: float) -> np.ndarray:
+    """float32 [N, len(FEATURES)] of nodes sorted by falling relevance."""
+    count = len(relevance)
+    features = np.zeros((count, len(FEATURES)), np.float32)
+    if not count:
+        return features
+    gap = np.nan_to_num(relevance - relevance[0], nan=-8.0, neginf=-8.0)
+    features[0, 0] = 1.0
+    features[:, 1] = np.clip(gap, -8.0, 0.0) / 4
+    features[:, 2] = np.log1p(np.arange(count)) / 2
+    features[:, 3] = np.clip(np.log((activation + 1e-6) / (activation[0] + 1e-6)), -8.0, 8.0) / 4
+    share = np.exp(np.clip(gap, -60.0, 0.0))
+    features[:, 4] = share / share.sum()
+    features[:, 5] = log_odds(answerable)
+    return features
+
+
+def refusal_features(answerable: float) -> np.ndarray:
+    """float32 [1, len(FEATURES)] of the refusal, which competes with the nodes like a name of its own."""
+    features = np.zeros((1, len(FEATURES)), np.float32)
+    features[0, 5:] = log_odds(answerable), 1.0, log_odds(answerable)
+    return features
+
+
+def log_odds(probability: float) -> float:
+    """Log-odds over 4, cut to [-1, 1]."""
+    p = min(max(float(probability), 1e-6), 1 - 1e-6)
+    return float(np.clip(np.log(p / (1 - p)) / 4, -1.0, 1.0))
+
+
+class NameReader:
+    """Cuts names into slots, for one tokenizer.
+
+    Args:
+        tokenizer: of the base model.
+        stop: token that ends a turn.
+        limit: most tokens of a name; a longer one is cut, and not ended.
+    """
+
+    def __init__(self, tokenizer: Any, stop: int, limit: int) -> None:
+        self._tokenizer, self.stop, self.limit = tokenizer, stop, limit
+        self.slots = lru_cache(maxsize=65_536)(self._slots)
+
+    def tokens(self, name: str) -> tuple[int, ...]:
+        """Token ids of a name at the start of a line, with the stop."""
+        return self._ended(name)
+
+    def _ended(self, text: str) -> tuple[int, ...]:
+        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return (*ids, self.stop) if len(ids) <= self.limit else tuple(ids[: self.limit])
+
+    def _slots(self, name: str) -> tuple[Slot, ...]:
+        plain, spaced = self._ended(name), self._ended(" " + name)
+        shared = _shared_tail(plain, spaced)
+        slots = [self._slot(plain, i, START) for i in range(len(plain))]
+        if plain != spaced:
+            slots += [self._slot(spaced, i, START_AFTER_SPACE) for i in range(len(spaced) - shared + 1)]
+        return tuple(slots)
+
+    def _slot(self, tokens: tuple[int, ...], i: int, start: int) -> Slot:
+        before, previous = (tokens[i - 2] if i > 1 else NONE), (tokens[i - 1] if i else NONE)
+        kind = start if i == 0 else END if tokens[i] == self.stop else INSIDE
+        return Slot(before, previous, tokens[i], i, kind)
+
+
+def _shared_tail(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    """Length of the longest common end, 1 at least so that a whole reading is never dropped."""
+    shared = 0
+    while shared < min(len(a), len(b)) and a[-1 - shared] == b[-1 - shared]:
+        shared += 1
+    return max(shared, 1)
+
+
+def pack(reader: NameReader, batch: Sequence[Candidates]) -> MemoryTokens:
+    """Slots of every sample, as many as its names have tokens, padded to the longest sample."""
+    per_sample = [[(n, slot) for n, name in enumerate(c.names) for slot in reader.slots(name)] for c in batch]
+    width = max((len(slots) for slots in per_sample), default=0)
+    table = np.full((len(batch), width, 6), NONE, np.int64)
+    table[..., 2:] = 0
+    features = np.zeros((len(batch), width, len(FEATURES)), np.float32)
+    mask = np.zeros((len(batch), width), bool)
+    for b, (slots, sample) in enumerate(zip(per_sample, batch, strict=True)):
+        if slots:
+            rows = [(s.before, s.previous, s.says, s.position, s.kind, n) for n, s in slots]
+            table[b, : len(slots)] = rows
+            features[b, : len(slots)] = sample.features[table[b, : len(slots), 5]]
+            mask[b, : len(slots)] = True
+    columns = [torch.from_numpy(np.ascontiguousarray(table[..., i])) for i in range(6)]
+    answerable = torch.tensor([log_odds(sample.answerable) for sample in batch])
+    return MemoryTokens(*columns, torch.from_numpy(features), torch.from_numpy(mask), answerable)

@@ -1,0 +1,113 @@
+"""What every training run shares: a seed, a one-cycle rate, a log, checkpoints, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphmem.config import require
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """How long and how fast to train.
+
+    Attributes:
+        steps: optimizer steps.
+        warm_up: share of the steps in which the rate rises.
+        seed: of everything that is drawn.
+        log_every: steps between lines of the log.
+        save_every: steps between checkpoints.
+        clip: largest norm of the gradient.
+    """
+
+    steps: int
+    warm_up: float = 0.1
+    seed: int = 0
+    log_every: int = 20
+    save_every: int = 200
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, "steps", self.steps, "at least 1")
+        require(0 <= self.warm_up < 1, "warm_up", self.warm_up, "in [0, 1)")
+        require(self.log_every >= 1 and self.save_every >= 1, "log_every", self.log_every, "at least 1")
+
+
+def one_cycle(step: int, steps: int, warm_up: float) -> float:
+    """Factor of the learning rate: linear up over the warm-up, then a cosine down to 2 %."""
+    start = max(1, round(steps * warm_up))
+    if step < start:
+        return (step + 1) / start
+    share = (step - start) / max(1, steps - start)
+    return 0.02 + 0.98 * 0.5 * (1 + float(torch.cos(torch.tensor(share * torch.pi))))
+
+
+def run(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    losses: Callable[[int], tuple[dict[str, torch.Tensor], dict[str, float]]],
+    config: LoopConfig,
+    folder: str | Path,
+) -> list[dict[str, float]]:
+    """Minimise the sum of the losses; write ``log.jsonl`` and ``checkpoint.pt`` into the folder.
+
+    Args:
+        module: what is trained.
+        optimizer: over its parameters; its rates are those of the cycle's top.
+        losses: named losses of a step, and figures to log beside them; whatever it draws must depend on the step and
+            the seed alone, so that a run that is stopped and started again goes on as if it had not been.
+        config: steps and rates.
+        folder: of the run; a checkpoint there is gone on from.
+
+    Returns:
+        the log: means between two lines.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tops = [group["lr"] for group in optimizer.param_groups]
+    start, log = _resume(module, optimizer, folder / "checkpoint.pt")
+    sums: dict[str, float] = {}
+    since = time.perf_counter()
+    for step in range(start, config.steps):
+        for group, top in zip(optimizer.param_groups, tops, strict=True):
+            group["lr"] = top * one_cycle(step, config.steps, config.warm_up)
+        parts, figures = losses(step)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], config.clip)
+        optimizer.step()
+        for name, value in (parts | figures).items():
+            sums[name] = sums.get(name, 0.0) + float(torch.as_tensor(value).detach())
+        if (step + 1) % config.log_every == 0:
+            means = {name: value / config.log_every for name, value in sums.items()}
+            line = {"step": step + 1, **means, "seconds": time.perf_counter() - since}
+            log.append(line)
+            sums, since = {}, time.perf_counter()
+            with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            _save(module, optimizer, step + 1, log, folder / "checkpoint.pt")
+    return log
+
+
+def _save(module: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[Any], path: Path) -> None:
+    state = {"step": step, "module": module.state_dict(), "optimizer": optimizer.state_dict(), "log": log}
+    torch.save(state, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").replace(path)
+
+
+def _resume(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> tuple[int, list[dict[str, float]]]:
+    if not path.exists():
+        return 0, []
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    module.load_state_dict(state["module"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"]), list(state["log"])
