@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from graphmem.activation import Budget, push
+from graphmem.activation import Activated, Budget, push
 from graphmem.graph import GraphIndex, Subgraph, TextEncoder
 from graphmem.seeds import Seeds, nearest
 
@@ -28,10 +28,18 @@ class Search:
     budget: Budget
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What a ranker made: the subgraph, and for the learned ones how activation got there."""
+
+    graph: Subgraph
+    activated: Activated | None = None
+
+
 class Ranker(Protocol):
     """Ranks what a search activates."""
 
-    def rank(self, search: Search) -> Subgraph: ...
+    def rank(self, search: Search) -> Ranked: ...
 
 
 class PageRank:
@@ -40,10 +48,10 @@ class PageRank:
     def __init__(self, damping: float = 0.5) -> None:
         self.damping = damping
 
-    def rank(self, search: Search) -> Subgraph:
+    def rank(self, search: Search) -> Ranked:
         seeds = search.seeds
         if not len(seeds.nodes):
-            return Subgraph.empty()
+            return Ranked(Subgraph.empty())
         nodes, mass, left_out = push(
             search.index, seeds.nodes, seeds.weights, damping=self.damping, budget=search.budget
         )
@@ -55,9 +63,9 @@ class PageRank:
 class Dense:
     """Nodes whose text is nearest to the query in meaning; no graph."""
 
-    def rank(self, search: Search) -> Subgraph:
+    def rank(self, search: Search) -> Ranked:
         if not search.query.strip():
-            return Subgraph.empty()
+            return Ranked(Subgraph.empty())
         query = search.encoder.encode([search.query])[0]
         nodes, cosines = nearest(search.store, search.encoder, query, min(search.budget.nodes, 100))
         return assemble(search, nodes, 20 * (cosines - 0.5), np.maximum(cosines, 0), 0.0)
@@ -66,26 +74,27 @@ class Dense:
 class Words:
     """Nodes whose text shares the query's words, by BM25; no graph."""
 
-    def rank(self, search: Search) -> Subgraph:
+    def rank(self, search: Search) -> Ranked:
         found = search.store.search_text(search.query, limit=min(search.budget.nodes, 100), what="node")
         if not found:
-            return Subgraph.empty()
+            return Ranked(Subgraph.empty())
         scores = np.asarray([score for _, score in found], np.float32)
         return assemble(search, np.asarray([node for node, _ in found], np.int64), scores, scores / scores.max(), 0.0)
 
 
 def assemble(
     search: Search, nodes: np.ndarray, relevance: np.ndarray, activation: np.ndarray, left_out: float
-) -> Subgraph:
-    """A Subgraph of ``nodes`` with the arcs among them, most relevant first."""
+) -> Ranked:
+    """``nodes`` as a Subgraph with the arcs among them, most relevant first."""
     order = np.argsort(-relevance, kind="stable")
     nodes, relevance, activation = nodes[order], relevance[order], activation[order]
     edge_index, relations, edges = arcs_among(search.index, nodes, search.budget)
-    return Subgraph(
+    graph = Subgraph(
         node_ids=nodes.astype(np.int64), relevance=relevance.astype(np.float32),
         activation=np.clip(activation, 0, 1).astype(np.float32), edge_index=edge_index, relations=relations,
         edge_ids=edges, seeds=search.seeds.pairs(), left_out=left_out,
     )  # fmt: skip
+    return Ranked(graph)
 
 
 def arcs_among(index: GraphIndex, nodes: np.ndarray, budget: Budget) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.activation import Budget
-from graphmem.errors import InvalidValue
+from graphmem.activation import Activated, Budget
+from graphmem.errors import InvalidValue, WeightsMismatch
 from graphmem.graph import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
-from graphmem.rankers import Dense, PageRank, Ranker, Search, Words
+from graphmem.learned import SHIPPED, Activation, QuestionReader, load_weights
+from graphmem.rankers import Dense, PageRank, Ranked, Ranker, Search, Words
 from graphmem.seeds import Seeds, find_seeds
 
 RANKERS = ("gnn", "activation", "ppr", "dense", "bm25")
@@ -63,6 +64,7 @@ class Retrieval:
         subgraph: everything activated, most relevant first.
         seeds: where the search started and what in the query named it.
         ranker: which ranker made it.
+        activated: how activation spread, where the ranker spreads any.
     """
 
     query: str
@@ -72,6 +74,7 @@ class Retrieval:
     ranker: str
     store: Any = field(repr=False, compare=False)
     fact_limit: int = 100
+    activated: Activated | None = field(default=None, repr=False, compare=False)
 
     @property
     def answerable(self) -> float:
@@ -82,22 +85,34 @@ class Retrieval:
 
     @cached_property
     def facts(self) -> list[Fact]:
-        """Facts of the subgraph, those between the most relevant nodes first."""
+        """Facts of the subgraph: the chains to the best nodes first, then those beside relevant nodes."""
         graph = self.subgraph
         if not len(graph.edge_ids):
             return []
         strength = np.maximum(graph.relevance[graph.edge_index[0]], graph.relevance[graph.edge_index[1]])
         best = np.argsort(-strength, kind="stable")
-        ids = list(dict.fromkeys(graph.edge_ids[best].tolist()))[: self.fact_limit]
+        chains = [edge for node in self.nodes for edge in self._chain_to(node.id)]
+        ids = list(dict.fromkeys([*chains, *graph.edge_ids[best].tolist()]))[: self.fact_limit]
         return list(self.store.facts_by_id(ids))
+
+    @property
+    def relation_paths(self) -> list[tuple[tuple[int, ...], float]]:
+        """Arc codes of the relation paths that were followed, with their probability, best first."""
+        return list(self.activated.paths) if self.activated else []
 
     def path_to(self, name: str) -> list[Fact]:
         """The chain of facts from a seed to the node of that name; empty when it was not reached."""
-        graph = self.subgraph
         wanted = set(self.store.resolve_many([normalise(name)]).get(normalise(name), ()))
-        ends = [i for i, node in enumerate(graph.node_ids.tolist()) if node in wanted]
-        edges = _chain(graph, ends[0]) if ends else []
+        ends = [node for node in self.subgraph.node_ids.tolist() if node in wanted]
+        edges = self._chain_to(ends[0]) if ends else []
         return list(self.store.facts_by_id(edges)) if edges else []
+
+    def _chain_to(self, node: int) -> list[int]:
+        if self.activated is not None:
+            at = np.flatnonzero(self.activated.nodes == node)
+            return self.activated.chain(int(at[0])) if len(at) else []
+        at = np.flatnonzero(self.subgraph.node_ids == node)
+        return _chain(self.subgraph, int(at[0])) if len(at) else []
 
 
 class Retriever:
@@ -136,13 +151,17 @@ class Retriever:
         chosen = self._ranker(ranker)
         seeds = find_seeds(query, self.store, self.encoder, limit=self.config.seeds)
         index = self.store.index(as_of=to_micros(as_of))
-        graph = chosen.rank(Search(query, seeds, index, self.store, self.encoder, self.config.budget))
+        ranked = chosen.rank(Search(query, seeds, index, self.store, self.encoder, self.config.budget))
+        return self._packed(query, ranked, seeds, ranker, top_k)
+
+    def _packed(self, query: str, ranked: Ranked, seeds: Seeds, ranker: str, top_k: int) -> Retrieval:
+        graph = ranked.graph
         names = self.store.names(graph.node_ids[:top_k])
         nodes = tuple(
             ScoredNode(int(node), name, float(score))
             for node, name, score in zip(graph.node_ids, names, graph.relevance, strict=False)
         )
-        return Retrieval(query, nodes, graph, seeds, ranker, self.store, self.config.facts)
+        return Retrieval(query, nodes, graph, seeds, ranker, self.store, self.config.facts, ranked.activated)
 
     def _ranker(self, name: str) -> Ranker:
         if name not in RANKERS:
@@ -156,9 +175,23 @@ class Retriever:
             return Dense()
         if name == "bm25":
             return Words()
-        if name != "ppr":
-            warnings.warn(f"no trained weights fit this encoder; {name!r} falls back to 'ppr'", stacklevel=4)
-        return PageRank(self.config.damping)
+        if name == "ppr":
+            return PageRank(self.config.damping)
+        modules = self._modules
+        if modules is None:
+            return PageRank(self.config.damping)
+        return Activation(QuestionReader(modules["gates"], self.encoder))
+
+    @cached_property
+    def _modules(self) -> dict[str, Any] | None:
+        """Trained modules; None, with a warning, where no weights were given and the shipped ones do not fit."""
+        if self.weights is not None:
+            return load_weights(self.weights, self.encoder.fingerprint)
+        try:
+            return load_weights(SHIPPED, self.encoder.fingerprint)
+        except WeightsMismatch as error:
+            warnings.warn(f"searching by 'ppr', without training: {error}", stacklevel=6)
+            return None
 
 
 def _chain(graph: Subgraph, end: int) -> list[int]:

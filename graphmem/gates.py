@@ -1,0 +1,142 @@
+"""Which relations a question lets activation cross, hop by hop, and how many hops it asks for.
+
+The question's token states are read once a hop by attention: hop t looks where hop t-1 did not (NSM, He et al. 2021,
+reads instructions the same way). What it reads is compared with the text of every relation, in both directions. A path
+of relations scores the sum of its steps plus the score of its length; *no path at all* has a score of its own, and so a
+softmax over the paths that a graph offers says both where the answer lies and whether there is one.
+
+With untrained weights the comparison is plain text similarity, so a new encoder starts from something that works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphmem.errors import InvalidValue
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """Sizes of the gates.
+
+    Attributes:
+        dim: K, the text encoder's width.
+        hops: most arcs between a seed and an answer.
+        hidden: width of the layer that judges lengths.
+    """
+
+    dim: int = 384
+    hops: int = 3
+    hidden: int = 128
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not isinstance(value, int) or value < 1:
+                raise InvalidValue(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
+class Gates(nn.Module):
+    """Scores of every relation at every hop, and of every path length, for a batch of questions."""
+
+    def __init__(self, config: GateConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or GateConfig()
+        dim, hops = config.dim, config.hops
+        self.norm = nn.LayerNorm(dim)
+        self.key = nn.Linear(dim, dim, bias=False)
+        self.value = nn.Linear(dim, dim, bias=False)
+        self.ask = nn.ModuleList(nn.Linear(dim, dim) for _ in range(hops))
+        self.relation = nn.Linear(dim, dim, bias=False)
+        self.direction = nn.ModuleList(nn.Linear(dim, dim) for _ in range(2))
+        self.length = nn.Sequential(
+            nn.Linear(dim * (hops + 1), config.hidden), nn.GELU(), nn.Linear(config.hidden, hops + 1)
+        )
+        self.sharpness = nn.Parameter(torch.full((hops,), 2.5))  # log of the cosine's scale
+        self.coverage = nn.Parameter(torch.tensor(0.5))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start from plain text similarity: values and relations pass through, attention is even."""
+        for layer in (self.value, self.relation):
+            nn.init.eye_(layer.weight)
+        for layer in (*self.ask, *self.direction):
+            nn.init.zeros_(layer.weight)
+            nn.init.normal_(layer.bias, std=0.02)
+        nn.init.normal_(self.key.weight, std=self.config.dim**-0.5)
+        nn.init.zeros_(self.length[-1].weight)
+        nn.init.zeros_(self.length[-1].bias)
+
+    def relations(self, names: Tensor, texts: Tensor, directions: Tensor) -> Tensor:
+        """What instructions are compared with.
+
+        Args:
+            names: [A, K] vectors of the relations' names.
+            texts: [A, K] vectors of the arcs' texts (``inverse of NAME`` for direction 1).
+            directions: int64 [A], 0 or 1.
+
+        Returns:
+            unit vectors [A, K].
+        """
+        turned = torch.where(directions[:, None] == 0, self.direction[0](names), self.direction[1](names))
+        return F.normalize(self.relation(texts) + turned, dim=-1)
+
+    def instructions(self, question: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the question once a hop.
+
+        Args:
+            question: [B, K] its vector.
+            tokens: [B, T, K] its token states.
+            mask: bool [B, T], which of them are real.
+
+        Returns:
+            unit instructions [B, hops, K] and the attention over tokens [B, hops, T].
+        """
+        keys, values = self.key(self.norm(tokens)), self.value(tokens)
+        seen = torch.zeros_like(mask, dtype=tokens.dtype)
+        last, read, looked = question, [], []
+        for ask in self.ask:
+            logits = (keys @ ask(last)[..., None])[..., 0] - F.softplus(self.coverage) * seen  # [B, T]
+            weights = logits.masked_fill(~mask, -1e4).softmax(-1)
+            last = F.normalize((weights[:, None] @ values)[:, 0], dim=-1)  # [B, K]
+            seen = seen + weights
+            read.append(last)
+            looked.append(weights)
+        return torch.stack(read, 1), torch.stack(looked, 1)
+
+    def forward(self, question: Tensor, tokens: Tensor, mask: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
+        """Score steps and lengths.
+
+        Args:
+            question: [B, K].
+            tokens: [B, T, K].
+            mask: bool [B, T].
+            relations: [A, K], from ``relations``.
+
+        Returns:
+            steps [B, hops, A] and lengths [B, hops + 1], both in nats; length 0 is *no answer here*.
+        """
+        read, _ = self.instructions(question, tokens, mask)
+        steps = self.sharpness.exp()[:, None] * (read @ relations.T)  # [B, hops, A]
+        return steps, self.length(torch.cat([question[:, None], read], 1).flatten(1))
+
+
+def path_scores(steps: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
+    """Score of every path: its steps' scores and its length's.
+
+    Args:
+        steps: [B, hops, A].
+        lengths: [B, hops + 1].
+        paths: int64 [B, P, hops], arc numbers, -1 past a path's end; a row of nothing but -1 is *no path*.
+
+    Returns:
+        [B, P], in nats.
+    """
+    batch, count, hops = paths.shape
+    walked = paths >= 0
+    picked = steps.gather(2, paths.clamp(min=0).transpose(1, 2))  # [B, hops, P]
+    total = (picked.transpose(1, 2) * walked).sum(-1)
+    return total + lengths.gather(1, walked.sum(-1))

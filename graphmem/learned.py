@@ -1,0 +1,189 @@
+"""The trained rankers: activation through learned gates, and a GNN over what it activated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphmem.activation import Activated, spread
+from graphmem.encoder import TextCache, arc_texts
+from graphmem.errors import WeightsMismatch
+from graphmem.graph import Subgraph, TextEncoder
+from graphmem.rankers import Ranked, Search
+
+SHIPPED = Path(__file__).parent / "weights" / "retriever.safetensors"
+FORMAT = "graphmem-retriever-1"
+
+
+class QuestionReader:
+    """Reads from a question which relations may be crossed at each hop.
+
+    Args:
+        gates: trained ``Gates``.
+        encoder: the text encoder they were trained with.
+    """
+
+    def __init__(self, gates: Any, encoder: TextEncoder) -> None:
+        self.gates, self.encoder = gates, encoder
+        self._vectors = TextCache(encoder)
+        self._relations: dict[tuple[str, ...], Any] = {}
+
+    def relations(self, names: Sequence[str]) -> Any:
+        """What instructions are compared with, torch [2 * relations, G]; made once for a set of relations."""
+        import torch
+
+        key = tuple(names)
+        if key not in self._relations:
+            self._relations = dict(list(self._relations.items())[-7:])
+            doubled = self._vectors([name for name in key for _ in (0, 1)])
+            texts = self._vectors(arc_texts(key))
+            with torch.inference_mode():
+                self._relations[key] = self.gates.relations(
+                    torch.from_numpy(doubled), torch.from_numpy(texts), torch.arange(len(texts)) % 2
+                )
+        return self._relations[key]
+
+    def read(self, asked: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Gates float32 [hops, 2 * relations] and path lengths float32 [hops + 1], in nats."""
+        import torch
+
+        with torch.inference_mode():
+            question, tokens, mask = (torch.from_numpy(array) for array in encode_question(self.encoder, asked))
+            steps, lengths = self.gates(question, tokens, mask, self.relations(names))
+        return steps[0].numpy(), lengths[0].numpy()
+
+
+def encode_question(encoder: Any, asked: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vector [1, K], token states [1, T, K] and mask [1, T] of a question; one pass where the encoder can."""
+    if hasattr(encoder, "encode_both"):
+        vector, tokens, mask = encoder.encode_both([asked])
+        return vector, tokens, mask
+    tokens, mask = encoder.encode_tokens([asked])
+    return encoder.encode([asked]), tokens, mask
+
+
+class Activation:
+    """Ranks by learned spreading activation alone: the probability that the answer lies where a path ends."""
+
+    def __init__(self, reader: QuestionReader) -> None:
+        self.reader = reader
+
+    def activate(self, search: Search) -> Activated | None:
+        """Spread from the seeds of a search; None when there are none or no relations."""
+        seeds, index = search.seeds, search.index
+        if not len(seeds.nodes) or not len(index.relations):
+            return None
+        roots, weights = _roots(search)
+        steps, lengths = self.reader.read(seeds.asked, index.relations)
+        return spread(index, roots, weights, steps, lengths, search.budget)
+
+    def rank(self, search: Search) -> Ranked:
+        """Rank what is activated, the most active first."""
+        found = self.activate(search)
+        if found is None or not len(found.nodes):
+            return Ranked(Subgraph.empty())
+        return Ranked(as_subgraph(search, found, np.log(np.maximum(found.activation, 1e-9))), found)
+
+
+def _roots(search: Search) -> tuple[list[np.ndarray], np.ndarray]:
+    """The nodes of each mention and its weight; without mentions every seed by itself."""
+    seeds = search.seeds
+    if not seeds.mentions:
+        return [seeds.nodes[i : i + 1] for i in range(len(seeds.nodes))], seeds.weights
+    allowed, best = set(seeds.nodes.tolist()), seeds.mentions[0].score
+    roots = [(np.asarray([n for n in m.nodes if n in allowed], np.int64), m.score / best) for m in seeds.mentions]
+    roots = [(nodes, weight) for nodes, weight in roots if len(nodes)]
+    return [nodes for nodes, _ in roots], np.asarray([weight for _, weight in roots])
+
+
+def as_subgraph(search: Search, found: Activated, relevance: np.ndarray, states: np.ndarray | None = None) -> Subgraph:
+    """What was activated as a Subgraph, most relevant first; seeds that answer nothing come last."""
+    extra = np.setdiff1d(search.seeds.nodes, found.nodes)
+    order = np.argsort(-relevance, kind="stable")
+    nodes = np.concatenate([found.nodes[order], extra])
+    low = min(float(relevance.min(initial=0.0)), 0.0) - 2.0
+    place = np.argsort(nodes, kind="stable")
+    source, target, codes, edges = found.arcs
+    ends = place[np.searchsorted(nodes[place], np.stack([source, target]))]  # [2, E]
+    if states is not None:
+        states = np.concatenate([states[order], np.zeros((len(extra), states.shape[1]), np.float32)])
+    return Subgraph(
+        node_ids=nodes, relevance=np.concatenate([relevance[order], np.full(len(extra), low)]).astype(np.float32),
+        activation=np.concatenate([found.activation[order], np.zeros(len(extra), np.float32)]),
+        edge_index=ends.astype(np.int64), relations=codes, edge_ids=edges, seeds=search.seeds.pairs(),
+        left_out=found.left_out, states=states, answerable=1.0 - found.none,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- weights
+
+
+def save_weights(path: str | Path, modules: dict[str, Any], fingerprint: str) -> None:
+    """Write modules (each with a ``config`` dataclass) as fp16 safetensors with their sizes in the metadata."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{name}.{key}": value.detach().to(torch.float16).contiguous()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+    configs = {name: asdict(module.config) for name, module in modules.items()}
+    save_file(tensors, str(path), {"format": FORMAT, "encoder": fingerprint, "configs": json.dumps(configs)})
+
+
+def weights_header(path: str | Path) -> dict[str, str]:
+    """Metadata of a weights file.
+
+    Raises:
+        WeightsMismatch: no such file, or not weights of this kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as file:
+            header = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsMismatch(f"{path} cannot be read as retriever weights: {error}") from error
+    if header.get("format") != FORMAT:
+        raise WeightsMismatch(f"{path} says format {header.get('format')!r}; retriever weights say {FORMAT!r}")
+    return header
+
+
+def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, Any]:
+    """The modules of a weights file, in evaluation mode.
+
+    Raises:
+        WeightsMismatch: not such a file, made for another encoder than ``fingerprint``, or sizes do not fit.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from graphmem.gates import GateConfig, Gates
+
+    header = weights_header(path)
+    if fingerprint is not None and header["encoder"] != fingerprint:
+        raise WeightsMismatch(
+            f"{path} was trained with encoder {header['encoder']}, this one is {fingerprint}; use that encoder or train"
+        )
+    configs, tensors = json.loads(header["configs"]), load_file(str(path))
+    makers = {"gates": lambda values: Gates(GateConfig(**values))}
+    modules = {}
+    for name, values in configs.items():
+        module = makers[name](values)
+        own = {
+            key.removeprefix(f"{name}."): t.to(torch.float32)
+            for key, t in tensors.items()
+            if key.startswith(f"{name}.")
+        }
+        try:
+            module.load_state_dict(own)
+        except RuntimeError as error:
+            raise WeightsMismatch(f"{path}: tensors of {name!r} do not fit its own sizes: {error}") from error
+        modules[name] = module.eval()
+    return modules
