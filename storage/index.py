@@ -20,7 +20,7 @@ OVERLAY_ARCS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """CSR arrays: indptr int64 [size + 1]; target int32, code int32, edge int64, each [arcs]."""
+    """CSR arrays: indptr int64 [size + 1]; target int32, code int16 or int32, edge int32 or int64, each [arcs]."""
 
     indptr: np.ndarray
     target: np.ndarray
@@ -41,8 +41,8 @@ class Packed:
         return cls(
             indptr,
             target[order].astype(np.int32),
-            code[order].astype(np.int32),
-            edge[order].astype(np.int64),
+            code[order].astype(np.int16 if not len(code) or code.max() < 1 << 15 else np.int32),
+            edge[order].astype(np.int32 if not len(edge) or edge.max() < 1 << 31 else np.int64),
         )
 
     @property
@@ -62,7 +62,9 @@ class Packed:
         """The packed facts again: subject, relation, object and edge ids, each [F]."""
         forward = (self.code & 1) == 0
         origin = np.repeat(np.arange(self.size, dtype=np.int64), np.diff(self.indptr))
-        return origin[forward], self.code[forward] >> 1, self.target[forward], self.edge[forward]
+        columns = (self.code[forward] >> 1, self.target[forward], self.edge[forward])
+        relation, target, edge = (column.astype(np.int64) for column in columns)
+        return origin[forward], relation, target, edge
 
 
 def both_ways(
@@ -141,6 +143,11 @@ class CSRIndex:
         """One more than the highest node id."""
         return self._size
 
+    @property
+    def patches(self) -> int:
+        """Facts that were laid over the packed arrays."""
+        return len(self._removed) + len(self._added[0]) + (self._size > self.packed.size)
+
     def degree(self, nodes: np.ndarray) -> np.ndarray:
         """Number of arcs out of each node, both directions, int64 [N]."""
         nodes = np.asarray(nodes, dtype=np.int64)
@@ -217,7 +224,9 @@ class CSRIndex:
 
 
 def _arcs_at(packed: Packed, origin: np.ndarray, at: np.ndarray) -> Arcs:
-    return Arcs(origin, packed.target[at].astype(np.int64), packed.code[at].astype(np.int64), packed.edge[at])
+    columns = (packed.target[at], packed.code[at], packed.edge[at])
+    target, code, edge = (column.astype(np.int64) for column in columns)
+    return Arcs(origin, target, code, edge)
 
 
 def _take(arcs: Arcs, at: np.ndarray) -> Arcs:

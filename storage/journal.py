@@ -231,8 +231,8 @@ def _hanging(raw: sqlite3.Connection, gone: set[int], own: set[int], wanted: dic
         for end in ("src", "dst"):
             sql = f"SELECT DISTINCT recorded_at FROM edges WHERE {end} BETWEEN ? AND ? AND id NOT BETWEEN ? AND ?"
             at.update(row[0] for row in raw.execute(sql, (*wanted["nodes"], *edges)))
-    found = [raw.execute("SELECT id FROM journal WHERE at = ?", (moment,)).fetchone() for moment in at]
-    return {row[0] for row in found if row is not None}
+    entries = [raw.execute("SELECT id FROM journal WHERE at = ?", (moment,)).fetchone() for moment in at]
+    return {row[0] for row in entries if row is not None}
 
 
 # ---------------------------------------------------------------- the past

@@ -34,8 +34,8 @@ KEYS: dict[str, tuple[str, ...]] = {
 """Primary key of each journalled table."""
 
 EDGE_INDEXES = {
-    "edges_out": "CREATE INDEX edges_out ON edges(src, rel, dst)",
-    "edges_in": "CREATE INDEX edges_in ON edges(dst, rel)",
+    "edges_out": "CREATE INDEX edges_out ON edges(src, dst)",
+    "edges_in": "CREATE INDEX edges_in ON edges(dst)",
 }
 
 NODE_INDEXES = {"nodes_by_norm": "CREATE UNIQUE INDEX nodes_by_norm ON nodes(ns, norm)"}

@@ -16,14 +16,14 @@ import numpy as np
 
 from graphmem.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.graph import Edge, Edit, Fact, JournalEntry, Node, check_name, from_micros, normalise
-from graphmem.storage import bulk, journal, reading, search
+from graphmem.storage import bulk, journal, reading, search, snapshot
 from graphmem.storage import vectors as vector_rows
-from graphmem.storage.connection import Connection, now_micros
+from graphmem.storage.connection import MEMORY, Connection, now_micros
 from graphmem.storage.edits import Editor
 from graphmem.storage.index import CSRIndex
 from graphmem.storage.recorder import Recorder
 from graphmem.storage.values import as_id, as_ids, check_text
-from graphmem.storage.views import Views
+from graphmem.storage.views import Views, newest_entry, stamp
 
 
 class SQLiteStore:
@@ -34,7 +34,7 @@ class SQLiteStore:
         self.path = connection.path
         self.namespace = check_name(namespace, "namespace")
         self._ns = self._find_namespace()
-        self._views = Views(self._ns)
+        self._views = Views(self._ns, None if self.path == MEMORY else self.path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, namespace: str = "default", read_only: bool = False) -> SQLiteStore:
@@ -324,6 +324,25 @@ class SQLiteStore:
         with self.connection.reading() as raw:
             return self._views.get(raw, as_of)
 
+    def snapshot(self, fingerprint: str | None = None) -> str | None:
+        """Write the packed snapshot beside the file, so that the next open is quick. None for ``:memory:``.
+
+        Args:
+            fingerprint: pack the vectors of this encoder too.
+        """
+        if self._views.path is None:
+            return None
+        with self.connection.writing() as raw:
+            self._views.get(raw, None)
+            view = self._views.repacked()
+            marked = stamp(raw, self._ns, view)
+            vectors = snapshot.packed_vectors(raw, self._ns, fingerprint) if fingerprint else None
+        return str(snapshot.write(self.path, marked, view.index, vectors))
+
+    def drop_snapshot(self) -> None:
+        """Delete the snapshot; it is made again by ``snapshot``."""
+        snapshot.drop(self.path, self._ns)
+
     # ---------------------------------------------------------------- reading the journal
 
     def history(self, node_id: int) -> list[JournalEntry]:
@@ -364,9 +383,18 @@ class SQLiteStore:
         Raises:
             EncoderMismatch: the stored vectors are all of other encoders.
         """
+        ids, halves = self.packed_vectors(fingerprint)
+        return np.array(ids), halves.astype(np.float32)
+
+    def packed_vectors(self, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
+        """Like ``vectors``, but float16, and memory-mapped where the snapshot holds them: cold ones take no memory."""
         with self.connection.reading() as raw:
-            ids, halves = vector_rows.read(raw, self._ns, fingerprint)
-        return ids, halves.astype(np.float32)
+            found = snapshot.read(self.path, self._ns) if self._views.path else None
+            if found is not None and found.vectors is not None and found.vector_ids is not None:
+                same = (found.fingerprint, found.revision) == (fingerprint, snapshot.revision(raw))
+                if same and found.stamp.entry == newest_entry(raw) and snapshot.is_true(raw, found.stamp, self._ns):
+                    return found.vector_ids, found.vectors
+            return vector_rows.read(raw, self._ns, fingerprint)
 
     def without_vectors(self, fingerprint: str, limit: int = 1024) -> list[Node]:
         """Live nodes that this encoder has not seen yet, lowest id first."""

@@ -65,6 +65,7 @@ def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, finger
         "INSERT OR REPLACE INTO vectors(node, encoder, data) VALUES (?, ?, ?)",
         ((node, encoder, blob) for node, blob in zip(ids, blobs(vectors), strict=True)),
     )
+    raw.execute("INSERT INTO meta(key, value) VALUES ('vectors', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1")
 
 
 def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:

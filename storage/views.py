@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphmem.storage import journal
+from graphmem.storage import journal, snapshot
 from graphmem.storage.index import CSRIndex, Packed
 from graphmem.storage.reading import present_moment, visible
 
@@ -32,9 +33,10 @@ class View:
 
 @dataclass(slots=True)
 class Views:
-    """The cached views of one namespace."""
+    """The cached views of one namespace of one file; ``path`` is None where no snapshot can lie beside it."""
 
     ns: int
+    path: str | None = None
     present: View | None = None
     past: OrderedDict[int, View] = field(default_factory=OrderedDict)
 
@@ -53,8 +55,9 @@ class Views:
         return view.index
 
     def _fresh(self, raw: sqlite3.Connection, entry: int) -> View:
-        view = self.present
-        if view is None or (view.expires is not None and view.expires <= present_moment(raw)):
+        now = present_moment(raw)
+        view = self.present or self._mapped(raw)
+        if view is None or (view.expires is not None and view.expires <= now):
             return build(raw, self.ns, None)
         if view.entry == entry:
             return view
@@ -62,10 +65,32 @@ class Views:
             return build(raw, self.ns, None)
         return patch(raw, self.ns, view, entry) or build(raw, self.ns, None)
 
+    def repacked(self) -> View:
+        """The present view with its overlay packed away. Call ``get`` first."""
+        assert self.present is not None
+        if self.present.index.patches:
+            self.present = View(self.present.index.repacked(), self.present.entry, self.present.expires)
+        return self.present
+
+    def _mapped(self, raw: sqlite3.Connection) -> View | None:
+        """The view that the snapshot file holds, if it is part of this memory's history."""
+        found = snapshot.read(self.path, self.ns) if self.path else None
+        if found is None or not snapshot.is_true(raw, found.stamp, self.ns):
+            return None
+        return View(found.index, found.stamp.entry, found.stamp.expires)
+
 
 def newest_entry(raw: sqlite3.Connection) -> int:
     """Id of the newest journal entry, 0 before the first: it names the state of the graph."""
     return raw.execute("SELECT max(id) FROM journal").fetchone()[0] or 0
+
+
+def stamp(raw: sqlite3.Connection, ns: int, view: View) -> snapshot.Stamp:
+    """What a present view is true to. Writes the memory's identity the first time; call it inside a transaction."""
+    if snapshot.identity(raw) is None:
+        raw.execute("INSERT INTO meta(key, value) VALUES ('identity', ?)", (secrets.token_hex(16),))
+    row = raw.execute("SELECT chain FROM journal WHERE id = ?", (view.entry,)).fetchone()
+    return snapshot.Stamp(snapshot.identity(raw) or "", ns, view.entry, row[0].hex() if row else "", view.expires)
 
 
 def relation_table(raw: sqlite3.Connection, ns: int) -> tuple[list[str], np.ndarray]:
@@ -136,7 +161,7 @@ def patch(raw: sqlite3.Connection, ns: int, view: View, entry: int) -> View | No
 
 def next_flip_of(raw: sqlite3.Connection, edges: set[int], now: int) -> int | None:
     """``next_flip`` over some facts only."""
-    flips = []
+    flips: list[int] = []
     for edge in edges:
         row = raw.execute(
             "SELECT valid_from, valid_to FROM edges WHERE id = ? AND retired_at IS NULL", (edge,)
