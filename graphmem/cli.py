@@ -22,8 +22,8 @@ memory_file = click.argument("db", type=click.Path(dir_okay=True))
 namespace = click.option("--namespace", default="default", show_default=True, help="The isolated part of the file.")
 
 LAZY = {
-    **dict.fromkeys(("check", "repair", "backup", "restore", "vacuum", "merge", "encode"), "cli_store"),
-    **dict.fromkeys(("ingest", "export"), "cli_store"),
+    **dict.fromkeys(("check", "repair", "backup", "restore", "vacuum", "merge", "reencode"), "cli_store"),
+    **dict.fromkeys(("ingest", "export", "import"), "cli_store"),
     **dict.fromkeys(("ask", "read", "picture", "demo", "train", "evaluate"), "cli_model"),
 }
 """Commands that live in another file, loaded when named."""

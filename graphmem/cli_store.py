@@ -1,0 +1,151 @@
+"""Commands that look after the file: ingest, export, check, repair, backup, restore, vacuum, merge, encode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graphmem.cli import as_json, emit, main, memory_file, namespace, open_memory
+
+FORMATS = ("tsv", "csv", "jsonl", "graphml", "ntriples")
+EXPORTS = ("jsonl", "graphml", "csv", "cypher", "ntriples")
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+new_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@main.command()
+@memory_file
+@click.argument("file", type=existing_file)
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="By the file's ending if left out.")
+@click.option(
+    "--on-error", type=click.Choice(["skip", "rollback"]), default="rollback", show_default=True,
+    help="A line that cannot be read: report it and keep the rest, or take everything back.",
+)  # fmt: skip
+@click.option("--source", help="Where the facts come from; the file's name if left out.")
+@namespace
+@as_json
+def ingest(
+    db: str, file: Path, format_: str | None, on_error: Any, source: str | None, namespace: str, json_: bool
+) -> None:
+    """Read facts from FILE (TSV, CSV, JSONL, GraphML or N-Triples). Run again after a kill, it goes on."""
+    from graphmem.storage.ingest import ingest as ingest_file
+
+    with open_memory(db, namespace=namespace, must_exist=False) as memory:
+        done = ingest_file(
+            memory.store, file, format=format_, on_error=on_error, source=source or file.name, progress=not json_
+        )  # type: ignore[arg-type]
+    if json_:
+        return emit({"lines": done.lines, "facts": done.facts, "rejects": done.rejects})
+    click.echo(f"{done.facts:,} facts from {done.lines:,} lines")
+    for line, reason in done.rejects:
+        click.echo(f"line {line}: {reason}", err=True)
+
+
+@main.command()
+@memory_file
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--format", "format_", type=click.Choice(EXPORTS), help="By the file's ending if left out.")
+@namespace
+def export(db: str, file: str, format_: str | None, namespace: str) -> None:
+    """Write the memory to FILE (- for the screen). JSONL holds everything and can be loaded again."""
+    from graphmem.storage.transfer import export as export_file
+
+    with open_memory(db, namespace=namespace, read_only=True) as memory:
+        count = export_file(memory.store, file, format=format_)  # type: ignore[arg-type]
+    click.echo(f"{count:,} records", err=True)
+
+
+@main.command("import")
+@memory_file
+@click.argument("file", type=existing_file)
+def import_(db: str, file: Path) -> None:
+    """Make a NEW memory from a JSONL export, journal and all."""
+    from graphmem.storage.transfer import load_jsonl
+
+    click.echo(f"{load_jsonl(file, db):,} records")
+
+
+@main.command()
+@memory_file
+@as_json
+@click.pass_context
+def check(ctx: click.Context, db: str, json_: bool) -> None:
+    """Examine the file: SQLite's own check, dangling facts, search index, vectors, journal, snapshot.
+
+    Exit code 0 when all is well, 1 when not.
+    """
+    from graphmem.storage.checks import check as check_file
+
+    report = check_file(db)
+    emit({"ok": report.ok, "problems": report.problems}) if json_ else click.echo(str(report))
+    ctx.exit(report.exit_code)
+
+
+@main.command()
+@memory_file
+@click.pass_context
+def repair(ctx: click.Context, db: str) -> None:
+    """Mend what can be mended (a backup is made first) and say what cannot."""
+    from graphmem.storage.checks import repair as repair_file
+
+    before, after = repair_file(db)
+    click.echo(f"before: {before}\nafter: {after}")
+    ctx.exit(after.exit_code)
+
+
+@main.command()
+@memory_file
+@click.argument("file", type=new_file)
+def backup(db: str, file: Path) -> None:
+    """Copy the memory to FILE while it may be in use."""
+    from graphmem.storage.backup import backup as backup_file
+
+    click.echo(backup_file(db, file))
+
+
+@main.command()
+@click.argument("file", type=existing_file)
+@memory_file
+@click.option("--overwrite", is_flag=True, help="Replace the memory at DB.")
+def restore(file: Path, db: str, overwrite: bool) -> None:
+    """Put the backup FILE in the place of DB."""
+    from graphmem.storage.backup import restore as restore_file
+
+    click.echo(restore_file(file, db, overwrite=overwrite))
+
+
+@main.command()
+@memory_file
+def vacuum(db: str) -> None:
+    """Give unused space back to the disk."""
+    from graphmem.storage.backup import vacuum as vacuum_file
+
+    before, after = vacuum_file(db)
+    click.echo(f"{before:,} → {after:,} bytes")
+
+
+@main.command()
+@memory_file
+@click.argument("other", type=existing_file)
+@namespace
+@as_json
+def merge(db: str, other: Path, namespace: str, json_: bool) -> None:
+    """Bring the memory OTHER into DB: same names become one node, same facts one fact. One journal entry."""
+    from graphmem.cli import print_entries
+    from graphmem.storage.merging import merge as merge_file
+
+    with open_memory(db, namespace=namespace) as memory:
+        entry = merge_file(memory.store, other)  # type: ignore[arg-type]
+    emit(entry) if json_ else print_entries([entry])
+
+
+@main.command()
+@memory_file
+@click.option("--encoder", help="Path or name of the text encoder.")
+@namespace
+def reencode(db: str, encoder: str | None, namespace: str) -> None:
+    """Make vectors for the nodes that have none by this encoder. Searching does it when it must."""
+    with open_memory(db, namespace=namespace, encoder=encoder) as memory:
+        click.echo(f"{memory.encode():,} nodes encoded")
