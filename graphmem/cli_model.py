@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +21,6 @@ base_model = click.option(
 weights_folder = click.option(
     "--weights", type=click.Path(exists=True), help="Trained weights; the shipped ones if left out."
 )
-out_folder = click.option("--out", type=click.Path(path_type=Path), help="Also write the result there, as JSON.")
 
 
 def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemoryModel:
@@ -137,13 +136,32 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
     run_demo(folder, full=full, quick=quick, base=base)
 
 
-def write_result(result: Any, out: Path | None) -> None:
-    """Write a result as JSON where the user asked for it."""
-    import json
+TRAINERS = {"retriever": "retrieval", "fusion": "fusion", "reader": "reading", "gate": "gate"}
+EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
+passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
-    from graphmem.cli import _plain
 
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=2, default=_plain, ensure_ascii=False) + "\n", encoding="utf-8")
-        click.echo(f"written to {out}", err=True)
+@main.command(context_settings=passed_on)
+@click.argument("what", type=click.Choice(list(TRAINERS)))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def train(what: str, options: tuple[str, ...]) -> None:
+    """Train the retriever, the fusion, the reader or the write gate.
+
+    Seeded, logged, and resumed where it stopped. `graphmem train WHAT --help` lists the options of each.
+    """
+    from importlib import import_module
+
+    import_module(f"graphmem.training.{TRAINERS[what]}").main(list(options))
+
+
+@main.command(context_settings=passed_on)
+@click.argument("what", type=click.Choice(list(EVALUATORS)))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def evaluate(what: str, options: tuple[str, ...]) -> None:
+    """Measure retrieval, spoken answers or reading, with the baselines beside it.
+
+    `graphmem evaluate WHAT --help` lists the options of each.
+    """
+    from importlib import import_module
+
+    import_module(f"graphmem.{EVALUATORS[what]}").main(list(options))
