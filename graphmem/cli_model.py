@@ -136,32 +136,43 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
     run_demo(folder, full=full, quick=quick, base=base)
 
 
-TRAINERS = {"retriever": "retrieval", "fusion": "fusion", "reader": "reading", "gate": "gate"}
+TRAINERS = {"retriever": "training.retrieval", "fusion": "training.fusion", "reader": "training.reading"}
+TRAINERS |= {"gate": "training.gate"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
 passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @main.command(context_settings=passed_on)
-@click.argument("what", type=click.Choice(list(TRAINERS)))
+@click.argument("what", metavar="{retriever|fusion|reader|gate}", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def train(what: str, options: tuple[str, ...]) -> None:
+@click.pass_context
+def train(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
     """Train the retriever, the fusion, the reader or the write gate.
 
     Seeded, logged, and resumed where it stopped. `graphmem train WHAT --help` lists the options of each.
     """
-    from importlib import import_module
-
-    import_module(f"graphmem.training.{TRAINERS[what]}").main(list(options))
+    pass_on(ctx, what, options, TRAINERS)
 
 
 @main.command(context_settings=passed_on)
-@click.argument("what", type=click.Choice(list(EVALUATORS)))
+@click.argument("what", metavar="{retrieval|answers|reading}", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def evaluate(what: str, options: tuple[str, ...]) -> None:
+@click.pass_context
+def evaluate(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
     """Measure retrieval, spoken answers or reading, with the baselines beside it.
 
     `graphmem evaluate WHAT --help` lists the options of each.
     """
+    pass_on(ctx, what, options, EVALUATORS)
+
+
+def pass_on(ctx: click.Context, what: str, options: tuple[str, ...], modules: dict[str, str]) -> None:
+    """Hand the options to the ``main`` of the module that WHAT names; without one, show the help."""
     from importlib import import_module
 
-    import_module(f"graphmem.{EVALUATORS[what]}").main(list(options))
+    if what in {"-h", "--help"}:
+        click.echo(ctx.get_help())
+    elif what not in modules:
+        raise click.UsageError(f"no {what!r}; choose one of {', '.join(modules)}")
+    else:
+        import_module(f"graphmem.{modules[what]}").main(list(options))
