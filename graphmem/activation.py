@@ -20,8 +20,8 @@ import numpy as np
 from graphmem.errors import InvalidValue
 from graphmem.graph import GraphIndex
 
-MARGIN = 9.0
-"""Paths this many nats below the best of their hop are not followed (e**-9 is about 1 in 8,000)."""
+MARGIN = 16.0
+"""Paths this many nats below the best of their hop are not followed, which leaves room for facts that are missing."""
 
 DETOUR = 0.5
 """What reaches a node only through the seed itself counts this much: ``films by the director of X`` may mean X too."""

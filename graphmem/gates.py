@@ -1,9 +1,10 @@
 """Which relations a question lets activation cross, hop by hop, and how many hops it asks for.
 
 The question's token states are read once a hop by attention: hop t looks where hop t-1 did not (NSM, He et al. 2021,
-reads instructions the same way). What it reads is compared with the text of every relation, in both directions. A path
-of relations scores the sum of its steps plus the score of its length; *no path at all* has a score of its own, and so a
-softmax over the paths that a graph offers says both where the answer lies and whether there is one.
+reads instructions the same way). What it reads, as a whole and word by word, is compared with the text of every
+relation in both directions. A path of relations scores the sum of its steps plus the score of its length; *no path at
+all* has a score of its own, and so a softmax over the paths that a graph offers says both where the answer lies and
+whether there is one.
 
 With untrained weights the comparison is plain text similarity, so a new encoder starts from something that works.
 """
@@ -55,14 +56,14 @@ class Gates(nn.Module):
         self.length = nn.Sequential(
             nn.Linear(dim * (hops + 1), config.hidden), nn.GELU(), nn.Linear(config.hidden, hops + 1)
         )
-        self.sharpness = nn.Parameter(torch.full((hops,), 2.5))  # log of the cosine's scale
+        self.sharpness = nn.Parameter(torch.full((2, hops), 2.0))  # log of the cosines' scales
         self.coverage = nn.Parameter(torch.tensor(0.5))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Start from plain text similarity: values and relations pass through, attention is even."""
-        for layer in (self.value, self.relation):
-            nn.init.eye_(layer.weight)
+        for layer in (self.value, self.relation):  # beside the identity, so that weight decay leads back to it
+            nn.init.zeros_(layer.weight)
         for layer in (*self.ask, *self.direction):
             nn.init.zeros_(layer.weight)
             nn.init.normal_(layer.bias, std=0.02)
@@ -82,9 +83,9 @@ class Gates(nn.Module):
             unit vectors [A, K].
         """
         turned = torch.where(directions[:, None] == 0, self.direction[0](names), self.direction[1](names))
-        return F.normalize(self.relation(texts) + turned, dim=-1)
+        return F.normalize(texts + self.relation(texts) + turned, dim=-1)
 
-    def instructions(self, question: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def instructions(self, question: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Read the question once a hop.
 
         Args:
@@ -93,19 +94,20 @@ class Gates(nn.Module):
             mask: bool [B, T], which of them are real.
 
         Returns:
-            unit instructions [B, hops, K] and the attention over tokens [B, hops, T].
+            unit instructions [B, hops, K], log attention over tokens [B, hops, T], unit token values [B, T, K].
         """
-        keys, values = self.key(self.norm(tokens)), self.value(tokens)
+        keys, values = self.key(self.norm(tokens)), tokens + self.value(tokens)
         seen = torch.zeros_like(mask, dtype=tokens.dtype)
         last, read, looked = question, [], []
         for ask in self.ask:
             logits = (keys @ ask(last)[..., None])[..., 0] - F.softplus(self.coverage) * seen  # [B, T]
-            weights = logits.masked_fill(~mask, -1e4).softmax(-1)
+            logits = logits.masked_fill(~mask, -1e4).log_softmax(-1)
+            weights = logits.exp()
             last = F.normalize((weights[:, None] @ values)[:, 0], dim=-1)  # [B, K]
             seen = seen + weights
             read.append(last)
-            looked.append(weights)
-        return torch.stack(read, 1), torch.stack(looked, 1)
+            looked.append(logits)
+        return torch.stack(read, 1), torch.stack(looked, 1), F.normalize(values, dim=-1)
 
     def forward(self, question: Tensor, tokens: Tensor, mask: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
         """Score steps and lengths.
@@ -119,8 +121,10 @@ class Gates(nn.Module):
         Returns:
             steps [B, hops, A] and lengths [B, hops + 1], both in nats; length 0 is *no answer here*.
         """
-        read, _ = self.instructions(question, tokens, mask)
-        steps = self.sharpness.exp()[:, None] * (read @ relations.T)  # [B, hops, A]
+        read, looked, values = self.instructions(question, tokens, mask)
+        whole, word = self.sharpness.exp()
+        single = (values @ relations.T)[:, None] * word[:, None, None]  # [B, hops, T, A]
+        steps = whole[:, None] * (read @ relations.T) + (looked[..., None] + single).logsumexp(2)  # [B, hops, A]
         return steps, self.length(torch.cat([question[:, None], read], 1).flatten(1))
 
 

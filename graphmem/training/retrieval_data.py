@@ -184,8 +184,10 @@ def world_examples(
             found = graph.paths(topic, rng)
             golds = _equal_ends(graph, world, topic, gold) if asked.answers else set()
             mapped = [tuple(codes[step] for step in path) for path in found]
+            chained = rng.random() < 0.35
+            wording = _chained(world, asked.path, rng) if chained else _blanked(asked.question, asked.topic)
             examples.append(make_example(
-                _blanked(asked.question, asked.topic), mapped, {tuple(codes[s] for s in path) for path in golds}
+                wording, mapped, {tuple(codes[s] for s in path) for path in golds}
             ))  # fmt: skip
     return examples
 
@@ -198,6 +200,20 @@ def _equal_ends(graph: Adjacency, world: World, topic: str, gold: Path_) -> set[
         both = {step, step ^ 1} if world.relations[names[step // 2]].symmetric else {step}
         paths = {(*path, choice) for path in paths for choice in both}
     return {path for path in paths if graph.walk(topic, path)}
+
+
+def _chained(world: World, path: Sequence[tuple[str, int]], rng: Random) -> str:
+    """The path as a chain of noun phrases: ``the mayor of it 's birthplace``."""
+    phrase = MARK
+    for name, direction in path:
+        relation = world.relations[name]
+        simple = [n for n in (relation.noun, *relation.paraphrases) if len(n.split()) < 4 and not n.startswith(_VERBAL)]
+        if direction or not simple or rng.random() < 0.3:
+            phrase = relation.phrase(phrase, direction)
+        else:
+            phrase = rng.choice(_NOUN_PHRASES[0]).format(a=phrase, r=rng.choice(simple))
+    question = rng.choice(_QUESTIONS).format(phrase)
+    return question + " ?" if rng.random() < 0.3 else question
 
 
 def _name_in_graph(relation: Relation, rng: Random) -> str:
@@ -309,6 +325,7 @@ _NOUN_PHRASES = (
     ("the one whose {r} is {a}", "what {a} is the {r} of", "that which has {a} as {r}", "the thing with {r} {a}",
      "everything that has {r} {a}"),
 )  # fmt: skip
+_VERBAL = ("was ", "is ", "has ", "have ", "were ", "are ", "can ", "did ", "does ")
 _VERB_PHRASES = (
     ("what {a} {r}", "the thing that {a} {r}", "that which {a} {r}"),
     ("what {r} {a}", "the thing that {r} {a}", "whatever {r} {a}"),
