@@ -26,6 +26,7 @@ from graphmem.errors import (
     ReadOnly,
     StoreError,
 )
+from graphmem.storage.migrations import migrate
 from graphmem.storage.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 BUSY_SECONDS = 60.0
@@ -102,7 +103,7 @@ class Connection:
         try:
             with self.lock:
                 return self.raw.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(error, self.path) from error
 
     def one(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Any:
@@ -110,7 +111,7 @@ class Connection:
         try:
             with self.lock:
                 return self.raw.execute(sql, values).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(error, self.path) from error
 
     # -- transactions
@@ -166,7 +167,7 @@ class Connection:
         """Turn sqlite3's errors into graphmem's."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(error, self.path) from error
 
 
@@ -262,6 +263,10 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
         raise NewerSchema(
             f"{path} has schema {version}, this graphmem knows {SCHEMA_VERSION}; upgrade with pip install -U graphmem"
         )
+    if version < SCHEMA_VERSION:
+        if read_only:
+            raise ReadOnly(f"{path} has the older schema {version}; open it once without read_only=True to migrate it")
+        migrate(raw, path, version)
 
 
 def header(raw: sqlite3.Connection) -> tuple[int, int]:
@@ -286,7 +291,7 @@ def create(raw: sqlite3.Connection) -> None:
 # ---------------------------------------------------------------- errors
 
 
-def translate(error: sqlite3.Error, path: str) -> GraphMemError:
+def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> GraphMemError:
     """graphmem's error for one of sqlite3's, with what to do about it."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else -1
@@ -304,7 +309,7 @@ def translate(error: sqlite3.Error, path: str) -> GraphMemError:
         return ReadOnly(f"{path} cannot be opened ({error}); check the permissions of the file and its folder")
     if primary == sqlite3.SQLITE_NOTADB:
         return NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory")
-    if primary == sqlite3.SQLITE_CORRUPT:
+    if primary == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
         return Corrupt(f"{path} is damaged ({error}); run `graphmem check {path}`, then `graphmem repair {path}`")
     return StoreError(f"{path}: {error}")
 

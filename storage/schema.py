@@ -10,7 +10,7 @@ from __future__ import annotations
 APPLICATION_ID = 0x67_6D_65_6D
 """``gmem`` in ASCII."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "nodes": (
@@ -149,7 +149,10 @@ CREATE VIRTUAL TABLE edge_fts USING fts5(
 );
 """
 
-FIRST_ROWS = "INSERT INTO meta(key, value) VALUES ('next_node', 1), ('next_edge', 1), ('next_entry', 1)"
+FIRST_ROWS = (
+    "INSERT INTO meta(key, value) VALUES ('next_node', 1), ('next_edge', 1), ('next_entry', 1), "
+    "('identity', lower(hex(randomblob(16))))"
+)
 
 
 def statements() -> list[str]:

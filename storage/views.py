@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,11 +24,12 @@ ROWS = 65_536
 
 @dataclass(slots=True)
 class View:
-    """An index, the journal entry it is true to, and when a fact next begins or ends by itself."""
+    """An index, the journal entry it is true to, its check value, and when a fact next begins or ends by itself."""
 
     index: CSRIndex
     entry: int
     expires: int | None = None
+    chain: bytes = b""
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class Views:
             self.present = self._fresh(raw, entry)
             return self.present.index
         view = self.past.pop(as_of, None)
-        if view is None or view.entry != entry:
+        if view is None or (view.entry, view.chain) != (entry, chain_at(raw, entry)):
             view = build(raw, self.ns, as_of)
         self.past[as_of] = view
         while len(self.past) > PAST_VIEWS:
@@ -59,6 +60,8 @@ class Views:
         view = self.present or self._mapped(raw)
         if view is None or (view.expires is not None and view.expires <= now):
             return build(raw, self.ns, None)
+        if chain_at(raw, view.entry) != view.chain:  # the file was restored from a backup
+            return build(raw, self.ns, None)
         if view.entry == entry:
             return view
         if not 0 < entry - view.entry <= PATCH_ENTRIES:
@@ -69,7 +72,7 @@ class Views:
         """The present view with its overlay packed away. Call ``get`` first."""
         assert self.present is not None
         if self.present.index.patches:
-            self.present = View(self.present.index.repacked(), self.present.entry, self.present.expires)
+            self.present = replace(self.present, index=self.present.index.repacked())
         return self.present
 
     def _mapped(self, raw: sqlite3.Connection) -> View | None:
@@ -77,7 +80,7 @@ class Views:
         found = snapshot.read(self.path, self.ns) if self.path else None
         if found is None or not snapshot.is_true(raw, found.stamp, self.ns):
             return None
-        return View(found.index, found.stamp.entry, found.stamp.expires)
+        return View(found.index, found.stamp.entry, found.stamp.expires, bytes.fromhex(found.stamp.chain))
 
 
 def newest_entry(raw: sqlite3.Connection) -> int:
@@ -85,12 +88,17 @@ def newest_entry(raw: sqlite3.Connection) -> int:
     return raw.execute("SELECT max(id) FROM journal").fetchone()[0] or 0
 
 
+def chain_at(raw: sqlite3.Connection, entry: int) -> bytes:
+    """Check value of an entry; empty where there is none: it tells two histories apart."""
+    row = raw.execute("SELECT chain FROM journal WHERE id = ?", (entry,)).fetchone()
+    return row[0] if row else b""
+
+
 def stamp(raw: sqlite3.Connection, ns: int, view: View) -> snapshot.Stamp:
     """What a present view is true to. Writes the memory's identity the first time; call it inside a transaction."""
     if snapshot.identity(raw) is None:
         raw.execute("INSERT INTO meta(key, value) VALUES ('identity', ?)", (secrets.token_hex(16),))
-    row = raw.execute("SELECT chain FROM journal WHERE id = ?", (view.entry,)).fetchone()
-    return snapshot.Stamp(snapshot.identity(raw) or "", ns, view.entry, row[0].hex() if row else "", view.expires)
+    return snapshot.Stamp(snapshot.identity(raw) or "", ns, view.entry, view.chain.hex(), view.expires)
 
 
 def relation_table(raw: sqlite3.Connection, ns: int) -> tuple[list[str], np.ndarray]:
@@ -109,7 +117,8 @@ def build(raw: sqlite3.Connection, ns: int, as_of: int | None) -> View:
     names, dense = relation_table(raw, ns)
     packed = Packed.build(highest_node(raw) + 1, src, dense[row], dst, edge)
     expires = None if as_of is not None else next_flip(raw, ns, values["now"])
-    return View(CSRIndex(packed, names), newest_entry(raw), expires)
+    entry = newest_entry(raw)
+    return View(CSRIndex(packed, names), entry, expires, chain_at(raw, entry))
 
 
 def read_columns(cursor: sqlite3.Cursor, width: int) -> list[np.ndarray]:
@@ -156,7 +165,8 @@ def patch(raw: sqlite3.Connection, ns: int, view: View, entry: int) -> View | No
     table = np.array(found, dtype=np.int64).reshape(len(found), 4)  # [F, 4]
     came = (table[:, 0], names[1][table[:, 1]], table[:, 2], table[:, 3])
     patched = index.patched(changed, came, names[0], highest_node(raw) + 1)
-    return View(patched, entry, _earlier(view.expires, next_flip_of(raw, changed, values["now"])))
+    expires = _earlier(view.expires, next_flip_of(raw, changed, values["now"]))
+    return View(patched, entry, expires, chain_at(raw, entry))
 
 
 def next_flip_of(raw: sqlite3.Connection, edges: set[int], now: int) -> int | None:
