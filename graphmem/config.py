@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from graphmem.errors import InvalidValue
@@ -53,3 +53,54 @@ class FusionConfig:
 
 def _rising(layers: tuple[int, ...]) -> bool:
     return bool(layers) and layers[0] >= 0 and all(a < b for a, b in zip(layers, layers[1:], strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """Shape of a reader and the thresholds it reads with.
+
+    Attributes:
+        hidden_size: D of the frozen model it reads from.
+        text_width: K of the text encoder whose vectors stand for relations.
+        layers: the two entries of ``hidden_states`` it sees; both lie below the first fused layer, so that what a
+            text says does not depend on what the memory holds.
+        width, heads, depth, feedforward: size of its own bidirectional blocks.
+        fact_threshold: least probability, 0..1, that a pair is spoken about.
+        relation_threshold: least probability of a named relation; below it the words between the mentions name it.
+
+    """
+
+    hidden_size: int = 576
+    text_width: int = 384
+    layers: tuple[int, int] = (12, 20)
+    width: int = 256
+    heads: int = 8
+    depth: int = 2
+    feedforward: int = 768
+    dropout: float = 0.1
+    fact_threshold: float = 0.5
+    relation_threshold: float = 0.3
+
+    def __post_init__(self) -> None:
+        require(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
+        for name in ("fact_threshold", "relation_threshold"):
+            require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "a probability, 0..1")
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """How the gate writes.
+
+    Attributes:
+        threshold: least probability of writing at all, 0..1; raise it to write less.
+        trust_margin: how far below a held fact's confidence a source's trust may lie and still change that fact.
+        least_trust: claims from sources below this are kept as episodes only, never as facts.
+    """
+
+    threshold: float = 0.5
+    trust_margin: float = 0.25
+    least_trust: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            require(0.0 <= value <= 1.0, name, value, "a number from 0 to 1")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Final
 
@@ -20,50 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphmem.errors import InvalidValue, WeightsMismatch
+from graphmem.config import ReaderConfig
+from graphmem.errors import WeightsMismatch
 
 TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
 KINDS: Final = ("entity", "literal", "pronoun")
 MOODS: Final = ("none", "stated", "ended", "denied", "doubted")
 """What a text does with a pair: nothing, states a fact, says that it ended, denies it, or only asks or rumours it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderConfig:
-    """Shape of a reader and the thresholds it reads with.
-
-    Attributes:
-        hidden_size: D of the frozen model it reads from.
-        text_width: K of the text encoder whose vectors stand for relations.
-        layers: the two entries of ``hidden_states`` it sees; both lie below the first fused layer, so that what a
-            text says does not depend on what the memory holds.
-        width, heads, depth, feedforward: size of its own bidirectional blocks.
-        fact_threshold: least probability, 0..1, that a pair is spoken about.
-        relation_threshold: least probability of a named relation; below it the words between the mentions name it.
-        window, overlap: tokens read at once, and tokens that neighbouring windows share.
-    """
-
-    hidden_size: int = 576
-    text_width: int = 384
-    layers: tuple[int, int] = (12, 20)
-    width: int = 256
-    heads: int = 8
-    depth: int = 2
-    feedforward: int = 768
-    dropout: float = 0.1
-    fact_threshold: float = 0.5
-    relation_threshold: float = 0.3
-    window: int = 256
-    overlap: int = 64
-
-    def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise InvalidValue(f"width {self.width} is no multiple of heads {self.heads}")
-        if not 0 <= self.overlap < self.window:
-            raise InvalidValue(f"overlap {self.overlap} must be at least 0 and less than window {self.window}")
-        for name in ("fact_threshold", "relation_threshold"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise InvalidValue(f"{name} must lie in [0, 1], not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +201,8 @@ def load_reader(path: str | Path, *, hidden_size: int | None = None, text_width:
             raise WeightsMismatch(f"{path} holds no reader; train one with `python -m graphmem.training.reading`")
         fields = json.loads(metadata["config"])
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    config = ReaderConfig(**{**fields, "layers": tuple(fields["layers"])})
+    known = {field.name for field in dataclass_fields(ReaderConfig)}
+    config = ReaderConfig(**{name: tuple(v) if name == "layers" else v for name, v in fields.items() if name in known})
     for name, wanted, held in (
         ("hidden size", hidden_size, config.hidden_size), ("text width", text_width, config.text_width),
     ):  # fmt: skip

@@ -56,7 +56,7 @@ def synonyms(name: str) -> frozenset[str]:
 
 
 def candidate_relations(live: Iterable[str]) -> list[str]:
-    """Names that a reader may choose from: those of the live graph, then those of the lexicon that none of them means."""
+    """Names that a reader may choose from: the live graph's, then those of the lexicon that mean something else."""
     own = list(dict.fromkeys(live))
     covered = frozenset().union(*(synonyms(name) for name in own)) if own else frozenset()
     relations, groups = _lexicon()

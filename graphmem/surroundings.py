@@ -12,8 +12,8 @@ _SENTENCE_END = re.compile(r"[.!?。！？]['\")\]]?\s|[\n。！？]")
 _WORD = re.compile(r"[\w'’-]+|[^\w\s]", re.UNICODE)
 _EMPTY = frozenset("and or , ; & ( ) the a an as well".split())
 _AUXILIARY = frozenset(
-    "is are was were be been being has have had will would a an the its his her their 's ’s also now currently later then "
-    "who which that whose whom it he she they".split()
+    "is are was were be been being has have had will would a an the its his her their 's ’s also now currently later "
+    "then who which that whose whom it he she they".split()
 )
 _TITLES = ("Dr", "Mr", "Mrs", "Ms", "St", "No", "Jr", "Sr", "vs", "c", "ca")
 _BEFORE, _AFTER, _LONGEST = 6, 4, 6

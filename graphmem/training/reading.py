@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from graphmem.config import ReaderConfig
 from graphmem.graph import TextEncoder
 from graphmem.hidden import token_states, tokenise
 from graphmem.lexicon import DATA, Relation, load_lexicon, split_relations
-from graphmem.reader import MOODS, FactReader, PairIndex, ReaderConfig, save_reader
+from graphmem.reader import MOODS, FactReader, PairIndex, save_reader
 from graphmem.relations import synonym_groups
 from graphmem.splits import data_split
 from graphmem.surroundings import blanked, sentences
@@ -131,7 +132,9 @@ def mark(example: Example, state: Any, start: int, known: Mapping[str, int], phr
     bounds = [end for _, end in sentences(example.text)]
     sentence = [sum(m.start >= bound for bound in bounds) for m in example.mentions]
     facts = {(f.subject, f.object): f for f in example.facts}
-    pairs, labels, said = [], [], []
+    pairs: list[list[int]] = []
+    labels: list[list[int]] = []
+    said: list[tuple[int, bool, int]] = []
     for b in range(len(spans)):
         for a in range(b):
             fact = facts.get((a, b)) or facts.get((b, a))
@@ -320,9 +323,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--kgc", type=Path)
-    parser.add_argument("--texts", type=int, default=ReaderTraining.texts)
-    parser.add_argument("--natural", type=int, default=ReaderTraining.natural)
-    parser.add_argument("--steps", type=int, default=ReaderTraining.steps)
+    parser.add_argument("--texts", type=int, default=ReaderTraining().texts)
+    parser.add_argument("--natural", type=int, default=ReaderTraining().natural)
+    parser.add_argument("--steps", type=int, default=ReaderTraining().steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)

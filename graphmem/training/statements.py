@@ -232,30 +232,30 @@ class Speaker:
 
     def _say(
         self, made: Example, template: str, relation: Relation, subject: Thing, *, mood: str = "stated",
-        again: bool = False, timed: bool = False, object_: Thing | None = None, silent: bool = False,
+        again: bool = False, timed: bool = False,
     ) -> int:  # fmt: skip
         """Write one filled template and mark its fact; returns the mention that is its subject."""
-        rng, objects = self.rng, []
+        rng = self.rng
+        objects: list[tuple[int, str]] = []
         if timed and rng.random() < 0.14:
             template = self._dated(template)
-        first, last = 0, 0
+        first = -1
         for piece in _pieces(template):
             if piece == "{s}":
                 first = self._refer(made, subject, again)
             elif piece in ("{o}", "{old}"):
-                last = self._object(made, relation, objects, piece == "{o}" and not object_, object_)
-                objects.append((last, piece))
+                objects.append((self._object(made, relation, objects, many=piece == "{o}"), piece))
             elif piece == "{t}":
                 made.name(Thing(0, self._literal(rng.choice(("year", "year", "date"))), "date"))
             else:
                 made.write(self._capital(made, piece))
-        for number, piece in objects if not silent else ():
+        for number, piece in objects if first >= 0 else ():
             old = piece == "{old}"
             made.facts.append(Said(first, relation.relation, number, "ended" if old and mood == "stated" else mood))
         return first
 
-    def _object(self, made: Example, relation: Relation, known: list, many: bool, given: Thing | None) -> int:
-        number = made.name(given or self.thing(relation.object))
+    def _object(self, made: Example, relation: Relation, known: list[tuple[int, str]], *, many: bool) -> int:
+        number = made.name(self.thing(relation.object))
         if many and not relation.functional and self.rng.random() < 0.2 and not known:
             known.append((number, "{o}"))
             if self.rng.random() < 0.5:

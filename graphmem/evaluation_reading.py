@@ -1,0 +1,223 @@
+"""Scores of reading: mentions and facts, on names, relations and whole domains that training never saw.
+
+python -m graphmem.evaluation_reading                                   # made-up texts; needs nothing but the weights
+python -m graphmem.evaluation_reading --webnlg DATA/webnlg/dev.jsonl.gz # real texts, measured only
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from graphmem.graph import normalise
+from graphmem.hidden import token_states
+from graphmem.lexicon import load_lexicon
+from graphmem.relations import synonyms
+from graphmem.splits import data_split
+from graphmem.text_reader import Candidate, LearnedReader
+
+Triple = tuple[str, str, str]
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldText:
+    """A text with the names in it and the facts it states, by those names."""
+
+    text: str
+    names: tuple[str, ...]
+    facts: tuple[Triple, ...]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of hits, of what was proposed and of what was there."""
+
+    hits: int = 0
+    proposed: int = 0
+    there: int = 0
+
+    def add(self, proposed: Iterable[Any], there: Iterable[Any]) -> None:
+        """Compare two collections, each item counting once for every time it occurs."""
+        given, wanted = Counter(proposed), Counter(there)
+        self.hits += sum((given & wanted).values())
+        self.proposed += sum(given.values())
+        self.there += sum(wanted.values())
+
+    @property
+    def f1(self) -> float:
+        """Micro F1."""
+        return 2 * self.hits / max(1, self.proposed + self.there)
+
+    def row(self) -> dict[str, float]:
+        """F1, precision and recall."""
+        precision, recall = self.hits / max(1, self.proposed), self.hits / max(1, self.there)
+        return {"f1": round(self.f1, 4), "precision": round(precision, 4), "recall": round(recall, 4)}
+
+
+@dataclass(slots=True)
+class Scores:
+    """Mentions (strict names), facts (strict), and facts with the relation ignored."""
+
+    texts: int = 0
+    mentions: Tally = field(default_factory=Tally)
+    facts: Tally = field(default_factory=Tally)
+    pairs: Tally = field(default_factory=Tally)
+
+    def add(self, gold: GoldText, names: Sequence[str], facts: Sequence[Triple]) -> None:
+        """Score one text."""
+        self.texts += 1
+        self.mentions.add(map(plain, names), map(plain, gold.names))
+        said = {(plain(s), canonical(r), plain(o)) for s, r, o in facts}
+        wanted = {(plain(s), canonical(r), plain(o)) for s, r, o in gold.facts}
+        self.facts.add(said, wanted)
+        self.pairs.add({(s, o) for s, _, o in said}, {(s, o) for s, _, o in wanted})
+
+    def row(self) -> dict[str, Any]:
+        """All three, with the number of texts."""
+        return {"n": self.texts, "mentions": self.mentions.row(), "facts": self.facts.row(), "pairs": self.pairs.row()}
+
+
+def plain(name: str) -> str:
+    """A name without its article and possessive, as it is compared."""
+    name = re.sub(r"^(the|a|an) ", "", normalise(name))
+    return re.sub(r"\s*['’]s?$", "", name).rstrip(" .,;")
+
+
+def canonical(relation: str) -> str:
+    """One name for all that the lexicon says is the same relation."""
+    return min(synonyms(relation))
+
+
+def invented_texts(split: str, count: int, seed: int, *, held_out_relations: bool) -> list[GoldText]:
+    """Made-up texts with names of one split, about relations of training or about those held out of it."""
+    from graphmem.training.reading import real_names
+    from graphmem.training.statements import Speaker
+
+    relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
+    speaker = Speaker(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
+    found = []
+    for _ in range(count):
+        example = speaker.example()
+        whole = {m.entity: example.text[m.start : m.end] for m in reversed(example.mentions) if m.kind != "pronoun"}
+        first: dict[int, str] = {}
+        for mention in example.mentions:
+            if mention.kind != "pronoun":
+                first.setdefault(mention.entity, example.text[mention.start : mention.end])
+        whole |= first
+        names = tuple(example.text[m.start : m.end] for m in example.mentions if m.kind != "pronoun")
+        facts = tuple(
+            (_named(example, f.subject, whole), f.relation, _named(example, f.object, whole))
+            for f in example.facts
+            if f.mood == "stated"
+        )
+        found.append(GoldText(example.text, names, facts))
+    return found
+
+
+def _named(example: Any, number: int, whole: dict[int, str]) -> str:
+    mention = example.mentions[number]
+    own = str(example.text[mention.start : mention.end])
+    return own if mention.kind != "pronoun" else whole.get(mention.entity, own)
+
+
+def webnlg_texts(path: Path, count: int, seed: int) -> tuple[list[GoldText], list[str]]:
+    """Texts of a WebNLG file, and its relations in words. Facts whose names are not marked in the text are left out."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    relations = sorted({words_of(relation) for row in rows for _, relation, _ in row["triples"]})
+    found = []
+    for row in Random(seed).sample(rows, min(count, len(rows))):
+        surface: dict[str, str] = {}
+        for mention in row["mentions"]:
+            if mention["type"] in ("name", "description") or mention["entity"] not in surface:
+                surface.setdefault(mention["entity"], mention["surface"])
+        names = tuple(m["surface"] for m in row["mentions"] if m["type"] in ("name", "description"))
+        facts = tuple(
+            (surface[s], words_of(r), surface[o]) for s, r, o in row["triples"] if s in surface and o in surface
+        )
+        found.append(GoldText(row["text"], names, facts))
+    return found, relations
+
+
+def words_of(relation: str) -> str:
+    """``runwayLength`` as "runway length"."""
+    return " ".join(_CAMEL.sub(" ", relation).split()).lower()
+
+
+def score(reader: LearnedReader, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:
+    """Read every text and score what was found."""
+    scores = Scores()
+    for gold in texts:
+        state = token_states(reader.model, reader.tokenizer, [gold.text], reader.network.config.layers, surprise=False)
+        mentions, _ = reader.mentions(gold.text, state[0])
+        names = [gold.text[m.start : m.end] for m in mentions if m.kind != "pronoun"]
+        scores.add(gold, names, _stated(reader.read(gold.text, relations=relations)))
+    return scores
+
+
+def score_rules(texts: Sequence[GoldText]) -> Scores:
+    """The same for spaCy's entities and dependency rules."""
+    from graphmem.adapters.spacy import SpacyReader, named_spans
+
+    rules, scores = SpacyReader(), Scores()
+    for gold, spans in zip(texts, named_spans([gold.text for gold in texts]), strict=True):
+        facts = [(f.subject, f.relation, f.object) for f in rules.read(gold.text)]
+        scores.add(gold, [gold.text[a:b] for a, b, _ in spans], facts)
+    return scores
+
+
+def _stated(candidates: Sequence[Candidate]) -> list[Triple]:
+    return [(c.fact.subject, c.fact.relation, c.fact.object) for c in candidates if c.mood == "stated"]
+
+
+def shipped_reader(weights: Path | None = None, *, lexicon: bool = True) -> LearnedReader:
+    """The reader that ships, or one of other weights, over the default model and encoder."""
+    from graphmem.encoder import TextCache
+    from graphmem.reader import load_reader
+    from graphmem.resolver import DEFAULT_MODEL, WEIGHTS, find_encoder, find_language_model
+
+    model, tokenizer = find_language_model()
+    network = load_reader(weights or WEIGHTS / DEFAULT_MODEL / "reader.safetensors")
+    return LearnedReader(model, tokenizer, TextCache(find_encoder()), network, lexicon=lexicon)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: prints one JSON object a line."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--webnlg", type=Path)
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--split", default="test", choices=("dev", "test"))
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    reader = shipped_reader(given.weights, lexicon=given.webnlg is None)
+    sets: dict[str, Callable[[], tuple[list[GoldText], list[str]]]] = {
+        "new names": lambda: (invented_texts(given.split, given.count, given.seed, held_out_relations=False), []),
+        "new names and relations": lambda: (
+            invented_texts(given.split, given.count, given.seed, held_out_relations=True), []
+        ),
+    }  # fmt: skip
+    if given.webnlg:
+        sets = {"webnlg": lambda: webnlg_texts(given.webnlg, given.count, given.seed)}
+    for name, make in sets.items():
+        texts, relations = make()
+        print(
+            json.dumps({"set": name, "seed": given.seed, "reader": score(reader, texts, relations).row()}), flush=True
+        )
+        print(json.dumps({"set": name, "seed": given.seed, "spacy rules": score_rules(texts).row()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Puts candidates before the write gate: looks up what the graph holds near each, and turns actions into edits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from graphmem.config import GateConfig
+from graphmem.encoder import TextCache
+from graphmem.graph import (
+    AddEdge,
+    AddNode,
+    Edit,
+    Fact,
+    GraphStore,
+    Retire,
+    SupersedeEdge,
+    Time,
+    WriteDecision,
+    from_micros,
+    normalise,
+    to_micros,
+)
+from graphmem.resolution import Resolved
+from graphmem.text_reader import Candidate
+from graphmem.write_gate import (
+    Action,
+    Evidence,
+    Neighbourhood,
+    WriteGate,
+    allowed,
+    blended,
+    choose,
+)
+
+Case = tuple[Candidate, Resolved, Resolved]
+_SAMPLE = 500
+_SNIPPET = 160
+
+
+class Judge:
+    """Decides about candidates in order; each sees what those before it in the same text will have written.
+
+    Args:
+        store: the live graph; it is only looked at.
+        vectors: text vectors of relation names.
+        gate: the learned gate.
+        config: its thresholds.
+    """
+
+    def __init__(
+        self, store: GraphStore, vectors: TextCache, gate: WriteGate, config: GateConfig | None = None
+    ) -> None:
+        self._store, self._vectors, self._gate = store, vectors, gate
+        self._config = config or GateConfig()
+        self._pending: dict[tuple[str, str], list[Fact]] = {}
+        self._closed: set[int] = set()
+        self._priors: dict[str, tuple[float, float]] = {}
+
+    def decide(
+        self, cases: Sequence[Case], *, source: str | None = None, trust: float = 1.0, at: Time | None = None
+    ) -> list[WriteDecision]:
+        """One decision a candidate, what ended last. Reads the store, writes nothing."""
+        decisions: list[WriteDecision] = []
+        seen: set[tuple[str, str, str, str]] = set()
+        ends = {self._key(case[0].fact): case[0] for case in cases if case[0].mood in ("ended", "denied")}
+        order = sorted(range(len(cases)), key=lambda place: cases[place][0].mood == "ended")
+        for candidate, subject, value in (
+            cases[place] for place in order
+        ):  # a new value goes before the end of the old
+            fact = candidate.fact
+            key = (*self._key(fact), normalise(fact.object), candidate.mood)
+            if key in seen or normalise(fact.subject) == normalise(fact.object):
+                continue  # said twice in one text, or a thing related to itself by a misreading
+            seen.add(key)
+            near = self._near(candidate, subject, value, ends.get(self._key(fact)))
+            decisions.append(self._decide(candidate, near, source, trust, at))
+        return decisions
+
+    def _decide(
+        self, candidate: Candidate, near: Neighbourhood, source: str | None, trust: float, at: Time | None
+    ) -> WriteDecision:
+        chances = self._gate.probabilities(candidate, near, trust)
+        open_to = allowed(candidate, near, trust, self._config)
+        action, gate = choose(chances, open_to, self._config.threshold)
+        evidence = dict(Evidence.of(candidate, near, chances, trust).values)
+        held, rival = near.same(candidate.fact), near.rival(candidate.fact)
+        fact = replace(candidate.fact, confidence=round(trust * min(1.0, candidate.fact.confidence), 4), source=source)
+        if action == "skip" and candidate.mood == "stated" and held is not None and trust >= self._config.least_trust:
+            evidence["repeats"] = held.id
+        elif action == "skip" and candidate.mood in ("stated", "doubted") and trust < self._config.least_trust:
+            evidence["held_back"] = "the source is hardly trusted"
+        elif action == "skip" and open_to == ("skip",) and rival is not None and candidate.mood == "stated":
+            evidence["held_back"] = f"trusted less than what is held: {rival}"
+        edit = self._edit(action, fact, held, rival, source, at)
+        self._remember(action, fact, held, rival)
+        return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
+
+    # ---------------------------------------------------------------- what is near
+
+    @staticmethod
+    def _key(fact: Fact) -> tuple[str, str]:
+        return normalise(fact.subject), normalise(fact.relation)
+
+    def _near(self, candidate: Candidate, subject: Resolved, value: Resolved, ended: Candidate | None) -> Neighbourhood:
+        fact = candidate.fact
+        held = [f for f in self._held(subject, fact.relation) if f.id not in self._closed]
+        held += self._pending.get(self._key(fact), [])
+        functional, changeable = self._character(fact.relation)
+        over = None
+        if ended is not None and ended is not candidate:
+            over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
+        return Neighbourhood(
+            tuple(held), self._once(subject, value, fact.relation), functional, changeable,
+            subject.node is not None, value.node is not None, over,
+        )  # fmt: skip
+
+    def _held(self, subject: Resolved, relation: str) -> list[Fact]:
+        return self._store.facts(subject.node.id, relation) if subject.node else []
+
+    def _once(self, subject: Resolved, value: Resolved, relation: str) -> bool:
+        """Whether the graph held this very fact once and holds it no more."""
+        if subject.node is None or value.node is None or self._store.facts(subject.node.id, relation, value.node.id):
+            return False
+        entries = self._store.history(subject.node.id)[-20:]
+        edges = {edge for entry in entries for edge in entry.edge_ids}
+        facts = self._store.facts_by_id(sorted(edges)) if edges else []
+        wanted = (normalise(relation), normalise(value.name))
+        return any((normalise(f.relation), normalise(f.object)) == wanted for f in facts)
+
+    def _character(self, relation: str) -> tuple[float, float]:
+        """How functional and how changeable a relation is, from its text and from this graph's counts."""
+        if relation not in self._priors:
+            functional, changeable = self._gate.relation_priors(self._vectors([relation]))[0].tolist()
+            counts = Counter(normalise(fact.subject) for fact in self._store.facts(relation=relation, limit=_SAMPLE))
+            single = sum(count == 1 for count in counts.values())
+            self._priors[relation] = blended(functional, single, len(counts)), changeable
+        return self._priors[relation]
+
+    # ---------------------------------------------------------------- what follows
+
+    def _remember(self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None) -> None:
+        over = {"update": rival, "retire": held}.get(action)
+        kept = self._pending.setdefault(self._key(fact), [])
+        if over is not None:
+            kept[:] = [other for other in kept if other is not over]
+            if over.id is not None:
+                self._closed.add(over.id)
+        if action in ("add", "update"):
+            kept.append(fact)
+
+    def _edit(
+        self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None, source: str | None, at: Time | None
+    ) -> Edit | None:
+        if action == "retire" and held is not None:
+            return _closing(held, fact, at)
+        if action == "update" and rival is not None:
+            return _replacing(rival, _added(fact, source), at)
+        return _added(fact, source) if action in ("add", "update") else None
+
+    def edits_of(self, decision: WriteDecision, *, source: str | None = None, at: Time | None = None) -> Iterator[Edit]:
+        """Edits that a decision leads to: its own, a repetition that strengthens, or an episode that is only kept."""
+        rival = decision.evidence.get("against_id")
+        if decision.action == "update" and isinstance(decision.edit, AddEdge) and rival is None:
+            yield from self._end_pending(decision, at)
+        if decision.edit is not None:
+            yield decision.edit
+        elif decision.evidence.get("repeats") is not None:
+            yield _added(decision.fact, source)
+        elif "held_back" in decision.evidence:
+            yield _episode(decision, source, at)
+
+    @staticmethod
+    def _end_pending(decision: WriteDecision, at: Time | None) -> Iterator[Edit]:
+        """Close a fact that the same text stated before: it has no id yet, so it is closed by adding its end."""
+        against = decision.evidence.get("against")
+        if against:
+            subject, relation, value = str(against).split(" | ", 2)
+            yield AddEdge(subject, relation, value, valid_to=decision.fact.valid_from or at or from_micros(_now()))
+
+
+def _added(fact: Fact, source: str | None) -> AddEdge:
+    return AddEdge(
+        fact.subject, fact.relation, fact.object, fact.text, fact.valid_from, fact.valid_to, fact.confidence, source
+    )
+
+
+def _replacing(old: Fact, new: AddEdge, at: Time | None) -> Edit:
+    """The new value instead of the old; before the old one where the text dates it earlier."""
+    when = new.valid_from if new.valid_from is not None else at
+    begun = to_micros(old.valid_from)
+    if begun is not None and when is not None and (to_micros(when) or 0) <= begun:
+        return replace(new, valid_to=new.valid_to or old.valid_from)
+    return SupersedeEdge(old.id, new, when) if old.id is not None else new
+
+
+def _closing(old: Fact, said: Fact, at: Time | None) -> Edit:
+    """End a fact at the time the text gives; one that was never so, or ends before it began, is retired."""
+    end = said.valid_to or at or from_micros(_now())
+    begun = to_micros(old.valid_from)
+    if old.id is not None and begun is not None and (to_micros(end) or 0) <= begun:
+        return Retire(old.id)
+    return AddEdge(old.subject, old.relation, old.object, old.text, old.valid_from, end, old.confidence, old.source)
+
+
+def _now() -> int:
+    from datetime import UTC, datetime
+
+    return to_micros(datetime.now(UTC)) or 0
+
+
+def _episode(decision: WriteDecision, source: str | None, at: Time | None) -> AddNode:
+    """Keep what was heard, with its source, apart from the facts."""
+    said = " ".join((decision.fact.text or str(decision.fact)).split())
+    name = f"heard{f' from {source}' if source else ''}: {said}"[:_SNIPPET]
+    attributes = {
+        "claim": str(decision.fact), "source": source, "why": decision.evidence["held_back"],
+        "trust": decision.evidence.get("trust"), "at": from_micros(to_micros(at)) or from_micros(_now()),
+    }  # fmt: skip
+    return AddNode(name, "episode", said, (), attributes)

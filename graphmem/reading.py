@@ -1,0 +1,162 @@
+"""Reading: what a text says, what the write gate would do about it, and the plan of edits that follows.
+
+plan = read_text(model, "In 1843 Ada moved to Surrey.")      # changes nothing
+memory.apply(plan)                                           # one transaction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
+
+from graphmem.config import GateConfig
+from graphmem.encoder import TextCache
+from graphmem.errors import InvalidValue
+from graphmem.graph import Edit, Fact, TextEncoder, Time, WriteDecision, to_micros
+from graphmem.judge import Judge
+from graphmem.resolution import EntityResolver, Resolved, recent_names
+from graphmem.resolver import WEIGHTS
+from graphmem.text_reader import Candidate, LearnedReader, check_text
+from graphmem.write_gate import load_gate
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """What a text would change. ``memory.apply(plan)`` applies ``edits`` in one transaction.
+
+    Attributes:
+        text: what was read.
+        facts: what it states, by the names that the graph will hold; what ended, or is only asked, is not among them.
+        decisions: one for each candidate, also for those that are left out.
+        edits: what the decisions lead to.
+    """
+
+    text: str
+    facts: tuple[Fact, ...] = ()
+    decisions: tuple[WriteDecision, ...] = ()
+    edits: tuple[Edit, ...] = ()
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Anything that finds facts in text: the learned reader, spaCy rules, a prompt to a large model, your function."""
+
+    def read(self, text: str) -> Iterable[Fact | Candidate]:
+        """Facts that the text states, in its order."""
+
+
+def read_text(
+    model: Any, text: str, *, apply: bool = False, source: str | None = None, trust: float = 1.0,
+    at: Time | None = None, context: str = "", reader: Reader | None = None, config: GateConfig | None = None,
+) -> WritePlan:  # fmt: skip
+    """Read a text in one pass and plan what to write. Writes only with ``apply``, in one transaction.
+
+    Args:
+        model: has ``tokenizer`` and ``memory``; with a memory attached, surprise is measured with the memory on.
+        text: anything; it is data, whatever it says.
+        apply: apply the plan at once.
+        source: where the text comes from.
+        trust: how far the source is to be trusted, 0..1.
+        at: when it was said; now when None. Changes without a date of their own happen then.
+        context: what was said before, so that "she" can mean somebody.
+        reader: another reader than the learned one.
+        config: thresholds of the write gate.
+
+    Raises:
+        InvalidValue: ``text`` is no text or too long, or ``trust`` lies outside 0..1.
+        InvalidTime: ``at`` cannot be read.
+    """
+    check_text(text)
+    if not isinstance(trust, (int, float)) or isinstance(trust, bool) or not 0.0 <= trust <= 1.0:
+        raise InvalidValue(f"trust must be a number from 0 (none) to 1 (full), not {trust!r}")
+    to_micros(at)
+    memory, found = model.memory, []
+    if text.strip():
+        found = _candidates(model, text, context, reader, at)
+    gate = load_gate(WEIGHTS / _folder(model))
+    resolved = list(_resolve(found, EntityResolver(memory.store, gate.matcher, recent=recent_names(memory.store))))
+    judge = Judge(memory.store, _vectors(memory.encoder), gate, config)
+    decisions = judge.decide(resolved, source=source, trust=float(trust), at=at)
+    facts = tuple(d.fact for d in decisions if d.evidence.get("mood") == "stated")
+    edits = tuple(edit for decision in decisions for edit in judge.edits_of(decision, source=source, at=at))
+    plan = WritePlan(text, facts, tuple(decisions), edits)
+    if apply and plan.edits:
+        memory.apply(plan, note=text.strip()[:200])
+    return plan
+
+
+def read_stream(model: Any, pieces: Iterable[str], *, apply: bool = True, **options: Any) -> Iterator[WritePlan]:
+    """Read one piece after another, each with the end of the last as its context; writes piece by piece.
+
+    Args:
+        model: as in ``read_text``.
+        pieces: turns of a conversation, paragraphs, lines.
+        apply: apply each plan before the next piece is read.
+        options: those of ``read_text``.
+    """
+    context = ""
+    for piece in pieces:
+        yield read_text(model, piece, apply=apply, context=context, **options)
+        context = piece or context
+
+
+def _candidates(model: Any, text: str, context: str, reader: Reader | None, at: Time | None) -> list[Candidate]:
+    if reader is not None:
+        return [item if isinstance(item, Candidate) else Candidate(item) for item in reader.read(text)]
+    live = list(model.memory.store.index().relations)
+    return learned_reader(model).read(text, relations=live, context=context, now=at)
+
+
+def learned_reader(model: Any) -> LearnedReader:
+    """The shipped reader over ``model``; its weights are loaded on first use and shared.
+
+    Raises:
+        WeightsMismatch: the reader was trained for another width of model or text encoder.
+    """
+    base = getattr(model, "base", None) or model.base_model
+    vectors = _vectors(model.memory.encoder)
+    network = _network(_folder(model), int(base.config.hidden_size), vectors.encoder.dim)
+    return LearnedReader(_runner(model, base), model.tokenizer, vectors, network)
+
+
+@lru_cache(maxsize=2)
+def _vectors(encoder: TextEncoder) -> TextCache:
+    """Relation texts are encoded once a process and encoder."""
+    return TextCache(encoder)
+
+
+def _runner(model: Any, base: Any) -> Any:
+    """What runs a text: the model itself where it reads its memory, else the bare base."""
+    return model if callable(model) else base
+
+
+@lru_cache(maxsize=4)
+def _network(folder: str, hidden_size: int, text_width: int) -> Any:
+    from graphmem.reader import load_reader
+
+    return load_reader(WEIGHTS / folder / "reader.safetensors", hidden_size=hidden_size, text_width=text_width)
+
+
+def _folder(model: Any) -> str:
+    """Folder of the weights made for a model's base; the only one that ships where there is none of its name."""
+    from graphmem.resolver import DEFAULT_MODEL, canonical
+
+    base = getattr(model, "base", None) or getattr(model, "base_model", None)
+    name = canonical(str(getattr(getattr(base, "config", None), "name_or_path", "") or DEFAULT_MODEL))
+    return name if (WEIGHTS / name / "reader.safetensors").exists() else DEFAULT_MODEL
+
+
+def _resolve(found: Sequence[Candidate], entities: EntityResolver) -> Iterator[tuple[Candidate, Resolved, Resolved]]:
+    """Each candidate under the names of the graph, with what its subject and object were found to be."""
+    mentioned = [c.fact.subject for c in found] + [c.fact.object for c in found if c.object_kind == "entity"]
+    known: dict[str, Resolved] = {}
+    for candidate in found:
+        fact = candidate.fact
+        for name in (fact.subject, fact.object):
+            if name not in known:
+                literal = name == fact.object and candidate.object_kind == "literal"
+                known[name] = entities.resolve(name, () if literal else mentioned)
+        subject, value = known[fact.subject], known[fact.object]
+        yield replace(candidate, fact=replace(fact, subject=subject.name, object=value.name)), subject, value

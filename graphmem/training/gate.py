@@ -1,0 +1,396 @@
+"""Trains the write gate on streams of events in made-up worlds, read by the trained reader; scores it on new worlds.
+
+python -m graphmem.training.gate --reader reader.safetensors --out gate.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from graphmem.config import GateConfig
+from graphmem.encoder import TextCache
+from graphmem.graph import Fact, normalise
+from graphmem.lexicon import Relation, load_lexicon, split_relations
+from graphmem.passages import Event
+from graphmem.relations import synonyms
+from graphmem.resolution import is_short_for, name_features
+from graphmem.splits import data_split
+from graphmem.text_reader import Candidate, LearnedReader
+from graphmem.worlds import World
+from graphmem.write_gate import (
+    ACTIONS,
+    Neighbourhood,
+    WriteGate,
+    allowed,
+    blended,
+    choose,
+    gate_numbers,
+    save_gate,
+)
+
+Priors = Callable[[str], tuple[float, float]]
+"""How functional and how changeable a relation sounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One candidate with what the graph held near it, and what is right; ``gold`` False: the text says no such."""
+
+    candidate: Candidate
+    near: Neighbourhood
+    trust: float
+    label: str
+    reason: str
+    gold: bool = True
+
+
+@dataclass(slots=True)
+class Played:
+    """Cases of one or more streams, and the labels of the facts that the reader did not find."""
+
+    cases: list[Case] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+
+
+class Stage:
+    """A made-up graph that events change: keeps what is held, with the trust it was told with."""
+
+    def __init__(self, world: World, priors: Priors) -> None:
+        self.names = {normalise(name): name for name in world.names}
+        self.held: dict[tuple[str, str], list[Fact]] = {}
+        self.past: set[tuple[str, str, str]] = set()
+        self._priors, self._next = priors, 1
+        for triple in world.known:
+            self.add(triple, 1.0)
+
+    def add(self, triple: tuple[str, str, str], trust: float) -> None:
+        """Hold a fact from now on."""
+        self.held.setdefault(triple[:2], []).append(Fact(*triple, confidence=trust, id=self._next))
+        self._next += 1
+
+    def remove(self, triple: tuple[str, str, str]) -> None:
+        """Hold a fact no more."""
+        facts = self.held.get(triple[:2], [])
+        facts[:] = [fact for fact in facts if fact.object != triple[2]]
+        self.past.add(triple)
+
+    def meaning(self, name: str, mentioned: Sequence[str]) -> str:
+        """The full name that a name in a text stands for."""
+        fuller = [other for other in dict.fromkeys(mentioned) if is_short_for(name, other)]
+        if normalise(name) not in self.names and len(fuller) == 1:
+            return fuller[0]
+        return self.names.get(normalise(name), name)
+
+    def near(self, fact: Fact, ended: Sequence[Fact]) -> Neighbourhood:
+        """What is held near a fact; ``ended`` are facts that the same text says are over."""
+        held = tuple(self.held.get((fact.subject, fact.relation), ()))
+        over = next((f for f in held for e in ended if normalise(e.object) == normalise(f.object)), None)
+        counts = [len(facts) for (_, relation), facts in self.held.items() if relation == fact.relation and facts]
+        functional, changeable = self._priors(fact.relation)
+        subjects = {normalise(subject) for (subject, _), facts in self.held.items() if facts}
+        return Neighbourhood(
+            held, (fact.subject, fact.relation, fact.object) in self.past,
+            blended(functional, sum(count == 1 for count in counts), len(counts)), changeable,
+            normalise(fact.subject) in subjects, normalise(fact.object) in self.names, over,
+        )  # fmt: skip
+
+
+def play(
+    world: World, events: Sequence[Event], reader: LearnedReader, priors: Callable[[str], tuple[float, float]]
+) -> Played:
+    """Read every event's text as the library does, and set its candidates beside the labels."""
+    stage, played = Stage(world, priors), Played()
+    for event in events:
+        found = _read(event, reader, stage, list(world.relations))
+        gold = dict(zip(event.passage.triples, event.labels, strict=True))
+        ended = [c.fact for c in found if c.mood == "ended"]
+        for candidate in found:
+            fact = candidate.fact
+            triple = (fact.subject, fact.relation, fact.object)
+            others = [f for f in ended if f is not fact and f.subject == fact.subject and f.relation == fact.relation]
+            if triple in event.removed and triple not in gold:
+                continue  # the end of an old value: weighed after the new one, when there is nothing left to do
+            label = gold.pop(triple, None)
+            near = stage.near(fact, others)
+            played.cases.append(Case(candidate, near, event.trust, label or "skip", event.reason, label is not None))
+        played.missed += gold.values()
+        for triple in event.removed:
+            stage.remove(triple)
+        for triple in event.added:
+            stage.add(triple, event.trust)
+    return played
+
+
+def _read(event: Event, reader: LearnedReader, stage: Stage, relations: Sequence[str]) -> list[Candidate]:
+    found = reader.read(event.passage.text, relations=relations)
+    mentioned = [name for c in found for name in (c.fact.subject, c.fact.object)]
+    kept: dict[tuple[str, str, str], Candidate] = {}
+    for c in found:
+        subject, value = (stage.meaning(name, mentioned) for name in (c.fact.subject, c.fact.object))
+        fact = replace(c.fact, subject=subject, object=value)
+        kept.setdefault((subject, fact.relation, value), replace(c, fact=fact))
+    return list(kept.values())
+
+
+# ---------------------------------------------------------------- fitting
+
+
+def fit_priors(gate: WriteGate, relations: Sequence[Relation], vectors: TextCache, steps: int = 400) -> None:
+    """Teach the gate how functional and how changeable a relation sounds."""
+    texts, wanted = [], []
+    for relation in relations:
+        for text in (relation.relation, relation.noun, *relation.paraphrases):
+            texts.append(text)
+            wanted.append([float(relation.functional), float(bool(relation.updates or relation.ends))])
+    x, y = torch.from_numpy(vectors(texts)), torch.tensor(wanted)
+    optimiser = torch.optim.AdamW(gate.priors.parameters(), lr=0.05, weight_decay=0.05)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        F.binary_cross_entropy_with_logits(gate.priors(x), y).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+
+def fit_gate(gate: WriteGate, cases: Sequence[Case], seed: int, epochs: int = 40) -> None:
+    """Fit the four-way decision; rare actions count for more."""
+    torch.manual_seed(seed)
+    numbers, views, labels = _tensors(cases)
+    counts = torch.bincount(labels, minlength=len(ACTIONS)).float()
+    weight = (counts.sum() / counts.clamp(min=1)).sqrt()
+    groups = [gate.view, gate.layers]
+    optimiser = torch.optim.AdamW([p for g in groups for p in g.parameters()], lr=2e-3, weight_decay=0.02)
+    gate.train()
+    for _ in range(epochs):
+        for rows in torch.randperm(len(labels)).split(128):
+            noise = torch.randn(len(rows), views.shape[1]) * 0.1 * views.std()
+            loss = F.cross_entropy(gate(numbers[rows], views[rows] + noise), labels[rows], weight / weight.mean())
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    gate.eval()
+
+
+def calibrate(gate: WriteGate, cases: Sequence[Case]) -> float:
+    """Set the temperature that makes the probabilities right on held-out cases; returns it."""
+    numbers, views, labels = _tensors(cases)
+    with torch.no_grad():
+        logits = gate(numbers, views)
+    options = torch.linspace(0.5, 4.0, 71)
+    losses = torch.stack([F.cross_entropy(logits / value, labels) for value in options])
+    gate.temperature.fill_(float(options[losses.argmin()]))
+    return float(gate.temperature)
+
+
+def _tensors(cases: Sequence[Case]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    numbers = np.stack([gate_numbers(case.candidate, case.near, case.trust) for case in cases])
+    views = np.stack([case.candidate.features for case in cases if case.candidate.features is not None])
+    labels = [ACTIONS.index(case.label) for case in cases]  # type: ignore[arg-type]
+    return torch.from_numpy(numbers), torch.from_numpy(views), torch.tensor(labels)
+
+
+def fit_matcher(gate: WriteGate, names: Sequence[str], seed: int, steps: int = 600) -> dict[str, float]:
+    """Teach the gate which names mean the same: real names spelt otherwise, against other real names."""
+    rng = Random(seed)
+    rows, labels = zip(*(_name_pair(names, rng) for _ in range(12_000)), strict=True)
+    x, y = torch.from_numpy(np.stack(rows)).float(), torch.tensor(labels, dtype=torch.float32)
+    weights = torch.zeros(x.shape[1], requires_grad=True)
+    optimiser = torch.optim.AdamW([weights], lr=0.1, weight_decay=0.001)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        F.binary_cross_entropy_with_logits(x[:10_000] @ weights, y[:10_000]).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    gate.names.copy_(weights.detach())
+    sure = (x[10_000:] @ weights).sigmoid() >= 0.85
+    right = y[10_000:].bool()
+    return {"precision": float(right[sure].float().mean()), "recall": float(sure[right].float().mean())}
+
+
+def _name_pair(names: Sequence[str], rng: Random) -> tuple[np.ndarray, float]:
+    name = rng.choice(names)
+    words = name.split()
+    chance, rivals = rng.random(), rng.choice((0, 0, 0, 1, 2, 5))
+    if chance < 0.25:  # the same, spelt otherwise
+        other = rng.choice((name.upper(), name.replace(" ", "-"), f"the {name}", name.replace("'", ""), f"Mr. {name}"))
+        return name_features(other, name, rivals=rivals, recent=rng.random() < 0.2), 1.0
+    if chance < 0.35 and len(name) > 7:  # a slip of the pen in a long name
+        place = rng.randrange(1, len(name) - 1)
+        slip = name[:place] + name[place + 1 :] if rng.random() < 0.5 else name[:place] + name[place] + name[place:]
+        return name_features(slip, name, rivals=rivals), 1.0
+    if chance < 0.55 and len(words) > 1:  # a part of it: the same if nobody else has it, or if just spoken of
+        recent = rng.random() < 0.4
+        sure = rivals == 0 or recent
+        return name_features(rng.choice((words[0], words[-1])), name, rivals=rivals, recent=recent), float(sure)
+    if chance < 0.62 and len(words) > 1:
+        initials = " ".join([words[0][0] + ".", *words[1:]])
+        return name_features(initials, name, rivals=rivals), float(rivals == 0)
+    other = rng.choice(names)
+    if chance < 0.8 and len(words) > 1:  # somebody else of the same name in part
+        other = " ".join(rng.choice(((words[0], other.split()[-1]), (other.split()[0], words[-1]))))
+    elif chance < 0.9:
+        other = f"{name} {rng.choice(('II', '2', 'III', 'Jr', 'Returns'))}" if rng.random() < 0.7 else f"{name}s"
+    return name_features(other, name, rivals=rivals, recent=rng.random() < 0.3), float(
+        normalise(other) == normalise(name)
+    )
+
+
+# ---------------------------------------------------------------- scores
+
+
+def decide_all(gate: WriteGate, cases: Sequence[Case], config: GateConfig) -> list[str]:
+    """What the gate, with its rules, does in each case."""
+    out: list[str] = []
+    for case in cases:
+        chances = gate.probabilities(case.candidate, case.near, case.trust)
+        open_to = allowed(case.candidate, case.near, case.trust, config)
+        out.append(choose(chances, open_to, config.threshold)[0])
+    return out
+
+
+def nearest_neighbour(case: Case) -> str:
+    """A baseline: what is held already is skipped, another value replaces the one that is held, the rest is added."""
+    if case.near.same(case.candidate.fact):
+        return "skip"
+    return "update" if case.near.held else "add"
+
+
+def macro_f1(labels: list[str], given: list[str]) -> dict[str, float]:
+    """F1 of each action and their mean."""
+    scores: dict[str, float] = {}
+    for action in ACTIONS:
+        hits = sum(a == b == action for a, b in zip(labels, given, strict=True))
+        total = labels.count(action) + given.count(action)
+        scores[action] = round(2 * hits / total, 4) if total else 0.0
+    scores["macro"] = round(sum(scores.values()) / len(ACTIONS), 4)
+    return scores
+
+
+def report(gate: WriteGate, played: Played, surprise: float) -> dict[str, Any]:
+    """The gate beside its baselines, on the candidates the reader found, and on all facts (missed ones as skipped)."""
+    labels = [case.label for case in played.cases]
+    ways = {
+        "gate": decide_all(gate, played.cases, GateConfig()),
+        "always add": ["add"] * len(labels),
+        "surprise threshold": ["add" if c.candidate.surprise > surprise else "skip" for c in played.cases],
+        "nearest neighbour": [nearest_neighbour(case) for case in played.cases],
+        "rules alone": [_by_rules(case) for case in played.cases],
+    }
+    lost = [label for label in played.missed if label != "skip"]
+    return {
+        "n": len(labels),
+        "labels": dict(Counter(labels)),
+        "found": {name: macro_f1(labels, given) for name, given in ways.items()},
+        "n with missed": len(labels) + len(lost),
+        "with missed": macro_f1(labels + lost, ways["gate"] + ["skip"] * len(lost)),
+        "errors": dict(Counter(
+            f"{c.reason}: {c.label} -> {a}" for c, a in zip(played.cases, ways["gate"], strict=True) if c.label != a
+        ).most_common(12)),
+        "calibration error": calibration_error(gate, played.cases),
+    }  # fmt: skip
+
+
+def _by_rules(case: Case) -> str:
+    """The rules with no learned part: the strongest action they allow."""
+    open_to = allowed(case.candidate, case.near, case.trust, GateConfig())
+    order = ("retire", "update", "add", "skip") if case.near.functional >= 0.5 else ("retire", "add", "skip")
+    return next(action for action in order if action in open_to)
+
+
+def calibration_error(gate: WriteGate, cases: Sequence[Case]) -> float:
+    """Expected calibration error of the likeliest action, ten bins."""
+    numbers, views, labels = _tensors(cases)
+    with torch.no_grad():
+        sure, best = gate(numbers, views).softmax(-1).max(-1)
+    right, error = (best == labels).float(), 0.0
+    for low in torch.arange(0, 1, 0.1):
+        inside = (sure > low) & (sure <= low + 0.1)
+        if inside.any():
+            error += float(inside.float().mean() * (sure[inside].mean() - right[inside].mean()).abs())
+    return round(error, 4)
+
+
+def best_surprise(cases: Sequence[Case]) -> float:
+    """The surprise above which adding is right most often, on training cases."""
+    values = sorted(case.candidate.surprise for case in cases)[:: max(1, len(cases) // 50)]
+    return max(values, key=lambda t: sum((c.candidate.surprise > t) == (c.label == "add") for c in cases))
+
+
+def make(
+    seeds: Sequence[int], events: int, relations: Sequence[Relation], reader: LearnedReader, gate: WriteGate
+) -> Played:
+    """Play one stream in each of several worlds."""
+    vectors, cache, whole = reader._vectors, {}, Played()
+
+    def priors(relation: str) -> tuple[float, float]:
+        if relation not in cache:
+            cache[relation] = tuple(gate.relation_priors(vectors([relation]))[0].tolist())
+        return cache[relation]
+
+    for seed in seeds:
+        rng = Random(seed)
+        chosen = _distinct(rng.sample(list(relations), min(40, len(relations))))
+        world = World.sample(seed, entities=120, relations=chosen)
+        played = play(world, world.stream(seed, events), reader, priors)
+        whole.cases += played.cases
+        whole.missed += played.missed
+        print(f"world {seed}: {len(whole.cases)} cases, {len(whole.missed)} facts not found", flush=True)
+    return whole
+
+
+def _distinct(relations: Sequence[Relation]) -> list[Relation]:
+    """One relation of each meaning: a graph that holds two names for one thing has no right answer."""
+    kept: list[Relation] = []
+    for relation in relations:
+        if not any(normalise(other.relation) in synonyms(relation.relation) for other in kept):
+            kept.append(relation)
+    return kept
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the trainer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reader", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--worlds", type=int, default=24)
+    parser.add_argument("--events", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    from graphmem.reader import load_reader
+    from graphmem.resolver import find_encoder, find_language_model
+    from graphmem.training.reading import real_names
+
+    model, tokenizer = find_language_model()
+    vectors = TextCache(find_encoder())
+    network = load_reader(given.reader)
+    reader = LearnedReader(model, tokenizer, vectors, network)
+    gate = WriteGate(network.config.width, vectors.encoder.dim)
+    trained = [*split_relations("train"), *split_relations("dev")]
+    fit_priors(gate, trained, vectors)
+    names = [name for name in real_names(None)["person"] if data_split(name) == "train"]
+    print(json.dumps({"name matcher": fit_matcher(gate, names, given.seed)}), flush=True)
+    base = 1000 * (given.seed + 1)
+    train = make(range(base, base + given.worlds), given.events, trained, reader, gate)
+    fit_gate(gate, train.cases, given.seed)
+    dev = make(range(base + 500, base + 503), given.events, trained, reader, gate)
+    print(json.dumps({"temperature": calibrate(gate, dev.cases)}))
+    save_gate(gate, given.out)
+    threshold = best_surprise(train.cases)
+    test = make(range(base + 700, base + 706), given.events, trained, reader, gate)
+    print(json.dumps({"test": "new worlds", **report(gate, test, threshold)}, indent=1), flush=True)
+    unseen = [relation for relation in load_lexicon() if data_split(relation.relation) == "test"]
+    zero = make(range(base + 800, base + 803), given.events, unseen, reader, gate)
+    print(json.dumps({"test": "new worlds, relations never trained on", **report(gate, zero, threshold)}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

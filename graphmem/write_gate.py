@@ -1,0 +1,241 @@
+"""The write gate: a small learned module that decides what each candidate fact does to the graph.
+
+    candidate + what the graph holds near it -> numbers -> probabilities of {skip, add, update, retire} -> one Edit
+
+The module is learned; around it stand rules that no training can move: what is only asked or rumoured writes nothing,
+and a source that is trusted less than a held fact neither overwrites nor ends it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphmem.config import GateConfig
+from graphmem.errors import WeightsMismatch
+from graphmem.graph import Fact, normalise, to_micros
+from graphmem.reader import MOODS
+from graphmem.resolution import FEATURES as NAME_FEATURES
+from graphmem.resolution import NameMatcher, name_features
+from graphmem.text_reader import Candidate
+
+Action = Literal["skip", "add", "update", "retire"]
+ACTIONS: Final[tuple[Action, ...]] = ("skip", "add", "update", "retire")
+NUMBERS: Final = (
+    "none", "stated", "ended", "denied", "doubted", "held", "once held", "conflict", "rivals", "functional",
+    "functional conflict", "changeable", "novelty", "subject known", "object known", "surprise", "trust", "held trust",
+    "trust gap", "says old is over", "later", "reader", "named",
+)  # fmt: skip
+"""What the gate sees beside the reader's view of the pair."""
+_PRIOR_WEIGHT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """What the graph holds near a candidate.
+
+    Attributes:
+        held: facts of the same subject and relation that hold now.
+        past: whether the very fact was held once and is over.
+        functional: how far the relation has one object a subject, 0..1, by this graph's counts and its text.
+        changeable: how far the relation's value changes in time, 0..1, by its text.
+        subject_known, object_known: whether the graph has such nodes.
+        says_old: the held fact that the same text says is over, if any.
+    """
+
+    held: tuple[Fact, ...] = ()
+    past: bool = False
+    functional: float = 0.5
+    changeable: float = 0.5
+    subject_known: bool = False
+    object_known: bool = False
+    says_old: Fact | None = None
+
+    def same(self, candidate: Fact) -> Fact | None:
+        """The held fact that the candidate repeats."""
+        wanted = normalise(candidate.object)
+        return next((fact for fact in self.held if normalise(fact.object) == wanted), None)
+
+    def rival(self, candidate: Fact) -> Fact | None:
+        """The held fact that the candidate stands against: the one said to be over, else the latest."""
+        if self.says_old is not None:
+            return self.says_old
+        others = [fact for fact in self.held if normalise(fact.object) != normalise(candidate.object)]
+        return max(others, key=lambda fact: (fact.valid_from or "", fact.id or 0), default=None)
+
+
+class WriteGate(nn.Module):
+    """Probabilities of the four actions.
+
+    Args:
+        features: W, width of the reader's view of a pair.
+        text_width: K of the text encoder.
+        width: hidden width.
+    """
+
+    def __init__(self, features: int = 256, text_width: int = 384, width: int = 64) -> None:
+        super().__init__()
+        self.sizes = {"features": features, "text_width": text_width, "width": width}
+        self.view = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, 16), nn.Tanh())
+        self.layers = nn.Sequential(nn.Linear(len(NUMBERS) + 16, width), nn.GELU(), nn.Linear(width, len(ACTIONS)))
+        self.priors = nn.Linear(text_width, 2)
+        self.temperature: Tensor
+        self.names: Tensor
+        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("names", torch.zeros(len(NAME_FEATURES)))
+
+    def forward(self, numbers: Tensor, features: Tensor) -> Tensor:
+        """Logits [n, 4] of ``ACTIONS`` from numbers [n, 23] and the reader's views [n, W]."""
+        return self.layers(torch.cat([numbers, self.view(features)], dim=-1)) / self.temperature
+
+    @torch.no_grad()
+    def relation_priors(self, vectors: np.ndarray) -> np.ndarray:
+        """How functional and how changeable relations sound, float32 [n, 2], from their text vectors [n, K]."""
+        return self.priors(torch.from_numpy(np.asarray(vectors, dtype=np.float32))).sigmoid().numpy()
+
+    @property
+    def matcher(self) -> NameMatcher:
+        """The learned judge of similar names."""
+        return NameMatcher(self.names.double().numpy())
+
+    @torch.no_grad()
+    def probabilities(self, candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
+        """Calibrated probabilities of ``ACTIONS`` before any rule, float32 [4]."""
+        numbers = torch.from_numpy(gate_numbers(candidate, near, trust))
+        features = candidate.features
+        if features is None or len(features) != self.sizes["features"]:
+            features = np.zeros(self.sizes["features"], np.float32)
+        return self(numbers[None], torch.from_numpy(features)[None])[0].softmax(-1).numpy()
+
+
+def gate_numbers(candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
+    """What the gate sees in numbers, float32 [23], in the order of ``NUMBERS``."""
+    fact, held, rival = candidate.fact, near.same(candidate.fact), near.rival(candidate.fact)
+    moods = candidate.moods if candidate.moods is not None else _certain(candidate.mood)
+    against = held or rival
+    alike = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
+    believed = against.confidence if against else 0.0
+    return np.array([
+        *moods,
+        held is not None,
+        near.past,
+        rival is not None,
+        np.log1p(len(near.held)),
+        near.functional,
+        near.functional * (rival is not None),
+        near.changeable,
+        0.0 if held else 1.0 - alike,
+        near.subject_known,
+        near.object_known,
+        candidate.surprise / 5.0,
+        trust,
+        believed,
+        (trust - believed) * (against is not None),
+        near.says_old is not None,
+        _order(fact.valid_from, rival.valid_from if rival else None),
+        fact.confidence,
+        candidate.named,
+    ], dtype=np.float32)  # fmt: skip
+
+
+def _certain(mood: str) -> list[float]:
+    return [float(name == mood) for name in MOODS]
+
+
+def _order(first: str | None, second: str | None) -> float:
+    """1 if the first time is later, -1 if earlier, 0 if that is not known."""
+    if first is None or second is None:
+        return 0.0
+    a, b = to_micros(first) or 0, to_micros(second) or 0
+    return float(np.sign(a - b))
+
+
+def allowed(candidate: Candidate, near: Neighbourhood, trust: float, config: GateConfig) -> tuple[Action, ...]:
+    """The actions that the rules leave open; ``skip`` always is one."""
+    held, rival = near.same(candidate.fact), near.rival(candidate.fact)
+    if candidate.mood == "doubted" or trust < config.least_trust:
+        return ("skip",)
+    if candidate.mood in ("ended", "denied"):
+        strong = held is not None and trust >= held.confidence - config.trust_margin
+        return ("skip", "retire") if strong else ("skip",)
+    if held is not None:
+        return ("skip",)
+    strong = rival is not None and trust >= rival.confidence - config.trust_margin
+    if rival is not None and not strong and near.functional >= 0.5:
+        return ("skip",)  # the lesser word against a fact that leaves no room beside it
+    return ("skip", "add", "update") if strong else ("skip", "add")
+
+
+def choose(probabilities: np.ndarray, open_to: Sequence[Action], threshold: float) -> tuple[Action, float]:
+    """The action taken and its probability among those that are open."""
+    chances = {action: float(probabilities[ACTIONS.index(action)]) for action in open_to}
+    total = sum(chances.values()) or 1.0
+    writes = {action: chance / total for action, chance in chances.items() if action != "skip"}
+    if not writes or sum(writes.values()) < threshold:
+        return "skip", 1.0 - sum(writes.values())
+    best = max(writes, key=lambda action: writes[action])
+    return best, writes[best]
+
+
+def blended(prior: float, single: int, subjects: int) -> float:
+    """How functional a relation is: subjects with one object out of all, with the prior as five more subjects."""
+    return (prior * _PRIOR_WEIGHT + single) / (_PRIOR_WEIGHT + subjects)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a decision saw, as the journal keeps it."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, candidate: Candidate, near: Neighbourhood, chances: np.ndarray, trust: float) -> Evidence:
+        """Collect it."""
+        seen = gate_numbers(candidate, near, trust).tolist()
+        numbers = {name: round(value, 4) for name, value in zip(NUMBERS, seen, strict=True)}
+        held = near.same(candidate.fact) or near.rival(candidate.fact)
+        return cls({
+            "mood": candidate.mood,
+            "against": str(held) if held else None,
+            "against_id": held.id if held else None,
+            "probabilities": {a: round(float(p), 4) for a, p in zip(ACTIONS, chances, strict=True)},
+            "subject_span": list(candidate.subject_span),
+            "object_span": list(candidate.object_span),
+            **{name.replace(" ", "_"): value for name, value in numbers.items()},
+        })  # fmt: skip
+
+
+def save_gate(gate: WriteGate, path: str | Path) -> None:
+    """Write weights and sizes to one safetensors file."""
+    from safetensors.torch import save_file
+
+    metadata = {"kind": "graphmem-write-gate", "sizes": json.dumps(gate.sizes), "numbers": json.dumps(NUMBERS)}
+    save_file({name: tensor.contiguous() for name, tensor in gate.state_dict().items()}, str(path), metadata=metadata)
+
+
+@lru_cache(maxsize=4)
+def load_gate(folder: str | Path) -> WriteGate:
+    """Read ``gate.safetensors`` of a folder, in evaluation mode.
+
+    Raises:
+        WeightsMismatch: it holds no gate, or one that saw other numbers.
+    """
+    from safetensors import safe_open
+
+    path = Path(folder) / "gate.safetensors"
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("kind") != "graphmem-write-gate" or json.loads(metadata["numbers"]) != list(NUMBERS):
+            raise WeightsMismatch(f"{path} holds no gate of this version; train one: python -m graphmem.training.gate")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    gate = WriteGate(**json.loads(metadata["sizes"]))
+    gate.load_state_dict(tensors)
+    return gate.eval()
