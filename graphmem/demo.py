@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from graphmem.memory import GraphMemory
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from graphmem.graph import JournalEntry
     from graphmem.model import GraphMemoryModel
 
+METHODS = ("model alone", "facts in the prompt", "graphmem")
 SHOWN, SCORED = 2, 20
 """Questions per number of hops: those shown one by one, and those scored."""
 
@@ -80,52 +82,48 @@ def load(console: Console, base: str, memory: GraphMemory) -> GraphMemoryModel:
 
     with step(console, f"2. {base}, frozen, with the memory attached"):
         model = GraphMemoryModel.from_pretrained(base, memory=memory)
-        console.print(model.trainable_parameters_line())
+        console.print(repr(model.fusion))
     return model
 
 
 def show_questions(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
-    """Ask each question three ways, and show what the graph's answer rests on."""
-    from graphmem.rivals import closed_book, facts_in_prompt
+    """Ask each question three ways, and show what the memory's answer rests on."""
+    from graphmem.evaluation_answers import evaluate_answers
 
     with step(console, "3. Questions whose topics and answers no training ever saw"):
+        report = evaluate_answers(model, questions=questions, methods=METHODS, batch=1, report=lambda line: None)
         for question in questions:
-            answer = model.ask(question.question)
-            alone = closed_book(model, [question.question])[0]
-            prompt = facts_in_prompt(model, [question.question], [answer.retrieval.facts])[0]
-            console.print(f"\n[bold]{question.question}?[/bold]  [dim]{question.hops} hop(s)[/dim]")
+            console.print(f"\n[bold]{question.question}?[/bold]  [dim]{question.hops} hop(s)[/dim]", highlight=False)
             table = Table("", "answer", "right", "prompt tokens", "seconds", box=None, pad_edge=False)
-            for name, said in (("model alone", alone), ("facts in its prompt", prompt), ("graphmem", answer)):
-                right = is_right(said.text, question.answers, strict=said is answer)
+            for said in (row for row in report.answers if row["question"] == question.question):
+                right = said["right"] if said["method"] == "graphmem" else said["contains"]
                 mark = "[green]yes[/green]" if right else "[red]no[/red]"
-                table.add_row(name, shorten(said.text), mark, str(said.prompt_tokens), f"{said.seconds:.2f}")
+                name = "facts in its prompt" if said["method"] == METHODS[1] else said["method"]
+                tokens, seconds = str(said["prompt_tokens"]), f"{said['seconds']:.2f}"
+                table.add_row(name, escape(shorten(said["text"])), mark, tokens, seconds)
             console.print(table)
-            for fact in answer.retrieval.path_to(answer.text):
-                console.print(f"  [cyan]because[/cyan] {fact}", highlight=False)
-
-
-def is_right(text: str, answers: Sequence[str], *, strict: bool) -> bool:
-    """Strict: the first thing said is a right answer. Otherwise (the rivals): a right answer occurs anywhere."""
-    from graphmem.rivals import contains_answer, first_answer_right
-
-    return first_answer_right(text, answers) if strict else contains_answer(text, answers)
+            for fact in model.ask(question.question).path:
+                console.print(f"  [cyan]because[/cyan] {escape(str(fact))}", highlight=False)
 
 
 def shorten(text: str, most: int = 72) -> str:
-    """The first line of a text, cut to fit a table."""
+    """A text on one line, cut to fit a table."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def score(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
     """Score held-out questions the same three ways, in one table."""
-    from graphmem.evaluation_answers import score_answers
+    from graphmem.evaluation_answers import evaluate_answers
 
     with step(console, f"4. {len(questions)} held-out questions, topics never trained on"):
-        rows = score_answers(model, questions)
+        rows = evaluate_answers(model, questions=questions, methods=METHODS, report=lambda line: None).rows
         table = Table("hops", "n", "model alone", "same facts in its prompt", "graphmem", box=None)
-        for row in rows:
-            table.add_row(str(row["hops"]), str(row["n"]), *(f"{row[k]:.2f}" for k in ("alone", "prompt", "graphmem")))
+        for hops in sorted({row.hops for row in rows}):
+            of = {row.method: row for row in rows if row.hops == hops}
+            alone, prompt, ours = (of[method] for method in METHODS)
+            shares = (alone.contains, prompt.contains, ours.right)
+            table.add_row(str(hops), str(ours.n), *(f"{share:.2f}" for share in shares))
         console.print(table)
         console.print("[dim]first two: a right answer occurs anywhere; graphmem: the first thing said is right[/dim]")
 
@@ -171,7 +169,7 @@ def detach(console: Console, model: GraphMemoryModel) -> None:
     from graphmem.resolver import find_language_model
 
     with step(console, "7. The memory taken off again"):
-        name, tokenizer = model.base_model.config.name_or_path, model.tokenizer
+        name, tokenizer = model.base.config.name_or_path, model.tokenizer
         base = model.detach()
         fresh, _ = find_language_model(name, dtype=str(base.dtype).removeprefix("torch."))
         ids = tokenizer("Paris is the capital of", return_tensors="pt")
