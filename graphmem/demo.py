@@ -82,7 +82,8 @@ def load(console: Console, base: str, memory: GraphMemory) -> GraphMemoryModel:
 
     with step(console, f"2. {base}, frozen, with the memory attached"):
         model = GraphMemoryModel.from_pretrained(base, memory=memory)
-        console.print(repr(model.fusion))
+        trained, total = model.trainable_parameters()
+        console.print(f"{total - trained:,} parameters frozen, {trained:,} of the memory's reading loaded")
     return model
 
 
