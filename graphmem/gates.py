@@ -56,7 +56,8 @@ class Gates(nn.Module):
         self.length = nn.Sequential(
             nn.Linear(dim * (hops + 1), config.hidden), nn.GELU(), nn.Linear(config.hidden, hops + 1)
         )
-        self.sharpness = nn.Parameter(torch.full((2, hops), 2.0))  # log of the cosines' scales
+        self.sharpness = nn.Parameter(torch.full((hops,), 2.0))  # log of the scale of cosines with what was read
+        self.word_sharpness = nn.Parameter(torch.tensor(2.0))  # and with single words
         self.coverage = nn.Parameter(torch.tensor(0.5))
         self.reset_parameters()
 
@@ -122,9 +123,10 @@ class Gates(nn.Module):
             steps [B, hops, A] and lengths [B, hops + 1], both in nats; length 0 is *no answer here*.
         """
         read, looked, values = self.instructions(question, tokens, mask)
-        whole, word = self.sharpness.exp()
-        single = (values @ relations.T)[:, None] * word[:, None, None]  # [B, hops, T, A]
-        steps = whole[:, None] * (read @ relations.T) + (looked[..., None] + single).logsumexp(2)  # [B, hops, A]
+        scale = self.word_sharpness.exp()
+        words = torch.exp(scale * (values @ relations.T - 1))  # [B, T, A], at most 1
+        single = scale + (looked.exp() @ words + 1e-20).log()  # [B, hops, A]: the attended words, the most alike first
+        steps = self.sharpness.exp()[:, None] * (read @ relations.T) + single
         return steps, self.length(torch.cat([question[:, None], read], 1).flatten(1))
 
 
