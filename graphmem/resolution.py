@@ -92,6 +92,12 @@ def _words(name: str) -> list[str]:
     return [word for word in words if word not in _TITLES] or words
 
 
+def plain_letters(name: str) -> str:
+    """A name's letters and digits alone: what is left of "Ada-Lovelace " and "ada lovelace" is the same."""
+    letters = (c for c in unicodedata.normalize("NFKD", normalise(name)) if not unicodedata.combining(c))
+    return "".join(c for c in letters if c.isalnum())
+
+
 def _initials_fit(a: Sequence[str], b: Sequence[str]) -> bool:
     """Whether two names of equally many words agree once words are cut to initials: "J. Smith", "John Smith"."""
     if len(a) != len(b) or len(a) < 2 or a[-1] != b[-1]:
