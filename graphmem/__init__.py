@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from graphmem.config import FusionConfig, GateConfig, ReaderConfig, RetrievalConfig
+    from graphmem.config import FusionConfig
     from graphmem.errors import GraphMemError
     from graphmem.graph import (
         AddEdge,
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     )
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
+    from graphmem.reader import ReaderConfig
+    from graphmem.retrieval import RetrievalConfig
     from graphmem.splits import data_split
+    from graphmem.write_gate import WriteGateConfig
 
 _HOME = {
     "GraphMemory": "memory",
@@ -38,7 +41,10 @@ _HOME = {
     "attach": "model",
     "GraphMemError": "errors",
     "data_split": "splits",
-    **dict.fromkeys(("FusionConfig", "GateConfig", "ReaderConfig", "RetrievalConfig"), "config"),
+    "FusionConfig": "config",
+    "ReaderConfig": "reader",
+    "RetrievalConfig": "retrieval",
+    "WriteGateConfig": "write_gate",
     **dict.fromkeys(
         (
             "AddEdge", "AddNode", "Edge", "Fact", "JournalEntry", "MergeNodes", "Node", "Restore", "Retire",
@@ -54,7 +60,6 @@ __all__ = [
     "Edge",
     "Fact",
     "FusionConfig",
-    "GateConfig",
     "GraphMemError",
     "GraphMemory",
     "GraphMemoryModel",
@@ -69,6 +74,7 @@ __all__ = [
     "SupersedeEdge",
     "UpdateNode",
     "WriteDecision",
+    "WriteGateConfig",
     "__version__",
     "attach",
     "data_split",
