@@ -118,14 +118,14 @@ def spread(
         lengths: float [hops + 1], score of every path length, in nats; of length 0, that nothing here answers.
         budget: bounds.
     """
-    walk = _Walk(index, roots, weights, steps, lengths, budget or Budget())
+    walk = Walk(index, roots, weights, steps, lengths, budget or Budget())
     for hop in range(len(steps)):
         if not walk.advance(hop):
             break
     return walk.finish()
 
 
-class _Walk:
+class Walk:
     """The state of one spread: per layer its entries, and per path its parent, last arc code, score and layer."""
 
     def __init__(
@@ -152,19 +152,27 @@ class _Walk:
         layer, scores = self._affordable(self.layers[-1], self.scores[-1])
         nodes, where = np.unique(layer.node, return_inverse=True)
         arcs = self.index.expand(nodes, self.budget.hub)
-        gates = self.steps[hop][arcs.relation] if len(arcs.target) else np.zeros(0)
+        gates = self.gate(hop, arcs.relation)
         open_ = gates >= gates.max(initial=-np.inf) - 2 * MARGIN
         entry, arc = _join(where, arcs.origin, np.flatnonzero(open_), len(nodes))
         code, target, path = arcs.relation[arc], arcs.target[arc], layer.path[entry]
-        score = scores[path] + self.steps[hop][code] if len(arc) else np.zeros(0)
-        keep = np.flatnonzero(score >= max(score.max(initial=-np.inf) - MARGIN, self._hopeless(hop)))
+        score = scores[path] + gates[arc]
+        keep = np.flatnonzero(score >= max(score.max(initial=-np.inf) - MARGIN, self.hopeless(hop)))
         if not len(keep):
             return False
         entry, arc = entry[keep], arc[keep]
         self._store(scores, self._kept[entry], arcs.edge[arc], code[keep], target[keep], path[keep], hop)
         return True
 
-    def _hopeless(self, hop: int) -> float:
+    def gate(self, hop: int, codes: np.ndarray) -> np.ndarray:
+        """Score of crossing arcs of these codes at a hop, in nats."""
+        return self.steps[hop][codes]
+
+    def extend(self, hop: int, scores: np.ndarray, parents: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Scores of paths that are their parents and one arc more, in nats."""
+        return scores[parents] + self.steps[hop][codes]
+
+    def hopeless(self, hop: int) -> float:
         """A path of ``hop + 1`` arcs that scores less can never come within the margin of the best found so far."""
         found = [scores.max() + self.lengths[at] for at, scores in enumerate(self.scores) if at]
         further = np.concatenate([[0.0], np.cumsum(self.steps[hop + 1 :].max(axis=1, initial=-np.inf))])
@@ -192,7 +200,7 @@ class _Walk:
         width = self.steps.shape[1]
         known, numbers = np.unique(path * width + code, return_inverse=True)
         parents, codes = known // width, known % width
-        new_scores = scores[parents] + self.steps[hop][codes]
+        new_scores = self.extend(hop, scores, parents, codes)
         if len(known) > self.budget.paths:
             best = np.argsort(-new_scores, kind="stable")[: self.budget.paths]
             place = np.full(len(known), -1)
@@ -258,16 +266,17 @@ class _Walk:
         arcs = arcs[:, np.isin(arcs[0], inside) & np.isin(arcs[1], inside)]
         return arcs[:, np.sort(np.unique(arcs[3], return_index=True)[1])]
 
+    def codes_of(self, layer: int, path: int) -> tuple[int, ...]:
+        """Arc codes of a path of some layer, from the seed on."""
+        codes = []
+        for at in range(layer, 0, -1):
+            codes.append(int(self.codes[at][path]))
+            path = int(self.parents[at][path])
+        return tuple(codes[::-1])
+
     def _named(self, chances: list[np.ndarray], most: int = 20) -> tuple[tuple[tuple[int, ...], float], ...]:
         flat = [(float(p), layer, i) for layer, chance in enumerate(chances, 1) for i, p in enumerate(chance)]
-        named = []
-        for chance, layer, i in sorted(flat, reverse=True)[:most]:
-            codes = []
-            for at in range(layer, 0, -1):
-                codes.append(int(self.codes[at][i]))
-                i = int(self.parents[at][i])
-            named.append((tuple(codes[::-1]), chance))
-        return tuple(named)
+        return tuple((self.codes_of(layer, i), chance) for chance, layer, i in sorted(flat, reverse=True)[:most])
 
     def _nothing(self) -> Activated:
         none = np.zeros(0, np.int64)

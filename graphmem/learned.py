@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,23 @@ from graphmem.rankers import Ranked, Search
 
 SHIPPED = Path(__file__).parent / "weights" / "retriever.safetensors"
 FORMAT = "graphmem-retriever-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a question says about relations.
+
+    Attributes:
+        steps: float32 [hops, A], gate of every arc code at every hop, in nats.
+        lengths: float32 [hops + 1], score of every path length, in nats.
+        question: torch [K], its vector.
+        relations: torch [A, K], what the gates compared it with.
+    """
+
+    steps: np.ndarray
+    lengths: np.ndarray
+    question: Any
+    relations: Any
 
 
 class QuestionReader:
@@ -48,14 +65,15 @@ class QuestionReader:
                 )
         return self._relations[key]
 
-    def read(self, asked: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Gates float32 [hops, 2 * relations] and path lengths float32 [hops + 1], in nats."""
+    def read(self, asked: str, names: Sequence[str]) -> Read:
+        """Read a question whose topic is blanked, for a graph of these relations."""
         import torch
 
         with torch.inference_mode():
             question, tokens, mask = (torch.from_numpy(array) for array in encode_question(self.encoder, asked))
-            steps, lengths = self.gates(question, tokens, mask, self.relations(names))
-        return steps[0].numpy(), lengths[0].numpy()
+            relations = self.relations(names)
+            steps, lengths = self.gates(question, tokens, mask, relations)
+        return Read(steps[0].numpy(), lengths[0].numpy(), question[0], relations)
 
 
 def encode_question(encoder: Any, asked: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,24 +91,72 @@ class Activation:
     def __init__(self, reader: QuestionReader) -> None:
         self.reader = reader
 
-    def activate(self, search: Search) -> Activated | None:
-        """Spread from the seeds of a search; None when there are none or no relations."""
+    def activate(self, search: Search) -> tuple[Read, Activated] | None:
+        """Read the question and spread from the seeds of a search; None when there are none or nothing is reached."""
         seeds, index = search.seeds, search.index
         if not len(seeds.nodes) or not len(index.relations):
             return None
-        roots, weights = _roots(search)
-        steps, lengths = self.reader.read(seeds.asked, index.relations)
-        return spread(index, roots, weights, steps, lengths, search.budget)
+        roots, weights = roots_of(search)
+        read = self.reader.read(seeds.asked, index.relations)
+        found = spread(index, roots, weights, read.steps, read.lengths, search.budget)
+        return (read, found) if len(found.nodes) else None
 
     def rank(self, search: Search) -> Ranked:
         """Rank what is activated, the most active first."""
-        found = self.activate(search)
-        if found is None or not len(found.nodes):
+        activated = self.activate(search)
+        if activated is None:
             return Ranked(Subgraph.empty())
+        found = activated[1]
         return Ranked(as_subgraph(search, found, np.log(np.maximum(found.activation, 1e-9))), found)
 
 
-def _roots(search: Search) -> tuple[list[np.ndarray], np.ndarray]:
+class ActivationGNN:
+    """Activation first, then a GNN over what it reached, which gives states and breaks ties."""
+
+    def __init__(self, reader: QuestionReader, gnn: Any) -> None:
+        self.activation, self.gnn = Activation(reader), gnn
+
+    def rank(self, search: Search) -> Ranked:
+        """Rank what is activated by the GNN's logits."""
+        import torch
+
+        activated = self.activation.activate(search)
+        if activated is None:
+            return Ranked(Subgraph.empty())
+        read, found = activated
+        seeds = np.setdiff1d(search.seeds.nodes, found.nodes)
+        inputs = gnn_inputs(self.activation.reader, read, found, search.index, seeds)
+        with torch.inference_mode():
+            states, logits = self.gnn(*inputs)
+        count = len(found.nodes)
+        return Ranked(as_subgraph(search, found, logits[:count].numpy(), states[:count].numpy()), found)
+
+
+def gnn_inputs(reader: QuestionReader, read: Read, found: Activated, index: Any, seeds: np.ndarray) -> tuple[Any, ...]:
+    """What the GNN takes: node features, question, relations, arcs both ways with their codes, gates.
+
+    Args:
+        reader: as read with.
+        read: the question.
+        found: what it activated.
+        index: the graph.
+        seeds: int64 [S], seeds that are not among the activated nodes; they come last.
+    """
+    import torch
+
+    from graphmem.gnn import node_features
+
+    nodes = np.concatenate([found.nodes, seeds])
+    place = np.argsort(nodes, kind="stable")
+    source, target, codes, _ = found.arcs
+    ends = place[np.searchsorted(nodes[place], np.stack([source, target]))]  # [2, E]
+    both = torch.from_numpy(np.concatenate([ends, ends[::-1]], 1))
+    codes = torch.from_numpy(np.concatenate([codes, codes ^ 1]))
+    features = node_features(found, index.degree(nodes), len(seeds))
+    return features, read.question, read.relations, both, codes, torch.from_numpy(read.steps)
+
+
+def roots_of(search: Search) -> tuple[list[np.ndarray], np.ndarray]:
     """The nodes of each mention and its weight; without mentions every seed by itself."""
     seeds = search.seeds
     if not seeds.mentions:
@@ -172,10 +238,9 @@ def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, 
             f"{path} was trained with encoder {header['encoder']}, this one is {fingerprint}; use that encoder or train"
         )
     configs, tensors = json.loads(header["configs"]), load_file(str(path))
-    makers = {"gates": lambda values: Gates(GateConfig(**values))}
     modules = {}
     for name, values in configs.items():
-        module = makers[name](values)
+        module: Any = Gates(GateConfig(**values)) if name == "gates" else _gnn(values)
         own = {
             key.removeprefix(f"{name}."): t.to(torch.float32)
             for key, t in tensors.items()
@@ -187,3 +252,9 @@ def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, 
             raise WeightsMismatch(f"{path}: tensors of {name!r} do not fit its own sizes: {error}") from error
         modules[name] = module.eval()
     return modules
+
+
+def _gnn(values: dict[str, int]) -> Any:
+    from graphmem.gnn import GNNConfig, RelevanceGNN
+
+    return RelevanceGNN(GNNConfig(**values))

@@ -14,11 +14,12 @@ import numpy as np
 from graphmem.activation import Activated, Budget
 from graphmem.errors import InvalidValue, WeightsMismatch
 from graphmem.graph import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
-from graphmem.learned import SHIPPED, Activation, QuestionReader, load_weights
+from graphmem.learned import SHIPPED, Activation, ActivationGNN, QuestionReader, load_weights
 from graphmem.rankers import Dense, PageRank, Ranked, Ranker, Search, Words
 from graphmem.seeds import Seeds, find_seeds
+from graphmem.similarity import PathSimilarity
 
-RANKERS = ("gnn", "activation", "ppr", "dense", "bm25")
+RANKERS = ("gnn", "activation", "path", "ppr", "dense", "bm25")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class Retriever:
         self.store, self.encoder, self.weights = store, encoder, weights
         self.config = config or RetrievalConfig()
         self._rankers: dict[str, Ranker] = {}
+        self._reader: QuestionReader | None = None
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
         """Search the memory.
@@ -177,10 +179,14 @@ class Retriever:
             return Words()
         if name == "ppr":
             return PageRank(self.config.damping)
-        modules = self._modules
+        modules = None if name == "path" else self._modules
         if modules is None:
-            return PageRank(self.config.damping)
-        return Activation(QuestionReader(modules["gates"], self.encoder))
+            return PathSimilarity(self.encoder)
+        if self._reader is None:
+            self._reader = QuestionReader(modules["gates"], self.encoder)
+        if name == "gnn" and "gnn" in modules:
+            return ActivationGNN(self._reader, modules["gnn"])
+        return Activation(self._reader)
 
     @cached_property
     def _modules(self) -> dict[str, Any] | None:
@@ -190,7 +196,7 @@ class Retriever:
         try:
             return load_weights(SHIPPED, self.encoder.fingerprint)
         except WeightsMismatch as error:
-            warnings.warn(f"searching by 'ppr', without training: {error}", stacklevel=6)
+            warnings.warn(f"searching by 'path', without training: {error}", stacklevel=6)
             return None
 
 
