@@ -139,7 +139,9 @@ def _promotions(store: SleepingStore, nodes: Sequence[Node], config: Consolidati
         parts = str(episodes[0].attributes["claim"]).split(" | ")
         if times < config.promote_after or len(sources) < 2 or len(parts) != 3 or _contested(store, parts):
             continue
-        fact = AddEdge(*parts, text=episodes[0].text, confidence=config.promoted_confidence, source="consolidation")
+        subject, relation, value = parts
+        text, sure = episodes[0].text, config.promoted_confidence
+        fact = AddEdge(subject, relation, value, text, confidence=sure, source="consolidation")
         yield [fact, *(Retire(episode.id, "node") for episode in episodes)]
 
 

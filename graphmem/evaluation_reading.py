@@ -130,21 +130,25 @@ def _named(example: Any, number: int, whole: dict[int, str]) -> str:
 
 
 def webnlg_texts(path: Path, count: int, seed: int) -> tuple[list[GoldText], list[str]]:
-    """Texts of a WebNLG file, and its relations in words. Facts whose names are not marked in the text are left out."""
+    """A sample of a WebNLG file, and all its relations in words."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    relations = sorted({words_of(relation) for row in rows for _, relation, _ in row["triples"]})
+    return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), rows)
+
+
+def webnlg_rows(rows: Sequence[Any], every: Sequence[Any]) -> tuple[list[GoldText], list[str]]:
+    """Rows as texts, and the relations of ``every`` row. Facts whose names are not marked in the text are left out."""
+    relations = sorted({words_of(relation) for row in every for _, relation, _ in row["triples"]})
     found = []
-    for row in Random(seed).sample(rows, min(count, len(rows))):
+    for row in rows:
         surface: dict[str, str] = {}
-        for mention in row["mentions"]:
-            if mention["type"] in ("name", "description") or mention["entity"] not in surface:
-                surface.setdefault(mention["entity"], mention["surface"])
-        names = tuple(m["surface"] for m in row["mentions"] if m["type"] in ("name", "description"))
+        named = [m for m in row["mentions"] if m["type"] in ("name", "description")]
+        for mention in [*named, *row["mentions"]]:
+            surface.setdefault(mention["entity"], mention["surface"])
         facts = tuple(
             (surface[s], words_of(r), surface[o]) for s, r, o in row["triples"] if s in surface and o in surface
         )
-        found.append(GoldText(row["text"], names, facts))
+        found.append(GoldText(row["text"], tuple(m["surface"] for m in named), facts))
     return found, relations
 
 

@@ -24,7 +24,7 @@ from graphmem.config import ReaderConfig
 from graphmem.graph import TextEncoder
 from graphmem.hidden import token_states, tokenise
 from graphmem.lexicon import DATA, Relation, load_lexicon, split_relations
-from graphmem.reader import MOODS, FactReader, PairIndex, save_reader
+from graphmem.reader import MOODS, FactReader, PairIndex, load_reader, save_reader
 from graphmem.relations import synonym_groups
 from graphmem.splits import data_split
 from graphmem.surroundings import blanked, sentences
@@ -198,12 +198,11 @@ def _ways(relation: Relation) -> tuple[list[str], list[str]]:
 
 
 def train(
-    corpus: Corpus, encoder: TextEncoder, config: ReaderConfig, plan: ReaderTraining, *, log: Any = print
+    corpus: Corpus, encoder: TextEncoder, plan: ReaderTraining, reader: FactReader, *, log: Any = print
 ) -> FactReader:
-    """Fit a reader; the returned one is in evaluation mode."""
+    """Fit a reader, in place; it is returned in evaluation mode."""
     torch.manual_seed(plan.seed)
     rng = Random(plan.seed)
-    reader = FactReader(config)
     texts = RelationTexts(corpus.relations, encoder)
     optimiser = torch.optim.AdamW(reader.parameters(), lr=plan.rate, weight_decay=0.01, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.rate, plan.steps, pct_start=0.08)
@@ -328,6 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=ReaderTraining().steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="go on from this reader instead of an untrained one")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     plan = ReaderTraining(texts=given.texts, natural=given.natural, steps=given.steps, seed=given.seed)
@@ -342,7 +342,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{len(relations)} relations of {len(load_lexicon())} and our own, {len(examples)} texts", flush=True)
     corpus = build_corpus(examples, relations, model, tokenizer, encoder, config)
     del model
-    save_reader(train(corpus, encoder, config, plan), given.out)
+    torch.manual_seed(plan.seed)
+    reader = load_reader(given.start) if given.start else FactReader(config)
+    save_reader(train(corpus, encoder, plan, reader), given.out)
     print(json.dumps({"out": str(given.out), "tokens": len(corpus.hidden), "phrases": len(corpus.phrases)}), flush=True)
 
 
