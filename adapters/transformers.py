@@ -18,7 +18,7 @@ _SAME = 0.98
 """Least cosine between two sketches of the same weights: above quantisation noise, far above any retraining."""
 
 
-def find_decoder(model: nn.Module, path: str | None = None) -> Decoder:
+def find_decoder(model: Any, path: str | None = None) -> Decoder:
     """Find the stack of decoder layers and the embeddings.
 
     Args:
@@ -67,7 +67,7 @@ def _unknown(model: nn.Module, lists: Mapping[str, nn.ModuleList], what: str) ->
 
 def _text_config(model: nn.Module) -> Any:
     config = getattr(model, "config", None)
-    return config.get_text_config() if hasattr(config, "get_text_config") else config
+    return config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
 
 
 def _width(model: nn.Module, inputs: Tensor) -> int:

@@ -41,6 +41,11 @@ class TokenTable:
         self._mean_in = _mean_unit(inputs)
         self._mean_out = self._mean_in if outputs is inputs else _mean_unit(outputs)
 
+    @property
+    def weight(self) -> Tensor:
+        """[V, D] input embeddings, as they are."""
+        return self._inputs
+
     def inputs(self, ids: Tensor) -> Tensor:
         """[n, D] of tokens as they are read."""
         return self.centre(F.embedding(ids, self._inputs.detach()))
@@ -246,8 +251,8 @@ class Fusion(nn.Module):
         return {layer: float(torch.tanh(self[layer].gate.detach().float())) for layer in self.layers}
 
     def parameter_groups(self, rate: float, fast: float) -> list[dict[str, Any]]:
-        """For an optimizer: matrices at ``rate``; gates, biases and null slots ``fast`` times as quick, undecayed."""
-        slow = [p for n, p in self.named_parameters() if p.ndim == 2 and not n.endswith(("_bias", "null.weight"))]
+        """For an optimizer: matrices at ``rate``; gates and biases ``fast`` times as quick, undecayed."""
+        slow = [p for n, p in self.named_parameters() if p.ndim == 2 and not n.endswith("_bias")]
         kept = {id(p) for p in slow}
         quick = [p for p in self.parameters() if id(p) not in kept]
         return [{"params": slow, "lr": rate}, {"params": quick, "lr": rate * fast, "weight_decay": 0.0}]
@@ -255,7 +260,7 @@ class Fusion(nn.Module):
 
 def default_layers(depth: int) -> tuple[int, ...]:
     """Late layers: the graph reasons, the last layers speak."""
-    return tuple(sorted({max(0, min(depth - 1, round(depth * share) - 1)) for share in (0.8, 0.9, 0.97)}))
+    return tuple(sorted({max(0, min(depth - 1, round(depth * share) - 1)) for share in (0.9, 0.97)}))
 
 
 def default_tap(depth: int) -> int:

@@ -24,6 +24,9 @@ from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
 from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
 
+_DISABLED: ContextVar[frozenset[int]] = ContextVar("graphmem_disabled", default=frozenset())
+"""Models (by ``id``) whose memory is off in this context."""
+
 MAX_QUERY = 2000
 """Characters of a prompt, counted from its end, that are put to the memory."""
 
@@ -74,7 +77,6 @@ class GraphMemoryModel(nn.Module):
         self._was_trained = [(p, p.requires_grad) for p in model.parameters()]
         model.requires_grad_(False)
         self._attachment: Attachment | None = Attachment(model, self.decoder, self.fusion)
-        self._disabled: ContextVar[bool] = ContextVar("graphmem_disabled", default=False)
         self._by_cache: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
         self._last: Answer | None = None
 
@@ -182,8 +184,8 @@ class GraphMemoryModel(nn.Module):
 
         Args:
             input_ids: [B, T].
-            retrieval: what to read: one retrieval a sample, or one for all. None asks the memory with the prompt of each
-                sample; while decoding with the same ``past_key_values``, what was found at the prompt is read on.
+            retrieval: what to read: one a sample, or one for all. None asks the memory with the prompt of each sample;
+                while decoding with the same ``past_key_values``, what was found at the prompt is read on.
             kwargs: the base's.
         """
         session = self._session_for(input_ids, retrieval, kwargs)
@@ -262,17 +264,17 @@ class GraphMemoryModel(nn.Module):
 
     @property
     def _off(self) -> bool:
-        return self._disabled.get()
+        return id(self) in _DISABLED.get()
 
     @contextmanager
     def memory_disabled(self) -> Iterator[None]:
         """Inside this block (and thread) the model is the base, bit for bit."""
-        token = self._disabled.set(True)
+        token = _DISABLED.set(_DISABLED.get() | {id(self)})
         try:
             with reading(None):
                 yield
         finally:
-            self._disabled.reset(token)
+            _DISABLED.reset(token)
 
     def detach(self) -> Any:
         """Take the memory off and return the base as it was: no hooks, parameters trainable where they were."""

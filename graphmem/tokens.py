@@ -128,11 +128,17 @@ def candidates(found: Found, limit: int, refusal: str | None = None) -> Candidat
     relevance, activation = _aligned(nodes, found.subgraph)
     order = np.argsort(-relevance, kind="stable")
     features = rank_features(relevance[order], activation[order], answerable)
-    names = [nodes[i].name for i in order]
-    ids = [nodes[i].id for i in order]
-    if refusal and nodes:
-        names, ids, features = [*names, refusal], [*ids, -1], np.vstack([features, refusal_features(answerable)])
-    return Candidates(tuple(names), features, answerable, tuple(ids))
+    names, ids = tuple(nodes[i].name for i in order), tuple(nodes[i].id for i in order)
+    seen = Candidates(names, features, answerable, ids)
+    return with_refusal(seen, refusal) if refusal else seen
+
+
+def with_refusal(seen: Candidates, refusal: str) -> Candidates:
+    """The same candidates and, where there are any, the words that say that none is the answer."""
+    if not seen.names:
+        return seen
+    features = np.vstack([seen.features, refusal_features(seen.answerable)])
+    return Candidates((*seen.names, refusal), features, seen.answerable, (*seen.ids, -1))
 
 
 def _aligned(nodes: Sequence[Named], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
@@ -155,6 +161,7 @@ def rank_features(relevance: np.ndarray, activation: np.ndarray, answerable: flo
     features[0, 0] = 1.0
     features[:, 1] = np.clip(gap, -8.0, 0.0) / 4
     features[:, 2] = np.log1p(np.arange(count)) / 2
+    activation = np.clip(np.nan_to_num(activation), 0.0, 1e6)
     features[:, 3] = np.clip(np.log((activation + 1e-6) / (activation[0] + 1e-6)), -8.0, 8.0) / 4
     share = np.exp(np.clip(gap, -60.0, 0.0))
     features[:, 4] = share / share.sum()
@@ -232,6 +239,9 @@ def pack(reader: NameReader, batch: Sequence[Candidates]) -> MemoryTokens:
             table[b, : len(slots)] = rows
             features[b, : len(slots)] = sample.features[table[b, : len(slots), 5]]
             mask[b, : len(slots)] = True
-    columns = [torch.from_numpy(np.ascontiguousarray(table[..., i])) for i in range(6)]
+    columns = (torch.from_numpy(np.ascontiguousarray(table[..., i])) for i in range(6))
+    before, previous, says, position, kind, node = columns
     answerable = torch.tensor([log_odds(sample.answerable) for sample in batch])
-    return MemoryTokens(*columns, torch.from_numpy(features), torch.from_numpy(mask), answerable)
+    return MemoryTokens(
+        before, previous, says, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable
+    )

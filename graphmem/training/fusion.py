@@ -1,286 +1,89 @@
-"""Trains the readings of a fused model. Layers below the first reading never see the memory and never change, so what
-they make of each text is computed once and kept; a step runs only the layers above, and scores only what is learnt."""
+"""One command that trains fusion weights from start to end: memory, mixture, training, and where they are kept.
+
+graphmem train fusion --out runs/fusion --memory wikimovies.db
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+import argparse
+import logging
+import pickle
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from graphmem.config import FusionConfig
+from graphmem.model import GraphMemoryModel, attach
+from graphmem.training.fusion_mixture import Mixture, Sizes, mixture, training_names
+from graphmem.training.fusion_trainer import FusionTrainer, FusionTraining
+from graphmem.training.loop import LoopConfig
 
-from graphmem.attachment import Session, hidden_of, read, reading
-from graphmem.config import require
-from graphmem.model import GraphMemoryModel
-from graphmem.tokens import pack
-from graphmem.training.fusion_data import REFUSAL, Example, NamePool, draw_candidates
-from graphmem.training.loop import LoopConfig, run
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class FusionTraining:
-    """How a fused model is trained.
-
-    Attributes:
-        loop: steps, seed, log.
-        batch: texts a step that are taught.
-        held: texts a step on which the base's own predictions are held (KL).
-        held_positions: most positions of such a text that are compared.
-        rate: learning rate of matrices; gates, biases and null slots learn ``fast`` times as quick.
-        held_weight: of the KL in the sum of the losses.
-        gate: where tanh's argument starts in every layer; 0 is closed.
-        refusals: share of taught and held texts that are offered the refusal beside their candidates.
-    """
-
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(2000))
-    batch: int = 24
-    held: int = 6
-    held_positions: int = 24
-    rate: float = 1e-3
-    fast: float = 20.0
-    held_weight: float = 2.0
-    gate: float = 0.2
-    refusals: float = 0.35
-
-    def __post_init__(self) -> None:
-        require(self.batch >= 1, "batch", self.batch, "at least 1")
-        require(self.held >= 0, "held", self.held, "at least 0")
-        require(self.rate > 0 and self.fast > 0, "rate", self.rate, "positive")
-        require(0 <= self.refusals <= 1, "refusals", self.refusals, "a share, 0 to 1")
+def prepare(model: GraphMemoryModel, memory: Any, names: list[str], seed: int, sizes: Sizes, folder: Path) -> Mixture:
+    """The mixture, read from the folder where an earlier run left it, else made and left there."""
+    path = folder / "mixture.pkl"
+    if path.exists():
+        return pickle.loads(path.read_bytes())  # noqa: S301 - our own file, in the run's own folder
+    retrieve = None if memory is None else lambda text: memory.retrieve(text, top_k=model.config.nodes)
+    made = mixture(model, retrieve, names, seed, sizes)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(made))
+    return made
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """States of one text below the first reading: early and late, [T, D] each, in the base's dtype."""
+def train_fusion(
+    base: Any, tokenizer: Any, memory: Any, folder: str | Path, config: FusionConfig | None = None,
+    training: FusionTraining | None = None, *, names: list[str] | None = None, sizes: Sizes | None = None,
+) -> GraphMemoryModel:  # fmt: skip
+    """Train readings for a base model and leave ``fusion.safetensors``, log and checkpoint in the folder.
 
-    early: Tensor
-    late: Tensor
-
-
-class _Enough(Exception):
-    """Stops a forward pass once the last wanted layer has run."""
-
-
-class LowerLayers:
-    """What the layers up to the first reading make of texts, and the rest of the model on top of it.
+    A folder of an earlier, stopped run is gone on with.
 
     Args:
-        attached: the model; its base must not change while this is used.
+        base: a causal language model; it stays as it is.
+        tokenizer: its tokenizer.
+        memory: holds WikiMovies, for real retrievals; None draws all candidates.
+        folder: of the run.
+        config: of the readings.
+        training: steps, batch, rates.
+        names: to draw candidates from; those of the WikiMovies training split when None.
+        sizes: of the mixture.
     """
-
-    def __init__(self, attached: GraphMemoryModel) -> None:
-        self.base, self.decoder, self.fusion = attached.base, attached.decoder, attached.fusion
-        self.table = attached.table
-        self.first = self.fusion.layers[0]
-        self._kept: dict[tuple[int, ...], Kept] = {}
-        self._tuple = False
-
-    @torch.no_grad()
-    def keep(self, texts: Sequence[tuple[int, ...]], tokens_at_once: int = 2048) -> None:
-        """Run the lower layers over texts and keep their states."""
-        new = sorted({ids for ids in texts if ids not in self._kept}, key=len)
-        while new:
-            size = max(1, tokens_at_once // len(new[-1]))
-            batch, new = new[-size:], new[:-size]
-            early, late = self._run(*padded(batch, self._device))
-            for row, ids in enumerate(batch):
-                self._kept[ids] = Kept(early[row, : len(ids)].clone(), late[row, : len(ids)].clone())
-
-    def states(self, batch: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
-        """Early and late states of kept texts, [B, T, D] each, zeros behind the end of each."""
-        kept = [self._kept[ids] for ids in batch]
-        pad = lambda rows: nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        return pad([k.early for k in kept]), pad([k.late for k in kept])
-
-    def upper(self, ids: Tensor, mask: Tensor, late: Tensor, early: Tensor, session: Session | None) -> Tensor:
-        """Last hidden states [B, T, D] of the layers above, from the late states, reading the session's memory."""
-        x = late
-        if session is not None:
-            session.current, session.early = self.table.inputs(ids), early
-            x = read(session, self.first, x)
-        with self._resumed(x), reading(session):
-            return hidden_of(self._backbone(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=False))
-
-    def scores(self, hidden: Tensor) -> Tensor:
-        """Next-token logits, float32, of hidden states [n, D]."""
-        logits = self.base.get_output_embeddings()(hidden).float()
-        cap = getattr(self.base.config, "final_logit_softcapping", None)
-        return torch.tanh(logits / cap) * cap if cap else logits
-
-    @property
-    def _backbone(self) -> nn.Module:
-        return getattr(self.base, self.base.base_model_prefix)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.decoder.inputs.device
-
-    def _run(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        seen: dict[int, Tensor] = {}
-
-        def see(number: int) -> Any:
-            def hook(module: nn.Module, args: Any, output: Any) -> None:
-                self._tuple = not isinstance(output, Tensor)
-                seen[number] = hidden_of(output)
-                if number == self.first:
-                    raise _Enough
-
-            return hook
-
-        handles = [self.decoder.layers[n].register_forward_hook(see(n)) for n in {self.fusion.tap, self.first}]
-        try:
-            self._backbone(input_ids=ids, attention_mask=mask, use_cache=False)
-        except _Enough:
-            pass
-        finally:
-            for handle in handles:
-                handle.remove()
-        return seen[self.fusion.tap], seen[self.first]
-
-    @contextmanager
-    def _resumed(self, x: Tensor) -> Iterator[None]:
-        """Let stand-ins take the lower layers' places while the model runs; the first one hands out ``x``."""
-        layers = self.decoder.layers
-        originals = list(layers[: self.first + 1])
-        try:
-            for number, layer in enumerate(originals):
-                layers[number] = _StandIn(layer, x if number == 0 else None, self._tuple)
-            yield
-        finally:
-            for number, layer in enumerate(originals):
-                layers[number] = layer
+    training = training or FusionTraining()
+    model = attach(base, tokenizer, memory, config)
+    made = prepare(model, memory, names or training_names(), training.loop.seed, sizes or Sizes(), Path(folder))
+    trainer = FusionTrainer(model, made.taught, made.held, made.pool, training, Path(folder) / "kept.pt")
+    log.info("mixture of %s taught and %d held examples", [len(group) for _, group in made.taught], len(made.held))
+    trainer.train(folder)
+    return model.eval()
 
 
-class _StandIn(nn.Module):
-    """Takes a decoder layer's place: hands on what comes in, or a state given to it."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the readings of a base model."""
+    import torch
 
-    def __init__(self, layer: nn.Module, state: Tensor | None, as_tuple: bool) -> None:
-        super().__init__()
-        object.__setattr__(self, "_layer", layer)
-        self._state, self._as_tuple = state, as_tuple
+    from graphmem.memory import GraphMemory
+    from graphmem.resolver import find_language_model
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(object.__getattribute__(self, "_layer"), name)
-
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
-        hidden = hidden_states if self._state is None else self._state
-        return (hidden,) if self._as_tuple else hidden
-
-
-def padded(texts: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Token ids and mask, int64 [B, T] each, padded on the right."""
-    ids = nn.utils.rnn.pad_sequence([torch.tensor(text) for text in texts], batch_first=True)
-    lengths = torch.tensor([len(text) for text in texts])
-    mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
-    return ids.to(device), mask.to(device)
-
-
-class FusionTrainer:
-    """Teaches a model's readings from examples.
-
-    Args:
-        attached: the model; only its fusion's parameters change.
-        taught: groups of examples with the share of the batch that each fills.
-        held: examples on which the base is held.
-        pool: names for drawn candidates.
-        config: rates and sizes.
-    """
-
-    def __init__(
-        self,
-        attached: GraphMemoryModel,
-        taught: Sequence[tuple[float, Sequence[Example]]],
-        held: Sequence[Example],
-        pool: NamePool,
-        config: FusionTraining,
-    ) -> None:
-        self.attached, self.pool, self.config = attached, pool, config
-        self.taught = [(share, list(group)) for share, group in taught if group]
-        self.held = list(held)
-        attached.fusion.float()
-        self.lower = LowerLayers(attached)
-        self.lower.keep([e.ids for _, group in self.taught for e in group] + [e.ids for e in self.held])
-
-    def train(self, folder: str | Path) -> list[dict[str, float]]:
-        """Run all steps; the folder holds log and checkpoint, and ``fusion.safetensors`` at the end."""
-        fusion, config = self.attached.fusion, self.config
-        for reading_ in fusion.readings.values():
-            if float(reading_.gate) == 0.0:  # type: ignore[arg-type]
-                nn.init.constant_(reading_.gate, config.gate)  # type: ignore[arg-type]
-        groups = fusion.parameter_groups(config.rate, config.fast)
-        optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
-        log = run(fusion, optimizer, self.losses, config.loop, folder)
-        self.attached.save_pretrained(folder, trained={"config": asdict(config), "last": log[-1:]})
-        return log
-
-    def losses(self, step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Losses of one step, nats per token, and the share of taught texts that are exactly right."""
-        rng = Random(f"{self.config.loop.seed}/{step}")
-        shares = [share for share, _ in self.taught]
-        groups = rng.choices([group for _, group in self.taught], shares, k=self.config.batch)
-        answer, exact = self._answer_loss([rng.choice(group) for group in groups], rng)
-        parts = {"answer": answer}
-        if self.held and self.config.held:
-            parts["held"] = self.config.held_weight * self._held_loss(rng.choices(self.held, k=self.config.held), rng)
-        return parts, {"exact": exact}
-
-    def _session(self, batch: Sequence[Example], rng: Random) -> Session:
-        limit = self.attached.config.nodes
-        seen = []
-        for example in batch:
-            offered = REFUSAL if example.gold == REFUSAL or self._offer(example, rng) else None
-            gold = None if example.gold == REFUSAL else example.gold
-            seen.append(
-                example.found
-                if example.found is not None
-                else draw_candidates(rng, self.pool, gold, limit, example.answerable, offered)
-            )
-        tokens = pack(self.attached.names, seen)
-        slots = self.attached.fusion.project(tokens, self.lower.table, self.lower.decoder.inputs.dtype)
-        return Session(self.attached.fusion, slots, tokens.answerable)
-
-    def _offer(self, example: Example, rng: Random) -> bool:
-        """Offer the refusal too, but not where its own answer (the base's) is held although nothing is known."""
-        unanswerable = example.answerable is not None and example.answerable < 0.5
-        return rng.random() < self.config.refusals and not (example.hold and unanswerable)
-
-    def _answer_loss(self, batch: Sequence[Example], rng: Random) -> tuple[Tensor, float]:
-        ids, mask, early, late = self._inputs(batch)
-        hidden = self.lower.upper(ids, mask, late, early, self._session(batch, rng))
-        where = [(row, len(e.prompt) - 1 + i) for row, e in enumerate(batch) for i in range(len(e.target))]
-        rows, columns = (torch.tensor(axis) for axis in zip(*where, strict=True))
-        said = torch.tensor([token for e in batch for token in e.target])
-        scores = self.lower.scores(hidden[rows, columns])
-        wrong = torch.zeros(len(batch)).index_add_(0, rows, (scores.argmax(-1) != said).float())
-        return F.cross_entropy(scores, said), float((wrong == 0).float().mean())
-
-    def _held_loss(self, batch: Sequence[Example], rng: Random) -> Tensor:
-        ids, mask, early, late = self._inputs(batch)
-        where = [
-            (row, column)
-            for row, e in enumerate(batch)
-            for column in _some(rng, len(e.prompt) - 1, len(e.ids) - 1, self.config.held_positions)
-        ]
-        rows, columns = (torch.tensor(axis) for axis in zip(*where, strict=True))
-        with torch.no_grad():
-            base = self.lower.scores(self.lower.upper(ids, mask, late, early, None)[rows, columns]).log_softmax(-1)
-        hidden = self.lower.upper(ids, mask, late, early, self._session(batch, rng))
-        now = self.lower.scores(hidden[rows, columns]).log_softmax(-1)
-        return F.kl_div(now, base, log_target=True, reduction="batchmean")
-
-    def _inputs(self, batch: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        texts = [example.ids for example in batch]
-        return *padded(texts), *self.lower.states(texts)
-
-
-def _some(rng: Random, start: int, stop: int, limit: int) -> list[int]:
-    columns = list(range(max(start, 0), stop))
-    return columns if len(columns) <= limit else sorted(rng.sample(columns, limit))
+    parser = argparse.ArgumentParser("graphmem train fusion", description=main.__doc__)
+    parser.add_argument("--base", default="smollm2-135m", help="name or path of the base model")
+    parser.add_argument("--memory", help="memory file that holds WikiMovies; none draws all candidates")
+    parser.add_argument("--out", required=True, help="folder of the run")
+    parser.add_argument("--names", nargs="*", default=[], help="tab-separated files, names in the second column")
+    parser.add_argument("--layers", help="layers to read after, for instance 26,28")
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    base, tokenizer = find_language_model(chosen.base)
+    memory = GraphMemory.open(chosen.memory) if chosen.memory else None
+    layers = tuple(int(n) for n in chosen.layers.split(",")) if chosen.layers else None
+    training = FusionTraining(loop=replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50))
+    names = training_names(chosen.names)
+    train_fusion(base, tokenizer, memory, chosen.out, FusionConfig(layers=layers), training, names=names)

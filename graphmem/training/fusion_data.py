@@ -18,7 +18,7 @@ import numpy as np
 from graphmem.adapters.transformers import chat_prompt
 from graphmem.graph import normalise
 from graphmem.lexicon import split_relations
-from graphmem.tokens import Candidates, NameReader, candidates, rank_features, refusal_features
+from graphmem.tokens import Candidates, NameReader, candidates, rank_features
 from graphmem.worlds import World
 
 REFUSAL = "I don't know."
@@ -46,6 +46,7 @@ class Example:
         gold: the name that is to be said; None where the memory has nothing to say.
         hold: hold the base's own predictions on ``target`` (KL) instead of teaching it.
         answerable: probability shown with drawn candidates.
+        offer: whether the refusal may stand beside the candidates; not where the base is to answer what is unknown.
     """
 
     prompt: tuple[int, ...]
@@ -54,6 +55,7 @@ class Example:
     gold: str | None = None
     hold: bool = False
     answerable: float | None = None
+    offer: bool = True
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -88,9 +90,7 @@ class NamePool:
         return rng.sample(names, min(6, len(names)))
 
 
-def draw_candidates(
-    rng: Random, pool: NamePool, gold: str | None, limit: int, answerable: float | None, refusal: str | None = None
-) -> Candidates:
+def draw_candidates(rng: Random, pool: NamePool, gold: str | None, limit: int, answerable: float | None) -> Candidates:
     """Candidates with ``gold`` first, if there is one, and scores of a random scale."""
     names = pool.draw(rng, gold, rng.choice((1, 3, 8, 16, limit)) - (gold is not None))
     rng.shuffle(names)
@@ -101,8 +101,6 @@ def draw_candidates(
     activation = np.exp(relevance * rng.choice((0.0, 0.3, 1.0))).astype(np.float32)
     probability = answerable if answerable is not None else 1 / (1 + np.exp(-rng.gauss(4.0, 1.5)))
     features = rank_features(relevance, activation, probability)
-    if refusal and names:
-        names, features = [*names, refusal], np.vstack([features, refusal_features(probability)])
     return Candidates(tuple(names), features, float(probability), tuple(range(len(names))))
 
 
@@ -136,10 +134,10 @@ class Wording:
         prompt, spaced = self.ask(question, form)
         return Example(prompt, self.say(gold, spaced), found, gold)
 
-    def unknown(self, question: str, form: str, answerable: float) -> Example:
+    def unknown(self, question: str, form: str, answerable: float, found: Candidates | None = None) -> Example:
         """A question that the memory does not answer: the model is to say that it does not know."""
         prompt, spaced = self.ask(question, form)
-        return Example(prompt, self.say(REFUSAL, spaced), None, REFUSAL, answerable=answerable)
+        return Example(prompt, self.say(REFUSAL, spaced), found, REFUSAL, answerable=answerable)
 
     def statement(self, template: str, subject: str, object: str) -> Example | None:
         """A sentence that the model continues with a name of the memory, and then on its own."""

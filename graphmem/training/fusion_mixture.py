@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import pickle
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,20 @@ from typing import Any
 
 import torch
 
+from graphmem.adapters.transformers import last_user_text
+from graphmem.lexicon import split_relations
 from graphmem.model import GraphMemoryModel
 from graphmem.splits import data_split
+from graphmem.tokens import Candidates, candidates
 from graphmem.training.fusion_data import (
-    FORMS, Example, NamePool, Wording, from_retrieval, name_examples, unrelated_prompts, world_examples,
+    FORMS,
+    Example,
+    NamePool,
+    Wording,
+    from_retrieval,
+    name_examples,
+    unrelated_prompts,
+    world_examples,
 )  # fmt: skip
 from graphmem.wikimovies import DATA, load_facts, load_questions
 
@@ -48,24 +58,31 @@ def plain_texts(count: int, rng: Random) -> list[str]:
     return rng.sample(texts, min(count, len(texts)))
 
 
-def retrieved_examples(
-    wording: Wording, retrieve: Callable[[str], Any], count: int, limit: int, rng: Random, cache: Path | None = None
-) -> list[Example]:
+Retrieve = Callable[[str], Any]
+"""What the live memory finds for a text."""
+
+_COVERED = re.compile("direct|writ|act|star|role|genre|kind|lang|tag|releas|year|cast|film|movie|appear")
+
+
+def retrieved_examples(wording: Wording, retrieve: Retrieve, count: int, limit: int, rng: Random) -> list[Example]:
     """Training questions of WikiMovies, as many of each number of hops, with what the live memory finds for them."""
-    if cache is not None and cache.exists():
-        return list(pickle.loads(cache.read_bytes()))
     questions = list(load_questions("train"))
     rng.shuffle(questions)
-    by_hops = [[q for q in questions if q.hops == hops][: count // 3] for hops in (1, 2, 3)]
     made = []
-    for question in (q for group in by_hops for q in group):
+    for question in (q for hops in (1, 2, 3) for q in [q for q in questions if q.hops == hops][: count // 3]):
         form = rng.choices(FORMS, (6, 2, 1, 1))[0]
         example = from_retrieval(wording, question, retrieve(question.question), limit, form)
         if example is not None:
             made.append(example)
-    if cache is not None:
-        cache.write_bytes(pickle.dumps(made))
     return made
+
+
+def foreign_questions(count: int, rng: Random) -> list[str]:
+    """Questions about WikiMovies names that WikiMovies says nothing about: what things weigh, who married whom."""
+    relations = [r for r in split_relations("train") if not _COVERED.search(r.relation + r.inverse + r.noun)]
+    asked = [q for relation in relations for q in relation.questions if "{s}" in q]
+    names = sorted({s for s, _, _ in load_facts() if data_split(s) == "train"})
+    return [rng.choice(asked).format(s=rng.choice(names)) for _ in range(count)]
 
 
 def drawn_questions(wording: Wording, count: int, rng: Random) -> list[Example]:
@@ -74,36 +91,64 @@ def drawn_questions(wording: Wording, count: int, rng: Random) -> list[Example]:
     return [wording.answer(q.question, rng.choice(q.answers), rng.choice(FORMS)) for q in questions]
 
 
-def held_examples(model: GraphMemoryModel, wording: Wording, names: Sequence[str], sizes: tuple[int, int, int],
-                  rng: Random) -> list[Example]:  # fmt: skip
-    """Plain texts, unrelated prompts and unanswerable questions, with the base's own continuation of the prompts.
+def unknown_examples(wording: Wording, retrieve: Retrieve, count: int, limit: int, rng: Random) -> list[Example]:
+    """Questions that WikiMovies does not answer, with what the live memory finds all the same: to be refused.
 
-    Args:
-        model: gives the base.
-        wording: of its tokenizer.
-        names: to fill prompts with.
-        sizes: how many of each.
-        rng: chance.
+    Only where the memory itself doubts (below 0.5): the words of a question must not decide what is known.
     """
-    plain = []
-    for text in plain_texts(sizes[0], rng):
-        ids = wording.ids(text)[:96]
-        if len(ids) > 8:
-            plain.append(Example(ids[:1], ids[1:], hold=True, answerable=rng.choice((1.0, 0.9, 0.5, 0.1, 0.01))))
+    made = []
+    for question in foreign_questions(count, rng):
+        seen = candidates(retrieve(question), limit)
+        if seen.names and seen.answerable < 0.5:
+            made.append(wording.unknown(question, rng.choice(FORMS), seen.answerable, seen))
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many examples of each sort a mixture holds."""
+
+    retrieved: int = 4000
+    unknown: int = 400
+    worlds: int = 2600
+    names: int = 1300
+    drawn: int = 900
+    plain: int = 400
+    unrelated: int = 150
+    unanswered: int = 150
+
+
+def held_examples(
+    model: GraphMemoryModel,
+    wording: Wording,
+    retrieve: Retrieve | None,
+    names: Sequence[str],
+    sizes: Sizes,
+    rng: Random,
+) -> list[Example]:
+    """Plain texts, unrelated prompts and unanswerable questions, with the base's own continuation of the prompts."""
     words = [name for name in names if len(name) < 24]
-    prompts = unrelated_prompts(wording, rng, words, sizes[1])
-    questions = rng.sample(list(load_questions("train")), sizes[2])
-    asked = [wording.ask(question.question, rng.choice(FORMS))[0] for question in questions]
-    spoken = continuations(model, prompts + asked)
-    unrelated = [
-        Example(p, t, hold=True, answerable=rng.choice((0.5, 0.2, 0.05, 0.01)))
-        for p, t in zip(prompts, spoken[: len(prompts)], strict=True)
-    ]
-    unknown = [
-        Example(p, t, hold=True, answerable=rng.uniform(0.005, 0.12))
-        for p, t in zip(asked, spoken[len(prompts) :], strict=True)
-    ]
-    return plain + unrelated + unknown
+    limit = model.config.nodes
+
+    def found(text: str, share: float) -> Candidates | None:
+        return candidates(retrieve(text), limit) if retrieve is not None and rng.random() < share else None
+
+    made = []
+    for text in plain_texts(sizes.plain, rng):
+        ids = wording.ids(text)[:72]
+        if len(ids) > 8:
+            likely = rng.choice((1.0, 0.9, 0.5, 0.1, 0.01))
+            made.append(Example(ids[:1], ids[1:], found(text, 0.3), hold=True, answerable=likely))
+    unrelated = unrelated_prompts(wording, rng, words, sizes.unrelated)
+    asked = foreign_questions(sizes.unanswered, rng)
+    prompts = unrelated + [wording.ask(question, rng.choice(FORMS))[0] for question in asked]
+    spoken = continuations(model, prompts)
+    for i, (prompt, said) in enumerate(zip(prompts, spoken, strict=True)):
+        question = asked[i - len(unrelated)] if i >= len(unrelated) else None
+        likely = rng.uniform(0.005, 0.12) if question else rng.choice((0.5, 0.2, 0.05, 0.01))
+        text = question or last_user_text(model.tokenizer, list(prompt))
+        made.append(Example(prompt, said, found(text, 0.5), hold=True, answerable=likely, offer=question is None))
+    return made
 
 
 @torch.inference_mode()
@@ -130,24 +175,27 @@ def continuations(
 
 
 def mixture(
-    model: GraphMemoryModel, retrieved: Sequence[Example], names: Sequence[str], seed: int,
-    sizes: tuple[int, int, int] = (6000, 2500, 2000), held: tuple[int, int, int] = (500, 250, 250),
-) -> Mixture:  # fmt: skip
+    model: GraphMemoryModel, retrieve: Retrieve | None, names: Sequence[str], seed: int, sizes: Sizes | None = None
+) -> Mixture:
     """Put the mixture together.
 
     Args:
         model: the model to train.
-        retrieved: examples with real retrievals, half of what is taught; none while there is no trained retriever.
+        retrieve: of a live memory that holds WikiMovies; None draws all candidates.
         names: of the training split.
         seed: of all that is drawn.
-        sizes: examples of invented worlds, of odd names and of questions with drawn candidates.
-        held: plain texts, unrelated prompts, unanswerable questions.
+        sizes: how many examples of each sort.
     """
-    rng = Random(seed)
+    rng, sizes, limit = Random(seed), sizes or Sizes(), model.config.nodes
     wording = Wording(model.tokenizer, model.names)
-    worlds = world_examples(wording, rng, sizes[0])
-    odd = name_examples(wording, rng, names, sizes[1])
-    drawn = drawn_questions(wording, sizes[2], rng)
-    taught = [(0.5, list(retrieved)), (0.25, worlds), (0.15, odd), (0.1, drawn)]
+    worlds = world_examples(wording, rng, sizes.worlds)
+    taught = [
+        (0.25, worlds),
+        (0.15, name_examples(wording, rng, names, sizes.names)),
+        (0.1, drawn_questions(wording, sizes.drawn, rng)),
+    ]
+    if retrieve is not None:
+        taught.append((0.45, retrieved_examples(wording, retrieve, sizes.retrieved, limit, rng)))
+        taught.append((0.05, unknown_examples(wording, retrieve, sizes.unknown, limit, rng)))
     pool = NamePool([*names, *(e.gold for e in worlds if e.gold)])
-    return Mixture(taught, held_examples(model, wording, names, held, rng), pool)
+    return Mixture(taught, held_examples(model, wording, retrieve, names, sizes, rng), pool)
