@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from graphmem.config import FusionConfig
+    from graphmem.config import FusionConfig, GateConfig, ReaderConfig
     from graphmem.errors import GraphMemError
     from graphmem.graph import (
         AddEdge,
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     )
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
-    from graphmem.reader import ReaderConfig
     from graphmem.retrieval import RetrievalConfig
     from graphmem.splits import data_split
-    from graphmem.write_gate import WriteGateConfig
 
 _HOME = {
     "GraphMemory": "memory",
@@ -42,9 +40,9 @@ _HOME = {
     "GraphMemError": "errors",
     "data_split": "splits",
     "FusionConfig": "config",
-    "ReaderConfig": "reader",
+    "ReaderConfig": "config",
     "RetrievalConfig": "retrieval",
-    "WriteGateConfig": "write_gate",
+    "GateConfig": "config",
     **dict.fromkeys(
         (
             "AddEdge", "AddNode", "Edge", "Fact", "JournalEntry", "MergeNodes", "Node", "Restore", "Retire",
@@ -60,6 +58,7 @@ __all__ = [
     "Edge",
     "Fact",
     "FusionConfig",
+    "GateConfig",
     "GraphMemError",
     "GraphMemory",
     "GraphMemoryModel",
@@ -74,7 +73,6 @@ __all__ = [
     "SupersedeEdge",
     "UpdateNode",
     "WriteDecision",
-    "WriteGateConfig",
     "__version__",
     "attach",
     "data_split",
