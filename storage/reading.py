@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphmem.errors import NotFound
 from graphmem.graph import Edge, Fact, Node, from_micros
 from graphmem.storage import journal, rows
@@ -194,6 +196,13 @@ def find_facts(
     sql = f"{_FACT} WHERE {' AND '.join(terms)} ORDER BY e.id LIMIT :limit"
     values |= {"ns": ns, "limit": -1 if limit is None else limit}
     return [as_fact(row) for row in raw.execute(sql, values)]
+
+
+def present_ids(raw: sqlite3.Connection, ns: int) -> np.ndarray:
+    """Ids of the facts that hold now, int64 [F]."""
+    condition, values = visible(raw, None)
+    found = raw.execute(f"SELECT e.id FROM edges e WHERE e.ns = :ns AND {condition} ORDER BY e.id", values | {"ns": ns})
+    return np.fromiter((row[0] for row in found), np.int64)
 
 
 def facts_known_at(

@@ -96,7 +96,7 @@ class SQLiteStore:
         return self.update(lambda _: edits, note=note, action=action)
 
     def update(
-        self, decide: Callable[[SQLiteStore], Sequence[Edit]], *, note: str = "", action: str = "update"
+        self, decide: Callable[[SQLiteStore], Iterable[Edit]], *, note: str = "", action: str = "update"
     ) -> JournalEntry:
         """Read, decide and write in one transaction: no other writer comes between. Writes.
 
@@ -301,6 +301,11 @@ class SQLiteStore:
         """
         with self.connection.reading() as raw:
             return reading.facts_by_id(raw, self._ns, as_ids(edge_ids))
+
+    def present_ids(self) -> np.ndarray:
+        """Ids of the facts that hold now, int64 [F]."""
+        with self.connection.reading() as raw:
+            return reading.present_ids(raw, self._ns)
 
     def sources(self, edge_id: int) -> list[str]:
         """Every source that told this fact, the first one first."""

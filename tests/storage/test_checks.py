@@ -13,8 +13,7 @@ import pytest
 from graphmem.errors import Corrupt, GraphMemError, NotAMemory
 from graphmem.graph import AddEdge, AddNode, Retire, UpdateNode
 from graphmem.storage import snapshot
-from graphmem.storage.checks import check
-from graphmem.storage.repair import repair
+from graphmem.storage.checks import check, repair
 from graphmem.storage.sqlite import SQLiteStore
 
 

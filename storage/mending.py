@@ -1,4 +1,4 @@
-"""Mends what ``check`` finds, as far as it can be mended, and says what was lost."""
+"""Mends what an inspection finds, as far as it can be mended."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from graphmem.errors import StoreError
 from graphmem.graph import normalise
 from graphmem.storage import journal, rows, snapshot
-from graphmem.storage.checks import Report, check, inspect
 from graphmem.storage.connection import Connection, connect
+from graphmem.storage.inspection import Report
 from graphmem.storage.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, statements
 
 SALVAGED = (
@@ -21,30 +23,18 @@ SALVAGED = (
 """Tables that are copied out of a damaged file, parents first."""
 
 
-def repair(path: str | os.PathLike[str]) -> tuple[Report, Report]:
-    """Mend a memory and return what was wrong before and what still is after. Writes.
-
-    The file as it was is kept beside it as ``PATH.before-repair``. Search indexes, SQL indexes, counters, normalised
-    names and snapshots are made again; a lost node is brought back from the journal; vectors that cannot be right are
-    removed, to be encoded again; facts whose nodes are nowhere to be found are removed. When pages of the file are
-    damaged, every row that can still be read is copied to a new file.
-    """
-    name = os.fspath(path)
-    before = check(name)
-    if before.ok:
-        return before, before
-    keep = _keep(name)
+def mend(path: str, before: Report) -> None:
+    """Mend what a report names. Writes; the file as it was is kept beside it as ``PATH.before-repair``."""
+    keep = _keep(path)
     if any(problem.kind == "sqlite" for problem in before.problems):
-        _salvage(keep, name)
-    with closing(Connection(name)) as opened, opened.translating():
-        raw = opened.raw
-        raw.execute("PRAGMA foreign_keys = OFF")
-        with opened.writing():
-            for mend in (_indexes, _orphans, _retired, _names, _vectors, _counters, _search):
-                mend(raw)
-        for (ns,) in raw.execute("SELECT id FROM namespaces").fetchall():
-            snapshot.drop(name, ns)
-        return before, inspect(raw, name)
+        _salvage(keep, path)
+    with closing(Connection(path)) as opened, opened.translating():
+        opened.raw.execute("PRAGMA foreign_keys = OFF")
+        with opened.writing() as raw:
+            for step in (_indexes, _orphans, _retired, _names, _vectors, _counters, _search):
+                step(raw)
+        for (ns,) in opened.rows("SELECT id FROM namespaces"):
+            snapshot.drop(path, ns)
 
 
 def _keep(path: str) -> Path:
@@ -184,8 +174,6 @@ def _names(raw: sqlite3.Connection) -> None:
 
 
 def _vectors(raw: sqlite3.Connection) -> None:
-    import numpy as np
-
     bad = [
         (node,)
         for node, data, dim in raw.execute(
