@@ -1,9 +1,9 @@
 """Knowledge integration, measured: new facts are written, asked, changed and asked again, with no gradient step.
 
-A world of invented names is made whose relations no training saw (their names hash into the test split), so nothing can
-be known beforehand. The frozen model answers alone, with the retrieved facts in its prompt, and with graphmem; then a part
-of the facts is edited, and the old answers must be gone. The cost of 1, 100 and 10,000 edits is timed, and plain text
-must stay plain text.
+A world of invented names is made whose relations no training saw (their names hash into the test split), so nothing
+can be known beforehand. The frozen model answers alone, with the retrieved facts in its prompt, and with graphmem; then
+a part of the facts is edited, and the old answers must be gone. The cost of 1, 100 and 10,000 edits is timed, and plain
+text must stay plain text.
 
 Run: python examples/integrate.py [--quick] [--seed 0] [--out integrate.json]
 """
