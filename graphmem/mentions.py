@@ -32,7 +32,7 @@ COMMON = frozenset(
     us use very was way we were what when where which while who whom whose why will with word words work works would
     write writer writers written wrote year years you your""".split()
 )
-"""Words too common to name anything by themselves unless nothing else does."""
+"""Words that name something only when they stand out by a capital: ``It``, but not ``it``."""
 
 
 class Resolver(Protocol):
@@ -103,7 +103,9 @@ def _score(text: str, span: tuple[int, int]) -> float:
         capitals *= 0.3  # a sentence starts with a capital whatever its first word is
     common = all(word.casefold().strip(_CLOSING) in COMMON for word in words)
     score = len(words) + 0.1 * min(len(text[slice(*span)]), 40) + 2.0 * capitals
-    return score * (0.15 if common and capitals < 0.5 else 0.5 if common else 1.0)
+    if common and capitals < 0.5:
+        return 0.0
+    return score * (0.5 if common else 1.0)
 
 
 def _without_overlap(mentions: list[Mention]) -> list[Mention]:
@@ -115,6 +117,6 @@ def _without_overlap(mentions: list[Mention]) -> list[Mention]:
 
 
 def _without_weak(mentions: list[Mention]) -> list[Mention]:
-    """Drop what is far less sure than the best: ``in`` beside a person's name is no topic."""
+    """Drop what is far less sure than the best: ``In`` beside a person's full name is no topic."""
     best = max((mention.score for mention in mentions), default=0.0)
-    return [mention for mention in mentions if mention.score >= 0.6 * best]
+    return [mention for mention in mentions if mention.score > 0 and mention.score >= 0.6 * best]
