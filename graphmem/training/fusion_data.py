@@ -92,7 +92,8 @@ class NamePool:
 
 def draw_candidates(rng: Random, pool: NamePool, gold: str | None, limit: int, answerable: float | None) -> Candidates:
     """Candidates with ``gold`` first, if there is one, and scores of a random scale."""
-    names = pool.draw(rng, gold, rng.choice((1, 3, 8, 16, limit)) - (gold is not None))
+    count = min(limit, rng.choice((1, 3, 8, 16, limit)))
+    names = pool.draw(rng, gold, count - (gold is not None))
     rng.shuffle(names)
     names = [gold, *names] if gold else names
     scale, gap = rng.choice((0.3, 1.0, 3.0)), rng.choice((0.0, 0.05, 0.5, 2.0, 5.0))
