@@ -1,0 +1,160 @@
+"""The attached model's own verbs, on a tiny random base: ask, explain, queries, surprise."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.decoders import ByteLevel
+
+from graphmem.adapters.transformers import chat_prompt, last_user_text
+from graphmem.config import FusionConfig
+from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
+from graphmem.graph import Fact, Subgraph
+from graphmem.model import GraphMemoryModel, attach
+from graphmem.surprise import surprise
+from graphmem.tokens import START
+
+
+def chat_tokenizer() -> Any:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {"<|im_start|>": 0, "<|im_end|>": 1, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = ByteLevel()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|im_end|>"
+    )
+
+
+class Births:
+    """A memory of one fact, which forgets it before 1900 and when told to."""
+
+    def __init__(self) -> None:
+        self.queries: list[tuple[str, Any]] = []
+        self.name = "Rome"
+
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
+        self.queries.append((query, as_of))
+        names = [] if as_of == "1800" or "weather" in query else [self.name, "Oslo"]
+        scores, none = -4.0 * np.arange(len(names), dtype=np.float32), np.zeros(0, np.int64)
+        graph = Subgraph(np.arange(len(names)), scores, np.exp(scores), np.zeros((2, 0), np.int64), none, none)
+        fact = Fact("Ada", "born in", self.name, source="wiki:42")
+        return SimpleNamespace(
+            nodes=[SimpleNamespace(id=i, name=name, score=0.0) for i, name in enumerate(names)], subgraph=graph,
+            answerable=0.97 if names else 0.0, facts=[fact, Fact("Oslo", "lies in", "Norway")] if names else [],
+            path_to=lambda name: [fact] if name == self.name and names else [],
+        )  # fmt: skip
+
+
+@pytest.fixture
+def model() -> GraphMemoryModel:
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=260, hidden_size=64, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=4, eos_token_id=1, bos_token_id=0, tie_word_embeddings=False,
+    )  # fmt: skip
+    base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    base.get_output_embeddings().weight.data.mul_(20.0)
+    made = attach(base, chat_tokenizer(), Births(), FusionConfig(layers=(2,), tap=0, match_width=64))
+    reading = made.fusion[2]
+    torch.nn.init.constant_(reading.gate, 3.0)  # wide open: an untrained reading copies by construction
+    for weight in (reading.query.weight, reading.early.weight, reading.before.weight, reading.kind, reading.position):
+        torch.nn.init.zeros_(weight)
+    torch.nn.init.constant_(reading.sharpness, 40.0)
+    newline = torch.tensor(made.tokenizer("\n", add_special_tokens=False)["input_ids"])
+    reading.kind.data[START] = reading._matched(made.table.inputs(newline))[0].detach()  # names start on a new line
+    torch.nn.init.constant_(reading.null.bias, -5.0)
+    return made
+
+
+def test_ask_speaks_the_found_name_and_explains_each_token(model: GraphMemoryModel) -> None:
+    answer = model.ask("Where was Ada born?", max_new_tokens=12)
+    assert answer.text == "Rome" == str(answer)
+    assert answer.path == (Fact("Ada", "born in", "Rome", source="wiki:42"),)
+    assert answer.evidence[0] == answer.path[0] and len(answer.evidence) == 2
+    prompt = chat_prompt(model.tokenizer, "Where was Ada born?")
+    assert answer.prompt_tokens == len(model.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    assert answer.seconds > 0 and answer.answerable == pytest.approx(0.97)
+    sources = model.explain()
+    assert [s.token for s in sources] == list("Rome") and {s.node for s in sources} == {"Rome"}
+    assert all(s.layer == 2 and 0 <= s.head < 4 and 0.3 < s.weight <= 1 for s in sources)
+    assert sources[0].fact == answer.path[0] and sources[0].source == "wiki:42"
+
+
+def test_changing_the_named_node_changes_the_answer(model: GraphMemoryModel) -> None:
+    assert model.ask("Where was Ada born?", max_new_tokens=12).text == "Rome"
+    model.memory.name = "Turin"  # type: ignore[attr-defined]
+    assert model.ask("Where was Ada born?", max_new_tokens=12).text == "Turin"
+
+
+def test_nothing_found_and_memory_disabled_are_the_base(model: GraphMemoryModel) -> None:
+    past = model.ask("Where was Ada born?", as_of="1800", max_new_tokens=6)
+    with model.memory_disabled():
+        alone = model.ask("Where was Ada born?", max_new_tokens=6)
+    assert past.text == alone.text and alone.retrieval is None and past.answerable == 0
+    assert past.evidence == () == alone.evidence and model.explain() == ()
+    assert model.memory.queries == [("Where was Ada born?", "1800")]  # type: ignore[attr-defined]
+
+
+def test_the_query_of_a_raw_prompt_is_the_last_user_turn(model: GraphMemoryModel) -> None:
+    chat = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nWho is Ada?<|im_end|>\n<|im_start|>assistant\n"
+    ids = model.tokenizer(chat, add_special_tokens=False)["input_ids"]
+    assert last_user_text(model.tokenizer, ids) == "Who is Ada?"
+    plain = model.tokenizer("Ada was born in", return_tensors="pt", add_special_tokens=False)
+    with torch.no_grad():
+        model(**{k: plain[k] for k in ("input_ids", "attention_mask")})
+    assert model.memory.queries[-1] == ("Ada was born in", None)  # type: ignore[attr-defined]
+
+
+def test_wrong_use_says_what_to_do(model: GraphMemoryModel) -> None:
+    with pytest.raises(InvalidValue, match="question must be visible text"):
+        model.ask("  ")
+    with pytest.raises(InvalidValue, match=r"call ask\(\.\.\.\) first"):
+        model.explain()
+    with pytest.raises(InvalidValue, match="one for each of 2 samples, not 1"):
+        model(torch.zeros(2, 3, dtype=torch.long), retrieval=[model.memory.retrieve("")])
+    with pytest.raises(InvalidValue, match="tokenizer must be given"):
+        GraphMemoryModel.from_pretrained(model.base, memory=model.memory)
+    model.detach()
+    with pytest.raises(NotAttached):
+        model.ask("Where was Ada born?")
+
+
+def test_shipped_weights_refuse_another_base(model: GraphMemoryModel) -> None:
+    base = model.detach()
+    with pytest.raises(WeightsMismatch):
+        GraphMemoryModel.from_pretrained(base, memory=model.memory, tokenizer=model.tokenizer)
+
+
+def test_trainable_parameters_are_the_readings_alone(
+    model: GraphMemoryModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained, total = model.trainable_parameters()
+    assert trained == sum(p.numel() for p in model.fusion.parameters())
+    assert total == trained + sum(p.numel() for p in model.base.parameters())
+    model.print_trainable_parameters()
+    assert f"trainable params: {trained:,}" in capsys.readouterr().out
+
+
+def test_surprise_falls_where_the_memory_knows(model: GraphMemoryModel) -> None:
+    text = "Ada was born in Rome"
+    knows = surprise(model, text)
+    with model.memory_disabled():
+        alone = surprise(model, text)
+    start = text.index("Rome")
+    assert len(knows.nats) == len(knows.tokens) == len(text) and knows.nats[0] == 0
+    assert knows.of(start + 1, len(text)) < alone.of(start + 1, len(text))
+    ids = model.tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
+    assert alone.mean == pytest.approx(float(model.base(ids, labels=ids).loss), rel=1e-4)
+    scored = surprise(model, "Rome", prompt="Ada was born in ", retrieval=model.memory.retrieve(""))
+    assert scored.nats[1:] == pytest.approx(knows.nats[-3:], rel=1e-3) and scored.nats[0] > 0
+    with pytest.raises(InvalidValue, match="no token after the first"):
+        knows.of(0, 1)
+    with pytest.raises(InvalidValue, match="at least one token"):
+        surprise(model, "")
