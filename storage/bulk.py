@@ -179,12 +179,23 @@ def write(
     node_ids = _write_nodes(raw, recorder, editor, load.nodes, ranges)
     relation_ids = np.array([editor.relation(name) for name in load.relations.shown], np.int64)
     if len(load.src):
-        ends = node_ids[load.src], relation_ids[load.relation], node_ids[load.dst]
+        ends, count = (node_ids[load.src], relation_ids[load.relation], node_ids[load.dst]), load.count
+        if len(np.unique(node_ids)) < len(node_ids):  # two names of one node: two triples may be one fact
+            ends, count = _merged(ends, count)
         first_new = ranges["nodes"][0] if "nodes" in ranges else 1 << 62
-        _write_edges(raw, recorder, ends, load.count, first_new, editor.source(source), ranges)
+        _write_edges(raw, recorder, ends, count, first_new, editor.source(source), ranges)
     if vectors is not None and len(vectors):
         vector_rows.put(raw, node_ids[load.listed].tolist(), vectors, str(fingerprint))
     return ranges
+
+
+def _merged(
+    ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    table, first, place = np.unique(np.stack(ends, axis=1), axis=0, return_index=True, return_inverse=True)
+    total = np.bincount(place.ravel(), weights=count).astype(np.int64)
+    order = np.argsort(first, kind="stable")
+    return (table[order, 0], table[order, 1], table[order, 2]), total[order]
 
 
 def _write_nodes(

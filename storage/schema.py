@@ -34,7 +34,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 """Primary key of each journalled table."""
 
 EDGE_INDEXES = {
-    "edges_out": "CREATE INDEX edges_out ON edges(src, dst)",
+    "edges_out": "CREATE INDEX edges_out ON edges(src, dst, rel)",
     "edges_in": "CREATE INDEX edges_in ON edges(dst)",
 }
 

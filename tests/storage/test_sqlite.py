@@ -379,3 +379,10 @@ def test_cycles_self_loops_and_parallel_facts_are_fine(store):
     store.apply(edits + [AddEdge("a", f"r{n}", "b") for n in range(10_000)])
     assert store.index().degree(np.array([1, 2])).tolist() == [10_004, 10_002]
     assert len(store.facts(object=2)) == 10_001
+
+
+def test_a_bulk_load_through_two_names_of_one_node_makes_one_fact(store):
+    store.apply([AddNode("cat", aliases=("bob",))])
+    store.bulk_load([], [("bob", "knows", "bob"), ("bob", "knows", "cat"), ("cat", "knows", "dan")])
+    assert lines(store.facts()) == ["cat | knows | cat", "cat | knows | dan"]
+    assert store.edge(1).strength == 2.0
