@@ -1,0 +1,69 @@
+"""Seconds of a forward pass with and without a memory attached, and of an answer against facts in the prompt.
+
+    python tests/benchmarks/fusion_speed.py --repeats 7
+
+Passes of both kinds take turns, and medians are compared, so that a busy machine slows both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from graphmem.graph import Subgraph
+from graphmem.model import GraphMemoryModel
+from graphmem.wikimovies import load_facts
+
+
+def found(names: list[str]) -> Any:
+    """A retrieval of these names, best first."""
+    scores, none = -0.3 * np.arange(len(names), dtype=np.float32), np.zeros(0, np.int64)
+    graph = Subgraph(np.arange(len(names)), scores, np.exp(scores), np.zeros((2, 0), np.int64), none, none)
+    nodes = [SimpleNamespace(id=i, name=name) for i, name in enumerate(names)]
+    return SimpleNamespace(nodes=nodes, subgraph=graph, answerable=0.9)
+
+
+@torch.inference_mode()
+def compare(model: GraphMemoryModel, tokens: int, repeats: int, retrieval: Any) -> dict[str, float]:
+    """Median seconds of base and attached forward at a prompt length; projection of the slots included."""
+    torch.manual_seed(0)
+    ids = torch.randint(20, 40_000, (1, tokens))
+
+    def timed(**options: Any) -> float:
+        started = time.perf_counter()
+        model(ids, use_cache=False, **options)
+        return time.perf_counter() - started
+
+    base, attached = [], []
+    for _ in range(repeats + 1):
+        with model.memory_disabled():
+            base.append(timed())
+        attached.append(timed(retrieval=retrieval))
+    bare, read = statistics.median(base[1:]), statistics.median(attached[1:])
+    return {"tokens": tokens, "base_seconds": bare, "attached_seconds": read, "ratio": read / bare}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--weights")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--nodes", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=SimpleNamespace())
+    retrieval = found(sorted({s for s, _, _ in load_facts()})[:: 20_000 // chosen.nodes // 2][: chosen.nodes])
+    for tokens in (32, 256, 512):
+        print(json.dumps(compare(model, tokens, chosen.repeats, retrieval)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
