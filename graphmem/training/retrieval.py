@@ -29,7 +29,9 @@ class GateTraining:
         batch: questions a step, drawn evenly from the sources.
         rate: peak learning rate of the one-cycle schedule.
         local: weight of the loss over single steps beside that over whole paths.
+        weight_decay: of AdamW, towards plain text similarity.
         unanswerable: share of questions whose right paths are taken away.
+        token_dropout: share of a question's tokens left out.
         seed: of every draw.
     """
 
@@ -39,7 +41,7 @@ class GateTraining:
     weight_decay: float = 0.05
     local: float = 0.5
     unanswerable: float = 0.15
-    token_dropout: float = 0.1
+    token_dropout: float = 0.02
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -209,12 +211,14 @@ def train_gates(
 
 @torch.inference_mode()
 def path_accuracy(gates: Gates, examples: Sequence[Example], bank: QuestionBank, arcs: ArcTable) -> np.ndarray:
-    """Whether the best path (or none at all) is a right one, bool [n]."""
+    """Of each example: is the best path a right one, and is *no path* rightly above or below it; bool [n, 2]."""
     right = []
     for start in range(0, len(examples), 64):
         batch = pack(examples[start : start + 64])
         relations = gates.relations(*arcs.pick(batch.codes))
         steps, lengths = gates(*bank.batch(batch.asked), relations)
         scores = path_scores(steps, lengths, batch.paths).masked_fill(~batch.real, -1e4)
-        right.append(batch.gold.gather(1, scores.argmax(-1, keepdim=True))[:, 0].numpy())
+        best = scores[:, :-1].argmax(-1, keepdim=True)
+        none = scores[:, -1].exp() > scores[:, :-1].exp().sum(-1)
+        right.append(torch.stack([batch.gold.gather(1, best)[:, 0], none == batch.gold[:, -1]], 1).numpy())
     return np.concatenate(right)
