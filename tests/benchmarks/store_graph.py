@@ -84,3 +84,10 @@ def resident_mb() -> tuple[float, float]:
         fields[key] = value
     rss, file = (int(fields[key].split()[0]) / 1024 for key in ("VmRSS", "RssFile"))
     return rss, rss - file
+
+
+def name_ids(names: list[str], triples: list[tuple[str, str, str]], ids: dict[str, int]) -> list[tuple[int, int, int]]:
+    """What plain sqlite3 must do first when it is given names: look every one up in a dict."""
+    ids.update((name, number) for number, name in enumerate(names))
+    relations = {name: number for number, name in enumerate(RELATIONS)}
+    return [(ids[subject], relations[relation], ids[object]) for subject, relation, object in triples]

@@ -1,0 +1,342 @@
+"""PyTorch Geometric's own interfaces over a live store: its loaders read the memory without copying it.
+
+Rows are node ids, so row 0 and the ids of retired nodes are rows without arcs. Edges run from subject to object; the
+id of an edge is the id of its fact. No compiled extras are needed: sampling is the store's own.
+
+    features, graph = MemoryFeatureStore(store, fingerprint), MemoryGraphStore(store)
+    loader = NodeLoader((features, graph), MemorySampler(store, [10, 10]), input_nodes=torch.tensor(ids), batch_size=32)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data, FeatureStore, TensorAttr
+from torch_geometric.data import GraphStore as PyGGraphStore
+from torch_geometric.data.graph_store import EdgeAttr, EdgeLayout
+from torch_geometric.sampler import BaseSampler, EdgeSamplerInput, NodeSamplerInput, SamplerOutput
+
+from graphmem.errors import InvalidValue, ReadOnly
+from graphmem.graph import Arcs, GraphStore, TextEncoder
+
+EDGE_TYPE = ("node", "to", "node")
+ALL = -1
+"""As a fan-out: every neighbour."""
+
+
+class SamplingIndex(Protocol):
+    """What the adapters need of an index beyond ``GraphIndex``."""
+
+    @property
+    def size(self) -> int:
+        """One more than the highest node id."""
+
+    def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
+        """All arcs out of ``nodes``."""
+
+    def sample(self, nodes: np.ndarray, fanouts: Sequence[int], rng: np.random.Generator) -> list[Arcs]:
+        """Random arcs out of ``nodes``."""
+
+    def all_facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Subject, relation, object and edge ids, by edge id."""
+
+
+class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
+    """Node vectors of one encoder as the tensor ``x``, float32 [rows, K]; nodes without a vector are zero.
+
+    Args:
+        store: the memory.
+        fingerprint: of the encoder whose vectors are meant.
+        encoder: encodes queries for ``retrieve_seed_nodes``; its fingerprint is used when none is given.
+        top_k: how many seeds a query gets.
+    """
+
+    def __init__(
+        self, store: GraphStore, fingerprint: str | None = None, *, encoder: TextEncoder | None = None, top_k: int = 10
+    ) -> None:
+        super().__init__()
+        name = fingerprint if fingerprint is not None else encoder.fingerprint if encoder is not None else None
+        if name is None:
+            raise InvalidValue("a feature store needs the fingerprint of an encoder, or the encoder itself")
+        self.__dict__.update(store=store, fingerprint=name, encoder=encoder, config={"top_k": top_k}, _cached=None)
+
+    def _vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids [n] and vectors [n, K], read again when the graph has changed."""
+        index = self.store.index()
+        if self._cached is None or self._cached[0] is not index:
+            read = getattr(self.store, "packed_vectors", self.store.vectors)
+            self.__dict__["_cached"] = (index, *read(self.fingerprint))
+        return self._cached[1], self._cached[2]
+
+    def rows(self, nodes: np.ndarray) -> Tensor:
+        """Vectors of nodes, float32 [n, K]; zero where there is none."""
+        ids, vectors = self._vectors()
+        at = np.searchsorted(ids, nodes)
+        inside = at < len(ids)
+        known = np.zeros(len(nodes), bool)
+        known[inside] = ids[at[inside]] == nodes[inside]
+        out = np.zeros((len(nodes), vectors.shape[1]), np.float32)
+        out[known] = vectors[at[known]]
+        return torch.from_numpy(out)
+
+    def _get_tensor(self, attr: TensorAttr) -> Tensor | None:
+        if attr.attr_name != "x":
+            return None
+        return self.rows(_positions(attr.index, self.store.index().size))
+
+    def _put_tensor(self, tensor: Any, attr: TensorAttr) -> bool:
+        """Store vectors of the nodes in ``attr.index``. Writes one transaction."""
+        if attr.attr_name != "x":
+            return False
+        nodes = _positions(attr.index, self.store.index().size)
+        self.store.put_vectors(nodes, np.asarray(tensor, np.float32), self.fingerprint)
+        self.__dict__["_cached"] = None
+        return True
+
+    def _remove_tensor(self, attr: TensorAttr) -> bool:
+        raise ReadOnly("vectors leave the memory with their nodes; retire these instead")
+
+    def _get_tensor_size(self, attr: TensorAttr) -> tuple[int, ...] | None:
+        if attr.attr_name != "x":
+            return None
+        return self.store.index().size, self._vectors()[1].shape[1]
+
+    def get_all_tensor_attrs(self) -> list[TensorAttr]:
+        """``x``, where the encoder has made any vectors."""
+        return [TensorAttr(group_name=None, attr_name="x")] if len(self._vectors()[0]) else []
+
+    # -- PyG's protocol of a RAG feature store
+
+    def retrieve_seed_nodes(self, query: str | Sequence[str], **_: Any) -> tuple[Tensor, Tensor]:
+        """Ids of the nodes nearest to a query, int64 [k], best first, and the query's vector, float32 [n, K]."""
+        if self.encoder is None:
+            raise InvalidValue("seeds of a query need an encoder; pass encoder= to MemoryFeatureStore")
+        encoded = self.encoder.encode([query] if isinstance(query, str) else list(query))
+        ids, vectors = self._vectors()
+        scores = (np.asarray(vectors, np.float32) @ encoded.T).max(axis=1)
+        best = np.argsort(-scores, kind="stable")[: self.config["top_k"]]
+        return torch.from_numpy(ids[best].astype(np.int64)), torch.from_numpy(encoded)
+
+    def retrieve_seed_edges(self, query: str, **_: Any) -> Tensor:
+        """Ids of the facts nearest to a query by words, int64 [k], best first."""
+        found = self.store.search_text(query, limit=self.config["top_k"], what="edge")
+        return torch.tensor([edge for edge, _ in found], dtype=torch.long)
+
+    def load_subgraph(self, sample: SamplerOutput) -> Data:
+        """A sampled subgraph with its vectors, node ids, fact ids and the text of its facts."""
+        facts = self.store.facts_by_id(sample.edge.numpy())
+        return Data(
+            x=self.rows(sample.node.numpy()),
+            edge_index=torch.stack([sample.row, sample.col]),  # [2, E]
+            n_id=sample.node,
+            e_id=sample.edge,
+            node_names=self.store.names(sample.node.numpy()),
+            facts=[str(fact) for fact in facts],
+        )
+
+
+def _positions(index: Any, size: int) -> np.ndarray:
+    """Rows that a PyG index means, int64 [n]."""
+    if index is None:
+        return np.arange(size)
+    if isinstance(index, slice):
+        return np.arange(size)[index]
+    array = np.asarray(index)
+    return np.flatnonzero(array) if array.dtype == bool else array.astype(np.int64)
+
+
+class MemoryGraphStore(PyGGraphStore):  # type: ignore[misc]
+    """The present facts, or those of a moment, as one edge index; a read view, written through the memory's edits.
+
+    Args:
+        store: the memory.
+        as_of: valid time in microseconds; the present when None.
+        fanouts: neighbours a hop for ``sample_subgraph``.
+    """
+
+    def __init__(self, store: GraphStore, *, as_of: int | None = None, fanouts: Sequence[int] = (10, 10)) -> None:
+        super().__init__()
+        self.__dict__.update(store=store, as_of=as_of, features=None, config={"fanouts": list(fanouts)}, _cached=None)
+
+    def _facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        index: Any = self.store.index(self.as_of)
+        if self._cached is None or self._cached[0] is not index:
+            self.__dict__["_cached"] = (index, index.all_facts())
+        return self._cached[1]  # type: ignore[no-any-return]
+
+    @property
+    def edge_index(self) -> Tensor:
+        """Subject and object rows of every fact, int64 [2, F], by fact id."""
+        src, _, dst, _ = self._facts()
+        return torch.from_numpy(np.stack([src, dst]))  # [2, F]
+
+    @edge_index.setter
+    def edge_index(self, _: Tensor) -> None:
+        """PyG's query loader hands the same edges back; the memory stays the truth."""
+
+    def _get_edge_index(self, edge_attr: EdgeAttr) -> tuple[Tensor, Tensor] | None:
+        if edge_attr.edge_type not in (None, EDGE_TYPE) or edge_attr.layout != EdgeLayout.COO:
+            return None
+        row, col = self.edge_index
+        return row, col
+
+    def get_all_edge_attrs(self) -> list[EdgeAttr]:
+        """One edge type, as coordinates."""
+        size = self.store.index(self.as_of).size
+        return [EdgeAttr(EDGE_TYPE, EdgeLayout.COO, size=(size, size))]
+
+    def _put_edge_index(self, edge_index: Any, edge_attr: EdgeAttr) -> bool:
+        raise ReadOnly("an edge index has no names and no times; add facts with GraphMemory.add_many")
+
+    def _remove_edge_index(self, edge_attr: EdgeAttr) -> bool:
+        raise ReadOnly("facts are retired one by one, through the memory's edits")
+
+    def arc_codes(self, data: Data) -> Tensor:
+        """Arc code of each edge of a loaded batch, int64 [E]: ``2 * relation + 1`` where it runs against its fact."""
+        src, relation, _, edge = self._facts()
+        at = np.searchsorted(edge, data.e_id.numpy())
+        origin = data.n_id[data.edge_index[0]].numpy()
+        return torch.from_numpy(2 * relation[at] + (src[at] != origin))
+
+    # -- PyG's protocol of a RAG graph store
+
+    def register_feature_store(self, feature_store: FeatureStore) -> None:
+        """Remember the feature store that queries come from."""
+        self.__dict__["features"] = feature_store
+
+    def sample_subgraph(self, seed_nodes: Tensor, seed_edges: Tensor | None = None, **options: Any) -> SamplerOutput:
+        """A neighbourhood of the seed nodes and of the ends of the seed facts."""
+        seeds = torch.as_tensor(seed_nodes, dtype=torch.long)
+        if seed_edges is not None:
+            src, _, dst, edge = self._facts()
+            at = np.searchsorted(edge, np.asarray(seed_edges))
+            seeds = torch.cat([seeds, torch.from_numpy(src[at]), torch.from_numpy(dst[at])])
+        sampler = MemorySampler(self.store, self.config["fanouts"], as_of=self.as_of, direction="both")
+        return sampler.sample(torch.unique(seeds))
+
+
+class MemorySampler(BaseSampler):  # type: ignore[misc]
+    """Neighbour sampling on the store, for ``NodeLoader`` and ``LinkLoader``.
+
+    Each hop draws up to so many facts of every node that the hop before found. Arcs point at the node they were drawn
+    for, so that messages flow to the seeds.
+
+    Args:
+        store: the memory.
+        fanouts: neighbours a hop; ``-1`` takes all.
+        as_of: valid time in microseconds; the present when None.
+        direction: ``in`` draws facts in which the node is the object, as PyG does; ``both`` draws all its facts.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        store: GraphStore,
+        fanouts: Sequence[int],
+        *,
+        as_of: int | None = None,
+        direction: Literal["in", "both"] = "in",
+        seed: int = 0,
+    ) -> None:
+        if direction not in ("in", "both"):
+            raise InvalidValue(f"direction must be 'in' or 'both', not {direction!r}")
+        if any(fanout < ALL for fanout in fanouts):
+            raise InvalidValue(f"fan-outs are counts, or -1 for all, not {list(fanouts)}")
+        self.store, self.fanouts, self.as_of, self.direction = store, list(fanouts), as_of, direction
+        self.rng = np.random.default_rng(seed)
+
+    def sample_from_nodes(self, index: NodeSamplerInput, **_: Any) -> SamplerOutput:
+        """The neighbourhood of the seeds, which come first among its nodes."""
+        out = self.sample(index.node)
+        out.metadata = (index.input_id if index.input_id is not None else torch.arange(len(index.node)), index.time)
+        return out
+
+    def sample_from_edges(self, index: EdgeSamplerInput, neg_sampling: Any = None) -> SamplerOutput:
+        """The neighbourhood of the ends of the seed edges.
+
+        Raises:
+            InvalidValue: negative sampling was asked for; draw negatives from the memory and pass them with labels.
+        """
+        if neg_sampling is not None:
+            raise InvalidValue("negative sampling is not part of this sampler; pass negatives with edge_label")
+        seeds, place = torch.unique(torch.cat([index.row, index.col]), return_inverse=True)
+        out = self.sample(seeds)
+        out.metadata = (index.input_id, place.view(2, -1), index.label, index.time)
+        return out
+
+    def sample(self, seeds: Tensor) -> SamplerOutput:
+        """The neighbourhood of some nodes; a seed that is given twice is listed twice, as in PyG."""
+        graph: Any = self.store.index(self.as_of)
+        nodes = seeds.numpy().astype(np.int64)
+        place = _Places(nodes)
+        row: list[np.ndarray] = []
+        col: list[np.ndarray] = []
+        edge: list[np.ndarray] = []
+        counts, arcs_a_hop = [len(nodes)], []
+        frontier, begin = nodes, 0
+        for fanout in self.fanouts:
+            arcs = self._draw(graph, frontier, fanout)
+            before = place.count
+            row.append(place.of(arcs.target))
+            col.append(arcs.origin + begin)
+            edge.append(arcs.edge)
+            frontier, begin = place.nodes[before:], before
+            counts.append(len(frontier))
+            arcs_a_hop.append(len(arcs.edge))
+        joined = (np.concatenate(part) if part else np.zeros(0, np.int64) for part in (row, col, edge))
+        tensors = [torch.from_numpy(part.astype(np.int64)) for part in joined]
+        everything = torch.from_numpy(place.nodes.copy())
+        return SamplerOutput(everything, *tensors, num_sampled_nodes=counts, num_sampled_edges=arcs_a_hop)
+
+    def _draw(self, graph: SamplingIndex, frontier: np.ndarray, fanout: int) -> Arcs:
+        if self.direction == "both" and fanout != ALL:
+            return _distinct(graph.sample(frontier, [fanout], self.rng)[0])
+        arcs = graph.expand(frontier)
+        keep = np.ones(len(arcs.edge), bool) if self.direction == "both" else (arcs.relation & 1) == 1
+        arcs = _take(arcs, np.flatnonzero(keep))
+        if fanout == ALL:
+            return arcs
+        order = np.lexsort((self.rng.random(len(arcs.edge)), arcs.origin))
+        counts = np.bincount(arcs.origin, minlength=len(frontier))
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return _take(arcs, order[rank < fanout])
+
+
+class _Places:
+    """Positions of nodes in a growing list without doubles (beyond the seeds' own)."""
+
+    def __init__(self, seeds: np.ndarray) -> None:
+        self.nodes = seeds
+        self._place = {node: at for at, node in reversed(list(enumerate(seeds.tolist())))}
+
+    @property
+    def count(self) -> int:
+        """Nodes so far."""
+        return len(self.nodes)
+
+    def of(self, nodes: np.ndarray) -> np.ndarray:
+        """Positions of nodes, new ones at the end, in the order met."""
+        count = self.count
+        fresh: list[int] = []
+        out = np.empty(len(nodes), np.int64)
+        for at, node in enumerate(nodes.tolist()):
+            place = self._place.setdefault(node, count + len(fresh))
+            if place == count + len(fresh):
+                fresh.append(node)
+            out[at] = place
+        self.nodes = np.concatenate([self.nodes, np.array(fresh, np.int64)])
+        return out
+
+
+def _take(arcs: Arcs, at: np.ndarray) -> Arcs:
+    return Arcs(arcs.origin[at], arcs.target[at], arcs.relation[at], arcs.edge[at])
+
+
+def _distinct(arcs: Arcs) -> Arcs:
+    """Arcs without the doubles that drawing with replacement leaves."""
+    key = np.stack([arcs.origin, arcs.edge, arcs.relation & 1])
+    return _take(arcs, np.sort(np.unique(key, axis=1, return_index=True)[1]))

@@ -1,0 +1,44 @@
+"""What a fresh process takes to read a memory; run by ``store_floors.py``, prints JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+import store_graph
+
+from graphmem.storage.sqlite import SQLiteStore
+
+QUERIES = 500
+
+
+def main(path: str) -> None:
+    begin = time.perf_counter()
+    store = SQLiteStore.open(path, read_only=True)
+    index = store.index()
+    store.names(index.expand(np.array([1]), 10).target)
+    opened = time.perf_counter() - begin
+    rng = np.random.default_rng(0)
+    seeds = rng.integers(1, index.size, (QUERIES, 10))
+    for row in seeds[:50]:
+        index.sample(row, (10, 10), rng)
+    begin = time.process_time()
+    for row in seeds:
+        index.sample(row, (10, 10), rng)
+    sampled = (time.process_time() - begin) / QUERIES
+    for row in seeds[:50]:
+        store.search_text(" ".join(store.names(row[:2])))
+    vectors = store.packed_vectors("random")[1]
+    cold, cold_own = store_graph.resident_mb()
+    query = np.ones(vectors.shape[1], np.float32)
+    for start in range(0, len(vectors), 8192):
+        vectors[start : start + 8192].astype(np.float32) @ query
+    warm, warm_own = store_graph.resident_mb()
+    found = {"open": opened, "sample": sampled, "cold": cold, "cold_own": cold_own, "warm": warm, "warm_own": warm_own}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
