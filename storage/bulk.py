@@ -287,8 +287,8 @@ def _insert_edges(
         columns.append(count)
         fields += ", strength"
     sql = (
-        f"INSERT INTO edges({fields}, ns, recorded_at, source) VALUES ({', '.join('?' * (len(columns) + 1))}, "
-        f"{int(recorder.ns)}, {int(recorder.at)}, {'NULL' if source is None else int(source)})"
+        f"INSERT INTO edges({fields}, ns, entry, source) VALUES ({', '.join('?' * (len(columns) + 1))}, "
+        f"{int(recorder.ns)}, {int(recorder.entry)}, {'NULL' if source is None else int(source)})"
     )
     for start in range(0, len(src), CHUNK):
         part = slice(start, start + CHUNK)

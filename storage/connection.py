@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 import threading
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -320,8 +319,3 @@ def no_room(path: str) -> bool:
         return path != MEMORY and shutil.disk_usage(Path(path).absolute().parent).free < FREE_BYTES_WHEN_FULL
     except OSError:
         return False
-
-
-def now_micros() -> int:
-    """The clock, in microseconds since 1970 UTC."""
-    return time.time_ns() // 1000

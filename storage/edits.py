@@ -291,7 +291,7 @@ class Editor:
         same = self.same_fact(src, relation, dst, start, end)
         if same is not None:
             return self._strengthen(same, start, end, confidence, source, text, attributes)
-        row = (next_id(self.raw, "next_edge"), self.ns, src, relation, dst, start, end, self.at, None)
+        row = (next_id(self.raw, "next_edge"), self.ns, src, relation, dst, start, end, self.recorder.entry, None)
         self.recorder.put("edges", None, (*row, confidence, 1.0, source, text, attributes))
         self.recorder.edge_ids[row[0]] = None
         return row[0]

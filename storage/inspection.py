@@ -118,6 +118,9 @@ def _rows(raw: sqlite3.Connection) -> Iterator[Problem]:
         ("namespace", "aliases of nodes {} lie in another namespace"): (
             "SELECT a.node FROM aliases a JOIN nodes n ON n.id = a.node WHERE a.ns <> n.ns"
         ),
+        ("journal", "facts {} were recorded by entries that do not exist"): (
+            "SELECT id FROM edges WHERE entry NOT IN (SELECT id FROM journal)"
+        ),
         ("time", "facts {} end before they begin"): "SELECT id FROM edges WHERE valid_to < valid_from",
         ("time", "facts {} hold now but hang on retired nodes"): (
             "SELECT e.id FROM edges e JOIN nodes n ON n.id IN (e.src, e.dst) "

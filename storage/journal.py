@@ -222,17 +222,16 @@ def _later(raw: sqlite3.Connection, entry_id: int) -> list[int]:
 
 def _hanging(raw: sqlite3.Connection, gone: set[int], own: set[int], wanted: dict[str, tuple[int, int]]) -> set[int]:
     """Entries whose facts or aliases hang on nodes that would go."""
-    at: set[int] = set()
+    entries: set[int] = set()
     for node in gone:
-        found = raw.execute("SELECT id, recorded_at FROM edges WHERE src = ?1 OR dst = ?1", (node,))
-        at.update(recorded_at for edge, recorded_at in found if edge not in own)
+        found = raw.execute("SELECT id, entry FROM edges WHERE src = ?1 OR dst = ?1", (node,))
+        entries.update(entry for edge, entry in found if edge not in own)
     if "nodes" in wanted:
         edges = wanted.get("edges", (0, -1))
         for end in ("src", "dst"):
-            sql = f"SELECT DISTINCT recorded_at FROM edges WHERE {end} BETWEEN ? AND ? AND id NOT BETWEEN ? AND ?"
-            at.update(row[0] for row in raw.execute(sql, (*wanted["nodes"], *edges)))
-    entries = [raw.execute("SELECT id FROM journal WHERE at = ?", (moment,)).fetchone() for moment in at]
-    return {row[0] for row in entries if row is not None}
+            sql = f"SELECT DISTINCT entry FROM edges WHERE {end} BETWEEN ? AND ? AND id NOT BETWEEN ? AND ?"
+            entries.update(row[0] for row in raw.execute(sql, (*wanted["nodes"], *edges)))
+    return entries
 
 
 # ---------------------------------------------------------------- the past

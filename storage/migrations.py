@@ -8,17 +8,55 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from graphmem.storage import journal, rows
+from graphmem.storage.recorder import chained
 from graphmem.storage.schema import EDGE_INDEXES, SCHEMA_VERSION
 
 
 def _from_1(raw: sqlite3.Connection) -> None:
-    """Version 2 narrows the two indexes of facts: a quarter less of the file."""
+    """Version 2 puts the object before the relation in the index of facts: parallel facts are found at once."""
+    raw.execute("DROP INDEX IF EXISTS edges_out")
+    raw.execute("CREATE INDEX edges_out ON edges(src, dst, rel)")
+
+
+def _from_2(raw: sqlite3.Connection) -> None:
+    """Version 3 names the entry that recorded a fact instead of its time: a tenth less of the file."""
+    entries = dict(raw.execute("SELECT at, id FROM journal").fetchall())
+    raw.execute("ALTER TABLE edges RENAME COLUMN recorded_at TO entry")
+    raw.execute("UPDATE edges SET entry = coalesce((SELECT id FROM journal WHERE at = entry), 0)")
     for name, statement in EDGE_INDEXES.items():
         raw.execute(f"DROP INDEX IF EXISTS {name}")
         raw.execute(statement)
+    chain = b""
+    for number, at, action, note in raw.execute("SELECT id, at, action, note FROM journal ORDER BY id").fetchall():
+        parts = [_renamed(raw, table, where, entries) for table, where in _places(raw, number)]
+        chain = chained(chain, number, at, action, note, parts, journal.ranges(raw, number))
+        raw.execute("UPDATE journal SET chain = ? WHERE id = ?", (chain, number))
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
+def _places(raw: sqlite3.Connection, number: int) -> list[tuple[str, str]]:
+    """Where the changes of an entry lie."""
+    parts = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (number,)).fetchall()
+    more = [("journal_parts", f"entry = {number} AND part = {part}") for (part,) in parts]
+    return [("journal", f"id = {number}"), *more]
+
+
+def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int, int]) -> bytes:
+    """Write one block of row images anew, with entries for times in the images of facts."""
+
+    def image(row: rows.Row | None) -> rows.Row | None:
+        return None if row is None else rows.changed("edges", row, entry=entries.get(row[7], 0))
+
+    found = rows.unpack(raw.execute(f"SELECT changes FROM {table} WHERE {where}").fetchone()[0])
+    data = rows.pack(
+        rows.Change(change.table, image(change.before), image(change.after)) if change.table == "edges" else change
+        for change in found
+    )
+    raw.execute(f"UPDATE {table} SET changes = ? WHERE {where}", (data,))
+    return data
+
+
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
 """What brings each version to the next."""
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from graphmem.errors import NotFound
 from graphmem.graph import Edge, Fact, Node, from_micros
 from graphmem.storage import journal, rows
-from graphmem.storage.connection import now_micros
 from graphmem.storage.rows import Row
+from graphmem.storage.values import now_micros
 
 PRESENT = (
     "e.retired_at IS NULL AND (e.valid_to IS NULL OR e.valid_to > :now) "
@@ -22,15 +22,18 @@ PRESENT = (
 """Facts that hold now."""
 
 AS_OF = (
-    "coalesce(e.valid_from, e.recorded_at) <= :at AND (e.valid_to IS NULL OR e.valid_to > :at) "
-    "AND (e.retired_at IS NULL OR (e.recorded_at <= :at AND e.retired_at > :at))"
+    "(e.valid_from <= :at OR (e.valid_from IS NULL AND e.entry <= :upto)) AND (e.valid_to IS NULL OR e.valid_to > :at) "
+    "AND (e.retired_at IS NULL OR (e.entry <= :upto AND e.retired_at > :at))"
 )
-"""Facts that held at a valid time, as known today; a retired fact counts only while it was believed."""
+"""Facts that held at a valid time, as known today; a retired fact counts only while it was believed.
+
+``:upto`` is the last entry recorded by then: entries are in the order of their times.
+"""
 
 _FACT = (
-    "SELECT e.id, s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, e.recorded_at "
+    "SELECT e.id, s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, j.at "
     "FROM edges e JOIN nodes s ON s.id = e.src JOIN relations r ON r.id = e.rel JOIN nodes d ON d.id = e.dst "
-    "LEFT JOIN sources o ON o.id = e.source"
+    "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
 )
 _NODE = f"SELECT {', '.join(rows.COLUMNS['nodes'])} FROM nodes"
 _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
@@ -40,6 +43,12 @@ def present_moment(raw: sqlite3.Connection) -> int:
     """Now, never before the newest journal entry: what was just closed is closed even if the clock lags."""
     last = raw.execute("SELECT max(at) FROM journal").fetchone()[0]
     return max(now_micros(), last or 0)
+
+
+def last_entry(raw: sqlite3.Connection, moment: int) -> int:
+    """The newest journal entry recorded by a moment, 0 before the first."""
+    found = raw.execute("SELECT id FROM journal WHERE at <= ? ORDER BY at DESC LIMIT 1", (moment,)).fetchone()
+    return found[0] if found else 0
 
 
 # ---------------------------------------------------------------- nodes
@@ -110,7 +119,7 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
     sql = f"{_EDGE} WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
     found = raw.execute(sql, (ns, json.dumps(ids))).fetchall()
     relations = dict(raw.execute("SELECT id, name FROM relations WHERE ns = ?", (ns,)).fetchall())
-    return {row[0]: _as_edge(row, relations, source_names(raw, row)) for row in found}
+    return {row[0]: _as_edge(row, relations, source_names(raw, row), recorded_at(raw, row)) for row in found}
 
 
 def source_names(raw: sqlite3.Connection, row: Row) -> str | None:
@@ -121,7 +130,13 @@ def source_names(raw: sqlite3.Connection, row: Row) -> str | None:
     return found
 
 
-def _as_edge(row: Row, relations: dict[int, str], source: str | None) -> Edge:
+def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
+    """When a fact was recorded, in microseconds."""
+    found = raw.execute("SELECT at FROM journal WHERE id = ?", (row[7],)).fetchone()
+    return found[0] if found else 0
+
+
+def _as_edge(row: Row, relations: dict[int, str], source: str | None, recorded_at: int) -> Edge:
     return Edge(
         id=row[0],
         src=row[2],
@@ -129,7 +144,7 @@ def _as_edge(row: Row, relations: dict[int, str], source: str | None) -> Edge:
         dst=row[4],
         valid_from=row[5],
         valid_to=row[6],
-        recorded_at=row[7],
+        recorded_at=recorded_at,
         retired_at=row[8],
         confidence=row[9],
         strength=row[10],
@@ -173,7 +188,7 @@ def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, 
     """The SQL condition on ``e`` for facts of a moment, and its values."""
     if as_of is None:
         return PRESENT, {"now": present_moment(raw)}
-    return AS_OF, {"at": as_of}
+    return AS_OF, {"at": as_of, "upto": last_entry(raw, as_of)}
 
 
 def find_facts(
@@ -218,25 +233,29 @@ def facts_known_at(
 ) -> list[Fact]:
     """Facts exactly as the memory held them at a recorded time, whatever was edited, undone or merged since."""
     past_nodes, past_edges = journal.held_at(raw, ns, known_at)
-    edges = {row[0]: row for row in raw.execute(f"{_EDGE} WHERE e.ns = ? AND e.recorded_at <= ?", (ns, known_at))}
+    edges = {
+        row[0]: row for row in raw.execute(f"{_EDGE} WHERE e.ns = ? AND e.entry <= ?", (ns, last_entry(raw, known_at)))
+    }
     edges = {key: row for key, row in (edges | past_edges).items() if row is not None}
     wanted = {2: subject, 3: relation, 4: object}
+    upto = 0 if as_of is None else last_entry(raw, as_of)
     kept = [
         row
         for _, row in sorted(edges.items())
         if all(value is None or row[column] == value for column, value in wanted.items())
-        and _holds(row, known_at, as_of)
+        and _holds(row, known_at, as_of, upto)
     ]
     return [_past_fact(raw, row, past_nodes) for row in kept[:limit]]
 
 
-def _holds(row: Row, known_at: int, as_of: int | None) -> bool:
+def _holds(row: Row, known_at: int, as_of: int | None, upto: int) -> bool:
     """The rules of ``PRESENT`` and ``AS_OF`` on a row image."""
-    start, end, recorded_at, retired_at = row[5], row[6], row[7], row[8]
+    start, end, entry, retired_at = row[5], row[6], row[7], row[8]
     if as_of is None:
         return retired_at is None and (end is None or end > known_at) and (start is None or start <= known_at)
-    believed = retired_at is None or recorded_at <= as_of < retired_at
-    return believed and (recorded_at if start is None else start) <= as_of and (end is None or end > as_of)
+    if retired_at is not None and not (entry <= upto and as_of < retired_at):
+        return False
+    return (entry <= upto if start is None else start <= as_of) and (end is None or end > as_of)
 
 
 def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | None]) -> Fact:
@@ -246,7 +265,10 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
 
     relation = raw.execute("SELECT name FROM relations WHERE id = ?", (row[3],)).fetchone()[0]
     return as_fact(
-        (row[0], name(row[2]), relation, name(row[4]), row[12], row[5], row[6], row[9], source_names(raw, row), row[7])
+        (
+            *(row[0], name(row[2]), relation, name(row[4]), row[12], row[5], row[6], row[9]),
+            *(source_names(raw, row), recorded_at(raw, row)),
+        )
     )
 
 

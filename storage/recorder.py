@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from graphmem.storage import rows
-from graphmem.storage.connection import now_micros
 from graphmem.storage.rows import Change, Row
+from graphmem.storage.values import now_micros
 
 _TEXT = "SELECT name, aliases, text FROM node_texts WHERE id = ?"
 _SEARCHED = (2, 5)
@@ -33,6 +33,7 @@ class Recorder:
         self.raw, self.ns = raw, ns
         last = raw.execute("SELECT max(at) FROM journal").fetchone()[0] or 0
         self.at: int = max(now_micros(), last + 1)
+        self.entry = next_id(raw, "next_entry")
         self.changes: list[Change] = []
         self.node_ids: dict[int, None] = {}
         self.edge_ids: dict[int, None] = {}
@@ -105,7 +106,7 @@ class Recorder:
     ) -> int:
         """Write the journal entry and return its id. The last write of the transaction."""
         self.index_names()
-        entry = next_id(self.raw, "next_entry")
+        entry = self.entry
         parts = [rows.pack(part) for part in _chunks(self.changes)] or [rows.pack(())]
         chain = chained(last_chain(self.raw), entry, self.at, action, note, parts, ranges or {})
         self.raw.execute(

@@ -18,11 +18,11 @@ from graphmem.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.graph import Edge, Edit, Fact, JournalEntry, Node, check_name, from_micros, normalise
 from graphmem.storage import bulk, journal, reading, search, snapshot
 from graphmem.storage import vectors as vector_rows
-from graphmem.storage.connection import MEMORY, Connection, now_micros
+from graphmem.storage.connection import MEMORY, Connection
 from graphmem.storage.edits import Editor
 from graphmem.storage.index import CSRIndex
 from graphmem.storage.recorder import Recorder
-from graphmem.storage.values import as_id, as_ids, check_text
+from graphmem.storage.values import as_id, as_ids, check_text, now_micros
 from graphmem.storage.views import Views, newest_entry, stamp
 
 

@@ -13,7 +13,6 @@ from typing import Any, TextIO
 
 from graphmem.errors import ImportRejected, InvalidValue
 from graphmem.storage.export import DUMPED, export
-from graphmem.storage.migrations import migrate
 from graphmem.storage.schema import SCHEMA_VERSION, statements
 
 __all__ = ["export", "load_jsonl"]
@@ -82,15 +81,13 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str], path: str) -> int:
     if broken:
         raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} hangs on {broken[2]} that are not in it")
     raw.execute("COMMIT")
-    if version < SCHEMA_VERSION:
-        migrate(raw, ":memory:", version)
     return count
 
 
 def _version(record: Any) -> int:
     version = record["schema"] if record.get("graphmem") == "dump" else 0
-    if not isinstance(version, int) or not 0 < version <= SCHEMA_VERSION:
-        raise ValueError(f"no head line of a dump with schema 1 to {SCHEMA_VERSION}")
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"no head line of a dump with schema {SCHEMA_VERSION}; another version's is read by its own")
     return version
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,11 @@ MAX_TEXT = 1 << 20
 """Longest text of a node or fact, in characters."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_micros() -> int:
+    """The clock, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
 
 
 def as_datetime(micros: int) -> datetime:

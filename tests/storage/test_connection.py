@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sqlite3
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
 from graphmem.errors import Busy, DiskFull, NewerSchema, NotAMemory, ReadOnly
-from graphmem.graph import AddEdge, AddNode
+from graphmem.graph import AddEdge, AddNode, to_micros
 from graphmem.storage import connection, migrations, schema
 from graphmem.storage.checks import check
 from graphmem.storage.sqlite import SQLiteStore
@@ -63,24 +65,34 @@ def test_a_newer_schema_is_refused(tmp_path):
         SQLiteStore.open(tmp_path / "m.db")
 
 
-def test_an_older_schema_is_copied_and_migrated(tmp_path):
-    path = tmp_path / "m.db"
-    with SQLiteStore.open(path) as store:
-        store.apply([AddEdge("Ada", "likes", "Tea")])
-    raw = sqlite3.connect(path)
-    raw.executescript(
-        "DROP INDEX edges_out; CREATE INDEX edges_out ON edges(src, rel); PRAGMA user_version = 1;"
-        "PRAGMA wal_checkpoint(TRUNCATE)"
-    )
-    raw.close()
+OLD = sorted((Path(__file__).parent / "data").glob("schema*.db.gz"))
+"""Files that earlier versions of the store wrote."""
+
+
+@pytest.mark.parametrize("old", OLD, ids=lambda path: path.name)
+def test_files_of_every_older_schema_are_copied_and_migrated(tmp_path, old):
+    path, version = tmp_path / "m.db", int(old.name[len("schema") : -len(".db.gz")])
+    path.write_bytes(gzip.decompress(old.read_bytes()))
     with pytest.raises(ReadOnly, match="migrate"):
         SQLiteStore.open(path, read_only=True)
     with SQLiteStore.open(path) as store:
-        assert [str(fact) for fact in store.facts()] == ["Ada | likes | Tea"]
-    copy = sqlite3.connect(migrations.copy_for(str(path), 1))
-    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
-    assert "dst" not in copy.execute("SELECT sql FROM sqlite_schema WHERE name = 'edges_out'").fetchone()[0]
-    assert check(path).ok
+        assert [str(fact) for fact in store.facts()] == ["x | r | y", "Ada | lives in | Surrey", "Ada | wrote | Notes"]
+        assert [str(fact) for fact in store.facts(as_of=to_micros("1820"))] == ["Ada | lives in | London"]
+        entries = store.journal()
+        assert [fact.recorded_at for fact in store.facts()] == [entries[-1].at, entries[-3].at, entries[-4].at]
+        told = [str(fact) for fact in store.facts(known_at=to_micros(entries[-2].at))]
+        assert told == ["x | r | y", "y | r | x", "Ada | lives in | London"]
+        store.undo()
+        store.undo(entries[-5].id)
+        assert store.resolve("Ada King").name == "Ada King"
+    raw = sqlite3.connect(migrations.copy_for(str(path), version))
+    assert raw.execute("PRAGMA user_version").fetchone() == (version,)
+    report = check(path)
+    assert report.ok, str(report)
+
+
+def test_there_is_a_file_of_every_older_schema():
+    assert [path.name for path in OLD] == [f"schema{version}.db.gz" for version in range(1, schema.SCHEMA_VERSION)]
 
 
 def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):

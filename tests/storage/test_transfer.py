@@ -17,6 +17,7 @@ from graphmem.storage.checks import check
 from graphmem.storage.export import DUMPED
 from graphmem.storage.ingest import ingest
 from graphmem.storage.merging import merge
+from graphmem.storage.schema import SCHEMA_VERSION
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.storage.transfer import export, load_jsonl
 
@@ -77,7 +78,7 @@ def test_a_dump_comes_back_equal_in_every_row(path, tmp_path):
         (lambda dump: dump[:5] + ['{"table": "nodes", "row": {"id); DROP TABLE nodes; --": 1}}'], 6),
         (lambda dump: dump[:5] + ["[]"], 6),
         (lambda dump: [], 1),
-        (lambda dump: [dump[0].replace("2", "99")] + dump[1:], 1),
+        (lambda dump: [dump[0].replace(str(SCHEMA_VERSION), "99")] + dump[1:], 1),
     ],
 )
 def test_a_damaged_dump_is_refused_whole(path, tmp_path, damage, line):
