@@ -26,6 +26,7 @@ from graphmem.tokens import FEATURES, NONE, START, START_AFTER_SPACE, MemoryToke
 
 _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
+_NULL_WIDTH = 32
 
 
 class TokenTable:
@@ -105,7 +106,7 @@ class MemoryAttention(nn.Module):
 
     def __init__(self, width: int, token_widths: tuple[int, int], config: FusionConfig) -> None:
         super().__init__()
-        self.heads = config.heads
+        self.heads, self.quiet = config.heads, config.quiet
         inner = config.match_width
         self.value_width = -(-width // self.heads) * self.heads
         self.match = nn.Linear(token_widths[0], inner, bias=False)
@@ -117,6 +118,8 @@ class MemoryAttention(nn.Module):
         self.value = nn.Linear(token_widths[1], self.value_width, bias=False)
         self.out = nn.Linear(self.value_width, width, bias=False)
         self.null = nn.Linear(width, self.heads)
+        self.null_hidden = nn.Linear(width, _NULL_WIDTH)
+        self.null_deep = nn.Linear(_NULL_WIDTH, self.heads, bias=False)
         self.null_answerable = nn.Parameter(torch.zeros(self.heads))
         self.sharpness = nn.Parameter(torch.full((self.heads,), _SHARPNESS))
         self.start_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
@@ -133,6 +136,8 @@ class MemoryAttention(nn.Module):
             nn.init.normal_(weight, std=0.01)
         nn.init.normal_(self.kind, std=0.1)
         nn.init.constant_(self.null.bias, 1.0)
+        nn.init.zeros_(self.null_deep.weight)
+        nn.init.zeros_(self.null_hidden.bias)
         for bias in (self.start_bias, self.inside_bias):
             nn.init.zeros_(bias)
             bias.data[:4] = torch.tensor([_TOP, _GAP, _RANK, _ACTIVATION])[:, None]
@@ -172,9 +177,9 @@ class MemoryAttention(nn.Module):
             _linear(self.query, state) + _linear(self.early, unit(context.early.float()).to(x.dtype))
         )  # B T H K
         logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
-        null = F.linear(state, self.null.weight.to(x.dtype)).float() + self.null.bias.float()  # B T H
-        null = null + answerable.view(-1, 1, 1) * self.null_answerable.float()
+        null = self._null(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()  # B T H
         weights = _softmax_beside(logits, null.transpose(1, 2).unsqueeze(-1))
+        weights = _above(weights, self.quiet) if self.quiet else weights
         read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
         return _linear(self.out, read), weights
 
@@ -182,6 +187,11 @@ class MemoryAttention(nn.Module):
         """x + tanh(g) * rms(x) * read; exactly x where nothing was read or the gate is closed."""
         scale = x.float().pow(2).mean(-1, keepdim=True).sqrt()  # B T 1
         return x + (torch.tanh(self.gate.float()) * scale * read.float()).to(x.dtype)
+
+    def _null(self, state: Tensor) -> Tensor:
+        """How much the state is against reading anything, per head: a line and a small network, float32 [B, T, H]."""
+        hidden = F.silu(_linear(self.null_hidden, state) + self.null_hidden.bias.to(state.dtype))
+        return (_linear(self.null, state) + _linear(self.null_deep, hidden)).float() + self.null.bias.float()
 
     def _matched(self, embedded: Tensor) -> Tensor:
         heads = _linear(self.match, embedded).unflatten(-1, (self.heads, -1))
@@ -201,6 +211,12 @@ def _softmax_beside(logits: Tensor, null: Tensor) -> Tensor:
     top = torch.maximum(logits.amax(-1, keepdim=True), null).detach()
     odds = torch.exp(logits - top)
     return odds / (odds.sum(-1, keepdim=True) + torch.exp(null - top))
+
+
+def _above(weights: Tensor, quiet: float) -> Tensor:
+    """Weights [B, H, T, M], scaled so that a position that puts less than ``quiet`` on the memory reads nothing."""
+    mass = weights.sum(-1, keepdim=True).mean(1, keepdim=True)  # B 1 T 1
+    return weights * (F.relu(mass - quiet) / ((1 - quiet) * mass.clamp_min(1e-9)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +267,19 @@ class Fusion(nn.Module):
         return {layer: float(torch.tanh(self[layer].gate.detach().float())) for layer in self.layers}
 
     def parameter_groups(self, rate: float, fast: float) -> list[dict[str, Any]]:
-        """For an optimizer: matrices at ``rate``; gates and biases ``fast`` times as quick, undecayed."""
-        slow = [p for n, p in self.named_parameters() if p.ndim == 2 and not n.endswith("_bias")]
-        kept = {id(p) for p in slow}
-        quick = [p for p in self.parameters() if id(p) not in kept]
-        return [{"params": slow, "lr": rate}, {"params": quick, "lr": rate * fast, "weight_decay": 0.0}]
+        """For an optimizer: matrices at ``rate``, biases ``fast`` times as quick, gates and null slots between the two.
+
+        A gate as quick as the biases closes before the null slot has learnt when not to read, and stays closed.
+        """
+        groups: dict[float, list[nn.Parameter]] = {1.0: [], fast**0.5: [], fast: []}
+        for name, parameter in self.named_parameters():
+            between = name.endswith("gate") or (".null" in name and parameter.ndim == 2)
+            slow = parameter.ndim == 2 and not name.endswith("_bias")
+            groups[fast**0.5 if between else 1.0 if slow else fast].append(parameter)
+        return [
+            {"params": chosen, "lr": rate * factor, **({} if factor == 1.0 else {"weight_decay": 0.0})}
+            for factor, chosen in groups.items()
+        ]
 
 
 def default_layers(depth: int) -> tuple[int, ...]:

@@ -31,9 +31,10 @@ class FusionTraining:
         batch: texts a step that are taught.
         held: texts a step on which the base's own predictions are held (KL).
         held_positions: most positions of such a text that are compared.
-        rate: learning rate of matrices; gates, biases and null slots learn ``fast`` times as quick.
+        rate: learning rate of matrices; gates, biases learn ``fast`` times as quick.
         held_weight: of the KL in the sum of the losses.
         gate: where tanh's argument starts in every layer; 0 is closed.
+        ramp: share of the steps in which the weight of the KL rises to its own, so that copying is learnt first.
         refusals: share of taught and held texts that are offered the refusal beside their candidates.
     """
 
@@ -44,7 +45,8 @@ class FusionTraining:
     rate: float = 1e-3
     fast: float = 20.0
     held_weight: float = 3.0
-    gate: float = 0.2
+    gate: float = 0.4
+    ramp: float = 0.2
     refusals: float = 0.35
 
     def __post_init__(self) -> None:
@@ -245,7 +247,8 @@ class FusionTrainer:
         answer, exact = self._answer_loss([rng.choice(group) for group in groups], rng)
         parts = {"answer": answer}
         if self.held and self.config.held:
-            parts["held"] = self.config.held_weight * self._held_loss(rng.choices(self.held, k=self.config.held), rng)
+            rise = min(1.0, 0.1 + step / max(1.0, self.config.ramp * self.config.loop.steps))
+            parts["held"] = rise * self.config.held_weight * self._held_loss(rng.choices(self.held, k=self.config.held), rng)
         return parts, {"exact": exact}
 
     def _session(self, batch: Sequence[Example], rng: Random) -> Session:
