@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from graphmem.storage import vectors as vector_rows
 from graphmem.storage.connection import MEMORY, Connection
 from graphmem.storage.edits import EDGE, Editor
 from graphmem.storage.recorder import Recorder, next_id
+from graphmem.storage.rows import insert_many
 from graphmem.storage.schema import EDGE_INDEXES, NODE_INDEXES
 
 CHUNK = 8_192
@@ -214,10 +215,22 @@ def _write_nodes(
     first = next_id(raw, "next_node", len(new))
     ids[new] = np.arange(first, first + len(new))
     last = first + len(new) - 1
-    ns, at = recorder.ns, recorder.at
-    rows = ((first + rank, ns, names.shown[place], norms[place], at) for rank, place in enumerate(new.tolist()))
+    places = new.tolist()
     with rebuilt(raw, "nodes", NODE_INDEXES, len(new)):
-        raw.executemany("INSERT INTO nodes(id, ns, name, norm, created_at) VALUES (?, ?, ?, ?, ?)", rows)
+        for start in range(0, len(new), CHUNK):
+            part = places[start : start + CHUNK]
+            rows = zip(
+                range(first + start, first + start + len(part)),
+                map(names.shown.__getitem__, part),
+                map(norms.__getitem__, part),
+                strict=True,
+            )
+            insert_many(
+                raw,
+                "INSERT INTO nodes(id, name, norm, ns, created_at)",
+                f"(?, ?, ?, {int(recorder.ns)}, {int(recorder.at)})",
+                list(chain.from_iterable(rows)),
+            )
     raw.execute(
         "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, '', '' FROM nodes WHERE id BETWEEN ? AND ?",
         (first, last),
@@ -281,19 +294,20 @@ def _insert_edges(
     dst: np.ndarray,
     count: np.ndarray,
 ) -> None:
-    columns = [src, relation, dst]
+    columns = [np.arange(first, first + len(src)), src, relation, dst]
     fields = "id, src, rel, dst"
     if (count > 1).any():
         columns.append(count)
         fields += ", strength"
-    sql = (
-        f"INSERT INTO edges({fields}, ns, entry, source) VALUES ({', '.join('?' * (len(columns) + 1))}, "
-        f"{int(recorder.ns)}, {int(recorder.entry)}, {'NULL' if source is None else int(source)})"
-    )
+    constants = f"{int(recorder.ns)}, {int(recorder.entry)}, {'NULL' if source is None else int(source)}"
+    table = np.stack(columns, axis=1)  # [F, columns]
     for start in range(0, len(src), CHUNK):
-        part = slice(start, start + CHUNK)
-        ids = range(first + start, first + start + len(src[part]))
-        raw.executemany(sql, zip(ids, *(column[part].tolist() for column in columns), strict=True))
+        insert_many(
+            raw,
+            f"INSERT INTO edges({fields}, ns, entry, source)",
+            f"({'?, ' * len(columns)}{constants})",
+            table[start : start + CHUNK].ravel().tolist(),
+        )
 
 
 @contextmanager

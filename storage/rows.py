@@ -19,6 +19,9 @@ PART_ROWS = 4096
 
 COMPRESS_FROM = 600
 
+MANY = 128
+"""Rows in one statement of ``insert_many``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -74,6 +77,22 @@ def put(raw: sqlite3.Connection, table: str, before: Row | None, after: Row | No
         raw.execute(SQL[table]["delete"], key_of(table, before))
     else:
         raw.execute(SQL[table]["update"], after + key_of(table, before))
+
+
+def insert_many(raw: sqlite3.Connection, head: str, row: str, values: Sequence[Any]) -> None:
+    """Insert many rows, ``MANY`` a statement, which takes half the time of one by one. Writes.
+
+    Args:
+        head: ``INSERT INTO table(columns)``.
+        row: one row's values with its question marks in parentheses.
+        values: those of all rows, one row after the other.
+    """
+    width = row.count("?")
+    step = MANY * width
+    whole = len(values) // step * step
+    many = f"{head} VALUES {', '.join([row] * MANY)}"
+    raw.executemany(many, (values[at : at + step] for at in range(0, whole, step)))
+    raw.executemany(f"{head} VALUES {row}", (values[at : at + width] for at in range(whole, len(values), width)))
 
 
 def changed(table: str, row: Row, **values: Any) -> Row:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
 from graphmem.errors import EncoderMismatch, InvalidValue, InvalidVector
+from graphmem.storage.rows import insert_many
 
 BLOCK = 4096
 """Vectors that are converted at a time."""
@@ -61,10 +63,15 @@ def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
 def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, fingerprint: str) -> None:
     """Store checked vectors, replacing older ones of the same nodes. Writes; call it inside a transaction."""
     encoder = encoder_id(raw, fingerprint, vectors.shape[1])
-    raw.executemany(
-        "INSERT OR REPLACE INTO vectors(node, encoder, data) VALUES (?, ?, ?)",
-        ((node, encoder, blob) for node, blob in zip(ids, blobs(vectors), strict=True)),
-    )
+    for start in range(0, len(ids), BLOCK):
+        part = ids[start : start + BLOCK]
+        pairs = zip(part, blobs(vectors[start : start + BLOCK]), strict=True)
+        insert_many(
+            raw,
+            "INSERT OR REPLACE INTO vectors(node, data, encoder)",
+            f"(?, ?, {encoder})",
+            list(chain.from_iterable(pairs)),
+        )
     raw.execute("INSERT INTO meta(key, value) VALUES ('vectors', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1")
 
 
