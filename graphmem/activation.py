@@ -12,6 +12,7 @@ among all arcs: personalised PageRank.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,6 +26,14 @@ MARGIN = 16.0
 
 DETOUR = 0.5
 """What reaches a node only through the seed itself counts this much: ``films by the director of X`` may mean X too."""
+
+
+ASKED = 12
+SURE = 0.9
+"""Where the best path has this share of the best ``ASKED``, no second opinion is asked for."""
+
+Opinion = Callable[[list[tuple[int, ...]]], np.ndarray]
+"""Scores, in nats, of relation paths given as arc codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ class Activated:
 
 def spread(
     index: GraphIndex, roots: list[np.ndarray], weights: np.ndarray, steps: np.ndarray, lengths: np.ndarray,
-    budget: Budget | None = None,
+    budget: Budget | None = None, opinion: Opinion | None = None,
 ) -> Activated:  # fmt: skip
     """Let activation spread through learned gates.
 
@@ -117,12 +126,13 @@ def spread(
         steps: float [hops, A], gate of every arc code at every hop, in nats.
         lengths: float [hops + 1], score of every path length, in nats; of length 0, that nothing here answers.
         budget: bounds.
+        opinion: asked about the best few paths where none of them stands out; what it says, in nats, is added.
     """
     walk = Walk(index, roots, weights, steps, lengths, budget or Budget())
     for hop in range(len(steps)):
         if not walk.advance(hop):
             break
-    return walk.finish()
+    return walk.finish(opinion)
 
 
 class Walk:
@@ -224,9 +234,11 @@ class Walk:
         self.root_of.append(self.root_of[-1][parents])
         self.walks.append(count.astype(np.float64))
 
-    def finish(self) -> Activated:
+    def finish(self, opinion: Opinion | None = None) -> Activated:
         """Turn path scores into probabilities and sum them over the paths that reach each node."""
         totals = [scores + self.lengths[hop] for hop, scores in enumerate(self.scores) if hop]
+        if opinion is not None and totals:
+            self._listen(opinion, totals)
         every = np.concatenate([*totals, [self.lengths[0]]])
         every = np.exp(every - every.max())
         every /= every.sum()
@@ -240,6 +252,20 @@ class Walk:
         if not len(answers):
             return self._nothing()
         return self._ranked(answers, mass[answers], depth[answers], entry[answers], chances, float(every[-1]))
+
+    def _listen(self, opinion: Opinion, totals: list[np.ndarray]) -> None:
+        """Add the opinion on the best paths, centred so that what is not asked about keeps its place."""
+        flat = np.concatenate(totals)
+        best = np.argsort(-flat, kind="stable")[:ASKED]
+        chance = np.exp(flat[best] - flat[best[0]])
+        if chance[0] > SURE * chance.sum():
+            return
+        layer = np.repeat(np.arange(1, len(totals) + 1), [len(total) for total in totals])[best]
+        first = np.cumsum([0, *(len(total) for total in totals)])
+        places = best - first[layer - 1]
+        said = opinion([self.codes_of(int(at), int(place)) for at, place in zip(layer, places, strict=True)])
+        for at, place, nats in zip(layer, places, said - said.max(), strict=True):
+            totals[at - 1][place] += nats
 
     def _ranked(
         self, rows: np.ndarray, mass: np.ndarray, depth: np.ndarray, entry: np.ndarray, chances: list[np.ndarray],

@@ -27,12 +27,12 @@ class GateConfig:
     Attributes:
         dim: K, the text encoder's width.
         hops: most arcs between a seed and an answer.
-        hidden: width of the layer that judges lengths.
+        hidden: width of the layers that judge lengths.
     """
 
     dim: int = 384
     hops: int = 3
-    hidden: int = 128
+    hidden: int = 48
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -53,8 +53,9 @@ class Gates(nn.Module):
         self.ask = nn.ModuleList(nn.Linear(dim, dim) for _ in range(hops))
         self.relation = nn.Linear(dim, dim, bias=False)
         self.direction = nn.ModuleList(nn.Linear(dim, dim) for _ in range(2))
+        self.count = nn.Sequential(nn.Linear(dim, config.hidden), nn.GELU())  # of each word: does it ask for a step?
         self.length = nn.Sequential(
-            nn.Linear(dim * (hops + 1), config.hidden), nn.GELU(), nn.Linear(config.hidden, hops + 1)
+            nn.Linear(config.hidden, config.hidden), nn.GELU(), nn.Linear(config.hidden, hops + 1)
         )
         self.sharpness = nn.Parameter(torch.full((hops,), 2.0))  # log of the scale of cosines with what was read
         self.word_sharpness = nn.Parameter(torch.tensor(2.0))  # and with single words
@@ -127,7 +128,10 @@ class Gates(nn.Module):
         words = torch.exp(scale * (values @ relations.T - 1))  # [B, T, A], at most 1
         single = scale + (looked.exp() @ words + 1e-20).log()  # [B, hops, A]: the attended words, the most alike first
         steps = self.sharpness.exp()[:, None] * (read @ relations.T) + single
-        return steps, self.length(torch.cat([question[:, None], read], 1).flatten(1))
+        counted = (self.count(self.norm(tokens)) * mask[..., None]).sum(
+            1
+        ) / 4  # [B, hidden], summed: two words, two steps
+        return steps, self.length(counted)
 
 
 def path_scores(steps: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:

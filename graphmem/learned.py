@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.activation import Activated, spread
+from graphmem.activation import Activated, Opinion, spread
 from graphmem.encoder import TextCache, arc_texts
 from graphmem.errors import WeightsMismatch
 from graphmem.graph import Subgraph, TextEncoder
 from graphmem.rankers import Ranked, Search
 
 SHIPPED = Path(__file__).parent / "weights" / "retriever.safetensors"
+WORDING = 40.0
+"""Nats for a whole point of likeness between a question and the wording of a path; chosen on development relations."""
 FORMAT = "graphmem-retriever-1"
 
 
@@ -75,6 +77,16 @@ class QuestionReader:
             steps, lengths = self.gates(question, tokens, mask, relations)
         return Read(steps[0].numpy(), lengths[0].numpy(), question[0], relations)
 
+    def opinion(self, read: Read, names: Sequence[str]) -> Opinion:
+        """How like the question the text of whole paths is: what still works where relations are new to the gates."""
+        question, texts = read.question.numpy(), arc_texts(names)
+
+        def scores(paths: list[tuple[int, ...]]) -> np.ndarray:
+            worded = [" of ".join(texts[code] for code in reversed(path)) for path in paths]
+            return WORDING * (self._vectors(worded) @ question).astype(np.float64)
+
+        return scores
+
 
 def encode_question(encoder: Any, asked: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vector [1, K], token states [1, T, K] and mask [1, T] of a question; one pass where the encoder can."""
@@ -98,7 +110,8 @@ class Activation:
             return None
         roots, weights = roots_of(search)
         read = self.reader.read(seeds.asked, index.relations)
-        found = spread(index, roots, weights, read.steps, read.lengths, search.budget)
+        opinion = self.reader.opinion(read, index.relations)
+        found = spread(index, roots, weights, read.steps, read.lengths, search.budget, opinion)
         return (read, found) if len(found.nodes) else None
 
     def rank(self, search: Search) -> Ranked:
