@@ -18,6 +18,7 @@ from graphmem.errors import InvalidValue
 from graphmem.gnn import RelevanceGNN
 from graphmem.graph import normalise
 from graphmem.learned import QuestionReader, gnn_inputs
+from graphmem.splits import Split
 from graphmem.training.retrieval_data import MARK
 from graphmem.wikimovies import load_facts, load_questions
 from graphmem.worlds import World, split_relations
@@ -62,28 +63,31 @@ def make_case(
     """Activate from a topic; None where activation reaches no answer, or nothing but answers."""
     root = np.asarray([index.ids[normalise(topic)]], np.int64)
     question = reader.read(asked, index.relations)
-    found = spread(index, [root], np.ones(1), question.steps, question.lengths, Budget(nodes=config.nodes))
+    opinion = reader.opinion(question, index.relations)
+    found = spread(index, [root], np.ones(1), question.steps, question.lengths, Budget(nodes=config.nodes), opinion)
     right = {index.ids[normalise(answer)] for answer in answers if normalise(answer) in index.ids}
     if not len(found.nodes):
         return None
-    inputs = gnn_inputs(reader, question, found, index, root)
+    inputs = tuple(tensor.clone() for tensor in gnn_inputs(reader, question, found, index, root))
     mask = torch.zeros(len(inputs[0]), dtype=torch.bool)
     mask[: len(found.nodes)] = torch.from_numpy(np.isin(found.nodes, list(right)))
     return Case(inputs, mask) if mask.any() and not mask.all() else None
 
 
-def wikimovies_cases(reader: QuestionReader, count: int, config: GNNTraining) -> list[Case]:
-    """Training questions over the whole WikiMovies graph."""
+def wikimovies_cases(reader: QuestionReader, count: int, config: GNNTraining, split: Split = "train") -> list[Case]:
+    """Questions about topics of the split, over the whole WikiMovies graph."""
     index = ArrayIndex(load_facts())
-    questions = Random(config.seed).sample(load_questions("train"), count)
+    questions = Random(config.seed).sample(load_questions(split), count)
     cases = (make_case(reader, index, q.question.replace(q.topic, MARK), q.topic, q.answers, config) for q in questions)
     return [case for case in cases if case is not None]
 
 
-def world_cases(reader: QuestionReader, worlds: int, each: int, config: GNNTraining) -> list[Case]:
-    """Questions over random worlds of training relations."""
+def world_cases(
+    reader: QuestionReader, worlds: int, each: int, config: GNNTraining, split: Split = "train"
+) -> list[Case]:
+    """Questions over random worlds of the split's relations."""
     rng, cases = Random(config.seed), []
-    pool = split_relations("train")
+    pool = split_relations(split)
     for _ in range(worlds):
         relations = rng.sample(pool, min(rng.randint(12, 60), len(pool)))
         world = World.sample(rng.randrange(2**31), relations=relations, entities=300)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from graphmem.errors import InvalidValue
+from graphmem.gates import Gates
+from graphmem.gnn import GNNConfig, RelevanceGNN
+from graphmem.training.retrieval import (
+    ArcTable,
+    GateTrainer,
+    GateTraining,
+    QuestionBank,
+    losses,
+    main,
+    pack,
+    path_accuracy,
+)
+from graphmem.training.retrieval_data import (
+    Adjacency,
+    Example,
+    PlainGraph,
+    Texts,
+    make_example,
+    plain_examples,
+    without_gold,
+    world_examples,
+)
+from graphmem.training.retrieval_gnn import Case, GNNTraining, hits_at_one, listwise, train_gnn
+
+
+@pytest.fixture(scope="module")
+def material(encoder: Any) -> tuple[list[Example], QuestionBank, ArcTable]:
+    texts = Texts()
+    examples = world_examples(texts, "train", Random(0), worlds=3, questions=20)
+    return examples, QuestionBank(encoder, [e.asked for e in examples]), ArcTable(encoder, texts.names)
+
+
+def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_path: Path) -> None:
+    examples, bank, arcs = material
+    config = GateTraining(steps=40, batch=8, rate=3e-3, token_dropout=0.1)
+    torch.manual_seed(0)
+    start = Gates().state_dict()
+    one, other = Gates(), Gates()
+    for gates in (one, other):
+        gates.load_state_dict(start)
+    whole = GateTrainer(one, bank, arcs, config).run([examples])
+    assert np.mean(whole[-10:]) < 0.6 * np.mean(whole[:10])
+    assert path_accuracy(one, examples, bank, arcs)[:, 0].mean() > 0.5
+
+    first = GateTrainer(other, bank, arcs, config)
+    from graphmem.training.retrieval import draw
+
+    first.gates.train()
+    for _ in range(20):
+        first.advance(draw([examples], config, first.rng))
+    first.save(tmp_path / "c")
+    again = Gates()
+    assert GateTrainer(again, bank, arcs, config).run([examples], tmp_path / "c") == pytest.approx(whole)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
+    with pytest.raises(InvalidValue, match="other settings|was made with"):
+        GateTrainer(Gates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
+
+
+def test_only_what_is_named_is_trained(material: Any) -> None:
+    examples, bank, arcs = material
+    torch.manual_seed(0)
+    gates = Gates()
+    before = {name: value.clone() for name, value in gates.state_dict().items()}
+    GateTrainer(gates, bank, arcs, GateTraining(steps=2, batch=4), only=("length", "count")).run([examples])
+    changed = {name.split(".")[0] for name, value in gates.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"length", "count"}
+
+
+def test_the_right_path_has_no_loss_when_it_scores_far_above() -> None:
+    example = make_example("q", [(0,), (0, 2), (1,)], {(0, 2)})
+    batch = pack([example])
+    steps = torch.full((1, 3, 3), -30.0)
+    steps[0, 0, 0], steps[0, 1, 2] = 30, 30
+    lengths = torch.tensor([[-99.0, -30, 30, -30]])
+    whole, local = losses(steps, lengths, batch)
+    assert whole < 1e-4 and local < 1e-4
+    wrong, _ = losses(-steps, lengths, batch)
+    assert wrong > 10
+
+
+def test_the_answer_of_an_emptied_question_is_no_path() -> None:
+    example = make_example("q", [(0,), (0, 2), (1,), (1, 2)], {(0, 2)})
+    for seed in range(5):
+        left = without_gold(example, Random(seed))
+        assert not left.gold.any() and [1, 2, -1] in left.paths.tolist() and [0, 2, -1] not in left.paths.tolist()
+        assert pack([left]).gold[0].tolist() == [False] * len(left.paths) + [True]
+
+
+def test_walks_leave_the_topic_out_of_their_ends_only() -> None:
+    graph = Adjacency([("a", "likes", "b"), ("c", "likes", "b"), ("a", "owns", "d")])
+    likes, liked, owns = 0, 1, 2
+    assert graph.walk("a", (likes, liked)) == {"c"} and graph.walk("a", (likes, liked, owns)) == {"d"}
+    assert (likes, liked, owns) in graph.paths("a", Random(0))
+    assert all(graph.walk("a", path) for path in graph.paths("a", Random(0)))
+
+
+def test_questions_over_plain_graphs_ask_for_their_gold_paths() -> None:
+    facts = [("x", "has_part", "y"), ("y", "made_of", "z"), ("w", "has_part", "y")]
+    named = {"has_part": ["has part"], "made_of": ["made of"]}
+    graph = PlainGraph(facts, named, {"has_part": "part", "made_of": "material"})
+    texts = Texts()
+    for example in plain_examples(texts, graph, Random(0), questions=20):
+        gold = example.paths[example.gold]
+        assert len(gold) and "it" in example.asked
+        for code in gold[0][gold[0] >= 0]:
+            assert {"has part": "part", "made of": "material"}[texts.names[code // 2]] in example.asked
+
+
+def test_listwise_asks_every_answer_to_beat_the_rest() -> None:
+    answers = torch.tensor([True, False, True])
+    assert listwise(torch.tensor([9.0, 0.0, 9.0]), answers) < 1e-3
+    assert listwise(torch.tensor([9.0, 0.0, -9.0]), answers) > 4
+
+
+def test_the_gnn_learns_to_break_ties() -> None:
+    torch.manual_seed(0)
+    cases = []
+    for seed in range(40):  # two nodes of equal activation; the one that more walks reach is right
+        features = torch.zeros(2, 10)
+        features[seed % 2, 5] = 2.0
+        empty = torch.zeros(2, 0, dtype=torch.long)
+        inputs = (features, torch.randn(16), torch.randn(2, 16), empty, empty[0], torch.zeros(3, 2))
+        cases.append(Case(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
+    gnn = RelevanceGNN(GNNConfig(dim=16, width=8))
+    train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2))
+    assert hits_at_one(gnn, cases) == (0.5, 1.0)
+
+
+@pytest.mark.slow
+def test_the_command_writes_weights_that_load(tmp_path: Path, capsys: Any) -> None:
+    from graphmem.learned import load_weights
+
+    main(["--out", str(tmp_path / "w.safetensors"), "--steps", "4", "--each", "1", "--worlds", "2", "--cases", "40"])
+    assert set(load_weights(tmp_path / "w.safetensors")) == {"gates", "gnn"}
+    assert "subgraphs" in capsys.readouterr().out
