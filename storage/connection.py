@@ -91,6 +91,7 @@ class Connection:
         if self._pid == os.getpid():
             with suppress(sqlite3.Error):
                 if not self.read_only:
+                    self._raw.execute("PRAGMA busy_timeout = 0")
                     self._raw.execute("PRAGMA optimize")
             self._raw.close()
         self._raw = None

@@ -27,6 +27,7 @@ def _from_2(raw: sqlite3.Connection) -> None:
     for name, statement in EDGE_INDEXES.items():
         raw.execute(f"DROP INDEX IF EXISTS {name}")
         raw.execute(statement)
+    raw.execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('identity', lower(hex(randomblob(16))))")
     chain = b""
     for number, at, action, note in raw.execute("SELECT id, at, action, note FROM journal ORDER BY id").fetchall():
         parts = [_renamed(raw, table, where, entries) for table, where in _places(raw, number)]

@@ -56,6 +56,8 @@ def search_edges(raw: sqlite3.Connection, ns: int, query: str, limit: int) -> li
     scores = _by_text(raw, ns, match, limit)
     for edge, score in _by_names(raw, ns, query):
         scores[edge] = max(score, scores.get(edge, 0.0))
+    if not scores:
+        scores = _by_relation(raw, ns, query, limit)
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
@@ -83,3 +85,20 @@ def _by_names(raw: sqlite3.Connection, ns: int, query: str) -> Iterable[tuple[in
                 named = set(_WORD.findall(relation))
                 share = len(named & asked) / max(len(named), 1)
                 yield edge, (score + seeds.get(far, 0.0) * (far != node)) * (1.0 + share) / 2
+
+
+def _by_relation(raw: sqlite3.Connection, ns: int, query: str, limit: int) -> dict[int, float]:
+    """Facts of the relation that shares most words with the query: the last resort, when no name does."""
+    asked = set(words(query))
+    shares: dict[int, float] = {}
+    for relation, norm in raw.execute("SELECT id, norm FROM relations WHERE ns = ?", (ns,)):
+        named = set(_WORD.findall(norm))
+        if named & asked:
+            shares[relation] = len(named & asked) / len(named | asked)
+    if not shares:
+        return {}
+    best = max(shares, key=lambda relation: shares[relation])
+    condition, values = visible(raw, None)
+    sql = f"SELECT e.id FROM edges e WHERE e.ns = :ns AND e.rel = :rel AND {condition} ORDER BY e.id LIMIT :limit"
+    found = raw.execute(sql, values | {"ns": ns, "rel": best, "limit": limit})
+    return {edge: shares[best] for (edge,) in found}

@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from graphmem.storage.index import CSRIndex, Packed
 MAGIC = b"GRAPHMEMSNAP1\n"
 ALIGN = 64
 LAYOUT = 1
+STALE_SECONDS = 3600
 ARRAYS = ("indptr", "target", "code", "edge")
 
 
@@ -111,6 +113,7 @@ def write(
         head |= {"fingerprint": vectors[0], "revision": vectors[1]}
         arrays |= {"vector_ids": vectors[2], "vectors": vectors[3]}
     target = path_for(memory, stamp.ns)
+    _sweep(target)
     handle, temporary = tempfile.mkstemp(prefix=target.name + ".", suffix=".new", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -123,6 +126,14 @@ def write(
             os.unlink(temporary)
         raise
     return target
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers left behind."""
+    for left in target.parent.glob(f"{target.name}.*.new"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink()
 
 
 def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:

@@ -6,10 +6,8 @@ in ``recorder`` and ``journal``, how they are read in ``reading``, ``search``, `
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -18,68 +16,16 @@ from graphmem.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.graph import Edge, Edit, Fact, JournalEntry, Node, check_name, from_micros, normalise
 from graphmem.storage import bulk, journal, reading, search, snapshot
 from graphmem.storage import vectors as vector_rows
-from graphmem.storage.connection import MEMORY, Connection
+from graphmem.storage.base import OpenMemory
 from graphmem.storage.edits import Editor
 from graphmem.storage.index import CSRIndex
 from graphmem.storage.recorder import Recorder
 from graphmem.storage.values import as_id, as_ids, check_text, now_micros
-from graphmem.storage.views import Views, newest_entry, stamp
+from graphmem.storage.views import newest_entry
 
 
-class SQLiteStore:
+class SQLiteStore(OpenMemory):
     """A durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block."""
-
-    def __init__(self, connection: Connection, namespace: str) -> None:
-        self.connection = connection
-        self.path = connection.path
-        self.namespace = check_name(namespace, "namespace")
-        self._ns = self._find_namespace()
-        self._views = Views(self._ns, None if self.path == MEMORY else self.path)
-
-    @classmethod
-    def open(cls, path: str | os.PathLike[str], *, namespace: str = "default", read_only: bool = False) -> SQLiteStore:
-        """Open a memory file, made when it does not exist; ``:memory:`` lives as long as the store.
-
-        Args:
-            path: the file.
-            namespace: which of the isolated memories in the file.
-            read_only: never write; also opens files and folders that cannot be written.
-
-        Raises:
-            NotAMemory: a directory, or a file that graphmem did not make.
-            NewerSchema: written by a later graphmem.
-            ReadOnly: the file or its folder cannot be written.
-        """
-        connection = Connection(os.fspath(path), read_only=read_only)
-        try:
-            return cls(connection, namespace)
-        except BaseException:
-            connection.close()
-            raise
-
-    def _find_namespace(self) -> int:
-        sql = "SELECT id FROM namespaces WHERE name = ?"
-        row = self.connection.one(sql, (self.namespace,))
-        if row is None and not self.connection.read_only:
-            with self.connection.writing() as raw:
-                raw.execute("INSERT OR IGNORE INTO namespaces(name) VALUES (?)", (self.namespace,))
-                row = raw.execute(sql, (self.namespace,)).fetchone()
-        return int(row[0]) if row else 0
-
-    def __enter__(self) -> SQLiteStore:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"SQLiteStore({self.path!r}, namespace={self.namespace!r})"
-
-    def close(self) -> None:
-        """Close the file. A second call does nothing."""
-        self.connection.close()
 
     # ---------------------------------------------------------------- writing
 
@@ -327,26 +273,9 @@ class SQLiteStore:
     def index(self, as_of: int | None = None) -> CSRIndex:
         """The packed adjacency of the present, or of a valid time in microseconds; kept fresh, cheap to call."""
         with self.connection.reading() as raw:
-            return self._views.get(raw, as_of)
-
-    def snapshot(self, fingerprint: str | None = None) -> str | None:
-        """Write the packed snapshot beside the file, so that the next open is quick. None for ``:memory:``.
-
-        Args:
-            fingerprint: pack the vectors of this encoder too.
-        """
-        if self._views.path is None:
-            return None
-        with self.connection.writing() as raw:
-            self._views.get(raw, None)
-            view = self._views.repacked()
-            marked = stamp(raw, self._ns, view)
-            vectors = snapshot.packed_vectors(raw, self._ns, fingerprint) if fingerprint else None
-        return str(snapshot.write(self.path, marked, view.index, vectors))
-
-    def drop_snapshot(self) -> None:
-        """Delete the snapshot; it is made again by ``snapshot``."""
-        snapshot.drop(self.path, self._ns)
+            index = self._views.get(raw, as_of)
+        self._pack_in_background()
+        return index
 
     # ---------------------------------------------------------------- reading the journal
 

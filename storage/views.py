@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,9 @@ PAST_VIEWS = 4
 
 PATCH_ENTRIES = 4096
 """Journal entries that a view is patched over; beyond, it is built anew."""
+
+PACK_ARCS = 400_000
+"""Arcs from which a view that had to be built from the tables is kept as a snapshot."""
 
 ROWS = 65_536
 
@@ -39,6 +41,7 @@ class Views:
     ns: int
     path: str | None = None
     present: View | None = None
+    built: bool = False
     past: OrderedDict[int, View] = field(default_factory=OrderedDict)
 
     def get(self, raw: sqlite3.Connection, as_of: int | None) -> CSRIndex:
@@ -58,15 +61,21 @@ class Views:
     def _fresh(self, raw: sqlite3.Connection, entry: int) -> View:
         now = present_moment(raw)
         view = self.present or self._mapped(raw)
-        if view is None or (view.expires is not None and view.expires <= now):
-            return build(raw, self.ns, None)
-        if chain_at(raw, view.entry) != view.chain:  # the file was restored from a backup
-            return build(raw, self.ns, None)
-        if view.entry == entry:
-            return view
-        if not 0 < entry - view.entry <= PATCH_ENTRIES:
-            return build(raw, self.ns, None)
-        return patch(raw, self.ns, view, entry) or build(raw, self.ns, None)
+        expired = view is None or (view.expires is not None and view.expires <= now)
+        if view is not None and not expired and chain_at(raw, view.entry) == view.chain:  # else: a restored backup
+            if view.entry == entry:
+                return view
+            patched = patch(raw, self.ns, view, entry) if 0 < entry - view.entry <= PATCH_ENTRIES else None
+            if patched is not None:
+                return patched
+        self.built = True
+        return build(raw, self.ns, None)
+
+    def worth_packing(self) -> View | None:
+        """The present view, once, when it was built from the tables and is large; else None."""
+        built, self.built = self.built, False
+        large = self.present is not None and len(self.present.index.packed.edge) >= PACK_ARCS
+        return self.present if built and large and self.path is not None else None
 
     def repacked(self) -> View:
         """The present view with its overlay packed away. Call ``get`` first."""
@@ -95,9 +104,7 @@ def chain_at(raw: sqlite3.Connection, entry: int) -> bytes:
 
 
 def stamp(raw: sqlite3.Connection, ns: int, view: View) -> snapshot.Stamp:
-    """What a present view is true to. Writes the memory's identity the first time; call it inside a transaction."""
-    if snapshot.identity(raw) is None:
-        raw.execute("INSERT INTO meta(key, value) VALUES ('identity', ?)", (secrets.token_hex(16),))
+    """What a present view is true to."""
     return snapshot.Stamp(snapshot.identity(raw) or "", ns, view.entry, view.chain.hex(), view.expires)
 
 

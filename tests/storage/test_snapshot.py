@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
+from graphmem.errors import ReadOnly
 from graphmem.graph import AddEdge, Retire
 from graphmem.storage import snapshot, views
 from graphmem.storage.sqlite import SQLiteStore
@@ -113,3 +116,29 @@ def test_facts_that_expire_leave_the_view(path, monkeypatch):
         assert len(arcs(store, 1)) == 2
         monkeypatch.setattr("graphmem.storage.reading.now_micros", lambda: 32_500_000_000_000_000)
         assert [code for _, code, _ in arcs(store, 1)] == [0, 6]
+
+
+def test_a_large_view_that_had_to_be_built_is_packed_in_the_background(path, monkeypatch):
+    monkeypatch.setattr(views, "PACK_ARCS", 2)
+    file = snapshot.path_for(path, 1)
+    with SQLiteStore.open(path) as store:
+        store.drop_snapshot()
+        left = file.with_name(file.name + ".killed.new")
+        left.write_bytes(b"half")
+        os.utime(left, (0, 0))
+        store.index()
+    assert file.exists()
+    assert not left.exists()
+    with SQLiteStore.open(path, read_only=True) as store:
+        no_build(monkeypatch)
+        assert arcs(store, 1) == [(2, 0, 1)]
+
+
+def test_a_read_only_store_writes_no_snapshot(path, monkeypatch):
+    monkeypatch.setattr(views, "PACK_ARCS", 2)
+    snapshot.drop(path, 1)
+    with SQLiteStore.open(path, read_only=True) as store:
+        store.index()
+        with pytest.raises(ReadOnly):
+            store.snapshot()
+    assert not snapshot.path_for(path, 1).exists()

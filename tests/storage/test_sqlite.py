@@ -289,6 +289,7 @@ def test_search_finds_facts_by_text_and_by_names(store):
     )
     assert store.search_text("soiree", what="edge")[0][0] == 1
     assert store.search_text("who wrote Notes?", what="edge")[0][0] == 2
+    assert store.search_text("wrote", what="edge")[0][0] == 2
     store.apply([Retire(1)])
     assert [edge for edge, _ in store.search_text("soiree", what="edge")] == []
     with pytest.raises(InvalidValue):
