@@ -124,7 +124,7 @@ def facts_prompt(tokenizer: Any, question: str, facts: Sequence[Any], limit: int
 
 def evaluate_answers(
     model: Any, memory: Any = None, questions: Sequence[Asked] | None = None, n: int = 300, seed: int = 0, *,
-    methods: Sequence[str] = METHODS, facts: int = 50, batch: int = 16, max_new_tokens: int = 48,
+    methods: Sequence[str] = METHODS, facts: int = 50, batch: int = 16, max_new_tokens: int = 32,
     known: Iterable[str] | None = None, report: Callable[[str], None] = print,
 ) -> AnswerReport:  # fmt: skip
     """Ask ``n`` questions of each number of hops in every way, greedily, and score what is said first.

@@ -262,6 +262,11 @@ class Fusion(nn.Module):
         """Slots as every fused layer sees them."""
         return {layer: self[layer].project(tokens, table, dtype) for layer in self.layers}
 
+    def quieten(self, quiet: float) -> None:
+        """Set the share of attention up to which a position reads nothing, in every reading."""
+        for layer in self.layers:
+            self[layer].quiet = quiet
+
     def gates(self) -> dict[int, float]:
         """How far each layer's gate is open, tanh(g), -1..1."""
         return {layer: float(torch.tanh(self[layer].gate.detach().float())) for layer in self.layers}

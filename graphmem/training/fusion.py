@@ -9,7 +9,7 @@ import argparse
 import logging
 import pickle
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def prepare(model: GraphMemoryModel, memory: Any, names: list[str], seed: int, s
 def train_fusion(
     base: Any, tokenizer: Any, memory: Any, folder: str | Path, config: FusionConfig | None = None,
     training: FusionTraining | None = None, *, names: list[str] | None = None, sizes: Sizes | None = None,
+    refine: int = 240,
 ) -> GraphMemoryModel:  # fmt: skip
     """Train readings for a base model and leave ``fusion.safetensors``, log and checkpoint in the folder.
 
@@ -51,14 +52,28 @@ def train_fusion(
         training: steps, batch, rates.
         names: to draw candidates from; those of the WikiMovies training split when None.
         sizes: of the mixture.
+        refine: steps of a second, cooler cycle in which the config's ``quiet`` holds; the first runs without it, since
+            a position that reads nothing learns nothing.
     """
     training = training or FusionTraining()
     model = attach(base, tokenizer, memory, config)
     made = prepare(model, memory, names or training_names(), training.loop.seed, sizes or Sizes(), Path(folder))
     trainer = FusionTrainer(model, made.taught, made.held, made.pool, training, Path(folder) / "kept.pt")
     log.info("mixture of %s taught and %d held examples", [len(group) for _, group in made.taught], len(made.held))
+    quiet = model.config.quiet
+    model.fusion.quieten(0.0)
     trainer.train(folder)
+    if quiet and refine:
+        model.fusion.quieten(quiet)
+        trainer.config = _refining(training, refine)
+        trainer.train(Path(folder) / "refined")
+        model.save_pretrained(folder, trained={"config": asdict(training), "refined": refine})
     return model.eval()
+
+
+def _refining(training: FusionTraining, steps: int) -> FusionTraining:
+    """A short, cooler cycle from where the first one ended."""
+    return replace(training, loop=replace(training.loop, steps=steps), rate=0.4 * training.rate, ramp=0.01)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument("--names", nargs="*", default=[], help="tab-separated files, names in the second column")
     parser.add_argument("--layers", help="layers to read after, for instance 26,28")
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--quiet", type=float, default=0.2, help="share of attention up to which nothing is read")
+    parser.add_argument("--refine", type=int, default=240, help="last steps, of a smaller cycle, in which it is so")
+    parser.add_argument("--steps", type=int, default=680)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args(arguments)
@@ -86,4 +103,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     layers = tuple(int(n) for n in chosen.layers.split(",")) if chosen.layers else None
     training = FusionTraining(loop=replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50))
     names = training_names(chosen.names)
-    train_fusion(base, tokenizer, memory, chosen.out, FusionConfig(layers=layers), training, names=names)
+    config = FusionConfig(layers=layers, quiet=chosen.quiet)
+    train_fusion(base, tokenizer, memory, chosen.out, config, training, names=names, refine=chosen.refine)

@@ -154,3 +154,21 @@ def test_the_rate_rises_then_falls() -> None:
     rates = [one_cycle(step, 100, 0.1) for step in range(100)]
     assert rates[0] < 0.2 and max(rates) == pytest.approx(1.0) and rates.index(max(rates)) in (9, 10)
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 0.03
+
+
+def test_one_call_trains_in_two_cycles_and_goes_on(model: GraphMemoryModel, tmp_path: Path) -> None:
+    from graphmem.training.fusion import train_fusion
+    from graphmem.training.fusion_mixture import Sizes
+
+    base, tokenizer = model.detach(), model.tokenizer
+    sizes = Sizes(retrieved=0, unknown=0, worlds=12, names=6, drawn=4, plain=3, unrelated=2, unanswered=2)
+    config = FusionConfig(layers=(2, 3), tap=1, nodes=4, match_width=32, quiet=0.1)
+    settings = FusionTraining(LoopConfig(3, log_every=1), batch=2, held=1)
+    made = train_fusion(base, tokenizer, None, tmp_path, config, settings, names=NAMES, sizes=sizes, refine=2)
+    assert [(tmp_path / part / "log.jsonl").read_text().count("\n") for part in (".", "refined")] == [3, 2]
+    saved = {name: value.clone() for name, value in made.fusion.state_dict().items()}
+    made.detach()
+    again = train_fusion(base, tokenizer, None, tmp_path, config, settings, names=NAMES, sizes=sizes, refine=2)
+    assert all(torch.allclose(saved[name], value) for name, value in again.fusion.state_dict().items())
+    loaded = GraphMemoryModel.from_pretrained(again.detach(), tmp_path, memory=None, tokenizer=tokenizer)  # type: ignore[arg-type]
+    assert loaded.config.quiet == 0.1 and loaded.fusion[2].quiet == 0.1
