@@ -4,166 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 
-from graphmem.errors import InvalidName, InvalidValue
-from graphmem.graph import check_name, normalise
 from graphmem.storage import vectors as vector_rows
+from graphmem.storage.bulk_read import CHUNK, Load, Names
 from graphmem.storage.connection import MEMORY, Connection
 from graphmem.storage.edits import EDGE, Editor
 from graphmem.storage.recorder import Recorder, next_id
 from graphmem.storage.rows import insert_many
 from graphmem.storage.schema import EDGE_INDEXES, NODE_INDEXES
 
-CHUNK = 8_192
-"""Triples that are read, and rows that are written, at a time: what stays in the processor's cache."""
-
 REBUILD_FROM = 50_000
 """Rows from which indexes are dropped and built anew, when the load is larger than what is there."""
-
-CACHE_KIB = 262_144
-"""SQLite's page cache during a load."""
-
-
-class Names:
-    """Positions of names. Names that are equal when normalised share a position; ``known`` maps names as written."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self.shown: list[str] = []
-        self.known: dict[str, int] = {}
-        self._by_norm: dict[str, int] = {}
-
-    def add(self, name: str) -> int:
-        """Position of a name, a new one if it is new."""
-        position = self.known.get(name)
-        if position is not None:
-            return position
-        shown = check_name(name, self.what)
-        position = self._by_norm.setdefault(normalise(shown), len(self.shown))
-        if position == len(self.shown):
-            self.shown.append(shown)
-        self.known[name] = position
-        return position
-
-    @property
-    def norms(self) -> list[str]:
-        """Normalised names by position."""
-        return list(self._by_norm)
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a load adds, read and checked before the transaction begins. Positions index the two ``Names``."""
-
-    nodes: Names
-    relations: Names
-    listed: np.ndarray
-    src: np.ndarray
-    relation: np.ndarray
-    dst: np.ndarray
-    count: np.ndarray
-
-
-def read(names: Sequence[str], triples: Iterable[tuple[str, str, str]]) -> Load:
-    """Read everything that a load adds; nothing is written yet.
-
-    Raises:
-        InvalidName: a name that cannot be one; the message says where it stands.
-        InvalidValue: an item that is no triple.
-    """
-    nodes, relations = Names("name"), Names("relation")
-    try:
-        listed = np.fromiter(map(nodes.add, names), np.int64, len(names))
-    except (InvalidName, TypeError):
-        _explain_name(names)
-        raise
-    ends, stream, done = [], iter(triples), 0
-    while chunk := list(islice(stream, CHUNK)):
-        ends.append(_read_chunk(chunk, done, nodes, relations))
-        done += len(chunk)
-    table = np.concatenate(ends, axis=1) if ends else np.zeros((3, 0), np.int64)
-    sizes = len(nodes.shown), len(relations.shown)
-    src, relation, dst, count = distinct(table[0], table[1], table[2], *sizes)
-    return Load(nodes, relations, listed, src, relation, dst, count)
-
-
-def _read_chunk(chunk: list[tuple[str, str, str]], done: int, nodes: Names, relations: Names) -> np.ndarray:
-    """Positions of a chunk's names, int64 [3, F]."""
-    if str in set(map(type, chunk)):
-        _explain_triple(chunk, done)
-    try:
-        return _positions(chunk, nodes.known, relations.known)
-    except (KeyError, TypeError, ValueError):
-        pass  # a name that is new, or something wrong: go slowly
-    try:
-        for subject, relation, object in chunk:
-            nodes.add(subject)
-            relations.add(relation)
-            nodes.add(object)
-    except (InvalidName, TypeError, ValueError):
-        _explain_triple(chunk, done)
-        raise
-    return _positions(chunk, nodes.known, relations.known)
-
-
-def _positions(chunk: list[tuple[str, str, str]], nodes: dict[str, int], relations: dict[str, int]) -> np.ndarray:
-    """Positions of known names, int64 [3, F]. Plain dicts and lists: this loop is a third of a load's time."""
-    src: list[int] = []
-    kinds: list[int] = []
-    dst: list[int] = []
-    for subject, relation, object in chunk:
-        src.append(nodes[subject])
-        kinds.append(relations[relation])
-        dst.append(nodes[object])
-    return np.array([src, kinds, dst], np.int64)
-
-
-def _explain_name(names: Sequence[str]) -> None:
-    for position, name in enumerate(names):
-        try:
-            check_name(name)
-        except InvalidName as error:
-            raise InvalidName(f"names[{position}]: {error}") from None
-
-
-def _explain_triple(chunk: list[tuple[str, str, str]], done: int) -> None:
-    for position, triple in enumerate(chunk, done):
-        if isinstance(triple, str) or not isinstance(triple, Sequence) or len(triple) != 3:
-            raise InvalidValue(f"triple {position} is no (subject, relation, object): {triple!r:.200}")
-        for what, name in zip(("subject", "relation", "object"), triple, strict=True):
-            try:
-                check_name(name, what)
-            except InvalidName as error:
-                raise InvalidName(f"triple {position}: {error}") from None
-
-
-def distinct(
-    src: np.ndarray, relation: np.ndarray, dst: np.ndarray, nodes: int, relations: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The distinct triples and how often each was given.
-
-    A small load keeps the order given. A large one is sorted by subject and object, which is the order of the index
-    ``edges_out``: building it then takes half the time.
-    """
-    if len(src) >= REBUILD_FROM and nodes * nodes * max(relations, 1) < 1 << 62:
-        key, count = np.unique((src * nodes + dst) * relations + relation, return_counts=True)
-        pair, relation = np.divmod(key, relations)
-        src, dst = np.divmod(pair, nodes)
-        return src, relation, dst, count
-    table = np.stack([src, relation, dst], axis=1)  # [F, 3]
-    _, first, count = np.unique(table, axis=0, return_index=True, return_counts=True)
-    order = np.argsort(first, kind="stable")
-    kept = first[order]
-    return src[kept], relation[kept], dst[kept], count[order]
-
-
-# ---------------------------------------------------------------- writing
 
 
 def write(
@@ -324,7 +180,7 @@ def rebuilt(raw: sqlite3.Connection, table: str, indexes: dict[str, str], added:
 
 @contextmanager
 def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
-    """A write transaction tuned for a load: a large cache, no foreign key look-ups (ids come from the load itself).
+    """A write transaction tuned for a load: no foreign key look-ups, because ids come from the load itself.
 
     A large load into a file that nobody else has open is written through a rollback journal, which takes each page
     once instead of twice; WAL is back when it ends, and a kill in between rolls back at the next open.
@@ -333,19 +189,15 @@ def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
     large = rows >= REBUILD_FROM
     with connection.lock, connection.translating():
         nested = raw.in_transaction
-        cache = raw.execute("PRAGMA cache_size").fetchone()[0]
         alone = False
         if not nested and not connection.read_only:
             raw.execute("PRAGMA foreign_keys = OFF")
-            if large:
-                raw.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-                alone = connection.path != MEMORY and _leave_wal(raw)
+            alone = large and connection.path != MEMORY and _leave_wal(raw)
         try:
             with connection.writing() as open_raw:
                 yield open_raw
         finally:
             if not nested and not connection.read_only:
-                raw.execute(f"PRAGMA cache_size = {cache}")
                 raw.execute("PRAGMA foreign_keys = ON")
                 if alone:
                     raw.execute("PRAGMA journal_mode = WAL")

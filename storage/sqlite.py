@@ -14,7 +14,7 @@ import numpy as np
 
 from graphmem.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.graph import Edge, Edit, Fact, JournalEntry, Node, check_name, from_micros, normalise
-from graphmem.storage import bulk, journal, reading, search, snapshot
+from graphmem.storage import bulk, bulk_read, journal, reading, search, snapshot
 from graphmem.storage import vectors as vector_rows
 from graphmem.storage.base import OpenMemory
 from graphmem.storage.edits import Editor
@@ -90,7 +90,7 @@ class SQLiteStore(OpenMemory):
             InvalidVector: wrong count or width, or NaN.
         """
         check_action("bulk_load", note)
-        load = bulk.read(names, triples)
+        load = bulk_read.read(names, triples)
         if vectors is not None:
             vectors = vector_rows.checked(vectors, len(names))
             if fingerprint is None:

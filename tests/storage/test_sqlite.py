@@ -387,3 +387,48 @@ def test_a_bulk_load_through_two_names_of_one_node_makes_one_fact(store):
     store.bulk_load([], [("bob", "knows", "bob"), ("bob", "knows", "cat"), ("cat", "knows", "dan")])
     assert lines(store.facts()) == ["cat | knows | cat", "cat | knows | dan"]
     assert store.edge(1).strength == 2.0
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_large_load_is_the_same_whether_names_are_shared_objects_or_equal_ones(monkeypatch, fresh):
+    monkeypatch.setattr("graphmem.storage.bulk_read.CHUNK", 64)
+    monkeypatch.setattr("graphmem.storage.bulk_read.SORT_FROM", 100)
+    monkeypatch.setattr("graphmem.storage.bulk.REBUILD_FROM", 100)
+    rng = np.random.default_rng(0)
+    names = [f"Name {number}" for number in range(200)] + ["NAME 7"]
+    kinds = ["r", "s", "R"]
+    picked = list(zip(*rng.integers(0, [[201], [3], [201]], (3, 1000)).tolist(), strict=True))
+    triples = [(names[s], kinds[r], names[o]) for s, r, o in picked]
+    if fresh:
+        triples = [tuple("".join(list(part)) for part in triple) for triple in triples]
+    truth: dict[str, int] = {}
+    for s, r, o in picked:
+        key = f"Name {s % 200 if s < 200 else 7} | {kinds[r % 2]} | Name {o if o < 200 else 7}"
+        truth[key] = truth.get(key, 0) + 1
+    with SQLiteStore.open(":memory:") as store:
+        store.bulk_load(names, triples)
+        assert sorted(lines(store.facts())) == sorted(truth)
+        assert {str(fact): store.edge(fact.id).strength for fact in store.facts()} == truth
+        assert store.stats()["nodes"] == 200
+        assert store.search_text("name 199")[0][0] == store.resolve("name 199").id
+        indexes = {row[0] for row in store.connection.rows("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+        assert {"edges_out", "edges_in", "nodes_by_norm"} <= indexes
+        store.undo()
+        assert (store.stats()["facts"], store.stats()["nodes"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("triple", "what"),
+    [(("a", "r"), "triple 1"), ("abc", "triple 1"), (("a", "", "b"), "triple 1: relation"), ((1, "r", "b"), "subject"),
+     (None, "triple 1"), (("a", "r", "b", "c"), "triple 1")],
+)  # fmt: skip
+def test_a_bad_triple_is_named_and_nothing_is_written(store, triple, what):
+    with pytest.raises(InvalidValue, match=what):
+        store.bulk_load(["x"], [("a", "r", "b"), triple])
+    with pytest.raises(InvalidValue, match=r"names\[1\]"):
+        store.bulk_load(["x", " "], [])
+    with pytest.raises(InvalidVector, match="fingerprint"):
+        store.bulk_load(["x"], [], np.ones((1, 3)))
+    with pytest.raises(InvalidVector):
+        store.bulk_load(["x"], [], np.ones((2, 3)), fingerprint="f")
+    assert (store.stats()["nodes"], store.journal()) == (0, [])
