@@ -189,11 +189,10 @@ def distinct(
     A small load keeps the order given. A large one is sorted by subject and object, which is the order of the index
     ``edges_out``: building it then takes half the time.
     """
-    if len(src) >= SORT_FROM and nodes * nodes * max(relations, 1) < 1 << 62:
-        key, count = np.unique((src * nodes + dst) * relations + relation, return_counts=True)
-        pair, relation = np.divmod(key, relations)
-        src, dst = np.divmod(pair, nodes)
-        return src, relation, dst, count
+    low, high = relations.bit_length(), nodes.bit_length()
+    if len(src) >= SORT_FROM and low + 2 * high < 64:
+        key, count = np.unique(((src << high | dst) << low) | relation, return_counts=True)
+        return key >> (low + high), key & ((1 << low) - 1), key >> low & ((1 << high) - 1), count
     table = np.stack([src, relation, dst], axis=1)  # [F, 3]
     _, first, count = np.unique(table, axis=0, return_index=True, return_counts=True)
     order = np.argsort(first, kind="stable")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from graphmem.errors import Conflict, NotFound
@@ -38,6 +39,15 @@ def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:
     """First and last id of the nodes and edges that a bulk load added, by table."""
     found = raw.execute("SELECT what, first, last FROM journal_ranges WHERE entry = ?", (entry,))
     return {what: (first, last) for what, first, last in found}
+
+
+def is_large(raw: sqlite3.Connection, entry: int) -> bool:
+    """Whether an entry is a bulk load, or changes so many rows that it lies in parts."""
+    sql = (
+        "SELECT EXISTS(SELECT 1 FROM journal_ranges WHERE entry = ?1) "
+        "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = ?1)"
+    )
+    return bool(raw.execute(sql, (entry,)).fetchone()[0])
 
 
 def entry(raw: sqlite3.Connection, ns: int, entry_id: int) -> JournalEntry:
@@ -106,11 +116,10 @@ def _as_entry(raw: sqlite3.Connection, row: Row) -> JournalEntry:
 
 def show(change: Change) -> dict[str, Any]:
     """A change as an entry shows it."""
-    action = "add" if change.before is None else "remove" if change.after is None else "change"
     return {
         "table": change.table,
         "id": change.key[0] if len(change.key) == 1 else change.key,
-        "action": action,
+        "action": change.kind,
         "before": rows.as_mapping(change.table, change.before),
         "after": rows.as_mapping(change.table, change.after),
     }
@@ -176,24 +185,32 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
     raw.execute("PRAGMA defer_foreign_keys = ON")
     wanted = ranges(raw, entry_id)
     changes = list(recorded(raw, entry_id))
-    blockers = _blockers(raw, entry_id, changes, wanted)
+    moved = _moved(raw, changes)
+    blockers = _blockers(raw, entry_id, changes, moved, wanted)
     if blockers:
         named = ", ".join(str(number) for number in sorted(blockers))
         raise Conflict(f"entry {entry_id} cannot be reverted: entries {named} build on it; undo those first")
-    if _moved(raw, changes):
+    if moved:
         raise Conflict(f"entry {entry_id} cannot be reverted: rows it changed have been reverted already")
-    for change in reversed(changes):
-        recorder.put(change.table, change.after, change.before)
+    _put_all(recorder, (change.reversed() for change in reversed(changes)))
     for table in ("edges", "nodes"):  # edges first: they hang on nodes
         if table in wanted:
-            for row in raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall():
-                recorder.put(table, row, None)
+            found = raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall()
+            _put_all(recorder, (Change(table, row, None) for row in found))
+
+
+def _put_all(recorder: Recorder, changes: Iterable[Change]) -> None:
+    for (table, kind), run in groupby(changes, key=lambda change: (change.table, change.kind)):
+        recorder.put_run(table, kind, list(run))
 
 
 def _blockers(
-    raw: sqlite3.Connection, entry_id: int, changes: Sequence[Change], wanted: dict[str, tuple[int, int]]
+    raw: sqlite3.Connection,
+    entry_id: int,
+    changes: Sequence[Change],
+    moved: set[tuple[str, Row]],
+    wanted: dict[str, tuple[int, int]],
 ) -> set[int]:
-    moved = _moved(raw, changes)
     gone = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
     own = {change.key[0] for change in changes if change.table == "edges"}
     blockers = _hanging(raw, gone, own, wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -47,6 +48,34 @@ class Recorder:
         self._note(table, before, after)
         rows.put(self.raw, table, before, after)
         self.changes.append(Change(table, before, after))
+
+    def put_run(self, table: str, kind: str, run: list[Change]) -> None:
+        """``put`` for many changes of one table and one kind at once: how large entries are taken back."""
+        if kind == "change" or table not in ("nodes", "edges"):
+            for change in run:
+                self.put(table, change.before, change.after)
+            return
+        if table == "edges":
+            for change in run:
+                self._note(table, change.before, change.after)
+            rows.put_run(self.raw, table, kind, run)
+        else:
+            self._put_nodes(kind, run)
+        self.changes.extend(run)
+
+    def _put_nodes(self, kind: str, run: list[Change]) -> None:
+        """Add or remove nodes, and index them in one statement unless their texts are being followed already."""
+        ids = [change.key[0] for change in run]
+        self.touched.update(ids)
+        wanted = json.dumps([node for node in ids if node not in self._texts])
+        where = "FROM node_texts WHERE id IN (SELECT value FROM json_each(?))"
+        if kind == "remove":
+            head = "INSERT INTO node_fts(node_fts, rowid, name, aliases, text) SELECT 'delete', id, name, aliases, text"
+            self.raw.execute(f"{head} {where}", (wanted,))
+        rows.put_run(self.raw, "nodes", kind, run)
+        if kind == "add":
+            head = "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, aliases, text"
+            self.raw.execute(f"{head} {where}", (wanted,))
 
     def update(self, table: str, row: Row, **values: object) -> Row:
         """Replace some columns of a row and return the new image."""

@@ -36,6 +36,11 @@ class Change:
         """Primary key of the row."""
         return key_of(self.table, self.after if self.before is None else self.before)  # type: ignore[arg-type]
 
+    @property
+    def kind(self) -> str:
+        """``add``, ``change`` or ``remove``."""
+        return "add" if self.before is None else "remove" if self.after is None else "change"
+
     def reversed(self) -> Change:
         """The change that takes this one back."""
         return Change(self.table, self.after, self.before)
@@ -93,6 +98,20 @@ def insert_many(raw: sqlite3.Connection, head: str, row: str, values: Sequence[A
     many = f"{head} VALUES {', '.join([row] * MANY)}"
     raw.executemany(many, (values[at : at + step] for at in range(0, whole, step)))
     raw.executemany(f"{head} VALUES {row}", (values[at : at + width] for at in range(whole, len(values), width)))
+
+
+def put_run(raw: sqlite3.Connection, table: str, kind: str, run: Sequence[Change]) -> None:
+    """``put`` for a run of changes of one table and kind. Writes."""
+    if kind == "add":
+        head, _, row = SQL[table]["insert"].partition(" VALUES ")
+        for start in range(0, len(run), PART_ROWS):
+            values = [value for change in run[start : start + PART_ROWS] for value in change.after or ()]
+            insert_many(raw, head, row, values)
+    elif kind == "remove":
+        raw.executemany(SQL[table]["delete"], [change.key for change in run])
+    else:
+        for change in run:
+            put(raw, table, change.before, change.after)
 
 
 def changed(table: str, row: Row, **values: Any) -> Row:

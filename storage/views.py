@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -132,7 +133,8 @@ def read_columns(cursor: sqlite3.Cursor, width: int) -> list[np.ndarray]:
     """All rows of a cursor of whole numbers, as int64 columns."""
     blocks = []
     while rows := cursor.fetchmany(ROWS):
-        blocks.append(np.array(rows, dtype=np.int64))
+        flat = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
+        blocks.append(flat.reshape(len(rows), width))  # [rows, width]
     table = np.concatenate(blocks) if blocks else np.zeros((0, width), np.int64)
     return [np.ascontiguousarray(table[:, column]) for column in range(width)]
 
@@ -158,7 +160,7 @@ def patch(raw: sqlite3.Connection, ns: int, view: View, entry: int) -> View | No
     changed: set[int] = set()
     sql = "SELECT id FROM journal WHERE id > ? AND ns = ? ORDER BY id"
     for (number,) in raw.execute(sql, (view.entry, ns)).fetchall():
-        if journal.ranges(raw, number):
+        if journal.is_large(raw, number):
             return None
         changed.update(change.key[0] for change in journal.recorded(raw, number) if change.table == "edges")
     index, names = view.index, relation_table(raw, ns)
