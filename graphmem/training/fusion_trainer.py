@@ -35,6 +35,7 @@ class FusionTraining:
         held_weight: of the KL in the sum of the losses.
         gate: where tanh's argument starts in every layer; 0 is closed.
         ramp: share of the steps in which the weight of the KL rises to its own, so that copying is learnt first.
+        sure: share of held texts that are read beside what was found, surely, for somebody's question.
         refusals: share of taught and held texts that are offered the refusal beside their candidates.
     """
 
@@ -48,6 +49,7 @@ class FusionTraining:
     gate: float = 0.4
     ramp: float = 0.2
     refusals: float = 0.35
+    sure: float = 0.4
 
     def __post_init__(self) -> None:
         require(self.batch >= 1, "batch", self.batch, "at least 1")
@@ -248,7 +250,9 @@ class FusionTrainer:
         parts = {"answer": answer}
         if self.held and self.config.held:
             rise = min(1.0, 0.1 + step / max(1.0, self.config.ramp * self.config.loop.steps))
-            parts["held"] = rise * self.config.held_weight * self._held_loss(rng.choices(self.held, k=self.config.held), rng)
+            parts["held"] = (
+                rise * self.config.held_weight * self._held_loss(rng.choices(self.held, k=self.config.held), rng)
+            )
         return parts, {"exact": exact}
 
     def _session(self, batch: Sequence[Example], rng: Random) -> Session:
@@ -259,7 +263,7 @@ class FusionTrainer:
     def _candidates(self, example: Example, rng: Random) -> Candidates:
         unknown = example.gold == REFUSAL
         seen = example.found
-        if seen is None and example.hold and example.offer and self._real and rng.random() < 0.4:
+        if seen is None and example.hold and example.offer and self._real and rng.random() < self.config.sure:
             seen = rng.choice(self._real)  # what was found for another question, however sure the memory was of it
         if seen is None:
             gold, limit = None if unknown else example.gold, self.attached.config.nodes
