@@ -35,6 +35,9 @@ NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "
 MEMORY = ":memory:"
 FREE_BYTES_WHEN_FULL = 1 << 20
 
+OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+NESTED = ("SAVEPOINT nested", "RELEASE nested", "ROLLBACK TO nested")
+
 
 class Connection:
     """A memory file, open. Reads go through ``rows`` and ``one``; writes only inside ``writing``.
@@ -120,7 +123,8 @@ class Connection:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One ``BEGIN IMMEDIATE`` transaction: committed at the end, rolled back whole on any error.
 
-        A block inside another one joins it, so that reads and writes can be made one transaction.
+        A block inside another one joins it, so that reads and writes can be made one transaction; its own writes are
+        taken back when it fails, even where the outer block goes on.
 
         Raises:
             ReadOnly: the memory was opened to read.
@@ -131,21 +135,19 @@ class Connection:
             raise ReadOnly(f"{self.path} was opened read-only; open it without read_only=True to write")
         with self.lock, self.translating():
             raw = self.raw
-            if self._depth:
-                yield raw
-                return
-            raw.execute("BEGIN IMMEDIATE")
-            self._depth = 1
+            begin, commit, rollback = NESTED if self._depth else OUTER
+            raw.execute(begin)
+            self._depth += 1
             try:
                 yield raw
-                raw.execute("COMMIT")
+                raw.execute(commit)
             except BaseException:
                 with suppress(sqlite3.Error):
                     if raw.in_transaction:
-                        raw.execute("ROLLBACK")
+                        raw.execute(rollback)
                 raise
             finally:
-                self._depth = 0
+                self._depth -= 1
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -22,7 +22,7 @@ from graphmem.graph import (
     normalise,
     to_micros,
 )
-from graphmem.storage import rows
+from graphmem.storage import journal, rows
 from graphmem.storage.recorder import Recorder, next_id
 from graphmem.storage.rows import Row
 from graphmem.storage.values import (
@@ -209,12 +209,21 @@ class Editor:
         at = row[NODE["retired_at"]]
         if at is None:
             return
-        if self.raw.execute(_BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone():
+        if self._was_merged(row):
             raise Conflict(f"node {row[0]} was merged into another node; undo that merge instead of restoring it")
         self.recorder.update("nodes", row, retired_at=None)
         for edge in self._edges_of(row[0]):
             if edge[EDGE["retired_at"]] == at and self._ends_live(edge):
                 self._restore_edge(edge)
+
+    def _was_merged(self, row: Row) -> bool:
+        """Whether the entry that retired a node gave its name to another one."""
+        entry = self.raw.execute("SELECT id FROM journal WHERE at = ?", (row[NODE["retired_at"]],)).fetchone()
+        changes = journal.recorded(self.raw, entry[0]) if entry else ()
+        return any(
+            change.table == "aliases" and change.after is not None and change.after[1] == row[NODE["norm"]]
+            for change in changes
+        )
 
     def _edges_of(self, node: int) -> list[Row]:
         return self.raw.execute(_EDGES_OF, (node, node)).fetchall()

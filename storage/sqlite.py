@@ -25,7 +25,21 @@ from graphmem.storage.views import newest_entry
 
 
 class SQLiteStore(OpenMemory):
-    """A durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block."""
+    """A durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
+
+    What it promises:
+
+    - One call that writes is one transaction with one journal entry; an error leaves nothing behind. A process may be
+      killed at any moment: what was acknowledged is there, what was not is gone. (After a power failure the very last
+      transactions may be missing, but the file is whole: SQLite's ``synchronous = NORMAL``.)
+    - Any number of processes read while one writes; writers queue for up to a minute before ``Busy``. Threads may
+      share a store. A forked child opens its own connection.
+    - A name, compared by ``graphmem.graph.normalise``, never makes two nodes in a namespace. By name comes before by
+      alias. A known fact that is told again gains strength and sources instead of a double; the same fact at another
+      time is another fact. Self-loops, cycles and thousands of parallel facts are fine.
+    - Names have up to 1,024 characters, texts up to 2**20, neither holds NUL or lone surrogates; attributes are JSON.
+    - A retired node takes its facts along and brings them back; a merged one lives on as an alias.
+    """
 
     # ---------------------------------------------------------------- writing
 

@@ -432,3 +432,28 @@ def test_a_bad_triple_is_named_and_nothing_is_written(store, triple, what):
     with pytest.raises(InvalidVector):
         store.bulk_load(["x"], [], np.ones((2, 3)), fingerprint="f")
     assert (store.stats()["nodes"], store.journal()) == (0, [])
+
+
+def test_restoring_tells_a_merged_node_from_a_retired_namesake(store):
+    store.apply([AddNode("Rob"), AddNode("Bob", aliases=("Rob",)), AddNode("Robert")])
+    store.apply([Retire(1, "node")])
+    assert store.resolve("rob").id == 2
+    store.apply([Restore(1, "node")])
+    assert store.resolve("rob").id == 1
+    store.apply([MergeNodes(3, 1)])
+    with pytest.raises(Conflict, match="merged"):
+        store.apply([Restore(1, "node")])
+
+
+def test_a_failed_call_inside_a_transaction_takes_only_itself_back(store):
+    with store.connection.writing():
+        store.apply([AddNode("kept")])
+        with pytest.raises(NotFound):
+            store.apply([AddNode("lost"), Retire(99)])
+        store.apply([AddNode("also kept")])
+    assert [node.name for node in store.all_nodes()] == ["kept", "also kept"]
+    assert [entry.id for entry in store.journal()] == [2, 1]
+    with pytest.raises(NotFound), store.connection.writing():
+        store.apply([AddNode("gone")])
+        store.apply([Retire(99)])
+    assert store.stats()["nodes"] == 2
