@@ -49,7 +49,8 @@ class Connection:
     def __init__(self, path: str, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
         self.read_only = read_only
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
+        self._inherited: list[sqlite3.Connection] = []
         self._busy_seconds = busy_seconds
         self._depth = 0
         self._raw: sqlite3.Connection | None = None
@@ -82,10 +83,23 @@ class Connection:
         """
         if self._raw is None:
             raise Closed(f"{self.path} has been closed; open it again")
-        if self._pid != os.getpid() and self.path != MEMORY:
-            self.lock, self._depth = threading.RLock(), 0
-            self._open()
+        if self._pid != os.getpid():
+            self._after_fork()
         return self._raw
+
+    @property
+    def lock(self) -> threading.RLock:  # type: ignore[valid-type]
+        """Held while a thread uses the connection."""
+        if self._pid != os.getpid():
+            self._after_fork()
+        return self._lock
+
+    def _after_fork(self) -> None:
+        """Start anew in a forked child. The parent's connection is kept, unused: closing it here could harm it."""
+        self._lock, self._depth, self._pid = threading.RLock(), 0, os.getpid()
+        if self.path != MEMORY and self._raw is not None:
+            self._inherited.append(self._raw)
+            self._open()
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""

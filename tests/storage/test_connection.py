@@ -230,3 +230,15 @@ def test_a_fork_opens_its_own_connection(tmp_path):
         assert os.waitpid(child, 0)[1] == 0
         store.apply([AddNode("again")])
         assert store.stats()["nodes"] == 3
+
+
+def test_a_fork_in_the_middle_of_anothers_write_does_not_wait_for_it(tmp_path):
+    with SQLiteStore.open(tmp_path / "m.db") as store:
+        store.apply([AddNode("parent")])
+        with store.connection.writing():
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if store.resolve("parent") is not None else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            store.apply([AddNode("again")])
+        assert store.stats()["nodes"] == 2
