@@ -38,7 +38,7 @@ def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int) -> li
         "SELECT rowid, -rank FROM node_fts WHERE node_fts MATCH ? AND rank MATCH 'bm25(4.0, 4.0, 1.0)' "
         "ORDER BY rank LIMIT ?"
     )
-    live = "SELECT 1 FROM nodes WHERE id = ? AND ns = ? AND retired_at IS NULL"
+    live = "SELECT 1 FROM nodes WHERE id = ? AND +ns = ? AND retired_at IS NULL"
     asked = limit
     while True:  # retired nodes and other namespaces are dropped after the fact, so ask for more when some were
         found = raw.execute(sql, (match, asked)).fetchall()

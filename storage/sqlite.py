@@ -192,7 +192,7 @@ class SQLiteStore(OpenMemory):
 
     def all_nodes(self, *, after: int = 0, limit: int = 1024) -> list[Node]:
         """Live nodes by id, a page at a time: pass the last id of one page as ``after`` for the next."""
-        sql = "SELECT id FROM nodes WHERE ns = ? AND id > ? AND retired_at IS NULL ORDER BY id LIMIT ?"
+        sql = "SELECT id FROM nodes WHERE +ns = ? AND id > ? AND retired_at IS NULL ORDER BY id LIMIT ?"
         return self.nodes([row[0] for row in self.connection.rows(sql, (self._ns, after, limit))])
 
     def state(self, node_id: int) -> np.ndarray | None:

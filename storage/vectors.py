@@ -82,7 +82,7 @@ def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray
         EncoderMismatch: the namespace holds vectors of other encoders only.
     """
     row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
-    live = "FROM vectors v JOIN nodes n ON n.id = v.node WHERE n.ns = ? AND n.retired_at IS NULL"
+    live = "FROM vectors v CROSS JOIN nodes n ON n.id = v.node WHERE +n.ns = ? AND n.retired_at IS NULL"
     count = raw.execute(f"SELECT count(*) {live} AND v.encoder = ?", (ns, row[0])).fetchone()[0] if row else 0
     if not count:
         _refuse_others(raw, ns, fingerprint)
@@ -116,6 +116,6 @@ def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int) -> l
     sql = (
         "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
         "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
-        "WHERE n.ns = ? AND n.retired_at IS NULL AND v.node IS NULL ORDER BY n.id LIMIT ?"
+        "WHERE +n.ns = ? AND n.retired_at IS NULL AND v.node IS NULL ORDER BY n.id LIMIT ?"
     )
     return [row[0] for row in raw.execute(sql, (fingerprint, ns, limit))]

@@ -147,12 +147,11 @@ def highest_node(raw: sqlite3.Connection) -> int:
 def next_flip(raw: sqlite3.Connection, ns: int, now: int) -> int | None:
     """When the next fact begins or ends by itself, in microseconds; None when none will."""
     sql = (
-        "SELECT min(moment) FROM ("
-        "SELECT min(valid_from) AS moment FROM edges WHERE valid_from > :now AND ns = :ns AND retired_at IS NULL "
-        "UNION ALL SELECT min(valid_to) FROM edges WHERE valid_to > :now AND ns = :ns AND retired_at IS NULL)"
+        "SELECT min(CASE WHEN valid_from > :now THEN valid_from END), min(CASE WHEN valid_to > :now THEN valid_to END) "
+        "FROM edges WHERE ns = :ns AND retired_at IS NULL AND (valid_from > :now OR valid_to > :now)"
     )
-    found: int | None = raw.execute(sql, {"now": now, "ns": ns}).fetchone()[0]
-    return found
+    begins, ends = raw.execute(sql, {"now": now, "ns": ns}).fetchone()
+    return _earlier(begins, ends)
 
 
 def patch(raw: sqlite3.Connection, ns: int, view: View, entry: int) -> View | None:

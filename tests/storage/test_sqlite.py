@@ -457,3 +457,35 @@ def test_a_failed_call_inside_a_transaction_takes_only_itself_back(store):
         store.apply([AddNode("gone")])
         store.apply([Retire(99)])
     assert store.stats()["nodes"] == 2
+
+
+def test_no_read_by_id_or_name_walks_a_whole_table(store):
+    store.bulk_load([], [(f"s{n}", f"r{n % 3}", f"o{n % 50}") for n in range(500)], note="many")
+    asked = []
+    raw = store.connection.raw
+    for analysed in (False, True):
+        if analysed:
+            raw.execute("ANALYZE")
+        raw.set_trace_callback(asked.append)
+        store.nodes([1, 2])
+        store.names([1, 2])
+        store.resolve("s3")
+        store.resolve_many(["s4", "o3"])
+        store.edge(3)
+        store.facts_by_id([1, 2])
+        store.facts(subject=1)
+        store.facts(object=2)
+        store.all_nodes(after=5, limit=3)
+        store.search_text("s7")
+        raw.set_trace_callback(None)
+    walked = [
+        (sql, step[3])
+        for sql in asked
+        if sql.startswith(("SELECT", " "))
+        for step in raw.execute("EXPLAIN QUERY PLAN " + sql)
+        if step[3] in ("SCAN n", "SCAN e", "SCAN s", "SCAN d")
+        or step[3].startswith(("SCAN nodes", "SCAN edges"))
+        or "nodes_by_norm (ns=?)" in step[3]
+    ]
+    assert len(asked) > 20
+    assert walked == []
