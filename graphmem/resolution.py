@@ -57,6 +57,8 @@ class NameMatcher:
 
     def probability(self, name: str, known: str, *, rivals: int = 0, recent: bool = False) -> float:
         """Chance that ``name`` means the node ``known``; ``rivals`` other nodes match it about as well."""
+        if _numbers(name) != _numbers(known):
+            return 0.0  # "Rocky II" is never "Rocky III", nor "Apollo 11" "Apollo 12"
         score = float(self.weights @ name_features(name, known, rivals=rivals, recent=recent))
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, score))))
 
@@ -75,7 +77,7 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
         shared,
         alike,
         _initials_fit(a, b),
-        [w for w in a if any(c.isdigit() for c in w)] != [w for w in b if any(c.isdigit() for c in w)],
+        _numbers(name) != _numbers(known),
         min(math.log1p(rivals), 3.0),
         recent,
         len(a) == 1,
@@ -90,6 +92,12 @@ def _words(name: str) -> list[str]:
     letters = (c for c in unicodedata.normalize("NFKD", normalise(name)) if not unicodedata.combining(c))
     words = "".join(c if c.isalnum() else " " for c in letters).split()
     return [word for word in words if word not in _TITLES] or words
+
+
+def _numbers(name: str) -> list[str]:
+    """Words of a name that count something: with digits, or Roman after another word."""
+    words = _words(name)
+    return [w for i, w in enumerate(words) if any(c.isdigit() for c in w) or (i and set(w) <= set("ivx"))]
 
 
 def plain_letters(name: str) -> str:

@@ -15,6 +15,7 @@ _AUXILIARY = frozenset(
     "is are was were be been being has have had will would a an the its his her their 's ’s also now currently later "
     "then who which that whose whom it he she they".split()
 )
+_JOINTS = frozenset("and or but who which that where while ; , : ( )".split())
 _TITLES = ("Dr", "Mr", "Mrs", "Ms", "St", "No", "Jr", "Sr", "vs", "c", "ca")
 _BEFORE, _AFTER, _LONGEST = 6, 4, 6
 
@@ -51,8 +52,14 @@ def blanked(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch
     """
     start, end = _room(text, first, second, others)
     before = " ".join(_WORD.findall(text[start : first[0]])[-_BEFORE:])
-    after = " ".join(_WORD.findall(text[second[1] : end])[:_AFTER])
+    after = " ".join(_clause(_WORD.findall(text[second[1] : end])[:_AFTER]))
     return " ".join(f"{before} X {between(text, first, second, others)} Y {after}".split())
+
+
+def _clause(words: list[str]) -> list[str]:
+    """The words up to where another clause begins."""
+    stop = next((place for place, word in enumerate(words) if word.casefold() in _JOINTS), len(words))
+    return words[:stop]
 
 
 def between(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:

@@ -22,6 +22,11 @@ MAX_CHARACTERS = 2_000_000
 """Longest text read at once; more than this is handed in piece by piece."""
 _WINDOW, _SHARED, _BATCH = 800, 160, 4
 _PAIRS = 600
+_LIVE_BONUS = 1.5
+_PRONOUNS = frozenset(
+    "i me you he him she her it we us they them his hers its their theirs this that these those who which whom one what "
+    "nobody somebody everybody anybody everyone someone anyone nothing something everything all here there now".split()
+)
 _OPENING, _CLOSING = " \t\n\"'“‘([{,;:-", " \t\n\"'”’,;:!?-"
 
 
@@ -70,6 +75,14 @@ class Window:
     own: int
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Relations to choose from; the first ``live`` of them are those of the graph."""
+
+    names: list[str]
+    live: int
+
+
 class LearnedReader:
     """The ``Reader`` that ships: one forward pass of the frozen model a window, no generation.
 
@@ -104,7 +117,8 @@ class LearnedReader:
         check_text(text)
         before = f"{context[-_SHARED:]} " if context.strip() else ""
         whole = before + text
-        names = candidate_relations(relations) if self.lexicon else list(relations)
+        own_names = list(dict.fromkeys(relations))
+        names = Vocabulary(candidate_relations(own_names) if self.lexicon else own_names, len(own_names))
         found: dict[tuple[Stretch, Stretch, str], Candidate] = {}
         for batch in _grouped(windows(whole), _BATCH):
             pieces = [whole[window.start : window.end] for window in batch]
@@ -123,9 +137,7 @@ class LearnedReader:
         return _placed(text, decode_tags(self.network.tags(states)[0], start=1), state), states
 
     @torch.no_grad()
-    def _window(
-        self, text: str, own: int, state: TokenStates, names: Sequence[str], now: Time | None
-    ) -> list[Candidate]:
+    def _window(self, text: str, own: int, state: TokenStates, names: Vocabulary, now: Time | None) -> list[Candidate]:
         """Candidates of one window's text; those that end at or before ``own`` were read before."""
         mentions, states = self.mentions(text, state)
         pairs = _pairs(text, mentions)
@@ -179,17 +191,20 @@ class LearnedReader:
 
     def _named(
         self, text: str, pairs: Sequence[tuple[Mention, Mention]], mentions: Sequence[Mention], scores: PairScores,
-        names: Sequence[str],
+        vocabulary: Vocabulary,
     ) -> list[tuple[Mention, Mention, str, bool, bool]]:  # fmt: skip
         """For each pair its relation, whether that is a known one, and whether the later mention is the subject."""
         if not pairs:
             return []
+        names = vocabulary.names
         places = [(m.start, m.end) for m in mentions]
         around = [[p for p in places if p not in ((a.start, a.end), (b.start, b.end))] for a, b in pairs]
         stretches = [((a.start, a.end), (b.start, b.end)) for a, b in pairs]
         phrases = [blanked(text, *both, others) for both, others in zip(stretches, around, strict=True)]
         around_pairs = torch.from_numpy(self._vectors.encoder.encode(phrases))  # too varied to be worth remembering
         logits = self.network.relations(scores.features, around_pairs, self._tensor(names))  # [P, 2R]
+        known = torch.arange(len(names)) < vocabulary.live
+        logits = logits + _LIVE_BONUS * torch.cat([known, known])  # a graph rather says what it said before
         for row, (a, b) in enumerate(pairs):  # a number or a date is never the subject
             logits[row, : len(names)] -= 50.0 * (a.kind == "literal")
             logits[row, len(names) :] -= 50.0 * (b.kind == "literal")
@@ -258,8 +273,9 @@ def _placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mentio
     for span in spans:
         start, end = state.offsets[span.first][0], state.offsets[span.last][1]
         start, end = _whole_words(text, start, end)
+        kind = "pronoun" if text[start:end].casefold() in _PRONOUNS else span.kind
         if end > start and not (found and start < found[-1].end):
-            found.append(Mention(start, end, span.kind, span))
+            found.append(Mention(start, end, kind, span))
     return found
 
 
@@ -323,8 +339,16 @@ def _timed(text: str, found: Sequence[Candidate], times: Sequence[TimeSpan]) -> 
         if candidate.mood == "ended":
             start, stop = None, stop or start
         words = text[sentence[0] : sentence[1]].strip()
-        timed.append(replace(candidate, fact=replace(candidate.fact, text=words, valid_from=start, valid_to=stop)))
+        fact = replace(candidate.fact, text=words, valid_from=start, valid_to=stop)
+        timed.append(replace(candidate, fact=fact, **_asked(words)))
     return timed
+
+
+def _asked(sentence: str) -> dict[str, Any]:
+    """A question states nothing and denies nothing, however it sounds."""
+    if not sentence.rstrip("\"'”’) ").endswith(("?", "？", "؟")):
+        return {}
+    return {"mood": "doubted", "moods": np.array([mood == "doubted" for mood in MOODS], np.float32)}
 
 
 def _place(candidate: Candidate) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from graphmem.relations import synonym_groups
 from graphmem.splits import data_split
 from graphmem.surroundings import blanked, sentences
 from graphmem.training.statements import Example, Mention, Speaker
-from graphmem.training.wording import plain_relations
+from graphmem.training.wording import EVERYDAY, plain_relations
 
 KIND_TAG = {"entity": 1, "literal": 3, "pronoun": 5}
 _TOKENS_A_BATCH = 1200
@@ -84,15 +85,46 @@ def real_names(kgc: Path | None) -> dict[str, list[str]]:
         found["film"].add(subject)
         if relation in ("directed by", "written by", "starred actors"):
             found["person"].add(value)
-    names = {type: sorted(group) for type, group in found.items()}
+    names: dict[str, list[str]] = {type: sorted(group) for type, group in found.items()} | EVERYDAY
     names[""] = [*names["film"][::4], *names["person"][::4]]
     if kgc:
-        rows = (kgc / "fb15k237" / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
-        names[""] += [row.split("\t")[1].strip() for row in rows if "\t" in row]
+        for type, group in typed_names(kgc / "fb15k237").items():
+            names[type] = sorted({*names.get(type, ()), *group})
         rows = (kgc / "wn18rr" / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
         nouns = sorted({row.split("\t")[1].split(",")[0].strip() for row in rows if "\t" in row})
         names[""] += Random(0).sample(nouns, min(4000, len(nouns)))
     return names
+
+
+_TYPED = {
+    "people/person": "person", "film/actor": "person", "influence/influence_node": "person", "film/director": "person",
+    "people/deceased_person": "person", "music/group_member": "person", "soccer/football_player": "person",
+    "location/country": "country", "olympics/olympic_participating_country": "country", "food/food": "dish",
+    "location/hud_county_place": "city", "travel/travel_destination": "city", "location/statistical_region": "region",
+    "education/educational_institution": "organisation", "education/university": "school", "film/film": "film",
+    "organization/organization": "company", "business/business_operation": "company",
+    "film/film_distributor": "company",
+    "music/record_label": "company", "soccer/football_team": "team", "sports/sports_team": "team",
+    "award/award_category": "award", "music/performance_role": "instrument", "music/genre": "genre",
+    "business/job_title": "occupation", "people/cause_of_death": "disease", "education/field_of_study": "field",
+    "olympics/olympic_sport": "sport", "book/book": "book", "tv/tv_program": "film", "people/ethnicity": "region",
+}  # fmt: skip
+
+
+def typed_names(folder: Path) -> dict[str, list[str]]:
+    """Names of FB15k-237 by type, as far as the relations that they are subjects of tell it; all of them under ""."""
+    rows = (folder / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
+    names = dict(row.split("\t")[:2] for row in rows if "\t" in row)
+    found: dict[str, set[str]] = {"": set(names.values())}
+    with ZipFile(folder / "FB15k-237.zip").open("FB15k-237/train.txt") as lines:
+        for line in lines:
+            head, relation, tail = line.decode().strip().split("\t")
+            kind = _TYPED.get("/".join(relation.split("/")[1:3]))
+            if kind and head in names:
+                found.setdefault(kind, set()).add(names[head].strip())
+            if relation == "/people/person/place_of_birth" and tail in names:
+                found.setdefault("city", set()).add(names[tail].strip())
+    return {kind: sorted(group) for kind, group in found.items()}
 
 
 def build_corpus(

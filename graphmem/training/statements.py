@@ -26,6 +26,7 @@ from graphmem.training.wording import (
     NOUN_QUESTIONS,
     OPENERS,
     PROFILES,
+    QUANTITIES,
     SCRIPTS,
     TRAILING_TIMES,
 )
@@ -145,11 +146,11 @@ class Speaker:
     def _name(self, type: str) -> str:
         chance = self.rng.random()
         typed, any_type = self._real.get(type), self._real.get("")
-        if chance < 0.2 and typed:
+        if typed and (chance < 0.45 or type not in KINDS):
             return self.rng.choice(typed)
-        if any_type and (chance < 0.4 or type not in KINDS):
+        if any_type and (chance < 0.58 or type not in KINDS):
             return self.rng.choice(any_type)
-        if chance < 0.46:
+        if chance < 0.63:
             return self._foreign()
         # a new inventor each time, since a closed list of real words would run out of new ones
         name = (Inventor(self.rng).names(type if type in KINDS else "person", 1) or [self._foreign()])[0]
@@ -158,9 +159,9 @@ class Speaker:
     def _literal(self, type: str) -> str:
         rng = self.rng
         if type == "number":
-            return rng.choice(
-                (str(rng.randint(1, 99)), f"{rng.randint(100, 9_999_999):,}", f"{rng.uniform(0.1, 999):.1f}")
-            )
+            sizes = (str(rng.randint(1, 99)), f"{rng.randint(100, 9_999_999):,}", f"{rng.uniform(0.1, 999):.1f}")
+            value = rng.choice(sizes)
+            return rng.choice(QUANTITIES).replace("{n}", value) if rng.random() < 0.35 else value
         if type == "year":
             return str(rng.randint(1500, 2035))
         return Inventor(rng).names("date", 1)[0]
@@ -255,7 +256,11 @@ class Speaker:
         return first
 
     def _object(self, made: Example, relation: Relation, known: list[tuple[int, str]], *, many: bool) -> int:
-        number = made.name(self.thing(relation.object))
+        thing = self.thing(relation.object)
+        article = thing.name[:1].islower() and thing.kind == "entity" and not made.text.endswith(("the ", "a ", "an "))
+        if article and self.rng.random() < 0.6:
+            made.write(self._capital(made, self.rng.choice(("the ", "the ", "a "))))
+        number = made.name(thing)
         if many and not relation.functional and self.rng.random() < 0.2 and not known:
             known.append((number, "{o}"))
             if self.rng.random() < 0.5:

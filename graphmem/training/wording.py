@@ -114,6 +114,11 @@ PROFILES: Final = (
     "{s} plays as {position played} for {plays for} and wears number {shirt number}.",
     "{s} is a song by {performer} from the album {on album}.", "{s}, composed by {composer}, is sung in {sung in}.",
 )  # fmt: skip
+QUANTITIES: Final = (
+    "${n}", "${n} million", "{n} billion", "€{n}", "{n} km", "{n} metres", "{n} kg", "{n}%", "{n} percent",
+    "{n} degrees",
+    "{n} people", "{n} years", "{n} hours", "{n} square kilometres", "£{n} million", "{n} dollars", "about {n}",
+)  # fmt: skip
 _WORDS: Final = (
     (" ", "Анна Иван Мария Сергей Ольга Петров Соколова Волков Москва Киев Дунай Нева Мир Звезда Байкал София Лесков"),
     (" ", "Ελένη Γιώργος Μαρία Νίκος Παπαδόπουλος Αθήνα Κρήτη Όλυμπος Φως Θάλασσα Σπάρτη Καζαντζάκης Δελφοί"),
@@ -152,12 +157,49 @@ _VERBS: Final = (
 ).split()
 
 
+EVERYDAY: Final = {
+    "room": "kitchen bathroom hallway garden office bedroom school park cinema attic cellar library station market "
+    "shop restaurant garage forest field castle".split(),
+    "thing": "football milk apple book key box lamp hat cup letter phone pizza bag chair ticket coin umbrella".split(),
+}
+"""Things without a name of their own."""
+_PLACES: Final = Relation(
+    relation="is in", inverse="contains", subject="person", object="room", functional=True, noun="place",
+    inverse_noun="one who is in", paraphrases=("is at", "went to", "current place"), questions=("Where is {s}?",),
+    inverse_questions=("Who is in the {o}?",),
+    statements=(
+        "{s} is in the {o}.", "{s} went to the {o}.", "{s} moved to the {o}.", "{s} travelled to the {o}.",
+        "{s} journeyed to the {o}.", "{s} went back to the {o}.", "{s} is sitting in the {o}.", "{s} ran into the {o}.",
+    ),
+    updates=("{s} went from the {old} to the {o}.", "{s} left the {old} and went to the {o}."),
+    ends=("{s} is no longer in the {o}.", "{s} left the {o}.", "{s} has gone out of the {o}."),
+)  # fmt: skip
+_HOLDS: Final = Relation(
+    relation="has", inverse="is with", subject="person", object="thing", functional=False, noun="possession",
+    inverse_noun="one who has", paraphrases=("carries", "picked up", "holds"), questions=("What does {s} have?",),
+    inverse_questions=("Who has the {o}?",), updates=(),
+    statements=(
+        "{s} picked up the {o}.", "{s} got the {o}.", "{s} grabbed the {o} there.", "{s} took the {o}.",
+        "{s} has a {o}.",
+        "{s} has the {o}.", "{s} is carrying the {o}.", "{s} took the {o} there.", "{s} got the {o} there.",
+    ),
+    ends=("{s} dropped the {o}.", "{s} put down the {o}.", "{s} discarded the {o} there.", "{s} left the {o} there."),
+)  # fmt: skip
+
+
 def plain_relations(rng: Random, count: int) -> list[Relation]:
     """Make relations of ordinary nouns and verbs ("second tutor", "admires"), so that any word may name a relation."""
     verbs = [_verb_relation(verb, rng) for verb in _VERBS]
     names = {f"{rng.choice(_ADJECTIVES)} {noun}" if rng.random() < 0.5 else noun for noun in _NOUNS for _ in range(2)}
     nouns = [_noun_relation(name, rng) for name in rng.sample(sorted(names), min(count, len(names)))]
-    return [r for r in (*verbs, *nouns) if data_split(r.relation) == "train"]
+    unheard = [_verb_relation(_unheard(rng), rng) for _ in range(40)]  # a verb that nobody knows can name one as well
+    everyday = [relation for relation in (_PLACES, _HOLDS) for _ in range(5)]
+    return [*everyday, *(r for r in (*verbs, *unheard, *nouns) if data_split(r.relation) == "train")]
+
+
+def _unheard(rng: Random) -> str:
+    parts = (rng.choice("bl cr d fr g gl kr m pl qu spl t v w z".split()), rng.choice("a e i o u ou ee".split()))
+    return "".join(parts) + rng.choice("mb nk rb st zz ft rn".split()) + rng.choice(("", "ate", "ify", "le", "icate"))
 
 
 def _noun_relation(noun: str, rng: Random) -> Relation:
