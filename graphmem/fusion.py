@@ -267,13 +267,6 @@ class Fusion(nn.Module):
         for layer in self.layers:
             self[layer].quiet = quiet
 
-    def widen(self, factor: float) -> None:
-        """Open every gate ``factor`` times as far, 0.99 at most, and fix it: only null slots can be silent then."""
-        for layer in self.layers:
-            gate = self[layer].gate
-            gate.data.copy_(torch.atanh((factor * torch.tanh(gate.detach())).clamp(-0.99, 0.99)))
-            gate.requires_grad_(False)
-
     def gates(self) -> dict[int, float]:
         """How far each layer's gate is open, tanh(g), -1..1."""
         return {layer: float(torch.tanh(self[layer].gate.detach().float())) for layer in self.layers}

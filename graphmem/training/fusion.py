@@ -21,9 +21,6 @@ from graphmem.training.loop import LoopConfig
 
 log = logging.getLogger(__name__)
 
-_WIDER = 1.5
-"""How much further the gates are opened, and fixed, before the second cycle."""
-
 
 def prepare(model: GraphMemoryModel, memory: Any, names: list[str], seed: int, sizes: Sizes, folder: Path) -> Mixture:
     """The mixture, read from the folder where an earlier run left it, else made and left there."""
@@ -68,7 +65,6 @@ def train_fusion(
     trainer.train(folder)
     if quiet and refine:
         model.fusion.quieten(quiet)
-        model.fusion.widen(_WIDER)
         trainer.config = _refining(training, refine)
         trainer.train(Path(folder) / "refined")
         model.save_pretrained(folder, trained={"config": asdict(training), "refined": refine})
@@ -76,9 +72,8 @@ def train_fusion(
 
 
 def _refining(training: FusionTraining, steps: int) -> FusionTraining:
-    """A short, cooler cycle from where the first one ended, with more that must be left alone."""
-    held = dict(held=training.held + 3, held_weight=1.7 * training.held_weight, sure=max(training.sure, 0.75))
-    return replace(training, loop=replace(training.loop, steps=steps), rate=0.5 * training.rate, ramp=0.01, **held)
+    """A short, cooler cycle from where the first one ended."""
+    return replace(training, loop=replace(training.loop, steps=steps), rate=0.4 * training.rate, ramp=0.01)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument("--names", nargs="*", default=[], help="tab-separated files, names in the second column")
     parser.add_argument("--layers", help="layers to read after, for instance 26,28")
-    parser.add_argument("--quiet", type=float, default=0.25, help="share of attention up to which nothing is read")
+    parser.add_argument("--quiet", type=float, default=0.2, help="share of attention up to which nothing is read")
     parser.add_argument("--refine", type=int, default=240, help="last steps, of a smaller cycle, in which it is so")
     parser.add_argument("--steps", type=int, default=680)
     parser.add_argument("--seed", type=int, default=0)
