@@ -169,7 +169,8 @@ def _draw(questions: list[Question], n: int, rng: Random) -> list[Question]:
 def _worlds(split: Split, n: int, rng: Random, each: int = 60) -> list[tuple[Facts, list[Question]]]:
     from graphmem.worlds import World, split_relations
 
-    pool, graphs = split_relations(split), []
+    pool = split_relations(split)
+    graphs: list[tuple[Facts, list[Question]]] = []
     left = {1: n, 2: n, 3: n}
     while any(left.values()):
         relations = rng.sample(pool, min(len(pool), 30))

@@ -70,8 +70,8 @@ class Gates(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.normal_(layer.bias, std=0.02)
         nn.init.normal_(self.key.weight, std=self.config.dim**-0.5)
-        nn.init.zeros_(self.length[-1].weight)
-        nn.init.zeros_(self.length[-1].bias)
+        for parameter in self.length[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def relations(self, names: Tensor, texts: Tensor, directions: Tensor) -> Tensor:
         """What instructions are compared with.

@@ -229,7 +229,8 @@ class GateTrainer:
         question, tokens, mask = self.bank.batch(batch.asked)
         mask = mask & ((torch.rand(mask.shape) >= self.config.token_dropout) | (mask.sum(1, keepdim=True) < 5))
         relations = self.gates.relations(*self.arcs.pick(batch.codes))
-        whole, local = losses(*self.gates(question, tokens, mask, relations), batch)
+        steps, lengths = self.gates(question, tokens, mask, relations)
+        whole, local = losses(steps, lengths, batch)
         loss = whole + self.config.local * local
         self.optimiser.zero_grad()
         loss.backward()

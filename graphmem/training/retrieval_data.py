@@ -8,7 +8,7 @@ WikiMovies questions, worlds made from the lexicon, and questions made over FB15
 from __future__ import annotations
 
 import zipfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,8 +90,8 @@ class Adjacency:
     def _steps(self, path: Path_, nodes: list[str], rng: Random, frontier: int) -> Iterator[tuple[Path_, list[str]]]:
         ends: dict[int, list[str]] = defaultdict(list)
         for node in nodes:
-            for code, targets in self.arcs[node].items():
-                ends[code] += list(targets)[:frontier]
+            for code, reached in self.arcs[node].items():
+                ends[code] += list(reached)[:frontier]
         for code, targets in sorted(ends.items()):
             yield (*path, code), targets if len(targets) <= frontier else rng.sample(targets, frontier)
 
@@ -140,7 +140,7 @@ def wikimovies_examples(texts: Texts, split: Split, rng: Random, *, each: int = 
 
 def _best_path(graph: Adjacency, questions: Sequence[Question], hops: int) -> Path_:
     """The path of that length whose ends agree best with the answers, by mean F1 over the questions."""
-    scores: Counter[Path_] = Counter()
+    scores: dict[Path_, float] = defaultdict(float)
     for question in questions:
         answers = {normalise(answer) for answer in question.answers}
         for path, ends in _reaching(graph, normalise(question.topic), answers, hops).items():
@@ -279,7 +279,8 @@ def plain_examples(texts: Texts, graph: PlainGraph, rng: Random, *, questions: i
     """Questions made from random walks: ``what is the R2 of the R1 of it``, in several wordings."""
     walkable = Adjacency(graph.triples)
     relations = list(walkable.relations)
-    topics, examples = sorted(walkable.arcs), []
+    topics = sorted(walkable.arcs)
+    examples: list[Example] = []
     while len(examples) < questions:
         topic = rng.choice(topics)
         path = _random_walk(walkable, topic, rng)
