@@ -27,10 +27,8 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
     """The base model with the memory attached."""
     from graphmem.model import GraphMemoryModel
 
-    with click.progressbar(length=1, label=f"loading {base}", file=click.get_text_stream("stderr")) as bar:
-        model = GraphMemoryModel.from_pretrained(base, weights, memory=memory)
-        bar.update(1)
-    return model
+    click.echo(f"loading {base} ...", err=True)
+    return GraphMemoryModel.from_pretrained(base, weights, memory=memory)
 
 
 @main.command()

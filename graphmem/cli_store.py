@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -33,9 +33,8 @@ def ingest(
     from graphmem.storage.ingest import ingest as ingest_file
 
     with open_memory(db, namespace=namespace, must_exist=False) as memory:
-        done = ingest_file(
-            memory.store, file, format=format_, on_error=on_error, source=source or file.name, progress=not json_
-        )  # type: ignore[arg-type]
+        origin, store = source or file.name, cast(Any, memory.store)
+        done = ingest_file(store, file, format=format_, on_error=on_error, source=origin, progress=not json_)
     if json_:
         return emit({"lines": done.lines, "facts": done.facts, "rejects": done.rejects})
     click.echo(f"{done.facts:,} facts from {done.lines:,} lines")
@@ -49,11 +48,15 @@ def ingest(
 @click.option("--format", "format_", type=click.Choice(EXPORTS), help="By the file's ending if left out.")
 @namespace
 def export(db: str, file: str, format_: str | None, namespace: str) -> None:
-    """Write the memory to FILE (- for the screen). JSONL holds everything and can be loaded again."""
+    """Write the memory to FILE (- for the screen).
+
+    JSONL holds the whole file, every namespace and the journal, and can be loaded again with `graphmem import`; the
+    other formats hold what the namespace knows now.
+    """
     from graphmem.storage.transfer import export as export_file
 
     with open_memory(db, namespace=namespace, read_only=True) as memory:
-        count = export_file(memory.store, file, format=format_)  # type: ignore[arg-type]
+        count = export_file(cast(Any, memory.store), file, format=format_)
     click.echo(f"{count:,} records", err=True)
 
 
@@ -137,7 +140,7 @@ def merge(db: str, other: Path, namespace: str, json_: bool) -> None:
     from graphmem.storage.merging import merge as merge_file
 
     with open_memory(db, namespace=namespace) as memory:
-        entry = merge_file(memory.store, other)  # type: ignore[arg-type]
+        entry = merge_file(cast(Any, memory.store), other)
     emit(entry) if json_ else print_entries([entry])
 
 

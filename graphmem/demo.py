@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -131,7 +131,7 @@ def score(console: Console, model: GraphMemoryModel, questions: Sequence[Questio
 
 def tell(console: Console, model: GraphMemoryModel) -> None:
     """Tell the model something new, then that it changed; ask now and as of then; undo."""
-    memory: GraphMemory = model.memory
+    memory = cast(GraphMemory, model.memory)
     with step(console, "5. Told something new, in plain English"):
         entries: list[JournalEntry] = []
         for sentence, question in STORY:
@@ -152,7 +152,7 @@ def _look_back(console: Console, model: GraphMemoryModel, entries: Sequence[Jour
     question = STORY[-1][1]
     then = entries[0].at
     console.print(f"asked as of {then}: {question} → [bold]{model.ask(question, as_of=then).text}[/bold]")
-    model.memory.undo(entries[-1])
+    cast(GraphMemory, model.memory).undo(entries[-1])
     console.print(f"the change undone, asked: {question} → [bold]{model.ask(question).text}[/bold]")
 
 

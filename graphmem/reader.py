@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -202,7 +202,8 @@ def load_reader(path: str | Path, *, hidden_size: int | None = None, text_width:
         fields = json.loads(metadata["config"])
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     known = {field.name for field in dataclass_fields(ReaderConfig)}
-    config = ReaderConfig(**{name: tuple(v) if name == "layers" else v for name, v in fields.items() if name in known})
+    given: dict[str, Any] = {name: tuple(v) if name == "layers" else v for name, v in fields.items() if name in known}
+    config = ReaderConfig(**given)
     for name, wanted, held in (
         ("hidden size", hidden_size, config.hidden_size), ("text width", text_width, config.text_width),
     ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""One contract over many decoders: exact no-op, cached equals uncached, padding, beams, checkpointing, save and load."""
+"""One contract over many decoders: no-op, cached equals uncached, padding, beams, checkpointing, save and load."""
 
 from __future__ import annotations
 

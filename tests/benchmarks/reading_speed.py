@@ -1,6 +1,6 @@
 """How fast text is read: tokens a second from text to candidates, and from text to a plan, with a memory behind it.
 
-    python tests/benchmarks/reading_speed.py --threads 2
+python tests/benchmarks/reading_speed.py --threads 2
 """
 
 from __future__ import annotations
