@@ -67,7 +67,7 @@ def test_a_changed_fact_is_said_at_once_and_undone(model: Any) -> None:
     assert is_right(model.ask(question).text, [found])
 
 
-def test_plain_text_is_hardly_moved(model: Any) -> None:
+def test_plain_text_is_hardly_moved_by_what_is_found_for_it(model: Any) -> None:
     text = "The committee met on Tuesday to discuss the budget, and after a long debate it agreed on most points."
-    moved = text_kl(model, [text], [model.memory.retrieve("Where was Ada Brightwater born?", top_k=32)])
-    assert moved.kl < 0.05 and moved.same_token > 0.9
+    moved = text_kl(model, [text], [model.memory.retrieve(text, top_k=32)])
+    assert moved.kl < 0.02 and moved.same_token > 0.9
