@@ -101,7 +101,7 @@ class GateConfig:
     """
 
     threshold: float = 0.5
-    trust_margin: float = 0.25
+    trust_margin: float = 0.4
     least_trust: float = 0.3
 
     def __post_init__(self) -> None:

@@ -24,8 +24,9 @@ _WINDOW, _SHARED, _BATCH = 800, 160, 4
 _PAIRS = 600
 _LIVE_BONUS = 1.5
 _PRONOUNS = frozenset(
-    "i me you he him she her it we us they them his hers its their theirs this that these those who which whom one what "
-    "nobody somebody everybody anybody everyone someone anyone nothing something everything all here there now".split()
+    "i me you he him she her it we us they them his hers its their theirs this that these those who which whom one "
+    "what nobody somebody everybody anybody everyone someone "
+    "anyone nothing something everything all here there now".split()
 )
 _OPENING, _CLOSING = " \t\n\"'“‘([{,;:-", " \t\n\"'”’,;:!?-"
 
@@ -215,12 +216,21 @@ class LearnedReader:
             if float(sure[row]) >= self.network.config.relation_threshold:
                 drafts.append((a, b, names[place], True, bool(backwards)))
                 continue
-            own = relation_words(text, *stretches[row], around[row])
-            drafts.append((a, b, own or names[place], not own, bool(backwards) if not own else a.kind == "literal"))
+            entities = _nameable(text, a, b)
+            own = relation_words(text, *stretches[row], around[row]) if entities else ""
+            name = own or (names[place] if entities else "")  # no name: the pair is dropped
+            drafts.append((a, b, name, not own, bool(backwards) and not own))
         return drafts
 
     def _tensor(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(np.asarray(self._vectors(texts), dtype=np.float32))
+
+
+def _nameable(text: str, a: Mention, b: Mention) -> bool:
+    """Whether the words between two mentions may name a new relation: not for numbers, nor for "It rained all day"."""
+    if "literal" in (a.kind, b.kind):
+        return False
+    return "pronoun" not in (a.kind, b.kind) or not all(text[m.start].islower() for m in (a, b) if m.kind == "entity")
 
 
 def check_text(text: Any) -> str:

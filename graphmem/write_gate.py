@@ -108,12 +108,15 @@ class WriteGate(nn.Module):
 
     @torch.no_grad()
     def probabilities(self, candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
-        """Calibrated probabilities of ``ACTIONS`` before any rule, float32 [4]."""
+        """Calibrated probabilities of ``ACTIONS`` before any rule, float32 [4].
+
+        Of a reader that shows no view of the pair (a plug-in) the word is taken: see ``taken_at_its_word``.
+        """
+        if candidate.features is None:
+            return taken_at_its_word(candidate, near)
         numbers = torch.from_numpy(gate_numbers(candidate, near, trust))
-        features = candidate.features
-        if features is None or len(features) != self.sizes["features"]:
-            features = np.zeros(self.sizes["features"], np.float32)
-        return self(numbers[None], torch.from_numpy(features)[None])[0].softmax(-1).numpy()
+        features = torch.from_numpy(np.asarray(candidate.features, np.float32))
+        return self(numbers[None], features[None])[0].softmax(-1).numpy()
 
 
 def gate_numbers(candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
@@ -156,6 +159,18 @@ def _order(first: str | None, second: str | None) -> float:
         return 0.0
     a, b = to_micros(first) or 0, to_micros(second) or 0
     return float(np.sign(a - b))
+
+
+def taken_at_its_word(candidate: Candidate, near: Neighbourhood) -> np.ndarray:
+    """Probabilities where only the graph can be asked: how functional the relation is says whether a value replaces."""
+    if near.same(candidate.fact) is not None:
+        share = {"retire": 0.9, "skip": 0.1} if candidate.mood in ("ended", "denied") else {"skip": 1.0}
+    elif candidate.mood != "stated":
+        share = {"skip": 1.0}
+    else:
+        update = 0.9 * near.functional if near.rival(candidate.fact) is not None else 0.0
+        share = {"add": 0.9 - update, "update": update, "skip": 0.1}
+    return np.array([share.get(action, 0.0) for action in ACTIONS], np.float32)
 
 
 def allowed(candidate: Candidate, near: Neighbourhood, trust: float, config: GateConfig) -> tuple[Action, ...]:

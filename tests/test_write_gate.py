@@ -44,11 +44,11 @@ def test_numbers_have_their_names() -> None:
     ("candidate", "trust", "open_to"),
     [
         (said("Paris"), 1.0, ("skip", "add", "update")),
-        (said("Paris"), 0.5, ("skip",)),
+        (said("Paris"), 0.45, ("skip",)),
         (said("Paris", "doubted"), 1.0, ("skip",)),
         (said("London"), 1.0, ("skip",)),
         (said("London", "ended"), 1.0, ("skip", "retire")),
-        (said("London", "ended"), 0.5, ("skip",)),
+        (said("London", "ended"), 0.45, ("skip",)),
         (said("London", "denied"), 1.0, ("skip", "retire")),
         (said("Paris", "denied"), 1.0, ("skip",)),
         (said("Paris"), 0.1, ("skip",)),

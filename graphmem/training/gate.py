@@ -37,6 +37,7 @@ from graphmem.write_gate import (
     blended,
     choose,
     gate_numbers,
+    load_gate,
     save_gate,
 )
 
@@ -300,11 +301,14 @@ def report(gate: WriteGate, played: Played, surprise: float) -> dict[str, Any]:
         "nearest neighbour": [nearest_neighbour(case) for case in played.cases],
         "rules alone": [_by_rules(case) for case in played.cases],
     }
+    gold = [(case.label, action) for case, action in zip(played.cases, ways["gate"], strict=True) if case.gold]
     lost = [label for label in played.missed if label != "skip"]
     return {
         "n": len(labels),
         "labels": dict(Counter(labels)),
         "found": {name: macro_f1(labels, given) for name, given in ways.items()},
+        "n of facts the text states": len(gold),
+        "on those": macro_f1([label for label, _ in gold], [action for _, action in gold]),
         "n with missed": len(labels) + len(lost),
         "with missed": macro_f1(labels + lost, ways["gate"] + ["skip"] * len(lost)),
         "errors": dict(Counter(
@@ -380,6 +384,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=100)
     parser.add_argument("--test", type=int, default=4, help="worlds of each test")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--score", action="store_true", help="only score the gate of --out, on worlds of this seed")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     from graphmem.reader import load_reader
@@ -390,6 +395,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     vectors = TextCache(find_encoder())
     network = load_reader(given.reader)
     reader = LearnedReader(model, tokenizer, vectors, network)
+    if given.score:
+        return score_all(load_gate(given.out.parent), reader, given, 1.0)
     gate = WriteGate(network.config.width, vectors.encoder.dim)
     trained = [*split_relations("train"), *split_relations("dev")]
     fit_priors(gate, trained, vectors)
@@ -401,7 +408,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dev = make(range(base + 500, base + 502), given.events, trained, reader, gate)
     print(json.dumps({"temperature": calibrate(gate, dev.cases)}))
     save_gate(gate, given.out)
-    threshold = best_surprise(train.cases)
+    score_all(gate, reader, given, best_surprise(train.cases))
+
+
+def score_all(gate: WriteGate, reader: LearnedReader, given: argparse.Namespace, threshold: float) -> None:
+    """Print the scores on new worlds, with relations of training and with others."""
+    base = 1000 * (given.seed + 1)
+    trained = [*split_relations("train"), *split_relations("dev")]
     test = make(range(base + 700, base + 700 + given.test), given.events, trained, reader, gate)
     print(json.dumps({"test": "new worlds", **report(gate, test, threshold)}, indent=1), flush=True)
     unseen = [relation for relation in load_lexicon() if data_split(relation.relation) == "test"]
