@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
@@ -16,6 +17,9 @@ from graphmem.errors import GraphMemError
 if TYPE_CHECKING:
     from graphmem.graph import Fact, JournalEntry
     from graphmem.memory import GraphMemory
+
+# Threads that wait asleep: torch's default spins, which is ten times slower when other work shares the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
