@@ -1,28 +1,28 @@
 """Every error that graphmem raises on purpose, in one tree.
 
-    GraphMemError
-    ├── InvalidValue (ValueError)      a value handed in is not usable
-    │   ├── InvalidName                empty, over-long, NUL bytes, ...
-    │   ├── InvalidTime                not a time we can read
-    │   └── InvalidVector              NaN, wrong width, wrong count
-    ├── ImportRejected (ValueError)    lines of an import that could not be read
-    ├── StoreError
-    │   ├── NotAMemory                 the file is something else
-    │   ├── NewerSchema                written by a later graphmem
-    │   ├── ReadOnly                   the file or its folder cannot be written
-    │   ├── DiskFull                   no room left; the transaction was rolled back
-    │   ├── Busy                       another writer held the file too long
-    │   ├── Corrupt                    SQLite or a check says the file is damaged
-    │   ├── NotFound (KeyError)        no such node, fact or journal entry
-    │   ├── Conflict                   an undo or edit that later changes stand in the way of
-    │   └── Closed                     used after close()
-    ├── EncoderMismatch                stored vectors were made by another encoder
-    ├── ModelError
-    │   ├── ModelNotFound              neither a path, nor installed, nor on the hub
-    │   ├── UnsupportedModel           no decoder stack found
-    │   ├── WeightsMismatch            weights made for another width, base or layout
-    │   └── NotAttached                asked of a model that has been detached
-    └── MissingExtra (ImportError)     an optional package is needed; names the extra
+GraphMemError
+├── InvalidValue (ValueError)      a value handed in is not usable
+│   ├── InvalidName                empty, over-long, NUL bytes, ...
+│   ├── InvalidTime                not a time we can read
+│   └── InvalidVector              NaN, wrong width, wrong count
+├── ImportRejected (ValueError)    lines of an import that could not be read
+├── StoreError
+│   ├── NotAMemory                 the file is something else
+│   ├── NewerSchema                written by a later graphmem
+│   ├── ReadOnly                   the file or its folder cannot be written
+│   ├── DiskFull                   no room left; the transaction was rolled back
+│   ├── Busy                       another writer held the file too long
+│   ├── Corrupt                    SQLite or a check says the file is damaged
+│   ├── NotFound (KeyError)        no such node, fact or journal entry
+│   ├── Conflict                   an undo or edit that later changes stand in the way of
+│   └── Closed                     used after close()
+├── EncoderMismatch                stored vectors were made by another encoder
+├── ModelError
+│   ├── ModelNotFound              neither a path, nor installed, nor on the hub
+│   ├── UnsupportedModel           no decoder stack found
+│   ├── WeightsMismatch            weights made for another width, base or layout
+│   └── NotAttached                asked of a model that has been detached
+└── MissingExtra (ImportError)     an optional package is needed; names the extra
 """
 
 from __future__ import annotations
