@@ -26,7 +26,7 @@ SHOWN, SCORED = 2, 20
 
 STORY = (
     ("Mira Solberg lives in Oslo.", "Where does Mira Solberg live?"),
-    ("Mira Solberg has moved from Oslo to Bergen.", "Where does Mira Solberg live?"),
+    ("Mira Solberg now lives in Bergen.", "Where does Mira Solberg live?"),
 )
 """What the model is told, and what it is asked after each sentence. None of these names was in any training."""
 

@@ -154,7 +154,7 @@ class GraphMemoryModel(nn.Module):
             sources = token_sources(session.trace, tokens.node[0], found[0], spoken, retrieval)
         self._last = Answer(
             text, (*path, *(fact for fact in facts if fact not in path)), path, retrieval, ids.shape[1],
-            time.perf_counter() - started, found[0].answerable if found else 0.0, sources,
+            time.perf_counter() - started, float(retrieval.answerable) if retrieval is not None else 0.0, sources,
         )  # fmt: skip
         return self._last
 

@@ -26,6 +26,7 @@ NONE = -1
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
 
+LIKELY, SURE = 0.75, 0.99
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
@@ -124,13 +125,22 @@ def candidates(found: Found, limit: int, refusal: str | None = None) -> Candidat
     relevance can be read by the same weights.
     """
     nodes = list(found.nodes)[:limit]
-    answerable = float(found.answerable) if nodes else 0.0
+    answerable = settled(float(found.answerable)) if nodes else 0.0
     relevance, activation = _aligned(nodes, found.subgraph)
     order = np.argsort(-relevance, kind="stable")
     features = rank_features(relevance[order], activation[order], answerable)
     names, ids = tuple(nodes[i].name for i in order), tuple(nodes[i].id for i in order)
     seen = Candidates(names, features, answerable, ids)
     return with_refusal(seen, refusal) if refusal else seen
+
+
+def settled(answerable: float) -> float:
+    """The memory's probability of holding the answer, as the readings take it: likely is as good as sure.
+
+    A memory is less sure of relations it was not trained on, though as often right; readings trained on what it is sure
+    of would keep silent there. So from ``LIKELY`` on it is read as ``SURE``.
+    """
+    return max(answerable, SURE) if answerable >= LIKELY else answerable
 
 
 def with_refusal(seen: Candidates, refusal: str) -> Candidates:
