@@ -145,9 +145,18 @@ def chat_prompt(tokenizer: Any, question: str, facts: str | None = None) -> str:
 
 def last_user_text(tokenizer: Any, ids: list[int]) -> str:
     """What a prompt asks: the last turn of the user in a chat, the whole text elsewhere."""
+    texts = _turns(tokenizer, ids)
+    asked = [text[5:].strip() for text in texts if text.startswith("user\n")]
+    return asked[-1] if asked else " ".join(texts)
+
+
+def is_chat(tokenizer: Any, ids: list[int]) -> bool:
+    """Whether a prompt holds a turn of a user, rather than plain text."""
+    return any(text.startswith("user\n") for text in _turns(tokenizer, ids))
+
+
+def _turns(tokenizer: Any, ids: list[int]) -> list[str]:
     special, turns = set(tokenizer.all_special_ids or ()), [[]]  # type: list[int] | set[int], list[list[int]]
     for token in ids:
         turns.append([]) if token in special else turns[-1].append(token)
-    texts = [text for turn in turns if (text := tokenizer.decode(turn).strip())]
-    asked = [text[5:].strip() for text in texts if text.startswith("user\n")]
-    return asked[-1] if asked else " ".join(texts)
+    return [text for turn in turns if (text := tokenizer.decode(turn).strip())]

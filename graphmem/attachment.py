@@ -56,12 +56,14 @@ class Session:
         slots: what each fused layer reads, B samples.
         answerable: [B].
         trace: glances of every pass, for an explanation; None when nobody asked.
+        quiet: share of attention up to which nothing is read; None takes the config's.
     """
 
     fusion: Fusion
     slots: dict[int, LayerSlots]
     answerable: Tensor
     trace: list[Glance] | None = None
+    quiet: float | None = None
     current: Tensor | None = None
     early: Tensor | None = None
     _spread: dict[int, tuple[dict[int, LayerSlots], Tensor]] = field(default_factory=dict)
@@ -168,7 +170,7 @@ def read(session: Session, number: int, x: Tensor) -> Tensor:
     if session.current is None or session.early is None or not slots[number].bias.shape[-1]:
         return x
     layer = session.fusion[number]
-    found, weights = layer(x, Context(session.current, session.early), slots[number], answerable)
+    found, weights = layer(x, Context(session.current, session.early), slots[number], answerable, session.quiet)
     if session.trace is not None:
         opened = torch.tanh(layer.gate.detach().float()).abs()
         session.trace.append(Glance(number, weights[:, :, -1].detach() * opened))

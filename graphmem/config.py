@@ -26,6 +26,7 @@ class FusionConfig:
         max_name_tokens: most tokens of a name.
         nodes: most nodes of a retrieval that are handed to the model.
         quiet: share of attention on the memory up to which a position reads exactly nothing, 0..1.
+        quiet_text: the same for plain text, where nobody asked anything; None takes ``quiet``.
         refusal: what the model is offered to say when the memory does not know; None lets it answer as without memory.
         layers_path: dotted path of the stack of decoder layers, for models where it is not found.
     """
@@ -37,6 +38,7 @@ class FusionConfig:
     max_name_tokens: int = 48
     nodes: int = 32
     quiet: float = 0.0
+    quiet_text: float | None = None
     refusal: str | None = None
     layers_path: str | None = None
 
@@ -49,6 +51,8 @@ class FusionConfig:
         require(1 <= self.max_name_tokens <= 1024, "max_name_tokens", self.max_name_tokens, "between 1 and 1024")
         require(self.nodes >= 1, "nodes", self.nodes, "at least 1")
         require(0 <= self.quiet < 1, "quiet", self.quiet, "at least 0 and below 1")
+        text = self.quiet_text
+        require(text is None or 0 <= text < 1, "quiet_text", text, "None, or at least 0 and below 1")
         require(self.refusal is None or bool(self.refusal.strip()), "refusal", self.refusal, "None or visible text")
         require(self.layers is None or _rising(self.layers), "layers", self.layers, "None or rising layer numbers")
         require(self.tap is None or self.tap >= 0, "tap", self.tap, "None or a layer number")

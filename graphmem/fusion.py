@@ -159,7 +159,9 @@ class MemoryAttention(nn.Module):
         bias = bias.masked_fill(~tokens.mask.unsqueeze(-1), float("-inf"))
         return LayerSlots(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2))  # B H M .
 
-    def forward(self, x: Tensor, context: Context, slots: LayerSlots, answerable: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, context: Context, slots: LayerSlots, answerable: Tensor, quiet: float | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Read the memory at every position.
 
         Args:
@@ -167,6 +169,7 @@ class MemoryAttention(nn.Module):
             context: the current token and the early state, [B, T, D] each.
             slots: of the memory.
             answerable: [B].
+            quiet: share of attention up to which nothing is read; None takes the config's.
 
         Returns:
             what was read, [B, T, D], and where: attention over slots [B, H, T, M] (the rest went to the null slot).
@@ -179,7 +182,8 @@ class MemoryAttention(nn.Module):
         logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
         null = self._null(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()  # B T H
         weights = _softmax_beside(logits, null.transpose(1, 2).unsqueeze(-1))
-        weights = _above(weights, self.quiet) if self.quiet else weights
+        quiet = self.quiet if quiet is None else quiet
+        weights = _above(weights, quiet) if quiet else weights
         read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
         return _linear(self.out, read), weights
 

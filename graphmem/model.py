@@ -14,7 +14,15 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from graphmem.adapters.transformers import chat_prompt, find_decoder, identity, last_user_text, mismatch, stop_token
+from graphmem.adapters.transformers import (
+    chat_prompt,
+    find_decoder,
+    identity,
+    is_chat,
+    last_user_text,
+    mismatch,
+    stop_token,
+)
 from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig
 from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
@@ -212,8 +220,17 @@ class GraphMemoryModel(nn.Module):
             return self._by_cache[cache]
         if retrieval is None and ids is None:
             raise InvalidValue("retrieval must be given with inputs_embeds: there is no text to ask the memory with")
-        found = self._found(ids, retrieval, kwargs.get("attention_mask"))
-        return self._session(pack(self.names, found))
+        mask = kwargs.get("attention_mask")
+        session = self._session(pack(self.names, self._found(ids, retrieval, mask)))
+        if session is not None and ids is not None and not self._asks(ids, mask):
+            session.quiet = self.config.quiet_text
+        return session
+
+    def _asks(self, ids: Tensor, mask: Tensor | None) -> bool:
+        """Whether somebody asks in these prompts, so that the memory may speak up as it does in an answer."""
+        if self.config.quiet_text is None:
+            return True
+        return any(is_chat(self.tokenizer, row) for row in self._rows(ids, mask))
 
     def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None) -> list[Candidates]:
         if retrieval is None and ids is not None:
@@ -226,9 +243,12 @@ class GraphMemoryModel(nn.Module):
         return [candidates(found, self.config.nodes, self.config.refusal) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:
+        return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in self._rows(ids, mask)]
+
+    @staticmethod
+    def _rows(ids: Tensor, mask: Tensor | None) -> list[list[int]]:
         kept = mask if mask is not None and mask.shape == ids.shape else torch.ones_like(ids)
-        rows = [row[keep.bool()].tolist() for row, keep in zip(ids, kept, strict=True)]
-        return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in rows]
+        return [row[keep.bool()].tolist() for row, keep in zip(ids, kept, strict=True)]
 
     def _retrieve(self, query: str, as_of: Time | None = None) -> Found:
         return self.memory.retrieve(query, top_k=self.config.nodes, as_of=as_of)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing may try the network
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
