@@ -26,7 +26,9 @@ memory_file = click.argument("db", type=click.Path(dir_okay=True))
 namespace = click.option("--namespace", default="default", show_default=True, help="The isolated part of the file.")
 
 LAZY = {
-    **dict.fromkeys(("check", "repair", "backup", "restore", "vacuum", "merge", "reencode"), "cli_store"),
+    **dict.fromkeys(
+        ("check", "repair", "backup", "restore", "vacuum", "merge", "reencode", "consolidate"), "cli_store"
+    ),
     **dict.fromkeys(("ingest", "export", "import"), "cli_store"),
     **dict.fromkeys(("ask", "read", "picture", "demo", "train", "evaluate"), "cli_model"),
 }

@@ -152,3 +152,16 @@ def reencode(db: str, encoder: str | None, namespace: str) -> None:
     """Make vectors for the nodes that have none by this encoder. Searching does it when it must."""
     with open_memory(db, namespace=namespace, encoder=encoder) as memory:
         click.echo(f"{memory.encode():,} nodes encoded")
+
+
+@main.command()
+@memory_file
+@namespace
+@as_json
+def consolidate(db: str, namespace: str, json_: bool) -> None:
+    """Merge duplicates, promote what was heard often, let what is unused fade. One journal entry, undoable."""
+    with open_memory(db, namespace=namespace) as memory:
+        done = memory.consolidate()
+    if json_:
+        return emit(done)
+    click.echo(f"{done.merged} merged, {done.promoted} promoted, {done.faded} faded, {done.archived} archived")

@@ -254,10 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
-    from graphmem.wikimovies import load_questions
+    from graphmem.wikimovies import load_facts, load_questions
 
     parser = argparse.ArgumentParser("graphmem evaluate answers", description=main.__doc__)
-    parser.add_argument("--memory", required=True, help="memory file that holds WikiMovies")
+    parser.add_argument("--memory", help="memory file that holds WikiMovies; one is made in RAM if left out")
     parser.add_argument("--model", default="smollm2-135m", help="name or path of the base model")
     parser.add_argument("--weights", help="folder of fusion weights; the shipped ones if left out")
     parser.add_argument("--split", default="test", choices=("dev", "test"))
@@ -265,7 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", help="file for all rows and answers")
     chosen = parser.parse_args(arguments)
-    with GraphMemory.open(chosen.memory) as memory:
+    with GraphMemory.open(chosen.memory or ":memory:") as memory:
+        if not chosen.memory:
+            memory.add_many(load_facts(), source="WikiMovies")
         model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
         questions = load_questions(chosen.split)
         made = evaluate_answers(model, None, questions, chosen.n, chosen.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import networkx
     from torch_geometric.data import Data
 
+    from graphmem.consolidation import Consolidation
     from graphmem.graph import GraphStore
     from graphmem.retrieval import Retrieval, Retriever
 
@@ -253,6 +254,12 @@ class GraphMemory:
     def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
         """Apply an undone entry again; the latest undone one when none is given."""
         return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
+
+    def consolidate(self) -> Consolidation:
+        """Merge duplicates, promote what was heard often, let the unused fade: one transaction, or nothing to do."""
+        from graphmem.consolidation import consolidate
+
+        return consolidate(cast(Any, self.store))
 
     # ---------------------------------------------------------------- reading
 

@@ -170,3 +170,10 @@ def test_pyg_holds_the_same_graph(memory: GraphMemory) -> None:
         for (s, o), t in zip(data.edge_index.T.tolist(), data.edge_type.tolist(), strict=True)
     }
     assert arcs == {("a", "r", "b"), ("b", "s", "c")}
+
+
+def test_consolidating_twice_changes_nothing_more(memory: GraphMemory) -> None:
+    memory.add_many([("a", "r", "b"), ("c", "r", "d")])
+    before = lines(memory.facts())
+    memory.consolidate()
+    assert memory.consolidate().entry is None and lines(memory.facts()) == before
