@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
@@ -12,6 +13,7 @@ from typing import Final, Literal
 import numpy as np
 
 from graphmem.config import require
+from graphmem.errors import NotFound
 from graphmem.graph import GraphStore, Node, normalise
 
 How = Literal["exact", "text", "recent", "similar", "new"]
@@ -181,4 +183,8 @@ def recent_names(store: GraphStore, entries: int = 8, limit: int = 64) -> list[s
     for entry in sorted(store.journal(entries), key=lambda entry: -entry.id):
         if not entry.undone and len(entry.node_ids) <= limit:
             ids |= dict.fromkeys(entry.node_ids)
-    return store.names(list(ids)[:limit]) if ids else []
+    names: list[str] = []
+    for node in list(ids)[:limit]:
+        with suppress(NotFound):  # an entry may name a node that an undo has taken away
+            names += store.names([node])
+    return names

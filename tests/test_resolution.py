@@ -52,6 +52,12 @@ def test_what_was_spoken_of_lately_is_meant(store: SQLiteStore) -> None:
     assert (found.name, found.how) == ("Ada Lovelace", "recent")
 
 
+def test_what_an_undo_took_away_is_not_spoken_of(store: SQLiteStore) -> None:
+    entry = store.apply([AddEdge("Zed Undone", "lives in", "Nowhereville")])
+    store.undo(entry.id)
+    assert not {"Zed Undone", "Nowhereville"} & set(recent_names(store))
+
+
 def test_a_new_name_is_new(store: SQLiteStore, matcher: NameMatcher) -> None:
     entities = EntityResolver(store, matcher)
     for name in ("Grace Hopper", "London Bridge", "Ada Byron", "New York Times", "🚀", "東京", "42"):
