@@ -72,7 +72,7 @@ def build(console: Console, path: Path, questions: Sequence[Question], *, full: 
         memory = GraphMemory.open(path)
         memory.add_many(facts, source="WikiMovies")
         counts = memory.stats()
-        console.print(f"{counts['nodes']:,} nodes, {counts['facts']:,} facts, {path.stat().st_size / 1e6:.1f} MB")
+        console.print(f"{counts['nodes']:,} nodes, {counts['facts']:,} facts, {counts['bytes'] / 1e6:.1f} MB")
     return memory
 
 
