@@ -24,6 +24,9 @@ METHODS = ("model alone", "facts in the prompt", "graphmem")
 SHOWN, SCORED = 2, 20
 """Questions per number of hops: those shown one by one, and those scored."""
 
+MOST = 24
+"""Most tokens of an answer."""
+
 STORY = (
     ("Mira Solberg lives in Oslo.", "Where does Mira Solberg live?"),
     ("Mira Solberg now lives in Bergen.", "Where does Mira Solberg live?"),
@@ -92,7 +95,9 @@ def show_questions(console: Console, model: GraphMemoryModel, questions: Sequenc
     from graphmem.evaluation_answers import evaluate_answers
 
     with step(console, "3. Questions whose topics and answers no training ever saw"):
-        report = evaluate_answers(model, questions=questions, methods=METHODS, batch=1, report=lambda line: None)
+        report = evaluate_answers(
+            model, questions=questions, methods=METHODS, batch=1, max_new_tokens=MOST, report=_quietly
+        )
         for question in questions:
             console.print(f"\n[bold]{question.question}?[/bold]  [dim]{question.hops} hop(s)[/dim]", highlight=False)
             table = Table("", "answer", "right", "prompt tokens", "seconds", box=None, pad_edge=False)
@@ -107,6 +112,10 @@ def show_questions(console: Console, model: GraphMemoryModel, questions: Sequenc
                 console.print(f"  [cyan]because[/cyan] {escape(str(fact))}", highlight=False)
 
 
+def _quietly(line: str) -> None:
+    """The evaluator's running report is not shown; the tables are."""
+
+
 def shorten(text: str, most: int = 72) -> str:
     """A text on one line, cut to fit a table."""
     line = " ".join(text.split())
@@ -118,7 +127,7 @@ def score(console: Console, model: GraphMemoryModel, questions: Sequence[Questio
     from graphmem.evaluation_answers import evaluate_answers
 
     with step(console, f"4. {len(questions)} held-out questions, topics never trained on"):
-        rows = evaluate_answers(model, questions=questions, methods=METHODS, report=lambda line: None).rows
+        rows = evaluate_answers(model, questions=questions, methods=METHODS, max_new_tokens=MOST, report=_quietly).rows
         table = Table("hops", "n", "model alone", "same facts in its prompt", "graphmem", box=None)
         for hops in sorted({row.hops for row in rows}):
             of = {row.method: row for row in rows if row.hops == hops}
