@@ -137,6 +137,7 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
 TRAINERS = {"retriever": "training.retrieval", "fusion": "training.fusion", "reader": "training.reading"}
 TRAINERS |= {"gate": "training.gate"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
+EVALUATORS |= {"locality": "evaluation_locality"}
 passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -153,11 +154,11 @@ def train(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
 
 
 @main.command(context_settings=passed_on)
-@click.argument("what", metavar="{retrieval|answers|reading}", default="--help")
+@click.argument("what", metavar="{retrieval|answers|reading|locality}", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def evaluate(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
-    """Measure retrieval, spoken answers or reading, with the baselines beside it.
+    """Measure retrieval, spoken answers, reading or locality, with the baselines beside it.
 
     `graphmem evaluate WHAT --help` lists the options of each.
     """
