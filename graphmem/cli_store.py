@@ -156,12 +156,20 @@ def reencode(db: str, encoder: str | None, namespace: str) -> None:
 
 @main.command()
 @memory_file
+@click.option("--half-life", type=float, help="Days without use after which a node's strength is halved.")
+@click.option("--capacity", type=click.IntRange(0), help="Archive the weakest nodes beyond so many.")
+@click.option("--promote-after", type=click.IntRange(2), help="Times a claim must be heard to become a fact.")
+@click.option("--at", help="Reckon fading as of this time instead of now.")
 @namespace
 @as_json
-def consolidate(db: str, namespace: str, json_: bool) -> None:
+def consolidate(db: str, at: str | None, namespace: str, json_: bool, **settings: Any) -> None:
     """Merge duplicates, promote what was heard often, let what is unused fade. One journal entry, undoable."""
+    from graphmem.consolidation import ConsolidationConfig
+
+    config = ConsolidationConfig(**{key: value for key, value in settings.items() if value is not None})
     with open_memory(db, namespace=namespace) as memory:
-        done = memory.consolidate()
+        done = memory.consolidate(config, at=at)
     if json_:
         return emit(done)
-    click.echo(f"{done.merged} merged, {done.promoted} promoted, {done.faded} faded, {done.archived} archived")
+    counts = ("merged", "promoted", "strengthened", "faded", "archived")
+    click.echo(", ".join(f"{getattr(done, count)} {count}" for count in counts))

@@ -49,13 +49,23 @@ class TextCache:
         return self._vectors[[self._rows[text] for text in texts]]
 
 
-def encode_nodes(store: GraphStore, encoder: TextEncoder, progress: Progress | None = None) -> int:
+def encode_nodes(
+    store: GraphStore, encoder: TextEncoder, progress: Progress | None = None, *, batch: int = CHUNK
+) -> int:
     """Encode every node that has no vector of this encoder yet; returns how many. Writes to the store."""
     done = 0
-    while nodes := store.without_vectors(encoder.fingerprint, CHUNK):
+    while nodes := store.without_vectors(encoder.fingerprint, batch):
         vectors = encoder.encode([node_text(node) for node in nodes])
         store.put_vectors(np.asarray([node.id for node in nodes], np.int64), vectors, encoder.fingerprint)
         done += len(nodes)
         if progress:
-            progress(done, done + (len(nodes) == CHUNK))
+            progress(done, done + (len(nodes) == batch))
     return done
+
+
+def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progress: bool) -> int:
+    """Like ``encode_nodes``, in batches of ``batch``, with a progress bar where it is wanted. Writes to the store."""
+    from tqdm import tqdm
+
+    with tqdm(desc="encoding nodes", unit="node", disable=not progress) as bar:
+        return encode_nodes(store, encoder, lambda done, _: bar.update(done - bar.n), batch=batch)

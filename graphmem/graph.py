@@ -23,6 +23,10 @@ from graphmem.errors import InvalidName, InvalidTime
 MAX_NAME = 1024
 """Longest name of a node or relation, in characters."""
 
+APART = ("episode", "session")
+"""Kinds of nodes that are no knowledge but its history: what was heard, and the state of conversations and streams.
+Ordinary searches leave them out."""
+
 Time = str | int | float | date | datetime
 """What a caller may pass as a time: ISO text (a bare year is its first instant), POSIX seconds, date or datetime."""
 

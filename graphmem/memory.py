@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -26,12 +27,13 @@ from graphmem.graph import (
     check_name,
     to_micros,
 )
+from graphmem.triples import as_edge, is_triple
 
 if TYPE_CHECKING:
     import networkx
     from torch_geometric.data import Data
 
-    from graphmem.consolidation import Consolidation
+    from graphmem.consolidation import Consolidation, ConsolidationConfig
     from graphmem.graph import GraphStore
     from graphmem.retrieval import Retrieval, Retriever
 
@@ -63,6 +65,7 @@ class GraphMemory:
         self._store: GraphStore | None = store
         self._encoder = encoder
         self._retriever: Retriever | None = None
+        self._uses: Counter[int] = Counter()
 
     @classmethod
     def open(
@@ -159,12 +162,12 @@ class GraphMemory:
         """
         items = list(facts)
         for position, item in enumerate(items):
-            if not isinstance(item, Fact) and not _is_triple(item):
+            if not isinstance(item, Fact) and not is_triple(item):
                 raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
         triples = [item for item in items if not isinstance(item, Fact)]
         if len(triples) == len(items):
             return self.store.bulk_load([], triples, source=source, note=f"{len(items)} facts")
-        edges = [_as_edge(item, source) for item in items]
+        edges = [as_edge(item, source) for item in items]
         return self.store.apply(edges, action="add", note=f"{len(items)} facts")
 
     def bulk_load(
@@ -255,11 +258,19 @@ class GraphMemory:
         """Apply an undone entry again; the latest undone one when none is given."""
         return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
 
-    def consolidate(self) -> Consolidation:
-        """Merge duplicates, promote what was heard often, let the unused fade: one transaction, or nothing to do."""
+    def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
+        """Merge duplicates, promote what was heard often, strengthen the used, let the unused fade as of ``at`` (now),
+        archive what is beyond the config's capacity: one transaction, or nothing to do."""
         from graphmem.consolidation import consolidate
 
-        return consolidate(cast(Any, self.store))
+        self.count_uses()
+        return consolidate(cast(Any, self.store), config, at=at)
+
+    def count_uses(self) -> None:
+        """Write how often nodes were found since the last call (searching itself only counts in RAM). Writes."""
+        used, self._uses = self._uses, Counter()
+        if used:
+            cast(Any, self.store).touch(list(used.elements()))
 
     # ---------------------------------------------------------------- reading
 
@@ -312,7 +323,9 @@ class GraphMemory:
         Returns:
             a Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``.
         """
-        return self.retriever.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
+        found = self.retriever.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
+        self._uses.update(node.id for node in found.nodes)
+        return found
 
     def history(self, name: str) -> list[JournalEntry]:
         """Every journal entry that touched the node, oldest first.
@@ -332,16 +345,9 @@ class GraphMemory:
 
     def encode(self, *, batch: int = 512, progress: bool = True) -> int:
         """Write vectors for the nodes that have none yet; return how many. Searching does this when it must."""
-        from tqdm import tqdm
+        from graphmem.encoder import encode_with_bar
 
-        done = 0
-        with tqdm(desc="encoding nodes", unit="node", disable=not progress) as bar:
-            while nodes := self.store.without_vectors(self.encoder.fingerprint, batch):
-                vectors = self.encoder.encode([f"{n.name}. {n.text}" if n.text else n.name for n in nodes])
-                self.store.put_vectors(np.array([n.id for n in nodes]), vectors, self.encoder.fingerprint)
-                done += len(nodes)
-                bar.update(len(nodes))
-        return done
+        return encode_with_bar(self.store, self.encoder, batch, progress)
 
     # ---------------------------------------------------------------- other forms
 
@@ -390,16 +396,3 @@ class GraphMemory:
             hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
             raise NotFound(f"no node named {name!r}{hint}")
         return node
-
-
-def _is_triple(item: Any) -> bool:
-    return isinstance(item, (tuple, list)) and len(item) == 3 and all(isinstance(part, str) for part in item)
-
-
-def _as_edge(item: Triple | Fact, source: str | None) -> AddEdge:
-    if isinstance(item, Fact):
-        return AddEdge(
-            item.subject, item.relation, item.object, item.text, item.valid_from, item.valid_to, item.confidence,
-            item.source or source,
-        )  # fmt: skip
-    return AddEdge(*item, source=source)

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
-from graphmem.graph import normalise
+from graphmem.graph import APART, normalise
 from graphmem.storage.reading import visible
 
 MAX_WORDS = 64
@@ -30,7 +30,7 @@ def _match(query: str) -> str:
 
 
 def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int) -> list[tuple[int, float]]:
-    """Live nodes by BM25 of name, aliases and text, best first; a higher score is better."""
+    """Live nodes but those of kinds ``APART``, by BM25 of name, aliases and text, best first; higher is better."""
     match = _match(query)
     if not match or limit <= 0:
         return []
@@ -38,7 +38,7 @@ def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int) -> li
         "SELECT rowid, -rank FROM node_fts WHERE node_fts MATCH ? AND rank MATCH 'bm25(4.0, 4.0, 1.0)' "
         "ORDER BY rank LIMIT ?"
     )
-    live = "SELECT 1 FROM nodes WHERE id = ? AND +ns = ? AND retired_at IS NULL"
+    live = f"SELECT 1 FROM nodes WHERE id = ? AND +ns = ? AND retired_at IS NULL AND kind NOT IN {APART}"
     asked = limit
     while True:  # retired nodes and other namespaces are dropped after the fact, so ask for more when some were
         found = raw.execute(sql, (match, asked)).fetchall()

@@ -7,7 +7,7 @@ in ``recorder`` and ``journal``, how they are read in ``reading``, ``search``, `
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -367,6 +367,16 @@ class SQLiteStore(OpenMemory):
         """How often a node was used, and when last."""
         row = self.connection.one("SELECT count, at FROM access WHERE node = ?", (as_id(node_id),))
         return (row[0], from_micros(row[1])) if row else (0, None)
+
+    def usage(self) -> Iterator[tuple[int, int, int, int]]:
+        """Of every live node, by id: its id, when it was made, how often it was used and when last (0: never).
+
+        Times are microseconds. Read a page at a time, so that other writers are not held up.
+        """
+        after = 0
+        while page := self.connection.rows(reading.USAGE, (self._ns, after)):
+            yield from page
+            after = page[-1][0]
 
 
 def check_action(action: str, note: str) -> None:

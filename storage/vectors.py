@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from graphmem.errors import EncoderMismatch, InvalidValue, InvalidVector
+from graphmem.graph import APART
 from graphmem.storage.rows import insert_many
 
 BLOCK = 4096
@@ -82,7 +83,10 @@ def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray
         EncoderMismatch: the namespace holds vectors of other encoders only.
     """
     row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
-    live = "FROM vectors v CROSS JOIN nodes n ON n.id = v.node WHERE +n.ns = ? AND n.retired_at IS NULL"
+    live = (
+        "FROM vectors v CROSS JOIN nodes n ON n.id = v.node "
+        f"WHERE +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART}"
+    )
     count = raw.execute(f"SELECT count(*) {live} AND v.encoder = ?", (ns, row[0])).fetchone()[0] if row else 0
     if not count:
         _refuse_others(raw, ns, fingerprint)
@@ -112,10 +116,10 @@ def _refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
 
 
 def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int) -> list[int]:
-    """Ids of live nodes that have no vector of this encoder, lowest first."""
+    """Ids of live nodes that have no vector of this encoder, lowest first; kinds ``APART`` never get one."""
     sql = (
         "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
         "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
-        "WHERE +n.ns = ? AND n.retired_at IS NULL AND v.node IS NULL ORDER BY n.id LIMIT ?"
+        f"WHERE +n.ns = ? AND n.retired_at IS NULL AND v.node IS NULL AND n.kind NOT IN {APART} ORDER BY n.id LIMIT ?"
     )
     return [row[0] for row in raw.execute(sql, (fingerprint, ns, limit))]

@@ -93,3 +93,12 @@ def test_every_command_has_help(run) -> None:
     for name in main.list_commands(Context(main)):
         what = {"train": ["retriever"], "evaluate": ["retrieval"]}.get(name, [])
         assert len(run(name, *what, "--help").output) > 40
+
+
+def test_consolidate_says_what_it_did(filled) -> None:
+    filled("add", "m.db", "Ada-Lovelace", "knows", "Charles")
+    said = filled("consolidate", "m.db", "--half-life", "10", "--at", "2100-01-01", "--capacity", "2").output
+    assert said.startswith("1 merged, 0 promoted, 0 strengthened,") and "1 archived" in said
+    again = json.loads(filled("consolidate", "m.db", "--at", "2100-01-01", "--capacity", "2", "--json").output)
+    assert "entry" not in again
+    assert "half_life" in filled("consolidate", "m.db", "--half-life", "0", code=1).output

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphmem.graph import AddEdge
+from graphmem.graph import AddEdge, AddNode
 from graphmem.seeds import find_seeds, fuse, nearest
 
 
@@ -62,3 +62,17 @@ def test_fusion_prefers_what_more_rankings_hold(rankings: list[list[int]]) -> No
     first = {ranking[0] for ranking in filled}
     if everywhere & first == first:  # one node tops every ranking
         assert nodes[0] in first
+
+
+@pytest.mark.parametrize(
+    "query", ["whom did Zed marry?", "Zed married Yma", "heard: Zed married Yma", "a wedding rumour"]
+)
+def test_episodes_and_sessions_are_never_seeds(films: Any, encoder: Any, query: str) -> None:
+    films.apply([
+        AddNode("heard from x: Zed married Yma", "episode", "Zed married Yma: a wedding"),
+        AddNode("session:Zed", "session", "Zed married Yma"),
+    ])  # fmt: skip
+    found = names(films, find_seeds(query, films, encoder))
+    assert not [name for name in found if "Zed" in name]
+    assert films.search_text(query) == []
+    assert len(films.vectors(encoder.fingerprint)[0]) == films.stats()["nodes"] - 2
