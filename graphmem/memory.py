@@ -293,7 +293,7 @@ class GraphMemory:
         Args:
             subject: name or alias of the subject; None for any. Likewise ``relation`` and ``object``.
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
-                it has none, until its ``valid_to``. None: what holds now.
+                it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what the memory had been told by that time, right or wrong.
             limit: at most so many.
 

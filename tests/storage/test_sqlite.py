@@ -97,6 +97,18 @@ def test_superseding_closes_the_old_and_opens_the_new_at_one_instant(store):
         store.apply([SupersedeEdge(old, AddEdge("Ada", "lives in", "Kent"))])
 
 
+def test_a_fact_that_ended_before_it_was_recorded_held_until_then(store):
+    old = store.apply([AddEdge("Ada", "lives in", "London")]).edge_ids[0]
+    store.apply([SupersedeEdge(old, AddEdge("Ada", "lives in", "Surrey"), at="2010-05-01")])
+    before, after = to_micros("2005"), to_micros("2011")
+    assert lines(store.facts(as_of=before)) == ["Ada | lives in | London"]
+    assert lines(store.facts(as_of=after)) == ["Ada | lives in | Surrey"]
+    assert lines(store.facts(as_of=before, known_at=to_micros("2999"))) == ["Ada | lives in | London"]
+    ada = store.resolve("Ada").id
+    reached = store.index(as_of=before).expand(np.array([ada])).target
+    assert store.names(reached) == ["London"]
+
+
 def test_superseding_before_the_start_is_refused(store):
     old = store.apply([AddEdge("Ada", "lives in", "London", valid_from="2000")]).edge_ids[0]
     with pytest.raises(InvalidTime):
