@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from graphmem.config import FusionConfig, GateConfig, ReaderConfig
+    from graphmem.consolidation import ConsolidationConfig
     from graphmem.errors import GraphMemError
     from graphmem.graph import (
         AddEdge,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
     from graphmem.retrieval import RetrievalConfig
+    from graphmem.session import Session, SessionConfig
     from graphmem.splits import data_split
 
 _HOME = {
@@ -43,6 +45,9 @@ _HOME = {
     "ReaderConfig": "config",
     "RetrievalConfig": "retrieval",
     "GateConfig": "config",
+    "ConsolidationConfig": "consolidation",
+    "Session": "session",
+    "SessionConfig": "session",
     **dict.fromkeys(
         (
             "AddEdge", "AddNode", "Edge", "Fact", "JournalEntry", "MergeNodes", "Node", "Restore", "Retire",
@@ -55,6 +60,7 @@ _HOME = {
 __all__ = [
     "AddEdge",
     "AddNode",
+    "ConsolidationConfig",
     "Edge",
     "Fact",
     "FusionConfig",
@@ -69,6 +75,8 @@ __all__ = [
     "Restore",
     "Retire",
     "RetrievalConfig",
+    "Session",
+    "SessionConfig",
     "Subgraph",
     "SupersedeEdge",
     "UpdateNode",

@@ -30,7 +30,7 @@ LAZY = {
         ("check", "repair", "backup", "restore", "vacuum", "merge", "reencode", "consolidate"), "cli_store"
     ),
     **dict.fromkeys(("ingest", "export", "import"), "cli_store"),
-    **dict.fromkeys(("ask", "read", "picture", "demo", "train", "evaluate"), "cli_model"),
+    **dict.fromkeys(("ask", "chat", "read", "picture", "demo", "train", "evaluate"), "cli_model"),
 }
 """Commands that live in another file, loaded when named."""
 

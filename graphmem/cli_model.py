@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,38 @@ def ask(
     click.echo(answer.text)
     for fact in path if show_facts else ():
         click.echo(f"  because {fact}")
+
+
+@main.command()
+@memory_file
+@click.option("--session", "name", default="default", show_default=True, help="The conversation to go on with.")
+@click.option("--speaker", help="Your name, so that what you say of yourself can be noted.")
+@base_model
+@weights_folder
+@namespace
+@as_json
+def chat(db: str, name: str, speaker: str | None, base: str, weights: str | None, namespace: str, json_: bool) -> None:
+    """Talk to the model, a line a turn (typed or piped in): it notes what is stated and answers what is asked.
+
+    The conversation is kept in FILE and goes on there the next time. End it with an empty pipe or Ctrl-D.
+    """
+    from graphmem.errors import InvalidValue
+    from graphmem.session import SessionConfig
+
+    with open_memory(db, namespace=namespace, must_exist=False) as memory:
+        session = load_model(memory, base, weights).session(name, SessionConfig(speaker=speaker))
+        for line in click.open_file("-", errors="replace"):
+            try:
+                reply = session.say(line)
+            except InvalidValue as error:
+                click.echo(f"Error: {error}", err=True)
+                continue
+            if json_ and line.strip():
+                decisions = [decision_line(decision) for decision in reply.plan.decisions]
+                click.echo(json.dumps({"turn": line.strip(), "answer": reply.text or None, "decisions": decisions}))
+            elif line.strip():
+                noted = [f"({decision_line(d)})" for d in reply.plan.decisions if d.action != "skip"]
+                click.echo("\n".join([*noted, *([reply.text] if reply.text else [])]) or "(nothing to note)")
 
 
 @main.command()

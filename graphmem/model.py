@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -31,6 +31,10 @@ from graphmem.fusion import Fusion, TokenTable, default_layers, default_tap
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
 from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
+
+if TYPE_CHECKING:
+    from graphmem.session import Reply, SessionConfig
+    from graphmem.session import Session as Conversation
 
 _DISABLED: ContextVar[frozenset[int]] = ContextVar("graphmem_disabled", default=frozenset())
 """Models (by ``id``) whose memory is off in this context."""
@@ -264,14 +268,31 @@ class GraphMemoryModel(nn.Module):
 
     # ---------------------------------------------------------------- reading text
 
-    def read(self, text: str, *, apply: bool = False, **options: Any) -> Any:
+    def read(self, text: str | Iterable[str], *, apply: bool = False, **options: Any) -> Any:
         """Read a text: propose facts, and what the write gate would do about each. With ``apply``, do it.
 
-        Writes to the memory only with ``apply=True``, in one transaction.
-        """
-        from graphmem.reading import read_text
+        Of an iterable of texts (a list, a generator, an open file) an iterator of plans is returned, which reads piece
+        by piece as it is asked; with ``resume="name"`` it goes on after a crash where it was. See ``read_stream``.
 
+        Writes to the memory only with ``apply=True``, in one transaction a text.
+        """
+        from graphmem.reading import read_stream, read_text
+
+        if isinstance(text, Iterable) and not isinstance(text, (str, bytes)):
+            return read_stream(self, text, apply=apply, **options)
         return read_text(self, text, apply=apply, **options)
+
+    def session(self, name: str, config: SessionConfig | None = None) -> Conversation:
+        """A conversation that is kept in the memory under ``name``, new or gone on with."""
+        from graphmem.session import Session
+
+        return Session(self, name, config)
+
+    def chat(self, session: str | Conversation, turns: Iterable[str], **options: Any) -> Iterator[Reply]:
+        """Take turns as they come: write what they state, answer what they ask, one reply a turn. Writes."""
+        from graphmem.session import chat
+
+        return chat(self.session(session) if isinstance(session, str) else session, turns, **options)
 
     # ---------------------------------------------------------------- on, off, and away
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from graphmem.config import GateConfig
 from graphmem.encoder import TextCache
 from graphmem.errors import InvalidValue
-from graphmem.graph import Edit, Fact, TextEncoder, Time, WriteDecision, to_micros
+from graphmem.graph import AddNode, Edit, Fact, TextEncoder, Time, WriteDecision, check_name, to_micros
 from graphmem.judge import Judge
 from graphmem.resolution import EntityResolver, Resolved, recent_names
 from graphmem.resolver import WEIGHTS
@@ -87,18 +87,42 @@ def read_text(
     return plan
 
 
-def read_stream(model: Any, pieces: Iterable[str], *, apply: bool = True, **options: Any) -> Iterator[WritePlan]:
+def read_stream(
+    model: Any, pieces: Iterable[str], *, apply: bool = True, resume: str | None = None, **options: Any
+) -> Iterator[WritePlan]:
     """Read one piece after another, each with the end of the last as its context; writes piece by piece.
+
+    Only one piece is held at a time. Nothing is read before the plans are asked for.
 
     Args:
         model: as in ``read_text``.
-        pieces: turns of a conversation, paragraphs, lines.
+        pieces: turns of a conversation, paragraphs, lines of an open file.
         apply: apply each plan before the next piece is read.
+        resume: a name for the stream, under which the memory keeps how many pieces were applied: after a crash the
+            same call goes on there, skipping what was read. A stream that was read to its end gives nothing more.
         options: those of ``read_text``.
+
+    Raises:
+        InvalidValue: ``resume`` without ``apply``, or a piece that cannot be read; the pieces before it are kept.
     """
+    if resume is not None and not apply:
+        raise InvalidValue("resume needs apply=True: only what was applied can be skipped later")
+    return _pieces(model, pieces, apply, resume, options)
+
+
+def _pieces(
+    model: Any, pieces: Iterable[str], apply: bool, resume: str | None, options: dict[str, Any]
+) -> Iterator[WritePlan]:
+    state = None if resume is None else check_name(f"stream:{resume}", "name of a stream")
+    known = model.memory.node(state) if state else None
+    done = int(known.attributes.get("position", 0)) if known else 0
     context = ""
-    for piece in pieces:
-        yield read_text(model, piece, apply=apply, context=context, **options)
+    for place, piece in enumerate(pieces):
+        if place >= done:
+            plan = read_text(model, piece, apply=apply, context=context, **options)
+            if state:
+                model.memory.store.apply([AddNode(state, "session", attributes={"position": place + 1})], action="read")
+            yield plan
         context = piece or context
 
 

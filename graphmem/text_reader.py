@@ -132,6 +132,20 @@ class LearnedReader:
         return sorted(found.values(), key=_place)
 
     @torch.no_grad()
+    def spelled_out(self, text: str, context: str) -> str:
+        """``text`` with its pronouns replaced by the names they stand for in ``context``, where that is likely."""
+        before = f"{context[-_WINDOW:]} "
+        whole = before + text[:_WINDOW]
+        state = token_states(self.model, self.tokenizer, [whole], self.network.config.layers, surprise=False)[0]
+        mentions, states = self.mentions(whole, state)
+        heads = self._heads(mentions, states)
+        for mention in sorted(heads, key=lambda mention: -mention.start):
+            if mention.start >= len(before):
+                name = whole[heads[mention].start : heads[mention].end]
+                whole = f"{whole[: mention.start]}{name}{whole[mention.end :]}"
+        return whole[len(before) :] + text[_WINDOW:]
+
+    @torch.no_grad()
     def mentions(self, text: str, state: TokenStates) -> tuple[list[Mention], torch.Tensor]:
         """Names, literals and pronouns of one window, and the reader's states [1, T, W]."""
         states = self.network.encode(state.hidden[None], torch.ones(1, len(state.hidden), dtype=torch.bool))
