@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from graphmem.errors import Busy, DiskFull, ReadOnly
 from graphmem.graph import GraphStore, Node, TextEncoder
 
 Progress = Callable[[int, int], None]
@@ -35,32 +36,69 @@ class TextCache:
     def __init__(self, encoder: TextEncoder, limit: int = 200_000) -> None:
         self.encoder, self.limit = encoder, limit
         self._rows: dict[str, int] = {}
-        self._vectors = np.zeros((0, encoder.dim), np.float32)
+        self._vectors = np.zeros((0, encoder.dim), np.float32)  # with room to grow
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of ``texts``, float32 [n, K]."""
         new = list(dict.fromkeys(text for text in texts if text not in self._rows))
         if len(self._rows) + len(new) > self.limit:
-            self._rows, self._vectors = {}, self._vectors[:0]
+            self._rows = {}
             new = list(dict.fromkeys(texts))
         if new:
-            self._rows.update({text: len(self._rows) + i for i, text in enumerate(new)})
-            self._vectors = np.concatenate([self._vectors, self.encoder.encode(new)])
+            self._keep(new, self.encoder.encode(new))
         return self._vectors[[self._rows[text] for text in texts]]
+
+    def _keep(self, texts: Sequence[str], vectors: np.ndarray) -> None:
+        first = len(self._rows)
+        if first + len(texts) > len(self._vectors):
+            room = np.zeros((max(first + len(texts), 2 * first, 64), self.encoder.dim), np.float32)
+            room[:first] = self._vectors[:first]
+            self._vectors = room
+        self._vectors[first : first + len(texts)] = vectors
+        self._rows.update((text, first + i) for i, text in enumerate(texts))
 
 
 def encode_nodes(
-    store: GraphStore, encoder: TextEncoder, progress: Progress | None = None, *, batch: int = CHUNK
+    store: GraphStore,
+    encoder: TextEncoder,
+    progress: Progress | None = None,
+    *,
+    nodes: np.ndarray | None = None,
+    batch: int = CHUNK,
 ) -> int:
-    """Encode every node that has no vector of this encoder yet; returns how many. Writes to the store."""
+    """Encode nodes that have no vector of this encoder yet; returns how many. Writes to the store.
+
+    Where the store cannot be written the vectors are lent to it: they last as long as it is open.
+
+    Args:
+        store: the memory.
+        encoder: makes the vectors.
+        progress: told after every batch.
+        nodes: int64 [n], ids of those to encode; None for all that have no vector.
+        batch: nodes that are encoded and written at a time.
+    """
     done = 0
-    while nodes := store.without_vectors(encoder.fingerprint, batch):
-        vectors = encoder.encode([node_text(node) for node in nodes])
-        store.put_vectors(np.asarray([node.id for node in nodes], np.int64), vectors, encoder.fingerprint)
-        done += len(nodes)
+    for part in _parts(store, encoder.fingerprint, nodes, batch):
+        vectors = encoder.encode([node_text(node) for node in part])
+        ids = np.asarray([node.id for node in part], np.int64)
+        try:
+            store.put_vectors(ids, vectors, encoder.fingerprint)
+        except (ReadOnly, DiskFull, Busy):
+            store.lend_vectors(ids, vectors, encoder.fingerprint)
+        done += len(part)
         if progress:
-            progress(done, done + (len(nodes) == batch))
+            progress(done, done + (len(part) == batch))
     return done
+
+
+def _parts(store: GraphStore, fingerprint: str, nodes: np.ndarray | None, batch: int) -> Iterator[list[Node]]:
+    if nodes is not None:
+        yield from (store.nodes(nodes[start : start + batch]) for start in range(0, len(nodes), batch))
+        return
+    last = 0
+    while part := store.without_vectors(fingerprint, batch, last):
+        yield part
+        last = part[-1].id
 
 
 def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progress: bool) -> int:

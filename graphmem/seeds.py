@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from graphmem.encoder import encode_nodes
 from graphmem.graph import GraphStore, TextEncoder
 from graphmem.mentions import MAX_CHARACTERS, Mention, blank, find_mentions
+
+BACKLOG = 50_000
+"""Most nodes that one search encodes before it answers."""
 
 RANK_OFFSET = 60
 """The constant of reciprocal-rank fusion (Cormack et al., SIGIR 2009)."""
@@ -73,15 +77,23 @@ def fuse(rankings: Sequence[Sequence[int]], limit: int) -> tuple[np.ndarray, np.
 
 
 def nearest(store: GraphStore, encoder: TextEncoder, query: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes nearest in meaning to a vector [K], by exact scan: ids int64 [n] and cosines float32 [n]."""
-    encode_nodes(store, encoder)
-    ids, vectors = store.vectors(encoder.fingerprint)
-    if not len(ids):
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    cosines = (vectors @ query.astype(vectors.dtype)).astype(np.float32)
-    best = np.argpartition(-cosines, min(limit, len(ids)) - 1)[:limit]
-    best = best[np.argsort(-cosines[best], kind="stable")]
-    return np.asarray(ids)[best].astype(np.int64), cosines[best]
+    """Nodes nearest in meaning to a vector [K], of all: ids int64 [n] and cosines float32 [n], best first.
+
+    Nodes that have no vector yet are encoded first, the newest ``BACKLOG`` of them. Writes their vectors to the store.
+
+    Raises:
+        EncoderMismatch: the stored vectors are all of other encoders.
+    """
+    missing = store.missing_vectors(encoder.fingerprint)
+    if len(missing):
+        encode_nodes(store, encoder, nodes=missing[-BACKLOG:])
+    if len(missing) > BACKLOG:
+        warnings.warn(
+            f"{len(missing) - BACKLOG:,} nodes have no vector yet and are found by name and words only; run "
+            "`graphmem reencode FILE`, or memory.encode()",
+            stacklevel=2,
+        )
+    return store.nearest(query, encoder.fingerprint, limit)
 
 
 def _from_mentions(mentions: Sequence[Mention], limit: int) -> Seeds:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from graphmem.errors import ReadOnly
 from graphmem.graph import check_name
-from graphmem.storage import snapshot
+from graphmem.storage import snapshot, vector_views
 from graphmem.storage.connection import MEMORY, Connection
 from graphmem.storage.snapshot import Stamp
+from graphmem.storage.vector_views import VectorView, VectorViews
 from graphmem.storage.views import View, Views, stamp
 
 
@@ -24,8 +26,9 @@ class OpenMemory:
         self.path = connection.path
         self.namespace = check_name(namespace, "namespace")
         self._ns = self._find_namespace()
-        self._views = Views(self._ns, None if self.path == MEMORY else self.path)
-        self._packing: threading.Thread | None = None
+        beside = None if self.path == MEMORY else self.path
+        self._views, self._vectors = Views(self._ns, beside), VectorViews(self._ns, beside)
+        self._packing: list[threading.Thread] = []
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, namespace: str = "default", read_only: bool = False) -> Self:
@@ -70,8 +73,8 @@ class OpenMemory:
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""
-        if self._packing is not None:
-            self._packing.join()
+        for thread in self._packing:
+            thread.join()
         self.connection.close()
 
     # ---------------------------------------------------------------- the snapshot
@@ -94,6 +97,9 @@ class OpenMemory:
             view = self._views.repacked()
             marked = stamp(raw, self._ns, view)
             vectors = snapshot.packed_vectors(raw, self._ns, fingerprint) if fingerprint else None
+            if fingerprint:
+                self._vectors.get(raw, fingerprint)
+                vector_views.write(self.path, marked, fingerprint, self._vectors.repacked(fingerprint))
         return str(snapshot.write(self.path, marked, view.index, vectors))
 
     def drop_snapshot(self) -> None:
@@ -103,13 +109,29 @@ class OpenMemory:
     def _pack_in_background(self) -> None:
         """Write the view that was just built from the tables, where that took long enough to be worth keeping."""
         view = self._views.worth_packing()
-        if view is None or self.connection.read_only or (self._packing and self._packing.is_alive()):
-            return
-        with self.connection.reading() as raw:
-            marked = stamp(raw, self._ns, view)
-        self._packing = threading.Thread(target=self._write_quietly, args=(marked, view), name="graphmem-snapshot")
-        self._packing.start()
+        if view is not None and not self.connection.read_only:
+            with self.connection.reading() as raw:
+                marked = stamp(raw, self._ns, view)
+            self._in_background(self._write_quietly, marked, view)
+
+    def _pack_vectors_in_background(self) -> None:
+        """The same for the codes of vectors."""
+        built = self._vectors.worth_packing()
+        if built is not None and not self.connection.read_only:
+            with self.connection.reading() as raw:
+                memory = snapshot.identity(raw) or ""
+            marked = Stamp(memory, self._ns, built[1].entry, built[1].chain.hex())
+            self._in_background(self._write_codes_quietly, marked, *built)
+
+    def _in_background(self, write: Callable[..., None], *values: object) -> None:
+        self._packing = [thread for thread in self._packing if thread.is_alive()]
+        self._packing.append(threading.Thread(target=write, args=values, name="graphmem-snapshot"))
+        self._packing[-1].start()
 
     def _write_quietly(self, marked: Stamp, view: View) -> None:
         with suppress(OSError):  # a cache that cannot be written is no harm: the tables are the truth
             snapshot.write(self.path, marked, view.index)
+
+    def _write_codes_quietly(self, marked: Stamp, fingerprint: str, view: VectorView) -> None:
+        with suppress(OSError):
+            vector_views.write(self.path, marked, fingerprint, view)

@@ -15,6 +15,7 @@ from graphmem.storage import journal, rows, snapshot
 from graphmem.storage.connection import Connection, connect
 from graphmem.storage.inspection import Report
 from graphmem.storage.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, statements
+from graphmem.storage.vectors import mark
 
 SALVAGED = (
     "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
@@ -182,6 +183,7 @@ def _vectors(raw: sqlite3.Connection) -> None:
         if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
     ]
     raw.executemany("DELETE FROM vectors WHERE node = ?", bad)
+    mark(raw, anew=True)
 
 
 def _counters(raw: sqlite3.Connection) -> None:

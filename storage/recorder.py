@@ -126,6 +126,8 @@ class Recorder:
                     "INSERT INTO node_fts(node_fts, rowid, name, aliases, text) VALUES ('delete', ?, ?, ?, ?)",
                     (node, *old),
                 )
+            if old is not None and new is not None and (old[0], old[2]) != (new[0], new[2]):
+                self.raw.execute("DELETE FROM vectors WHERE node = ?", (node,))  # it was made of the old words
             if new is not None:
                 self.raw.execute("INSERT INTO node_fts(rowid, name, aliases, text) VALUES (?, ?, ?, ?)", (node, *new))
         self._texts.clear()

@@ -47,6 +47,10 @@ class Stamp:
     chain: str
     expires: int | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON holds it; ``Stamp(**...)`` is the way back."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -55,7 +59,7 @@ class Snapshot:
     stamp: Stamp
     index: CSRIndex
     fingerprint: str | None = None
-    revision: int = 0
+    revision: str = ""
     vector_ids: np.ndarray | None = None
     vectors: np.ndarray | None = None
 
@@ -65,10 +69,16 @@ def path_for(memory: str, ns: int) -> Path:
     return Path(f"{memory}-snapshot{ns}")
 
 
+def codes_path(memory: str, ns: int) -> Path:
+    """Where the codes of a namespace's vectors lie; see ``dense``."""
+    return Path(f"{memory}-snapshot{ns}v")
+
+
 def drop(memory: str, ns: int) -> None:
-    """Delete the snapshot, if there is one. Readers that have it mapped keep theirs."""
-    with suppress(FileNotFoundError):
-        path_for(memory, ns).unlink()
+    """Delete the snapshot and the codes, where there are any. Readers that have them mapped keep theirs."""
+    for path in (path_for(memory, ns), codes_path(memory, ns)):
+        with suppress(FileNotFoundError):
+            path.unlink()
 
 
 # ---------------------------------------------------------------- stamps
@@ -80,10 +90,9 @@ def identity(raw: sqlite3.Connection) -> str | None:
     return row[0] if row else None
 
 
-def revision(raw: sqlite3.Connection) -> int:
-    """Counts the writes of vectors, which the journal leaves out."""
-    row = raw.execute("SELECT value FROM meta WHERE key = 'vectors'").fetchone()
-    return row[0] if row else 0
+def revision(raw: sqlite3.Connection) -> str:
+    """Names the state of the vectors, which the journal leaves out: the last word of their line."""
+    return "".join(vector_rows.line(raw)[-1:])
 
 
 def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
@@ -100,24 +109,27 @@ def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
 
 
 def write(
-    memory: str, stamp: Stamp, index: CSRIndex, vectors: tuple[str, int, np.ndarray, np.ndarray] | None = None
+    memory: str, stamp: Stamp, index: CSRIndex, vectors: tuple[str, str, np.ndarray, np.ndarray] | None = None
 ) -> Path:
     """Write a snapshot and move it into place. ``vectors``: fingerprint, revision, ids [n] and float16 [n, K]."""
     arrays: dict[str, np.ndarray] = {name: getattr(index.packed, name) for name in ARRAYS}
     head: dict[str, Any] = {
-        "layout": LAYOUT,
-        "stamp": {name: getattr(stamp, name) for name in Stamp.__slots__},
+        "stamp": stamp.as_dict(),
         "relations": list(index.relations),
     }
     if vectors is not None:
         head |= {"fingerprint": vectors[0], "revision": vectors[1]}
         arrays |= {"vector_ids": vectors[2], "vectors": vectors[3]}
-    target = path_for(memory, stamp.ns)
+    return write_file(path_for(memory, stamp.ns), head, arrays)
+
+
+def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
+    """Write a file of named arrays under another name and move it into place."""
     _sweep(target)
     handle, temporary = tempfile.mkstemp(prefix=target.name + ".", suffix=".new", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            _write_arrays(file, head, arrays)
+            _write_arrays(file, {"layout": LAYOUT} | head, arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -155,13 +167,18 @@ def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.nda
 def read(memory: str, ns: int) -> Snapshot | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
-        mapped = np.memmap(path_for(memory, ns), mode="r")
-        return _open(mapped)
+        return _as_snapshot(*read_file(path_for(memory, ns)))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing, cut short or of another layout: the caller reads the truth instead
 
 
-def _open(mapped: np.ndarray) -> Snapshot:
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Map a file that ``write_file`` wrote: its head and its arrays.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: there is none, or it is not whole.
+    """
+    mapped = np.memmap(path, mode="r")
     prefix = len(MAGIC) + 8
     if bytes(mapped[: len(MAGIC)]) != MAGIC:
         raise ValueError("not a snapshot")
@@ -170,20 +187,23 @@ def _open(mapped: np.ndarray) -> Snapshot:
     start = -(-(prefix + length) // ALIGN) * ALIGN
     if head["layout"] != LAYOUT or len(mapped) != start + head["bytes"]:
         raise ValueError("cut short, or of another layout")
-
-    def array(name: str) -> np.ndarray:
-        place = head["arrays"][name]
+    arrays = {}
+    for name, place in head["arrays"].items():
         dtype, shape = np.dtype(place["dtype"]), tuple(place["shape"])
         begin = start + place["at"]
-        return mapped[begin : begin + int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
+        plain = np.asarray(mapped[begin : begin + int(np.prod(shape)) * dtype.itemsize])
+        arrays[name] = plain.view(dtype).reshape(shape)
+    return head, arrays
 
-    packed = Packed(*(array(name) for name in ARRAYS))
+
+def _as_snapshot(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
+    packed = Packed(*(arrays[name] for name in ARRAYS))
     stamp, index = Stamp(**head["stamp"]), CSRIndex(packed, head["relations"])
     if "fingerprint" not in head:
         return Snapshot(stamp, index)
-    return Snapshot(stamp, index, head["fingerprint"], head["revision"], array("vector_ids"), array("vectors"))
+    return Snapshot(stamp, index, head["fingerprint"], head["revision"], arrays["vector_ids"], arrays["vectors"])
 
 
-def packed_vectors(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[str, int, np.ndarray, np.ndarray]:
+def packed_vectors(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[str, str, np.ndarray, np.ndarray]:
     """What ``write`` packs of an encoder's vectors."""
     return (fingerprint, revision(raw), *vector_rows.read(raw, ns, fingerprint))

@@ -1,7 +1,7 @@
 """The store: one SQLite file that holds a graph, its history and its vectors.
 
 The class is the contract of ``graphmem.graph.GraphStore``; how rows change is in ``edits``, how they are remembered
-in ``recorder`` and ``journal``, how they are read in ``reading``, ``search``, ``vectors`` and ``views``.
+in ``recorder`` and ``journal``, how they are read in ``reading``, ``search``, ``vector_store`` and ``views``.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import numpy as np
 
 from graphmem.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.graph import Edge, Edit, Fact, JournalEntry, Node, check_name, from_micros, normalise
-from graphmem.storage import bulk, bulk_read, journal, reading, search, snapshot
+from graphmem.storage import bulk, bulk_read, journal, reading, search
 from graphmem.storage import vectors as vector_rows
-from graphmem.storage.base import OpenMemory
 from graphmem.storage.edits import Editor
 from graphmem.storage.index import CSRIndex
 from graphmem.storage.recorder import Recorder
 from graphmem.storage.values import as_id, as_ids, check_text, now_micros
-from graphmem.storage.views import newest_entry
+from graphmem.storage.vector_store import VectorStore
 
 
-class SQLiteStore(OpenMemory):
+class SQLiteStore(VectorStore):
     """A durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
     What it promises:
@@ -307,47 +306,6 @@ class SQLiteStore(OpenMemory):
         """Counts of what the namespace holds, and the file's size in bytes."""
         with self.connection.reading() as raw:
             return reading.stats(raw, self._ns) | {"path": self.path, "namespace": self.namespace}
-
-    # ---------------------------------------------------------------- vectors
-
-    def put_vectors(self, node_ids: np.ndarray, vectors: np.ndarray, fingerprint: str) -> None:
-        """Store vectors, [n, K], as fp16; a node keeps one, that of the last encoder. Writes; not journalled.
-
-        Raises:
-            InvalidVector: wrong count or width, NaN or infinity.
-            NotFound: an id that the namespace does not hold.
-        """
-        ids = as_ids(node_ids)
-        array = vector_rows.checked(vectors, len(ids))
-        if not ids:
-            return
-        self.names(ids)
-        with self.connection.writing() as raw:
-            vector_rows.put(raw, ids, array, fingerprint)
-
-    def vectors(self, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
-        """Ids, int64 [n], and vectors, float32 [n, K], of the live nodes, by id.
-
-        Raises:
-            EncoderMismatch: the stored vectors are all of other encoders.
-        """
-        ids, halves = self.packed_vectors(fingerprint)
-        return np.array(ids), halves.astype(np.float32)
-
-    def packed_vectors(self, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
-        """Like ``vectors``, but float16, and memory-mapped where the snapshot holds them: cold ones take no memory."""
-        with self.connection.reading() as raw:
-            found = snapshot.read(self.path, self._ns) if self._views.path else None
-            if found is not None and found.vectors is not None and found.vector_ids is not None:
-                same = (found.fingerprint, found.revision) == (fingerprint, snapshot.revision(raw))
-                if same and found.stamp.entry == newest_entry(raw) and snapshot.is_true(raw, found.stamp, self._ns):
-                    return found.vector_ids, found.vectors
-            return vector_rows.read(raw, self._ns, fingerprint)
-
-    def without_vectors(self, fingerprint: str, limit: int = 1024) -> list[Node]:
-        """Live nodes that this encoder has not seen yet, lowest id first."""
-        with self.connection.reading() as raw:
-            return self.nodes(vector_rows.without(raw, self._ns, fingerprint, limit))
 
     # ---------------------------------------------------------------- use
 

@@ -1,7 +1,14 @@
-"""Node vectors: fp16 BLOBs, each under the fingerprint of the encoder that made it."""
+"""Node vectors: fp16 BLOBs, each under the fingerprint of the encoder that made it.
+
+Vectors are not journalled. ``meta`` keeps their *line* instead: a random word for each write, newest last. A cache that
+was true to one of these words lacks only vectors of nodes that had none then, or that the journal names; a write that
+replaces a vector starts a new line, and so does a repair.
+"""
 
 from __future__ import annotations
 
+import json
+import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -14,6 +21,9 @@ from graphmem.storage.rows import insert_many
 
 BLOCK = 4096
 """Vectors that are converted at a time."""
+
+LINE = 64
+"""Writes that the line remembers."""
 
 
 def checked(vectors: np.ndarray, count: int) -> np.ndarray:
@@ -64,6 +74,7 @@ def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
 def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, fingerprint: str) -> None:
     """Store checked vectors, replacing older ones of the same nodes. Writes; call it inside a transaction."""
     encoder = encoder_id(raw, fingerprint, vectors.shape[1])
+    anew = _any_known(raw, ids)
     for start in range(0, len(ids), BLOCK):
         part = ids[start : start + BLOCK]
         pairs = zip(part, blobs(vectors[start : start + BLOCK]), strict=True)
@@ -73,7 +84,27 @@ def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, finger
             f"(?, ?, {encoder})",
             list(chain.from_iterable(pairs)),
         )
-    raw.execute("INSERT INTO meta(key, value) VALUES ('vectors', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1")
+    mark(raw, anew=anew)
+
+
+def _any_known(raw: sqlite3.Connection, ids: Sequence[int]) -> bool:
+    """Whether one of the nodes has a vector already."""
+    highest = raw.execute("SELECT max(node) FROM vectors").fetchone()[0] or 0
+    older = [node for node in ids if node <= highest]
+    sql = "SELECT EXISTS(SELECT 1 FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value)"
+    return bool(older) and bool(raw.execute(sql, (json.dumps(older),)).fetchone()[0])
+
+
+def line(raw: sqlite3.Connection) -> list[str]:
+    """The words of the last writes of vectors, newest last."""
+    row = raw.execute("SELECT value FROM meta WHERE key = 'vector_line'").fetchone()
+    return str(row[0]).split() if row else []
+
+
+def mark(raw: sqlite3.Connection, *, anew: bool) -> None:
+    """Put a new word on the line, or start it anew. Writes."""
+    words = [*([] if anew else line(raw)[1 - LINE :]), secrets.token_hex(6)]
+    raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES ('vector_line', ?)", (" ".join(words),))
 
 
 def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +120,7 @@ def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray
     )
     count = raw.execute(f"SELECT count(*) {live} AND v.encoder = ?", (ns, row[0])).fetchone()[0] if row else 0
     if not count:
-        _refuse_others(raw, ns, fingerprint)
+        refuse_others(raw, ns, fingerprint)
         return np.zeros(0, np.int64), np.zeros((0, row[1] if row else 0), np.float16)
     ids, array = np.empty(count, np.int64), np.empty((count, row[1]), np.float16)
     found = raw.execute(f"SELECT v.node, v.data {live} AND v.encoder = ? ORDER BY v.node", (ns, row[0]))
@@ -102,7 +133,30 @@ def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray
     return ids, array
 
 
-def _refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
+def read_some(raw: sqlite3.Connection, fingerprint: str, nodes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Ids [n] and vectors, float32 [n, K], of those of the nodes that this encoder has seen, by id."""
+    sql = (
+        "SELECT v.node, v.data FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value "
+        "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
+    )
+    found = raw.execute(sql, (json.dumps(sorted(set(nodes))), fingerprint)).fetchall()
+    if not found:
+        return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+    data = np.frombuffer(b"".join(blob for _, blob in found), np.float16)
+    return np.asarray([node for node, _ in found], np.int64), data.reshape(len(found), -1).astype(np.float32)
+
+
+def scan(raw: sqlite3.Connection, fingerprint: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of ids [n] and vectors, float16 [n, K], of all namespaces, by id."""
+    sql = "SELECT node, data FROM vectors WHERE encoder = (SELECT id FROM encoders WHERE fingerprint = ?) ORDER BY node"
+    found = raw.execute(sql, (fingerprint,))
+    while block := found.fetchmany(BLOCK):
+        data = np.frombuffer(b"".join(blob for _, blob in block), np.float16)
+        yield np.asarray([node for node, _ in block], np.int64), data.reshape(len(block), -1)
+
+
+def refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
+    """Raise ``EncoderMismatch`` where the namespace holds vectors; call it when none of them is of this encoder."""
     sql = (
         "SELECT k.fingerprint FROM vectors v JOIN nodes n ON n.id = v.node JOIN encoders k ON k.id = v.encoder "
         "WHERE n.ns = ? AND n.retired_at IS NULL LIMIT 1"
@@ -115,11 +169,12 @@ def _refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
         )
 
 
-def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int) -> list[int]:
-    """Ids of live nodes that have no vector of this encoder, lowest first; kinds ``APART`` never get one."""
+def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0) -> list[int]:
+    """Ids above ``after`` of live nodes without a vector of this encoder, lowest first; kinds ``APART`` never get one."""
     sql = (
         "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
         "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
-        f"WHERE +n.ns = ? AND n.retired_at IS NULL AND v.node IS NULL AND n.kind NOT IN {APART} ORDER BY n.id LIMIT ?"
+        "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL AND v.node IS NULL "
+        f"AND n.kind NOT IN {APART} ORDER BY n.id LIMIT ?"
     )
-    return [row[0] for row in raw.execute(sql, (fingerprint, ns, limit))]
+    return [row[0] for row in raw.execute(sql, (fingerprint, ns, after, limit))]
