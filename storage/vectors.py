@@ -170,7 +170,7 @@ def refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
 
 
 def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0) -> list[int]:
-    """Ids above ``after`` of live nodes without a vector of this encoder, lowest first; kinds ``APART`` never get one."""
+    """Ids above ``after`` of live nodes that this encoder has not seen, lowest first; kinds ``APART`` are left out."""
     sql = (
         "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
         "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
