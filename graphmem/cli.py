@@ -31,6 +31,7 @@ LAZY = {
     ),
     **dict.fromkeys(("ingest", "export", "import"), "cli_store"),
     **dict.fromkeys(("ask", "chat", "read", "picture", "demo", "train", "evaluate"), "cli_model"),
+    "experiment": "cli_model",
 }
 """Commands that live in another file, loaded when named."""
 

@@ -171,6 +171,7 @@ TRAINERS = {"retriever": "training.retrieval", "fusion": "training.fusion", "rea
 TRAINERS |= {"gate": "training.gate"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
 EVALUATORS |= {"locality": "evaluation_locality"}
+EXPERIMENTS: dict[str, str] = {}
 passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -196,6 +197,19 @@ def evaluate(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
     `graphmem evaluate WHAT --help` lists the options of each.
     """
     pass_on(ctx, what, options, EVALUATORS)
+
+
+@main.command(context_settings=passed_on)
+@click.argument("what", metavar="NAME", default="--help")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def experiment(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
+    """Run an experiment: every rival way of giving the model the same facts, beside graphmem, in one run.
+
+    Each writes a table, a plot and a JSON file, and goes on where it was stopped. `graphmem experiment NAME --help`
+    lists the options.
+    """
+    pass_on(ctx, what, options, EXPERIMENTS)
 
 
 def pass_on(ctx: click.Context, what: str, options: tuple[str, ...], modules: dict[str, str]) -> None:
