@@ -13,6 +13,7 @@ from graphmem.errors import ReadOnly
 from graphmem.graph import check_name
 from graphmem.storage import snapshot, vector_views
 from graphmem.storage.connection import MEMORY, Connection
+from graphmem.storage.search import WordCounts
 from graphmem.storage.snapshot import Stamp
 from graphmem.storage.vector_views import VectorView, VectorViews
 from graphmem.storage.views import View, Views, stamp
@@ -28,6 +29,7 @@ class OpenMemory:
         self._ns = self._find_namespace()
         beside = None if self.path == MEMORY else self.path
         self._views, self._vectors = Views(self._ns, beside), VectorViews(self._ns, beside)
+        self._counts = WordCounts("node_fts"), WordCounts("edge_fts")
         self._packing: list[threading.Thread] = []
 
     @classmethod

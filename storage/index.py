@@ -18,6 +18,10 @@ OVERLAY_ARCS = 16_384
 """Changed arcs that may lie over the packed arrays before these are packed anew."""
 
 
+SCAN = 1 << 20
+"""Arcs that are looked at a time where all may have to be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """CSR arrays: indptr int64 [size + 1]; target int32, code int16 or int32, edge int32 or int64, each [arcs]."""
@@ -176,6 +180,17 @@ class CSRIndex:
             return arcs
         counts = np.bincount(arcs.origin, minlength=len(nodes))
         return _take(arcs, gather(np.cumsum(counts) - counts, counts, limit)[1])
+
+    def facts_of(self, relation: int, limit: int) -> np.ndarray:
+        """Ids of up to ``limit`` facts of a relation, int64 [F]."""
+        found, count = [self._added[3][self._added[1] == relation][:limit]], 0
+        for start in range(0, len(self.packed.code), SCAN):
+            here = self.packed.edge[start : start + SCAN][self.packed.code[start : start + SCAN] == 2 * relation]
+            found.append(np.setdiff1d(here, self._removed)[:limit])
+            count += len(found[-1])
+            if count >= limit:
+                break
+        return np.concatenate(found)[:limit].astype(np.int64)
 
     def sample(self, nodes: np.ndarray, fanouts: Sequence[int], rng: np.random.Generator) -> list[Arcs]:
         """Random neighbourhoods: for each hop, up to ``fanout`` arcs of each frontier node, with replacement.

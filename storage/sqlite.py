@@ -21,6 +21,7 @@ from graphmem.storage.index import CSRIndex
 from graphmem.storage.recorder import Recorder
 from graphmem.storage.values import as_id, as_ids, check_text, now_micros
 from graphmem.storage.vector_store import VectorStore
+from graphmem.storage.views import highest_node
 
 
 class SQLiteStore(VectorStore):
@@ -215,6 +216,13 @@ class SQLiteStore(VectorStore):
             raise NotFound(f"no fact {identifier} in namespace {self.namespace!r}")
         return found[identifier]
 
+    def edges(self, edge_ids: Sequence[int] | np.ndarray) -> list[Edge]:
+        """Recorded facts in the order of the ids, whatever their state; ids that are not there are left out."""
+        ids = as_ids(edge_ids)
+        with self.connection.reading() as raw:
+            found = reading.edges_by_id(raw, self._ns, ids)
+        return [found[identifier] for identifier in ids if identifier in found]
+
     def facts(
         self,
         subject: int | None = None,
@@ -277,11 +285,15 @@ class SQLiteStore(VectorStore):
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
     ) -> list[tuple[int, float]]:
         """Ids and BM25 scores, best first, of live nodes or of facts that hold now."""
-        find = {"node": search.search_nodes, "edge": search.search_edges}.get(what)
-        if find is None:
+        if what not in ("node", "edge"):
             raise InvalidValue(f"what must be 'node' or 'edge', not {what!r}")
+        nodes, facts = self._counts
         with self.connection.reading() as raw:
-            return find(raw, self._ns, query, limit)
+            nodes.grown(highest_node(raw))
+            if what == "node":
+                return search.search_nodes(raw, self._ns, query, limit, nodes)
+            facts.grown(highest_node(raw))
+            return search.search_edges(raw, self._ns, query, limit, self._views.get(raw, None), nodes, facts)
 
     def index(self, as_of: int | None = None) -> CSRIndex:
         """The packed adjacency of the present, or of a valid time in microseconds; kept fresh, cheap to call."""
