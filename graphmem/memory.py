@@ -327,6 +327,12 @@ class GraphMemory:
         self._uses.update(node.id for node in found.nodes)
         return found
 
+    def retrieve_many(
+        self, queries: Sequence[str], *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
+    ) -> list[Retrieval]:
+        """``retrieve`` for each query, with the text encoder run once for all of them."""
+        return self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)
+
     def history(self, name: str) -> list[JournalEntry]:
         """Every journal entry that touched the node, oldest first.
 

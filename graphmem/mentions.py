@@ -71,6 +71,12 @@ def blank(text: str, mentions: Sequence[Mention], mark: str = "it") -> str:
     return text
 
 
+def trimmed_words(text: str) -> list[tuple[int, int]]:
+    """Start and end of each word, the punctuation and possessive at its ends left out; words of nothing else go."""
+    spans = [list(_trimmed(text, *match.span()))[-1] for match in _WORD.finditer(text)]
+    return [(start, end) for start, end in spans if start < end]
+
+
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     """Every stretch of at most ``MAX_SPAN`` words, with and without the punctuation and possessive at its ends."""
     words = [match.span() for match in _WORD.finditer(text)][:MAX_WORDS]

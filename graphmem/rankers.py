@@ -55,7 +55,7 @@ class PageRank:
         nodes, mass, left_out = push(
             search.index, seeds.nodes, seeds.weights, damping=self.damping, budget=search.budget
         )
-        if seeds.how == "mention":
+        if seeds.mentions:
             mass = np.where(np.isin(nodes, seeds.nodes), mass * 1e-6, mass).astype(np.float32)
         return assemble(search, nodes, np.log(np.maximum(mass, 1e-30)), mass, left_out)
 

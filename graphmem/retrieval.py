@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,9 @@ from graphmem.activation import Activated, Budget
 from graphmem.errors import InvalidValue, WeightsMismatch
 from graphmem.graph import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
 from graphmem.learned import SHIPPED, Activation, ActivationGNN, QuestionReader, load_weights
+from graphmem.query_encoder import QueryEncoder
 from graphmem.rankers import Dense, PageRank, Ranked, Ranker, Search, Words
-from graphmem.seeds import Seeds, find_seeds
+from graphmem.seeds import SeedFinder, Seeds
 from graphmem.similarity import PathSimilarity
 
 RANKERS = ("gnn", "activation", "path", "ppr", "dense", "bm25")
@@ -132,6 +134,8 @@ class Retriever:
     ) -> None:  # fmt: skip
         self.store, self.encoder, self.weights = store, encoder, weights
         self.config = config or RetrievalConfig()
+        self._queries = QueryEncoder(encoder)
+        self._seeds = SeedFinder(store, self._queries)
         self._rankers: dict[str, Ranker] = {}
         self._reader: QuestionReader | None = None
 
@@ -151,10 +155,24 @@ class Retriever:
         if top_k < 1:
             raise InvalidValue(f"top_k must be at least 1, not {top_k!r}")
         chosen = self._ranker(ranker)
-        seeds = find_seeds(query, self.store, self.encoder, limit=self.config.seeds)
         index = self.store.index(as_of=to_micros(as_of))
-        ranked = chosen.rank(Search(query, seeds, index, self.store, self.encoder, self.config.budget))
+        seeds = self._seeds.find(query, limit=self.config.seeds, index=index)
+        ranked = chosen.rank(Search(query, seeds, index, self.store, self._queries, self.config.budget))
         return self._packed(query, ranked, seeds, ranker, top_k)
+
+    def retrieve_many(
+        self, queries: Sequence[str], *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None
+    ) -> list[Retrieval]:
+        """``retrieve`` for each query, in their order, with the text encoder run once for all of them.
+
+        Raises:
+            InvalidValue: as ``retrieve``, or ``queries`` is one text and not a list of texts.
+        """
+        if isinstance(queries, str):
+            raise InvalidValue(f"retrieve_many() takes a list of queries, not {queries!r}; use retrieve() for one")
+        if ranker not in ("ppr", "bm25"):
+            self._queries.prepare(self._seeds.asked(queries))
+        return [self.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of) for query in queries]
 
     def _packed(self, query: str, ranked: Ranked, seeds: Seeds, ranker: str, top_k: int) -> Retrieval:
         graph = ranked.graph
@@ -183,7 +201,7 @@ class Retriever:
         if modules is None:
             return PathSimilarity(self.encoder)
         if self._reader is None:
-            self._reader = QuestionReader(modules["gates"], self.encoder)
+            self._reader = QuestionReader(modules["gates"], self._queries)
         if name == "gnn" and "gnn" in modules:
             return ActivationGNN(self._reader, modules["gnn"])
         return Activation(self._reader)

@@ -121,8 +121,9 @@ def search_nodes(
 
 
 def search_edges(
-    raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, nodes: WordCounts, facts: WordCounts
-) -> list[tuple[int, float]]:
+    raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[tuple[int, float]],
+    counts: WordCounts,
+) -> list[tuple[int, float]]:  # fmt: skip
     """Present facts by BM25, best first: by their own text, or else by the names they join and their relation.
 
     Args:
@@ -131,12 +132,12 @@ def search_edges(
         query: any text.
         limit: most facts.
         index: the present view.
-        nodes, facts: counts of words.
+        seeds: the best nodes and their scores, from ``search_nodes``.
+        counts: of words in facts' own texts.
     """
     if limit <= 0 or not words(query):
         return []
-    scores = _by_text(raw, ns, query, limit, facts)
-    seeds = search_nodes(raw, ns, query, SEEDS, nodes)
+    scores = _by_text(raw, ns, query, limit, counts)
     for edge, score in _by_names(seeds, query, limit, index):
         scores[edge] = max(score, scores.get(edge, 0.0))
     if not scores:

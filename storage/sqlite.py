@@ -287,13 +287,27 @@ class SQLiteStore(VectorStore):
         """Ids and BM25 scores, best first, of live nodes or of facts that hold now."""
         if what not in ("node", "edge"):
             raise InvalidValue(f"what must be 'node' or 'edge', not {what!r}")
-        nodes, facts = self._counts
         with self.connection.reading() as raw:
-            nodes.grown(highest_node(raw))
+            counts = self._word_counts(raw)
             if what == "node":
-                return search.search_nodes(raw, self._ns, query, limit, nodes)
-            facts.grown(highest_node(raw))
-            return search.search_edges(raw, self._ns, query, limit, self._views.get(raw, None), nodes, facts)
+                return search.search_nodes(raw, self._ns, query, limit, counts[0])
+            best = search.search_nodes(raw, self._ns, query, search.SEEDS, counts[0])
+            return search.search_edges(raw, self._ns, query, limit, self._views.get(raw, None), best, counts[1])
+
+    def search_texts(self, query: str, *, nodes: int, facts: int) -> tuple[list[int], list[int]]:
+        """Ids of the best nodes and of the best facts, as by ``search_text`` for each, at the cost of one."""
+        with self.connection.reading() as raw:
+            counts = self._word_counts(raw)
+            best = search.search_nodes(raw, self._ns, query, max(nodes, search.SEEDS), counts[0])
+            index, seeds = self._views.get(raw, None), best[: search.SEEDS]
+            found = search.search_edges(raw, self._ns, query, facts, index, seeds, counts[1])
+        return [node for node, _ in best[:nodes]], [edge for edge, _ in found]
+
+    def _word_counts(self, raw: sqlite3.Connection) -> tuple[search.WordCounts, search.WordCounts]:
+        size = highest_node(raw)
+        for counts in self._counts:
+            counts.grown(size)
+        return self._counts
 
     def index(self, as_of: int | None = None) -> CSRIndex:
         """The packed adjacency of the present, or of a valid time in microseconds; kept fresh, cheap to call."""

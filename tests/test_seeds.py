@@ -32,9 +32,22 @@ def test_a_name_in_the_query_is_the_seed(films: Any, encoder: Any) -> None:
 
 
 def test_words_and_meaning_where_nothing_is_named(films: Any, encoder: Any) -> None:
-    seeds = find_seeds("a frightening genre: horrors and terror, by the maker named Scott", films, encoder)
+    seeds = find_seeds("a frightening genre, full of terror, by the maker named Scott", films, encoder)
     assert seeds.how == "fused" and {"Ridley Scott", "Horror"} <= set(names(films, seeds))
     assert seeds.weights[0] == 1 and (np.diff(seeds.weights) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("query", "meant", "asked"),
+    [
+        ("who directed Alienn?", "Alien", "who directed it?"),
+        ("what did ridly scott direct", "Ridley Scott", "what did it direct"),
+        ("films of the Michael Man kind", "Michael Mann", "films of the it kind"),
+    ],
+)
+def test_a_name_misspelt_is_a_seed_and_is_blanked(films: Any, encoder: Any, query: str, meant: str, asked: str) -> None:
+    seeds = find_seeds(query, films, encoder)
+    assert seeds.how == "spelling" and names(films, seeds) == [meant] and seeds.asked == asked
 
 
 def test_meaning_alone_finds_what_shares_no_word(films: Any, encoder: Any) -> None:
@@ -56,7 +69,7 @@ def test_a_very_long_query_is_searched_in_its_first_part(films: Any, encoder: An
 @given(st.lists(st.lists(st.integers(0, 30), max_size=8, unique=True), min_size=1, max_size=4))
 def test_fusion_prefers_what_more_rankings_hold(rankings: list[list[int]]) -> None:
     filled = [ranking for ranking in rankings if ranking] or [[1]]
-    nodes, weights = fuse(filled, 8)
+    nodes, weights = fuse([(1.0, ranking) for ranking in filled], 8)
     assert len(nodes) == len(set(nodes.tolist())) <= 8 and weights[0] == 1
     everywhere = set(filled[0]).intersection(*filled[1:]) if len(filled) > 1 else set()
     first = {ranking[0] for ranking in filled}
