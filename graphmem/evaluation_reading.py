@@ -22,7 +22,7 @@ from graphmem.hidden import token_states
 from graphmem.lexicon import load_lexicon
 from graphmem.relations import synonyms
 from graphmem.splits import data_split
-from graphmem.text_reader import Candidate, LearnedReader
+from graphmem.text_reader import Candidate, LearnedReader, is_pronoun
 
 Triple = tuple[str, str, str]
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
@@ -129,11 +129,18 @@ def _named(example: Any, number: int, whole: dict[int, str]) -> str:
     return own if mention.kind != "pronoun" else whole.get(mention.entity, own)
 
 
-def webnlg_texts(path: Path, count: int, seed: int) -> tuple[list[GoldText], list[str]]:
-    """A sample of a WebNLG file, and all its relations in words."""
+def webnlg_texts(path: Path, count: int, seed: int, categories: Sequence[str] = ()) -> tuple[list[GoldText], list[str]]:
+    """A sample of a WebNLG file, of some categories or of all, and all the file's relations in words."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), rows)
+        every = [json.loads(line) for line in lines]
+    rows = [row for row in every if not categories or row["category"] in categories]
+    return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), every)
+
+
+def held_out_categories(rows: Sequence[Any], count: int, seed: int) -> list[str]:
+    """Categories of ``rows`` that are left out of training, drawn by ``seed``; the same ones wherever it is asked."""
+    categories = sorted({row["category"] for row in rows})
+    return sorted(Random(seed).sample(categories, min(count, len(categories) - 1)))
 
 
 def webnlg_rows(rows: Sequence[Any], every: Sequence[Any]) -> tuple[list[GoldText], list[str]]:
@@ -163,7 +170,7 @@ def score(reader: LearnedReader, texts: Sequence[GoldText], relations: Sequence[
     for gold in texts:
         state = token_states(reader.model, reader.tokenizer, [gold.text], reader.network.config.layers, surprise=False)
         mentions, _ = reader.mentions(gold.text, state[0])
-        names = [gold.text[m.start : m.end] for m in mentions if m.kind != "pronoun"]
+        names = [gold.text[m.start : m.end] for m in mentions if not is_pronoun(gold.text[m.start : m.end])]
         scores.add(gold, names, _stated(reader.read(gold.text, relations=relations)))
     return scores
 
@@ -204,6 +211,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--split", default="test", choices=("dev", "test"))
+    parser.add_argument(
+        "--held-out", type=int, default=0, help="categories that training.webnlg left out, scored alone"
+    )
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     reader = shipped_reader(given.weights, lexicon=given.webnlg is None)
@@ -215,6 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }  # fmt: skip
     if given.webnlg:
         sets = {"webnlg": lambda: webnlg_texts(given.webnlg, given.count, given.seed)}
+        if given.held_out:
+            with gzip.open(given.webnlg, "rt", encoding="utf-8") as lines:
+                left_out = held_out_categories([json.loads(line) for line in lines], given.held_out, 0)
+            sets = {" ".join(left_out): lambda: webnlg_texts(given.webnlg, given.count, given.seed, left_out)}
     for name, make in sets.items():
         texts, relations = make()
         print(

@@ -22,7 +22,8 @@ from graphmem.graph import (
     normalise,
     to_micros,
 )
-from graphmem.resolution import Resolved
+from graphmem.renaming import ALSO_KNOWN
+from graphmem.resolution import EntityResolver, Resolved
 from graphmem.text_reader import Candidate
 from graphmem.write_gate import (
     Action,
@@ -96,6 +97,28 @@ class Judge:
         edit = self._edit(action, fact, held, rival, source, at)
         self._remember(action, fact, held, rival)
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
+
+    def aliases(
+        self, said: Sequence[Candidate], cases: Sequence[Case], entities: EntityResolver, *, trust: float,
+        source: str | None,
+    ) -> list[WriteDecision]:  # fmt: skip
+        """Names to keep beside a node's own: those that the text gives, and spellings that were matched to a node.
+
+        A name that is some node's already is left where it is, whatever a text says.
+        """
+        pairs = {(entities.resolve(c.fact.subject).name, c.fact.object): c.fact for c in said if c.mood == "stated"}
+        for candidate, *ends in cases:
+            for end, name in zip(ends, candidate.heard, strict=False):
+                if end.how == "similar" and end.node is not None:
+                    pairs.setdefault((end.name, name), Fact(end.name, ALSO_KNOWN, name, candidate.fact.text))
+        decisions = []
+        for (name, other), fact in pairs.items():
+            free = self._store.resolve(other) is None and trust >= self._config.least_trust
+            edit = AddNode(name, aliases=(other,)) if free else None
+            fact = replace(fact, subject=name, source=source, confidence=trust)
+            evidence = {"mood": "alias", "trust": trust, "name taken or source distrusted": not free}
+            decisions.append(WriteDecision("add" if free else "skip", 1.0, 0.0, edit, fact, evidence))
+        return decisions
 
     # ---------------------------------------------------------------- what is near
 

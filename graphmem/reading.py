@@ -16,6 +16,7 @@ from graphmem.encoder import TextCache
 from graphmem.errors import InvalidValue
 from graphmem.graph import AddNode, Edit, Fact, TextEncoder, Time, WriteDecision, check_name, to_micros
 from graphmem.judge import Judge
+from graphmem.renaming import is_alias
 from graphmem.resolution import EntityResolver, Resolved, recent_names
 from graphmem.resolver import WEIGHTS
 from graphmem.text_reader import Candidate, LearnedReader, check_text
@@ -76,12 +77,15 @@ def read_text(
     if text.strip():
         found = _candidates(model, text, context, reader, at)
     gate = load_gate(WEIGHTS / _folder(model))
-    resolved = list(_resolve(found, EntityResolver(memory.store, gate.matcher, recent=recent_names(memory.store))))
+    aliases = [candidate for candidate in found if is_alias(candidate.fact)]
+    entities = EntityResolver(memory.store, gate.matcher, recent=recent_names(memory.store), renamed=_renamed(aliases))
+    resolved = list(_resolve([candidate for candidate in found if not is_alias(candidate.fact)], entities))
     judge = Judge(memory.store, _vectors(memory.encoder), gate, config)
     decisions = judge.decide(resolved, source=source, trust=float(trust), at=at)
     facts = tuple(d.fact for d in decisions if d.evidence.get("mood") == "stated")
     edits = tuple(edit for decision in decisions for edit in judge.edits_of(decision, source=source, at=at))
-    plan = WritePlan(text, facts, tuple(decisions), edits)
+    learned = judge.aliases(aliases, resolved, entities, trust=float(trust), source=source)
+    plan = WritePlan(text, facts, (*decisions, *learned), (*edits, *(d.edit for d in learned if d.edit is not None)))
     if apply and plan.edits:
         memory.apply(plan, note=text.strip()[:200])
     return plan
@@ -163,6 +167,11 @@ def _network(folder: str, hidden_size: int, text_width: int) -> Any:
     return load_reader(WEIGHTS / folder / "reader.safetensors", hidden_size=hidden_size, text_width=text_width)
 
 
+def _renamed(aliases: Sequence[Candidate]) -> dict[str, str]:
+    """Other names that a text gives, with the name each stands for."""
+    return {c.fact.object: c.fact.subject for c in aliases if c.mood == "stated"}
+
+
 def _folder(model: Any) -> str:
     """Folder of the weights made for a model's base; the only one that ships where there is none of its name."""
     from graphmem.resolver import DEFAULT_MODEL, canonical
@@ -183,4 +192,5 @@ def _resolve(found: Sequence[Candidate], entities: EntityResolver) -> Iterator[t
                 literal = name == fact.object and candidate.object_kind == "literal"
                 known[name] = entities.resolve(name, () if literal else mentioned)
         subject, value = known[fact.subject], known[fact.object]
-        yield replace(candidate, fact=replace(fact, subject=subject.name, object=value.name)), subject, value
+        found_as = replace(fact, subject=subject.name, object=value.name)
+        yield replace(candidate, fact=found_as, heard=(fact.subject, fact.object)), subject, value

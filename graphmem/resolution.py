@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -129,18 +129,24 @@ class EntityResolver:
         matcher: judges similar names; None takes none but exact ones.
         config: how bold to be.
         recent: names of nodes that were spoken of lately, latest first.
+        renamed: other names that the text itself gives, with the name each stands for.
     """
 
     def __init__(
         self, store: GraphStore, matcher: NameMatcher | None = None, config: ResolutionConfig | None = None,
-        recent: Sequence[str] = (),
+        recent: Sequence[str] = (), renamed: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self._store, self._matcher = store, matcher
         self._config = config or ResolutionConfig()
         self._recent = list(recent)
+        self._renamed = {normalise(other): name for other, name in (renamed or {}).items()}
 
     def resolve(self, name: str, mentioned: Sequence[str] = ()) -> Resolved:
         """Return what ``name`` means, given the other names that its text mentions."""
+        known_as = self._renamed.get(normalise(name))
+        if known_as is not None and normalise(known_as) != normalise(name) and self._exact(name) is None:
+            known = self._exact(known_as)
+            return Resolved(known.name if known else known_as, known, 1.0, "text")
         fuller = [other for other in dict.fromkeys(mentioned) if is_short_for(name, other)]
         if len(fuller) == 1:
             known = self._exact(fuller[0])

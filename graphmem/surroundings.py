@@ -35,6 +35,19 @@ def sentences(text: str) -> list[Stretch]:
     return found
 
 
+def linked(sentence: Sequence[int], first: int, second: int, topic: int) -> bool:
+    """Whether two mentions may be said something about together.
+
+    They stand in one sentence or in neighbouring ones, or the earlier is what the passage is about.
+
+    Args:
+        sentence: the number of each mention's sentence.
+        first, second: two mentions, in their order.
+        topic: the passage's first name, or -1.
+    """
+    return sentence[second] - sentence[first] <= 1 or first == topic
+
+
 def _abbreviation(text: str, stop: int) -> bool:
     """Whether the full stop ends an initial or a title, as in "J. Smith", "Dr. No", "U.S. Senate"."""
     if text[stop] != ".":

@@ -16,11 +16,13 @@ from graphmem.graph import Fact, Time
 from graphmem.hidden import TokenStates, token_states
 from graphmem.reader import MOODS, FactReader, PairIndex, PairScores, Span, decode_tags
 from graphmem.relations import candidate_relations
+from graphmem.renaming import ALSO_KNOWN, other_names
 from graphmem.surroundings import Stretch, blanked, relation_words, sentences
+from graphmem.windows import SHARED, WINDOW, Window, windows
 
 MAX_CHARACTERS = 2_000_000
 """Longest text read at once; more than this is handed in piece by piece."""
-_WINDOW, _SHARED, _BATCH = 800, 160, 4
+_BATCH = 4
 _PAIRS = 600
 _LIVE_BONUS = 1.5
 _PRONOUNS = frozenset(
@@ -44,6 +46,7 @@ class Candidate:
         surprise: mean negative log-likelihood of the tokens from one mention to the other, in nats.
         features: the reader's view of the pair, float32 [W]; None from readers that have none.
         named: whether the relation is a known one; else the words of the text name it.
+        heard: subject and object as the text has them, before they were resolved.
     """
 
     fact: Fact
@@ -55,6 +58,7 @@ class Candidate:
     surprise: float = 0.0
     features: np.ndarray | None = None
     named: bool = True
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +69,6 @@ class Mention:
     end: int
     kind: str
     span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Characters ``start`` to ``end`` are read together; what lies before ``own`` was read before."""
-
-    start: int
-    end: int
-    own: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class LearnedReader:
             InvalidValue: ``text`` is no text, or longer than ``MAX_CHARACTERS``.
         """
         check_text(text)
-        before = f"{context[-_SHARED:]} " if context.strip() else ""
+        before = f"{context[-SHARED:]} " if context.strip() else ""
         whole = before + text
         own_names = list(dict.fromkeys(relations))
         names = Vocabulary(candidate_relations(own_names) if self.lexicon else own_names, len(own_names))
@@ -134,8 +129,8 @@ class LearnedReader:
     @torch.no_grad()
     def spelled_out(self, text: str, context: str) -> str:
         """``text`` with its pronouns replaced by the names they stand for in ``context``, where that is likely."""
-        before = f"{context[-_WINDOW:]} "
-        whole = before + text[:_WINDOW]
+        before = f"{context[-WINDOW:]} "
+        whole = before + text[:WINDOW]
         state = token_states(self.model, self.tokenizer, [whole], self.network.config.layers, surprise=False)[0]
         mentions, states = self.mentions(whole, state)
         heads = self._heads(mentions, states)
@@ -143,7 +138,7 @@ class LearnedReader:
             if mention.start >= len(before):
                 name = whole[heads[mention].start : heads[mention].end]
                 whole = f"{whole[: mention.start]}{name}{whole[mention.end :]}"
-        return whole[len(before) :] + text[_WINDOW:]
+        return whole[len(before) :] + text[WINDOW:]
 
     @torch.no_grad()
     def mentions(self, text: str, state: TokenStates) -> tuple[list[Mention], torch.Tensor]:
@@ -188,7 +183,7 @@ class LearnedReader:
                         sure,
                     )  # fmt: skip
                 )
-        return _timed(text, found, find_times(text, now))
+        return _timed(text, _with_aliases(text, mentions, found), find_times(text, now))
 
     def _heads(self, mentions: Sequence[Mention], states: torch.Tensor) -> dict[Mention, Mention]:
         """What each pronoun stands for: the likeliest earlier name, if any is likely."""
@@ -240,6 +235,20 @@ class LearnedReader:
         return torch.from_numpy(np.asarray(self._vectors(texts), dtype=np.float32))
 
 
+def _with_aliases(text: str, mentions: Sequence[Mention], found: Sequence[Candidate]) -> list[Candidate]:
+    """Pairs that give one thing two names say just that."""
+    pairs = other_names(text, [(m.start, m.end) for m in mentions if m.kind == "entity"])
+    rest = [c for c in found if tuple(sorted((c.subject_span, c.object_span))) not in pairs]
+    return rest + [
+        Candidate(Fact(text[slice(*a)], ALSO_KNOWN, text[slice(*b)]), subject_span=a, object_span=b) for a, b in pairs
+    ]
+
+
+def is_pronoun(words: str) -> bool:
+    """Whether a mention is one of the pronouns, and not a description such as "the company"."""
+    return words.casefold() in _PRONOUNS
+
+
 def _nameable(text: str, a: Mention, b: Mention) -> bool:
     """Whether the words between two mentions may name a new relation: not for numbers, nor for "It rained all day"."""
     if "literal" in (a.kind, b.kind):
@@ -263,30 +272,6 @@ def check_text(text: Any) -> str:
     return text
 
 
-def windows(text: str) -> list[Window]:
-    """Cut a text into windows of whole sentences; each begins with the end of the one before, for coreference."""
-    found: list[Window] = []
-    start = own = end = 0
-    for a, b in _short(sentences(text)):
-        if end > own and b - start > _WINDOW:
-            found.append(Window(start, end, own))
-            start, own = max(own, a - _SHARED) if end == a else a, a
-            start = text.find(" ", start, a) + 1 or start if start < a else start
-        end = b
-    if end > own:
-        found.append(Window(start, end, own))
-    return found
-
-
-def _short(stretches: Sequence[Stretch]) -> Iterator[Stretch]:
-    """The same stretches, those longer than a window cut."""
-    for start, end in stretches:
-        while end - start > _WINDOW:
-            yield start, start + _WINDOW
-            start += _WINDOW
-        yield start, end
-
-
 def _grouped(items: Sequence[Window], size: int) -> Iterator[Sequence[Window]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
@@ -297,7 +282,7 @@ def _placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mentio
     for span in spans:
         start, end = state.offsets[span.first][0], state.offsets[span.last][1]
         start, end = _whole_words(text, start, end)
-        kind = "pronoun" if text[start:end].casefold() in _PRONOUNS else span.kind
+        kind = "pronoun" if is_pronoun(text[start:end]) else span.kind
         if end > start and not (found and start < found[-1].end):
             found.append(Mention(start, end, kind, span))
     return found

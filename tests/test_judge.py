@@ -29,6 +29,9 @@ class Eager(WriteGate):
     def probabilities(self, candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
         return np.array([0.01, 0.09, 0.6, 0.3], np.float32)
 
+    def relation_priors(self, vectors: np.ndarray) -> np.ndarray:
+        return np.full((len(vectors), 2), 0.9, np.float32)
+
 
 @pytest.fixture
 def store() -> Iterator[SQLiteStore]:

@@ -12,7 +12,8 @@ from graphmem.graph import AddEdge, AddNode, Fact, SupersedeEdge
 from graphmem.memory import GraphMemory
 from graphmem.reading import Reader, read_stream, read_text
 from graphmem.resolver import find_encoder, find_language_model
-from graphmem.text_reader import MAX_CHARACTERS, windows
+from graphmem.text_reader import MAX_CHARACTERS
+from graphmem.windows import windows
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +205,26 @@ def test_facts_of_a_long_text_are_found_once_with_their_places(model: Model) -> 
     assert [str(fact) for fact in plan.facts] == ["Ada Lovelace | born in | London"]
     a, b = plan.decisions[0].evidence["object_span"]
     assert text[a:b] == "London"
+
+
+def test_another_name_becomes_an_alias_and_is_used(model: Model) -> None:
+    read_text(model, "In 2021 Facebook changed its name to Meta.", apply=True)
+    assert model.memory.facts() == []
+    node = model.memory.store.resolve("Meta")
+    assert node is not None
+    assert node.name == "Facebook"
+    assert model.memory.stats()["nodes"] == 1
+
+
+def test_a_name_that_is_taken_stays_where_it_is(model: Model) -> None:
+    model.memory.add("Meta", "born in", "Oslo")
+    plan = read_text(model, "In 2021 Facebook changed its name to Meta.", apply=True)
+    assert [d.action for d in plan.decisions if d.evidence["mood"] == "alias"] == ["skip"]
+    node = model.memory.store.resolve("Meta")
+    assert node is not None
+    assert node.name == "Meta"
+
+
+def test_an_endless_line_is_refused_at_once(model: Model) -> None:
+    with pytest.raises(InvalidValue, match="piece by piece"):
+        read_text(model, "x" * 10_000_000)

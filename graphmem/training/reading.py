@@ -9,7 +9,7 @@ import argparse
 import gzip
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -23,17 +23,16 @@ from torch.nn import functional as F
 
 from graphmem.config import ReaderConfig
 from graphmem.graph import TextEncoder
-from graphmem.hidden import token_states, tokenise
 from graphmem.lexicon import DATA, Relation, load_lexicon, split_relations
-from graphmem.reader import MOODS, FactReader, PairIndex, load_reader, save_reader
+from graphmem.reader import FactReader, PairIndex, load_reader, save_reader
 from graphmem.relations import synonym_groups
 from graphmem.splits import data_split
-from graphmem.surroundings import blanked, sentences
+from graphmem.surroundings import sentences
+from graphmem.training.articles import Writer, with_spoken
+from graphmem.training.corpus import Corpus, Item, build_corpus
+from graphmem.training.distant import distant_examples, evidence_facts, film_facts
 from graphmem.training.statements import Example, Mention, Speaker
 from graphmem.training.wording import EVERYDAY, plain_relations
-
-KIND_TAG = {"entity": 1, "literal": 3, "pronoun": 5}
-_TOKENS_A_BATCH = 1200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +46,6 @@ class ReaderTraining:
     rate: float = 1e-3
     negatives: int = 96
     seed: int = 0
-
-
-@dataclass(slots=True)
-class Item:
-    """One text ready to learn from: where its states lie, its tags, and its pairs.
-
-    ``pairs`` int64 [P, 4] token positions, ``labels`` int64 [P, 3]: mood, same thing (-1 unknown), and the position of
-    the pair's first (relation, backwards, phrase) in ``said``, or -1.
-    """
-
-    start: int
-    length: int
-    tags: Tensor
-    pairs: Tensor
-    labels: Tensor
-    said: list[tuple[int, bool, int]]
-    paired: bool
-
-
-@dataclass(slots=True)
-class Corpus:
-    """Hidden states of all texts in one float16 array [tokens, 2D], and the items that lie in it."""
-
-    hidden: np.ndarray
-    items: list[Item]
-    phrases: np.ndarray
-    relations: list[Relation]
 
 
 def real_names(kgc: Path | None) -> dict[str, list[str]]:
@@ -127,78 +99,6 @@ def typed_names(folder: Path) -> dict[str, list[str]]:
     return {kind: sorted(group) for kind, group in found.items()}
 
 
-def build_corpus(
-    examples: Sequence[Example], relations: Sequence[Relation], model: Any, tokenizer: Any, encoder: TextEncoder,
-    config: ReaderConfig, *, log: Any = print,
-) -> Corpus:  # fmt: skip
-    """Run the frozen model over every text once and mark its tokens and pairs."""
-    lengths = [len(tokenise(tokenizer, example.text)[0]) for example in examples]
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    hidden = np.zeros((int(starts[-1]), 2 * config.hidden_size), np.float16)
-    known = {relation.relation: number for number, relation in enumerate(relations)}
-    phrases: dict[str, int] = {}
-    items: list[Item | None] = [None] * len(examples)
-    began, done = time.monotonic(), 0
-    for batch in _alike(lengths):
-        states = token_states(model, tokenizer, [examples[i].text for i in batch], config.layers, surprise=False)
-        for number, state in zip(batch, states, strict=True):
-            start, length = int(starts[number]), lengths[number]
-            hidden[start : start + length] = state.hidden.numpy()
-            items[number] = mark(examples[number], state, start, known, phrases)
-            done += length
-        if len(items) and batch[0] % 50 == 0:
-            log(f"{done}/{starts[-1]} tokens, {done / (time.monotonic() - began):.0f} tokens/s", flush=True)
-    vectors = encoder.encode(list(phrases) or ["X Y"])
-    return Corpus(hidden, [item for item in items if item], vectors, list(relations))
-
-
-def mark(example: Example, state: Any, start: int, known: Mapping[str, int], phrases: dict[str, int]) -> Item:
-    """Turn characters into tokens and list every pair of mentions that share a sentence, or name the same thing."""
-    spans = [state.token_span(m.start, m.end) for m in example.mentions]
-    tags = torch.zeros(len(state.offsets), dtype=torch.long)
-    for mention, (first, last) in zip(example.mentions, spans, strict=True):
-        if first:
-            tags[first] = KIND_TAG[mention.kind]
-            tags[first + 1 : last + 1] = KIND_TAG[mention.kind] + 1
-    places = [(m.start, m.end) for m in example.mentions]
-    bounds = [end for _, end in sentences(example.text)]
-    sentence = [sum(m.start >= bound for bound in bounds) for m in example.mentions]
-    facts = {(f.subject, f.object): f for f in example.facts}
-    pairs: list[list[int]] = []
-    labels: list[list[int]] = []
-    said: list[tuple[int, bool, int]] = []
-    for b in range(len(spans)):
-        for a in range(b):
-            fact = facts.get((a, b)) or facts.get((b, a))
-            same = int(example.mentions[a].entity == example.mentions[b].entity)
-            if not (sentence[a] == sentence[b] or fact or same or example.mentions[b].kind == "pronoun"):
-                continue
-            number = -1
-            if fact and fact.relation in known:
-                others = [p for i, p in enumerate(places) if i not in (a, b)]
-                phrase = blanked(example.text, places[a], places[b], others)
-                number = len(said)
-                said.append((known[fact.relation], fact.subject == b, phrases.setdefault(phrase, len(phrases))))
-            mood = MOODS.index(fact.mood) if fact else (0 if sentence[a] == sentence[b] else -1)
-            pairs.append([*spans[a], *spans[b]])
-            labels.append([mood, same if example.mentions[b].kind == "pronoun" else -1, number])
-    table = torch.tensor(pairs, dtype=torch.long).reshape(-1, 4)
-    answers = torch.tensor(labels, dtype=torch.long).reshape(-1, 3)
-    return Item(start, len(state.offsets), tags, table, answers, said, example.paired)
-
-
-def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Batches of texts of like length, each of about ``_TOKENS_A_BATCH`` tokens."""
-    batch: list[int] = []
-    for number in np.argsort(lengths, kind="stable").tolist():
-        if batch and (len(batch) + 1) * lengths[number] > _TOKENS_A_BATCH:
-            yield batch
-            batch = []
-        batch.append(number)
-    if batch:
-        yield batch
-
-
 # ---------------------------------------------------------------- learning
 
 
@@ -241,7 +141,8 @@ def train(
     reader.train()
     began, sums = time.monotonic(), np.zeros(4)
     for step, batch in enumerate(_batches(corpus.items, plan, rng), 1):
-        losses = batch_losses(reader, corpus, batch, texts, rng, plan.negatives)
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # three times as fast where the processor has it
+            losses = batch_losses(reader, corpus, batch, texts, rng, plan.negatives)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
@@ -255,6 +156,8 @@ def train(
     return reader.eval()
 
 
+_FORGET = 0.12
+"""How often a pair's hidden states, and how often the words around it, are kept from it: each must do alone."""
 _PARTS = ("tags", "mood", "same", "relation")
 
 
@@ -273,8 +176,8 @@ def batch_losses(
     reader: FactReader, corpus: Corpus, batch: Sequence[Item], texts: RelationTexts, rng: Random, negatives: int
 ) -> list[Tensor]:
     """Losses of tags, moods, coreference and relations, each a scalar."""
-    states, tags, mask = _stack(reader, corpus, batch)
-    tag_loss = F.cross_entropy(reader.tags(states)[mask], tags[mask])
+    states, tags, mask = _stack(reader, batch)
+    tag_loss = F.cross_entropy(reader.tags(states)[mask].float(), tags[mask])
     rows = [torch.full((len(item.pairs),), row) for row, item in enumerate(batch) if item.paired]
     paired = [item for item in batch if item.paired and len(item.pairs)]
     if not paired:
@@ -282,10 +185,10 @@ def batch_losses(
     index = PairIndex(torch.cat(rows), *torch.cat([item.pairs for item in paired]).unbind(1))
     mood, same, number = torch.cat([item.labels for item in paired]).unbind(1)
     scores = reader.pairs(states, index)
-    mood_loss = F.cross_entropy(scores.mood, mood, ignore_index=-1)
+    mood_loss = F.cross_entropy(scores.mood.float(), mood, ignore_index=-1)
     judged = same >= 0
     same_loss = (
-        F.binary_cross_entropy_with_logits(scores.same[judged], same[judged].float())
+        F.binary_cross_entropy_with_logits(scores.same[judged].float(), same[judged].float())
         if judged.any()
         else tag_loss.new_zeros(())
     )
@@ -294,13 +197,13 @@ def batch_losses(
     return [tag_loss, mood_loss, 0.5 * same_loss, 0.5 * relation_loss]
 
 
-def _stack(reader: FactReader, corpus: Corpus, batch: Sequence[Item]) -> tuple[Tensor, Tensor, Tensor]:
+def _stack(reader: FactReader, batch: Sequence[Item]) -> tuple[Tensor, Tensor, Tensor]:
     longest = max(item.length for item in batch)
-    hidden = torch.zeros(len(batch), longest, corpus.hidden.shape[1])
+    hidden = torch.zeros(len(batch), longest, batch[0].hidden.shape[1])
     tags = torch.zeros(len(batch), longest, dtype=torch.long)
     mask = torch.zeros(len(batch), longest, dtype=torch.bool)
     for row, item in enumerate(batch):
-        hidden[row, : item.length] = torch.from_numpy(corpus.hidden[item.start : item.start + item.length]).float()
+        hidden[row, : item.length] = torch.from_numpy(np.asarray(item.hidden, np.float32))
         tags[row, : item.length] = item.tags
         mask[row, : item.length] = True
     return reader.encode(hidden, mask), tags, mask
@@ -313,11 +216,18 @@ def _relation_loss(
     if not said:
         return features.new_zeros(())
     gold = sorted({relation for relation, _, _ in said})
-    others = rng.sample(range(len(corpus.relations)), min(negatives, len(corpus.relations)))
+    families = {corpus.family[relation] for relation in gold}
+    pool = [number for number, family in enumerate(corpus.family) if family in families]
+    others = rng.sample(pool, min(negatives, len(pool)))
     chosen = gold + [relation for relation in others if relation not in set(gold)]
     drawn = [texts.draw(relation, rng) for relation in chosen]
     phrases = torch.from_numpy(corpus.phrases[[phrase for _, _, phrase in said]])
-    logits = reader.relations(features, phrases, torch.stack([vector for vector, _ in drawn]))  # [P, 2R]
+    features = features * (torch.rand(len(features), 1) > _FORGET)
+    phrases = phrases * (torch.rand(len(phrases), 1) > _FORGET)
+    logits = reader.relations(features, phrases, torch.stack([vector for vector, _ in drawn])).float()  # [P, 2R]
+    own = torch.tensor([corpus.family[relation] for relation in chosen]).repeat(2)  # [2R]
+    foreign = own[None] != torch.tensor([corpus.family[relation] for relation, _, _ in said])[:, None]
+    logits = logits.masked_fill(foreign, -50.0)
     alike: dict[int, list[int]] = {}
     for place, relation in enumerate(chosen):
         alike.setdefault(texts.group[relation], []).append(place)
@@ -359,6 +269,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=ReaderTraining().steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--articles", type=int, default=0, help="longer texts, see graphmem.training.articles")
+    parser.add_argument("--evidence", type=Path, help="2Wiki file whose evidence triples mark real sentences")
+    parser.add_argument("--distant", type=int, default=0, help="most real sentences marked by known facts")
+    parser.add_argument("--cache", type=Path, help="folder that keeps hidden states between runs")
     parser.add_argument("--start", type=Path, help="go on from this reader instead of an untrained one")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
@@ -368,16 +282,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, tokenizer = find_language_model()
     encoder, config = find_encoder(), ReaderConfig()
     model.base_model.layers = model.base_model.layers[: config.layers[1] + 1]  # nothing above is read
-    relations = [*split_relations("train"), *split_relations("dev"), *plain_relations(Random(plan.seed), 200)]
-    speaker = Speaker(relations, real_names(given.kgc), Random(plan.seed))
+    lexicon = [*split_relations("train"), *split_relations("dev")]
+    relations, names = [*lexicon, *plain_relations(Random(plan.seed), 200)], real_names(given.kgc)
+    speaker = Speaker(relations, names, Random(plan.seed))
     examples = [speaker.example() for _ in range(plan.texts)] + natural_examples(plan.natural, plan.seed)
+    writer = Writer([*with_spoken(lexicon), *relations[len(lexicon) :][:120]], names, Random(plan.seed + 1))
+    examples += [writer.article() for _ in range(given.articles)]
+    facts = film_facts() | (evidence_facts(given.evidence) if given.evidence else {})
+    examples += distant_examples(facts, relations, given.distant, plan.seed)
     print(f"{len(relations)} relations of {len(load_lexicon())} and our own, {len(examples)} texts", flush=True)
-    corpus = build_corpus(examples, relations, model, tokenizer, encoder, config)
+    corpus = build_corpus(examples, relations, model, tokenizer, encoder, config, cache=given.cache)
     del model
     torch.manual_seed(plan.seed)
     reader = load_reader(given.start) if given.start else FactReader(config)
     save_reader(train(corpus, encoder, plan, reader), given.out)
-    print(json.dumps({"out": str(given.out), "tokens": len(corpus.hidden), "phrases": len(corpus.phrases)}), flush=True)
+    print(
+        json.dumps(
+            {"out": str(given.out), "tokens": sum(i.length for i in corpus.items), "phrases": len(corpus.phrases)}
+        ),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

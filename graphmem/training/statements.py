@@ -61,12 +61,16 @@ class Said:
 
 @dataclass(slots=True)
 class Example:
-    """A text with its mentions (in order) and what it says. ``paired`` is false where only mentions are known."""
+    """A text with its mentions (in order) and what it says.
+
+    ``paired`` is false where only mentions are known; ``partial`` where some facts are known and others may be missing.
+    """
 
     text: str = ""
     mentions: list[Mention] = field(default_factory=list)
     facts: list[Said] = field(default_factory=list)
     paired: bool = True
+    partial: bool = False
 
     def write(self, words: str) -> None:
         """Append plain words."""

@@ -160,6 +160,22 @@ _VERBS: Final = (
 EVERYDAY: Final = {
     "room": "kitchen bathroom hallway garden office bedroom school park cinema attic cellar library station market "
     "shop restaurant garage forest field castle".split(),
+    "religion": "Catholicism|Islam|Buddhism|Hinduism|Judaism|Sikhism|Confucianism|Taoism|Shinto|Lutheranism|Methodism|"
+    "Christianity|Eastern Orthodoxy|Protestantism|Anglicanism|Zoroastrianism|Baha'i Faith|Jainism|Calvinism|Quakerism|"
+    "the Catholic Church|the Church of England|Sunni Islam|Shia Islam|Presbyterianism|Mormonism|Animism".split("|"),
+    "language": "English|French|German|Spanish|Italian|Portuguese|Russian|Mandarin|Japanese|Arabic|Hindi|Bengali|Tamil|"
+    "Dutch|Swedish|Danish|Polish|Czech|Greek|Turkish|Hebrew|Korean|Swahili|Latin|Welsh|Catalan|Ukrainian|"
+    "Thai".split("|"),
+    "sport": "football|association football|baseball|basketball|ice hockey|rugby union|cricket|tennis|volleyball|golf|"
+    "American football|handball|water polo|boxing|wrestling|cycling|swimming|table tennis|lacrosse|judo|"
+    "chess".split("|"),
+    "occupation": "goalkeeper|striker|defender|point guard|shooting guard|center|quarterback|pitcher|catcher|winger|"
+    "first baseman|wide receiver|linebacker|full-back|scrum-half|writer|lawyer|actor|singer|teacher|politician|"
+    "painter|journalist|physicist|engineer|nurse|film director|composer|chef|economist|carpenter|novelist".split("|"),
+    "genre": "jazz|rock music|science fiction|crime fiction|hip hop|heavy metal|folk music|romantic comedy|fantasy|"
+    "horror|drama|country music|opera|soul|blues|thriller|historical fiction|Gothic|Art Deco|Baroque|"
+    "film noir".split("|"),
+    "material": "steel|oak|marble|granite|glass|concrete|bronze|silk|wool|leather|aluminium|brick|clay".split("|"),
     "thing": "football milk apple book key box lamp hat cup letter phone pizza bag chair ticket coin umbrella".split(),
 }
 """Things without a name of their own."""

@@ -1,0 +1,46 @@
+"""Other names that a text gives."""
+
+import pytest
+
+from graphmem.graph import Fact
+from graphmem.renaming import is_alias, other_names
+
+
+def found(text: str, *names: str) -> list[tuple[str, str]]:
+    places = [(text.index(name), text.index(name) + len(name)) for name in names]
+    return [(text[slice(*a)], text[slice(*b)]) for a, b in other_names(text, places)]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "second"),
+    [
+        ("The British Broadcasting Corporation, also known as BBC, is large.", "British Broadcasting Corporation", "BBC"),
+        ("In 2021 Facebook changed its name to Meta.", "Facebook", "Meta"),
+        ("Iran, formerly Persia, is old.", "Iran", "Persia"),
+        ("The United Nations (UN) met.", "United Nations", "UN"),
+        ("The town is now called Kept.", "town", "Kept"),
+        ("Leningrad was renamed Saint Petersburg.", "Leningrad", "Saint Petersburg"),
+    ],
+)
+def test_another_name_is_found(text: str, first: str, second: str) -> None:
+    assert found(text, first, second) == [(first, second)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Is Iran known as Persia?", ("Iran", "Persia")),
+        ("Rumour has it that Ali was called Bob.", ("Ali", "Bob")),
+        ("Bob called Alice.", ("Bob", "Alice")),
+        ("Iran was never known as Prussia.", ("Iran", "Prussia")),
+        ("The United Nations (FIFA) met.", ("United Nations", "FIFA")),
+        ("Ali met Bob.", ("Ali", "Bob")),
+    ],
+)
+def test_what_gives_no_other_name(text: str, names: tuple[str, ...]) -> None:
+    assert found(text, *names) == []
+
+
+def test_an_alias_is_told_from_a_fact() -> None:
+    assert is_alias(Fact("Facebook", "Also known as", "Meta"))
+    assert not is_alias(Fact("Facebook", "founded by", "Mark Zuckerberg"))
