@@ -14,7 +14,7 @@ def found(text: str, *names: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("text", "first", "second"),
     [
-        ("The British Broadcasting Corporation, also known as BBC, is large.", "British Broadcasting Corporation", "BBC"),
+        ("The British Broadcasting Corporation, also known as BBC, grew.", "British Broadcasting Corporation", "BBC"),
         ("In 2021 Facebook changed its name to Meta.", "Facebook", "Meta"),
         ("Iran, formerly Persia, is old.", "Iran", "Persia"),
         ("The United Nations (UN) met.", "United Nations", "UN"),
