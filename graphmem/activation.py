@@ -208,7 +208,7 @@ class Walk:
     ) -> None:  # fmt: skip
         """Number the new paths, keep the best of them, and merge arcs that lead the same path to the same node."""
         width = self.steps.shape[1]
-        known, numbers = np.unique(path * width + code, return_inverse=True)
+        known, numbers = _distinct(path * width + code, len(scores) * width)
         parents, codes = known // width, known % width
         new_scores = self.extend(hop, scores, parents, codes)
         if len(known) > self.budget.paths:
@@ -310,6 +310,19 @@ class Walk:
             none, np.zeros(0, np.float32), self.layers, np.zeros((0, 2), np.int64), np.zeros(0, np.float32),
             np.zeros((4, 0), np.int64), 1.0, (), 0.0,
         )  # fmt: skip
+
+
+def _distinct(keys: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
+    """``np.unique`` with its inverse, of whole numbers below ``bound``; without sorting them where ``bound`` is small."""
+    if bound > 16 * len(keys) + 4096:
+        known, numbers = np.unique(keys, return_inverse=True)
+        return known, numbers
+    met = np.zeros(bound, bool)
+    met[keys] = True
+    known = np.flatnonzero(met)
+    place = np.empty(bound, np.int64)
+    place[known] = np.arange(len(known))
+    return known, place[keys]
 
 
 def _join(where: np.ndarray, origin: np.ndarray, open_arcs: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:

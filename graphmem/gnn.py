@@ -61,9 +61,17 @@ class QueryConv(MessagePassing):  # type: ignore[misc]
         degree = torch.zeros(len(states), dtype=states.dtype).index_add_(
             0, edge_index[1], torch.ones(edge_index.shape[1], dtype=states.dtype)
         )
-        summed = self.propagate(edge_index, x=self.send(states), relation=relation)
+        if torch.is_grad_enabled():
+            summed = self.propagate(edge_index, x=self.send(states), relation=relation)
+        else:
+            summed = self._summed(edge_index, self.send(states), relation)
         summed = summed * (1 + degree).rsqrt()[:, None]
         return self.norm(states + self.update_(torch.cat([states, summed], -1)))
+
+    def _summed(self, edge_index: Tensor, sent: Tensor, relation: Tensor) -> Tensor:
+        """What ``propagate`` makes of the messages, in place and without its bookkeeping: half of a search's time."""
+        messages = sent.index_select(0, edge_index[0]).mul_(relation).relu_()
+        return torch.zeros_like(sent).index_add_(0, edge_index[1], messages)
 
     def message(self, x_j: Tensor, relation: Tensor) -> Tensor:
         """What one arc carries, [E, G]."""
@@ -106,8 +114,9 @@ class RelevanceGNN(nn.Module):
         open_ = torch.sigmoid(gates - gates.amax(1, keepdim=True) + 4.0).sum(0)  # [A], how wanted each relation is
         carried = (self.relation(relations) + self.step(question)) * (0.1 + open_[:, None])  # [A, G]
         states = torch.relu(self.node(features) + asked)
+        relation = carried.index_select(0, codes)  # [E, G]
         for conv in self.convs:
-            states = conv(states, edge_index, carried[codes])
+            states = conv(states, edge_index, relation)
         return states, features[:, 0] + REACH * torch.tanh(self.score(states)[:, 0])
 
 
@@ -132,8 +141,8 @@ def node_features(found: Any, degree: Any, seeds: int) -> Tensor:
     features[torch.arange(count), 1 + hops] = 1.0  # 2, 3, 4
     features[:count, 5] = torch.from_numpy(found.walks).log1p()
     features[:, 6] = torch.from_numpy(degree).float().log1p()
-    _, where, ties = torch.unique(activation, return_inverse=True, return_counts=True)
-    features[:count, 7] = ties[where].float().log1p()
+    _, ties = torch.unique_consecutive(activation, return_counts=True)  # the most active come first
+    features[:count, 7] = ties.float().log1p().repeat_interleave(ties)
     features[count:, 8] = 1.0
     features[:, 9] = 1.0
     return features

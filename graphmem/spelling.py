@@ -41,11 +41,12 @@ def triples(text: str) -> frozenset[str]:
 
 def _likeliest(text: str, names: Mapping[int, str]) -> list[tuple[int, str]]:
     """The names that have most in common with the whole text."""
-    here, shared = triples(text[:MAX_CHARACTERS]), {}
+    here, shared = f" {normalise(text)} ", {}
     for node, name in names.items():
-        own = triples(name)
-        if len(name) >= SHORTEST and normalise(name) not in COMMON:
-            shared[node] = len(own & here) ** 2 / len(own)
+        folded = name.casefold()
+        if len(name) >= SHORTEST and folded not in COMMON:
+            count = sum(folded[at : at + 3] in here for at in range(len(folded) - 2))
+            shared[node] = count**2 / len(folded)
     best = sorted(shared, key=lambda node: (-shared[node], node))[:COMPARED]
     return [(node, names[node]) for node in best if shared[node] > 0]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphmem.storage.scan import best_codes, dots, quantise, top
 
-PLAIN = 32_768
+PLAIN = 4096
 """Most vectors that are kept as floats; beyond, codes are scanned faster than floats."""
 
 OVERLAY = 4096

@@ -64,7 +64,7 @@ class VectorStore(OpenMemory):
     def nearest(self, query: np.ndarray, fingerprint: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
         """The live nodes whose vectors have the highest scalar products with a vector [K].
 
-        Every vector is looked at. From 32,768 on the scan is over int8 codes, and the best of these, four times as
+        Every vector is looked at. From 4,096 on the scan is over int8 codes, and the best of these, four times as
         many as asked for and at least 50, are scored again by the vectors in the file.
 
         Returns:

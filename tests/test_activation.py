@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphmem import activation
-from graphmem.activation import DETOUR, Budget, push, spread
+from graphmem.activation import DETOUR, Budget, _distinct, push, spread
 from graphmem.array_index import ArrayIndex
 from graphmem.errors import InvalidValue
 
@@ -160,3 +160,10 @@ def test_budgets_are_checked() -> None:
     with pytest.raises(InvalidValue, match="nodes must be.*0"):
         Budget(nodes=0)
     assert activation.MARGIN > 0
+
+
+@given(st.lists(st.integers(0, 40), max_size=60), st.sampled_from([41, 10**6]))
+def test_numbering_without_sorting_is_numbering(keys: list[int], bound: int) -> None:
+    found = _distinct(np.asarray(keys, np.int64), bound)
+    expected = np.unique(np.asarray(keys, np.int64), return_inverse=True)
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))

@@ -74,3 +74,11 @@ def test_features_say_what_activation_knows() -> None:
 def test_sizes_are_checked() -> None:
     with pytest.raises(InvalidValue, match="width.*-1"):
         GNNConfig(width=-1)
+
+
+def test_a_search_gets_what_training_gets() -> None:
+    gnn, given = noisy(RelevanceGNN(GNNConfig(dim=16, width=8))), inputs(nodes=40, arcs=300)
+    learning = gnn(*given)
+    with torch.inference_mode():
+        searching = gnn(*given)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(learning, searching, strict=True))

@@ -1,89 +1,193 @@
-"""Processor time of a query, text encoding taken off, on random graphs: nodes, 10 facts each, hubs.
+"""Processor time of a search, text encoding taken off, in memories of random graphs beside what could replace its parts.
 
-    python tests/benchmarks/retrieval_speed.py 10000 100000
+    python tests/benchmarks/retrieval_speed.py 10000 100000 [--plot speed.svg]
 
-Both ends of a fact are drawn in proportion to rank ** -0.5, so the largest hub has hundreds to thousands of facts.
+A memory has n nodes with names of three words and random unit vectors, and 10 n facts, both ends drawn in proportion
+to rank ** -0.5, so that the largest hub has hundreds to thousands of facts. Questions name their topic; ``unnamed`` ones
+leave one word of its name out and one wrong, so that words and meaning have to find it. All figures are milliseconds of
+processor time on one thread, medians over the questions; the last columns are other ways to do a part of the work.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import resource
+import tempfile
 import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from graphmem.activation import Budget
+from graphmem import GraphMemory
+from graphmem.activation import push
 from graphmem.evaluation_retrieval import TimedEncoder
-from graphmem.graph import Arcs
-from graphmem.learned import SHIPPED, ActivationGNN, QuestionReader, load_weights
-from graphmem.rankers import Search
 from graphmem.resolver import find_encoder
-from graphmem.seeds import Seeds
+from graphmem.retrieval import Retriever
+from graphmem.storage import scan
 
 RELATIONS = (
-    "directed by",
-    "written by",
-    "born in",
-    "works for",
-    "has genre",
-    "capital of",
-    "member of",
-    "release year",
-)
-QUESTIONS = ("who directed it", "where was the writer of it born", "what genre are the films by the director of it")
+    "directed by", "written by", "born in", "works for", "has genre", "capital of", "member of", "release year",
+)  # fmt: skip
+QUESTIONS = (
+    "who directed {}", "where was the writer of {} born", "what genre are the films by the director of {}",
+)  # fmt: skip
+ASKED = 45
+SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er", "is")]
 
 
-class RandomGraph:
-    """A graph index of ``size`` nodes and ten times as many facts."""
-
-    relations = RELATIONS
-
-    def __init__(self, size: int, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
-        self.size = size
-        weight = np.cumsum(np.arange(1, size + 1) ** -0.5)
-        ends = np.searchsorted(weight, rng.random((2, 10 * size)) * weight[-1])
-        code = 2 * rng.integers(len(RELATIONS), size=10 * size)
-        origin = np.concatenate(ends)
-        order = np.argsort(origin, kind="stable")
-        self.starts = np.concatenate([[0], np.cumsum(np.bincount(origin, minlength=size))])
-        self.target = np.concatenate(ends[::-1])[order]
-        self.code = np.concatenate([code, code + 1])[order]
-        self.edge = np.tile(np.arange(10 * size), 2)[order]
-
-    def degree(self, nodes: np.ndarray) -> np.ndarray:
-        return self.starts[nodes + 1] - self.starts[nodes]
-
-    def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
-        counts = self.degree(nodes) if limit is None else np.minimum(self.degree(nodes), limit)
-        origin = np.repeat(np.arange(len(nodes)), counts)
-        rank = np.arange(len(origin)) - np.repeat(np.cumsum(counts) - counts, counts)
-        at = self.starts[nodes][origin] + rank
-        return Arcs(origin, self.target[at], self.code[at], self.edge[at])
+def triples(size: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
+    """Names, and facts int64 [10 n, 3]."""
+    words = ["".join(rng.choice(SYLLABLES, 3)).capitalize() for _ in range(max(2000, size // 10))]
+    names = [
+        f"{words[a]} {words[b]} {words[c]} {i:x}"
+        for i, (a, b, c) in enumerate(rng.integers(len(words), size=(size, 3)))
+    ]
+    weight = np.cumsum(np.arange(1, size + 1) ** -0.5)
+    ends = np.searchsorted(weight, rng.random((2, 10 * size)) * weight[-1])
+    return names, np.stack([ends[0], rng.integers(len(RELATIONS), size=10 * size), ends[1]], axis=1)
 
 
-def main(sizes: list[int]) -> None:
+def unit_vectors(size: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Random directions, float16 [n, K]: the worst case of an approximate index."""
+    out = np.empty((size, width), np.float16)
+    for start in range(0, size, 65_536):
+        block = rng.standard_normal((min(65_536, size - start), width), dtype=np.float32)
+        out[start : start + len(block)] = block / np.linalg.norm(block, axis=1, keepdims=True)
+    return out
+
+
+def cpu(call: Callable[[], Any]) -> float:
+    """Milliseconds of processor time."""
+    started = time.process_time()
+    call()
+    return 1e3 * (time.process_time() - started)
+
+
+def median(calls: list[float]) -> float:
+    return float(np.median(calls))
+
+
+def build(path: str, size: int, encoder: Any) -> list[str]:
+    rng = np.random.default_rng(size)
+    names, facts = triples(size, rng)
+    with GraphMemory.open(path, encoder) as memory:
+        found = ((names[s], RELATIONS[r], names[o]) for s, r, o in facts.tolist())
+        memory.bulk_load(names, found, unit_vectors(size, encoder.dim, rng))
+        memory.store.index()
+        memory.store.nearest(np.ones(encoder.dim), encoder.fingerprint, 10)  # packs what lies beside the file
+    return names
+
+
+def queries(names: list[str], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    """Questions that name their topic, and the same with a word lost and one misspelt."""
+    named, unnamed = [], []
+    for i, at in enumerate(rng.integers(len(names), size=ASKED).tolist()):
+        asked, words = QUESTIONS[i % len(QUESTIONS)], names[at].split()
+        named.append(asked.format(names[at]))
+        unnamed.append(asked.format(f"{words[0]} {words[1][:-2]}xx"))
+    return named, unnamed
+
+
+def timed(retriever: Retriever, encoder: TimedEncoder, asked: list[str], ranker: str) -> tuple[float, float, str]:
+    """Median and 95th percentile of the questions, and how most of them found their seeds."""
+    spent, how = [], []
+    for query in asked:
+        encoded = encoder.seconds
+        found: list[Any] = []
+        took = cpu(lambda query=query, found=found: found.append(retriever.retrieve(query, ranker=ranker)))  # type: ignore[misc]
+        spent.append(took - 1e3 * (encoder.seconds - encoded))
+        how.append(found[0].seeds.how)
+    spent = spent[3:]
+    return median(spent), float(np.quantile(spent, 0.95)), max(set(how), key=how.count)
+
+
+def rivals(memory: GraphMemory, encoder: Any, limit: int = 200_000) -> dict[str, float]:
+    """Other ways to do a part of the work: all float vectors, all of PageRank, networkx."""
+    store: Any = memory.store
+    rng, out = np.random.default_rng(3), {}
+    asked = rng.standard_normal((8, encoder.dim)).astype(np.float32)
+    out["scan"] = median([cpu(lambda q=q: store.nearest(q, encoder.fingerprint, 10)) for q in asked])
+    index = store.index()
+    seeds = np.flatnonzero(index.degree(np.arange(index.size)) > 0)[:: max(1, index.size // 10)][:10]
+    out["push"] = median([cpu(lambda: push(index, seeds, np.ones(len(seeds)))) for _ in range(5)])
+    if index.size > limit:
+        return out
+    vectors = store.vectors(encoder.fingerprint)[1]
+    out["numpy scan"] = median([cpu(lambda q=q: np.argpartition(vectors @ q, -10)) for q in asked])
+    source, _, target, _ = index.all_facts()
+    out["scipy pagerank"] = median([cpu(whole_pagerank(source, target, index.size, seeds)) for _ in range(3)])
+    return out
+
+
+def whole_pagerank(source: np.ndarray, target: np.ndarray, size: int, seeds: np.ndarray) -> Callable[[], np.ndarray]:
+    """Personalised PageRank by power iteration over the whole graph, damping 0.5, to 1e-6."""
+    from scipy.sparse import csr_matrix
+
+    both = np.concatenate([source, target]), np.concatenate([target, source])
+    degree = np.maximum(np.bincount(both[0], minlength=size), 1)
+    matrix = csr_matrix((1 / degree[both[0]], (both[1], both[0])), shape=(size, size))
+    start = np.zeros(size)
+    start[seeds] = 1 / len(seeds)
+
+    def run() -> np.ndarray:
+        mass = start
+        for _ in range(30):
+            last, mass = mass, 0.5 * start + 0.5 * (matrix @ mass)
+            if np.abs(mass - last).sum() < 1e-6:
+                break
+        return mass
+
+    return run
+
+
+def main() -> None:
     import torch
 
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, default=[10_000, 100_000])
+    parser.add_argument("--plot", type=Path, help="draw the latencies")
+    parser.add_argument("--keep", type=Path, help="folder in which the memories stay for another run")
+    given = parser.parse_args()
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
     encoder = TimedEncoder(find_encoder())
-    modules = load_weights(SHIPPED, encoder.fingerprint)
-    ranker = ActivationGNN(QuestionReader(modules["gates"], encoder), modules["gnn"])
-    print("| nodes | CPU ms median | p95 | nodes in the subgraph, median |\n|---|---|---|---|")
-    for size in sizes:
-        index, rng, spent, found = RandomGraph(size), np.random.default_rng(1), [], []
-        for i in range(63):
-            seeds = Seeds(rng.integers(size, size=1), np.ones(1, np.float32), asked=QUESTIONS[i % 3], how="fused")
-            encoded, started = encoder.seconds, time.process_time()
-            ranked = ranker.rank(Search(QUESTIONS[i % 3], seeds, index, None, encoder, Budget()))
-            spent.append(1e3 * (time.process_time() - started - (encoder.seconds - encoded)))
-            found.append(len(ranked.graph.node_ids))
-        spent = spent[3:]
-        print(
-            f"| {size:,} | {np.median(spent):.1f} | {np.quantile(spent, 0.95):.1f} | {np.median(found):.0f} |",
-            flush=True,
-        )
+    compiled = scan.ready()
+    print(f"compiled scan: {compiled}\n")
+    print("| nodes | named: median | p95 | unnamed: median | p95 | seeds by | int8 scan | numpy float32 scan | push-PPR "
+          "| whole PPR (scipy) | open to first answer | memory of the process, MB |\n|" + "---|" * 12)  # fmt: skip
+    points = []
+    for size in given.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            points += report(Path(given.keep or folder), size, encoder)
+    if given.plot:
+        from graphmem.plots import line_chart
+
+        line_chart(points, given.plot, x_label="nodes", y_label="ms of processor time", log="xy")
+
+
+def report(folder: Path, size: int, encoder: Any) -> list[Any]:
+    from graphmem.plots import Point
+
+    path = str(folder / f"random{size}.db")
+    names = triples(size, np.random.default_rng(size))[0] if Path(path).exists() else build(path, size, encoder)
+    named, unnamed = queries(names, np.random.default_rng(1))
+    del names
+    with GraphMemory.open(path, encoder) as memory:
+        encoded = encoder.seconds
+        first = cpu(lambda: memory.retrieve(unnamed[0])) - 1e3 * (encoder.seconds - encoded)
+        retriever = Retriever(memory.store, encoder)
+        fast = timed(retriever, encoder, named, "gnn")
+        slow = timed(retriever, encoder, unnamed, "gnn")
+        other = rivals(memory, encoder)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rest = (f"{other[k]:.2f}" if k in other else "" for k in ("scan", "numpy scan", "push", "scipy pagerank"))
+    print(f"| {size:,} | {fast[0]:.1f} | {fast[1]:.1f} | {slow[0]:.1f} | {slow[1]:.1f} | {slow[2]} | {' | '.join(rest)} "
+          f"| {first:.0f} | {used:.0f} |", flush=True)  # fmt: skip
+    return [Point("topic named", size, fast[0]), Point("topic not named", size, slow[0])]
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [10_000, 100_000, 1_000_000])
+    main()
