@@ -118,6 +118,17 @@ class Retrieval:
         return _chain(self.subgraph, int(at[0])) if len(at) else []
 
 
+def readable(query: str) -> str:
+    """The query with lone surrogates, which no file and no tokenizer can hold, replaced by question marks.
+
+    Raises:
+        InvalidValue: it is not text.
+    """
+    if not isinstance(query, str):
+        raise InvalidValue(f"a query is text, not {type(query).__name__}: {str(query)[:40]!r}")
+    return query.encode("utf-8", "replace").decode("utf-8")
+
+
 class Retriever:
     """Searches one memory.
 
@@ -149,11 +160,12 @@ class Retriever:
             as_of: search what held at that time instead of now.
 
         Raises:
-            InvalidValue: no such ranker, or ``top_k`` below 1.
+            InvalidValue: no such ranker, ``top_k`` below 1, or a query that is not text.
             InvalidTime: ``as_of`` cannot be read.
         """
         if top_k < 1:
             raise InvalidValue(f"top_k must be at least 1, not {top_k!r}")
+        query = readable(query)
         chosen = self._ranker(ranker)
         index = self.store.index(as_of=to_micros(as_of))
         seeds = self._seeds.find(query, limit=self.config.seeds, index=index)
@@ -171,7 +183,7 @@ class Retriever:
         if isinstance(queries, str):
             raise InvalidValue(f"retrieve_many() takes a list of queries, not {queries!r}; use retrieve() for one")
         if ranker not in ("ppr", "bm25"):
-            self._queries.prepare(self._seeds.asked(queries))
+            self._queries.prepare(self._seeds.asked([readable(query) for query in queries]))
         return [self.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of) for query in queries]
 
     def _packed(self, query: str, ranked: Ranked, seeds: Seeds, ranker: str, top_k: int) -> Retrieval:

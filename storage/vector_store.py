@@ -12,7 +12,7 @@ from graphmem.storage.values import as_ids
 from graphmem.storage.views import newest_entry
 
 RESCORED = 50
-"""Candidates that codes choose are at least so many, and four times what is asked for; see ``scan``."""
+"""Candidates that codes choose are at least so many, and twice what is asked for; see ``scan``."""
 
 
 class VectorStore(OpenMemory):
@@ -64,7 +64,7 @@ class VectorStore(OpenMemory):
     def nearest(self, query: np.ndarray, fingerprint: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
         """The live nodes whose vectors have the highest scalar products with a vector [K].
 
-        Every vector is looked at. From 4,096 on the scan is over int8 codes, and the best of these, four times as
+        Every vector is looked at. From 4,096 on the scan is over int8 codes, and the best of these, twice as
         many as asked for and at least 50, are scored again by the vectors in the file.
 
         Returns:
@@ -79,7 +79,7 @@ class VectorStore(OpenMemory):
         self._pack_vectors_in_background()
         if index.exact:
             return index.candidates(query, limit)
-        ids, scores = index.candidates(query, max(RESCORED, 4 * limit))
+        ids, scores = index.candidates(query, max(RESCORED, 2 * limit))
         with self.connection.reading() as raw:
             known, vectors = vector_rows.read_some(raw, fingerprint, ids.tolist())
         scores[np.argsort(ids)[np.searchsorted(np.sort(ids), known)]] = vectors @ query
