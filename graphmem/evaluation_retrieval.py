@@ -323,6 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", choices=("train", "dev", "test"), default="test")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--plot", type=Path, help="draw the hits here (.png, .svg or .pdf), and two more charts beside")
     parser.add_argument("--out", type=Path, help="write the JSON here too")
     given = parser.parse_args(arguments)
     report = evaluate_retrieval(
@@ -335,6 +336,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     if given.out:
         given.out.write_text(report.json(), encoding="utf-8")
+    if given.plot:
+        from graphmem.retrieval_plots import plot_report
+
+        plot_report(report, given.plot)
     print(report.json() if given.json else report.table())
 
 
