@@ -186,7 +186,8 @@ class GraphMemoryModel(nn.Module):
                 input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit,
                 eos_token_id=self.names.stop, pad_token_id=self.names.stop,
             )  # fmt: skip
-        new = out[0, ids.shape[1] :].tolist()
+        start = 1 if getattr(self.base.config, "is_encoder_decoder", False) else ids.shape[1]
+        new = out[0, start:].tolist()
         return new[: new.index(self.names.stop)] if self.names.stop in new else new
 
     # ---------------------------------------------------------------- transformers' verbs

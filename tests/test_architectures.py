@@ -38,7 +38,13 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "Bloom": dict(vocab_size=V, hidden_size=32, n_layer=4, n_head=4, bos_token_id=0, eos_token_id=1, pad_token_id=1),
     "Falcon": {**SIZES, "new_decoder_architecture": False, "multi_query": True, "alibi": False},
     "Mixtral": {**SIZES, "num_local_experts": 2, "num_experts_per_tok": 1},
-}
+    "Gemma3Text": {**SIZES, "head_dim": 8, "sliding_window": 64},
+    "Qwen2Moe": {
+        **SIZES, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 32,
+        "shared_expert_intermediate_size": 32,
+    },
+    "Qwen3Moe": {**SIZES, "head_dim": 8, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 32},
+}  # fmt: skip
 
 
 def byte_tokenizer() -> Any:
