@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 import torch
@@ -14,8 +15,10 @@ from torch.utils.hooks import RemovableHandle
 
 from graphmem.errors import InvalidValue
 from graphmem.fusion import Context, Fusion, LayerSlots, TokenTable
+from graphmem.standing import Standing
 
 _SESSION = "_graphmem_session"
+_PREPARE = "prepare_inputs_for_generation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Session:
         answerable: [B].
         trace: glances of every pass, for an explanation; None when nobody asked.
         quiet: share of attention up to which nothing is read; None takes the config's.
+        standing: follows the text through the names; None where only the previous token is to be matched.
     """
 
     fusion: Fusion
@@ -64,6 +68,7 @@ class Session:
     answerable: Tensor
     trace: list[Glance] | None = None
     quiet: float | None = None
+    standing: Standing | None = None
     current: Tensor | None = None
     early: Tensor | None = None
     _spread: dict[int, tuple[dict[int, LayerSlots], Tensor]] = field(default_factory=dict)
@@ -112,11 +117,12 @@ class Attachment:
         self.table = TokenTable(decoder.inputs, decoder.outputs)
         layers = decoder.layers
         self._handles: list[RemovableHandle] = [
-            model.register_forward_pre_hook(self._begin),
+            model.register_forward_pre_hook(self._begin, with_kwargs=True),
             decoder.embedding.register_forward_hook(self._embedded),
             layers[0].register_forward_pre_hook(self._first, with_kwargs=True),
             layers[fusion.tap].register_forward_hook(self._tapped, with_kwargs=True),
         ]
+        self._prepared = [_follow_generate(part, self._session) for part in _generating(model)]
         for number in fusion.layers:
             hook = self._fused(number)
             self._handles.append(layers[number].register_forward_hook(hook, with_kwargs=True))
@@ -126,6 +132,9 @@ class Attachment:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        for part in self._prepared:
+            vars(part).pop(_PREPARE, None)
+        self._prepared.clear()
 
     def _session(self, hidden: Tensor | None = None) -> Session | None:
         active = _ACTIVE.get()
@@ -133,13 +142,18 @@ class Attachment:
             active = getattr(hidden, _SESSION, None)  # a checkpoint recomputes this layer after the call has ended
         return active if active is not None and active.fusion is self.fusion else None
 
-    def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+    def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if (session := self._session()) is not None:
             session.current = session.early = None
+            if session.standing is not None:
+                cache = kwargs.get("past_key_values")
+                session.standing.begin(int(cache.get_seq_length()) if hasattr(cache, "get_seq_length") else 0)
 
     def _embedded(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
         if (session := self._session()) is not None:
             session.current = self.table.centre(output.detach())
+            if session.standing is not None and args:
+                session.standing.see(args[0])
 
     def _first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = _input(args, kwargs)
@@ -164,13 +178,36 @@ class Attachment:
         return hook
 
 
+def _generating(model: nn.Module) -> list[nn.Module]:
+    """The modules whose ``generate`` may run: the model, and what an adapter such as PEFT's wraps."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return [part for part in dict.fromkeys((model, inner)) if callable(getattr(part, _PREPARE, None))]
+
+
+def _follow_generate(part: nn.Module, active: Callable[[], Session | None]) -> nn.Module:
+    """Let a session see the whole rows that ``generate`` continues: beams swap rows between two passes."""
+    prepare = getattr(part, _PREPARE)
+
+    @wraps(prepare)
+    def followed(input_ids: Tensor, *args: Any, **kwargs: Any) -> Any:
+        session = active()
+        if session is not None and session.standing is not None:
+            session.standing.whole(input_ids)
+        return prepare(input_ids, *args, **kwargs)
+
+    setattr(part, _PREPARE, followed)
+    return part
+
+
 def read(session: Session, number: int, x: Tensor) -> Tensor:
     """The stream after layer ``number`` with what the memory adds to it: x itself where there is nothing to read."""
     slots, answerable = session.for_batch(x.shape[0])
     if session.current is None or session.early is None or not slots[number].bias.shape[-1]:
         return x
     layer = session.fusion[number]
-    found, weights = layer(x, Context(session.current, session.early), slots[number], answerable, session.quiet)
+    places = session.standing.places(x.shape[0]) if session.standing is not None else None
+    context = Context(session.current, session.early, places)
+    found, weights = layer(x, context, slots[number], answerable, session.quiet)
     if session.trace is not None:
         opened = torch.tanh(layer.gate.detach().float()).abs()
         session.trace.append(Glance(number, weights[:, :, -1].detach() * opened))

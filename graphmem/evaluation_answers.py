@@ -171,6 +171,15 @@ def _retrieve(model: Any, memory: Any, asked: Sequence[Asked]) -> list[tuple[Any
     return found
 
 
+def speak(
+    model: Any, memory: Any, asked: Sequence[Any], methods: Sequence[str], facts: int, batch: int, limit: int
+) -> Iterator[tuple[str, list[Spoken]]]:  # fmt: skip
+    """Each method with what it says to every question; the memory is searched once for all."""
+    found = _retrieve(model, memory, asked)
+    for method in methods:
+        yield method, _speak(model, method, asked, found, facts, batch, limit)
+
+
 def _speak(
     model: Any,
     method: str,
@@ -249,27 +258,45 @@ def _score(method: str, hops: int, asked: Sequence[Asked], spoken: Sequence[Spok
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Ask held-out WikiMovies questions in four ways and print who says the right thing first."""
+    """Ask questions of a set in several ways and print who says the right thing first.
+
+    WikiMovies (held-out topics) comes with the package; the other sets are read from a folder.
+    """
     import argparse
 
+    from graphmem.evaluation_facts import SETS
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
-    from graphmem.wikimovies import load_facts, load_questions
 
     parser = argparse.ArgumentParser("graphmem evaluate answers", description=main.__doc__)
+    parser.add_argument("dataset", nargs="?", default="wikimovies", choices=("wikimovies", *SETS))
+    parser.add_argument("--data", help="folder that holds the other sets; GRAPHMEM_DATA if left out")
     parser.add_argument("--memory", help="memory file that holds WikiMovies; one is made in RAM if left out")
     parser.add_argument("--model", default="smollm2-135m", help="name or path of the base model")
     parser.add_argument("--weights", help="folder of fusion weights; the shipped ones if left out")
-    parser.add_argument("--split", default="test", choices=("dev", "test"))
-    parser.add_argument("--n", type=int, default=300, help="questions of each number of hops")
+    parser.add_argument("--split", default="test", choices=("dev", "test"), help="of WikiMovies")
+    parser.add_argument("--n", type=int, default=300, help="questions of each number of hops, or cases")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--methods", help=f"comma-separated, of: {', '.join(METHODS)}; all if left out")
     parser.add_argument("--json", help="file for all rows and answers")
     chosen = parser.parse_args(arguments)
+    methods = tuple(m.strip() for m in chosen.methods.split(",")) if chosen.methods else METHODS
+    if unknown := [m for m in methods if m not in METHODS]:
+        parser.error(f"no method {unknown[0]!r}; choose of: {', '.join(METHODS)}")
     with GraphMemory.open(chosen.memory or ":memory:") as memory:
-        if not chosen.memory:
-            memory.add_many(load_facts(), source="WikiMovies")
         model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
-        questions = load_questions(chosen.split)
-        made = evaluate_answers(model, None, questions, chosen.n, chosen.seed)
+        made = _chosen_set(model, memory, chosen, methods)
     if chosen.json:
         made.save(chosen.json)
+
+
+def _chosen_set(model: Any, memory: Any, chosen: Any, methods: Sequence[str]) -> Any:
+    from graphmem.evaluation_facts import evaluate_facts, load_facts_and_questions
+    from graphmem.wikimovies import load_facts, load_questions
+
+    if chosen.dataset != "wikimovies":
+        stores = load_facts_and_questions(chosen.dataset, chosen.data, chosen.n, chosen.seed)
+        return evaluate_facts(model, chosen.dataset, stores, methods=methods, seed=chosen.seed)
+    if not chosen.memory:
+        memory.add_many(load_facts(), source="WikiMovies")
+    return evaluate_answers(model, None, load_questions(chosen.split), chosen.n, chosen.seed, methods=methods)

@@ -5,10 +5,12 @@
 after chosen decoder layers. The gate g is relative to the stream, because the residual stream of late layers is large.
 A slot's key is what stands *before* its token, the query is the current token: both pass the same projection, so an
 equal token always matches fully, whatever has been learned and whether the token was ever seen (an induction head by
-construction). What the layer's own state adds is *when* to speak and which part of a name comes next. ``bias`` says
-which node, from its rank and relevance; the null slot lets a head read nothing. Values are the output embeddings of the
-tokens to say, centred on the vocabulary's mean, and W_v, W_o start as the identity, so that reading a slot means saying
-its token before anything is trained. (Flamingo, arXiv 2204.14198, for gates; KBLaM, arXiv 2410.10450, for rivals.)
+construction). Where a token stands twice, exact comparison of the text with the beginnings of the names
+(``graphmem.standing``) says which slot is meant. What the layer's own state adds is *when* to speak and which part of a
+name comes next. ``bias`` says which node, from its rank and relevance; the null slot lets a head read nothing. Values
+are the output embeddings of the tokens to say, centred on the vocabulary's mean, and W_v, W_o start as the identity, so
+that reading a slot means saying its token before anything is trained. (Flamingo, arXiv 2204.14198, for gates; KBLaM,
+arXiv 2410.10450, for rivals.)
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphmem.config import FusionConfig
+from graphmem.standing import CODES, LENGTHS, NOT_SAID, SHORTER, Places
 from graphmem.tokens import FEATURES, NONE, START, START_AFTER_SPACE, MemoryTokens
 
+_UNSAID, _LONGER = -8.0, -4.0
 _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
 _NULL_WIDTH = 32
@@ -89,10 +93,12 @@ class Context:
     Attributes:
         current: [B, T, D] centred embedding of the current token.
         early: [B, T, D] state after the tap layer.
+        places: where the text stands in each name; None where its tokens are not known.
     """
 
     current: Tensor
     early: Tensor
+    places: Places | None = None
 
 
 class MemoryAttention(nn.Module):
@@ -124,6 +130,9 @@ class MemoryAttention(nn.Module):
         self.sharpness = nn.Parameter(torch.full((self.heads,), _SHARPNESS))
         self.start_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
         self.inside_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
+        self.standing = nn.Parameter(torch.empty(CODES, self.heads))
+        self.null_standing = nn.Parameter(torch.zeros(LENGTHS + 1, self.heads))
+        self.loud_standing = nn.Parameter(torch.zeros(LENGTHS + 1))
         self.gate = nn.Parameter(torch.zeros(()))
         self.reset_parameters()
 
@@ -141,6 +150,9 @@ class MemoryAttention(nn.Module):
         for bias in (self.start_bias, self.inside_bias):
             nn.init.zeros_(bias)
             bias.data[:4] = torch.tensor([_TOP, _GAP, _RANK, _ACTIVATION])[:, None]
+        nn.init.zeros_(self.standing)
+        self.standing.data[NOT_SAID], self.standing.data[SHORTER] = _UNSAID, _LONGER
+        nn.init.zeros_(self.null_standing)
         nn.init.zeros_(self.gate)
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerSlots:
@@ -181,10 +193,15 @@ class MemoryAttention(nn.Module):
         )  # B T H K
         logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
         null = self._null(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()  # B T H
+        if context.places is not None:
+            logits = logits + F.embedding(context.places.slots, self.standing.float()).permute(0, 3, 1, 2)
+            null = null + F.embedding(context.places.positions, self.null_standing.float())
         weights = _softmax_beside(logits, null.transpose(1, 2).unsqueeze(-1))
         quiet = self.quiet if quiet is None else quiet
         weights = _above(weights, quiet) if quiet else weights
         read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
+        if context.places is not None:
+            read = read * torch.exp(self.loud_standing.float())[context.places.positions].unsqueeze(-1).to(read.dtype)
         return _linear(self.out, read), weights
 
     def gated(self, x: Tensor, read: Tensor) -> Tensor:
@@ -282,8 +299,8 @@ class Fusion(nn.Module):
         """
         groups: dict[float, list[nn.Parameter]] = {1.0: [], fast**0.5: [], fast: []}
         for name, parameter in self.named_parameters():
-            between = name.endswith("gate") or (".null" in name and parameter.ndim == 2)
-            slow = parameter.ndim == 2 and not name.endswith("_bias")
+            between = name.endswith("gate") or (".null" in name and parameter.ndim == 2 and "standing" not in name)
+            slow = parameter.ndim == 2 and not name.endswith(("_bias", "standing"))
             groups[fast**0.5 if between else 1.0 if slow else fast].append(parameter)
         return [
             {"params": chosen, "lr": rate * factor, **({} if factor == 1.0 else {"weight_decay": 0.0})}

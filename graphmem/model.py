@@ -30,6 +30,7 @@ from graphmem.explain import Answer, TokenSource, spoken_path, token_sources
 from graphmem.fusion import Fusion, TokenTable, default_layers, default_tap
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
+from graphmem.standing import Standing
 from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class GraphMemoryModel(nn.Module):
         if (why := mismatch(loaded.base, have)) is not None:
             raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
         model = cls(base, tokenizer, memory, loaded.config)
-        model.fusion.load_state_dict(loaded.state)
+        model.fusion.load_state_dict({**_unlearned(model.fusion), **loaded.state})
         model.fusion.to(base.dtype)
         return model.eval()
 
@@ -265,7 +266,7 @@ class GraphMemoryModel(nn.Module):
             return None
         tokens = tokens.to(self.decoder.inputs.device)
         slots = self.fusion.project(tokens, self._attachment.table, self.decoder.inputs.dtype)
-        return Session(self.fusion, slots, tokens.answerable, [] if trace else None)
+        return Session(self.fusion, slots, tokens.answerable, [] if trace else None, standing=Standing(tokens))
 
     # ---------------------------------------------------------------- reading text
 
@@ -340,6 +341,11 @@ class GraphMemoryModel(nn.Module):
         """Print both counts, as PEFT does."""
         trained, total = self.trainable_parameters()
         print(f"trainable params: {trained:,} || all params: {total:,} || trainable%: {100 * trained / total:.4f}")
+
+
+def _unlearned(fusion: Fusion) -> dict[str, Tensor]:
+    """What weights saved before ``standing`` was learned lack."""
+    return {name: value for name, value in fusion.state_dict().items() if name.endswith("standing")}
 
 
 def _with_layers(config: FusionConfig, depth: int) -> FusionConfig:

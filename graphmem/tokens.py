@@ -53,13 +53,18 @@ class Found(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One token of one name: what stands before it (two tokens back), what it says, where in the name it is."""
+    """One token of one name: what stands before it (two tokens back), what it says, where in the name it is.
+
+    ``behind`` holds all tokens before it, the nearest first, as the name is read in one or two ways: the end that both
+    readings share is one slot with two beginnings.
+    """
 
     before: int
     previous: int
     says: int
     position: int
     kind: int
+    behind: tuple[tuple[int, ...], ...] = ((),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ class MemoryTokens:
         features: float32 [B, M, len(FEATURES)], of the slot's node.
         mask: bool [B, M], False for padding.
         answerable: float32 [B], log-odds / 4, cut to [-1, 1].
+        behind: int64 [B, M, 2, K], the tokens before the slot in both readings of its name, the nearest first; K is
+            the longest there is.
     """
 
     before: Tensor
@@ -102,6 +109,7 @@ class MemoryTokens:
     features: Tensor
     mask: Tensor
     answerable: Tensor
+    behind: Tensor
 
     @property
     def batch(self) -> int:
@@ -216,15 +224,21 @@ class NameReader:
     def _slots(self, name: str) -> tuple[Slot, ...]:
         plain, spaced = self._ended(name), self._ended(" " + name)
         shared = _shared_tail(plain, spaced)
-        slots = [self._slot(plain, i, START) for i in range(len(plain))]
+        slots = [self._slot(plain, i, START, self._other(plain, spaced, shared, i)) for i in range(len(plain))]
         if plain != spaced:
-            slots += [self._slot(spaced, i, START_AFTER_SPACE) for i in range(len(spaced) - shared + 1)]
+            slots += [self._slot(spaced, i, START_AFTER_SPACE, None) for i in range(len(spaced) - shared + 1)]
         return tuple(slots)
 
-    def _slot(self, tokens: tuple[int, ...], i: int, start: int) -> Slot:
+    @staticmethod
+    def _other(plain: tuple[int, ...], spaced: tuple[int, ...], shared: int, i: int) -> tuple[int, ...] | None:
+        """What the other reading says before token i, where the slot serves both."""
+        return spaced[: i + len(spaced) - len(plain)] if i > len(plain) - shared else None
+
+    def _slot(self, tokens: tuple[int, ...], i: int, start: int, other: tuple[int, ...] | None) -> Slot:
         before, previous = (tokens[i - 2] if i > 1 else NONE), (tokens[i - 1] if i else NONE)
         kind = start if i == 0 else END if tokens[i] == self.stop else INSIDE
-        return Slot(before, previous, tokens[i], i, kind)
+        behind = (tokens[:i][::-1], (tokens[:i] if other is None else other)[::-1])
+        return Slot(before, previous, tokens[i], i, kind, behind)
 
 
 def _shared_tail(a: tuple[int, ...], b: tuple[int, ...]) -> int:
@@ -253,5 +267,17 @@ def pack(reader: NameReader, batch: Sequence[Candidates]) -> MemoryTokens:
     before, previous, says, position, kind, node = columns
     answerable = torch.tensor([log_odds(sample.answerable) for sample in batch])
     return MemoryTokens(
-        before, previous, says, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable
-    )
+        before, previous, says, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
+        _behind([[slot for _, slot in slots] for slots in per_sample], width),
+    )  # fmt: skip
+
+
+def _behind(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:
+    """int64 [B, M, 2, K], see ``MemoryTokens.behind``."""
+    depth = max((len(way) for slots in samples for slot in slots for way in slot.behind), default=0)
+    table = np.full((len(samples), width, 2, depth), NONE, np.int64)
+    for b, slots in enumerate(samples):
+        for m, slot in enumerate(slots):
+            for r, way in enumerate(slot.behind):
+                table[b, m, r, : len(way)] = way
+    return torch.from_numpy(table)

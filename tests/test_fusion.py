@@ -40,7 +40,15 @@ def slots_of(*names: list[int], stop: int = 1) -> MemoryTokens:
     features = torch.zeros(1, len(rows), len(FEATURES))
     features[0, :, 0] = (columns[5][0] == 0).float()
     features[0, :, 2] = torch.log1p(columns[5][0].float()) / 2
-    return MemoryTokens(*columns, features, torch.ones(1, len(rows), dtype=torch.bool), torch.zeros(1))
+    return MemoryTokens(
+        *columns, features, torch.ones(1, len(rows), dtype=torch.bool), torch.zeros(1), behind_of(names, stop)
+    )
+
+
+def behind_of(names: tuple[list[int], ...], stop: int) -> torch.Tensor:
+    depth = max(len(name) for name in names)
+    ways = [name[:i][::-1] + [NONE] * (depth - i) for name in names for i in range(len(name) + 1)]
+    return torch.tensor(ways)[None, :, None].expand(-1, -1, 2, -1)
 
 
 def context(table: TokenTable, *tokens: int) -> Context:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from graphmem.attachment import Session, hidden_of, read, reading
 from graphmem.config import require
 from graphmem.model import GraphMemoryModel
+from graphmem.standing import Standing
 from graphmem.tokens import Candidates, pack, with_refusal
 from graphmem.training.fusion_data import REFUSAL, Example, NamePool, draw_candidates
 from graphmem.training.loop import LoopConfig, run
@@ -115,6 +116,9 @@ class LowerLayers:
         x = late
         if session is not None:
             session.current, session.early = self.table.inputs(ids), early
+            if session.standing is not None:
+                session.standing.begin(0)
+                session.standing.see(ids)
             x = read(session, self.first, x)
         with self._resumed(x), reading(session):
             return hidden_of(self._backbone(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=False))
@@ -258,7 +262,7 @@ class FusionTrainer:
     def _session(self, batch: Sequence[Example], rng: Random) -> Session:
         tokens = pack(self.attached.names, [self._candidates(example, rng) for example in batch])
         slots = self.attached.fusion.project(tokens, self.lower.table, self.lower.decoder.inputs.dtype)
-        return Session(self.attached.fusion, slots, tokens.answerable)
+        return Session(self.attached.fusion, slots, tokens.answerable, standing=Standing(tokens))
 
     def _candidates(self, example: Example, rng: Random) -> Candidates:
         unknown = example.gold == REFUSAL

@@ -1,0 +1,127 @@
+"""Where in each name a text stands: how many of a slot's tokens, counted back from it, the text has just said.
+
+Copying by the previous token alone is lost where a token stands twice in a name ("2026-12-01", "Velvetvet") or in two
+names ("Ragnar Bragason", "Tragasson"). So every slot also knows all tokens before it in its name, and every position of
+the text is compared with them, exactly, on token ids: the slot that may be said next is one whose whole beginning has
+been said, and among those the one with the longest. Nothing here is learned, and nothing depends on the model; what
+each case is worth is (``MemoryAttention.standing``). With a cache only the last token comes in; the text before it is
+kept here, and taken from ``generate`` where beams swap rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphmem.tokens import NONE, MemoryTokens
+
+START_OUTSIDE, START_INSIDE, NOT_SAID, SHORTER = 0, 1, 2, 3
+"""What a slot is at a position: a start where no name is half said, or where one is; a slot whose beginning was not
+said; one whose beginning was said, while a longer one fits too. From ``LONGEST`` on: the longest that fits."""
+
+LONGEST, LENGTHS = 4, 5
+"""Codes ``LONGEST`` to ``LONGEST + LENGTHS - 1``: 1, 2, 3-4, 5-8, or more tokens have been said."""
+
+CODES = LONGEST + LENGTHS
+UNKNOWN = -2
+"""Stands for a token of the text that was never seen, as with ``inputs_embeds``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Codes of one forward pass: of slots, int64 [B, T, M], and of positions, int64 [B, T].
+
+    A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
+    """
+
+    slots: Tensor
+    positions: Tensor
+
+
+def places(text: Tensor, last: int, behind: Tensor) -> Places:
+    """Compare the last positions of a text with all slots.
+
+    Args:
+        text: int64 [B, S], token ids.
+        last: T, how many positions at the end are asked about.
+        behind: int64 [B, M, R, K], the tokens before each slot in its R readings, the nearest first; ``NONE`` beyond.
+    """
+    wanted = (behind != NONE).sum(-1)  # B M R
+    said = _said(text, last, behind)  # B T M R
+    full = said == wanted.unsqueeze(1)
+    length = torch.where(full, said, 0).amax(-1)  # B T M
+    start = (wanted == 0).all(-1).unsqueeze(1)  # B 1 M
+    best = length.amax(-1, keepdim=True) if length.shape[-1] else length.new_zeros(*length.shape[:2], 1)  # B T 1
+    codes = torch.where(length > 0, torch.where(length == best, LONGEST - 1 + _bucket(length), SHORTER), NOT_SAID)
+    codes = torch.where(start, torch.where(best > 0, START_INSIDE, START_OUTSIDE), codes)
+    return Places(codes, _bucket(best.squeeze(-1)))
+
+
+def _said(text: Tensor, last: int, behind: Tensor) -> Tensor:
+    """How many tokens behind each slot the text has just said, one after the other: int64 [B, T, M, R]."""
+    batch, slots, readings, depth = behind.shape
+    running = torch.ones(batch, last, slots, readings, dtype=torch.bool, device=text.device)
+    said = torch.zeros_like(running, dtype=torch.int64)
+    padded = torch.nn.functional.pad(text, (depth, 0), value=UNKNOWN)
+    end = padded.shape[1]
+    for k in range(depth):
+        here = padded[:, end - last - k : end - k]  # B T
+        running = running & (here[:, :, None, None] == behind[:, None, :, :, k])
+        if not torch.compiler.is_compiling() and not running.any():
+            break
+        said = said + running
+    return said
+
+
+def _bucket(length: Tensor) -> Tensor:
+    """0, 1, 2, 3-4, 5-8, more -> 0 to 5."""
+    edges = torch.tensor([1, 2, 3, 5, 9], device=length.device)
+    return torch.bucketize(length, edges, right=True)
+
+
+class Standing:
+    """Follows one call's text, forward pass by forward pass, beside the slots of its memory.
+
+    Args:
+        tokens: the memory's slots.
+    """
+
+    def __init__(self, tokens: MemoryTokens) -> None:
+        self._behind = tokens.behind
+        self._text: Tensor | None = None
+        self._all: Tensor | None = None
+        self._past = self._new = 0
+        self._places: Places | None = None
+
+    def begin(self, past: int) -> None:
+        """A forward pass begins, with ``past`` positions in its cache."""
+        self._past, self._new, self._places = past, 0, None
+
+    def whole(self, ids: Tensor) -> None:
+        """What ``generate`` says that the rows hold so far, int64 [B, S]: believed over what was seen here."""
+        self._all = ids
+
+    def see(self, ids: Tensor) -> None:
+        """The pass's own token ids, int64 [B, T]."""
+        rows, new = ids.shape
+        whole = self._all
+        if whole is not None and len(whole) == rows and whole.shape[1] >= new and torch.equal(whole[:, -new:], ids):
+            self._text = whole
+        else:
+            self._text = torch.cat([self._before(ids), ids], 1)
+        self._all, self._new, self._places = None, new, None
+
+    def _before(self, ids: Tensor) -> Tensor:
+        kept = self._text[:, : self._past] if self._text is not None and len(self._text) == len(ids) else ids[:, :0]
+        return torch.nn.functional.pad(kept, (self._past - kept.shape[1], 0), value=UNKNOWN)
+
+    def places(self, rows: int) -> Places | None:
+        """Codes of this pass, for ``rows`` rows (samples repeated side by side); None where no ids were seen."""
+        if self._text is None or not self._new or len(self._text) != rows:
+            return None
+        if self._places is None:
+            behind = self._behind.repeat_interleave(rows // len(self._behind), 0)
+            self._places = places(self._text, self._new, behind)
+        return self._places
