@@ -159,6 +159,8 @@ class Attachment:
         hidden = _input(args, kwargs)
         if (session := self._session(hidden)) is not None and session.current is None:
             session.current = self.table.centre(hidden.detach())  # inputs_embeds: the embedding was not called
+            if session.standing is not None:
+                session.standing.recognise(session.current, self.table.inputs)
 
     def _tapped(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         hidden = _input(args, kwargs)

@@ -28,6 +28,9 @@ from graphmem.standing import CODES, LENGTHS, NOT_SAID, SHORTER, Places
 from graphmem.tokens import FEATURES, NONE, START, START_AFTER_SPACE, MemoryTokens
 
 _UNSAID, _LONGER = -8.0, -4.0
+_LOUDER = 0.7
+"""Log of how much louder a name is continued than begun."""
+
 _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
 _NULL_WIDTH = 32
@@ -132,7 +135,7 @@ class MemoryAttention(nn.Module):
         self.inside_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
         self.standing = nn.Parameter(torch.empty(CODES, self.heads))
         self.null_standing = nn.Parameter(torch.zeros(LENGTHS + 1, self.heads))
-        self.loud_standing = nn.Parameter(torch.zeros(LENGTHS + 1))
+        self.loud_standing = nn.Parameter(torch.empty(LENGTHS + 1))
         self.gate = nn.Parameter(torch.zeros(()))
         self.reset_parameters()
 
@@ -153,6 +156,8 @@ class MemoryAttention(nn.Module):
         nn.init.zeros_(self.standing)
         self.standing.data[NOT_SAID], self.standing.data[SHORTER] = _UNSAID, _LONGER
         nn.init.zeros_(self.null_standing)
+        nn.init.constant_(self.loud_standing, _LOUDER)
+        self.loud_standing.data[0] = 0.0
         nn.init.zeros_(self.gate)
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerSlots:

@@ -10,6 +10,7 @@ kept here, and taken from ``generate`` where beams swap rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,9 @@ LONGEST, LENGTHS = 4, 5
 """Codes ``LONGEST`` to ``LONGEST + LENGTHS - 1``: 1, 2, 3-4, 5-8, or more tokens have been said."""
 
 CODES = LONGEST + LENGTHS
+_SAME = 0.999
+"""Least cosine of two embeddings of one token: above rounding in bfloat16, below any two tokens."""
+
 UNKNOWN = -2
 """Stands for a token of the text that was never seen, as with ``inputs_embeds``."""
 
@@ -112,6 +116,20 @@ class Standing:
         else:
             self._text = torch.cat([self._before(ids), ids], 1)
         self._all, self._new, self._places = None, new, None
+
+    def recognise(self, current: Tensor, embedded: Callable[[Tensor], Tensor]) -> None:
+        """See a pass that came in as embeddings: tokens of names are told by their embedding, the rest stay unknown.
+
+        Args:
+            current: [B, T, D], at unit scale.
+            embedded: gives token ids' embeddings at the same scale, [n, D].
+        """
+        tokens = torch.unique(self._behind[self._behind != NONE])
+        ids = torch.full(current.shape[:2], UNKNOWN, device=current.device)
+        if len(tokens):
+            likeness, which = (current.float() @ embedded(tokens).float().T / current.shape[-1]).max(-1)  # B T
+            ids = torch.where(likeness > _SAME, tokens[which], ids)
+        self.see(ids)
 
     def _before(self, ids: Tensor) -> Tensor:
         kept = self._text[:, : self._past] if self._text is not None and len(self._text) == len(ids) else ids[:, :0]

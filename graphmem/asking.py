@@ -1,0 +1,112 @@
+"""How a question is answered: when to read again, what to say where the memory does not know, and lists of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphmem.attachment import Session, reading
+from graphmem.config import require
+from graphmem.tokens import Candidates, rank_features
+
+Unknown = Literal["speak", "refuse", "base"]
+UNKNOWN: tuple[Unknown, ...] = ("speak", "refuse", "base")
+"""Where the memory holds no answer: let the readings decide, say the refusal, or let the base answer alone."""
+
+REFUSAL = "I don't know."
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPolicy:
+    """When the memory is read again while an answer is being written.
+
+    Attributes:
+        rereads: most searches after the first, an answer; 0 reads at the prompt alone.
+        entropy: the next token's entropy, in nats, from which on the model is unsure enough to search again.
+        apart: fewest tokens between two searches.
+        window: characters at the end of the answer so far that are put to the memory with the question.
+    """
+
+    rereads: int = 0
+    entropy: float = 3.0
+    apart: int = 8
+    window: int = 160
+
+    def __post_init__(self) -> None:
+        require(self.rereads >= 0, "rereads", self.rereads, "at least 0")
+        require(self.entropy >= 0, "entropy", self.entropy, "at least 0 nats")
+        require(self.apart >= 1, "apart", self.apart, "at least 1 token")
+        require(self.window >= 1, "window", self.window, "at least 1 character")
+
+
+def entropy(logits: Tensor) -> float:
+    """Nats, of next-token logits [V]."""
+    logs = logits.float().log_softmax(-1)
+    return float(-(logs.exp() * logs).sum())
+
+
+@torch.inference_mode()
+def speak_and_reread(
+    base: Any, ids: Tensor, session: Session | None, policy: ReadPolicy, again: Callable[[list[int]], Session | None],
+    stop: int, limit: int,
+) -> list[int]:  # fmt: skip
+    """Greedy decoding of one row that searches again where the next token is unsure.
+
+    Args:
+        base: the attached base model.
+        ids: int64 [1, T], the prompt.
+        session: what was found at the prompt.
+        policy: its budget.
+        again: searches with the tokens said so far; None keeps what was found before.
+        stop: token that ends the answer.
+        limit: most tokens.
+    """
+    said: list[int] = []
+    whole, new, cache, since, left = ids, ids, None, policy.apart, policy.rereads
+    while len(said) < limit:
+        before = cache.get_seq_length() if cache is not None else 0
+        if session is not None and session.standing is not None:
+            session.standing.whole(whole)
+        with reading(session):
+            out = base(input_ids=new, past_key_values=cache, use_cache=True)
+        cache, scores = out.past_key_values, out.logits[0, -1]
+        if left and said and since >= policy.apart and entropy(scores) > policy.entropy:
+            found = again(said)
+            left, since = left - 1, 0
+            if found is not None and hasattr(cache, "crop"):
+                session = found
+                cache.crop(before)  # the last position is read once more, beside what was found now
+                continue
+        token = int(scores.argmax())
+        if token == stop:
+            break
+        said.append(token)
+        since += 1
+        new = torch.tensor([[token]], device=ids.device)
+        whole = torch.cat([whole, new], 1)
+    return said
+
+
+def tied(relevance: np.ndarray, cut: float, most: int) -> int:
+    """How many of the nodes, sorted by falling relevance, stand within ``cut`` of the best; at most ``most``."""
+    if not len(relevance):
+        return 0
+    return int(min(most, np.count_nonzero(relevance >= relevance[0] - cut)))
+
+
+def one_each(seen: Candidates, relevance: Sequence[float], count: int) -> list[Candidates]:
+    """For each of the first ``count`` nodes, candidates that have it first and none of the others beside it."""
+    made = []
+    for i in range(count):
+        kept = [i, *(k for k, node in enumerate(seen.ids) if k >= count and node >= 0)]
+        scores = np.array([relevance[i], *(relevance[k] for k in kept[1:])], np.float32)
+        features = rank_features(scores, np.exp(np.clip(scores, -60, 0)), seen.answerable)
+        features[:, 3] = seen.features[kept, 3] - seen.features[i, 3]
+        names, ids = tuple(seen.names[k] for k in kept), tuple(seen.ids[k] for k in kept)
+        made.append(Candidates(names, features, seen.answerable, ids))
+    return made
