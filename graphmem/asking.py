@@ -96,7 +96,7 @@ def tied(relevance: np.ndarray, cut: float, most: int) -> int:
     """How many of the nodes, sorted by falling relevance, stand within ``cut`` of the best; at most ``most``."""
     if not len(relevance):
         return 0
-    return int(min(most, np.count_nonzero(relevance >= relevance[0] - cut)))
+    return min(most, int(np.count_nonzero(relevance >= relevance[0] - cut)))
 
 
 def one_each(seen: Candidates, relevance: Sequence[float], count: int) -> list[Candidates]:

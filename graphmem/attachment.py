@@ -132,8 +132,9 @@ class Attachment:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        for part in self._prepared:
-            vars(part).pop(_PREPARE, None)
+        for part, followed in self._prepared:
+            if vars(part).get(_PREPARE) is followed:  # else another memory was attached later, and follows too
+                delattr(part, _PREPARE)
         self._prepared.clear()
 
     def _session(self, hidden: Tensor | None = None) -> Session | None:
@@ -146,14 +147,16 @@ class Attachment:
         if (session := self._session()) is not None:
             session.current = session.early = None
             if session.standing is not None:
-                cache = kwargs.get("past_key_values")
-                session.standing.begin(int(cache.get_seq_length()) if hasattr(cache, "get_seq_length") else 0)
+                length = getattr(kwargs.get("past_key_values"), "get_seq_length", None)
+                session.standing.begin(int(length()) if length is not None else 0)
 
     def _embedded(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
         if (session := self._session()) is not None:
             session.current = self.table.centre(output.detach())
             if session.standing is not None and args:
                 session.standing.see(args[0])
+            elif session.standing is not None:
+                session.standing.recognise(session.current, self.table.inputs)
 
     def _first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = _input(args, kwargs)
@@ -182,13 +185,14 @@ class Attachment:
 
 def _generating(model: nn.Module) -> list[nn.Module]:
     """The modules whose ``generate`` may run: the model, and what an adapter such as PEFT's wraps."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    unwrap: Any = getattr(model, "get_base_model", None)
+    inner = unwrap() if callable(unwrap) else model
     return [part for part in dict.fromkeys((model, inner)) if callable(getattr(part, _PREPARE, None))]
 
 
-def _follow_generate(part: nn.Module, active: Callable[[], Session | None]) -> nn.Module:
+def _follow_generate(part: nn.Module, active: Callable[[], Session | None]) -> tuple[nn.Module, Any]:
     """Let a session see the whole rows that ``generate`` continues: beams swap rows between two passes."""
-    prepare = getattr(part, _PREPARE)
+    prepare: Any = getattr(part, _PREPARE)
 
     @wraps(prepare)
     def followed(input_ids: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -198,7 +202,7 @@ def _follow_generate(part: nn.Module, active: Callable[[], Session | None]) -> n
         return prepare(input_ids, *args, **kwargs)
 
     setattr(part, _PREPARE, followed)
-    return part
+    return part, followed
 
 
 def read(session: Session, number: int, x: Tensor) -> Tensor:

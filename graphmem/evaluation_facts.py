@@ -157,7 +157,7 @@ def _plain(name: str) -> str:
 def path_question(folder: Path, n: int, rng: Random) -> list[FactStore]:
     """PathQuestion, two hops: the whole graph, questions as written."""
     facts = [tuple(map(_plain, row.split("\t"))) for row in _lines(folder / "pathquestion/kb_2hop.tsv") if row]
-    asked = []
+    asked: list[FactQuestion] = []
     for row in _draw(rng, _lines(folder / "pathquestion/dev_2hop.tsv"), n):
         question, answers = row.split("\t")[:2]
         names = re.sub(r"\((.*)\)$", r"/\1", answers).split("/")
@@ -193,7 +193,7 @@ def akew(folder: Path, n: int, rng: Random) -> list[FactStore]:
 def _single(folder: Path, n: int, rng: Random, asked_set: str) -> list[FactStore]:
     rows = {name: _rows(folder / f"{name}/dev.jsonl") for name in ("popqa", "zsre", "trex")}
     facts = {(r["subject"], r["relation"], r["object"]) for rs in rows.values() for r in rs}
-    asked = []
+    asked: list[FactQuestion] = []
     for r in _draw(rng, [r for r in rows[asked_set] if r.get("question") or r.get("questions")], n):
         forms = r.get("questions") or [r["question"]]
         fact = (r["subject"], r["relation"], r["object"])
