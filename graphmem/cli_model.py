@@ -192,7 +192,7 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
 
 
 TRAINERS = {"retriever": "training.retrieval", "fusion": "training.fusion", "reader": "training.reading"}
-TRAINERS |= {"gate": "training.gate"}
+TRAINERS |= {"gate": "training.gate", "passages": "training.passages"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
 EVALUATORS |= {"locality": "evaluation_locality"}
 EXPERIMENTS: dict[str, str] = {}
@@ -200,11 +200,11 @@ passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @main.command(context_settings=passed_on)
-@click.argument("what", metavar="{retriever|fusion|reader|gate}", default="--help")
+@click.argument("what", metavar="{retriever|fusion|reader|gate|passages}", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
-    """Train the retriever, the fusion, the reader or the write gate.
+    """Train the retriever, the fusion, the reader, the write gate or the scorer of passages.
 
     Seeded, logged, and resumed where it stopped. `graphmem train WHAT --help` lists the options of each.
     """
