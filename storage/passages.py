@@ -115,59 +115,6 @@ class PassageStore(VectorStore):
                     break
         return found
 
-    def passages_without_vectors(self, fingerprint: str, limit: int, after: int = 0) -> np.ndarray:
-        """Ids above ``after`` of live passages that this encoder has not seen, int64 [n], lowest first."""
-        sql = (
-            "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id AND v.encoder = "
-            "(SELECT id FROM encoders WHERE fingerprint = ?) "
-            f"WHERE +n.ns = ? AND n.id > ? AND {_LIVE} AND v.node IS NULL ORDER BY n.id LIMIT ?"
-        )
-        return np.asarray(
-            [row[0] for row in self.connection.rows(sql, (fingerprint, self._ns, after, limit))], np.int64
-        )
-
-    def titled(self, normalised: Sequence[str], as_of: int | None = None) -> dict[str, list[tuple[int, int]]]:
-        """For each normalised name that is a title: the node it names and a passage, for every passage under it."""
-        sql = """
-            SELECT j.value, n.id, e.dst FROM json_each(:names) j
-            CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value
-            CROSS JOIN edges e ON e.src = n.id AND e.rel = :rel
-            WHERE n.retired_at IS NULL AND {condition} ORDER BY e.dst
-        """
-        names = json.dumps(list(dict.fromkeys(normalised)), ensure_ascii=False)
-        found: dict[str, list[tuple[int, int]]] = {}
-        for name, node, passage in self._joined(sql, {"names": names, "rel": self._relation(TITLED)}, as_of):
-            found.setdefault(name, []).append((node, passage))
-        return found
-
-    def mentioned(self, passages: Sequence[int], as_of: int | None = None) -> list[tuple[int, int]]:
-        """(passage, node) for every thing that one of the passages names."""
-        sql = """
-            SELECT e.src, e.dst FROM json_each(:ids) j CROSS JOIN edges e ON e.src = j.value AND e.rel = :rel
-            WHERE e.ns = :ns AND {condition} ORDER BY e.id
-        """
-        return self._joined(sql, {"ids": json.dumps(as_ids(passages)), "rel": self._relation(MENTIONS)}, as_of)
-
-    def passages_of(self, nodes: Sequence[int], as_of: int | None = None) -> list[tuple[int, int]]:
-        """(node, passage) for every passage whose title names one of the nodes."""
-        sql = """
-            SELECT e.src, e.dst FROM json_each(:ids) j CROSS JOIN edges e ON e.src = j.value AND e.rel = :rel
-            WHERE e.ns = :ns AND {condition} ORDER BY e.id
-        """
-        return self._joined(sql, {"ids": json.dumps(as_ids(nodes)), "rel": self._relation(TITLED)}, as_of)
-
-    def _joined(self, sql: str, values: dict[str, object], as_of: int | None) -> list[tuple]:  # type: ignore[type-arg]
-        with self.connection.reading() as raw:
-            condition, moment = reading.visible(raw, as_of)
-            return raw.execute(sql.format(condition=condition), values | moment | {"ns": self._ns}).fetchall()
-
-    def search_passages(
-        self, query: str, *, limit: int = 10, where: Literal["anywhere", "title"] = "anywhere"
-    ) -> list[tuple[int, float]]:
-        """Ids and BM25 scores, best first, of live passages by the words of title and text, or of the title alone."""
-        match = " OR ".join(f'"{word}"' for word in search.words(query))
-        return self._matching(f"{{name}} : ({match})" if where == "title" else match, limit) if match else []
-
     def passages_with(self, phrase: str, *, limit: int = 10) -> list[int]:
         """Ids of live passages whose text holds the words of ``phrase`` one after the other."""
         words = _WORD.findall(phrase)
