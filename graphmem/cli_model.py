@@ -192,7 +192,7 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
 
 
 TRAINERS = {"retriever": "training.retrieval", "fusion": "training.fusion", "reader": "training.reading"}
-TRAINERS |= {"gate": "training.gate", "passages": "training.passages"}
+TRAINERS |= {"gate": "training.gate", "passages": "training.passages", "custom": "training.custom"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
 EVALUATORS |= {"locality": "evaluation_locality"}
 EXPERIMENTS: dict[str, str] = {}
@@ -200,14 +200,17 @@ passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @main.command(context_settings=passed_on)
-@click.argument("what", metavar="{retriever|fusion|reader|gate|passages}", default="--help")
+@click.argument("what", metavar="[retriever|fusion|reader|gate|passages]", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
-    """Train the retriever, the fusion, the reader, the write gate or the scorer of passages.
+    """Train readings for your own model on your own facts, or the parts that ship.
 
+    Your own: `graphmem train --base NAME --data facts.tsv [--questions asked.jsonl] [--config train.toml] --out DIR`.
     Seeded, logged, and resumed where it stopped. `graphmem train WHAT --help` lists the options of each.
     """
+    if what.startswith("--") and what != "--help":
+        what, options = "custom", (what, *options)
     pass_on(ctx, what, options, TRAINERS)
 
 

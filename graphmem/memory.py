@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from graphmem.documents import PassagesAdded
     from graphmem.graph import GraphStore
     from graphmem.retrieval import Retrieval, Retriever
+    from graphmem.storage.ingest import Ingested
     from graphmem.tagging import Tagger
 
 Triple = tuple[str, str, str]
@@ -194,6 +195,31 @@ class GraphMemory:
         fingerprint = self.encoder.fingerprint if vectors is not None else None
         return self.store.bulk_load(names, triples, vectors, fingerprint=fingerprint, source=source)
 
+    def ingest(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        on_error: Literal["skip", "rollback"] = "rollback",
+        source: str | None = None,
+        progress: bool = False,
+    ) -> Ingested:
+        """Write the facts of a file (TSV, CSV, JSONL, GraphML, N-Triples); run again after a stop, it goes on.
+
+        Args:
+            path: the file.
+            format: one of those; None goes by the file's ending.
+            on_error: what a line that cannot be read does: it is reported, or everything is taken back.
+            source: where the facts come from; the file's name when None.
+            progress: show a bar.
+
+        Returns:
+            lines read, facts written and rejects by line.
+        """
+        from graphmem.storage.ingest import ingest
+
+        file, store = Path(path), cast(Any, self.store)
+        return ingest(store, file, format=format, on_error=on_error, source=source or file.name, progress=progress)
     def add_passages(
         self,
         documents: Iterable[tuple[str, str]],
