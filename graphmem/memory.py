@@ -220,6 +220,7 @@ class GraphMemory:
 
         file, store = Path(path), cast(Any, self.store)
         return ingest(store, file, format=format, on_error=on_error, source=source or file.name, progress=progress)
+
     def add_passages(
         self,
         documents: Iterable[tuple[str, str]],
