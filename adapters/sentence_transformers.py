@@ -86,6 +86,14 @@ class SentenceTransformerEncoder:
             real[rows, : mask.shape[1]] = mask
         return vectors[where], states[where], real[where]
 
+    def offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Start and end in the text, in characters, of each token whose state ``encode_tokens`` gives; (0, 0): none."""
+        if not len(texts):
+            return []
+        cut, longest = [text[:MAX_CHARACTERS] for text in texts], int(self._model.max_seq_length or 512)
+        encoded = self._model.tokenizer(cut, return_offsets_mapping=True, truncation=True, max_length=longest)
+        return [[(int(a), int(b)) for a, b in row] for row in encoded["offset_mapping"]]
+
     def _forward(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         import torch
 

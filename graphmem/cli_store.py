@@ -160,16 +160,42 @@ def reencode(db: str, encoder: str | None, namespace: str) -> None:
 @click.option("--capacity", type=click.IntRange(0), help="Archive the weakest nodes beyond so many.")
 @click.option("--promote-after", type=click.IntRange(2), help="Times a claim must be heard to become a fact.")
 @click.option("--at", help="Reckon fading as of this time instead of now.")
+@click.option(
+    "--into-weights",
+    "adapter",
+    type=click.Path(path_type=Path),
+    help="Also train a LoRA on the facts and write it to this folder.",
+)
+@click.option("--model", "base", default="smollm2-135m", show_default=True, help="Base model of the LoRA.")
+@click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Training steps of the LoRA.")
 @namespace
 @as_json
-def consolidate(db: str, at: str | None, namespace: str, json_: bool, **settings: Any) -> None:
+def consolidate(
+    db: str, at: str | None, adapter: Path | None, base: str, steps: int, namespace: str, json_: bool, **settings: Any
+) -> None:
     """Merge duplicates, promote what was heard often, let what is unused fade. One journal entry, undoable."""
     from graphmem.consolidation import ConsolidationConfig
 
     config = ConsolidationConfig(**{key: value for key, value in settings.items() if value is not None})
     with open_memory(db, namespace=namespace) as memory:
         done = memory.consolidate(config, at=at)
+        if adapter is not None:
+            into_weights(memory, adapter, base, steps)
     if json_:
         return emit(done)
     counts = ("merged", "promoted", "strengthened", "faded", "archived")
     click.echo(", ".join(f"{getattr(done, count)} {count}" for count in counts))
+
+
+def into_weights(memory: Any, folder: Path, base: str, steps: int) -> None:
+    """Replay the facts into a LoRA and say what came of it, on the error stream."""
+    from types import SimpleNamespace
+
+    from graphmem.replay import ReplayConfig, consolidate_into_weights
+    from graphmem.resolver import find_language_model
+
+    model, tokenizer = find_language_model(base)
+    bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
+    done = consolidate_into_weights(bare, folder, config=ReplayConfig(steps=steps))
+    nats = f"{done.first:.2f} → {done.last:.2f} nats a token"
+    click.echo(f"{folder}: {done.facts} facts in {done.steps} steps, {nats}", err=True)

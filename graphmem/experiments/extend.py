@@ -1,0 +1,254 @@
+"""Context extension: bAbI stories hidden in long ordinary text, read as a stream, asked about at the end.
+
+    graphmem experiment extend [--quick]
+
+The text comes in windows of 2,000 tokens. graphmem's state reader reads one window after another into a memory and
+forgets the window; the question is answered out of the graph. Beside it, the base model with the last window in its
+prompt, and with the ten sentences that BM25 or the text encoder finds for the question.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import resource
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from graphmem.adapters.transformers import chat_prompt
+from graphmem.babi import TASKS, Story, load_tasks
+from graphmem.evaluation_stories import is_right
+from graphmem.experiments.long_text import Filler, LongText
+from graphmem.experiments.result import Row, row_of
+from graphmem.experiments.runs import Part, Parts, Run, parse, parser
+from graphmem.graph import normalise
+from graphmem.memory import GraphMemory
+from graphmem.situation import Situation
+from graphmem.state_reader import SHIPPED, StateReader, load_states
+
+LENGTHS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000)
+WINDOW, CHUNKS = 2_000, 10
+METHODS = ("graphmem", "window", "BM25", "dense")
+_LONGEST = 80
+"""Stories of more sentences do not fit into 1,000 tokens and are left out at every length."""
+_DIGITS = {"0": "none", "1": "one", "2": "two", "3": "three", "4": "four"}
+
+
+class Vectors:
+    """Vectors of sentences, float16 [K] each, kept: the passages' are needed for every text.
+
+    Args:
+        encoder: makes them.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder = encoder
+        self._known: dict[str, np.ndarray] = {}
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors, float16 [n, K]."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        for start in range(0, len(new), 4096):
+            part = new[start : start + 4096]
+            self._known.update(zip(part, self.encoder.encode(part).astype(np.float16), strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+
+@dataclass
+class Setting:
+    """What all parts share."""
+
+    run: Run
+    base: Any
+    tokenizer: Any
+    encoder: Any
+    network: Any
+    filler: Filler
+    stories: list[Story]
+    reader: StateReader = field(init=False)
+    vectors: Vectors = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = StateReader(self.network, self.encoder, remembered=100_000)  # shared by all texts
+        self.vectors = Vectors(self.encoder)
+
+    def texts(self, length: int, count: int) -> list[LongText]:
+        """So many long texts, the tasks in turn."""
+        rng = random.Random(self.run.seed * 7919 + length)
+        return [self.filler.around(story, length, rng) for story in self.stories[:count]]
+
+
+# ---------------------------------------------------------------- who answers
+
+
+def read_and_ask(text: LongText, reader: StateReader, encoder: Any) -> tuple[str, dict[str, float]]:
+    """Read window by window into an empty memory, then answer; with what it cost."""
+    with GraphMemory.open(":memory:", encoder) as memory:
+        situation, begun = Situation(memory, reader), time.process_time()
+        for window in text.windows(WINDOW):
+            situation.read(window)
+        read = time.process_time() - begun
+        answer = situation.ask(text.question.text)
+        counts = memory.stats()
+        cost = {"s": read, "facts": counts["facts_recorded"], "answer": time.process_time() - begun - read}
+    return answer, cost
+
+
+def last_window(text: LongText) -> list[str]:
+    """The last sentences that fit into the window."""
+    kept: list[str] = []
+    used = 0
+    for line in reversed(text.lines):
+        used += line.tokens
+        if used > WINDOW:
+            break
+        kept.append(line.text)
+    return kept[::-1]
+
+
+def best_by_words(text: LongText) -> list[str]:
+    """The sentences that BM25 (k1 = 1.5, b = 0.75) ranks first for the question, in the order of the text."""
+    lines = [line.text for line in text.lines]
+    words = [Counter(normalise(line).replace(".", " ").split()) for line in lines]
+    mean = sum(sum(w.values()) for w in words) / len(words)
+    asked = normalise(text.question.text).replace("?", " ").split()
+    scores = np.zeros(len(lines))
+    for term in asked:
+        counts = np.array([w[term] for w in words], float)
+        sizes = np.array([sum(w.values()) for w in words], float)
+        seen = int((counts > 0).sum())
+        idf = math.log(1 + (len(lines) - seen + 0.5) / (seen + 0.5))
+        scores += idf * counts * 2.5 / (counts + 1.5 * (0.25 + 0.75 * sizes / mean))
+    return [lines[i] for i in sorted(np.argsort(-scores, kind="stable")[:CHUNKS])]
+
+
+def best_by_meaning(text: LongText, vectors: Vectors) -> list[str]:
+    """The sentences nearest in meaning to the question, in the order of the text."""
+    lines = [line.text for line in text.lines]
+    cosines = vectors(lines).astype(np.float32) @ vectors([text.question.text])[0].astype(np.float32)
+    return [lines[i] for i in sorted(np.argsort(-cosines, kind="stable")[:CHUNKS])]
+
+
+@torch.inference_mode()
+def spoken(setting: Setting, question: str, lines: Sequence[str]) -> str:
+    """What the base model answers with these sentences in its prompt."""
+    prompt = chat_prompt(setting.tokenizer, f"{question} Answer briefly.", " ".join(lines))
+    ids = setting.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+    out = setting.base.generate(**ids, do_sample=False, max_new_tokens=16, pad_token_id=0)
+    return str(setting.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
+
+
+def holds(said: str, gold: str) -> bool:
+    """Whether a spoken answer holds the right one: lenient, any order, numbers in digits too."""
+    words = {_DIGITS.get(w, w) for w in normalise(said).replace(",", " ").replace(".", " ").split()}
+    return all(part in words for part in gold.casefold().split(","))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
+    """One method at one length."""
+    right, details, costs = list[float](), list[dict[str, Any]](), list[dict[str, float]]()
+    texts = setting.texts(length, count)
+    for text in texts:
+        if method == "graphmem":
+            said, cost = read_and_ask(text, setting.reader, setting.encoder)
+            right.append(float(is_right(said, text.question.answer)))
+            costs.append(cost)
+        else:
+            lines = {"window": last_window, "BM25": best_by_words}.get(
+                method, lambda text: best_by_meaning(text, setting.vectors)
+            )(text)
+            said = spoken(setting, text.question.text, lines)
+            right.append(float(holds(said, text.question.answer)))
+        details.append({
+            "tokens": text.tokens, "method": method, "task": text.story.task, "question": text.question.text,
+            "answer": text.question.answer, "said": said,
+        })  # fmt: skip
+    name = f"{length // 1000}k tokens"
+    rows = [row_of(name, method, "right", right, seed=setting.run.seed)]
+    if costs:
+        rows.append(row_of(name, method, "facts kept", [c["facts"] for c in costs]))
+        rows.append(row_of(name, method, "s/answer", [c["answer"] for c in costs]))
+        rows.append(Row(name, method, "peak memory (MB)", peak(), len(costs)))
+    return Part(rows, details)
+
+
+def speed(setting: Setting, length: int, count: int) -> Part:
+    """Reading afresh, nothing shared: tokens a CPU second, and whether the answers are the same."""
+    rows = []
+    rates, same = list[float](), list[float]()
+    for text in setting.texts(length, count):
+        fresh = StateReader(setting.network, setting.encoder)
+        said, cost = read_and_ask(text, fresh, setting.encoder)
+        rates.append(text.tokens / max(cost["s"], 1e-9))
+        same.append(float(said == read_and_ask(text, setting.reader, setting.encoder)[0]))
+    name = f"{length // 1000}k tokens"
+    rows.append(row_of(name, "graphmem, nothing shared", "tokens/s (CPU)", rates, seed=setting.run.seed))
+    rows.append(row_of(name, "graphmem, nothing shared", "same answer as shared", same, seed=setting.run.seed))
+    return Part(rows)
+
+
+def peak() -> float:
+    """Most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# ---------------------------------------------------------------- the command
+
+
+def in_turn(stories: Sequence[Story]) -> list[Story]:
+    """Stories short enough for every length, the tasks in turn."""
+    short = [s for s in stories if s.questions[-1].after <= _LONGEST]
+    by_task = [[s for s in short if s.task == task] for task in TASKS]
+    longest = max(map(len, by_task))
+    return [stories[i] for i in range(longest) for stories in by_task if i < len(stories)]
+
+
+def setting_of(run: Run) -> Setting:
+    """Load everything once."""
+    from graphmem.resolver import find_encoder, find_language_model
+
+    base, tokenizer = find_language_model(run.model)
+    encoder = find_encoder()
+    network = load_states(SHIPPED, encoder.fingerprint)
+    return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer), in_turn(load_tasks().test))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    made = parser("extend", __doc__)
+    made.add_argument("--lengths", help="tokens, with commas between; all six if left out")
+    run, given = parse(made, "extend", arguments), made.parse_args(arguments)
+    lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
+    count = run.n or (9 if run.quick else 45)
+    setting, parts = setting_of(run), Parts(run)
+    for length in lengths:
+        for method in run.methods or METHODS:
+            own = count if method == "graphmem" else min(count, 18)
+            parts.do(f"{method} {length}", partial(part_of, setting, method, length, own), count=own)
+        if length <= 64_000:
+            parts.do(f"speed {length}", partial(speed, setting, length, 1), speed=1)
+    notes = (
+        "Stories of bAbI's tasks 1, 2, 3, 6, 7, 8, 11, 12 and 13 that no training saw (the last 40 of each file), "
+        f"those of at most {_LONGEST} sentences; each up to its last question.",
+        "graphmem's answers must be exact; of the others it is enough that the answer holds the right words.",
+        "The passages' sentences are read once and shared by all texts (the first 0.6 million tokens; beyond, passages "
+        "come again); 'nothing shared' is the speed of reading afresh.",
+    )
+    result = parts.result(notes, lengths=list(lengths))
+    result.print()
+    for path in result.save(run.out, plots={"": ["right"]}):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

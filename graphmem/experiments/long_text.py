@@ -1,0 +1,109 @@
+"""Long texts: stories hidden in ordinary passages, cut into windows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from graphmem.babi import Question, Story
+from graphmem.splits import data_split
+from graphmem.surroundings import sentences
+
+_PLAIN = Path(__file__).parent.parent / "data" / "plain_text.jsonl.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence and how many tokens of the base model it has."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class LongText:
+    """A story hidden in a long text, and what is asked at its end.
+
+    Attributes:
+        story: what is hidden.
+        question: the last of its questions; the story ends where it is asked.
+        lines: all sentences in order, the story's among those of the passages.
+        tokens: of the whole.
+    """
+
+    story: Story
+    question: Question
+    lines: tuple[Sentence, ...]
+    tokens: int
+
+    def windows(self, size: int) -> list[str]:
+        """Pieces of whole sentences, of at most ``size`` tokens each (a longer sentence is a piece of its own)."""
+        pieces: list[list[str]] = [[]]
+        used = 0
+        for line in self.lines:
+            if used + line.tokens > size and pieces[-1]:
+                pieces.append([])
+                used = 0
+            pieces[-1].append(line.text)
+            used += line.tokens
+        return [" ".join(piece) for piece in pieces]
+
+
+@lru_cache(maxsize=1)
+def passages() -> tuple[tuple[str, ...], ...]:
+    """Sentences of every shipped passage but those that the state reader was trained beside (the development part)."""
+    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    texts = [row["text"] for row in rows if data_split(row["title"]) != "dev"]
+    return tuple(tuple(text[a:b].strip() for a, b in sentences(text)) for text in texts)
+
+
+class Filler:
+    """Ordinary sentences with their token counts, in passages of random order.
+
+    Args:
+        tokenizer: of the base model.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        flat = [text for passage in passages() for text in passage]
+        counts = iter(self.counts(flat))
+        self.passages = [[Sentence(text, next(counts)) for text in passage] for passage in passages()]
+        self.tokens = sum(line.tokens for passage in self.passages for line in passage)
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, a space before it."""
+        encoded = self._tokenizer([f" {text}" for text in texts], add_special_tokens=False)
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def around(self, story: Story, tokens: int, rng: random.Random) -> LongText:
+        """The story up to its last question in about ``tokens`` tokens of passages, at random places, in order.
+
+        Beyond the passages that there are (about 0.6 million tokens) they come again in another order.
+        """
+        question = story.questions[-1]
+        told = story.sentences[: question.after]
+        own = [Sentence(text, count) for text, count in zip(told, self.counts(told), strict=True)]
+        around, room = list[Sentence](), tokens - sum(line.tokens for line in own)
+        while room > 0:
+            for passage in rng.sample(self.passages, len(self.passages)):
+                around += passage
+                room -= sum(line.tokens for line in passage)
+                if room <= 0:
+                    break
+        while around and room + around[-1].tokens <= 0:  # no longer than asked for
+            room += around.pop().tokens
+        places = sorted(rng.randrange(len(around) + 1) for _ in own)
+        lines, last = list[Sentence](), 0
+        for place, line in zip(places, own, strict=True):
+            lines += [*around[last:place], line]
+            last = place
+        lines += around[last:]
+        return LongText(story, question, tuple(lines), sum(line.tokens for line in lines))

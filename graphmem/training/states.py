@@ -1,0 +1,265 @@
+"""Trains the state reader on bAbI: on stories, questions and answers; nobody tells it what a verb means.
+
+    python -m graphmem.training.states --data DIR --out states.safetensors        (graphmem train states ...)
+
+1. Words of a story that are ever asked about or answered with are its names (a weak label); on them the head that
+   finds names is trained, with the names swapped for others, so that it learns where names stand.
+2. The heads for changes, pronouns and kinds of question are trained together through a soft tracker, by the likelihood
+   of the answers: first over the supporting sentences of each question alone, then over whole stories.
+3. Sentences of ordinary text tell of no change: on them and the stories the first head is trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from graphmem.babi import TASKS, Story, load_tasks
+from graphmem.splits import data_split
+from graphmem.state_reader import (
+    Place,
+    PlaceCache,
+    StateNetwork,
+    Told,
+    Word,
+    as_pair,
+    save_states,
+    word_vectors,
+    words_of,
+)
+from graphmem.surroundings import sentences
+from graphmem.training.state_data import Prepared, Tables, Vectors, focused, names_of, prepare, told_of
+from graphmem.training.state_tracker import Asked, likelihoods, loss
+
+LEARNING_RATE = 5e-3
+CURIOSITY, PARSIMONY = 0.1, 0.3
+"""Weights: of being undecided at first, so that no kind of change is given up too early; and of few changes later, so
+that what explains no answer is read as no change."""
+_PLAIN = Path(__file__).parent.parent / "data" / "plain_text.jsonl.gz"
+
+# ---------------------------------------------------------------- training through the tracker
+
+
+def batch_changes(batch: Sequence[Prepared], network: StateNetwork, vectors: Vectors) -> torch.Tensor:
+    """Probabilities of placed, taken and left for a batch of stories, [S, T, E, E, 3]."""
+    size = 1 + max(len(story.names) for story in batch)
+    steps = max(len(story.story.sentences) for story in batch)
+    chances = network.change(vectors.phrases).softmax(-1)[:, 1:]  # [phrases, 3]
+    means = torch.cat([network.means(vectors.guesses)[:, 0].sigmoid(), torch.ones(1)])  # the last is certain
+    index = [(s, r.sentence, r.first, r.second) for s, story in enumerate(batch) for r in story.rows]
+    rows = [row for story in batch for row in story.rows]
+    flat = torch.tensor([((s * steps + t) * size + a) * size + b for s, t, a, b in index])
+    guesses = torch.tensor([[*r.guesses, -1, -1][:2] for r in rows])
+    weight = means[guesses].prod(-1, keepdim=True)
+    changes = torch.zeros(len(batch) * steps * size * size, 3)
+    changes = changes.index_add(0, flat, weight * chances[torch.tensor([r.phrase for r in rows])])
+    return changes.clamp(max=1).view(len(batch), steps, size, size, 3)
+
+
+def batches(stories: Sequence[Prepared], size: int, rng: random.Random) -> list[list[Prepared]]:
+    """Stories of like length together, in random order."""
+    order = sorted(stories, key=lambda story: (len(story.story.sentences), rng.random()))
+    found = [order[start : start + size] for start in range(0, len(order), size)]
+    rng.shuffle(found)
+    return found
+
+
+def batch_loss(
+    batch: Sequence[Prepared], network: StateNetwork, vectors: Vectors, doubt: float = 1e-3, open_minded: bool = False
+) -> torch.Tensor:
+    """-log likelihood of the answers of a batch, in nats a question; ``open_minded`` takes every kind of question for
+    equally likely."""
+    asked = [
+        Asked(s, a.after, a.first, a.second, a.answers, a.word, a.kind)
+        for s, story in enumerate(batch)
+        for a in story.asked
+    ]
+    history = any("before" in question.text for story in batch for question in story.story.questions)
+    answers = likelihoods(batch_changes(batch, network, vectors), asked, history)
+    kinds = network.question(vectors.questions)[[a.kind for a in asked]]
+    return loss(torch.zeros_like(kinds) if open_minded else kinds, answers, doubt)
+
+
+def taste(changes: torch.Tensor, first: bool) -> torch.Tensor:
+    """What is liked beside answers, from logits [phrases, 4]: at first to stay undecided, then few changes."""
+    if first:
+        return CURIOSITY * (changes.softmax(-1) * changes.log_softmax(-1)).sum(-1).mean()
+    return PARSIMONY * changes.softmax(-1)[:, 1:].sum(-1).mean()
+
+
+def train_changes(
+    stories: Sequence[Prepared],
+    names: set[str],
+    plain: torch.Tensor,
+    network: StateNetwork,
+    vectors: Vectors,
+    epochs: int,
+    seed: int,
+) -> list[float]:
+    """Train the heads for changes, pronouns and questions; returns the loss of each epoch. ``plain`` [n, K]: pairs of
+    ordinary text, which change nothing."""
+    rng = random.Random(seed)
+    heads = [network.change, network.means, network.question]
+    parameters = [p for head in heads for p in head.parameters()]
+    hints = [hint for story in stories for hint in focused(story, names)]
+    rounds = [batches(hints, 96, rng) for _ in range(epochs)] + [batches(stories, 48, rng) for _ in range(epochs)]
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.01)
+    total = sum(map(len, rounds))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=total, pct_start=0.1)
+    history: list[float] = []
+    for epoch in rounds:
+        sums = 0.0
+        for batch in epoch:
+            first = len(history) < epochs
+            nats = batch_loss(batch, network, vectors, 0.05 if first else 0.003, len(history) < epochs // 2)
+            nothing = plain[torch.randint(len(plain), (128,))]
+            target = torch.zeros(len(nothing), dtype=torch.long)
+            total_loss = nats + 0.3 * F.cross_entropy(network.change(nothing), target)
+            total_loss = total_loss + taste(network.change(vectors.phrases), first)
+            optimizer.zero_grad()
+            total_loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            sums += float(nats.detach())
+        history.append(sums / len(epoch))
+        print(f"epoch {len(history)}: {history[-1]:.4f} nats a question", flush=True)
+    return history
+
+
+# ---------------------------------------------------------------- names, and whether a sentence tells of a change
+
+
+def plain_sentences(count: int, seed: int) -> list[str]:
+    """Sentences of ordinary text: the passages of the development part only, so that the others stay unread."""
+    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
+        passages = [json.loads(line) for line in file]
+    texts = [p["text"] for p in passages if data_split(p["title"]) == "dev"]
+    found = [text[a:b].strip() for text in texts for a, b in sentences(text)]
+    random.Random(seed).shuffle(found)
+    return [text for text in found if len(text) > 15][:count]
+
+
+def plain_pairs(texts: Sequence[str]) -> Iterator[Place]:
+    """Phrases of pairs of capitalised words in ordinary sentences."""
+    for text in texts:
+        words = [w for w in words_of(text) if w.text[:1].isupper() or w.refers_back][:4]
+        told = Told(text, tuple(words))
+        yield from (as_pair(told, a, b) for a, b in zip(words, words[1:], strict=False))
+
+
+def swapped(text: str, names: set[str], pools: tuple[list[str], list[str]], rng: random.Random) -> Told:
+    """A sentence with other names in the places of its names, two words at times."""
+    told, parts, last, words = told_of(text, names), list[str](), 0, list[Word]()
+    length = 0
+    for word in told.words:
+        gap = text[last : word.start]
+        new = word.text
+        if not word.refers_back and rng.random() < 0.8:
+            pool = pools[not word.text[0].isupper()]
+            new = " ".join(rng.choice(pool) for _ in range(1 + (rng.random() < 0.2)))
+        start = length + len(gap)
+        words.append(Word(start, start + len(new), new))
+        parts += [gap, new]
+        length, last = start + len(new), word.end
+    return Told("".join(parts) + text[last:], tuple(words))
+
+
+def pools_of(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Words to swap names for: capitalised ones within sentences, and what stands between "the" and "of" or "in"."""
+    upper = {w for text in texts for w in re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,9}\b", text)}
+    lower = {w for text in texts for w in re.findall(r"\bthe ([a-z]{3,10})(?= (?:of|in|and|at|was|is)\b)", text)}
+    return sorted(upper), sorted(lower)
+
+
+def train_words(stories: Sequence[Story], names: set[str], network: StateNetwork, encoder: Any, seed: int) -> None:
+    """Train the heads that find names, and sentences that tell of a change."""
+    rng = random.Random(seed)
+    plain = plain_sentences(4000, seed)
+    lines = sorted({text for story in stories for text in story.sentences})
+    pools = pools_of(plain)
+    told = [swapped(rng.choice(lines), names, pools, rng) for _ in range(2500)]
+    told += [told_of(text, names) for text in rng.sample(lines, min(500, len(lines)))]
+    asked = [swapped(q.text, names, pools, rng) for q in rng.sample([q for s in stories for q in s.questions], 600)]
+    telling, told = len(told), told + asked
+    vectors, states, _ = encoder.encode_both([t.text for t in told])
+    features, labels = list[np.ndarray](), list[float]()
+    for row, (one, spans) in enumerate(zip(told, encoder.offsets([t.text for t in told]), strict=True)):
+        features.append(word_vectors(one.text, states[row], spans))
+        inside = [(w.start, w.end) for w in one.words if not w.refers_back]
+        places = [m.span() for m in re.finditer(r"\w[\w'’-]*", one.text)]
+        labels += [float(any(a <= start < b for a, b in inside)) for start, _ in places]
+    fit(network.names, np.concatenate(features), np.asarray(labels), seed)
+    vectors = np.concatenate([vectors, encoder.encode(plain)])
+    fit(network.tells, vectors, (np.arange(len(vectors)) < telling).astype(np.float32), seed)
+
+
+def fit(head: torch.nn.Module, features: np.ndarray, labels: np.ndarray, seed: int, epochs: int = 12) -> None:
+    """Fit a yes-or-no head."""
+    x, y = torch.from_numpy(features.astype(np.float32)), torch.from_numpy(labels.astype(np.float32))
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.01)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x), generator=generator).split(256):
+            nats = F.binary_cross_entropy_with_logits(head(x[rows])[:, 0], y[rows])
+            optimizer.zero_grad()
+            nats.backward()
+            optimizer.step()
+
+
+# ---------------------------------------------------------------- the command
+
+
+def train(
+    stories: Sequence[Story], encoder: Any, *, epochs: int = 8, seed: int = 0
+) -> tuple[StateNetwork, dict[str, Any]]:
+    """Train a state reader's network on stories; returns it, and the loss of each epoch.
+
+    Args:
+        stories: with questions and answers.
+        encoder: a text encoder with token states and offsets.
+        epochs: passes over the supporting sentences of each question, and then over whole stories.
+        seed: of weights, order and swapped names.
+    """
+    torch.manual_seed(seed)
+    network, names, tables = StateNetwork(encoder.dim), names_of(stories), Tables()
+    prepared = [prepare(story, names, tables) for story in stories]
+    vectors = Vectors.of(tables, encoder)
+    plain = torch.from_numpy(PlaceCache(encoder)(list(plain_pairs(plain_sentences(1000, seed)))[:1500]))
+    history = train_changes(prepared, names, plain, network, vectors, epochs, seed)
+    train_words(stories, names, network, encoder, seed)
+    return network.eval(), {"loss": history, "phrases": len(tables.phrases), "names": sorted(names)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    from graphmem.resolver import find_encoder
+
+    parser = argparse.ArgumentParser(prog="graphmem train states", description="Train the state reader on bAbI.")
+    parser.add_argument("--data", help="bAbI's `en` folder; what ships with graphmem if left out")
+    parser.add_argument("--out", default="states.safetensors", help="weights to write")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tasks", type=int, nargs="+", default=list(TASKS))
+    options = parser.parse_args(arguments)
+    started, encoder = time.process_time(), find_encoder()
+    network, notes = train(
+        load_tasks(options.data, options.tasks).train, encoder, epochs=options.epochs, seed=options.seed
+    )
+    save_states(network, options.out, encoder.fingerprint)
+    print(f"{options.out}: {notes['phrases']} phrases, {time.process_time() - started:.0f} CPU s")
+
+
+if __name__ == "__main__":
+    main()
