@@ -12,13 +12,16 @@ from torch import Tensor
 
 from graphmem.attachment import Session, reading
 from graphmem.config import require
-from graphmem.tokens import Candidates, rank_features
+from graphmem.explain import TokenSource, token_sources
+from graphmem.tokens import Candidates, MemoryTokens, candidates, pack, rank_features
 
 Unknown = Literal["speak", "refuse", "base"]
 UNKNOWN: tuple[Unknown, ...] = ("speak", "refuse", "base")
 """Where the memory holds no answer: let the readings decide, say the refusal, or let the base answer alone."""
 
 REFUSAL = "I don't know."
+TIED = 1.0
+"""Nats of relevance within which a node is as good an answer as the best; chosen on WikiMovies' dev questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,90 @@ class ReadPolicy:
         require(self.entropy >= 0, "entropy", self.entropy, "at least 0 nats")
         require(self.apart >= 1, "apart", self.apart, "at least 1 token")
         require(self.window >= 1, "window", self.window, "at least 1 character")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One answer, where its tokens were read, and among which candidates; None where the memory was not read."""
+
+    text: str
+    sources: tuple[TokenSource, ...] = ()
+    found: Candidates | None = None
+
+
+def speak(
+    model: Any, question: str, ids: Tensor, retrieval: Any, limit: int, refusal: str | None, all_answers: bool,
+    policy: ReadPolicy,
+) -> list[Said]:  # fmt: skip
+    """What the model says to one question: one answer, or one for each node that is as relevant as the best.
+
+    Args:
+        model: a ``GraphMemoryModel``.
+        question: as asked.
+        ids: int64 [1, T], its prompt.
+        retrieval: what the memory found; None reads nothing.
+        limit: most tokens of an answer.
+        refusal: words offered beside the candidates; None offers none.
+        all_answers: say all that are tied.
+        policy: when to search again.
+    """
+    if retrieval is None:
+        return [Said(_text(model, model.greedy(ids, None, limit)))]
+    seen = candidates(retrieval, model.config.nodes, None if all_answers else refusal)
+    relevance = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: model.config.nodes]
+    count = tied(relevance, TIED, len(seen.ids)) if all_answers else 1
+    if count <= 1:
+        return [_one(model, question, ids, seen, retrieval, limit, policy)]
+    each = [
+        _one(model, question, ids, alone, retrieval, limit, ReadPolicy())
+        for alone in one_each(seen, relevance.tolist(), count)
+    ]
+    return list({said.text: said for said in each}.values())
+
+
+def _text(model: Any, tokens: Sequence[int]) -> str:
+    return str(model.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+
+
+def _one(
+    model: Any, question: str, ids: Tensor, seen: Candidates, retrieval: Any, limit: int, policy: ReadPolicy
+) -> Said:  # fmt: skip
+    readings = [_Reading.of(model, seen, retrieval)]
+    if not policy.rereads:
+        out = model.greedy(ids, readings[0].session, limit)
+        return Said(_text(model, out), readings[0].explain(model, out), seen)
+
+    def again(said: list[int]) -> Session | None:
+        found = model.memory.retrieve(f"{question} {_text(model, said)[-policy.window :]}", top_k=model.config.nodes)
+        readings.append(_Reading.of(model, candidates(found, model.config.nodes), found, len(said)))
+        return readings[-1].session
+
+    out = speak_and_reread(model.base, ids, readings[0].session, policy, again, model.names.stop, limit)
+    ends = [*(reading.start for reading in readings[1:]), len(out)]
+    parts = [r.explain(model, out[r.start : end]) for r, end in zip(readings, ends, strict=True)]
+    return Said(_text(model, out), tuple(source for part in parts for source in part), seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One search of an answer, and the token from which on it was read."""
+
+    session: Session | None
+    tokens: MemoryTokens
+    found: Candidates
+    retrieval: Any
+    start: int
+
+    @classmethod
+    def of(cls, model: Any, found: Candidates, retrieval: Any, start: int = 0) -> _Reading:
+        tokens = pack(model.names, [found])
+        return cls(model.session_of(tokens, trace=True), tokens, found, retrieval, start)
+
+    def explain(self, model: Any, out: Sequence[int]) -> tuple[TokenSource, ...]:
+        if self.session is None or not self.session.trace:
+            return ()
+        spoken = [model.tokenizer.decode([token]) for token in out]
+        return token_sources(self.session.trace, self.tokens.node[0], self.found, spoken, self.retrieval)
 
 
 def entropy(logits: Tensor) -> float:
@@ -69,7 +156,6 @@ def speak_and_reread(
     said: list[int] = []
     whole, new, cache, since, left = ids, ids, None, policy.apart, policy.rereads
     while len(said) < limit:
-        before = cache.get_seq_length() if cache is not None else 0
         if session is not None and session.standing is not None:
             session.standing.whole(whole)
         with reading(session):
@@ -80,7 +166,7 @@ def speak_and_reread(
             left, since = left - 1, 0
             if found is not None and hasattr(cache, "crop"):
                 session = found
-                cache.crop(before)  # the last position is read once more, beside what was found now
+                cache.crop(-new.shape[1])  # the last position is read once more, beside what was found now
                 continue
         token = int(scores.argmax())
         if token == stop:

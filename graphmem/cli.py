@@ -29,6 +29,7 @@ LAZY = {
     **dict.fromkeys(
         ("check", "repair", "backup", "restore", "vacuum", "merge", "reencode", "consolidate"), "cli_store"
     ),
+    "add-passages": "cli_passages",
     **dict.fromkeys(("ingest", "export", "import"), "cli_store"),
     **dict.fromkeys(("ask", "chat", "read", "picture", "demo", "train", "evaluate"), "cli_model"),
     "experiment": "cli_model",
@@ -155,12 +156,15 @@ def search(db: str, query: str, top_k: int, ranker: Any, as_of: str | None, name
     with open_memory(db, namespace=namespace) as memory:
         found = memory.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
         paths = {node.name: found.path_to(node.name) for node in found.nodes}
+        passages = found.passages
     if json_:
         nodes = [{**_plain(node), "path": [str(fact) for fact in paths[node.name]]} for node in found.nodes]
-        return emit({"query": query, "answerable": found.answerable, "nodes": nodes})
+        return emit({"query": query, "answerable": found.answerable, "nodes": nodes, "passages": passages})
     for node in found.nodes:
         click.echo(f"{node.score:8.3f}  {node.name}" + _chain(paths[node.name]))
-    if not found.nodes:
+    for passage in passages:
+        click.echo(f"{passage.score:8.3f}  [{passage.title or 'untitled'}] {' '.join(passage.text.split())[:160]}")
+    if not found.nodes and not passages:
         click.echo("nothing found")
 
 

@@ -11,6 +11,7 @@ import click
 from graphmem.cli import as_json, emit, main, memory_file, namespace, open_memory
 
 if TYPE_CHECKING:
+    from graphmem.asking import Unknown
     from graphmem.graph import WriteDecision
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
@@ -39,18 +40,41 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @weights_folder
 @click.option("--as-of", help="Answer from what held at that time.")
 @click.option("--facts/--no-facts", "show_facts", default=True, help="Show the facts that lead to the answer.")
+@click.option(
+    "--unknown",
+    type=click.Choice(("speak", "refuse", "base")),
+    default="speak",
+    show_default=True,
+    help="Where the memory holds no answer: leave it to the readings, say so, or let the base answer alone.",
+)
+@click.option("--all", "all_answers", is_flag=True, help="Say all answers, not only the best.")
+@click.option("--rereads", type=click.IntRange(0), default=0, help="Most searches more while the answer is written.")
+@click.option(
+    "--explain-picture",
+    "drawing",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw where each token was read, as an HTML file.",
+)
 @namespace
 @as_json
 def ask(
-    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, namespace: str,
-    json_: bool,
+    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, unknown: Unknown,
+    all_answers: bool, rereads: int, drawing: Path | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
+    from graphmem.asking import ReadPolicy
+    from graphmem.explain_picture import save_explanation
+
     with open_memory(db, namespace=namespace) as memory:
-        answer = load_model(memory, base, weights).ask(question, as_of=as_of)
-        path = answer.retrieval.path_to(answer.text)
+        answer = load_model(memory, base, weights).ask(
+            question, as_of=as_of, unknown=unknown, all_answers=all_answers, policy=ReadPolicy(rereads=rereads)
+        )
+    path = answer.path
+    if drawing:
+        click.echo(f"drawn: {save_explanation(question, answer, drawing)}", err=True)
     if json_:
-        return emit({"question": question, "answer": answer.text, "path": path, "answerable": answer.answerable})
+        answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
+        return emit({"question": question, **answers, "path": path, "answerable": answer.answerable})
     click.echo(answer.text)
     for fact in path if show_facts else ():
         click.echo(f"  because {fact}")
@@ -168,7 +192,8 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
 
 
 TRAINERS = {"retriever": "training.retrieval", "fusion": "training.fusion", "reader": "training.reading"}
-TRAINERS |= {"gate": "training.gate", "states": "training.states"}
+TRAINERS |= {"gate": "training.gate", "passages": "training.passages", "custom": "training.custom"}
+TRAINERS |= {"states": "training.states"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
 EVALUATORS |= {"locality": "evaluation_locality", "stories": "evaluation_stories"}
 EXPERIMENTS = {"extend": "experiments.extend", "adapt": "experiments.adapt"}
@@ -176,14 +201,17 @@ passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @main.command(context_settings=passed_on)
-@click.argument("what", metavar="{retriever|fusion|reader|gate|states}", default="--help")
+@click.argument("what", metavar="[retriever|fusion|reader|gate|passages|states]", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
-    """Train the retriever, the fusion, the reader, the write gate or the state reader.
+    """Train readings for your own model on your own facts, or the parts that ship.
 
+    Your own: `graphmem train --base NAME --data facts.tsv [--questions asked.jsonl] [--config train.toml] --out DIR`.
     Seeded, logged, and resumed where it stopped. `graphmem train WHAT --help` lists the options of each.
     """
+    if what.startswith("--") and what != "--help":
+        what, options = "custom", (what, *options)
     pass_on(ctx, what, options, TRAINERS)
 
 

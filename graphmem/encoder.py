@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from graphmem.errors import Busy, DiskFull, ReadOnly
-from graphmem.graph import GraphStore, Node, TextEncoder
+from graphmem.graph import PASSAGE, GraphStore, Node, TextEncoder
 
 Progress = Callable[[int, int], None]
 """Called with how many texts are done and how many there are."""
@@ -21,7 +21,9 @@ def arc_texts(relations: Sequence[str]) -> list[str]:
 
 
 def node_text(node: Node) -> str:
-    """What of a node is encoded: its name, and the start of its text where it has any."""
+    """What of a node is encoded: its name, and the start of its text where it has any; a passage's title and text."""
+    if node.kind == PASSAGE:
+        return f"{node.attributes.get('title') or ''}: {node.text}".removeprefix(": ")
     return f"{node.name}: {node.text[:400]}" if node.text else node.name
 
 
@@ -106,4 +108,10 @@ def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progres
     from tqdm import tqdm
 
     with tqdm(desc="encoding nodes", unit="node", disable=not progress) as bar:
-        return encode_nodes(store, encoder, lambda done, _: bar.update(done - bar.n), batch=batch)
+        done = encode_nodes(store, encoder, lambda done, _: bar.update(done - bar.n), batch=batch)
+        find = getattr(store, "passages_without_vectors", None)  # a store may hold none
+        last = 0
+        while find and len(ids := find(encoder.fingerprint, batch, last)):
+            done, last = done + encode_nodes(store, encoder, nodes=ids), int(ids[-1])
+            bar.update(len(ids))
+    return done

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import numpy as np
 
 from graphmem.errors import InvalidValue
 from graphmem.graph import normalise
+from graphmem.passage_questions import DATASETS as PASSAGE_DATASETS
 from graphmem.retrieval import RANKERS, Retrieval, Retriever
 from graphmem.splits import Split
 from graphmem.wikimovies import Question, load_facts, load_questions, trained_answers
@@ -314,9 +316,15 @@ def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of the evaluation."""
+    """Command line of the evaluation. Data sets of passages have their own, with their own options."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if set(words) & set(PASSAGE_DATASETS):
+        from graphmem.evaluation_passages import main as evaluate_passages
+
+        return evaluate_passages(words)
     parser = argparse.ArgumentParser(prog="graphmem evaluate retrieval", description=__doc__)
-    parser.add_argument("dataset", nargs="?", choices=DATASETS, default="wikimovies")
+    choices = (*DATASETS, *PASSAGE_DATASETS)
+    parser.add_argument("dataset", nargs="?", choices=choices, default="wikimovies", help="what to ask about")
     parser.add_argument("--n", type=int, default=300, help="questions of each number of hops")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rankers", default="gnn,activation,path,ppr", help=f"some of {','.join(RANKERS)}")

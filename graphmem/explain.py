@@ -48,6 +48,8 @@ class Answer:
         seconds: retrieval and generation together.
         answerable: the memory's own probability that it holds the answer, 0..1.
         sources: where each token was read; see ``GraphMemoryModel.explain``.
+        answers: each answer by itself; one, unless all were asked for.
+        refused: whether the memory did not know, and the refusal was said for that.
     """
 
     text: str
@@ -58,6 +60,8 @@ class Answer:
     seconds: float
     answerable: float
     sources: tuple[TokenSource, ...] = field(default=(), repr=False)
+    answers: tuple[str, ...] = ()
+    refused: bool = False
 
     def __str__(self) -> str:
         return self.text

@@ -23,9 +23,18 @@ from graphmem.errors import InvalidName, InvalidTime
 MAX_NAME = 1024
 """Longest name of a node or relation, in characters."""
 
-APART = ("episode", "session")
-"""Kinds of nodes that are no knowledge but its history: what was heard, and the state of conversations and streams.
-Ordinary searches leave them out."""
+APART = ("episode", "session", "passage")
+"""Kinds of nodes that are no knowledge but its history: what was heard, the state of conversations and streams, and
+passages of documents. Ordinary searches leave them out."""
+
+PASSAGE = "passage"
+"""Kind of a node that holds a piece of a document in its text, with the document's title in its attributes."""
+
+TITLED = "has passage"
+"""Relation from the thing that a document's title names to its passages."""
+
+MENTIONS = "passage mentions"
+"""Relation from a passage to each thing that it names."""
 
 Time = str | int | float | date | datetime
 """What a caller may pass as a time: ISO text (a bare year is its first instant), POSIX seconds, date or datetime."""

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
     from graphmem.consolidation import Consolidation, ConsolidationConfig
+    from graphmem.documents import PassagesAdded
     from graphmem.graph import GraphStore
     from graphmem.retrieval import Retrieval, Retriever
+    from graphmem.storage.ingest import Ingested
+    from graphmem.tagging import Tagger
 
 Triple = tuple[str, str, str]
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
@@ -192,6 +195,69 @@ class GraphMemory:
         fingerprint = self.encoder.fingerprint if vectors is not None else None
         return self.store.bulk_load(names, triples, vectors, fingerprint=fingerprint, source=source)
 
+    def ingest(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        on_error: Literal["skip", "rollback"] = "rollback",
+        source: str | None = None,
+        progress: bool = False,
+    ) -> Ingested:
+        """Write the facts of a file (TSV, CSV, JSONL, GraphML, N-Triples); run again after a stop, it goes on.
+
+        Args:
+            path: the file.
+            format: one of those; None goes by the file's ending.
+            on_error: what a line that cannot be read does: it is reported, or everything is taken back.
+            source: where the facts come from; the file's name when None.
+            progress: show a bar.
+
+        Returns:
+            lines read, facts written and rejects by line.
+        """
+        from graphmem.storage.ingest import ingest
+
+        file, store = Path(path), cast(Any, self.store)
+        return ingest(store, file, format=format, on_error=on_error, source=source or file.name, progress=progress)
+
+    def add_passages(
+        self,
+        documents: Iterable[tuple[str, str]],
+        *,
+        source: str | None = None,
+        progress: bool = False,
+        tagger: Tagger | None = None,
+        encode: bool = True,
+    ) -> PassagesAdded:
+        """Write plain documents as passages linked by what they name; ``retrieve(...).passages`` finds them.
+
+        One transaction and journal entry for every 256 documents. Those known already are left alone, so the same
+        call after a stop goes on where it was. No language model is used.
+
+        Args:
+            documents: (title, text) pairs, any iterable; a title may be empty, a long text becomes several passages.
+            source: where they come from.
+            progress: show a progress bar on standard error.
+            tagger: finds names: takes texts, returns their (start, end) spans. None for spaCy's small English model
+                where the extra ``spacy`` is installed, else capitals and known titles.
+            encode: make the passages' vectors now, not in the first search.
+
+        Returns:
+            what was added, with its journal ``.entries``; ``undo`` takes it.
+
+        Raises:
+            InvalidValue: an item that is no (title, text), an empty text, NUL, lone surrogates or an over-long title;
+                the message says which.
+        """
+        from graphmem.documents import add_passages, shown
+
+        with shown(documents, progress) as told:
+            return add_passages(
+                self.store, documents, encoder=self.encoder if encode else None, source=source, tagger=tagger,
+                progress=told,
+            )  # fmt: skip
+
     def add_node(
         self, name: str, *, kind: str = "entity", text: str = "", aliases: Sequence[str] = (), **attributes: Any
     ) -> JournalEntry:
@@ -246,12 +312,16 @@ class GraphMemory:
         action = "apply" if isinstance(plan, Sequence) else "read"
         return self.store.apply(list(edits), action=action, note=note)
 
-    def undo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
+    def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
         """Take back one journal entry exactly; the latest one that is not undone when none is given.
+
+        Of what ``add_passages`` returned, all entries are taken back, the last one first.
 
         Raises:
             NotFound: no such entry. Conflict: later entries build on it; undo those first.
         """
+        if entry is not None and not isinstance(entry, (JournalEntry, int)):
+            return entry.undone_in(self.store)
         return self.store.undo(entry.id if isinstance(entry, JournalEntry) else entry)
 
     def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
@@ -321,7 +391,8 @@ class GraphMemory:
             as_of: search what held at that time.
 
         Returns:
-            a Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``.
+            a Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and
+            ``.passages`` (each ``.title``, ``.text``, ``.score``), searched for when first looked at.
         """
         found = self.retriever.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
         self._uses.update(node.id for node in found.nodes)

@@ -54,7 +54,7 @@ class Mention:
 
 def find_mentions(text: str, store: Resolver) -> list[Mention]:
     """Names in ``text`` that do not overlap, surest first. One look-up, whatever the length of the text."""
-    spans = dict.fromkeys(_spans(text[:MAX_CHARACTERS]))
+    spans = dict.fromkeys(name_spans(text[:MAX_CHARACTERS]))
     names = {span: normalise(text[span[0] : span[1]]) for span in spans}
     found = store.resolve_many(list(dict.fromkeys(name for name in names.values() if name)))
     mentions = [
@@ -77,7 +77,7 @@ def trimmed_words(text: str) -> list[tuple[int, int]]:
     return [(start, end) for start, end in spans if start < end]
 
 
-def _spans(text: str) -> Iterator[tuple[int, int]]:
+def name_spans(text: str) -> Iterator[tuple[int, int]]:
     """Every stretch of at most ``MAX_SPAN`` words, with and without the punctuation and possessive at its ends."""
     words = [match.span() for match in _WORD.finditer(text)][:MAX_WORDS]
     for first, (begin, _) in enumerate(words):

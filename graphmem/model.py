@@ -23,10 +23,11 @@ from graphmem.adapters.transformers import (
     mismatch,
     stop_token,
 )
+from graphmem.asking import REFUSAL, UNKNOWN, ReadPolicy, Said, Unknown, speak
 from graphmem.attachment import Attachment, Session, reading
-from graphmem.config import FusionConfig
+from graphmem.config import FusionConfig, require
 from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
-from graphmem.explain import Answer, TokenSource, spoken_path, token_sources
+from graphmem.explain import Answer, TokenSource, spoken_path
 from graphmem.fusion import Fusion, TokenTable, default_layers, default_tap
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
@@ -135,41 +136,53 @@ class GraphMemoryModel(nn.Module):
 
     @torch.inference_mode()
     def ask(
-        self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None
-    ) -> Answer:
+        self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None,
+        unknown: Unknown = "speak", least: float = 0.5, all_answers: bool = False, policy: ReadPolicy | None = None,
+    ) -> Answer:  # fmt: skip
         """Answer a question out of the memory.
 
         Args:
             question: plain text.
-            max_new_tokens: most tokens of the answer.
+            max_new_tokens: most tokens of the answer; of each answer, with ``all_answers``.
             as_of: answer from what held at that time.
             refusal: what to say where the memory does not know; the config's when None.
+            unknown: what to do where the memory holds the answer with a probability below ``least``: ``speak`` leaves
+                it to the readings, ``refuse`` says the refusal, ``base`` lets the base answer as without memory.
+            least: a probability, 0..1.
+            all_answers: say every node that the memory finds as relevant as the best (``Answer.answers``).
+            policy: when to search again while speaking; None reads at the prompt alone.
 
         Raises:
-            InvalidValue: the question is empty.
+            InvalidValue: the question is empty, or ``unknown`` or ``least`` is none of what it may be.
         """
         if not question.strip():
             raise InvalidValue(f"question must be visible text, not {question!r}")
+        require(unknown in UNKNOWN, "unknown", unknown, f"one of {', '.join(UNKNOWN)}")
+        require(0 <= least <= 1, "least", least, "a probability, 0..1")
         started = time.perf_counter()
         inputs = self.tokenizer(chat_prompt(self.tokenizer, question), add_special_tokens=False, return_tensors="pt")
         ids = inputs["input_ids"].to(self.base.device)
         retrieval = None if self._off else self._retrieve(question, as_of=as_of)
-        found = [] if retrieval is None else [candidates(retrieval, self.config.nodes, refusal or self.config.refusal)]
-        tokens = pack(self.names, found) if found else None
-        session = self._session(tokens, trace=True) if tokens is not None else None
-        out = self._greedy(ids, session, max_new_tokens)
-        text = self.tokenizer.decode(out, skip_special_tokens=True).strip()
-        path = spoken_path(text, found[0], retrieval) if found else ()
-        facts = list(getattr(retrieval, "facts", ()) or ())
-        sources: tuple[TokenSource, ...] = ()
-        if session is not None and session.trace and tokens is not None:
-            spoken = [self.tokenizer.decode([token]) for token in out]
-            sources = token_sources(session.trace, tokens.node[0], found[0], spoken, retrieval)
+        known = 0.0 if retrieval is None else float(retrieval.answerable)
+        refused = retrieval is not None and unknown != "speak" and known < least
+        if refused:
+            stock = refusal or self.config.refusal or REFUSAL
+            said = [Said(stock if unknown == "refuse" else self._plain(ids, max_new_tokens))]
+        else:
+            offered = refusal or self.config.refusal
+            said = speak(self, question, ids, retrieval, max_new_tokens, offered, all_answers, policy or ReadPolicy())
+        paths = [spoken_path(s.text, s.found, retrieval) for s in said if s.found is not None]
+        facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
         self._last = Answer(
-            text, (*path, *(fact for fact in facts if fact not in path)), path, retrieval, ids.shape[1],
-            time.perf_counter() - started, float(retrieval.answerable) if retrieval is not None else 0.0, sources,
+            ", ".join(s.text for s in said), tuple(dict.fromkeys(facts)), paths[0] if paths else (), retrieval,
+            ids.shape[1], time.perf_counter() - started, known, tuple(source for s in said for source in s.sources),
+            tuple(s.text for s in said), refused and unknown == "refuse",
         )  # fmt: skip
         return self._last
+
+    def _plain(self, ids: Tensor, limit: int) -> str:
+        """What the base says without the memory."""
+        return str(self.tokenizer.decode(self.greedy(ids, None, limit), skip_special_tokens=True)).strip()
 
     def explain(self) -> tuple[TokenSource, ...]:
         """For each token of the last answer: layer, head, node, fact and source it was read from.
@@ -181,7 +194,8 @@ class GraphMemoryModel(nn.Module):
             raise InvalidValue("there is no answer to explain yet; call ask(...) first")
         return self._last.sources
 
-    def _greedy(self, ids: Tensor, session: Session | None, limit: int) -> list[int]:
+    def greedy(self, ids: Tensor, session: Session | None, limit: int) -> list[int]:
+        """The base's greedy continuation of one prompt, int64 [1, T], beside a session; the stop is cut off."""
         with reading(session):
             out = self.base.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit,
@@ -227,7 +241,7 @@ class GraphMemoryModel(nn.Module):
         if retrieval is None and ids is None:
             raise InvalidValue("retrieval must be given with inputs_embeds: there is no text to ask the memory with")
         mask = kwargs.get("attention_mask")
-        session = self._session(pack(self.names, self._found(ids, retrieval, mask)))
+        session = self.session_of(pack(self.names, self._found(ids, retrieval, mask)))
         if session is not None and ids is not None and not self._asks(ids, mask):
             session.quiet = self.config.quiet_text
         return session
@@ -259,7 +273,8 @@ class GraphMemoryModel(nn.Module):
     def _retrieve(self, query: str, as_of: Time | None = None) -> Found:
         return self.memory.retrieve(query, top_k=self.config.nodes, as_of=as_of)
 
-    def _session(self, tokens: MemoryTokens, *, trace: bool = False) -> Session | None:
+    def session_of(self, tokens: MemoryTokens, *, trace: bool = False) -> Session | None:
+        """What one call reads: the slots as every fused layer sees them; None where there are none."""
         if self._attachment is None:
             raise NotAttached("the memory has been detached from this model; attach it again")
         if not tokens.slots:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphmem.activation import Activated, Budget
 from graphmem.errors import InvalidValue, WeightsMismatch
+from graphmem.fact_view import facts_only
 from graphmem.graph import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
 from graphmem.learned import SHIPPED, Activation, ActivationGNN, QuestionReader, load_weights
 from graphmem.query_encoder import QueryEncoder
 from graphmem.rankers import Dense, PageRank, Ranked, Ranker, Search, Words
 from graphmem.seeds import SeedFinder, Seeds
 from graphmem.similarity import PathSimilarity
+
+if TYPE_CHECKING:
+    from graphmem.passage_search import PassageSearch, ScoredPassage
 
 RANKERS = ("gnn", "activation", "path", "ppr", "dense", "bm25")
 
@@ -78,6 +83,7 @@ class Retrieval:
     store: Any = field(repr=False, compare=False)
     fact_limit: int = 100
     activated: Activated | None = field(default=None, repr=False, compare=False)
+    find_passages: Callable[[], tuple[ScoredPassage, ...]] = field(default=tuple, repr=False, compare=False)
 
     @property
     def answerable(self) -> float:
@@ -97,6 +103,11 @@ class Retrieval:
         chains = [edge for node in self.nodes for edge in self._chain_to(node.id)]
         ids = list(dict.fromkeys([*chains, *graph.edge_ids[best].tolist()]))[: self.fact_limit]
         return list(self.store.facts_by_id(ids))
+
+    @cached_property
+    def passages(self) -> tuple[ScoredPassage, ...]:
+        """Passages about the query, best first, at most ``top_k``; searched for when first asked for."""
+        return self.find_passages()
 
     @property
     def relation_paths(self) -> list[tuple[tuple[int, ...], float]]:
@@ -149,6 +160,7 @@ class Retriever:
         self._seeds = SeedFinder(store, self._queries)
         self._rankers: dict[str, Ranker] = {}
         self._reader: QuestionReader | None = None
+        self._passages: PassageSearch | None = None
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
         """Search the memory.
@@ -167,10 +179,27 @@ class Retriever:
             raise InvalidValue(f"top_k must be at least 1, not {top_k!r}")
         query = readable(query)
         chosen = self._ranker(ranker)
-        index = self.store.index(as_of=to_micros(as_of))
-        seeds = self._seeds.find(query, limit=self.config.seeds, index=index)
-        ranked = chosen.rank(Search(query, seeds, index, self.store, self._queries, self.config.budget))
-        return self._packed(query, ranked, seeds, ranker, top_k)
+        moment = to_micros(as_of)
+        store, index = facts_only(self.store, self.store.index(as_of=moment))
+        seeds = self._finder(store).find(query, limit=self.config.seeds, index=index)
+        ranked = chosen.rank(Search(query, seeds, index, store, self._queries, self.config.budget))
+        found = self._packed(query, ranked, seeds, ranker, top_k)
+        if store is self.store:
+            return found
+        return replace(found, find_passages=lambda: self._search_passages(query, top_k, ranker, moment))
+
+    def _finder(self, store: Any) -> SeedFinder:
+        finder = copy(self._seeds)
+        finder.store = store
+        return finder
+
+    def _search_passages(self, query: str, top_k: int, ranker: str, as_of: int | None) -> tuple[ScoredPassage, ...]:
+        from graphmem.passage_search import PassageSearch
+
+        if self._passages is None:
+            self._passages = PassageSearch(self.store, self._queries)
+        how: Any = ranker if ranker in ("ppr", "dense", "bm25") else "learned"
+        return self._passages.search(query, limit=top_k, ranker=how, as_of=as_of, damping=self.config.damping)
 
     def retrieve_many(
         self, queries: Sequence[str], *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None

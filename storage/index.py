@@ -8,11 +8,11 @@ overlay grows, both are packed into new arrays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphmem.graph import Arcs
+from graphmem.graph import MENTIONS, TITLED, Arcs
 
 OVERLAY_ARCS = 16_384
 """Changed arcs that may lie over the packed arrays before these are packed anew."""
@@ -24,12 +24,16 @@ SCAN = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """CSR arrays: indptr int64 [size + 1]; target int32, code int16 or int32, edge int32 or int64, each [arcs]."""
+    """CSR arrays: indptr int64 [size + 1]; target int32, code int16 or int32, edge int32 or int64, each [arcs].
+
+    ``reduced`` remembers the same arrays without some relations, by the ids of these.
+    """
 
     indptr: np.ndarray
     target: np.ndarray
     code: np.ndarray
     edge: np.ndarray
+    reduced: dict[tuple[int, ...], Packed] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def build(cls, size: int, src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray) -> Packed:
@@ -228,6 +232,24 @@ class CSRIndex:
         """The same view with everything in the packed arrays."""
         src, relation, dst, edge = self.all_facts()
         return CSRIndex(Packed.build(self._size, src, relation, dst, edge), self.relations)
+
+    def without_relations(self, relations: Sequence[int]) -> CSRIndex:
+        """The same view without the facts of some relations, by relation id; relation ids stay what they are."""
+        hidden = np.asarray(relations, np.int64)
+        key = tuple(hidden.tolist())
+        if key not in self.packed.reduced:
+            src, relation, dst, edge = self.packed.facts()
+            keep = ~np.isin(relation, hidden)
+            columns = (src[keep], relation[keep], dst[keep], edge[keep])
+            self.packed.reduced[key] = Packed.build(self.packed.size, *columns)
+        keep = ~np.isin(self._added[1], hidden)
+        added = tuple(column[keep] for column in self._added)
+        return CSRIndex(self.packed.reduced[key], self.relations, self._removed, added, self._size)
+
+    def facts_only(self) -> CSRIndex:
+        """The same view without arcs of passages; itself where there are none."""
+        hidden = [at for at, name in enumerate(self.relations) if name in (MENTIONS, TITLED)]
+        return self.without_relations(hidden) if hidden else self
 
     def all_facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Every fact in view: subject, relation, object and edge ids, int64 [F] each, by edge id."""

@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from graphmem.graph import APART, normalise
+from graphmem.graph import APART, MENTIONS, TITLED, normalise
 from graphmem.storage.index import CSRIndex
 from graphmem.storage.reading import visible
 
@@ -34,6 +34,9 @@ SEEDS = 16
 """Nodes from which facts without a text of their own are found."""
 
 FACTS_PER_SEED = 64
+
+CROWDED = 8
+"""So many times more nodes are looked for where some may be named by passages alone."""
 
 _WORD = re.compile(r"\w+")
 
@@ -188,7 +191,7 @@ def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
     shares: dict[int, float] = {}
     for relation, name in enumerate(index.relations):
         named = set(_WORD.findall(normalise(name)))
-        if named & asked:
+        if named & asked and name not in (MENTIONS, TITLED):
             shares[relation] = len(named & asked) / len(named | asked)
     if not shares:
         return {}

@@ -197,7 +197,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _as_snapshot(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
-    packed = Packed(*(arrays[name] for name in ARRAYS))
+    packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
     stamp, index = Stamp(**head["stamp"]), CSRIndex(packed, head["relations"])
     if "fingerprint" not in head:
         return Snapshot(stamp, index)

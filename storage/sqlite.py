@@ -18,13 +18,13 @@ from graphmem.storage import bulk, bulk_read, journal, reading, search
 from graphmem.storage import vectors as vector_rows
 from graphmem.storage.edits import Editor
 from graphmem.storage.index import CSRIndex
+from graphmem.storage.passages import PassageStore
 from graphmem.storage.recorder import Recorder
 from graphmem.storage.values import as_id, as_ids, check_text, now_micros
-from graphmem.storage.vector_store import VectorStore
 from graphmem.storage.views import highest_node
 
 
-class SQLiteStore(VectorStore):
+class SQLiteStore(PassageStore):
     """A durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
     What it promises:
@@ -291,17 +291,29 @@ class SQLiteStore(VectorStore):
             counts = self._word_counts(raw)
             if what == "node":
                 return search.search_nodes(raw, self._ns, query, limit, counts[0])
-            best = search.search_nodes(raw, self._ns, query, search.SEEDS, counts[0])
-            return search.search_edges(raw, self._ns, query, limit, self._views.get(raw, None), best, counts[1])
+            best, facts = self._nodes_of_facts(raw, query, search.SEEDS)
+            return search.search_edges(raw, self._ns, query, limit, facts, best, counts[1])
 
     def search_texts(self, query: str, *, nodes: int, facts: int) -> tuple[list[int], list[int]]:
         """Ids of the best nodes and of the best facts, as by ``search_text`` for each, at the cost of one."""
         with self.connection.reading() as raw:
             counts = self._word_counts(raw)
-            best = search.search_nodes(raw, self._ns, query, max(nodes, search.SEEDS), counts[0])
-            index, seeds = self._views.get(raw, None), best[: search.SEEDS]
-            found = search.search_edges(raw, self._ns, query, facts, index, seeds, counts[1])
+            best, index = self._nodes_of_facts(raw, query, max(nodes, search.SEEDS))
+            found = search.search_edges(raw, self._ns, query, facts, index, best[: search.SEEDS], counts[1])
         return [node for node, _ in best[:nodes]], [edge for edge, _ in found]
+
+    def _nodes_of_facts(
+        self, raw: sqlite3.Connection, query: str, limit: int
+    ) -> tuple[list[tuple[int, float]], CSRIndex]:
+        """The best nodes that are not named by passages alone, with their scores, and the view of the facts."""
+        index = self._views.get(raw, None)
+        facts, counts = index.facts_only(), self._word_counts(raw)[0]
+        if facts is index:
+            return search.search_nodes(raw, self._ns, query, limit, counts), index
+        found = search.search_nodes(raw, self._ns, query, search.CROWDED * limit, counts)
+        ids = np.asarray([node for node, _ in found], np.int64)
+        kept = (facts.degree(ids) > 0) | (index.degree(ids) == 0)
+        return [item for item, keep in zip(found, kept.tolist(), strict=True) if keep][:limit], facts
 
     def _word_counts(self, raw: sqlite3.Connection) -> tuple[search.WordCounts, search.WordCounts]:
         size = highest_node(raw)

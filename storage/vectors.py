@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import NoReturn
 
 import numpy as np
 
@@ -159,14 +160,19 @@ def refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
     """Raise ``EncoderMismatch`` where the namespace holds vectors; call it when none of them is of this encoder."""
     sql = (
         "SELECT k.fingerprint FROM vectors v JOIN nodes n ON n.id = v.node JOIN encoders k ON k.id = v.encoder "
-        "WHERE n.ns = ? AND n.retired_at IS NULL LIMIT 1"
+        f"WHERE n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART} LIMIT 1"
     )
     other = raw.execute(sql, (ns,)).fetchone()
     if other is not None:
-        raise EncoderMismatch(
-            f"the stored vectors were made by encoder {other[0]!r}, not {fingerprint!r}; open the memory with that "
-            "encoder, or run `graphmem reencode FILE`"
-        )
+        refuse(other[0], fingerprint)
+
+
+def refuse(other: str, fingerprint: str) -> NoReturn:
+    """Raise ``EncoderMismatch``."""
+    raise EncoderMismatch(
+        f"the stored vectors were made by encoder {other!r}, not {fingerprint!r}; open the memory with that "
+        "encoder, or run `graphmem reencode FILE`"
+    )
 
 
 def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.decoders import ByteLevel
 
 from graphmem.adapters.transformers import chat_prompt, last_user_text
+from graphmem.asking import ReadPolicy
 from graphmem.config import FusionConfig
 from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
+from graphmem.explain_picture import save_explanation
 from graphmem.graph import Fact, Subgraph
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.surprise import surprise
@@ -37,11 +40,12 @@ class Births:
 
     def __init__(self) -> None:
         self.queries: list[tuple[str, Any]] = []
-        self.name = "Rome"
+        self.name, self.gone = "Rome", ""
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
         self.queries.append((query, as_of))
         names = [] if as_of == "1800" or "weather" in query else [self.name, "Oslo"]
+        names = [name for name in names if name != self.gone]
         scores, none = -4.0 * np.arange(len(names), dtype=np.float32), np.zeros(0, np.int64)
         graph = Subgraph(np.arange(len(names)), scores, np.exp(scores), np.zeros((2, 0), np.int64), none, none)
         fact = Fact("Ada", "born in", self.name, source="wiki:42")
@@ -110,6 +114,61 @@ def test_the_query_of_a_raw_prompt_is_the_last_user_turn(model: GraphMemoryModel
     with torch.no_grad():
         model(**{k: plain[k] for k in ("input_ids", "attention_mask")})
     assert model.memory.queries[-1] == ("Ada was born in", None)  # type: ignore[attr-defined]
+
+
+def test_an_answer_that_is_a_list_is_said_whole(model: GraphMemoryModel) -> None:
+    answer = model.ask("Where was Ada born?", max_new_tokens=12, all_answers=True)
+    assert answer.answers == ("Rome", "Oslo") and answer.text == "Rome, Oslo", "both are as relevant"
+    assert [s.token for s in answer.sources] == list("RomeOslo")
+    assert [s.node for s in answer.sources] == ["Rome"] * 4 + ["Oslo"] * 4
+    assert model.ask("Where was Ada born?", max_new_tokens=12).answers == ("Rome",)
+
+
+def test_what_is_not_known_is_refused_or_left_to_the_base(model: GraphMemoryModel) -> None:
+    asked = {"question": "What is the weather?", "max_new_tokens": 6}
+    refused = model.ask(**asked, unknown="refuse", refusal="No idea.")  # type: ignore[arg-type]
+    assert refused.text == "No idea." and refused.refused and refused.sources == () and refused.answerable == 0
+    assert model.ask(**asked, unknown="refuse").text == "I don't know."  # type: ignore[arg-type]
+    base = model.ask(**asked, unknown="base")  # type: ignore[arg-type]
+    with model.memory_disabled():
+        assert model.ask(**asked, unknown="refuse").text == base.text and not base.refused  # type: ignore[arg-type]
+    known = model.ask("Where was Ada born?", unknown="refuse", max_new_tokens=12)
+    assert known.text == "Rome" and not known.refused
+    assert model.ask("Where was Ada born?", unknown="refuse", least=0.98).refused
+    with pytest.raises(InvalidValue, match="unknown must be one of"):
+        model.ask("Where?", unknown="guess")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValue, match="least"):
+        model.ask("Where?", least=1.5)
+
+
+def test_rereading_searches_again_within_its_budget(model: GraphMemoryModel) -> None:
+    plain = model.ask("Where was Ada born?", max_new_tokens=12)
+    never = model.ask("Where was Ada born?", max_new_tokens=12, policy=ReadPolicy(rereads=3, entropy=99.0))
+    assert never.text == plain.text and never.sources == plain.sources
+    asked = model.memory.queries  # type: ignore[attr-defined]
+    asked.clear()
+    again = model.ask("Where was Ada born?", max_new_tokens=12, policy=ReadPolicy(rereads=2, entropy=0.0, apart=1))
+    assert [query for query, _ in asked] == ["Where was Ada born?", "Where was Ada born? R", "Where was Ada born? Ro"]
+    assert again.text == "Rome" and [s.token for s in again.sources] == list("Rome")
+    with pytest.raises(InvalidValue, match="rereads"):
+        ReadPolicy(rereads=-1)
+
+
+def test_taking_away_the_node_that_is_named_changes_the_answer(model: GraphMemoryModel) -> None:
+    said = model.ask("Where was Ada born?", max_new_tokens=12)
+    (named,) = {source.node for source in model.explain()}
+    model.memory.gone = named  # type: ignore[attr-defined]
+    without = model.ask("Where was Ada born?", max_new_tokens=12)
+    assert said.text == named and named not in without.text
+
+
+def test_an_explanation_is_drawn_with_every_token_and_its_fact(model: GraphMemoryModel, tmp_path: Path) -> None:
+    answer = model.ask("Where was <Ada> born?", max_new_tokens=12)
+    page = save_explanation("Where was <Ada> born?", answer, tmp_path / "why.html").read_text(encoding="utf-8")
+    assert page.count("<path ") == len(answer.sources) + 1 and "<Ada>" not in page and "wiki:42" in page
+    assert page.count("layer 2, head") == 4 and "Ada | born in | Rome" in page
+    nothing = model.ask("What is the weather?", max_new_tokens=2)
+    assert "nothing was read" in save_explanation("?", nothing, tmp_path / "why.html").read_text(encoding="utf-8")
 
 
 def test_wrong_use_says_what_to_do(model: GraphMemoryModel) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = ["README.md", "examples/attach_your_model.md"]
 CHECK = doctest.OutputChecker()
 LOOSE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -34,13 +35,22 @@ def test_the_console_sessions_print_what_the_readme_says(tmp_path: Path) -> None
 
 
 @pytest.mark.readme
-def test_the_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_python_blocks_run(guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / guide).read_text(encoding="utf-8"), re.S)
     assert blocks
     scope: dict[str, object] = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), scope)
+        exec(compile(block, guide, "exec"), scope)
+
+
+def test_the_settings_of_the_guide_are_settings(tmp_path: Path) -> None:
+    from graphmem.training.custom import load_config
+
+    (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / GUIDES[1]).read_text(encoding="utf-8"), re.S)
+    (tmp_path / "train.toml").write_text(block, encoding="utf-8")
+    assert load_config(tmp_path / "train.toml").stages[0].nodes == 8
 
 
 def test_the_readme_shows_both_commands_and_every_subcommand() -> None:
