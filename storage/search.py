@@ -149,6 +149,8 @@ def search_edges(
 
 
 def _by_text(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts) -> dict[int, float]:
+    if raw.execute("SELECT 1 FROM edge_fts_docsize LIMIT 1").fetchone() is None:
+        return {}  # no fact has a text of its own
     condition, values = visible(raw, None)
     sql = (
         "SELECT id, score FROM (SELECT e.id AS id, -bm25(edge_fts) AS score "
