@@ -163,11 +163,13 @@ class Walk:
         nodes, where = np.unique(layer.node, return_inverse=True)
         arcs = self.index.expand(nodes, self.budget.hub)
         gates = self.gate(hop, arcs.relation)
-        open_ = gates >= gates.max(initial=-np.inf) - 2 * MARGIN
-        entry, arc = _join(where, arcs.origin, np.flatnonzero(open_), len(nodes))
+        best = np.full(len(nodes), -np.inf)
+        np.maximum.at(best, where, scores[layer.path])
+        reach = best[arcs.origin] + gates  # the best score with which an arc may be crossed
+        floor = max(reach.max(initial=-np.inf) - MARGIN, self.hopeless(hop))
+        entry, arc = _join(where, arcs.origin, np.flatnonzero(reach >= floor), len(nodes))
         code, target, path = arcs.relation[arc], arcs.target[arc], layer.path[entry]
-        score = scores[path] + gates[arc]
-        keep = np.flatnonzero(score >= max(score.max(initial=-np.inf) - MARGIN, self.hopeless(hop)))
+        keep = np.flatnonzero(scores[path] + gates[arc] >= floor)
         if not len(keep):
             return False
         entry, arc = entry[keep], arc[keep]
@@ -220,10 +222,13 @@ class Walk:
             parent, edge, code, target, numbers = (v[keep] for v in (parent, edge, code, target, numbers))
         self.arcs.append(np.stack([self.layers[-1].node[parent], target, code, edge]))
         share = self.layers[-1].share[parent]
-        direct = np.argsort(-share, kind="stable")  # of several ways to a node, one without a detour
-        key = (numbers * self.index.size + target)[direct]
-        _, first, count = np.unique(key, return_index=True, return_counts=True)
-        first = direct[first]
+        key = numbers * self.index.size + target
+        if share.min(initial=1.0) < 1.0:
+            direct = np.argsort(-share, kind="stable")  # of several ways to a node, one without a detour
+            _, first, count = np.unique(key[direct], return_index=True, return_counts=True)
+            first = direct[first]
+        else:
+            _, first, count = np.unique(key, return_index=True, return_counts=True)
         back = np.isin(self.root_of[-1][parents][numbers[first]] * self.index.size + target[first], self.seed_keys)
         share = np.where(back, DETOUR, 1.0) * share[first]
         self.layers.append(Layer(numbers[first], target[first], parent[first], edge[first], code[first], share))
@@ -275,7 +280,7 @@ class Walk:
         nodes, where = np.unique(node, return_inverse=True)
         activation = np.bincount(where, weights=mass, minlength=len(nodes))
         by_mass = np.lexsort((-mass, where))
-        first = by_mass[np.unique(where[by_mass], return_index=True)[1]]  # each node's strongest entry
+        first = by_mass[np.flatnonzero(np.diff(where[by_mass], prepend=-1))]  # each node's strongest entry
         walks = np.concatenate(self.walks[1:])[rows][first]
         order = np.argsort(-activation, kind="stable")[: self.budget.nodes]
         lost = float(activation.sum() - activation[order].sum()) / max(float(activation.sum()), 1e-12)

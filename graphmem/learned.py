@@ -137,7 +137,7 @@ class ActivationGNN:
         if activated is None:
             return Ranked(Subgraph.empty())
         read, found = activated
-        seeds = np.setdiff1d(search.seeds.nodes, found.nodes)
+        seeds = _others(search.seeds.nodes, found.nodes)
         inputs = gnn_inputs(self.activation.reader, read, found, search.index, seeds)
         with torch.inference_mode():
             states, logits = self.gnn(*inputs)
@@ -180,9 +180,14 @@ def roots_of(search: Search) -> tuple[list[np.ndarray], np.ndarray]:
     return [nodes for nodes, _ in roots], np.asarray([weight for _, weight in roots])
 
 
+def _others(few: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """Those of a few ids that are not among many, ascending."""
+    return np.unique(few[~(few[:, None] == many).any(axis=1)])
+
+
 def as_subgraph(search: Search, found: Activated, relevance: np.ndarray, states: np.ndarray | None = None) -> Subgraph:
     """What was activated as a Subgraph, most relevant first; seeds that answer nothing come last."""
-    extra = np.setdiff1d(search.seeds.nodes, found.nodes)
+    extra = _others(search.seeds.nodes, found.nodes)
     order = np.argsort(-relevance, kind="stable")
     nodes = np.concatenate([found.nodes[order], extra])
     low = min(float(relevance.min(initial=0.0)), 0.0) - 2.0

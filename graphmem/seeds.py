@@ -23,7 +23,7 @@ BACKLOG = 50_000
 RANK_OFFSET = 60
 """The constant of reciprocal-rank fusion (Cormack et al., SIGIR 2009)."""
 
-NEAR_WORDS, NEAR_MEANING = 32, 48
+NEAR_WORDS, NEAR_MEANING = 24, 40
 """Nodes, by words and by meaning, whose names may be what the query misspells."""
 
 FACT_NODES, FACT_ARCS = 8, 32
