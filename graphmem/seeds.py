@@ -111,7 +111,8 @@ class SeedFinder:
     def _nearest(self, vector: np.ndarray | None) -> list[int]:
         if vector is None or self.encoder is None:
             return []
-        return [int(node) for node in nearest(self.store, self.encoder, vector, NEAR_MEANING)[0]]
+        encode_missing(self.store, self.encoder)
+        return [int(node) for node in self.store.about_nearest(vector, self.encoder.fingerprint, NEAR_MEANING)]
 
     def _names(self, nodes: set[int]) -> dict[int, str]:
         ids = sorted(nodes)
@@ -165,10 +166,8 @@ def fuse(
     return nodes[best], ((fused[best] / fused[best[0]]) ** CONTRAST).astype(np.float32)
 
 
-def nearest(store: GraphStore, encoder: TextEncoder, query: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes nearest in meaning to a vector [K], of all: ids int64 [n] and cosines float32 [n], best first.
-
-    Nodes that have no vector yet are encoded first, the newest ``BACKLOG`` of them. Writes their vectors to the store.
+def encode_missing(store: GraphStore, encoder: TextEncoder) -> None:
+    """Encode the newest ``BACKLOG`` nodes that have no vector yet. Writes their vectors to the store.
 
     Raises:
         EncoderMismatch: the stored vectors are all of other encoders.
@@ -182,6 +181,17 @@ def nearest(store: GraphStore, encoder: TextEncoder, query: np.ndarray, limit: i
             "`graphmem reencode FILE`, or memory.encode()",
             stacklevel=2,
         )
+
+
+def nearest(store: GraphStore, encoder: TextEncoder, query: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes nearest in meaning to a vector [K], of all: ids int64 [n] and cosines float32 [n], best first.
+
+    Nodes that have no vector yet are encoded first; see ``encode_missing``.
+
+    Raises:
+        EncoderMismatch: the stored vectors are all of other encoders.
+    """
+    encode_missing(store, encoder)
     return store.nearest(query, encoder.fingerprint, limit)
 
 

@@ -47,6 +47,7 @@ def assert_true(store: SQLiteStore, limit: int = 5) -> None:
     for query in vectors(3, seed=9):
         ids, scores = store.nearest(query, "enc", limit)
         assert ids.tolist() == truth(store, query, limit)
+        assert truth(store, query, 1)[0] in store.about_nearest(query, "enc", 10)
         known, found = store.vectors("enc")
         np.testing.assert_allclose(scores, (found @ query)[np.searchsorted(known, ids)], rtol=1e-4, atol=1e-4)
     without = [node.id for node in store.without_vectors("enc", 10_000)]
