@@ -213,38 +213,40 @@ def in_turn(stories: Sequence[Story]) -> list[Story]:
     return [stories[i] for i in range(longest) for stories in by_task if i < len(stories)]
 
 
-def setting_of(run: Run) -> Setting:
+def setting_of(run: Run, filler: int | None) -> Setting:
     """Load everything once."""
     from graphmem.resolver import find_encoder, find_language_model
 
     base, tokenizer = find_language_model(run.model)
     encoder = find_encoder()
     network = load_states(SHIPPED, encoder.fingerprint)
-    return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer), in_turn(load_tasks().test))
+    return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer, filler), in_turn(load_tasks().test))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     made = parser("extend", __doc__)
     made.add_argument("--lengths", help="tokens, with commas between; all six if left out")
+    made.add_argument("--filler", type=int, help="characters of different passages around the stories; all if left out")
     run, given = parse(made, "extend", arguments), made.parse_args(arguments)
     lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
     count = run.n or (9 if run.quick else 45)
-    setting, parts = setting_of(run), Parts(run)
+    filler = given.filler or (100_000 if run.quick else None)
+    setting, parts = setting_of(run, filler), Parts(run)
     for length in lengths:
         for method in run.methods or METHODS:
             own = count if method == "graphmem" else min(count, 18)
-            parts.do(f"{method} {length}", partial(part_of, setting, method, length, own), count=own)
-        if length <= 64_000:
-            parts.do(f"speed {length}", partial(speed, setting, length, 1), speed=1)
+            parts.do(f"{method} {length}", partial(part_of, setting, method, length, own), count=own, filler=filler)
+        if length <= 16_000:
+            parts.do(f"speed {length}", partial(speed, setting, length, 1), speed=1, filler=filler)
     notes = (
         "Stories of bAbI's tasks 1, 2, 3, 6, 7, 8, 11, 12 and 13 that no training saw (the last 40 of each file), "
         f"those of at most {_LONGEST} sentences; each up to its last question.",
         "graphmem's answers must be exact; of the others it is enough that the answer holds the right words.",
-        "The passages' sentences are read once and shared by all texts (the first 0.6 million tokens; beyond, passages "
-        "come again); 'nothing shared' is the speed of reading afresh.",
+        f"The passages ({setting.filler.tokens:,} tokens) are read once and shared by all texts; in a longer text they "
+        "come again and again. 'nothing shared' is the speed of reading afresh.",
     )
-    result = parts.result(notes, lengths=list(lengths))
+    result = parts.result(notes, lengths=list(lengths), filler=filler)
     result.print()
     for path in result.save(run.out, plots={"": ["right"]}):
         print(path)

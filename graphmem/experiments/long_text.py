@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,18 +64,29 @@ def passages() -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(text[a:b].strip() for a, b in sentences(text)) for text in texts)
 
 
+def _some(characters: int) -> Iterator[tuple[str, ...]]:
+    every = passages()
+    for passage in random.Random(0).sample(every, len(every)):
+        if characters <= 0:
+            return
+        characters -= sum(map(len, passage))
+        yield passage
+
+
 class Filler:
     """Ordinary sentences with their token counts, in passages of random order.
 
     Args:
         tokenizer: of the base model.
+        characters: use so many characters of passages only, drawn by a fixed seed; None uses all. The same passages
+            then stand around every story, in other orders, and a text longer than they are has them again and again.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, characters: int | None = None) -> None:
         self._tokenizer = tokenizer
-        flat = [text for passage in passages() for text in passage]
-        counts = iter(self.counts(flat))
-        self.passages = [[Sentence(text, next(counts)) for text in passage] for passage in passages()]
+        chosen = passages() if characters is None else tuple(_some(characters))
+        counts = iter(self.counts([text for passage in chosen for text in passage]))
+        self.passages = [[Sentence(text, next(counts)) for text in passage] for passage in chosen]
         self.tokens = sum(line.tokens for passage in self.passages for line in passage)
 
     def counts(self, texts: Sequence[str]) -> list[int]:
@@ -98,7 +109,7 @@ class Filler:
                 room -= sum(line.tokens for line in passage)
                 if room <= 0:
                     break
-        while around and room + around[-1].tokens <= 0:  # no longer than asked for
+        while around and room + around[-1].tokens <= 0:  # at most a part of a sentence longer
             room += around.pop().tokens
         places = sorted(rng.randrange(len(around) + 1) for _ in own)
         lines, last = list[Sentence](), 0

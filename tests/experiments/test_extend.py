@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from graphmem.babi import load_tasks
+from graphmem.experiments.extend import best_by_words, holds, in_turn, last_window, read_and_ask
+from graphmem.experiments.long_text import Filler
+from graphmem.resolver import find_language_model
+from graphmem.state_reader import StateReader
+
+
+@pytest.fixture(scope="module")
+def filler() -> Filler:
+    return Filler(find_language_model()[1])
+
+
+def test_a_story_is_hidden_whole_and_in_order(filler: Filler) -> None:
+    story = in_turn(load_tasks().test)[0]
+    text = filler.around(story, 2_000, random.Random(0))
+    told = story.sentences[: story.questions[-1].after]
+    assert [line.text for line in text.lines if line.text in told] == list(told)
+    assert 2_000 <= text.tokens < 2_150
+    assert len(text.windows(500)) >= 4
+    assert " ".join(text.windows(500)) == " ".join(line.text for line in text.lines)
+
+
+def test_what_is_hidden_is_remembered(filler: Filler, encoder: Any) -> None:
+    story = next(story for story in load_tasks().dev if story.task == 2)
+    text = filler.around(story, 3_000, random.Random(1))
+    said, cost = read_and_ask(text, StateReader.shipped(encoder), encoder)
+    assert said == text.question.answer
+    assert cost["facts"] < 60
+
+
+def test_the_rivals_see_what_they_are_said_to_see(filler: Filler) -> None:
+    text = filler.around(in_turn(load_tasks().test)[0], 6_000, random.Random(0))
+    assert last_window(text) == [line.text for line in text.lines][-len(last_window(text)) :]
+    name = text.question.text.rstrip("?").split()[-1]
+    assert any(name in line for line in best_by_words(text))
+
+
+def test_lenient_scoring() -> None:
+    assert holds("She is carrying 2 things.", "two") and holds("the milk and the apple", "apple,milk")
+    assert not holds("the garden", "kitchen")
