@@ -35,6 +35,11 @@ CANDIDATES = 40
 ANCHORS = 5
 """Of these, so many have their links followed too."""
 
+NEAR: dict[str, Any] = {"hops": 4, "floor": 1e-4, "budget": Budget(frontier=500, arcs=20_000, hub=500)}
+"""How far PageRank goes as one signal among many; as a baseline it goes on to the end."""
+
+FAR: dict[str, Any] = {"hops": 8, "floor": 1e-5, "budget": Budget(hub=2000)}
+
 RANK_OFFSET = 60
 
 _WORD = re.compile(r"\w+")
@@ -166,7 +171,7 @@ class PassageSearch:
                 scores[passage] = scores.get(passage, 0.0) + 1.0 / (RANK_OFFSET + rank)
         return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
-    def _pagerank(self, signals: Signals, damping: float, as_of: int | None) -> dict[int, float]:
+    def _pagerank(self, signals: Signals, damping: float, as_of: int | None, reach: dict[str, Any]) -> dict[int, float]:
         """Mass of personalised PageRank on passages, most first, from all that the question names."""
         weights: dict[int, float] = {}
         for name in signals.names:
@@ -181,10 +186,8 @@ class PassageSearch:
         if not weights:
             best = self._best_dense(signals, ANCHORS)
             weights = {int(self.ids[row]): max(float(signals.dense[row]), 1e-3) for row in best}
-        seeds = np.asarray(list(weights), np.int64)
-        index = self.store.index(as_of=as_of)
-        nodes, mass, _ = push(index, seeds, np.asarray(list(weights.values()), np.float32), damping=damping,
-                              budget=Budget(hub=2000))  # fmt: skip
+        seeds, shares = np.asarray(list(weights), np.int64), np.asarray(list(weights.values()), np.float32)
+        nodes, mass, _ = push(self.store.index(as_of=as_of), seeds, shares, damping=damping, **reach)
         inside = self.ids[self._rows(nodes)] == nodes
         return dict(zip(nodes[inside].tolist(), mass[inside].tolist(), strict=True))
 
@@ -198,7 +201,7 @@ class PassageSearch:
             return list(signals.words.items())
         if ranker == "fused":
             return self._fused(signals)
-        mass = self._pagerank(signals, damping, as_of)
+        mass = self._pagerank(signals, damping, as_of, FAR)
         return [*mass.items(), *((passage, 0.0) for passage, _ in dense if passage not in mass)]
 
     def _learned(self, signals: Signals, as_of: int | None) -> list[tuple[int, float]]:
@@ -240,5 +243,5 @@ class PassageSearch:
             asked=signals.asked, names=signals.names, anchors=anchors, links=found, around=around,
             dense=dict(zip(candidates, signals.dense[rows].tolist(), strict=True)),
             answers=dict(zip(candidates, (self._vectors[rows] @ asked).tolist(), strict=True)),
-            dense_ranks=ranks, words=signals.words, mass=self._pagerank(signals, 0.85, as_of),
+            dense_ranks=ranks, words=signals.words, mass=self._pagerank(signals, 0.85, as_of, NEAR),
         )  # fmt: skip
