@@ -15,9 +15,10 @@ from graphmem.config import require
 from graphmem.explain import TokenSource, token_sources
 from graphmem.tokens import Candidates, MemoryTokens, candidates, pack, rank_features
 
-Unknown = Literal["speak", "refuse", "base"]
-UNKNOWN: tuple[Unknown, ...] = ("speak", "refuse", "base")
-"""Where the memory holds no answer: let the readings decide, say the refusal, or let the base answer alone."""
+Unknown = Literal["speak", "trust", "refuse", "base"]
+UNKNOWN: tuple[Unknown, ...] = ("speak", "trust", "refuse", "base")
+"""Where the memory holds no answer: let the readings decide, believe it all the same, say the refusal, or let the base
+answer alone."""
 
 REFUSAL = "I don't know."
 TIED = 1.0
@@ -56,10 +57,19 @@ class Said:
     found: Candidates | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is put before the model: a refusal beside the candidates or none, from when on the memory is believed, and
+    whether all tied answers are wanted."""
+
+    refusal: str | None
+    trust: float
+    all_answers: bool
+
+
 def speak(
-    model: Any, question: str, ids: Tensor, retrieval: Any, limit: int, refusal: str | None, all_answers: bool,
-    policy: ReadPolicy,
-) -> list[Said]:  # fmt: skip
+    model: Any, question: str, ids: Tensor, retrieval: Any, limit: int, offer: Offer, policy: ReadPolicy
+) -> list[Said]:
     """What the model says to one question: one answer, or one for each node that is as relevant as the best.
 
     Args:
@@ -68,15 +78,14 @@ def speak(
         ids: int64 [1, T], its prompt.
         retrieval: what the memory found; None reads nothing.
         limit: most tokens of an answer.
-        refusal: words offered beside the candidates; None offers none.
-        all_answers: say all that are tied.
+        offer: what is put before the model.
         policy: when to search again.
     """
     if retrieval is None:
         return [Said(_text(model, model.greedy(ids, None, limit)))]
-    seen = candidates(retrieval, model.config.nodes, None if all_answers else refusal)
+    seen = candidates(retrieval, model.config.nodes, None if offer.all_answers else offer.refusal, offer.trust)
     relevance = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: model.config.nodes]
-    count = tied(relevance, TIED, len(seen.ids)) if all_answers else 1
+    count = tied(relevance, TIED, len(seen.ids)) if offer.all_answers else 1
     if count <= 1:
         return [_one(model, question, ids, seen, retrieval, limit, policy)]
     each = [

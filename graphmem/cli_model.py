@@ -42,10 +42,10 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @click.option("--facts/--no-facts", "show_facts", default=True, help="Show the facts that lead to the answer.")
 @click.option(
     "--unknown",
-    type=click.Choice(("speak", "refuse", "base")),
+    type=click.Choice(("speak", "trust", "refuse", "base")),
     default="speak",
     show_default=True,
-    help="Where the memory holds no answer: leave it to the readings, say so, or let the base answer alone.",
+    help="Where the memory holds no answer: the readings decide, it is believed, it says so, or the base answers.",
 )
 @click.option("--all", "all_answers", is_flag=True, help="Say all answers, not only the best.")
 @click.option("--rereads", type=click.IntRange(0), default=0, help="Most searches more while the answer is written.")

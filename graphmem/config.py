@@ -28,6 +28,7 @@ class FusionConfig:
         quiet: share of attention on the memory up to which a position reads exactly nothing, 0..1.
         quiet_text: the same for plain text, where nobody asked anything; None takes ``quiet``.
         refusal: what the model is offered to say when the memory does not know; None lets it answer as without memory.
+        trust: the memory's probability of holding the answer from which on it is believed, 0..1; 0 believes it always.
         layers_path: dotted path of the stack of decoder layers, for models where it is not found.
     """
 
@@ -40,6 +41,7 @@ class FusionConfig:
     quiet: float = 0.0
     quiet_text: float | None = None
     refusal: str | None = None
+    trust: float = 0.4
     layers_path: str | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class FusionConfig:
         text = self.quiet_text
         require(text is None or 0 <= text < 1, "quiet_text", text, "None, or at least 0 and below 1")
         require(self.refusal is None or bool(self.refusal.strip()), "refusal", self.refusal, "None or visible text")
+        require(0 <= self.trust <= 1, "trust", self.trust, "a probability, 0..1")
         require(self.layers is None or _rising(self.layers), "layers", self.layers, "None or rising layer numbers")
         require(self.tap is None or self.tap >= 0, "tap", self.tap, "None or a layer number")
 

@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -260,7 +260,8 @@ def _score(method: str, hops: int, asked: Sequence[Asked], spoken: Sequence[Spok
 def main(arguments: Sequence[str] | None = None) -> None:
     """Ask questions of a set in several ways and print who says the right thing first.
 
-    WikiMovies (held-out topics) comes with the package; the other sets are read from a folder.
+    WikiMovies (held-out topics) comes with the package, and so do "refusal" and "lists", which ask it what it does not
+    hold, and for all answers; the other sets are read from a folder.
     """
     import argparse
 
@@ -269,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from graphmem.model import GraphMemoryModel
 
     parser = argparse.ArgumentParser("graphmem evaluate answers", description=main.__doc__)
-    parser.add_argument("dataset", nargs="?", default="wikimovies", choices=("wikimovies", *SETS))
+    parser.add_argument("dataset", nargs="?", default="wikimovies", choices=("wikimovies", "refusal", "lists", *SETS))
     parser.add_argument("--data", help="folder that holds the other sets; GRAPHMEM_DATA if left out")
     parser.add_argument("--memory", help="memory file that holds WikiMovies; one is made in RAM if left out")
     parser.add_argument("--model", default="smollm2-135m", help="name or path of the base model")
@@ -277,6 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", default="test", choices=("dev", "test"), help="of WikiMovies")
     parser.add_argument("--n", type=int, default=300, help="questions of each number of hops, or cases")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--trust", type=float, help="believe the memory from this probability on; 0: always")
     parser.add_argument("--methods", help=f"comma-separated, of: {', '.join(METHODS)}; all if left out")
     parser.add_argument("--json", help="file for all rows and answers")
     chosen = parser.parse_args(arguments)
@@ -285,12 +287,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no method {unknown[0]!r}; choose of: {', '.join(METHODS)}")
     with GraphMemory.open(chosen.memory or ":memory:") as memory:
         model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
+        if chosen.trust is not None:
+            model.config = replace(model.config, trust=chosen.trust)
         made = _chosen_set(model, memory, chosen, methods)
     if chosen.json:
         made.save(chosen.json)
 
 
 def _chosen_set(model: Any, memory: Any, chosen: Any, methods: Sequence[str]) -> Any:
+    from graphmem.evaluation_asking import evaluate_lists, evaluate_refusal, unanswerable
     from graphmem.evaluation_facts import evaluate_facts, load_facts_and_questions
     from graphmem.wikimovies import load_facts, load_questions
 
@@ -299,4 +304,9 @@ def _chosen_set(model: Any, memory: Any, chosen: Any, methods: Sequence[str]) ->
         return evaluate_facts(model, chosen.dataset, stores, methods=methods, seed=chosen.seed)
     if not chosen.memory:
         memory.add_many(load_facts(), source="WikiMovies")
+    if chosen.dataset == "lists":
+        return evaluate_lists(model, load_questions(chosen.split), chosen.n, chosen.seed)
+    if chosen.dataset == "refusal":
+        known = Random(chosen.seed).sample(list(load_questions(chosen.split)), chosen.n)
+        return evaluate_refusal(model, known, unanswerable(chosen.split, chosen.n // 2, chosen.seed))
     return evaluate_answers(model, None, load_questions(chosen.split), chosen.n, chosen.seed, methods=methods)

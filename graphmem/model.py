@@ -23,7 +23,7 @@ from graphmem.adapters.transformers import (
     mismatch,
     stop_token,
 )
-from graphmem.asking import REFUSAL, UNKNOWN, ReadPolicy, Said, Unknown, speak
+from graphmem.asking import REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, speak
 from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
 from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
@@ -147,7 +147,8 @@ class GraphMemoryModel(nn.Module):
             as_of: answer from what held at that time.
             refusal: what to say where the memory does not know; the config's when None.
             unknown: what to do where the memory holds the answer with a probability below ``least``: ``speak`` leaves
-                it to the readings, ``refuse`` says the refusal, ``base`` lets the base answer as without memory.
+                it to the readings, ``trust`` says what the memory found all the same, ``refuse`` says the refusal,
+                ``base`` lets the base answer as without memory.
             least: a probability, 0..1.
             all_answers: say every node that the memory finds as relevant as the best (``Answer.answers``).
             policy: when to search again while speaking; None reads at the prompt alone.
@@ -164,13 +165,14 @@ class GraphMemoryModel(nn.Module):
         ids = inputs["input_ids"].to(self.base.device)
         retrieval = None if self._off else self._retrieve(question, as_of=as_of)
         known = 0.0 if retrieval is None else float(retrieval.answerable)
-        refused = retrieval is not None and unknown != "speak" and known < least
+        refused = retrieval is not None and unknown in ("refuse", "base") and known < least
         if refused:
             stock = refusal or self.config.refusal or REFUSAL
             said = [Said(stock if unknown == "refuse" else self._plain(ids, max_new_tokens))]
         else:
             offered = refusal or self.config.refusal
-            said = speak(self, question, ids, retrieval, max_new_tokens, offered, all_answers, policy or ReadPolicy())
+            offer = Offer(offered, 0.0 if unknown == "trust" else self.config.trust, all_answers)
+            said = speak(self, question, ids, retrieval, max_new_tokens, offer, policy or ReadPolicy())
         paths = [spoken_path(s.text, s.found, retrieval) for s in said if s.found is not None]
         facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
         self._last = Answer(
@@ -260,7 +262,7 @@ class GraphMemoryModel(nn.Module):
         )
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
-        return [candidates(found, self.config.nodes, self.config.refusal) for found in given]
+        return [candidates(found, self.config.nodes, self.config.refusal, self.config.trust) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:
         return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in self._rows(ids, mask)]

@@ -26,7 +26,7 @@ NONE = -1
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
 
-LIKELY, SURE = 0.75, 0.99
+LIKELY, SURE = 0.4, 0.99
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
@@ -126,14 +126,15 @@ class MemoryTokens:
         return MemoryTokens(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
-def candidates(found: Found, limit: int, refusal: str | None = None) -> Candidates:
-    """Rank features of at most ``limit`` nodes of a retrieval, and of the refusal if there is one.
+def candidates(found: Found, limit: int, refusal: str | None = None, trust: float = LIKELY) -> Candidates:
+    """Rank features of at most ``limit`` nodes of a retrieval, and of the refusal if there is one; ``trust`` as in
+    ``settled``.
 
     The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
     relevance can be read by the same weights.
     """
     nodes = list(found.nodes)[:limit]
-    answerable = settled(float(found.answerable)) if nodes else 0.0
+    answerable = settled(float(found.answerable), trust) if nodes else 0.0
     relevance, activation = _aligned(nodes, found.subgraph)
     order = np.argsort(-relevance, kind="stable")
     features = rank_features(relevance[order], activation[order], answerable)
@@ -142,13 +143,13 @@ def candidates(found: Found, limit: int, refusal: str | None = None) -> Candidat
     return with_refusal(seen, refusal) if refusal else seen
 
 
-def settled(answerable: float) -> float:
+def settled(answerable: float, trust: float = LIKELY) -> float:
     """The memory's probability of holding the answer, as the readings take it: likely is as good as sure.
 
     A memory is less sure of relations it was not trained on, though as often right; readings trained on what it is sure
-    of would keep silent there. So from ``LIKELY`` on it is read as ``SURE``.
+    of would keep silent there. So from ``trust`` on it is read as ``SURE``; with 0 it is believed whatever it says.
     """
-    return max(answerable, SURE) if answerable >= LIKELY else answerable
+    return max(answerable, SURE) if answerable >= trust else answerable
 
 
 def with_refusal(seen: Candidates, refusal: str) -> Candidates:

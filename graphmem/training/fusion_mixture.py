@@ -61,7 +61,8 @@ def plain_texts(count: int, rng: Random) -> list[str]:
 Retrieve = Callable[[str], Any]
 """What the live memory finds for a text."""
 
-_COVERED = re.compile("direct|writ|act|star|role|genre|kind|lang|tag|releas|year|cast|film|movie|appear")
+COVERED = re.compile("direct|writ|act|star|role|genre|kind|lang|tag|releas|year|cast|film|movie|appear")
+"""Words of relations that WikiMovies holds, or may be taken to hold."""
 
 
 def retrieved_examples(wording: Wording, retrieve: Retrieve, count: int, limit: int, rng: Random) -> list[Example]:
@@ -79,7 +80,7 @@ def retrieved_examples(wording: Wording, retrieve: Retrieve, count: int, limit: 
 
 def foreign_questions(count: int, rng: Random) -> list[str]:
     """Questions about WikiMovies names that WikiMovies says nothing about: what things weigh, who married whom."""
-    relations = [r for r in split_relations("train") if not _COVERED.search(r.relation + r.inverse + r.noun)]
+    relations = [r for r in split_relations("train") if not COVERED.search(r.relation + r.inverse + r.noun)]
     asked = [q for relation in relations for q in relation.questions if "{s}" in q]
     names = sorted({s for s, _, _ in load_facts() if data_split(s) == "train"})
     return [rng.choice(asked).format(s=rng.choice(names)) for _ in range(count)]
