@@ -21,6 +21,9 @@ UNKNOWN: tuple[Unknown, ...] = ("speak", "trust", "refuse", "base")
 answer alone."""
 
 REFUSAL = "I don't know."
+LEAST = 0.9
+"""Confidence below which a question is refused, where refusing was asked for; chosen on WikiMovies' dev questions."""
+
 TIED = 1.0
 """Nats of relevance within which a node is as good an answer as the best; chosen on WikiMovies' dev questions."""
 
@@ -138,6 +141,15 @@ class _Reading:
             return ()
         spoken = [model.tokenizer.decode([token]) for token in out]
         return token_sources(self.session.trace, self.tokens.node[0], self.found, spoken, self.retrieval)
+
+
+def confidence(retrieval: Any) -> float:
+    """Probability that the memory holds the answer: its own, halved where nothing that it knows was named.
+
+    A search that starts from what is merely like the question finds an answer to another question, and is sure of it.
+    """
+    how = getattr(getattr(retrieval, "seeds", None), "how", None)
+    return float(retrieval.answerable) * (0.5 if how in ("fused", "none") else 1.0)
 
 
 def entropy(logits: Tensor) -> float:

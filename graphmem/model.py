@@ -23,7 +23,7 @@ from graphmem.adapters.transformers import (
     mismatch,
     stop_token,
 )
-from graphmem.asking import REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, speak
+from graphmem.asking import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, confidence, speak
 from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
 from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
@@ -137,7 +137,7 @@ class GraphMemoryModel(nn.Module):
     @torch.inference_mode()
     def ask(
         self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None,
-        unknown: Unknown = "speak", least: float = 0.5, all_answers: bool = False, policy: ReadPolicy | None = None,
+        unknown: Unknown = "speak", least: float = LEAST, all_answers: bool = False, policy: ReadPolicy | None = None,
     ) -> Answer:  # fmt: skip
         """Answer a question out of the memory.
 
@@ -165,7 +165,8 @@ class GraphMemoryModel(nn.Module):
         ids = inputs["input_ids"].to(self.base.device)
         retrieval = None if self._off else self._retrieve(question, as_of=as_of)
         known = 0.0 if retrieval is None else float(retrieval.answerable)
-        refused = retrieval is not None and unknown in ("refuse", "base") and known < least
+        sure = 0.0 if retrieval is None else confidence(retrieval)
+        refused = retrieval is not None and unknown in ("refuse", "base") and sure < least
         if refused:
             stock = refusal or self.config.refusal or REFUSAL
             said = [Said(stock if unknown == "refuse" else self._plain(ids, max_new_tokens))]

@@ -67,6 +67,28 @@ def test_a_changed_fact_is_said_at_once_and_undone(model: Any) -> None:
     assert is_right(model.ask(question).text, [found])
 
 
+def test_taking_away_the_fact_that_is_named_changes_what_is_said(model: Any) -> None:
+    question = "Where was Ada Brightwater born?"
+    said, named = model.ask(question), model.explain()[0]
+    assert is_right(said.text, [named.node]) and named.fact is not None
+    entry = model.memory.retire(named.fact.subject, named.fact.relation, named.fact.object)
+    assert not is_right(model.ask(question).text, [named.node])
+    model.memory.undo(entry)
+    assert is_right(model.ask(question).text, [named.node])
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-12-01", "Velvetvet", "1.5 million, or so", "Санкт-Петербург", "東京東京都", "St. Anna and Co., Ltd."],
+)
+def test_odd_names_are_said_to_their_end(model: Any, value: str) -> None:
+    entry = model.memory.add("Zarn Obrecht", "born in", value)
+    answer = model.ask("Where was Zarn Obrecht born?", unknown="trust")
+    if answer.retrieval.nodes[0].name == value:
+        assert answer.text == value
+    model.memory.undo(entry)
+
+
 def test_plain_text_is_hardly_moved_by_what_is_found_for_it(model: Any) -> None:
     text = "The committee met on Tuesday to discuss the budget, and after a long debate it agreed on most points."
     moved = text_kl(model, [text], [model.memory.retrieve(text, top_k=32)])
