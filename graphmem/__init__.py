@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from graphmem.config import FusionConfig, GateConfig, ReaderConfig
     from graphmem.consolidation import ConsolidationConfig
+    from graphmem.documents import PassagesAdded
     from graphmem.errors import GraphMemError
     from graphmem.graph import (
         AddEdge,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     )
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
+    from graphmem.passage_search import ScoredPassage
     from graphmem.retrieval import RetrievalConfig
     from graphmem.session import Session, SessionConfig
     from graphmem.splits import data_split
@@ -44,6 +46,8 @@ _HOME = {
     "FusionConfig": "config",
     "ReaderConfig": "config",
     "RetrievalConfig": "retrieval",
+    "PassagesAdded": "documents",
+    "ScoredPassage": "passage_search",
     "GateConfig": "config",
     "ConsolidationConfig": "consolidation",
     "Session": "session",
@@ -71,10 +75,12 @@ __all__ = [
     "JournalEntry",
     "MergeNodes",
     "Node",
+    "PassagesAdded",
     "ReaderConfig",
     "Restore",
     "Retire",
     "RetrievalConfig",
+    "ScoredPassage",
     "Session",
     "SessionConfig",
     "Subgraph",

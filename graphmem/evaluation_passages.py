@@ -158,7 +158,7 @@ def _ask(
     for question in questions:
         if cross:
             search.scorer = cross[question.half]
-        with _encoding_timed(search) as encoding:
+        with _EncodingTime(search) as encoding:
             start = time.process_time()
             found = search.search(question.text, limit=100, **arguments)
             spent = time.process_time() - start - encoding()
@@ -168,7 +168,7 @@ def _ask(
     return outcomes
 
 
-class _encoding_timed:
+class _EncodingTime:
     """Counts the processor time that the encoder takes, so that it can be taken off."""
 
     def __init__(self, search: PassageSearch) -> None:
@@ -184,7 +184,7 @@ class _encoding_timed:
 
 
 class _Timed:
-    def __init__(self, encoder: Any, clock: _encoding_timed) -> None:
+    def __init__(self, encoder: Any, clock: _EncodingTime) -> None:
         self.encoder, self.clock = encoder, clock
 
     def __getattr__(self, name: str) -> Any:

@@ -87,7 +87,7 @@ class PassageSearch:
         self.scorer = scorer
         self.ids = np.zeros(0, np.int64)
         self._vectors = np.zeros((0, encoder.dim), np.float32)
-        self._texts = TextCache(encoder)
+        self._texts = TextCache(encoder, limit=20_000)
 
     def search(
         self, query: str, *, limit: int = 10, ranker: PassageRanker = "learned", as_of: int | None = None,
