@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if path and path.exists():
         courses["WebNLG"] = lambda: webnlg(path, count, run.seed)
     base, tokenizer = find_language_model(run.model)
-    old = random.Random(run.seed).sample(held_out(1), 10 if run.quick else 40)
+    old = random.Random(run.seed).sample(held_out(1), min(2 * count, 10 if run.quick else 40))
     parts = Parts(run)
     for domain, lessons in courses.items():
         if not run.datasets or domain in run.datasets:

@@ -43,7 +43,7 @@ class LongText:
     tokens: int
 
     def windows(self, size: int) -> list[str]:
-        """Pieces of whole sentences, of at most ``size`` tokens each (a longer sentence is a piece of its own)."""
+        """Pieces of whole sentences, one a line, of at most ``size`` tokens (a longer one alone)."""
         pieces: list[list[str]] = [[]]
         used = 0
         for line in self.lines:
@@ -52,7 +52,7 @@ class LongText:
                 used = 0
             pieces[-1].append(line.text)
             used += line.tokens
-        return [" ".join(piece) for piece in pieces]
+        return ["\n".join(piece) for piece in pieces]
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ def test_a_story_is_hidden_whole_and_in_order(filler: Filler) -> None:
     assert [line.text for line in text.lines if line.text in told] == list(told)
     assert 2_000 <= text.tokens < 2_150
     assert len(text.windows(500)) >= 4
-    assert " ".join(text.windows(500)) == " ".join(line.text for line in text.lines)
+    assert "\n".join(text.windows(500)) == "\n".join(line.text for line in text.lines)
 
 
 def test_what_is_hidden_is_remembered(filler: Filler, encoder: Any) -> None:
