@@ -1,4 +1,4 @@
-"""Hugging Face transformers: where a model keeps its decoder layers and embeddings, and which model it is."""
+"""Hugging Face transformers: where a model keeps its layers and embeddings, and which model it is."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ _SAME = 0.98
 
 
 def find_decoder(model: Any, path: str | None = None) -> Decoder:
-    """Find the stack of decoder layers and the embeddings.
+    """Find the stack of layers that is to read, and the embeddings.
+
+    The stack is the only one of a decoder or an encoder, and the decoder's of a model that has both.
 
     Args:
-        model: a causal language model of transformers.
+        model: a model of transformers, one of PEFT or a compiled one around it, or any module with ``layers_path``.
         path: dotted path of the layers (an ``nn.ModuleList``), where it cannot be guessed.
 
     Raises:
         UnsupportedModel: no such stack or no embeddings; the message lists the stacks there are.
     """
     found, layers = _stack(model, path)
-    embedding = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
+    embedding = _embedding(model)
     if embedding is None or not isinstance(getattr(embedding, "weight", None), Tensor):
         raise UnsupportedModel(f"{type(model).__name__} has no token embeddings (get_input_embeddings() gives none)")
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    head = _call(model, "get_output_embeddings")
     inputs = embedding.weight
-    outputs = head.weight if head is not None and isinstance(getattr(head, "weight", None), Tensor) else inputs
-    return Decoder(layers, found, embedding, inputs, outputs, _width(model, inputs))
+    outputs = head.weight if isinstance(getattr(head, "weight", None), Tensor) else inputs
+    return Decoder(layers, found, embedding, inputs, outputs, _width(model, inputs), _encodes(model), _writes(model))
 
 
 def _stack(model: nn.Module, path: str | None) -> tuple[str, nn.ModuleList]:
@@ -44,17 +46,38 @@ def _stack(model: nn.Module, path: str | None) -> tuple[str, nn.ModuleList]:
         if path not in lists:
             raise UnsupportedModel(_unknown(model, lists, f"no stack of layers at {path!r}"))
         return path, lists[path]
-    depth = getattr(_text_config(model), "num_hidden_layers", None)
-    fitting = [name for name, layers in lists.items() if depth in (None, len(layers)) and _alike(layers)]
-    fitting = [name for name in fitting if not any(name.startswith(f"{outer}.") for outer in fitting)]
-    decoders = [name for name in fitting if "decoder" in name] or fitting
-    if len(decoders) != 1:
+    depths = _depths(model)
+    fitting = [name for name, layers in lists.items() if not depths or len(layers) in depths]
+    for choose in (_outermost, lambda names: _in_decoder(model, lists, names), lambda names: _alike(lists, names)):
+        fitting = choose(fitting) or fitting if len(fitting) > 1 else fitting
+    if len(fitting) != 1:
         raise UnsupportedModel(_unknown(model, lists, "no single stack of decoder layers found"))
-    return decoders[0], lists[decoders[0]]
+    return fitting[0], lists[fitting[0]]
 
 
-def _alike(layers: nn.ModuleList) -> bool:
-    return len({type(layer) for layer in layers}) == 1
+def _outermost(names: list[str]) -> list[str]:
+    return [name for name in names if not any(name.startswith(f"{outer}.") for outer in names)]
+
+
+def _in_decoder(model: nn.Module, lists: Mapping[str, nn.ModuleList], names: list[str]) -> list[str]:
+    """Those of the stacks that the model calls its decoder, or that are named so."""
+    decoder = _call(model, "get_decoder")
+    within = {id(m) for m in decoder.modules()} if isinstance(decoder, nn.Module) and decoder is not model else set()
+    inside = [name for name in names if id(lists[name]) in within]
+    named = [name for name in inside or names if "decoder" in name.split(".")]
+    return named or inside
+
+
+def _alike(lists: Mapping[str, nn.ModuleList], names: list[str]) -> list[str]:
+    return [name for name in names if len({type(layer) for layer in lists[name]}) == 1]
+
+
+def _depths(model: nn.Module) -> set[int]:
+    config = _text_config(model)
+    decoding = ("num_decoder_layers", "decoder_layers") if _encodes(model) else ()
+    named = [getattr(config, name, None) for name in decoding]
+    named = [depth for depth in named if depth is not None] or [getattr(config, "num_hidden_layers", None)]
+    return {depth for depth in named if isinstance(depth, int)}
 
 
 def _unknown(model: nn.Module, lists: Mapping[str, nn.ModuleList], what: str) -> str:
@@ -63,6 +86,32 @@ def _unknown(model: nn.Module, lists: Mapping[str, nn.ModuleList], what: str) ->
         f"{what} in {type(model).__name__}. Stacks of layers there: {there}. "
         "Name the right one: attach(..., config=FusionConfig(layers_path='model.layers'))"
     )
+
+
+def _embedding(model: nn.Module) -> Any:
+    """The module that embeds what the stack reads: the decoder's own, where there is an encoder besides."""
+    decoder = _call(model, "get_decoder") if _encodes(model) else None
+    own = _call(decoder, "get_input_embeddings") if isinstance(decoder, nn.Module) else None
+    return own if own is not None else _call(model, "get_input_embeddings")
+
+
+def _call(model: Any, name: str) -> Any:
+    """What a method without arguments returns; None where there is no such method or it is not made for this model."""
+    method = getattr(model, name, None)
+    try:
+        return method() if callable(method) else None
+    except (NotImplementedError, AttributeError):
+        return None
+
+
+def _encodes(model: nn.Module) -> bool:
+    return bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
+
+
+def _writes(model: nn.Module) -> bool:
+    """Whether the model continues texts; an encoder, or a model without a head, does not."""
+    can = getattr(model, "can_generate", None)
+    return bool(can()) if callable(can) else hasattr(model, "generate")
 
 
 def _text_config(model: nn.Module) -> Any:
@@ -95,11 +144,15 @@ def mismatch(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> str | None:
         if wanted[key] != have[key]:
             return f"{key} is {have[key]!r}, the weights are for {wanted[key]!r}"
     a, b = _decode(wanted["sketch"]), _decode(have["sketch"])
+    if not a.size or not b.size:
+        return None  # one of them was looked at on the meta device
     cosine = float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
     return None if cosine >= _SAME else f"the token embeddings differ (cosine {cosine:.3f}): another checkpoint"
 
 
 def _sketch(table: Tensor) -> np.ndarray:
+    if table.is_meta:
+        return np.zeros(0, np.float32)  # no values to look at
     rows = torch.linspace(0, table.shape[0] - 1, _SKETCH_ROWS).long().unique()
     columns = torch.linspace(0, table.shape[1] - 1, _SKETCH_COLUMNS).long().unique()
     return table.detach()[rows.to(table.device)][:, columns.to(table.device)].float().cpu().numpy().ravel()

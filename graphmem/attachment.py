@@ -32,6 +32,8 @@ class Decoder:
         inputs: [V, D'] its weights.
         outputs: [V, D''] weights that score the next token; ``inputs`` itself where they are tied.
         width: D of the residual stream.
+        encodes: whether an encoder reads the prompt, and this decoder only writes the answer.
+        writes: whether the model continues texts.
     """
 
     layers: nn.ModuleList
@@ -40,6 +42,8 @@ class Decoder:
     inputs: Tensor
     outputs: Tensor
     width: int
+    encodes: bool = False
+    writes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Session:
         trace: glances of every pass, for an explanation; None when nobody asked.
         quiet: share of attention up to which nothing is read; None takes the config's.
         standing: follows the text through the names; None where only the previous token is to be matched.
+        learns: whether gradients are wanted of the pass that runs.
     """
 
     fusion: Fusion
@@ -71,6 +76,7 @@ class Session:
     standing: Standing | None = None
     current: Tensor | None = None
     early: Tensor | None = None
+    learns: bool = False
     _spread: dict[int, tuple[dict[int, LayerSlots], Tensor]] = field(default_factory=dict)
 
     def for_batch(self, rows: int) -> tuple[dict[int, LayerSlots], Tensor]:
@@ -88,6 +94,14 @@ class Session:
             }
             self._spread[times] = spread, self.answerable.repeat_interleave(times, 0)
         return self._spread[times]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a layer read in one pass: kept with its input, for when a checkpoint runs the layer again."""
+
+    session: Session
+    context: Context
 
 
 _ACTIVE: ContextVar[Session | None] = ContextVar("graphmem_session", default=None)
@@ -113,7 +127,7 @@ class Attachment:
     """
 
     def __init__(self, model: nn.Module, decoder: Decoder, fusion: Fusion) -> None:
-        self.fusion = fusion
+        self.fusion, self._encodes = fusion, decoder.encodes
         self.table = TokenTable(decoder.inputs, decoder.outputs)
         layers = decoder.layers
         self._handles: list[RemovableHandle] = [
@@ -137,48 +151,62 @@ class Attachment:
                 delattr(part, _PREPARE)
         self._prepared.clear()
 
-    def _session(self, hidden: Tensor | None = None) -> Session | None:
+    def _session(self) -> Session | None:
         active = _ACTIVE.get()
-        if active is None and hidden is not None and torch._C._current_graph_task_id() != -1:
-            active = getattr(hidden, _SESSION, None)  # a checkpoint recomputes this layer after the call has ended
         return active if active is not None and active.fusion is self.fusion else None
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if (session := self._session()) is not None:
-            session.current = session.early = None
-            if session.standing is not None:
-                length = getattr(kwargs.get("past_key_values"), "get_seq_length", None)
-                session.standing.begin(int(length()) if length is not None else 0)
+        if (session := self._session()) is None:
+            return
+        session.current = session.early = None
+        session.learns = torch.is_grad_enabled()
+        if session.standing is not None:
+            length = getattr(kwargs.get("past_key_values"), "get_seq_length", None)
+            session.standing.begin(int(length()) if length is not None else 0)
+        embedded = kwargs.get("decoder_inputs_embeds" if self._encodes else "inputs_embeds")
+        if embedded is not None:
+            self._look(session, embedded)
+
+    def _look(self, session: Session, embedded: Tensor) -> None:
+        """Take the current tokens from their embeddings."""
+        session.current = self.table.centre(embedded.detach())
+        if session.standing is not None:
+            session.standing.recognise(session.current, self.table.inputs)
 
     def _embedded(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        if (session := self._session()) is not None:
-            session.current = self.table.centre(output.detach())
-            if session.standing is not None and args:
-                session.standing.see(args[0])
-            elif session.standing is not None:
-                session.standing.recognise(session.current, self.table.inputs)
+        if (session := self._session()) is None:
+            return
+        if session.standing is None or not args:
+            return self._look(session, output)
+        session.current = self.table.centre(output.detach())
+        session.standing.see(args[0])
 
     def _first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if (session := self._session()) is None or _runs_again():
+            return
         hidden = _input(args, kwargs)
-        if (session := self._session(hidden)) is not None and session.current is None:
-            session.current = self.table.centre(hidden.detach())  # inputs_embeds: the embedding was not called
-            if session.standing is not None:
-                session.standing.recognise(session.current, self.table.inputs)
+        if session.current is not None and session.current.shape[:2] == hidden.shape[:2]:
+            return
+        width = self.table.weight.shape[1]  # else the tokens came in some other way than through the embedding
+        if hidden.shape[-1] != width:
+            raise InvalidValue(f"the layers begin at width {hidden.shape[-1]}, tokens at {width}: give inputs_embeds")
+        self._look(session, hidden)
 
     def _tapped(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        hidden = _input(args, kwargs)
-        if (session := self._session(hidden)) is not None:
-            _remember(session, hidden)
+        if (session := self._session()) is not None and not _runs_again():
             session.early = hidden_of(output).detach()
 
     def _fused(self, number: int) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
             hidden = _input(args, kwargs)
-            session = self._session(hidden)
-            if session is None:
+            if (seen := _kept(hidden)) is not None:
+                again = seen.session.fusion is self.fusion
+                return with_hidden(output, _add(seen, number, hidden_of(output))) if again else None
+            session = self._session()
+            if session is None or (seen := _seen(session, number, hidden.shape[0])) is None:
                 return None
-            _remember(session, hidden)
-            return with_hidden(output, read(session, number, hidden_of(output)))
+            _keep(hidden, seen)
+            return with_hidden(output, _add(seen, number, hidden_of(output)))
 
         return hook
 
@@ -207,26 +235,61 @@ def _follow_generate(part: nn.Module, active: Callable[[], Session | None]) -> t
 
 def read(session: Session, number: int, x: Tensor) -> Tensor:
     """The stream after layer ``number`` with what the memory adds to it: x itself where there is nothing to read."""
+    seen = _seen(session, number, x.shape[0])
+    return x if seen is None else _add(seen, number, x)
+
+
+def _seen(session: Session, number: int, rows: int) -> Seen | None:
+    if session.current is None or session.early is None or not session.slots[number].bias.shape[-1]:
+        return None
+    places = session.standing.places(rows) if session.standing is not None else None
+    return Seen(session, Context(session.current, session.early, places))
+
+
+def _add(seen: Seen, number: int, x: Tensor) -> Tensor:
+    session = seen.session
     slots, answerable = session.for_batch(x.shape[0])
-    if session.current is None or session.early is None or not slots[number].bias.shape[-1]:
-        return x
     layer = session.fusion[number]
-    places = session.standing.places(x.shape[0]) if session.standing is not None else None
-    context = Context(session.current, session.early, places)
-    found, weights = layer(x, context, slots[number], answerable, session.quiet)
-    if session.trace is not None:
+    found, weights = layer(x, seen.context, slots[number], answerable, session.quiet)
+    if session.trace is not None and not _runs_again():
         opened = torch.tanh(layer.gate.detach().float()).abs()
         session.trace.append(Glance(number, weights[:, :, -1].detach() * opened))
     return layer.gated(x, found)
 
 
 def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    return args[0] if args else kwargs["hidden_states"]
+    given = (*args, kwargs.get("hidden_states"), *kwargs.values())
+    return next(value for value in given if isinstance(value, Tensor))
 
 
-def _remember(session: Session, hidden: Tensor) -> None:
+def _runs_again() -> bool:
+    """Whether a backward pass is under way: layers that run now were checkpointed, and the call that read is over."""
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+
+
+def _keep(hidden: Tensor, seen: Seen) -> None:
+    """Keep what was read with a layer's input: on the tensor, or on its storage where the tensor will be another."""
+    if torch.compiler.is_compiling():
+        return
     if torch.is_grad_enabled():
-        setattr(hidden, _SESSION, session)
+        setattr(hidden, _SESSION, seen)
+    elif seen.session.learns:  # a reentrant checkpoint: no gradients now, and the input is detached when it runs again
+        if not hidden.requires_grad and any(p.requires_grad for p in seen.session.fusion.parameters()):
+            raise InvalidValue(
+                "reentrant gradient checkpointing of a frozen base gives the readings no gradients: use "
+                "gradient_checkpointing_enable({'use_reentrant': False}), or enable_input_require_grads()"
+            )
+        storage, context = hidden.untyped_storage(), seen.context
+        if context.early.untyped_storage().data_ptr() == storage.data_ptr():  # else it would keep itself alive
+            context = Context(context.current, context.early.clone(), context.places)
+        setattr(storage, _SESSION, Seen(seen.session, context))
+
+
+def _kept(hidden: Tensor) -> Seen | None:
+    if not _runs_again():
+        return None
+    kept: Seen | None = getattr(hidden, _SESSION, None)
+    return kept if kept is not None else getattr(hidden.untyped_storage(), _SESSION, None)
 
 
 def hidden_of(output: Any) -> Tensor:
