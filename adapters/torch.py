@@ -12,6 +12,7 @@ from graphmem.attachment import Attachment, Decoder, Session, reading
 from graphmem.config import FusionConfig
 from graphmem.errors import NotAttached, UnsupportedModel
 from graphmem.fusion import Fusion, default_layers, default_tap
+from graphmem.standing import Standing
 from graphmem.tokens import Found, NameReader, candidates, pack
 
 
@@ -66,7 +67,9 @@ class StackMemory:
         weight: Tensor = self._attachment.table.weight
         tokens = tokens.to(weight.device)
         slots = self.fusion.project(tokens, self._attachment.table, weight.dtype)
-        with reading(Session(self.fusion, slots, tokens.answerable) if tokens.slots else None):
+        standing = Standing(tokens)
+        session = Session(self.fusion, slots, tokens.answerable, standing=standing) if tokens.slots else None
+        with reading(session):
             yield
 
     def detach(self) -> nn.Module:

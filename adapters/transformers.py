@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import FrozenInstanceError, asdict
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.attachment import Decoder
+from graphmem.config import FusionConfig
 from graphmem.errors import UnsupportedModel
 
 _SKETCH_ROWS, _SKETCH_COLUMNS = 32, 16
@@ -123,6 +126,29 @@ def _width(model: nn.Module, inputs: Tensor) -> int:
     return int(getattr(_text_config(model), "hidden_size", None) or inputs.shape[1])
 
 
+class AttachedConfig(FusionConfig):
+    """Config of the readings; whatever else is asked of it, or told it as ``Trainer`` does, concerns the base's."""
+
+    __slots__ = ("_base",)
+
+    @classmethod
+    def beside(cls, config: FusionConfig, base: Any) -> AttachedConfig:
+        """The same config, in front of a base's."""
+        made = cls(**asdict(config))
+        object.__setattr__(made, "_base", base)
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_base" or name.startswith("__") or self._base is None:
+            raise AttributeError(name)
+        return getattr(self._base, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in FusionConfig.__slots__ or self._base is None:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        setattr(self._base, name, value)
+
+
 # ---------------------------------------------------------------- which model is it
 
 
@@ -164,6 +190,36 @@ def _encode(sketch: np.ndarray) -> str:
 
 def _decode(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), np.float16).astype(np.float32)
+
+
+# ---------------------------------------------------------------- training
+
+
+def is_adapted(base: Any) -> bool:
+    """Whether PEFT's layers are on the base; PEFT then decides what is trained."""
+    return bool(getattr(base, "peft_config", None))
+
+
+def takes_loss_kwargs(base: Any) -> bool:
+    """Whether a model's loss takes ``num_items_in_batch``."""
+    told = getattr(base, "accepts_loss_kwargs", None)
+    taken = signature(base.forward).parameters.values()
+    return bool(told) if told is not None else any(p.kind is p.VAR_KEYWORD for p in taken)
+
+
+def prompt_mask(ids: Tensor, mask: Tensor | None, labels: Tensor) -> Tensor | None:
+    """The mask without the answers that are to be learnt, int64 [B, T]; texts learnt from their beginning stay whole.
+
+    Args:
+        ids: int64 [B, T].
+        mask: int64 [B, T], 0 for padding; None where there is none.
+        labels: int64 [B, T], -100 where nothing is learnt.
+    """
+    if labels.shape != ids.shape:
+        return mask
+    seen = torch.ones_like(ids) if mask is None else mask
+    prompt = ((labels != -100).cumsum(1) == 0) & seen.bool()
+    return (prompt | ~prompt.any(1, keepdim=True)).long() * seen
 
 
 # ---------------------------------------------------------------- prompts

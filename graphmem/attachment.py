@@ -88,10 +88,11 @@ class Session:
             raise InvalidValue(f"the memory was retrieved for {batch} samples, the batch has {rows} rows")
         times = rows // batch
         if times not in self._spread:
-            spread = {
-                layer: LayerSlots(*(t.repeat_interleave(times, 0) for t in (s.keys, s.values, s.bias)))
-                for layer, s in self.slots.items()
-            }
+            with torch.set_grad_enabled(self.learns or torch.is_grad_enabled()):  # off in a reentrant checkpoint
+                spread = {
+                    layer: LayerSlots(*(t.repeat_interleave(times, 0) for t in (s.keys, s.values, s.bias)))
+                    for layer, s in self.slots.items()
+                }
             self._spread[times] = spread, self.answerable.repeat_interleave(times, 0)
         return self._spread[times]
 

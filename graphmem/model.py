@@ -15,18 +15,22 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.adapters.transformers import (
+    AttachedConfig,
     chat_prompt,
     find_decoder,
     identity,
+    is_adapted,
     is_chat,
     last_user_text,
     mismatch,
+    prompt_mask,
     stop_token,
+    takes_loss_kwargs,
 )
 from graphmem.asking import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, confidence, speak
 from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
-from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
+from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
 from graphmem.explain import Answer, TokenSource, spoken_path
 from graphmem.fusion import Fusion, TokenTable, default_layers, default_tap
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
@@ -83,13 +87,15 @@ class GraphMemoryModel(nn.Module):
         super().__init__()
         self.base, self.tokenizer, self.memory = model, tokenizer, memory
         self.decoder = find_decoder(model, config.layers_path)
-        self.config = _with_layers(config, len(self.decoder.layers))
+        config = _with_layers(config, len(self.decoder.layers))
+        self.config = AttachedConfig.beside(config, getattr(model, "config", None))
         widths = (int(self.decoder.inputs.shape[1]), int(self.decoder.outputs.shape[1]))
         layers, tap = self.config.layers or (), self.config.tap or 0
         self.fusion = Fusion(self.decoder.width, widths, layers, tap, self.config).to(self.decoder.inputs.device)
         self.names = NameReader(tokenizer, stop_token(model, tokenizer), self.config.max_name_tokens)
         self._was_trained = [(p, p.requires_grad) for p in model.parameters()]
-        model.requires_grad_(False)
+        if not is_adapted(model):  # PEFT has frozen what it wants frozen
+            model.requires_grad_(False)
         self._attachment: Attachment | None = Attachment(model, self.decoder, self.fusion)
         self._by_cache: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
         self._last: Answer | None = None
@@ -128,7 +134,8 @@ class GraphMemoryModel(nn.Module):
         if (why := mismatch(loaded.base, have)) is not None:
             raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
         model = cls(base, tokenizer, memory, loaded.config)
-        model.fusion.load_state_dict({**_unlearned(model.fusion), **loaded.state})
+        fresh = {name: value for name, value in model.fusion.state_dict().items() if name.endswith("standing")}
+        model.fusion.load_state_dict({**fresh, **loaded.state})  # older weights lack what was not learned yet
         model.fusion.to(base.dtype)
         return model.eval()
 
@@ -199,6 +206,8 @@ class GraphMemoryModel(nn.Module):
 
     def greedy(self, ids: Tensor, session: Session | None, limit: int) -> list[int]:
         """The base's greedy continuation of one prompt, int64 [1, T], beside a session; the stop is cut off."""
+        if not self.decoder.writes:
+            raise UnsupportedModel(f"{type(self.base).__name__} writes no text; call the model itself for its logits")
         with reading(session):
             out = self.base.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit,
@@ -210,15 +219,22 @@ class GraphMemoryModel(nn.Module):
 
     # ---------------------------------------------------------------- transformers' verbs
 
-    def forward(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:
+    def forward(
+        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, labels: Tensor | None = None,
+        *, retrieval: Any = None, **kwargs: Any,
+    ) -> Any:  # fmt: skip
         """The base's forward, reading the memory.
 
         Args:
             input_ids: [B, T].
+            attention_mask, labels: the base's; named here because ``Trainer`` hands over the columns that are. The
+                memory is asked with what stands before the first label, so that it is not asked with the answer.
             retrieval: what to read: one a sample, or one for all. None asks the memory with the prompt of each sample;
                 while decoding with the same ``past_key_values``, what was found at the prompt is read on.
             kwargs: the base's.
         """
+        named = {"attention_mask": attention_mask, "labels": labels}
+        kwargs |= {name: value for name, value in named.items() if value is not None}
         session = self._session_for(input_ids, retrieval, kwargs)
         with reading(session):
             out = self.base(input_ids=input_ids, **kwargs)
@@ -243,8 +259,12 @@ class GraphMemoryModel(nn.Module):
             return self._by_cache[cache]
         if retrieval is None and ids is None:
             raise InvalidValue("retrieval must be given with inputs_embeds: there is no text to ask the memory with")
-        mask = kwargs.get("attention_mask")
-        session = self.session_of(pack(self.names, self._found(ids, retrieval, mask)))
+        mask, labels = kwargs.get("attention_mask"), kwargs.get("labels")
+        if ids is not None and labels is not None and self.decoder.writes and not self.decoder.encodes:
+            mask = prompt_mask(ids, mask, labels)
+        found = self._found(ids, retrieval, mask)
+        least = int(self.training and torch.is_grad_enabled())  # so that finding nothing gives zeros, not no gradients
+        session = self.session_of(pack(self.names, found, least))
         if session is not None and ids is not None and not self._asks(ids, mask):
             session.quiet = self.config.quiet_text
         return session
@@ -258,9 +278,8 @@ class GraphMemoryModel(nn.Module):
     def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None) -> list[Candidates]:
         if retrieval is None and ids is not None:
             retrieval = [self._retrieve(query) for query in self._queries(ids, mask)]
-        given = (
-            list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * (len(ids) if ids is not None else 1)
-        )
+        rows = len(ids) if ids is not None else 1
+        given = list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * rows
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         return [candidates(found, self.config.nodes, self.config.refusal, self.config.trust) for found in given]
@@ -337,12 +356,26 @@ class GraphMemoryModel(nn.Module):
         finally:
             _DISABLED.reset(token)
 
+    def __getattr__(self, name: str) -> Any:
+        """What only the base has (``config``, ``device``, ``gradient_checkpointing_enable`` ...) is the base's."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "base" or name.startswith("__"):
+                raise
+            return getattr(self.base, name)
+
+    @property
+    def accepts_loss_kwargs(self) -> bool:
+        """Whether the base's loss takes ``num_items_in_batch``; ``Trainer`` asks."""
+        return takes_loss_kwargs(self.base)
+
     def detach(self) -> Any:
         """Take the memory off and return the base as it was: no hooks, parameters trainable where they were."""
         if self._attachment is not None:
             self._attachment.remove()
             self._attachment = None
-            for parameter, trained in self._was_trained:
+            for parameter, trained in self._was_trained if not is_adapted(self.base) else ():
                 parameter.requires_grad_(trained)
         return self.base
 
@@ -359,11 +392,6 @@ class GraphMemoryModel(nn.Module):
         """Print both counts, as PEFT does."""
         trained, total = self.trainable_parameters()
         print(f"trainable params: {trained:,} || all params: {total:,} || trainable%: {100 * trained / total:.4f}")
-
-
-def _unlearned(fusion: Fusion) -> dict[str, Tensor]:
-    """What weights saved before ``standing`` was learned lack."""
-    return {name: value for name, value in fusion.state_dict().items() if name.endswith("standing")}
 
 
 def _with_layers(config: FusionConfig, depth: int) -> FusionConfig:

@@ -250,10 +250,11 @@ def _shared_tail(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     return max(shared, 1)
 
 
-def pack(reader: NameReader, batch: Sequence[Candidates]) -> MemoryTokens:
-    """Slots of every sample, as many as its names have tokens, padded to the longest sample."""
+def pack(reader: NameReader, batch: Sequence[Candidates], least: int = 0) -> MemoryTokens:
+    """Slots of every sample, as many as its names have tokens, padded to the longest sample and to ``least``."""
     per_sample = [[(n, slot) for n, name in enumerate(c.names) for slot in reader.slots(name)] for c in batch]
     width = max((len(slots) for slots in per_sample), default=0)
+    width = max(width, least)
     table = np.full((len(batch), width, 6), NONE, np.int64)
     table[..., 2:] = 0
     features = np.zeros((len(batch), width, len(FEATURES)), np.float32)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from graphmem.adapters.torch import StackMemory
 from graphmem.config import FusionConfig
-from graphmem.errors import NotAttached, UnsupportedModel
+from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel
 from graphmem.graph import Subgraph
 
 V, D = 40, 32
@@ -100,6 +101,50 @@ def test_the_readings_learn_to_say_what_was_found(model: Plain) -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.3 * losses[0] and all(p.grad is None for p in model.parameters())
+
+
+class Checkpointed(Plain):
+    reentrant: bool | None = None
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embed(ids)
+        for block in self.blocks:
+            x = block(x) if self.reentrant is None else checkpoint(block, x, use_reentrant=self.reentrant)
+        return self.head(x)
+
+
+def test_a_checkpoint_reads_again_what_it_read() -> None:
+    """Two passes, the backward of both after both are over: each layer runs again with its own pass's memory."""
+    torch.manual_seed(0)
+    base = Checkpointed()
+    memory = StackMemory(
+        base, letters, STOP, layers="blocks", embedding="embed", head="head",
+        config=FusionConfig(heads=2, match_width=16, layers=(1, 3), tap=0),
+    )  # fmt: skip
+    for layer in memory.fusion.layers:
+        nn.init.constant_(memory.fusion[layer].gate, 0.5)
+    ids = torch.randint(2, V, (2, 5))
+
+    def gradients(reentrant: bool | None) -> dict[str, Tensor]:
+        base.reentrant = reentrant
+        memory.fusion.zero_grad()
+        loss = torch.zeros(())
+        for rows, name in ((ids, "ada"), (ids[:, :3], "bob")):
+            with memory.reading(found(name, "zoe")):
+                loss = loss + base(rows).logsumexp(-1).mean()
+        loss.backward()
+        return {n: p.grad.clone() for n, p in memory.fusion.named_parameters() if p.grad is not None}
+
+    def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+        return one.keys() == two.keys() and all(torch.allclose(one[n], two[n], atol=1e-6) for n in one)
+
+    plain = gradients(None)
+    assert plain and same(plain, gradients(False))
+    with pytest.raises(InvalidValue, match="use_reentrant"):
+        gradients(True)
+    handle = base.embed.register_forward_hook(lambda module, args, output: output.requires_grad_())
+    assert same(plain, gradients(True))
+    handle.remove()
 
 
 def test_wrong_paths_list_what_there_is(model: Plain) -> None:
