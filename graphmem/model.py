@@ -233,8 +233,7 @@ class GraphMemoryModel(nn.Module):
                 while decoding with the same ``past_key_values``, what was found at the prompt is read on.
             kwargs: the base's.
         """
-        named = {"attention_mask": attention_mask, "labels": labels}
-        kwargs |= {name: value for name, value in named.items() if value is not None}
+        kwargs |= {k: v for k, v in (("attention_mask", attention_mask), ("labels", labels)) if v is not None}
         session = self._session_for(input_ids, retrieval, kwargs)
         with reading(session):
             out = self.base(input_ids=input_ids, **kwargs)
@@ -278,8 +277,7 @@ class GraphMemoryModel(nn.Module):
     def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None) -> list[Candidates]:
         if retrieval is None and ids is not None:
             retrieval = [self._retrieve(query) for query in self._queries(ids, mask)]
-        rows = len(ids) if ids is not None else 1
-        given = list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * rows
+        given = list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * (1 if ids is None else len(ids))
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         return [candidates(found, self.config.nodes, self.config.refusal, self.config.trust) for found in given]
@@ -367,7 +365,7 @@ class GraphMemoryModel(nn.Module):
 
     @property
     def accepts_loss_kwargs(self) -> bool:
-        """Whether the base's loss takes ``num_items_in_batch``; ``Trainer`` asks."""
+        """Asked by ``Trainer``."""
         return takes_loss_kwargs(self.base)
 
     def detach(self) -> Any:
