@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
     from graphmem.passage_search import ScoredPassage
-    from graphmem.retrieval import RetrievalConfig
+    from graphmem.retrieval import AnswerPath, Retrieval, RetrievalConfig
     from graphmem.session import Session, SessionConfig
     from graphmem.splits import data_split
 
@@ -48,6 +48,8 @@ _HOME = {
     "RetrievalConfig": "retrieval",
     "PassagesAdded": "documents",
     "ScoredPassage": "passage_search",
+    "AnswerPath": "retrieval",
+    "Retrieval": "retrieval",
     "GateConfig": "config",
     "ConsolidationConfig": "consolidation",
     "Session": "session",
@@ -64,6 +66,7 @@ _HOME = {
 __all__ = [
     "AddEdge",
     "AddNode",
+    "AnswerPath",
     "ConsolidationConfig",
     "Edge",
     "Fact",
@@ -79,6 +82,7 @@ __all__ = [
     "ReaderConfig",
     "Restore",
     "Retire",
+    "Retrieval",
     "RetrievalConfig",
     "ScoredPassage",
     "Session",

@@ -4,10 +4,11 @@ Activation starts at the seeds and walks at most a few arcs. It is carried along
 codes from the seed): a path's score is the sum of its steps' gates and its length's, a softmax over all paths that the
 graph offers turns scores into probabilities, and a node's activation is the probability that the answer lies at the
 end of one of the paths that reach it. So sums never exceed 1, a hub gets no more for being reached many ways, and
-a seed passes activation on again, but keeps none. Paths far below the best are dropped as they appear, which is what
+a seed passes activation on again, but keeps none
+unless a path leads nowhere else. Paths far below the best are dropped as they appear, which is what
 keeps a three-hop
-neighbourhood of thousands of nodes down to a few dozen. ``push`` is the same walk with open gates and the mass shared
-among all arcs: personalised PageRank.
+neighbourhood of thousands of nodes down to a few dozen. With open gates and the mass shared
+among all arcs it is personalised PageRank: ``pagerank.push``.
 """
 
 from __future__ import annotations
@@ -24,16 +25,19 @@ from graphmem.graph import GraphIndex
 MARGIN = 16.0
 """Paths this many nats below the best of their hop are not followed, which leaves room for facts that are missing."""
 
+CHAINS = 50
+"""The chains that lead to so many of the most active nodes stay in the subgraph whole."""
+
 DETOUR = 0.5
 """What reaches a node only through the seed itself counts this much: ``films by the director of X`` may mean X too."""
 
 
-ASKED = 12
-SURE = 0.9
-"""Where the best path has this share of the best ``ASKED``, no second opinion is asked for."""
+ASKED = 32
+"""Paths that a second opinion is asked about."""
 
-Opinion = Callable[[list[tuple[int, ...]]], np.ndarray]
-"""Scores, in nats, of relation paths given as arc codes."""
+Opinion = Callable[[list[tuple[int, ...]], np.ndarray], tuple[np.ndarray, float]]
+"""Scores of relation paths, in nats, and the chance that one of them answers; given their arc codes and what the gates
+said of each, in nats below the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ def spread(
         steps: float [hops, A], gate of every arc code at every hop, in nats.
         lengths: float [hops + 1], score of every path length, in nats; of length 0, that nothing here answers.
         budget: bounds.
-        opinion: asked about the best few paths where none of them stands out; what it says, in nats, is added.
+        opinion: judges the best few paths as wholes; its scores stand in place of the gates', and its chance that one
+            of them answers in place of the score of length 0.
     """
     walk = Walk(index, roots, weights, steps, lengths, budget or Budget())
     for hop in range(len(steps)):
@@ -232,7 +237,8 @@ class Walk:
         back = np.isin(self.root_of[-1][parents][numbers[first]] * self.index.size + target[first], self.seed_keys)
         share = np.where(back, DETOUR, 1.0) * share[first]
         self.layers.append(Layer(numbers[first], target[first], parent[first], edge[first], code[first], share))
-        self.answers.append(~back)
+        others = np.bincount(numbers[first], weights=~back, minlength=len(parents))[numbers[first]]
+        self.answers.append(~back | (others == 0))  # the spouse of X's spouse is X, where there is no other
         self.scores.append(new_scores)
         self.parents.append(parents)
         self.codes.append(codes)
@@ -242,9 +248,10 @@ class Walk:
     def finish(self, opinion: Opinion | None = None) -> Activated:
         """Turn path scores into probabilities and sum them over the paths that reach each node."""
         totals = [scores + self.lengths[hop] for hop, scores in enumerate(self.scores) if hop]
+        none = self.lengths[0]
         if opinion is not None and totals:
-            self._listen(opinion, totals)
-        every = np.concatenate([*totals, [self.lengths[0]]])
+            none = self._listen(opinion, totals)
+        every = np.concatenate([*totals, [none]])
         every = np.exp(every - every.max())
         every /= every.sum()
         chances = np.split(every[:-1], np.cumsum([len(total) for total in totals])[:-1]) if totals else []
@@ -258,19 +265,25 @@ class Walk:
             return self._nothing()
         return self._ranked(answers, mass[answers], depth[answers], entry[answers], chances, float(every[-1]))
 
-    def _listen(self, opinion: Opinion, totals: list[np.ndarray]) -> None:
-        """Add the opinion on the best paths, centred so that what is not asked about keeps its place."""
+    def _listen(self, opinion: Opinion, totals: list[np.ndarray]) -> float:
+        """Put an opinion on the best paths in place of the gates'; returns the score of *none answers*, in nats.
+
+        Paths that are not asked about keep their distance from the last that is.
+        """
         flat = np.concatenate(totals)
         best = np.argsort(-flat, kind="stable")[:ASKED]
-        chance = np.exp(flat[best] - flat[best[0]])
-        if chance[0] > SURE * chance.sum():
-            return
         layer = np.repeat(np.arange(1, len(totals) + 1), [len(total) for total in totals])[best]
         first = np.cumsum([0, *(len(total) for total in totals)])
-        places = best - first[layer - 1]
-        said = opinion([self.codes_of(int(at), int(place)) for at, place in zip(layer, places, strict=True)])
-        for at, place, nats in zip(layer, places, said - said.max(), strict=True):
-            totals[at - 1][place] += nats
+        paths = [self.codes_of(int(at), int(place)) for at, place in zip(layer, best - first[layer - 1], strict=True)]
+        scores, chance = opinion(paths, flat[best] - flat[best[0]])
+        flat += scores.min() - flat[best[-1]]
+        flat[best] = scores
+        for at, total in enumerate(np.split(flat, first[1:-1])):
+            totals[at] = total
+        most = flat.max()
+        all_of_them = most + np.log(np.exp(flat - most).sum())
+        chance = min(max(chance, 1e-6), 1 - 1e-6)
+        return float(all_of_them + np.log1p(-chance) - np.log(chance))
 
     def _ranked(
         self, rows: np.ndarray, mass: np.ndarray, depth: np.ndarray, entry: np.ndarray, chances: list[np.ndarray],
@@ -282,13 +295,27 @@ class Walk:
         by_mass = np.lexsort((-mass, where))
         first = by_mass[np.flatnonzero(np.diff(where[by_mass], prepend=-1))]  # each node's strongest entry
         walks = np.concatenate(self.walks[1:])[rows][first]
-        order = np.argsort(-activation, kind="stable")[: self.budget.nodes]
+        order = np.argsort(-activation, kind="stable")
+        if len(order) > self.budget.nodes:
+            passed = self._passed(depth[first[order[:CHAINS]]], entry[first[order[:CHAINS]]])
+            needed = np.isin(nodes[order], passed) | (np.arange(len(order)) < CHAINS)
+            needed[np.flatnonzero(~needed)[: max(0, self.budget.nodes - int(needed.sum()))]] = True
+            order = order[needed][: self.budget.nodes]
         lost = float(activation.sum() - activation[order].sum()) / max(float(activation.sum()), 1e-12)
         return Activated(
             nodes[order], activation[order].astype(np.float32), self.layers,
             np.stack([depth, entry], 1)[first[order]], walks[order].astype(np.float32), self._carrying(nodes[order]),
             none, self._named(chances), min(1.0, max(self.dropped, lost)),
         )  # fmt: skip
+
+    def _passed(self, depth: np.ndarray, entry: np.ndarray) -> list[int]:
+        """Nodes on the way to entries of some layers."""
+        found = set()
+        for layer, at in zip(depth.tolist(), entry.tolist(), strict=True):
+            while layer > 0:
+                found.add(int(self.layers[layer].node[at]))
+                layer, at = layer - 1, int(self.layers[layer].parent[at])
+        return list(found)
 
     def _carrying(self, nodes: np.ndarray) -> np.ndarray:
         """Arcs between nodes of the subgraph and seeds, each fact once."""
@@ -340,59 +367,3 @@ def _join(where: np.ndarray, origin: np.ndarray, open_arcs: np.ndarray, nodes: i
     entry = np.repeat(np.arange(len(where)), taken)
     rank = np.arange(len(entry)) - np.repeat(np.cumsum(taken) - taken, taken)
     return entry, open_arcs[starts[where][entry] + rank]
-
-
-def push(
-    index: GraphIndex, seeds: np.ndarray, weights: np.ndarray, *, damping: float = 0.5, hops: int = 8,
-    budget: Budget | None = None, floor: float = 1e-5,
-) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
-    """Personalised PageRank by pushing mass out of the seeds, every arc alike: the untrained baseline.
-
-    Args:
-        index: the graph.
-        seeds: int64 [S], where the mass starts.
-        weights: float32 [S], how it is shared among them.
-        damping: share of a node's mass that moves on.
-        hops: rounds of pushing.
-        budget: bounds; a node's mass is shared among all its arcs even where only some are followed.
-        floor: mass below this stays where it is.
-
-    Returns:
-        ids int64 [N], mass float32 [N] with the most first, and the share of mass the budget left out.
-    """
-    budget = budget or Budget()
-    nodes, mass = _sum_by_node(seeds.astype(np.int64), weights.astype(np.float64) / max(weights.sum(), 1e-12))
-    ids, scores, lost = [nodes], [mass * (1 - damping)], 0.0
-    for _ in range(hops):
-        keep = _richest(index, nodes, mass, floor, budget)
-        lost += float(mass[~keep].sum()) * damping
-        nodes, mass = nodes[keep], mass[keep]
-        if not len(nodes):
-            break
-        arcs = index.expand(nodes, budget.hub)
-        degree = np.maximum(index.degree(nodes), 1)
-        share = damping * (mass / degree)[arcs.origin]
-        lost += float(damping * mass.sum() - share.sum())
-        nodes, mass = _sum_by_node(arcs.target, share)
-        ids.append(nodes)
-        scores.append(mass * (1 - damping))
-    nodes, mass = _sum_by_node(np.concatenate(ids), np.concatenate(scores))
-    best = np.argsort(-mass, kind="stable")[: budget.nodes]
-    left_out = min(1.0, max(0.0, lost + float(mass.sum() - mass[best].sum())))
-    return nodes[best], mass[best].astype(np.float32), left_out
-
-
-def _richest(index: GraphIndex, nodes: np.ndarray, mass: np.ndarray, floor: float, budget: Budget) -> np.ndarray:
-    """Which nodes may pass mass on: the heaviest, as long as their arcs fit the budget."""
-    order = np.argsort(-mass, kind="stable")
-    cost = np.cumsum(np.minimum(index.degree(nodes[order]), budget.hub))
-    rank = np.arange(len(order))
-    fits = (mass[order] >= floor) & (rank < budget.frontier) & ((cost <= budget.arcs) | (rank == 0))
-    keep = np.zeros(len(nodes), bool)
-    keep[order[fits]] = True
-    return keep
-
-
-def _sum_by_node(nodes: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    unique, where = np.unique(nodes, return_inverse=True)
-    return unique, np.bincount(where, weights=mass, minlength=len(unique))

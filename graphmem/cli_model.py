@@ -191,7 +191,7 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
     run_demo(folder, full=full, quick=quick, base=base)
 
 
-TRAINERS = {"retriever": "training.retrieval", "fusion": "training.fusion", "reader": "training.reading"}
+TRAINERS = {"retriever": "training.retriever", "fusion": "training.fusion", "reader": "training.reading"}
 TRAINERS |= {"gate": "training.gate", "passages": "training.passages", "custom": "training.custom"}
 TRAINERS |= {"states": "training.states"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}

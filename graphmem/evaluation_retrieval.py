@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
 
 from graphmem.errors import InvalidValue
+from graphmem.evaluation_graphs import DATASETS, Facts, load_graphs
 from graphmem.graph import normalise
 from graphmem.passage_questions import DATASETS as PASSAGE_DATASETS
 from graphmem.retrieval import RANKERS, Retrieval, Retriever
 from graphmem.splits import Split
-from graphmem.wikimovies import Question, load_facts, load_questions, trained_answers
+from graphmem.wikimovies import Question, trained_answers
 
-DATASETS = ("wikimovies", "worlds", "pathquestion")
 BOOTSTRAP = 2000
 
 
@@ -125,9 +123,7 @@ def evaluate_retrieval(
     """Ask a live store ``n`` questions of each number of hops with each ranker. The topic is never given.
 
     Args:
-        dataset: one of ``DATASETS``. ``wikimovies`` asks over all 129,233 facts; ``worlds`` over random worlds whose
-            relations belong to ``split``, so that with ``test`` graph and relations are new; ``pathquestion`` is read
-            from the folder in the environment variable GRAPHMEM_DATA.
+        dataset: one of ``DATASETS``, which says what each is.
         n: questions of each number of hops.
         seed: of the draw.
         rankers: which to compare; gains are counted over the best of those that are untrained.
@@ -145,60 +141,12 @@ def evaluate_retrieval(
         )
     encoder = TimedEncoder(encoder or _default_encoder())
     outcomes: dict[str, list[Outcome]] = {name: [] for name in rankers}
-    for facts, questions in _graphs(dataset, split, n, seed):
+    for facts, questions in load_graphs(dataset, split, n, seed):
         with _opened(facts, encoder, weights) as retriever:
             for name in rankers:
                 retriever.retrieve(questions[0].question, ranker=name)  # vectors are made and modules loaded here
                 outcomes[name] += [_ask(retriever, question, name) for question in questions]
     return RetrievalReport(dataset, split, seed, _rows(outcomes, seed), outcomes)
-
-
-Facts = Sequence[tuple[str, str, str]]
-
-
-def _graphs(dataset: str, split: Split, n: int, seed: int) -> list[tuple[Facts, list[Question]]]:
-    rng = Random(seed)
-    if dataset == "wikimovies":
-        every = load_questions(split)
-        return [(load_facts(), [q for hops in (1, 2, 3) for q in _draw([q for q in every if q.hops == hops], n, rng)])]
-    return _worlds(split, n, rng) if dataset == "worlds" else [_pathquestion(n, rng)]
-
-
-def _draw(questions: list[Question], n: int, rng: Random) -> list[Question]:
-    return questions if len(questions) <= n else rng.sample(questions, n)
-
-
-def _worlds(split: Split, n: int, rng: Random, each: int = 60) -> list[tuple[Facts, list[Question]]]:
-    from graphmem.worlds import World, split_relations
-
-    pool = split_relations(split)
-    graphs: list[tuple[Facts, list[Question]]] = []
-    left = {1: n, 2: n, 3: n}
-    while any(left.values()):
-        relations = rng.sample(pool, min(len(pool), 30))
-        world = World.sample(rng.randrange(2**31), relations=relations, entities=300)
-        questions: list[Question] = []
-        for asked in world.questions(rng, each):
-            if left[asked.hops]:
-                left[asked.hops] -= 1
-                questions.append(Question(asked.question, asked.topic, asked.answers, asked.hops))
-        if questions:
-            graphs.append((world.triples, questions))
-    return graphs
-
-
-def _pathquestion(n: int, rng: Random) -> tuple[Facts, list[Question]]:
-    folder = Path(os.environ.get("GRAPHMEM_DATA", ".")) / "pathquestion"
-    if not folder.is_dir():
-        raise InvalidValue(f"no folder {folder}; set GRAPHMEM_DATA to the folder that holds pathquestion/")
-    lines = (folder / "kb_2hop.tsv").read_text(encoding="utf-8").splitlines()
-    facts = [tuple(line.split("\t")) for line in lines]
-    questions = []
-    for line in (folder / "dev_2hop.tsv").read_text(encoding="utf-8").splitlines():
-        question, answers, path = line.split("\t")
-        right = tuple(filter(None, answers[answers.index("(") + 1 :].rstrip(")").split("/")))
-        questions.append(Question(question, path.split("#")[0], right, 2))
-    return facts, _draw(questions, n, rng)  # type: ignore[return-value]
 
 
 def _default_encoder() -> Any:
@@ -273,7 +221,7 @@ def _error(found: Retrieval, rank: int, topic: set[int]) -> str:
 
 # ---------------------------------------------------------------- counting
 
-UNTRAINED = ("path", "ppr", "dense", "bm25")
+UNTRAINED = ("path", "ppr", "hybrid", "dense", "bm25")
 
 
 def _rows(outcomes: dict[str, list[Outcome]], seed: int) -> list[Row]:

@@ -31,7 +31,7 @@ class GateConfig:
     """
 
     dim: int = 384
-    hops: int = 3
+    hops: int = 4
     hidden: int = 48
 
     def __post_init__(self) -> None:

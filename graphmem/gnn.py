@@ -17,7 +17,7 @@ from torch_geometric.nn import MessagePassing
 
 from graphmem.errors import InvalidValue
 
-REACH = 0.5
+REACH = 0.1
 """Most that the GNN moves a node's logit, in nats: it settles what activation leaves close, and nothing else."""
 
 FEATURES = 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from graphmem.graph import Subgraph, TextEncoder
 from graphmem.rankers import Ranked, Search
 
 SHIPPED = Path(__file__).parent / "weights" / "retriever.safetensors"
-WORDING = 40.0
-"""Nats for a whole point of likeness between a question and the wording of a path; chosen on development relations."""
+WORDING = 30.0
+"""Nats for a whole point of likeness between a question and the wording of a path."""
+RETRACE = 2.0
+"""Nats off a path for every relation that it walks back at once; training questions retrace oftener than people do."""
+WORDED = 16
+"""Paths, the best by the aligner, whose wording is encoded."""
 FORMAT = "graphmem-retriever-1"
 
 
@@ -31,41 +36,56 @@ class Read:
         lengths: float32 [hops + 1], score of every path length, in nats.
         question: torch [K], its vector.
         relations: torch [A, K], what the gates compared it with.
+        tokens: torch [1, T, K], its token states.
     """
 
     steps: np.ndarray
     lengths: np.ndarray
     question: Any
     relations: Any
+    tokens: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Arcs:
+    """Vectors of a graph's relations: by arc code, what gates compare with, texts and names, torch [A, K] each."""
+
+    read: Any
+    texts: Any
+    names: Any
 
 
 class QuestionReader:
-    """Reads from a question which relations may be crossed at each hop.
+    """Reads from a question which relations may be crossed at each hop, and judges the paths that are found.
 
     Args:
         gates: trained ``Gates``.
         encoder: the text encoder they were trained with.
+        aligner: trained ``Aligner``; None leaves paths to the gates.
     """
 
-    def __init__(self, gates: Any, encoder: TextEncoder) -> None:
-        self.gates, self.encoder = gates, encoder
+    def __init__(self, gates: Any, encoder: TextEncoder, aligner: Any = None) -> None:
+        self.gates, self.encoder, self.aligner = gates, encoder, aligner
         self._vectors = TextCache(encoder)
-        self._relations: dict[tuple[str, ...], Any] = {}
+        self._arcs: dict[tuple[str, ...], Arcs] = {}
 
     def relations(self, names: Sequence[str]) -> Any:
-        """What instructions are compared with, torch [2 * relations, G]; made once for a set of relations."""
+        """What instructions are compared with, torch [2 * relations, K]; made once for a set of relations."""
+        return self.arcs(names).read
+
+    def arcs(self, names: Sequence[str]) -> Arcs:
+        """All vectors of a graph's relations; made once for a set of relations."""
         import torch
 
         key = tuple(names)
-        if key not in self._relations:
-            self._relations = dict(list(self._relations.items())[-7:])
-            doubled = self._vectors([name for name in key for _ in (0, 1)])
-            texts = self._vectors(arc_texts(key))
+        if key not in self._arcs:
+            self._arcs = dict(list(self._arcs.items())[-7:])
+            doubled = torch.from_numpy(self._vectors([name for name in key for _ in (0, 1)]))
+            texts = torch.from_numpy(self._vectors(arc_texts(key)))
             with torch.inference_mode():
-                self._relations[key] = self.gates.relations(
-                    torch.from_numpy(doubled), torch.from_numpy(texts), torch.arange(len(texts)) % 2
-                )
-        return self._relations[key]
+                read = self.gates.relations(doubled, texts, torch.arange(len(texts)) % 2)
+            self._arcs[key] = Arcs(read, texts, doubled)
+        return self._arcs[key]
 
     def read(self, asked: str, names: Sequence[str]) -> Read:
         """Read a question whose topic is blanked, for a graph of these relations."""
@@ -75,17 +95,53 @@ class QuestionReader:
             question, tokens, mask = (torch.from_numpy(array) for array in encode_question(self.encoder, asked))
             relations = self.relations(names)
             steps, lengths = self.gates(question, tokens, mask, relations)
-        return Read(steps[0].numpy(), lengths[0].numpy(), question[0], relations)
+        return Read(steps[0].numpy(), lengths[0].numpy(), question[0], relations, tokens[:, mask[0]])
 
-    def opinion(self, read: Read, names: Sequence[str]) -> Opinion:
-        """How like the question the text of whole paths is: what still works where relations are new to the gates."""
-        question, texts = read.question.numpy(), arc_texts(names)
+    def opinion(self, read: Read, names: Sequence[str]) -> Opinion | None:
+        """The aligner's judgement of whole paths; None without one."""
+        import torch
 
-        def scores(paths: list[tuple[int, ...]]) -> np.ndarray:
-            worded = [" of ".join(texts[code] for code in reversed(path)) for path in paths]
-            return WORDING * (self._vectors(worded) @ question).astype(np.float64)
+        if self.aligner is None:
+            return None
+        arcs, most = self.arcs(names), self.aligner.config.hops
 
-        return scores
+        def judge(paths: list[tuple[int, ...]], prior: np.ndarray) -> tuple[np.ndarray, float]:
+            padded = np.asarray([[*path, *[-1] * (most - len(path))] for path in paths], np.int64)  # [P, hops]
+            codes = np.unique(padded[padded >= 0])
+            places = torch.from_numpy(np.where(padded >= 0, np.searchsorted(codes, padded), -1))[None]
+            rows = torch.from_numpy(codes)
+            with torch.inference_mode():
+                scores, known = self.aligner(
+                    read.question[None], read.tokens, torch.ones(read.tokens.shape[:2], dtype=torch.bool),
+                    arcs.texts[rows], arcs.names[rows], rows % 2, places, torch.from_numpy(prior[None]).float(),
+                )  # fmt: skip
+            said = scores[0].numpy().astype(np.float64) - RETRACE * np.asarray([_retraced(path) for path in paths])
+            return said + WORDING * self._likeness(paths, said, read, names), float(torch.sigmoid(known[0]))
+
+        return judge
+
+    def _likeness(self, paths: list[tuple[int, ...]], said: np.ndarray, read: Read, names: Sequence[str]) -> np.ndarray:
+        """Cosines of the question and the wording of each path; of those that have no chance, the least of the others.
+
+        What the encoder makes of whole phrases knows nothing of training, and so it tells most where relations are new.
+        """
+        best, texts = np.argsort(-said, kind="stable")[:WORDED], arc_texts(names)
+        worded = [" of ".join(texts[code] for code in reversed(paths[place])) for place in best]
+        cosines = (self._vectors(worded) @ read.question.numpy()).astype(np.float64)
+        likeness = np.full(len(paths), cosines.min())
+        likeness[best] = cosines
+        return likeness
+
+
+def _retraced(path: tuple[int, ...]) -> int:
+    return sum(one == other ^ 1 for one, other in pairwise(path))
+
+
+def eased(lengths: np.ndarray, slack: float = 4.0) -> np.ndarray:
+    """Scores of lengths at most ``slack`` nats apart, that none be given up before paths are judged as wholes."""
+    kept = np.maximum(lengths, lengths[1:].max() - slack)
+    kept[0] = lengths[1:].max() - 100.0
+    return kept
 
 
 def encode_question(encoder: Any, asked: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,7 +167,8 @@ class Activation:
         roots, weights = roots_of(search)
         read = self.reader.read(seeds.asked, index.relations)
         opinion = self.reader.opinion(read, index.relations)
-        found = spread(index, roots, weights, read.steps, read.lengths, search.budget, opinion)
+        lengths = read.lengths if opinion is None else eased(read.lengths)
+        found = spread(index, roots, weights, read.steps, lengths, search.budget, opinion)
         return (read, found) if len(found.nodes) else None
 
     def rank(self, search: Search) -> Ranked:
@@ -248,8 +305,6 @@ def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, 
     import torch
     from safetensors.torch import load_file
 
-    from graphmem.gates import GateConfig, Gates
-
     header = weights_header(path)
     if fingerprint is not None and header["encoder"] != fingerprint:
         raise WeightsMismatch(
@@ -258,7 +313,7 @@ def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, 
     configs, tensors = json.loads(header["configs"]), load_file(str(path))
     modules = {}
     for name, values in configs.items():
-        module: Any = Gates(GateConfig(**values)) if name == "gates" else _gnn(values)
+        module = _module(name, values)
         own = {
             key.removeprefix(f"{name}."): t.to(torch.float32)
             for key, t in tensors.items()
@@ -272,7 +327,14 @@ def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, 
     return modules
 
 
-def _gnn(values: dict[str, int]) -> Any:
+def _module(name: str, values: dict[str, int]) -> Any:
+    from graphmem.alignment import Aligner, AlignerConfig
+    from graphmem.gates import GateConfig, Gates
+
+    if name == "gates":
+        return Gates(GateConfig(**values))
+    if name == "aligner":
+        return Aligner(AlignerConfig(**values))
     from graphmem.gnn import GNNConfig, RelevanceGNN
 
     return RelevanceGNN(GNNConfig(**values))

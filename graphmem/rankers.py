@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from graphmem.activation import Activated, Budget, push
+from graphmem.activation import Activated, Budget
 from graphmem.graph import GraphIndex, Subgraph, TextEncoder
-from graphmem.seeds import Seeds, nearest
+from graphmem.pagerank import push
+from graphmem.seeds import Seeds, fuse, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,17 @@ class Words:
             return Ranked(Subgraph.empty())
         scores = np.asarray([score for _, score in found], np.float32)
         return assemble(search, np.asarray([node for node, _ in found], np.int64), scores, scores / scores.max(), 0.0)
+
+
+class Hybrid:
+    """Reciprocal-rank fusion of ``Dense`` and ``Words``; no graph."""
+
+    def rank(self, search: Search) -> Ranked:
+        rankings = [ranker.rank(search).graph.node_ids.tolist() for ranker in (Dense(), Words())]
+        if not any(rankings):
+            return Ranked(Subgraph.empty())
+        nodes, scores = fuse([(1.0, ranking) for ranking in rankings], search.budget.nodes)
+        return assemble(search, nodes, scores, scores, 0.0)
 
 
 def assemble(

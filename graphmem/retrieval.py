@@ -19,14 +19,14 @@ from graphmem.fact_view import facts_only
 from graphmem.graph import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
 from graphmem.learned import SHIPPED, Activation, ActivationGNN, QuestionReader, load_weights
 from graphmem.query_encoder import QueryEncoder
-from graphmem.rankers import Dense, PageRank, Ranked, Ranker, Search, Words
+from graphmem.rankers import Dense, Hybrid, PageRank, Ranked, Ranker, Search, Words
 from graphmem.seeds import SeedFinder, Seeds
 from graphmem.similarity import PathSimilarity
 
 if TYPE_CHECKING:
     from graphmem.passage_search import PassageSearch, ScoredPassage
 
-RANKERS = ("gnn", "activation", "path", "ppr", "dense", "bm25")
+RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,25 @@ class ScoredNode:
     name: str
     score: float
     kind: str = "entity"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPath:
+    """The chain behind a node that a query found.
+
+    Attributes:
+        node: the node it leads to.
+        nodes: ids from a seed to that node; only that node where it is a seed itself, or was found by its text.
+        facts: the facts walked, one fewer than ``nodes``; each has its ``id``. Where one is walked from object to
+            subject, ``nodes`` tell.
+    """
+
+    node: ScoredNode
+    nodes: tuple[int, ...]
+    facts: tuple[Fact, ...]
+
+    def __str__(self) -> str:
+        return f"{self.node.name}: " + "; ".join(map(str, self.facts))
 
 
 @dataclass(frozen=True)
@@ -108,6 +127,22 @@ class Retrieval:
     def passages(self) -> tuple[ScoredPassage, ...]:
         """Passages about the query, best first, at most ``top_k``; searched for when first asked for."""
         return self.find_passages()
+
+    @cached_property
+    def paths(self) -> list[AnswerPath]:
+        """For every node of ``nodes``, in their order, the chain of facts that leads to it from what the query names.
+
+        Where a node is reached in several ways it is the one that carried most activation.
+        """
+        return [self._path(node) for node in self.nodes]
+
+    def _path(self, end: ScoredNode) -> AnswerPath:
+        edges, nodes = self._chain_to(end.id), [end.id]
+        for number in reversed(edges):
+            edge = self.store.edge(number)
+            nodes.append(edge.src if edge.dst == nodes[-1] else edge.dst)
+        facts = {fact.id: fact for fact in self.store.facts_by_id(edges)} if edges else {}
+        return AnswerPath(end, tuple(nodes[::-1]), tuple(facts[number] for number in edges))
 
     @property
     def relation_paths(self) -> list[tuple[tuple[int, ...], float]]:
@@ -236,13 +271,15 @@ class Retriever:
             return Dense()
         if name == "bm25":
             return Words()
+        if name == "hybrid":
+            return Hybrid()
         if name == "ppr":
             return PageRank(self.config.damping)
         modules = None if name == "path" else self._modules
         if modules is None:
             return PathSimilarity(self.encoder)
         if self._reader is None:
-            self._reader = QuestionReader(modules["gates"], self._queries)
+            self._reader = QuestionReader(modules["gates"], self._queries, modules.get("aligner"))
         if name == "gnn" and "gnn" in modules:
             return ActivationGNN(self._reader, modules["gnn"])
         return Activation(self._reader)

@@ -21,7 +21,7 @@ class PathSimilarity:
     encoder falls back to, and the baseline that training has to beat.
     """
 
-    def __init__(self, encoder: TextEncoder, *, hops: int = 3) -> None:
+    def __init__(self, encoder: TextEncoder, *, hops: int = 4) -> None:
         self.encoder, self.hops = encoder, hops
         self._vectors = TextCache(encoder)
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphmem import activation
-from graphmem.activation import DETOUR, Budget, _distinct, push, spread
+from graphmem.activation import DETOUR, Budget, _distinct, spread
 from graphmem.array_index import ArrayIndex
 from graphmem.errors import InvalidValue
+from graphmem.pagerank import push
 
 Triples = list[tuple[str, str, str]]
 HOPS = 3
@@ -39,7 +40,7 @@ def dense(index: ArrayIndex, seed: int, steps: np.ndarray, lengths: np.ndarray) 
     found: dict[int, float] = {}
     for path, share in ends.items():
         for node in np.flatnonzero(share):
-            if node != seed:
+            if node != seed or np.count_nonzero(share) == 1:  # where a path leads nowhere but back
                 found[int(node)] = found.get(int(node), 0) + math.exp(scores[path]) / total * share[node]
     return found, math.exp(lengths[0]) / total
 
@@ -102,7 +103,7 @@ def test_the_gates_choose_the_path() -> None:
     assert [FILMS[edge][2] for edge in found.chain(0)] == ["Scott", "Scott", "Ford"]
     weaver = found.activation[names.index("Weaver")]  # reached only through Alien itself
     assert weaver == pytest.approx(found.activation[0] * DETOUR, rel=0.01)
-    assert "Alien" not in names
+    assert "Alien" not in names[:3]  # the only end of paths that lead back, which nobody asks for
 
 
 def test_two_topics_add_up() -> None:
@@ -110,6 +111,26 @@ def test_two_topics_add_up() -> None:
     roots = [np.asarray([index.ids["x"]]), np.asarray([index.ids["y"]])]
     found = spread(index, roots, np.ones(2), *gates(1, width=2))
     assert index.names[found.nodes[0]] == "F" and found.activation[0] > 1.9 * found.activation[1]
+
+
+def test_a_path_that_leads_only_back_answers_with_its_seed() -> None:
+    index = ArrayIndex([("ann", "spouse", "bob")])
+    found = spread(index, [np.asarray([0])], np.ones(1), *gates(0, 1, width=2))
+    assert index.names[found.nodes[0]] == "ann" and found.chain(0) == [0, 0]
+
+
+def test_an_opinion_replaces_the_gates_and_says_whether_anything_answers() -> None:
+    index = ArrayIndex(FILMS)
+    asked: list[tuple[int, ...]] = []
+
+    def opinion(paths: list[tuple[int, ...]], prior: np.ndarray) -> tuple[np.ndarray, float]:
+        asked.extend(paths)
+        assert prior.max() == prior[0] == 0
+        return np.asarray([9.0 if path == (2,) else 0.0 for path in paths]), 0.25
+
+    found = spread(index, [np.asarray([0])], np.ones(1), *gates(0, 1, 2), None, opinion)
+    assert (0, 1, 2) in asked and index.names[found.nodes[0]] == "Weaver"
+    assert found.none == pytest.approx(0.75) and found.paths[0][1] == pytest.approx(0.25, abs=0.01)
 
 
 def test_the_budget_bounds_nodes_and_says_what_it_left_out() -> None:

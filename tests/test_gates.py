@@ -25,7 +25,7 @@ def test_untrained_gates_compare_texts(encoder: Any) -> None:
     torch.manual_seed(0)
     names = ["birthplace", "currency", "spouse"]
     steps, lengths = read(Gates().eval(), encoder, "what is the currency of it", names)
-    assert steps.shape == (1, 3, 6) and lengths.shape == (1, 4)
+    assert steps.shape == (1, 4, 6) and lengths.shape == (1, 5)
     assert names[int(steps[0, 0, ::2].argmax())] == "currency" and not lengths.any()
 
 

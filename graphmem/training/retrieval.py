@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,16 +16,7 @@ from torch import Tensor
 from graphmem.encoder import arc_texts
 from graphmem.errors import InvalidValue
 from graphmem.gates import Gates, path_scores
-from graphmem.training.retrieval_data import (
-    HOPS,
-    Example,
-    Texts,
-    plain_examples,
-    plain_graphs,
-    wikimovies_examples,
-    without_gold,
-    world_examples,
-)
+from graphmem.training.retrieval_data import HOPS, Example, without_gold
 
 log = logging.getLogger(__name__)
 
@@ -269,6 +258,20 @@ class GateTrainer:
         self.step, self.history = state["step"], state["history"]
 
 
+def lengthened(gates: Gates, hops: int = HOPS) -> Gates:
+    """The same gates for more hops: what is new reads, and counts, as the last hop did."""
+    old, longer = gates.state_dict(), Gates(replace(gates.config, hops=max(hops, gates.config.hops)))
+    last = gates.config.hops - 1
+    for name, value in longer.state_dict().items():
+        known = old.get(name)
+        if known is None:  # of a hop that is new
+            known = old[f"ask.{last}.{name.split('.')[-1]}"]
+        elif known.shape != value.shape:
+            known = torch.cat([known, known[-1:].expand(len(value) - len(known), *known.shape[1:])])
+        value.copy_(known)
+    return longer
+
+
 @torch.inference_mode()
 def path_accuracy(gates: Gates, examples: Sequence[Example], bank: QuestionBank, arcs: ArcTable) -> np.ndarray:
     """Of each example: is the best path a right one, and is *no path* rightly above or below it; bool [n, 2]."""
@@ -282,68 +285,3 @@ def path_accuracy(gates: Gates, examples: Sequence[Example], bank: QuestionBank,
         none = scores[:, -1].exp() > scores[:, :-1].exp().sum(-1)
         right.append(torch.stack([batch.gold.gather(1, best)[:, 0], none == batch.gold[:, -1]], 1).numpy())
     return np.concatenate(right)
-
-
-def gather(texts: Texts, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int) -> list[list[Example]]:
-    """The sources that shipped weights are trained on; worlds count twice.
-
-    Args:
-        texts: numbers the arc texts.
-        seed: of every draw.
-        each: WikiMovies questions of every wording.
-        worlds: random worlds, 50 questions each.
-        kgc: folder of FB15k-237, WN18RR and UMLS; None leaves them out.
-        plain: questions over FB15k-237; a quarter as many over each of the others.
-    """
-    rng = Random(seed)
-    made = world_examples(texts, "train", rng, worlds=worlds, questions=50)
-    sources = [wikimovies_examples(texts, "train", rng, each=each), made, made]
-    graphs = plain_graphs(kgc) if kgc is not None else []
-    mixed = [
-        example
-        for graph, share in zip(graphs, (1, 4, 4), strict=False)
-        for example in plain_examples(texts, graph, rng, questions=plain // share)
-    ]
-    return [*sources, mixed] if mixed else sources
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of the trainer: gates, then their path lengths alone, then the GNN."""
-    parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="weights file to write")
-    parser.add_argument("--steps", type=int, default=GateTraining().steps)
-    parser.add_argument("--each", type=int, default=10, help="WikiMovies questions of every wording")
-    parser.add_argument("--worlds", type=int, default=400)
-    parser.add_argument("--kgc", type=Path, help="folder of FB15k-237, WN18RR and UMLS")
-    parser.add_argument("--plain", type=int, default=6000, help="questions over FB15k-237")
-    parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN sees")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    from graphmem.learned import QuestionReader, save_weights
-    from graphmem.resolver import find_encoder
-    from graphmem.training.retrieval_gnn import GNNTraining, RelevanceGNN, train_gnn, wikimovies_cases, world_cases
-
-    encoder, texts, gates = find_encoder(), Texts(), Gates()
-    sources = gather(texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain)
-    bank = QuestionBank(encoder, [example.asked for source in sources for example in source])
-    arcs = ArcTable(encoder, texts.names)
-    config = GateTraining(steps=given.steps, seed=given.seed)
-    GateTrainer(gates, bank, arcs, config).run(sources, given.out.with_suffix(".gates"))
-    lengths = GateTraining(steps=max(1, given.steps // 2), rate=2e-3, token_dropout=0.0, seed=given.seed)
-    GateTrainer(gates, bank, arcs, lengths, only=("count", "length")).run(sources, given.out.with_suffix(".lengths"))
-    reader, plan, gnn = QuestionReader(gates, encoder), GNNTraining(seed=given.seed), RelevanceGNN()
-    cases = wikimovies_cases(reader, given.cases, plan) + world_cases(reader, max(1, given.cases // 40), 40, plan)
-    history = train_gnn(gnn, cases, plan)
-    save_weights(given.out, {"gates": gates, "gnn": gnn}, encoder.fingerprint)
-    print(
-        json.dumps(
-            {"out": str(given.out), "questions": len(bank.row), "subgraphs": len(cases), "listwise": history[-1]}
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()

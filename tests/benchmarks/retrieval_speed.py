@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from graphmem import GraphMemory
-from graphmem.activation import push
 from graphmem.evaluation_retrieval import TimedEncoder
+from graphmem.pagerank import push
 from graphmem.resolver import find_encoder
 from graphmem.retrieval import Retriever
 from graphmem.storage import scan

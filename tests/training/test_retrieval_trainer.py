@@ -8,30 +8,25 @@ import numpy as np
 import pytest
 import torch
 
+from graphmem.alignment import Aligner
 from graphmem.errors import InvalidValue
-from graphmem.gates import Gates
+from graphmem.gates import GateConfig, Gates
 from graphmem.gnn import GNNConfig, RelevanceGNN
 from graphmem.training.retrieval import (
     ArcTable,
     GateTrainer,
     GateTraining,
     QuestionBank,
+    lengthened,
     losses,
-    main,
     pack,
     path_accuracy,
 )
-from graphmem.training.retrieval_data import (
-    Adjacency,
-    Example,
-    PlainGraph,
-    Texts,
-    make_example,
-    plain_examples,
-    without_gold,
-    world_examples,
-)
+from graphmem.training.retrieval_aligner import AlignerTrainer, AlignerTraining, judged, propose, without_right
+from graphmem.training.retrieval_data import Adjacency, Example, Texts, make_example, without_gold
 from graphmem.training.retrieval_gnn import Case, GNNTraining, hits_at_one, listwise, train_gnn
+from graphmem.training.retrieval_made import PlainGraph, plain_examples, world_examples
+from graphmem.training.retriever import main
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +62,38 @@ def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_pat
         GateTrainer(Gates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
+def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any) -> None:
+    examples, bank, arcs = material
+    torch.manual_seed(0)
+    choices = propose(Gates().eval(), examples, bank, arcs, 16)
+    assert all(choice.gold.any() == example.gold.any() for choice, example in zip(choices, examples, strict=True))
+    assert all((np.diff(choice.prior) <= 0).all() and len(choice.paths) <= 16 for choice in choices)
+    aligner = Aligner()
+    history = AlignerTrainer(aligner, bank, arcs, AlignerTraining(steps=60, batch=8, candidates=16)).run([choices])
+    assert np.mean([h[0] for h in history[-10:]]) < 0.7 * np.mean([h[0] for h in history[:10]])
+    best, chance, there = judged(aligner, choices, bank, arcs)
+    assert best[there].mean() > 0.5 and chance.shape == there.shape
+
+
+def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
+    torch.manual_seed(0)
+    short = Gates(GateConfig(dim=12, hops=2))
+    for parameter in short.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    given = (torch.randn(1, 12), torch.randn(1, 5, 12), torch.ones(1, 5, dtype=torch.bool), torch.randn(4, 12))
+    steps, lengths = short.eval()(*given)
+    longer_steps, longer_lengths = lengthened(short, 4).eval()(*given)
+    assert longer_steps.shape == (1, 4, 4) and torch.allclose(longer_steps[:, :2], steps, atol=1e-5)
+    assert torch.allclose(longer_lengths[:, :3], lengths, atol=1e-5)
+
+
+def test_a_choice_without_its_answer_keeps_the_other_paths(material: Any) -> None:
+    examples, bank, arcs = material
+    for choice in propose(Gates().eval(), examples[:20], bank, arcs, 16):
+        left = without_right(choice, Random(0))
+        assert not left.gold.any() and len(left.paths) == len(left.prior)
+
+
 def test_only_what_is_named_is_trained(material: Any) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
@@ -80,9 +107,9 @@ def test_only_what_is_named_is_trained(material: Any) -> None:
 def test_the_right_path_has_no_loss_when_it_scores_far_above() -> None:
     example = make_example("q", [(0,), (0, 2), (1,)], {(0, 2)})
     batch = pack([example])
-    steps = torch.full((1, 3, 3), -30.0)
+    steps = torch.full((1, 4, 3), -30.0)
     steps[0, 0, 0], steps[0, 1, 2] = 30, 30
-    lengths = torch.tensor([[-99.0, -30, 30, -30]])
+    lengths = torch.tensor([[-99.0, -30, 30, -30, -30]])
     whole, local = losses(steps, lengths, batch)
     assert whole < 1e-4 and local < 1e-4
     wrong, _ = losses(-steps, lengths, batch)
@@ -93,7 +120,9 @@ def test_the_answer_of_an_emptied_question_is_no_path() -> None:
     example = make_example("q", [(0,), (0, 2), (1,), (1, 2)], {(0, 2)})
     for seed in range(5):
         left = without_gold(example, Random(seed))
-        assert not left.gold.any() and [1, 2, -1] in left.paths.tolist() and [0, 2, -1] not in left.paths.tolist()
+        assert (
+            not left.gold.any() and [1, 2, -1, -1] in left.paths.tolist() and [0, 2, -1, -1] not in left.paths.tolist()
+        )
         assert pack([left]).gold[0].tolist() == [False] * len(left.paths) + [True]
 
 
@@ -141,6 +170,7 @@ def test_the_gnn_learns_to_break_ties() -> None:
 def test_the_command_writes_weights_that_load(tmp_path: Path, capsys: Any) -> None:
     from graphmem.learned import load_weights
 
-    main(["--out", str(tmp_path / "w.safetensors"), "--steps", "4", "--each", "1", "--worlds", "2", "--cases", "40"])
-    assert set(load_weights(tmp_path / "w.safetensors")) == {"gates", "gnn"}
+    main(["--out", str(tmp_path / "w.safetensors"), "--steps", "4", "--each", "1", "--worlds", "2", "--cases", "40",
+          "--aligner-steps", "4"])  # fmt: skip
+    assert set(load_weights(tmp_path / "w.safetensors")) == {"gates", "aligner", "gnn"}
     assert "subgraphs" in capsys.readouterr().out
