@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from graphmem.activation import Budget, push
+from graphmem.activation import Budget
 from graphmem.documents import encode_passages
 from graphmem.encoder import TextCache
 from graphmem.errors import InvalidValue
 from graphmem.graph import TextEncoder
 from graphmem.mentions import COMMON, MAX_CHARACTERS, Mention, blank, find_mentions
+from graphmem.pagerank import push
 from graphmem.passage_links import Link, Named, links, named, title_of
 from graphmem.passage_scorer import Evidence, Scorer
 
