@@ -157,15 +157,23 @@ def write_gold(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
 def write_read(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
     """Read every edit's passage into the memory; counts what of the edits arrived as it was meant."""
     passages = {edit.passage: edit for case in cases for edit in case.edits}
-    counts = {"passages": len(passages), "facts": 0, "edit's pair read": 0, "edit's triple read": 0}
+    counts = {"passages": len(passages), "facts": 0, "edit's pair read": 0, "edit's triple read": 0,
+              "written": 0, "edit's pair written": 0}  # fmt: skip
     for number, (passage, edit) in enumerate(passages.items()):
         plan = model.read(passage, apply=True, source=f"passage {number}")
-        said = {(normalise(f.subject), normalise(f.relation), normalise(f.object)) for f in plan.facts}
         subject, relation, value = map(normalise, edit.fact)
+        said = {_plain(fact) for fact in plan.facts}
+        kept = {_plain(d.fact) for d in plan.decisions if d.action in ("add", "update")}
         counts["facts"] += len(said)
+        counts["written"] += len(kept)
         counts["edit's pair read"] += any({s, o} == {subject, value} for s, _, o in said)
+        counts["edit's pair written"] += any({s, o} == {subject, value} for s, _, o in kept)
         counts["edit's triple read"] += (subject, relation, value) in said
     return counts
+
+
+def _plain(fact: Any) -> Triple:
+    return normalise(fact.subject), normalise(fact.relation), normalise(fact.object)
 
 
 WRITERS = {"gold triples": write_gold, "read from text": write_read}

@@ -128,7 +128,24 @@ def build_corpus(
     phrases: dict[str, int] = {}
     items = [mark(example, states[example.text], tokenizer, known, phrases) for example in examples]
     log(f"{len(phrases)} phrases to encode", flush=True)
-    return Corpus(items, encoder.encode(list(phrases) or ["X Y"]), list(relations), [0] * len(relations))
+    vectors = _encoded(list(phrases) or ["X Y"], encoder, cache)
+    return Corpus(items, vectors, list(relations), [0] * len(relations))
+
+
+def _encoded(texts: Sequence[str], encoder: TextEncoder, folder: Path | None) -> np.ndarray:
+    """Text vectors float32 [n, K]; those of earlier runs come from the folder, where new ones are kept."""
+    known: dict[str, np.ndarray] = {}
+    for file in sorted(folder.glob("phrases-*.npz")) if folder else ():
+        with np.load(file) as held:
+            known.update(zip(held["texts"].tolist(), held["vectors"], strict=True))
+    new = [text for text in texts if text not in known]
+    if new:
+        vectors = encoder.encode(new)
+        known.update(zip(new, vectors, strict=True))
+        if folder:
+            name = hashlib.blake2b("\0".join(new).encode(), digest_size=8).hexdigest()
+            np.savez(folder / f"phrases-{name}.npz", texts=np.array(new), vectors=vectors)
+    return np.stack([known[text] for text in texts]).astype(np.float32)
 
 
 def mark(
