@@ -87,7 +87,7 @@ def read_text(
     learned = judge.aliases(aliases, resolved, entities, trust=float(trust), source=source)
     plan = WritePlan(text, facts, (*decisions, *learned), (*edits, *(d.edit for d in learned if d.edit is not None)))
     if apply and plan.edits:
-        memory.apply(plan, note=text.strip()[:200])
+        memory.apply(plan, note=" ".join(text[:400].replace("\0", " ").split())[:200])
     return plan
 
 

@@ -17,7 +17,7 @@ from graphmem.hidden import TokenStates, token_states
 from graphmem.reader import MOODS, FactReader, PairIndex, PairScores, Span, decode_tags
 from graphmem.relations import candidate_relations
 from graphmem.renaming import ALSO_KNOWN, other_names
-from graphmem.surroundings import Stretch, blanked, linked, relation_words, sentences
+from graphmem.surroundings import Stretch, blanked, relation_words, sentences
 from graphmem.windows import SHARED, WINDOW, Window, windows
 
 MAX_CHARACTERS = 2_000_000
@@ -283,7 +283,8 @@ def _placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mentio
         start, end = state.offsets[span.first][0], state.offsets[span.last][1]
         start, end = _whole_words(text, start, end)
         kind = "pronoun" if is_pronoun(text[start:end]) else span.kind
-        if end > start and not (found and start < found[-1].end):
+        visible = any(letter.isprintable() and letter not in " \ufffd" for letter in text[start:end])
+        if visible and not (found and start < found[-1].end):
             found.append(Mention(start, end, kind, span))
     return found
 
@@ -317,15 +318,14 @@ def _full_stop(text: str, start: int, end: int) -> bool:
 
 
 def _pairs(text: str, mentions: Sequence[Mention]) -> list[tuple[Mention, Mention]]:
-    """Pairs of mentions that may belong together (see ``linked``), neighbours first where there are too many."""
+    """Pairs of mentions of one sentence, neighbours first where there are too many."""
     bounds = [end for _, end in sentences(text[: mentions[-1].end])] if mentions else []
     number = [sum(m.start >= bound for bound in bounds) for m in mentions]
-    topic = next((i for i, m in enumerate(mentions) if m.kind == "entity"), -1)
     found = [
         (b - a, mentions[a], mentions[b])
         for a in range(len(mentions))
         for b in range(a + 1, len(mentions))
-        if linked(number, a, b, topic)
+        if number[a] == number[b]
     ]
     found.sort(key=lambda item: item[0])
     return [(a, b) for _, a, b in found[:_PAIRS]]
