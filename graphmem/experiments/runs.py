@@ -31,6 +31,7 @@ class Run:
         methods: who takes part; empty for all.
         datasets: what is asked about; empty for all there are.
         steps: optimizer steps of every trained rival; None takes the experiment's own.
+        rivals: folder of the trained rivals, which experiments may share; None takes one in ``out``.
     """
 
     experiment: str
@@ -44,6 +45,7 @@ class Run:
     methods: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     steps: int | None = None
+    rivals: Path | None = None
 
     def __post_init__(self) -> None:
         require(self.n is None or self.n >= 1, "n", self.n, "None or at least 1")
@@ -54,7 +56,7 @@ class Run:
     def command(self) -> str:
         """The command line that makes this run again."""
         words = ["graphmem", "experiment", self.experiment, *(["--quick"] if self.quick else [])]
-        for name in ("seed", "n", "data", "model", "weights", "steps"):
+        for name in ("seed", "n", "data", "model", "weights", "steps", "rivals"):
             if (value := getattr(self, name)) is not None:
                 words += [f"--{name}", str(value)]
         for name in ("methods", "datasets"):
@@ -64,7 +66,7 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the figures, as plain values; paths and choices of parts are left out."""
-        kept = {k: v for k, v in asdict(self).items() if k not in ("out", "data", "methods", "datasets")}
+        kept = {k: v for k, v in asdict(self).items() if k not in ("out", "data", "methods", "datasets", "rivals")}
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
 
 
@@ -81,6 +83,7 @@ def parser(experiment: str, text: str | None) -> argparse.ArgumentParser:
     made.add_argument("--methods", default="", help="only these, with commas between")
     made.add_argument("--datasets", default="", help="only these, with commas between")
     made.add_argument("--steps", type=int, help="optimizer steps of every trained rival")
+    made.add_argument("--rivals", type=Path, help="folder of trained rivals, to share them between experiments")
     return made
 
 
@@ -95,7 +98,7 @@ def parse(made: argparse.ArgumentParser, experiment: str, arguments: Sequence[st
     split: Callable[[str], tuple[str, ...]] = lambda text: tuple(w.strip() for w in text.split(",") if w.strip())
     return Run(
         experiment, given.quick, given.seed, given.n, given.out or Path("results") / experiment, data, given.model,
-        given.weights, split(given.methods), split(given.datasets), given.steps,
+        given.weights, split(given.methods), split(given.datasets), given.steps, given.rivals,
     )  # fmt: skip
 
 

@@ -1,0 +1,141 @@
+"""What is asked in an experiment: facts to write, questions about them, and what a method gets to answer each."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+Triple = tuple[str, str, str]
+Pair = tuple[str | None, str]
+"""A text to learn: (question, answer), or (None, statement)."""
+
+MOST_FACTS = 50
+"""Facts of a retrieval that every reading method gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question.
+
+    Attributes:
+        question: its first phrasing.
+        answers: every right one.
+        paraphrases: other phrasings.
+        old: what was right before an edit.
+        gold: the facts that answer it.
+        hops: how many.
+        kind: of question, within its data set ("one fact", "2 hops", ...); each kind is scored apart.
+        stage: 0 for facts that are written first, 1 for those that come later.
+        fresh: whether no answer of it was ever an answer in graphmem's training.
+    """
+
+    question: str
+    answers: tuple[str, ...]
+    paraphrases: tuple[str, ...] = ()
+    old: tuple[str, ...] = ()
+    gold: tuple[Triple, ...] = ()
+    hops: int = 1
+    kind: str = "one fact"
+    stage: int = 0
+    fresh: bool = True
+
+
+@dataclass(frozen=True)
+class FactSet:
+    """Facts, and what is asked about them.
+
+    Attributes:
+        name: of the data set.
+        facts: all that the memory holds at the end, by the stage in which they are written.
+        items: the questions.
+        pairs: texts by which a fact may be learnt by heart: never a phrasing that is asked.
+        learnt: facts that the model trained on facts is trained on, where all would be too many.
+        changes: (fact before, fact after), applied after ``facts``.
+        names: names of the graph that a text may be checked for.
+        passages: texts about what the graph holds, with (start, end, name) of each mention.
+    """
+
+    name: str
+    facts: tuple[tuple[Triple, ...], tuple[Triple, ...]]
+    items: tuple[Item, ...]
+    pairs: Callable[[Triple], Sequence[Pair]]
+    learnt: tuple[Triple, ...] | None = None
+    changes: tuple[tuple[Triple, Triple], ...] = ()
+    names: tuple[str, ...] = ()
+    passages: tuple[tuple[str, tuple[tuple[int, int, str], ...]], ...] = ()
+
+    @property
+    def all_facts(self) -> tuple[Triple, ...]:
+        """Facts of both stages, before any change."""
+        return self.facts[0] + self.facts[1]
+
+    def about(self) -> Mapping[str, list[Triple]]:
+        """Facts that hold at the end, by subject."""
+        gone = {before for before, _ in self.changes}
+        found: dict[str, list[Triple]] = defaultdict(list)
+        for triple in (*(f for f in self.all_facts if f not in gone), *(after for _, after in self.changes)):
+            found[triple[0]].append(triple)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as a method gets it.
+
+    Attributes:
+        question: the text.
+        facts: at most ``MOST_FACTS`` facts that the memory found for it, best first.
+        found: the retrieval itself.
+        gold: the facts that answer it (only the rival that is given them looks).
+        seconds: that the retrieval took.
+    """
+
+    question: str
+    facts: tuple[Triple, ...] = ()
+    found: Any = field(default=None, repr=False)
+    gold: tuple[Triple, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> str:
+        """The name of the retrieval's first node; empty where nothing was found."""
+        nodes: Any = getattr(self.found, "nodes", ())
+        return nodes[0].name if len(nodes) else ""
+
+
+class LookUp:
+    """Asks a memory, once for each text: every method gets the same facts, found in the same seconds.
+
+    Args:
+        memory: what is asked.
+        top: nodes of a retrieval.
+    """
+
+    def __init__(self, memory: Any, top: int = 32) -> None:
+        self.memory, self.top = memory, top
+        self._known: dict[str, Asked] = {}
+
+    def __call__(self, questions: Sequence[str], gold: Sequence[tuple[Triple, ...]] = ()) -> list[Asked]:
+        """What the memory finds for each question; ``gold`` is handed on with it."""
+        found = [self._one(question) for question in questions]
+        return [replace(a, gold=g) for a, g in zip(found, gold, strict=True)] if gold else found
+
+    def _one(self, question: str) -> Asked:
+        if question not in self._known:
+            if not self._known:
+                self.memory.retrieve(question, top_k=self.top)  # vectors are made and modules loaded here, untimed
+            began = time.perf_counter()
+            found = self.memory.retrieve(question, top_k=self.top)
+            seconds = time.perf_counter() - began
+            facts = tuple((f.subject, f.relation, f.object) for f in found.facts[:MOST_FACTS])
+            self._known[question] = Asked(question, facts, found, (), seconds)
+        return self._known[question]
+
+
+def plain_pairs(triple: Triple) -> list[Pair]:
+    """A fact as a statement and as a plain question, for relations without templates."""
+    subject, relation, object = triple
+    return [(None, f"{subject} {relation} {object}."), (f"What is the {relation} of {subject}?", object)]

@@ -1,0 +1,166 @@
+"""Measures: answers, what must be left alone, free text, and language modelling; one list of rows a method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional as F
+
+from graphmem.evaluation_answers import contains, is_right
+from graphmem.experiments.decoding import Language, Method, Said
+from graphmem.experiments.items import FactSet, Item, LookUp
+from graphmem.experiments.result import Row, row_of
+from graphmem.experiments.runs import Part
+
+MOST_TOKENS = 128
+"""Of a passage whose logits are compared."""
+
+
+def ask(method: Method, items: Sequence[Item], look_up: LookUp, *, phrasing: int = 0, limit: int = 24) -> list[Said]:
+    """Ask every item in its phrasing of that number (0 is the first); those without one are asked in their first."""
+    questions = [([i.question, *i.paraphrases])[phrasing if phrasing <= len(i.paraphrases) else 0] for i in items]
+    return method.say(look_up(questions, [i.gold for i in items]), limit)
+
+
+def answer_rows(name: str, method: str, items: Sequence[Item], said: Sequence[Said], *, seed: int = 0) -> Part:
+    """First answer right, right anywhere, and the cost of an answer, by kind of question."""
+    rows: list[Row] = []
+    for kind in dict.fromkeys(item.kind for item in items):
+        chosen = [(item, s) for item, s in zip(items, said, strict=True) if item.kind == kind]
+        where = f"{name}, {kind}"
+        right = [float(is_right(s.text, i.answers)) for i, s in chosen]
+        rows += [
+            row_of(where, method, "right", right, seed=seed),
+            row_of(where, method, "contains", [float(contains(s.text, i.answers)) for i, s in chosen], seed=seed),
+        ]
+        fresh = [r for r, (i, _) in zip(right, chosen, strict=True) if i.fresh]
+        if len(fresh) < len(right):
+            rows.append(row_of(where, method, "right, answer never trained on", fresh, seed=seed))
+        if any(i.old for i, _ in chosen):
+            old = [float(is_right(s.text, i.old)) for i, s in chosen if i.old]
+            rows.append(row_of(where, method, "old answer", old, seed=seed))
+        tokens, seconds = ([float(getattr(s, f)) for _, s in chosen] for f in ("tokens", "seconds"))
+        rows += [
+            Row(where, method, "prompt tokens", sum(tokens) / len(tokens), len(tokens)),
+            Row(where, method, "s/answer", sum(seconds) / len(seconds), len(seconds)),
+        ]
+    details = [
+        {"dataset": name, "method": method, "question": i.question, "answers": list(i.answers)[:3], "said": s.text}
+        for i, s in zip(items, said, strict=True)
+    ]
+    return Part(rows, details)
+
+
+def measure(
+    name: str, method: str, label: str, items: Sequence[Item], said: Sequence[Said], seed: int = 0
+) -> list[Row]:
+    """One row a kind of question: first answer right, under a label of its own."""
+    rows = []
+    for kind in dict.fromkeys(item.kind for item in items):
+        right = [float(is_right(s.text, i.answers)) for i, s in zip(items, said, strict=True) if i.kind == kind]
+        rows.append(row_of(f"{name}, {kind}", method, label, right, seed=seed))
+    return rows
+
+
+# ---------------------------------------------------------------- what must be left alone
+
+
+def locality(
+    name: str, method: Method, base: Method, language: Language, look_up: LookUp, texts: Sequence[str],
+    unrelated: Sequence[tuple[str, tuple[str, ...]]], *, seed: int = 0,
+) -> list[Row]:  # fmt: skip
+    """KL to the base on plain text, and answers to questions that the memory does not concern.
+
+    Each text is read beside what the memory finds for its own beginning.
+    """
+    where, rows = f"{name}, left alone", []
+    moved = []
+    for text, asked in zip(texts, look_up([t[:300] for t in texts]), strict=True):
+        ids = torch.tensor([language.ids(text)[:MOST_TOKENS]])
+        after, before = method.logits(ids, asked), base.logits(ids, asked)
+        if after is not None and before is not None:
+            moved.append(kl(before, after))
+    rows.append(row_of(where, method.name, "KL on plain text (nats/token)", moved, seed=seed))
+    others = look_up([question for question, _ in unrelated])
+    now, then = method.say(others), base.say(others)
+    changed = [float(a.text != b.text) for a, b in zip(now, then, strict=True)]
+    right = [float(contains(s.text, answers)) for s, (_, answers) in zip(now, unrelated, strict=True)]
+    rows.append(row_of(where, method.name, "unrelated answers changed", changed, seed=seed))
+    rows.append(row_of(where, method.name, "unrelated questions right", right, seed=seed))
+    return rows
+
+
+def kl(before: torch.Tensor, after: torch.Tensor) -> float:
+    """Mean KL(before || after) in nats a token, of logits [T, V]."""
+    p, q = before.float().log_softmax(-1), after.float().log_softmax(-1)
+    return float((p.exp() * (p - q)).sum(-1).mean())
+
+
+# ---------------------------------------------------------------- free text
+
+
+def free_text(facts: FactSet, method: Method, look_up: LookUp, count: int, *, seed: int = 0, limit: int = 48) -> Part:
+    """Ask for a few sentences about a node, and score the facts they state.
+
+    Recall: share of its facts (at most four) whose other end is named. Precision: of the graph's names that the text
+    holds beside the node's own, the share that are ends of its facts; texts that name none are left out.
+    """
+    about = {s: fs for s, fs in facts.about().items() if len(fs) >= 2}
+    subjects = sorted(about)[:count]
+    if not subjects:
+        return Part([])
+    said = method.say(look_up([f"Tell me about {subject}." for subject in subjects]), limit)
+    recalls, precisions = [], []
+    for subject, s in zip(subjects, said, strict=True):
+        ends = {o for _, _, o in about[subject]}
+        named = [name for name in facts.names if name != subject and _stands_in(name, s.text)]
+        recalls.append(sum(_stands_in(end, s.text) for end in ends) / min(4, len(ends)))
+        if named:
+            precisions.append(sum(name in ends for name in named) / len(named))
+    where = f"{facts.name}, free text"
+    rows = [
+        row_of(where, method.name, "facts stated, recall", [min(1.0, r) for r in recalls], seed=seed),
+        row_of(where, method.name, "names stated, precision", precisions, seed=seed),
+    ]
+    details = [
+        {"dataset": where, "method": method.name, "question": subject, "said": s.text}
+        for subject, s in zip(subjects, said, strict=True)
+    ]
+    return Part(rows, details)
+
+
+def _stands_in(name: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text.casefold()) is not None
+
+
+# ---------------------------------------------------------------- language modelling
+
+
+def modelling(facts: FactSet, method: Method, language: Language, look_up: LookUp, *, seed: int = 0) -> list[Row]:
+    """Nats a token and a token of a name, on passages about what the graph holds.
+
+    The memory is asked with the passage's beginning, up to the end of its first name: it knows nothing of what follows,
+    and that beginning is not scored.
+    """
+    every, names = [], []
+    starts = [mentions[0][1] if mentions else len(text) // 4 for text, mentions in facts.passages]
+    queries = [text[:start] for (text, _), start in zip(facts.passages, starts, strict=True)]
+    for (text, mentions), asked, start in zip(facts.passages, look_up(queries), starts, strict=True):
+        made = language.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids = torch.tensor([made["input_ids"][: 2 * MOST_TOKENS]])
+        logits = method.logits(ids, asked)
+        if logits is None:
+            return []
+        nats = F.cross_entropy(logits[:-1], ids[0, 1:], reduction="none").tolist()
+        for (begin, end), value in zip(made["offset_mapping"][1 : ids.shape[1]], nats, strict=True):
+            if begin >= start:
+                every.append(value)
+                if any(begin < b and end > a for a, b, _ in mentions):
+                    names.append(value)
+    where = f"{facts.name}, passages"
+    return [
+        row_of(where, method.name, "nats/token", every, seed=seed),
+        row_of(where, method.name, "nats/name token", names, seed=seed),
+    ]
