@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     torch.set_num_threads(given.threads)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if given.facts or given.questions:
+        return _tune(given)
     from graphmem.learned import QuestionReader, load_weights, save_weights
     from graphmem.resolver import find_encoder
     from graphmem.training.retrieval_gnn import GNNTraining, RelevanceGNN, train_gnn, wikimovies_cases, world_cases
@@ -83,10 +85,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
+def _tune(given: argparse.Namespace) -> None:
+    from graphmem.errors import InvalidValue
+    from graphmem.training.retriever_tuning import tune_from_files
+
+    if not (given.facts and given.questions):
+        raise InvalidValue("--facts and --questions belong together: a graph, and questions asked of it")
+    count = tune_from_files(
+        given.facts, given.questions, given.out, start=given.start, steps=min(given.steps, 300),
+        aligner_steps=min(given.aligner_steps, 600), seed=given.seed,
+    )  # fmt: skip
+    print(json.dumps({"out": str(given.out), "questions": count}))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="weights file to write")
     parser.add_argument("--start", type=Path, help="weights whose gates to go on from; anew without")
+    parser.add_argument("--facts", type=Path, help="only tune, to this graph (TSV, CSV, JSONL, ...); with --questions")
+    parser.add_argument("--questions", type=Path, help="JSON lines with question, answers and topic")
     parser.add_argument("--steps", type=int, default=GateTraining().steps, help="of the gates")
     parser.add_argument("--rate", type=float, default=GateTraining().rate, help="of the gates")
     parser.add_argument("--aligner-steps", type=int, default=AlignerTraining().steps)

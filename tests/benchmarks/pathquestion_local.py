@@ -1,0 +1,65 @@
+"""PathQuestion after tuning on its own training topics: Hits@1 on test topics, beside shipped weights and baseline.
+
+GRAPHMEM_DATA=... python tests/benchmarks/pathquestion_local.py [--seed 0]
+
+Topics are split by name (`graphmem.splits.data_split`); the tuned weights stay in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from graphmem.evaluation_graphs import load_graphs
+from graphmem.graph import normalise
+from graphmem.learned import SHIPPED, load_weights, save_weights
+from graphmem.memory import GraphMemory
+from graphmem.resolver import find_encoder
+from graphmem.retrieval import Retriever
+from graphmem.splits import data_split
+from graphmem.training.retriever_tuning import tune
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    seed = parser.parse_args().seed
+    ((facts, questions),) = load_graphs("pathquestion", "test", 10**6, seed)
+    halves = {half: [q for q in questions if data_split(q.topic) == half] for half in ("train", "test")}
+    encoder = find_encoder()
+    with tempfile.TemporaryDirectory() as folder, GraphMemory.open(":memory:", encoder) as memory:
+        memory.add_many(facts)
+        tuned = Path(folder) / "tuned.safetensors"
+        modules = load_weights(SHIPPED, encoder.fingerprint)
+        save_weights(tuned, tune(modules, encoder, facts, halves["train"], None, seed=seed), encoder.fingerprint)
+        rows = {
+            name: hits(Retriever(memory.store, encoder, weights), halves["test"], ranker)
+            for name, weights, ranker in (
+                ("tuned", tuned, "gnn"), ("shipped", None, "gnn"), ("path similarity", None, "path"),
+            )
+        }  # fmt: skip
+    rng = np.random.default_rng(seed)
+    print(
+        f"PathQuestion, {len(halves['train'])} training questions, test topics, n = {len(halves['test'])}, seed {seed}"
+    )
+    for name, right in rows.items():
+        means = right[rng.integers(0, len(right), (2000, len(right)))].mean(1)
+        low, high = np.quantile(means, (0.025, 0.975))
+        print(f"{name:<16} Hits@1 {right.mean():.3f} [{low:.3f}, {high:.3f}]")
+
+
+def hits(retriever: Retriever, questions: list, ranker: str) -> np.ndarray:
+    """Whether the first node is a right answer, float [n]."""
+    right = []
+    for question in questions:
+        nodes = retriever.retrieve(question.question, top_k=1, ranker=ranker).nodes
+        answers = {normalise(answer) for answer in question.answers}
+        right.append(bool(nodes) and normalise(nodes[0].name) in answers)
+    return np.asarray(right, float)
+
+
+if __name__ == "__main__":
+    main()
