@@ -14,6 +14,7 @@ import numpy as np
 from graphmem.activation import Activated, Opinion, spread
 from graphmem.encoder import TextCache, arc_texts
 from graphmem.errors import WeightsMismatch
+from graphmem.fact_texts import text_bonus
 from graphmem.graph import Subgraph, TextEncoder
 from graphmem.rankers import Ranked, Search
 
@@ -66,7 +67,7 @@ class QuestionReader:
 
     def __init__(self, gates: Any, encoder: TextEncoder, aligner: Any = None) -> None:
         self.gates, self.encoder, self.aligner = gates, encoder, aligner
-        self._vectors = TextCache(encoder)
+        self.vectors = TextCache(encoder)
         self._arcs: dict[tuple[str, ...], Arcs] = {}
 
     def relations(self, names: Sequence[str]) -> Any:
@@ -80,8 +81,8 @@ class QuestionReader:
         key = tuple(names)
         if key not in self._arcs:
             self._arcs = dict(list(self._arcs.items())[-7:])
-            doubled = torch.from_numpy(self._vectors([name for name in key for _ in (0, 1)]))
-            texts = torch.from_numpy(self._vectors(arc_texts(key)))
+            doubled = torch.from_numpy(self.vectors([name for name in key for _ in (0, 1)]))
+            texts = torch.from_numpy(self.vectors(arc_texts(key)))
             with torch.inference_mode():
                 read = self.gates.relations(doubled, texts, torch.arange(len(texts)) % 2)
             self._arcs[key] = Arcs(read, texts, doubled)
@@ -127,7 +128,7 @@ class QuestionReader:
         """
         best, texts = np.argsort(-said, kind="stable")[:WORDED], arc_texts(names)
         worded = [" of ".join(texts[code] for code in reversed(paths[place])) for place in best]
-        cosines = (self._vectors(worded) @ read.question.numpy()).astype(np.float64)
+        cosines = (self.vectors(worded) @ read.question.numpy()).astype(np.float64)
         likeness = np.full(len(paths), cosines.min())
         likeness[best] = cosines
         return likeness
@@ -176,8 +177,13 @@ class Activation:
         activated = self.activate(search)
         if activated is None:
             return Ranked(Subgraph.empty())
-        found = activated[1]
-        return Ranked(as_subgraph(search, found, np.log(np.maximum(found.activation, 1e-9))), found)
+        read, found = activated
+        relevance = np.log(np.maximum(found.activation, 1e-9)) + self.texts(search, found, read)
+        return Ranked(as_subgraph(search, found, relevance), found)
+
+    def texts(self, search: Search, found: Activated, read: Read) -> np.ndarray:
+        """What facts' own texts add to relevance, in nats [N]."""
+        return text_bonus(search, found, read.question.numpy(), self.reader.vectors)
 
 
 class ActivationGNN:
@@ -199,7 +205,8 @@ class ActivationGNN:
         with torch.inference_mode():
             states, logits = self.gnn(*inputs)
         count = len(found.nodes)
-        return Ranked(as_subgraph(search, found, logits[:count].numpy(), states[:count].numpy()), found)
+        relevance = logits[:count].numpy() + self.activation.texts(search, found, read)
+        return Ranked(as_subgraph(search, found, relevance, states[:count].numpy()), found)
 
 
 def gnn_inputs(reader: QuestionReader, read: Read, found: Activated, index: Any, seeds: np.ndarray) -> tuple[Any, ...]:

@@ -148,9 +148,14 @@ def search_edges(
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
+def has_fact_texts(raw: sqlite3.Connection) -> bool:
+    """Whether any fact has a text of its own."""
+    return raw.execute("SELECT 1 FROM edge_fts_docsize LIMIT 1").fetchone() is not None
+
+
 def _by_text(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts) -> dict[int, float]:
-    if raw.execute("SELECT 1 FROM edge_fts_docsize LIMIT 1").fetchone() is None:
-        return {}  # no fact has a text of its own
+    if not has_fact_texts(raw):
+        return {}
     condition, values = visible(raw, None)
     sql = (
         "SELECT id, score FROM (SELECT e.id AS id, -bm25(edge_fts) AS score "

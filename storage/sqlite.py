@@ -294,6 +294,11 @@ class SQLiteStore(PassageStore):
             best, facts = self._nodes_of_facts(raw, query, search.SEEDS)
             return search.search_edges(raw, self._ns, query, limit, facts, best, counts[1])
 
+    def has_fact_texts(self) -> bool:
+        """Whether any fact of the file carries a text of its own."""
+        with self.connection.reading() as raw:
+            return search.has_fact_texts(raw)
+
     def search_texts(self, query: str, *, nodes: int, facts: int) -> tuple[list[int], list[int]]:
         """Ids of the best nodes and of the best facts, as by ``search_text`` for each, at the cost of one."""
         with self.connection.reading() as raw:

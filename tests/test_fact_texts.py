@@ -1,0 +1,49 @@
+"""Facts of one vague relation are told apart by their texts; without texts nothing changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from graphmem.memory import GraphMemory
+
+NOTES = [
+    ("Project Heron", "Mira cancelled Project Heron because it was too expensive."),
+    ("Project Wren", "Mira praised Project Wren for its speed."),
+    ("Project Swift", "Mira moved Project Swift to the office in Lisbon."),
+    ("Project Crane", "Mira hired three engineers for Project Crane."),
+]
+ASKED = [
+    ("Which project did Mira cancel?", "Project Heron"),
+    ("Which project was too expensive for Mira?", "Project Heron"),
+    ("What did Mira praise for being fast?", "Project Wren"),
+    ("For which project did Mira hire engineers?", "Project Crane"),
+    ("Which project did Mira move to another office?", "Project Swift"),
+]
+
+
+@pytest.fixture
+def memory(encoder: Any) -> Any:
+    with GraphMemory.open(":memory:", encoder) as opened:
+        for name, text in NOTES:
+            opened.add("Mira", "note", name, text=text)
+        opened.add("Mira", "lives in", "Oslo")
+        yield opened
+
+
+@pytest.mark.parametrize("ranker", ["gnn", "activation"])
+def test_the_text_decides_among_facts_of_one_relation(memory: GraphMemory, ranker: Any) -> None:
+    right = [memory.retrieve(query, ranker=ranker).nodes[0].name == name for query, name in ASKED]
+    assert sum(right) >= 4
+    assert memory.retrieve("Where does Mira live?", ranker=ranker).nodes[0].name == "Oslo"
+
+
+def test_without_texts_the_ranking_is_what_it_was(encoder: Any) -> None:
+    with GraphMemory.open(":memory:", encoder) as memory:
+        memory.add_many([("Mira", "note", name) for name, _ in NOTES])
+        before = memory.retrieve(ASKED[0][0]).subgraph
+        memory.add("Bo", "note", "Project Elsewhere", text="Bo cancelled Project Elsewhere.")
+        after = memory.retrieve(ASKED[0][0]).subgraph
+    assert before.node_ids.tolist() == after.node_ids.tolist()
+    assert before.relevance.tolist() == pytest.approx(after.relevance.tolist(), abs=1e-4)
