@@ -299,7 +299,7 @@ class Walk:
         if len(order) > self.budget.nodes:
             passed = self._passed(depth[first[order[:CHAINS]]], entry[first[order[:CHAINS]]])
             needed = np.isin(nodes[order], passed) | (np.arange(len(order)) < CHAINS)
-            needed[np.flatnonzero(~needed)[: max(0, self.budget.nodes - int(needed.sum()))]] = True
+            needed[self._likeliest(order, ~needed, rows, first)[: max(0, self.budget.nodes - int(needed.sum()))]] = True
             order = order[needed][: self.budget.nodes]
         lost = float(activation.sum() - activation[order].sum()) / max(float(activation.sum()), 1e-12)
         return Activated(
@@ -307,6 +307,15 @@ class Walk:
             np.stack([depth, entry], 1)[first[order]], walks[order].astype(np.float32), self._carrying(nodes[order]),
             none, self._named(chances), min(1.0, max(self.dropped, lost)),
         )  # fmt: skip
+
+    def _likeliest(self, order: np.ndarray, left: np.ndarray, rows: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """Places in ``order`` that are left, those first that end in the same arc as the best node does.
+
+        Where a fact of the right path is missing, the answer is of the kind that its last arc leads to.
+        """
+        codes = np.concatenate([layer.code for layer in self.layers[1:]])[rows][first][order]
+        places = np.flatnonzero(left)
+        return np.concatenate([places[codes[places] == codes[0]], places[codes[places] != codes[0]]])
 
     def _passed(self, depth: np.ndarray, entry: np.ndarray) -> list[int]:
         """Nodes on the way to entries of some layers."""
