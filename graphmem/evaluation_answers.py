@@ -299,7 +299,7 @@ def _chosen_set(model: Any, memory: Any, chosen: Any, methods: Sequence[str]) ->
     from graphmem.evaluation_facts import evaluate_facts, load_facts_and_questions
     from graphmem.wikimovies import load_facts, load_questions
 
-    if chosen.dataset != "wikimovies":
+    if chosen.dataset not in ("wikimovies", "lists", "refusal"):
         stores = load_facts_and_questions(chosen.dataset, chosen.data, chosen.n, chosen.seed)
         return evaluate_facts(model, chosen.dataset, stores, methods=methods, seed=chosen.seed)
     if not chosen.memory:
