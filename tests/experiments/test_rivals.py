@@ -28,15 +28,20 @@ def encode(texts: Sequence[str]) -> np.ndarray:
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """SmolLM2's, loaded once."""
+    from graphmem.resolver import find_language_model
+
+    return find_language_model("smollm2-135m")[1]
+
+
 @pytest.fixture
-def language() -> Language:
+def language(tokenizer: Any) -> Language:
     """A random Llama of two layers with SmolLM2's tokenizer."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from graphmem.resolver import find_language_model
-
     torch.manual_seed(0)
-    _, tokenizer = find_language_model("smollm2-135m")
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2,
