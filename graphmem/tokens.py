@@ -267,7 +267,7 @@ def pack(reader: NameReader, batch: Sequence[Candidates], least: int = 0) -> Mem
             mask[b, : len(slots)] = True
     columns = (torch.from_numpy(np.ascontiguousarray(table[..., i])) for i in range(6))
     before, previous, says, position, kind, node = columns
-    answerable = torch.tensor([log_odds(sample.answerable) for sample in batch])
+    answerable = torch.from_numpy(np.array([log_odds(sample.answerable) for sample in batch], np.float32))
     return MemoryTokens(
         before, previous, says, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
         _behind([[slot for _, slot in slots] for slots in per_sample], width),

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from graphmem.adapters.transformers import last_user_text
+from graphmem.evaluation_answers import left_padded
 from graphmem.lexicon import split_relations
 from graphmem.model import GraphMemoryModel
 from graphmem.splits import data_split
@@ -162,9 +163,8 @@ def continuations(
     stop = model.names.stop
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
-        width = max(len(prompts[i]) for i in chosen)
-        ids = torch.tensor([[stop] * (width - len(prompts[i])) + list(prompts[i]) for i in chosen])
-        mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in chosen])
+        ids, mask = left_padded([prompts[i] for i in chosen], stop, model.base.device)
+        width = ids.shape[1]
         out = model.base.generate(
             input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=length, pad_token_id=stop,
             eos_token_id=stop,

@@ -90,8 +90,8 @@ class LowerLayers:
         torch.save({ids: (kept.early, kept.late) for ids, kept in self._kept.items()}, path)
 
     def load(self, path: str | Path) -> None:
-        """Take the states of a file that ``save`` wrote for the same base and layers."""
-        rows = torch.load(path, weights_only=True)
+        """Take the states of a file that ``save`` wrote for the same base and layers, on whatever device."""
+        rows = torch.load(path, map_location=self.device, weights_only=True)
         self._kept |= {ids: Kept(early, late) for ids, (early, late) in rows.items()}
 
     @torch.no_grad()
@@ -101,7 +101,7 @@ class LowerLayers:
         while new:
             size = max(1, tokens_at_once // len(new[-1]))
             batch, new = new[-size:], new[:-size]
-            early, late = self._run(*padded(batch, self._device))
+            early, late = self._run(*padded(batch, self.device))
             for row, ids in enumerate(batch):
                 self._kept[ids] = Kept(early[row, : len(ids)].clone(), late[row, : len(ids)].clone())
 
@@ -130,12 +130,13 @@ class LowerLayers:
         return torch.tanh(logits / cap) * cap if cap else logits
 
     @property
-    def _backbone(self) -> nn.Module:
-        return getattr(self.base, self.base.base_model_prefix)
+    def device(self) -> torch.device:
+        """Of the base, and so of everything here."""
+        return self.decoder.inputs.device
 
     @property
-    def _device(self) -> torch.device:
-        return self.decoder.inputs.device
+    def _backbone(self) -> nn.Module:
+        return getattr(self.base, self.base.base_model_prefix)
 
     def _run(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         seen: dict[int, Tensor] = {}
@@ -194,10 +195,11 @@ class _StandIn(nn.Module):
 
 def padded(texts: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """Token ids and mask, int64 [B, T] each, padded on the right."""
-    ids = nn.utils.rnn.pad_sequence([torch.tensor(text) for text in texts], batch_first=True)
-    lengths = torch.tensor([len(text) for text in texts])
-    mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
-    return ids.to(device), mask.to(device)
+    width = max(len(text) for text in texts)
+    ids = [(*text, *[0] * (width - len(text))) for text in texts]
+    mask = [[1] * len(text) + [0] * (width - len(text)) for text in texts]
+    made = torch.tensor([ids, mask], dtype=torch.int64, device=device)
+    return made[0], made[1]
 
 
 class FusionTrainer:
@@ -260,7 +262,7 @@ class FusionTrainer:
         return parts, {"exact": exact}
 
     def _session(self, batch: Sequence[Example], rng: Random) -> Session:
-        tokens = pack(self.attached.names, [self._candidates(example, rng) for example in batch])
+        tokens = pack(self.attached.names, [self._candidates(example, rng) for example in batch]).to(self.lower.device)
         slots = self.attached.fusion.project(tokens, self.lower.table, self.lower.decoder.inputs.dtype)
         return Session(self.attached.fusion, slots, tokens.answerable, standing=Standing(tokens))
 
@@ -279,10 +281,10 @@ class FusionTrainer:
         ids, mask, early, late = self._inputs(batch)
         hidden = self.lower.upper(ids, mask, late, early, self._session(batch, rng))
         where = [(row, len(e.prompt) - 1 + i) for row, e in enumerate(batch) for i in range(len(e.target))]
-        rows, columns = (torch.tensor(axis) for axis in zip(*where, strict=True))
-        said = torch.tensor([token for e in batch for token in e.target])
+        rows, columns = torch.tensor(where, device=ids.device).T
+        said = torch.tensor([token for e in batch for token in e.target], device=ids.device)
         scores = self.lower.scores(hidden[rows, columns])
-        wrong = torch.zeros(len(batch)).index_add_(0, rows, (scores.argmax(-1) != said).float())
+        wrong = torch.zeros(len(batch), device=ids.device).index_add_(0, rows, (scores.argmax(-1) != said).float())
         return F.cross_entropy(scores, said), float((wrong == 0).float().mean())
 
     def _held_loss(self, batch: Sequence[Example], rng: Random) -> Tensor:
@@ -292,7 +294,7 @@ class FusionTrainer:
             for row, e in enumerate(batch)
             for column in _some(rng, len(e.prompt) - 1, len(e.ids) - 1, self.config.held_positions)
         ]
-        rows, columns = (torch.tensor(axis) for axis in zip(*where, strict=True))
+        rows, columns = torch.tensor(where, device=ids.device).T
         with torch.no_grad():
             base = self.lower.scores(self.lower.upper(ids, mask, late, early, None)[rows, columns]).log_softmax(-1)
         hidden = self.lower.upper(ids, mask, late, early, self._session(batch, rng))
@@ -301,7 +303,7 @@ class FusionTrainer:
 
     def _inputs(self, batch: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         texts = [example.ids for example in batch]
-        return *padded(texts), *self.lower.states(texts)
+        return *padded(texts, self.lower.device), *self.lower.states(texts)
 
 
 def _some(rng: Random, start: int, stop: int, limit: int) -> list[int]:

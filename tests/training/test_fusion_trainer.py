@@ -25,6 +25,7 @@ from graphmem.training.fusion_data import (
     name_examples,
     world_examples,
 )
+from graphmem.training.fusion_mixture import continuations
 from graphmem.training.fusion_trainer import FusionTrainer, FusionTraining, LowerLayers, padded
 from graphmem.training.loop import LoopConfig, one_cycle
 
@@ -99,6 +100,24 @@ def test_training_lowers_the_loss_and_leaves_the_base(
     assert all(torch.equal(before[name], value) for name, value in model.base.state_dict().items())
     assert (tmp_path / "fusion.safetensors").exists() and (tmp_path / "log.jsonl").read_text().count("\n") == 8
     assert list(model.decoder.layers) and not any(type(m).__name__ == "_StandIn" for m in model.base.modules())
+
+
+def test_everything_is_made_where_the_model_is(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
+    """What a step makes without saying where lands on another device here, and cannot be used with the model's."""
+    with torch.device("meta"):
+        made = trainer(model, wording, 5)
+        parts, figures = made.losses(0)
+        said = continuations(model, [wording.ids("Who?"), wording.ids("Where was Ada?")], length=2)
+    assert {loss.device.type for loss in parts.values()} == {"cpu"} and set(parts) == {"answer", "held"}
+    assert all(bool(loss.isfinite()) for loss in parts.values()) and 0 <= figures["exact"] <= 1 and len(said) == 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_training_runs_on_a_gpu(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
+    moved = attach(model.detach().to("cuda"), model.tokenizer, None, model.config)  # type: ignore[arg-type]
+    log = trainer(moved, wording, 10).train(tmp_path)
+    assert log[-1]["answer"] < log[0]["answer"]
+    assert {p.device.type for p in moved.fusion.parameters()} == {"cuda"}
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
