@@ -7,10 +7,11 @@ A slot's key is what stands *before* its token, the query is the current token: 
 equal token always matches fully, whatever has been learned and whether the token was ever seen (an induction head by
 construction). Where a token stands twice, exact comparison of the text with the beginnings of the names
 (``graphmem.standing``) says which slot is meant. What the layer's own state adds is *when* to speak and which part of a
-name comes next. ``bias`` says which node, from its rank and relevance; the null slot lets a head read nothing. Values
-are the output embeddings of the tokens to say, centred on the vocabulary's mean, and W_v, W_o start as the identity, so
-that reading a slot means saying its token before anything is trained. (Flamingo, arXiv 2204.14198, for gates; KBLaM,
-arXiv 2410.10450, for rivals.)
+name comes next. ``bias`` says which node, from its rank and relevance; the null slot lets a head read nothing. How much
+is read, each head says for itself; which slots, all say together, because each carries only a part of a token's
+embedding, and parts of several tokens make up one that nobody meant. Values are the output embeddings of the tokens to
+say, centred on the vocabulary's mean, and W_v, W_o start as the identity, so that reading a slot means saying its token
+before anything is trained. (Flamingo, arXiv 2204.14198, for gates; KBLaM, arXiv 2410.10450, for rivals.)
 """
 
 from __future__ import annotations
@@ -28,8 +29,20 @@ from graphmem.standing import CODES, LENGTHS, NOT_SAID, SHORTER, Places
 from graphmem.tokens import FEATURES, NONE, START, START_AFTER_SPACE, MemoryTokens
 
 _UNSAID, _LONGER = -8.0, -4.0
-_LOUDER = 0.7
-"""Log of how much louder a name is continued than begun."""
+_LOUDER = (0.0, 0.7, 1.0, 1.3, 1.5, 1.5)
+"""Log of how much louder a name is continued than begun, by how much of it was said (``Places.positions``)."""
+
+_BELIEVED = (0.0, 0.0, -1.5, -3.0, -4.0, -4.0)
+"""What the null slot loses where a name has been begun, likewise: less and less is against going on with it."""
+
+_AGREEMENT = 0.7
+"""Log of how much sharper the slots that all heads read together are than their mean."""
+
+_LEAST = -1e30
+"""Stands for minus infinity where a gradient passes."""
+
+UNLEARNT = ("standing", "agreement")
+"""Ends of the names of parameters that older weights lack; they keep what they are made with."""
 
 _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
@@ -136,6 +149,7 @@ class MemoryAttention(nn.Module):
         self.standing = nn.Parameter(torch.empty(CODES, self.heads))
         self.null_standing = nn.Parameter(torch.zeros(LENGTHS + 1, self.heads))
         self.loud_standing = nn.Parameter(torch.empty(LENGTHS + 1))
+        self.agreement = nn.Parameter(torch.empty(()))
         self.gate = nn.Parameter(torch.zeros(()))
         self.reset_parameters()
 
@@ -155,9 +169,9 @@ class MemoryAttention(nn.Module):
             bias.data[:4] = torch.tensor([_TOP, _GAP, _RANK, _ACTIVATION])[:, None]
         nn.init.zeros_(self.standing)
         self.standing.data[NOT_SAID], self.standing.data[SHORTER] = _UNSAID, _LONGER
-        nn.init.zeros_(self.null_standing)
-        nn.init.constant_(self.loud_standing, _LOUDER)
-        self.loud_standing.data[0] = 0.0
+        self.null_standing.data[:] = torch.tensor(_BELIEVED)[:, None]
+        self.loud_standing.data[:] = torch.tensor(_LOUDER)
+        nn.init.constant_(self.agreement, _AGREEMENT)
         nn.init.zeros_(self.gate)
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerSlots:
@@ -201,7 +215,10 @@ class MemoryAttention(nn.Module):
         if context.places is not None:
             logits = logits + F.embedding(context.places.slots, self.standing.float()).permute(0, 3, 1, 2)
             null = null + F.embedding(context.places.positions, self.null_standing.float())
-        weights = _softmax_beside(logits, null.transpose(1, 2).unsqueeze(-1))
+        together = _softmax(
+            torch.exp(self.agreement.float()) * logits.mean(1, keepdim=True).clamp_min(_LEAST)
+        )  # B 1 T M
+        weights = _share_beside(logits, null.transpose(1, 2).unsqueeze(-1)) * together
         quiet = self.quiet if quiet is None else quiet
         weights = _above(weights, quiet) if quiet else weights
         read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
@@ -232,11 +249,17 @@ def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
     return F.linear(x, layer.weight.to(x.dtype))
 
 
-def _softmax_beside(logits: Tensor, null: Tensor) -> Tensor:
-    """Softmax over [null, logits] along the last axis, without the null's own weight."""
+def _share_beside(logits: Tensor, null: Tensor) -> Tensor:
+    """How much of a softmax over [null, logits], along the last axis, does not go to the null slot."""
     top = torch.maximum(logits.amax(-1, keepdim=True), null).detach()
-    odds = torch.exp(logits - top)
-    return odds / (odds.sum(-1, keepdim=True) + torch.exp(null - top))
+    odds = torch.exp(logits - top).sum(-1, keepdim=True)
+    return odds / (odds + torch.exp(null - top))
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Softmax along the last axis, zeros where all is masked."""
+    odds = torch.exp(logits - logits.amax(-1, keepdim=True).detach().clamp_min(_LEAST))
+    return odds / odds.sum(-1, keepdim=True).clamp_min(1e-30)
 
 
 def _above(weights: Tensor, quiet: float) -> Tensor:

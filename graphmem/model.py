@@ -32,7 +32,7 @@ from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
 from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
 from graphmem.explain import Answer, TokenSource, spoken_path
-from graphmem.fusion import Fusion, TokenTable, default_layers, default_tap
+from graphmem.fusion import UNLEARNT, Fusion, TokenTable, default_layers, default_tap
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
 from graphmem.standing import Standing
@@ -134,7 +134,7 @@ class GraphMemoryModel(nn.Module):
         if (why := mismatch(loaded.base, have)) is not None:
             raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
         model = cls(base, tokenizer, memory, loaded.config)
-        fresh = {name: value for name, value in model.fusion.state_dict().items() if name.endswith("standing")}
+        fresh = {name: value for name, value in model.fusion.state_dict().items() if name.endswith(UNLEARNT)}
         model.fusion.load_state_dict({**fresh, **loaded.state})  # older weights lack what was not learned yet
         model.fusion.to(base.dtype)
         return model.eval()

@@ -37,7 +37,7 @@ def prepare(model: GraphMemoryModel, memory: Any, names: list[str], seed: int, s
 def train_fusion(
     base: Any, tokenizer: Any, memory: Any, folder: str | Path, config: FusionConfig | None = None,
     training: FusionTraining | None = None, *, names: list[str] | None = None, sizes: Sizes | None = None,
-    refine: int = 240,
+    refine: int = 240, weights: str | Path | None = None,
 ) -> GraphMemoryModel:  # fmt: skip
     """Train readings for a base model and leave ``fusion.safetensors``, log and checkpoint in the folder.
 
@@ -53,15 +53,19 @@ def train_fusion(
         names: to draw candidates from; those of the WikiMovies training split when None.
         sizes: of the mixture.
         refine: steps of a second, cooler cycle in which the config's ``quiet`` holds; the first runs without it, since
-            a position that reads nothing learns nothing.
+            a position that reads nothing learns nothing. With 0 steps it holds from the start.
+        weights: to go on from, with their own config, instead of from closed gates.
     """
     training = training or FusionTraining()
-    model = attach(base, tokenizer, memory, config)
+    if weights is None:
+        model = attach(base, tokenizer, memory, config)
+    else:
+        model = GraphMemoryModel.from_pretrained(base, weights, memory=memory, tokenizer=tokenizer)
     made = prepare(model, memory, names or training_names(), training.loop.seed, sizes or Sizes(), Path(folder))
     trainer = FusionTrainer(model, made.taught, made.held, made.pool, training, Path(folder) / "kept.pt")
     log.info("mixture of %s taught and %d held examples", [len(group) for _, group in made.taught], len(made.held))
     quiet = model.config.quiet
-    model.fusion.quieten(0.0)
+    model.fusion.quieten(0.0 if refine else quiet)
     trainer.train(folder)
     if quiet and refine:
         model.fusion.quieten(quiet)
@@ -92,6 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quiet", type=float, default=0.2, help="share of attention up to which nothing is read")
     parser.add_argument("--refine", type=int, default=240, help="last steps, of a smaller cycle, in which it is so")
     parser.add_argument("--steps", type=int, default=680)
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of matrices")
+    parser.add_argument("--weights", help="folder of weights to go on from, with their own config")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the mixture")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args(arguments)
@@ -101,7 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base, tokenizer = find_language_model(chosen.base)
     memory = GraphMemory.open(chosen.memory) if chosen.memory else None
     layers = tuple(int(n) for n in chosen.layers.split(",")) if chosen.layers else None
-    training = FusionTraining(loop=replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50))
-    names = training_names(chosen.names)
-    config = FusionConfig(layers=layers, quiet=chosen.quiet)
-    train_fusion(base, tokenizer, memory, chosen.out, config, training, names=names, refine=chosen.refine)
+    loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
+    train_fusion(
+        base.to(chosen.device), tokenizer, memory, chosen.out, FusionConfig(layers=layers, quiet=chosen.quiet),
+        FusionTraining(loop, rate=chosen.rate), names=training_names(chosen.names), sizes=Sizes().scaled(chosen.scale),
+        refine=chosen.refine, weights=chosen.weights,
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from graphmem.adapters.transformers import chat_prompt
 from graphmem.graph import normalise
 from graphmem.lexicon import split_relations
 from graphmem.tokens import Candidates, NameReader, candidates, rank_features
+from graphmem.training.odd_names import odd_name
 from graphmem.worlds import World
 
 REFUSAL = "I don't know."
@@ -177,22 +178,6 @@ def name_examples(wording: Wording, rng: Random, names: Sequence[str], count: in
         question = rng.choice(asked).format(s=rng.choice(names))
         made.append(wording.answer(question, odd_name(rng, names), rng.choice(FORMS)))
     return made
-
-
-def odd_name(rng: Random, names: Sequence[str]) -> str:
-    """A name, or one of the shapes that names seldom have: long, numeric, dated, with full stops, in capitals."""
-    shape = rng.randrange(10)
-    if shape == 0:
-        return " ".join(rng.choice(names) for _ in range(rng.randint(2, 3)))[:120]
-    if shape == 1:
-        return str(rng.choice((rng.randint(0, 99), rng.randint(1000, 2030), rng.randint(10**4, 10**9))))
-    if shape == 2:
-        return f"{rng.randint(1000, 2030)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
-    if shape == 3:
-        return f"{rng.randint(0, 999)}.{rng.randint(0, 99)}" + rng.choice(("", " km", " million", "%", " kg"))
-    if shape == 4:
-        return f"{rng.choice('ABCDEFGHJKLM')}. {rng.choice('ABCDEFGH')}. {rng.choice(names)}, Jr."
-    return rng.choice(names)
 
 
 def unrelated_prompts(wording: Wording, rng: Random, words: Sequence[str], count: int) -> list[tuple[int, ...]]:

@@ -7,7 +7,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -113,11 +113,15 @@ class Sizes:
     retrieved: int = 4000
     unknown: int = 400
     worlds: int = 2600
-    names: int = 1300
+    names: int = 2600
     drawn: int = 900
-    plain: int = 400
+    plain: int = 600
     unrelated: int = 150
     unanswered: int = 150
+
+    def scaled(self, by: float) -> Sizes:
+        """So many times as many of each, one at least."""
+        return Sizes(**{name: max(1, round(by * count)) for name, count in asdict(self).items()})
 
 
 def held_examples(
@@ -191,12 +195,12 @@ def mixture(
     wording = Wording(model.tokenizer, model.names)
     worlds = world_examples(wording, rng, sizes.worlds)
     taught = [
-        (0.25, worlds),
-        (0.15, name_examples(wording, rng, names, sizes.names)),
+        (0.2, worlds),
+        (0.3, name_examples(wording, rng, names, sizes.names)),
         (0.1, drawn_questions(wording, sizes.drawn, rng)),
     ]
     if retrieve is not None:
-        taught.append((0.45, retrieved_examples(wording, retrieve, sizes.retrieved, limit, rng)))
+        taught.append((0.35, retrieved_examples(wording, retrieve, sizes.retrieved, limit, rng)))
         taught.append((0.05, unknown_examples(wording, retrieve, sizes.unknown, limit, rng)))
     pool = NamePool([*names, *(e.gold for e in worlds if e.gold)])
     return Mixture(taught, held_examples(model, wording, retrieve, names, sizes, rng), pool)
