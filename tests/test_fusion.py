@@ -110,6 +110,26 @@ def test_masked_slots_are_never_read(layer: MemoryAttention, table: TokenTable) 
     assert weights[..., :3].sum() == 0 and weights[..., 3:].sum() > 0
 
 
+def test_all_heads_read_the_same_slots(layer: MemoryAttention, table: TokenTable) -> None:
+    layer.start_bias.data[0] = torch.tensor([16.0, -2.0, 16.0, -2.0])  # alone, two heads would begin either name
+    tokens = slots_of([10, 11], [20, 21])
+    read, weights = layer(
+        torch.randn(1, 1, D), context(table, 45), layer.project(tokens, table, torch.float32), tokens.answerable
+    )
+    shares = weights[0, :, 0] / weights[0, :, 0].sum(-1, keepdim=True)
+    assert torch.allclose(shares, shares[:1].expand_as(shares), atol=1e-6)
+    assert int((unit(read[0, 0]) @ table.outputs(torch.arange(V)).T).argmax()) == 10, "no token of two halves"
+
+
+def test_a_sample_without_slots_has_finite_gradients(layer: MemoryAttention, table: TokenTable) -> None:
+    tokens = slots_of([10, 11])
+    tokens.mask[:] = False
+    x = torch.randn(1, 2, D)
+    read, weights = layer(x, context(table, 10, 40), layer.project(tokens, table, torch.float32), tokens.answerable)
+    (read.sum() + weights.sum()).backward()
+    assert weights.sum() == 0 and all(p.grad is None or p.grad.isfinite().all() for p in layer.parameters())
+
+
 def test_the_gate_is_relative_to_the_stream(layer: MemoryAttention) -> None:
     torch.nn.init.constant_(layer.gate, 0.5)
     x, read = torch.randn(1, 3, D), torch.randn(1, 3, D)

@@ -77,15 +77,13 @@ def test_taking_away_the_fact_that_is_named_changes_what_is_said(model: Any) -> 
     assert is_right(model.ask(question).text, [named.node])
 
 
-CYRILLIC = pytest.param(
-    "Санкт-Петербург", marks=pytest.mark.xfail(reason="the base's own habit of the script outweighs the reading")
-)
-
-
 @pytest.mark.parametrize(
     "value",
-    ["2026-12-01", "Velvetvet", "1.5 million, or so", CYRILLIC, "東京東京都", "St. Anna and Co., Ltd."],
-)
+    [
+        "2026-12-01", "Velvetvet", "1.5 million, or so", "Санкт-Петербург", "東京東京都", "St. Anna and Co., Ltd.",
+        "Shivajee Chandrabhushan", "서울특별시", "Θεσσαλονίκη", "https://example.org/a-b",
+    ],
+)  # fmt: skip
 def test_odd_names_are_said_to_their_end(model: Any, value: str) -> None:
     entry = model.memory.add("Zarn Obrecht", "born in", value)
     answer = model.ask("Where was Zarn Obrecht born?", unknown="trust")

@@ -36,7 +36,7 @@ Maker = Callable[[Random, Sequence[str]], str]
 
 
 def odd_name(rng: Random, names: Sequence[str]) -> str:
-    """A name of ``names``, or, in two cases of three, something odd made of them or of nothing."""
+    """A name of ``names``, or, in three cases of four, something odd made of them or of nothing."""
     return rng.choice(_MAKERS)(rng, names)
 
 
@@ -103,4 +103,6 @@ def _titled(rng: Random, names: Sequence[str]) -> str:
     )  # fmt: skip
 
 
-_MAKERS: tuple[Maker, ...] = (_plain,) * 4 + (_words,) * 3 + (_run, _long, _number, _measure, _date, _code, _titled)
+_MAKERS: tuple[Maker, ...] = (
+    (_plain,) * 4 + (_words,) * 3 + (_run, _run, _long, _number, _measure, _date, _code, _titled)
+)
