@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
+from inspect import signature
 from typing import Any, Protocol
 
 import torch
@@ -27,11 +29,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What learning took: optimizer steps, tokens seen in them, seconds."""
+    """What learning took: optimizer steps, tokens seen in them, seconds; and the losses on the way, step by step."""
 
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    losses: tuple[float, ...] = ()
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.steps + other.steps, self.tokens + other.tokens, self.seconds + other.seconds,
+            self.losses + other.losses,
+        )  # fmt: skip
 
 
 class Method(Protocol):
@@ -127,7 +136,14 @@ class Language:
         """Logits float32 [T, V] at each token of ``ids`` [1, T], with a text before them."""
         lead = self.ids(before) if before else []
         whole = torch.cat([torch.tensor([lead], dtype=ids.dtype, device=ids.device), ids], 1) if lead else ids
-        return self.base(input_ids=whole, use_cache=False).logits[0, len(lead) :].float()
+        kept = {"logits_to_keep": ids.shape[1]} if lead and self._keeps else {}
+        logits: Tensor = self.base(input_ids=whole, use_cache=False, **kept).logits[0, -ids.shape[1] :]
+        return logits.float()
+
+    @cached_property
+    def _keeps(self) -> bool:
+        """Whether the base can leave out logits that nobody looks at: those of a long lead cost as much as its body."""
+        return "logits_to_keep" in signature(self.base.forward).parameters
 
 
 def insert_prefix(embeds: Tensor, mask: Tensor, prefix: Tensor) -> tuple[Tensor, Tensor]:

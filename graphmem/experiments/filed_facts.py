@@ -39,7 +39,7 @@ def single_facts(folder: Path, name: str, count: int, *, among: int = 500, seed:
     stages = tuple(
         tuple(_fact(row) for i, row in enumerate((*asked, *rest)) if i % 2 == stage) for stage in (0, 1)
     )  # fmt: skip
-    return FactSet(name, (stages[0], stages[1]), tuple(items), plain_pairs)
+    return FactSet(name, (stages[0], stages[1]), tuple(items), plain_pairs, tuple(map(_fact, asked)))
 
 
 def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
@@ -71,7 +71,8 @@ def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
         facts |= dict.fromkeys(old)
         items += _asked_of(case, new)
     kept = tuple(fact for fact in facts if fact not in changes.values())
-    return FactSet("AKEW", (kept, ()), tuple(items), plain_pairs, changes=tuple(changes.items()))
+    learnt = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
+    return FactSet("AKEW", (kept, ()), tuple(items), plain_pairs, learnt, tuple(changes.items()))
 
 
 def _clash(old: list[Any], new: list[Any], held: dict[tuple[str, str], str], changes: dict[Triple, Triple]) -> bool:

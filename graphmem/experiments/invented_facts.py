@@ -28,7 +28,13 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
     passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
     told = tuple((p.text, p.mentions) for p in passages[: max(4, count // 3)])
     return FactSet(
-        NAME, (stages[0], stages[1]), tuple(items), lambda t: pairs(world, t), names=world.names, passages=told
+        NAME,
+        (stages[0], stages[1]),
+        tuple(items),
+        lambda t: pairs(world, t),
+        tuple(asked),
+        names=world.names,
+        passages=told,
     )
 
 
@@ -43,7 +49,8 @@ def edit_world(count: int, entities: int, seed: int = 0) -> FactSet:
     kept = [t for t in world.triples if t not in after and world.relations[t[1]].functional]
     kept = [t for t in kept if len(world.ends(t[0], t[1])) == 1]
     items += [_item(edited, t, kind="unedited fact") for t in rng.sample(kept, min(count // 2, len(kept)))]
-    return FactSet(NAME, (world.triples, ()), tuple(items), lambda t: pairs(edited, t), changes=tuple(changes))
+    learnt = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
+    return FactSet(NAME, (world.triples, ()), tuple(items), lambda t: pairs(edited, t), learnt, tuple(changes))
 
 
 def pairs(world: World, triple: Triple) -> list[Pair]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 Triple = tuple[str, str, str]
 Pair = tuple[str | None, str]
 """A text to learn: (question, answer), or (None, statement)."""
 
-MOST_FACTS = 50
-"""Facts of a retrieval that every reading method gets."""
+MOST_FACTS, QUICK_FACTS = 50, 15
+"""Facts of a retrieval that every reading method gets: in the full form, and in the quick one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ class FactSet:
         """Facts of both stages, before any change."""
         return self.facts[0] + self.facts[1]
 
+    def taught(self, stage: int) -> list[Triple]:
+        """Facts of a stage that the model trained on facts is trained on."""
+        chosen = None if self.learnt is None else set(self.learnt)
+        return [fact for fact in self.facts[stage] if chosen is None or fact in chosen]
+
     def about(self) -> Mapping[str, list[Triple]]:
         """Facts that hold at the end, by subject."""
         gone = {before for before, _ in self.changes}
@@ -87,7 +94,7 @@ class Asked:
 
     Attributes:
         question: the text.
-        facts: at most ``MOST_FACTS`` facts that the memory found for it, best first.
+        facts: those that the memory found for it, best first; at most as many as the run allows.
         found: the retrieval itself.
         gold: the facts that answer it (only the rival that is given them looks).
         seconds: that the retrieval took.
@@ -112,10 +119,11 @@ class LookUp:
     Args:
         memory: what is asked.
         top: nodes of a retrieval.
+        most: facts of a retrieval that are handed on.
     """
 
-    def __init__(self, memory: Any, top: int = 32) -> None:
-        self.memory, self.top = memory, top
+    def __init__(self, memory: Any, top: int = 32, most: int = MOST_FACTS) -> None:
+        self.memory, self.top, self.most = memory, top, most
         self._known: dict[str, Asked] = {}
 
     def __call__(self, questions: Sequence[str], gold: Sequence[tuple[Triple, ...]] = ()) -> list[Asked]:
@@ -130,7 +138,7 @@ class LookUp:
             began = time.perf_counter()
             found = self.memory.retrieve(question, top_k=self.top)
             seconds = time.perf_counter() - began
-            facts = tuple((f.subject, f.relation, f.object) for f in found.facts[:MOST_FACTS])
+            facts = tuple((f.subject, f.relation, f.object) for f in found.facts[: self.most])
             self._known[question] = Asked(question, facts, found, (), seconds)
         return self._known[question]
 
@@ -139,3 +147,15 @@ def plain_pairs(triple: Triple) -> list[Pair]:
     """A fact as a statement and as a plain question, for relations without templates."""
     subject, relation, object = triple
     return [(None, f"{subject} {relation} {object}."), (f"What is the {relation} of {subject}?", object)]
+
+
+def pairs_of(facts: FactSet, triples: Sequence[Triple]) -> list[Pair]:
+    """Texts by which these facts may be learnt."""
+    return [pair for triple in triples for pair in facts.pairs(triple)]
+
+
+def fingerprint_of(facts: FactSet) -> str:
+    """A hash of what is written and asked, so that parts made of other data are made anew."""
+    asked = [(item.question, item.answers, item.paraphrases) for item in facts.items]
+    text = json.dumps([facts.facts, facts.changes, asked, facts.passages])
+    return blake2b(text.encode(), digest_size=8).hexdigest()

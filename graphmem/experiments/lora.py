@@ -13,7 +13,7 @@ from torch import Tensor
 from graphmem.errors import MissingExtra
 from graphmem.experiments.decoding import Cost, Language, Said
 from graphmem.experiments.items import Asked, Pair
-from graphmem.experiments.training import answer_loss
+from graphmem.experiments.training import answer_loss, step_down
 from graphmem.training.loop import one_cycle
 
 
@@ -57,19 +57,17 @@ class Lora:
         """Train on the texts of one lesson; lessons before it are not rehearsed."""
         if not pairs:
             return Cost()
-        began, tokens, total = time.perf_counter(), 0, steps or self.steps
+        cost, total = Cost(), steps or self.steps
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=0.0)
         self.tuned.train()
         for step in range(total):
             optimizer.param_groups[0]["lr"] = self.rate * one_cycle(step, total, 0.1)
+            began = time.perf_counter()
             loss, seen = answer_loss(self.language, self._batch(pairs))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)
-            optimizer.step()
-            tokens += seen
+            step_down(loss, optimizer, self.parameters())
+            cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
         self.tuned.eval()
-        return Cost(total, tokens, time.perf_counter() - began)
+        return cost
 
     def _batch(self, pairs: Sequence[Pair]) -> list[tuple[str, str]]:
         drawn = self.rng.choices(list(pairs), k=min(self.batch, 4 * len(pairs)))

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from graphmem.errors import InvalidValue
 from graphmem.experiments.decoding import Cost, Language, Method
-from graphmem.experiments.items import FactSet
+from graphmem.experiments.items import Asked, FactSet
 from graphmem.experiments.key_values import KeyValues
 from graphmem.experiments.lora import Lora
 from graphmem.experiments.prompting import ClosedBook, InPrompt
 from graphmem.experiments.reading import Reading
 from graphmem.experiments.result import Row
-from graphmem.experiments.runs import Run
+from graphmem.experiments.runs import Part, Run
+from graphmem.experiments.scoring import UNRELATED_TOKENS
 from graphmem.experiments.soft_prompt import SoftPrompt
 from graphmem.experiments.top_node import TopNode
-from graphmem.experiments.training import Lesson, load_or_train, train, training_lessons
+from graphmem.experiments.training import Checkpoint, Lesson, train, training_lessons
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
 UNREAD = frozenset({"closed", "gold", "distractors", "lora"})
 """Those that do not look at what was retrieved."""
-QUICK_STEPS, STEPS = 60, 400
-LESSONS = 600
+QUICK_STEPS, STEPS = 20, 400
+LORA_BATCH = 8
+QUICK_LESSONS, LESSONS = 80, 600
+QUICK_ASIDE, ASIDE = 5, 40
+"""Plain texts, subjects to tell about, and half as many unrelated questions as are asked."""
 READERS = {"soft": 1e-3, "keyvalue": 1e-3}
 """Rivals trained on the training split, with the top of their learning rate's cycle."""
 
@@ -49,7 +52,10 @@ class Panel:
         self.run = run
         self.names = tuple(name for name in METHODS if not run.methods or name in run.methods)
         self.steps = run.steps or (QUICK_STEPS if run.quick else STEPS)
+        self.lessons = QUICK_LESSONS if run.quick else LESSONS
+        self.aside = min(run.n or ASIDE, QUICK_ASIDE if run.quick else ASIDE)
         self._trained: dict[str, tuple[Any, Cost]] = {}
+        self._plain_answers: dict[str, str] = {}
 
     @cached_property
     def language(self) -> Language:
@@ -77,6 +83,13 @@ class Panel:
         """The base as it is: what locality is measured against."""
         return ClosedBook(self.language)
 
+    def untouched(self, questions: Sequence[str]) -> list[str]:
+        """What the base alone says to questions that no memory concerns; asked once."""
+        new = [question for question in questions if question not in self._plain_answers]
+        said = self.base.say([Asked(question) for question in new], UNRELATED_TOKENS)
+        self._plain_answers |= {question: s.text for question, s in zip(new, said, strict=True)}
+        return [self._plain_answers[question] for question in questions]
+
     @contextmanager
     def method(self, name: str, facts: FactSet, memory: Any) -> Iterator[tuple[Method, Cost]]:
         """A method ready to be asked about a fact set, and what training it before took."""
@@ -102,7 +115,7 @@ class Panel:
         if name == "top":
             return TopNode()
         if name == "lora":
-            return Lora(self.copy(), self.steps, seed=self.run.seed)
+            return Lora(self.copy(), self.steps, batch=LORA_BATCH, seed=self.run.seed)
         kind = {"gold": "gold", "distractors": "gold + distractors", "retrieved": "retrieved"}[name]
         return InPrompt(self.language, kind, facts.all_facts, self.run.seed)
 
@@ -117,21 +130,19 @@ class Panel:
                 else KeyValues(self.copy(), self.encode, seed=run.seed)
             )
             path = (run.rivals or run.out / "rivals") / f"{name}.pt"
-            settings = {"steps": steps, "seed": run.seed, "model": run.model, "lessons": LESSONS}
-            report = lambda line: print(line, flush=True)
-
-            def train_it() -> Cost:
-                print(f"training: {made.name}, {steps} steps", flush=True)
-                return train(
-                    made.module, made.loss, self._lessons, steps, rate=READERS[name], seed=run.seed, report=report
-                )
-
-            self._trained[name] = made, load_or_train(path, made.module, settings, train_it)
+            settings = {"steps": steps, "seed": run.seed, "model": run.model, "lessons": self.lessons}
+            settings["facts"] = run.most_facts
+            print(f"training: {made.name}, {steps} steps", flush=True)
+            cost = train(
+                made.module, made.loss, lambda: self._lessons, steps, rate=READERS[name], seed=run.seed,
+                report=partial(print, flush=True), keep=Checkpoint(path, settings),
+            )  # fmt: skip
+            self._trained[name] = made, cost
         return self._trained[name]
 
     @cached_property
     def _lessons(self) -> list[Lesson]:
-        return training_lessons(LESSONS, self.run.seed)
+        return training_lessons(self.lessons, self.run.seed, self.run.most_facts)
 
     def made_of(self, name: str) -> dict[str, Any]:
         """What a method's figures depend on beyond the run's settings: steps, and weights by their hash."""
@@ -153,7 +164,11 @@ def fingerprint(path: Path) -> str | None:
     return blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else None
 
 
-def cost_rows(where: str, method: str, cost: Cost) -> list[Row]:
-    """What training took."""
-    names = {"steps": "training steps", "tokens": "training tokens", "seconds": "training s"}
-    return [Row(where, method, names[k], float(v), int(cost.steps)) for k, v in asdict(cost).items() if cost.steps]
+def cost_part(name: str, method: str, cost: Cost) -> Part:
+    """What training took, and its loss on the way; nothing where nothing was trained."""
+    if not cost.steps:
+        return Part([])
+    where = f"{name}, cost"
+    figures = {"training steps": cost.steps, "training tokens": cost.tokens, "training s": cost.seconds}
+    rows = [Row(where, method, measure, float(value), cost.steps) for measure, value in figures.items()]
+    return Part(rows, [{"dataset": where, "method": method, "loss, nats/token, by step": cost.losses}])

@@ -6,12 +6,15 @@ import argparse
 import json
 import os
 import shlex
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from graphmem.config import require
+from graphmem.experiments.items import MOST_FACTS, QUICK_FACTS
 from graphmem.experiments.result import Result, Row
 
 
@@ -31,6 +34,7 @@ class Run:
         methods: who takes part; empty for all.
         datasets: what is asked about; empty for all there are.
         steps: optimizer steps of every trained rival; None takes the experiment's own.
+        facts: most facts of a retrieval that a method gets; None takes 50, or 15 where the run is quick.
         rivals: folder of the trained rivals, which experiments may share; None takes one in ``out``.
     """
 
@@ -45,24 +49,35 @@ class Run:
     methods: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     steps: int | None = None
+    facts: int | None = None
     rivals: Path | None = None
 
     def __post_init__(self) -> None:
         require(self.n is None or self.n >= 1, "n", self.n, "None or at least 1")
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "None or at least 1")
+        require(self.facts is None or self.facts >= 1, "facts", self.facts, "None or at least 1")
         require(self.data is None or self.data.is_dir(), "data", self.data, "a folder that exists")
 
     @property
     def command(self) -> str:
         """The command line that makes this run again."""
         words = ["graphmem", "experiment", self.experiment, *(["--quick"] if self.quick else [])]
-        for name in ("seed", "n", "data", "model", "weights", "steps", "rivals"):
+        for name in ("seed", "n", "data", "model", "weights", "steps", "facts", "rivals"):
             if (value := getattr(self, name)) is not None:
                 words += [f"--{name}", str(value)]
         for name in ("methods", "datasets"):
             if value := getattr(self, name):
                 words += [f"--{name}", ",".join(value)]
         return shlex.join([*words, "--out", str(self.out)])
+
+    @property
+    def most_facts(self) -> int:
+        """Facts of a retrieval that a method gets."""
+        return self.facts or (QUICK_FACTS if self.quick else MOST_FACTS)
+
+    def wants(self, dataset: str, ships: bool = True) -> bool:
+        """Whether a data set is asked about: those named, else all; quick runs take only what ships unless named."""
+        return dataset in self.datasets if self.datasets else ships or not self.quick
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the figures, as plain values; paths and choices of parts are left out."""
@@ -83,6 +98,7 @@ def parser(experiment: str, text: str | None) -> argparse.ArgumentParser:
     made.add_argument("--methods", default="", help="only these, with commas between")
     made.add_argument("--datasets", default="", help="only these, with commas between")
     made.add_argument("--steps", type=int, help="optimizer steps of every trained rival")
+    made.add_argument("--facts", type=int, help="most facts of a retrieval that a method gets (50, quick: 15)")
     made.add_argument("--rivals", type=Path, help="folder of trained rivals, to share them between experiments")
     return made
 
@@ -98,7 +114,8 @@ def parse(made: argparse.ArgumentParser, experiment: str, arguments: Sequence[st
     split: Callable[[str], tuple[str, ...]] = lambda text: tuple(w.strip() for w in text.split(",") if w.strip())
     return Run(
         experiment, given.quick, given.seed, given.n, given.out or Path("results") / experiment, data, given.model,
-        given.weights, split(given.methods), split(given.datasets), given.steps, given.rivals,
+        given.weights, split(given.methods), split(given.datasets), given.steps, given.facts,
+        given.rivals,
     )  # fmt: skip
 
 
@@ -109,11 +126,11 @@ class Parts:
     Attributes:
         run: whose parts.
         details: what the parts recorded question by question.
-        report: gets a line when a part begins and when it is taken from the folder.
+        report: gets a line when a part begins, when it is done, and when it is taken from the folder.
     """
 
     run: Run
-    report: Callable[[str], None] = print
+    report: Callable[[str], None] = partial(print, flush=True)
     rows: list[Row] = field(default_factory=list)
     details: list[dict[str, Any]] = field(default_factory=list)
 
@@ -130,7 +147,9 @@ class Parts:
         kept = _read(path, wanted)
         if kept is None:
             self.report(f"{self.run.experiment}: {name} ...")
+            began = time.perf_counter()
             made = make()
+            self.report(f"{self.run.experiment}: {name}: {time.perf_counter() - began:.0f} s")
             kept = made if isinstance(made, Part) else Part(list(made))
             _write(path, wanted, kept)
         else:
@@ -151,6 +170,9 @@ class Part:
 
     rows: list[Row]
     details: list[dict[str, Any]] = field(default_factory=list)
+
+    def __add__(self, other: Part) -> Part:
+        return Part([*self.rows, *other.rows], [*self.details, *other.details])
 
 
 def _slug(name: str) -> str:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
 from graphmem.evaluation_answers import contains, is_right
+from graphmem.experiments.common import everyday, plain_texts
 from graphmem.experiments.decoding import Language, Method, Said
 from graphmem.experiments.items import FactSet, Item, LookUp
 from graphmem.experiments.result import Row, row_of
 from graphmem.experiments.runs import Part
 
+if TYPE_CHECKING:
+    from graphmem.experiments.panel import Panel
+
 MOST_TOKENS = 128
 """Of a passage whose logits are compared."""
+UNRELATED_TOKENS = 12
+"""Of an answer to a question that the memory does not concern."""
 
 
 def ask(method: Method, items: Sequence[Item], look_up: LookUp, *, phrasing: int = 0, limit: int = 24) -> list[Said]:
@@ -54,42 +61,67 @@ def answer_rows(name: str, method: str, items: Sequence[Item], said: Sequence[Sa
 
 
 def measure(
-    name: str, method: str, label: str, items: Sequence[Item], said: Sequence[Said], seed: int = 0
-) -> list[Row]:
-    """One row a kind of question: first answer right, under a label of its own."""
-    rows = []
+    name: str, method: str, label: str, items: Sequence[Item], said: Sequence[Said], *,
+    less: Sequence[Said] | None = None, seed: int = 0,
+) -> list[Row]:  # fmt: skip
+    """One row a kind of question: first answer right, under a label of its own; ``less`` what was said then."""
+    rows, right = [], _right(items, said)
+    if less is not None:
+        right = [a - b for a, b in zip(right, _right(items, less), strict=True)]
     for kind in dict.fromkeys(item.kind for item in items):
-        right = [float(is_right(s.text, i.answers)) for i, s in zip(items, said, strict=True) if i.kind == kind]
-        rows.append(row_of(f"{name}, {kind}", method, label, right, seed=seed))
+        values = [value for item, value in zip(items, right, strict=True) if item.kind == kind]
+        rows.append(row_of(f"{name}, {kind}", method, label, values, seed=seed))
     return rows
+
+
+def other_words(facts: FactSet, method: Method, first: Sequence[Said], look_up: LookUp, seed: int = 0) -> list[Row]:
+    """The second phrasing, and any of all phrasings, of questions that have more than one."""
+    items = [item for item in facts.items if item.paraphrases]
+    said = [s for item, s in zip(facts.items, first, strict=True) if item.paraphrases]
+    if not items:
+        return []
+    again = [ask(method, items, look_up, phrasing=i + 1) for i in range(max(len(i.paraphrases) for i in items))]
+    rows = measure(facts.name, method.name, "right, other words", items, again[0], seed=seed)
+    if len(again) > 1:
+        ways = [_right(items, way) for way in (said, *again)]
+        for kind in dict.fromkeys(item.kind for item in items):
+            at = [i for i, item in enumerate(items) if item.kind == kind]
+            anyhow = [max(way[i] for way in ways) for i in at]
+            rows.append(row_of(f"{facts.name}, {kind}", method.name, "right in any words", anyhow, seed=seed))
+    return rows
+
+
+def _right(items: Sequence[Item], said: Sequence[Said]) -> list[float]:
+    return [float(is_right(s.text, item.answers)) for item, s in zip(items, said, strict=True)]
 
 
 # ---------------------------------------------------------------- what must be left alone
 
 
-def locality(
-    name: str, method: Method, base: Method, language: Language, look_up: LookUp, texts: Sequence[str],
-    unrelated: Sequence[tuple[str, tuple[str, ...]]], *, seed: int = 0,
-) -> list[Row]:  # fmt: skip
+def left_alone(panel: Panel, name: str, method: Method, look_up: LookUp) -> list[Row]:
     """KL to the base on plain text, and answers to questions that the memory does not concern.
 
     Each text is read beside what the memory finds for its own beginning.
     """
-    where, rows = f"{name}, left alone", []
+    where, seed, base = f"{name}, left alone", panel.run.seed, panel.base
+    texts, unrelated = plain_texts(panel.aside, seed), everyday(2 * panel.aside, seed)
     moved = []
     for text, asked in zip(texts, look_up([t[:300] for t in texts]), strict=True):
-        ids = torch.tensor([language.ids(text)[:MOST_TOKENS]])
+        ids = torch.tensor([panel.language.ids(text)[:MOST_TOKENS]])
         after, before = method.logits(ids, asked), base.logits(ids, asked)
         if after is not None and before is not None:
             moved.append(kl(before, after))
-    rows.append(row_of(where, method.name, "KL on plain text (nats/token)", moved, seed=seed))
-    others = look_up([question for question, _ in unrelated])
-    now, then = method.say(others), base.say(others)
-    changed = [float(a.text != b.text) for a, b in zip(now, then, strict=True)]
+    then, now = (
+        panel.untouched([question for question, _ in unrelated]),
+        method.say(look_up([question for question, _ in unrelated]), UNRELATED_TOKENS),
+    )
+    changed = [float(a.text != b) for a, b in zip(now, then, strict=True)]
     right = [float(contains(s.text, answers)) for s, (_, answers) in zip(now, unrelated, strict=True)]
-    rows.append(row_of(where, method.name, "unrelated answers changed", changed, seed=seed))
-    rows.append(row_of(where, method.name, "unrelated questions right", right, seed=seed))
-    return rows
+    return [
+        row_of(where, method.name, "KL on plain text (nats/token)", moved, seed=seed),
+        row_of(where, method.name, "unrelated answers changed", changed, seed=seed),
+        row_of(where, method.name, "unrelated questions right", right, seed=seed),
+    ]
 
 
 def kl(before: torch.Tensor, after: torch.Tensor) -> float:

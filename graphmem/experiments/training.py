@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphmem.experiments.decoding import Cost, Language, insert_prefix
-from graphmem.experiments.items import Asked, LookUp
+from graphmem.experiments.items import MOST_FACTS, Asked, LookUp
 from graphmem.training.loop import one_cycle
 
 Lesson = tuple[Asked, str]
@@ -58,40 +58,85 @@ def _body(base: Any) -> nn.Module:
     return inner.base_model  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a rival's training is kept, so that it goes on where it was stopped and is not done twice.
+
+    Attributes:
+        path: of the file.
+        settings: what the weights depend on; a file made under others is not taken.
+        every: steps between two writings.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    every: int = 10
+
+    def read(self) -> dict[str, Any] | None:
+        """What was kept under these settings, if anything."""
+        kept = torch.load(self.path, weights_only=True) if self.path.exists() else None
+        return kept if kept is not None and kept["settings"] == dict(self.settings) else None
+
+    def write(self, module: nn.Module, optimizer: torch.optim.Optimizer, draws: Sequence[Any], cost: Cost) -> None:
+        """Keep everything that the next step depends on; the file is there whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"settings": dict(self.settings), "state": module.state_dict(), "optimizer": optimizer.state_dict()}
+        half = self.path.with_suffix(".tmp")
+        torch.save({**content, "draws": draws, "cost": (cost.steps, cost.tokens, cost.seconds, cost.losses)}, half)
+        half.replace(self.path)
+
+
 def train(
-    module: nn.Module, loss_of: Callable[[list[Lesson]], tuple[Tensor, int]], lessons: Sequence[Lesson], steps: int, *,
-    rate: float, batch: int = 8, seed: int = 0, report: Callable[[str], None] | None = None,
+    module: nn.Module, loss_of: Callable[[list[Lesson]], tuple[Tensor, int]],
+    lessons: Sequence[Lesson] | Callable[[], Sequence[Lesson]], steps: int, *, rate: float, batch: int = 8,
+    seed: int = 0, report: Callable[[str], None] | None = None, keep: Checkpoint | None = None,
 ) -> Cost:  # fmt: skip
     """Train a rival's module; the base stays frozen.
 
     Args:
         module: what is trained.
         loss_of: loss and tokens of a batch.
-        lessons: to draw from.
+        lessons: to draw from, or what makes them where a step is left to do.
         steps: optimizer steps.
         rate: top of the learning rate's cycle.
         batch: questions a step.
         seed: of the draws.
         report: gets a line now and then.
+        keep: where the training is kept and gone on with.
     """
-    rng, tokens, began = Random(seed), 0, time.perf_counter()
+    rng, cost = Random(seed), Cost()
     optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=0.01)
+    if keep is not None and (kept := keep.read()) is not None:
+        module.load_state_dict(kept["state"])
+        optimizer.load_state_dict(kept["optimizer"])
+        rng.setstate((kept["draws"][0], tuple(kept["draws"][1]), kept["draws"][2]))
+        cost = Cost(*kept["cost"])
+    drawn = list(lessons() if callable(lessons) else lessons) if cost.steps < steps else []
     module.train()
-    for step in range(steps):
+    for step in range(cost.steps, steps):
+        began = time.perf_counter()
         optimizer.param_groups[0]["lr"] = rate * one_cycle(step, steps, 0.1)
-        loss, seen = loss_of(rng.choices(list(lessons), k=batch))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        optimizer.step()
-        tokens += seen
-        if report and (step % max(1, steps // 5) == 0 or step + 1 == steps):
-            report(f"  step {step + 1} of {steps}: {float(loss.detach()):.3f} nats a token")
+        loss, seen = loss_of(rng.choices(drawn, k=batch))
+        step_down(loss, optimizer, module.parameters())
+        cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
+        last = step + 1 == steps
+        if report and (step % max(1, steps // 5) == 0 or last):
+            report(f"  step {step + 1} of {steps}: {cost.losses[-1]:.3f} nats a token")
+        if keep is not None and (last or (step + 1) % keep.every == 0):
+            keep.write(module, optimizer, rng.getstate(), cost)
     module.eval()
-    return Cost(steps, tokens, time.perf_counter() - began)
+    return cost
 
 
-def training_lessons(count: int, seed: int = 0) -> list[Lesson]:
+def step_down(loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+    """One optimizer step, gradients clipped to a norm of 1."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(list(parameters), 1.0)
+    optimizer.step()
+
+
+def training_lessons(count: int, seed: int = 0, most: int = MOST_FACTS) -> list[Lesson]:
     """Questions of the training split and what a memory finds for them: half WikiMovies, half an invented world.
 
     Topics and relations are those of the training split: none is asked about in an experiment.
@@ -112,23 +157,7 @@ def training_lessons(count: int, seed: int = 0) -> list[Lesson]:
     for facts, questions in parts:
         with GraphMemory.open(":memory:") as memory:
             memory.add_many(facts)
-            asked = LookUp(memory)([q.question for q in questions])
+            asked = LookUp(memory, most=most)([q.question for q in questions])
         kept = [replace(a, found=None) for a in asked]
         lessons += [(a, rng.choice(q.answers)) for a, q in zip(kept, questions, strict=True) if a.facts]
     return lessons
-
-
-def load_or_train(path: Path, module: nn.Module, settings: dict[str, Any], train_it: Callable[[], Cost]) -> Cost:
-    """Take the module's weights from ``path`` if they were made under these settings, else train and write them."""
-    if path.exists():
-        kept = torch.load(path, weights_only=True)
-        if kept["settings"] == settings:
-            module.load_state_dict(kept["state"])
-            module.eval()
-            return Cost(**kept["cost"])
-    cost = train_it()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plain = {"steps": cost.steps, "tokens": cost.tokens, "seconds": cost.seconds}
-    torch.save({"settings": settings, "state": module.state_dict(), "cost": plain}, path.with_suffix(".tmp"))
-    path.with_suffix(".tmp").replace(path)
-    return cost

@@ -1,0 +1,61 @@
+"""One course for all experiments that compare methods: each fact set, each method a part, then table, plot and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphmem.experiments.items import FactSet, fingerprint_of
+from graphmem.experiments.panel import Panel
+from graphmem.experiments.runs import Part, Parts, Run, parse, parser
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+One = Callable[[str], Part]
+"""Asks the method of that name."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An experiment that asks every method about the same facts.
+
+    Attributes:
+        name: of the experiment.
+        text: what it does, for ``--help``.
+        fact_sets: the data sets of a run.
+        opened: opens the memories of a fact set; inside the block, its value asks one method.
+        notes: what a reader of the tables must know.
+        plots: measures to draw together, by the plot's name.
+        extra: parts beside the methods' own.
+    """
+
+    name: str
+    text: str | None
+    fact_sets: Callable[[Run], Sequence[FactSet]]
+    opened: Callable[[Panel, FactSet], AbstractContextManager[One]]
+    notes: Sequence[str]
+    plots: Mapping[str, Sequence[str]]
+    extra: Callable[[Panel, Parts], None] = lambda panel, parts: None
+
+    def main(self, arguments: Sequence[str] | None) -> list[Path]:
+        """Read the options, ask everybody, print and write the result; the files written."""
+        run = parse(parser(self.name, self.text), self.name, arguments)
+        panel, parts = Panel(run), Parts(run)
+        for facts in self.fact_sets(run):
+            self._ask(panel, parts, facts)
+        self.extra(panel, parts)
+        result = parts.result(self.notes, rival_steps=panel.steps, most_facts=run.most_facts)
+        result.print()
+        files = result.save(run.out, plots=self.plots)
+        print(*files, sep="\n")
+        return files
+
+    def _ask(self, panel: Panel, parts: Parts, facts: FactSet) -> None:
+        with self.opened(panel, facts) as one:
+            key = fingerprint_of(facts)
+            for name in panel.names:
+                parts.do(f"{facts.name}, {name}", partial(one, name), facts=key, **panel.made_of(name))
