@@ -197,7 +197,7 @@ TRAINERS |= {"states": "training.states"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
 EVALUATORS |= {"locality": "evaluation_locality", "stories": "evaluation_stories"}
 EXPERIMENTS = {"extend": "experiments.extend", "adapt": "experiments.adapt"}
-EXPERIMENTS |= {name: f"experiments.{name}" for name in ("integrate", "edit", "reason")}
+EXPERIMENTS |= {name: f"experiments.{name}" for name in ("integrate", "edit", "reason", "modelling")}
 passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 

@@ -16,7 +16,7 @@ from graphmem.errors import InvalidValue, MissingExtra
 
 FORMATS = (".png", ".svg", ".pdf")
 
-COLOURS = ("#2b6cb0", "#dd8833", "#3a9a5b", "#b8433f", "#7a5ea8", "#6b7280", "#c2699b", "#8a6d3b")
+COLOURS = ("#2b6cb0", "#dd8833", "#3a9a5b", "#b8433f", "#7a5ea8", "#6b7280", "#c2699b", "#8a6d3b", "#1a9aa0")
 """Told apart in print too; series beyond them start anew."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphmem.experiments.items import FactSet, fingerprint_of
-from graphmem.experiments.panel import Panel
+from graphmem.experiments.panel import METHODS, Panel
 from graphmem.experiments.runs import Part, Parts, Run, parse, parser
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Comparison:
         notes: what a reader of the tables must know.
         plots: measures to draw together, by the plot's name.
         extra: parts beside the methods' own.
+        methods: who takes part where the user names nobody.
     """
 
     name: str
@@ -40,11 +41,12 @@ class Comparison:
     notes: Sequence[str]
     plots: Mapping[str, Sequence[str]]
     extra: Callable[[Panel, Parts], None] = lambda panel, parts: None
+    methods: Sequence[str] = METHODS
 
     def main(self, arguments: Sequence[str] | None) -> list[Path]:
         """Read the options, ask everybody, print and write the result; the files written."""
         run = parse(parser(self.name, self.text), self.name, arguments)
-        panel, parts = Panel(run), Parts(run)
+        panel, parts = Panel(run, self.methods), Parts(run)
         for facts in self.fact_sets(run):
             self._ask(panel, parts, facts)
         self.extra(panel, parts)

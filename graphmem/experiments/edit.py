@@ -39,8 +39,8 @@ def fact_sets(run: Run) -> list[FactSet]:
     """An invented world and WikiMovies, and AKEW where the user has it; quick: the invented world, unless named."""
     n = run.n or (10 if run.quick else 300)
     sets = [edit_world(n, 3 * n if n > 60 else 150, run.seed)] if run.wants(INVENTED) else []
-    sets += [film_edits(n, seed=run.seed)] if run.wants(FILMS, ships=False) else []
-    if run.wants("AKEW", ships=False) and found_in(run.data, ["AKEW"]):
+    sets += [film_edits(n, seed=run.seed)] if run.wants(FILMS, quick=False) else []
+    if run.wants("AKEW", quick=False) and found_in(run.data, ["AKEW"]):
         assert run.data is not None
         sets.append(counterfactuals(run.data, n, seed=run.seed))
     return sets

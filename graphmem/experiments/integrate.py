@@ -12,10 +12,11 @@ from graphmem.experiments.decoding import Cost, Method, Said
 from graphmem.experiments.filed_facts import found_in, single_facts
 from graphmem.experiments.invented_facts import NAME, integrate_world
 from graphmem.experiments.items import FactSet, LookUp, pairs_of
-from graphmem.experiments.panel import Panel, cost_part
+from graphmem.experiments.likelihood import modelling
+from graphmem.experiments.panel import UNREAD, Panel, cost_part
 from graphmem.experiments.result import Row
 from graphmem.experiments.runs import Part, Parts, Run
-from graphmem.experiments.scoring import answer_rows, ask, free_text, left_alone, measure, modelling, other_words
+from graphmem.experiments.scoring import answer_rows, ask, free_text, left_alone, measure, other_words
 
 PLOTS = {
     "answers": ("right", "right, other words"),
@@ -44,7 +45,7 @@ def fact_sets(run: Run) -> list[FactSet]:
     """The data sets of a run: the invented one, others where the user has them."""
     n = run.n or (16 if run.quick else 300)
     sets = [integrate_world(n, 3 * n if n > 60 else 150, run.seed)] if run.wants(NAME) else []
-    for name in found_in(run.data, [name for name in ("PopQA", "zsRE") if run.wants(name, ships=False)]):
+    for name in found_in(run.data, [name for name in ("PopQA", "zsRE") if run.wants(name, quick=False)]):
         assert run.data is not None
         sets.append(single_facts(run.data, name, n, among=120 if run.quick else 500, seed=run.seed))
     return sets
@@ -85,7 +86,7 @@ def _one(panel: Panel, facts: FactSet, early: LookUp, whole: LookUp, name: str) 
         made += Part(left_alone(panel, facts.name, method, whole))
         if facts.names:
             made += free_text(facts, method, whole, panel.aside, seed=seed)
-            made += Part(modelling(facts, method, panel.language, whole, seed=seed))
+            made += Part(modelling(facts, method, panel.language, whole, reads=name not in UNREAD, seed=seed))
         return made + cost_part(facts.name, method.name, learnt if learnt.steps else cost)
 
 

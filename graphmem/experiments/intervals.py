@@ -26,6 +26,21 @@ def bootstrap(values: Sequence[float], seed: int = 0, *, level: float = 0.95) ->
     return float(low), float(high)
 
 
+def ratio(parts: Sequence[tuple[float, float]], seed: int = 0, *, level: float = 0.95) -> tuple[float, float, float]:
+    """Sum of the first over sum of the second, with the percentile interval over resampled parts.
+
+    For figures a token of texts: tokens of one text are not independent, so whole texts are drawn.
+    """
+    sums = np.asarray(parts, dtype=np.float64).reshape(-1, 2)
+    if not len(sums) or not sums[:, 1].sum():
+        return float("nan"), float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    drawn = np.stack([sums[rng.integers(0, len(sums), len(sums))].sum(0) for _ in range(DRAWS)])  # [DRAWS, 2]
+    drawn = drawn[drawn[:, 1] > 0]
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [(1 - level) / 2, (1 + level) / 2])
+    return float(sums[:, 0].sum() / sums[:, 1].sum()), float(low), float(high)
+
+
 def paired(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
     """Mean difference first - second over the same questions, with its 95 % bootstrap interval."""
     gaps = [a - b for a, b in zip(first, second, strict=True)]

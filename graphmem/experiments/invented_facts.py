@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from graphmem.experiments.items import FactSet, Item, Pair, Triple
+from graphmem.experiments.items import FactSet, Item, Pair, Passage, Triple
 from graphmem.worlds import World, split_relations
 
 NAME = "invented world"
@@ -26,7 +26,10 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
     )
     items = [_item(world, t, stage=int(t in late)) for t in asked]
     passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
-    told = tuple((p.text, p.mentions) for p in passages[: max(4, count // 3)])
+    told = tuple(
+        Passage(p.text, tuple((a, b) for a, b, _ in p.mentions), tuple(p.triples), p.triples[0][0])
+        for p in passages[: max(4, count // 3)]
+    )
     return FactSet(
         NAME,
         (stages[0], stages[1]),

@@ -45,6 +45,23 @@ class Item:
     fresh: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text about what the graph holds.
+
+    Attributes:
+        text: the words.
+        mentions: (start, end) of each name of the graph in it, in characters, in order.
+        gold: the facts that it states.
+        topic: the name that it is about.
+    """
+
+    text: str
+    mentions: tuple[tuple[int, int], ...]
+    gold: tuple[Triple, ...]
+    topic: str
+
+
 @dataclass(frozen=True)
 class FactSet:
     """Facts, and what is asked about them.
@@ -57,7 +74,7 @@ class FactSet:
         learnt: facts that the model trained on facts is trained on, where all would be too many.
         changes: (fact before, fact after), applied after ``facts``.
         names: names of the graph that a text may be checked for.
-        passages: texts about what the graph holds, with (start, end, name) of each mention.
+        passages: texts about what the graph holds.
     """
 
     name: str
@@ -67,7 +84,7 @@ class FactSet:
     learnt: tuple[Triple, ...] | None = None
     changes: tuple[tuple[Triple, Triple], ...] = ()
     names: tuple[str, ...] = ()
-    passages: tuple[tuple[str, tuple[tuple[int, int, str], ...]], ...] = ()
+    passages: tuple[Passage, ...] = ()
 
     @property
     def all_facts(self) -> tuple[Triple, ...]:
@@ -120,11 +137,14 @@ class LookUp:
         memory: what is asked.
         top: nodes of a retrieval.
         most: facts of a retrieval that are handed on.
+
+    Attributes:
+        known: what was found, by question.
     """
 
     def __init__(self, memory: Any, top: int = 32, most: int = MOST_FACTS) -> None:
         self.memory, self.top, self.most = memory, top, most
-        self._known: dict[str, Asked] = {}
+        self.known: dict[str, Asked] = {}
 
     def __call__(self, questions: Sequence[str], gold: Sequence[tuple[Triple, ...]] = ()) -> list[Asked]:
         """What the memory finds for each question; ``gold`` is handed on with it."""
@@ -132,15 +152,15 @@ class LookUp:
         return [replace(a, gold=g) for a, g in zip(found, gold, strict=True)] if gold else found
 
     def _one(self, question: str) -> Asked:
-        if question not in self._known:
-            if not self._known:
+        if question not in self.known:
+            if not self.known:
                 self.memory.retrieve(question, top_k=self.top)  # vectors are made and modules loaded here, untimed
             began = time.perf_counter()
             found = self.memory.retrieve(question, top_k=self.top)
             seconds = time.perf_counter() - began
             facts = tuple((f.subject, f.relation, f.object) for f in found.facts[: self.most])
-            self._known[question] = Asked(question, facts, found, (), seconds)
-        return self._known[question]
+            self.known[question] = Asked(question, facts, found, (), seconds)
+        return self.known[question]
 
 
 def plain_pairs(triple: Triple) -> list[Pair]:
@@ -157,5 +177,5 @@ def pairs_of(facts: FactSet, triples: Sequence[Triple]) -> list[Pair]:
 def fingerprint_of(facts: FactSet) -> str:
     """A hash of what is written and asked, so that parts made of other data are made anew."""
     asked = [(item.question, item.answers, item.paraphrases) for item in facts.items]
-    text = json.dumps([facts.facts, facts.changes, asked, facts.passages])
+    text = json.dumps([facts.facts, facts.changes, asked, [passage.text for passage in facts.passages]])
     return blake2b(text.encode(), digest_size=8).hexdigest()

@@ -40,17 +40,18 @@ class Panel:
 
     Args:
         run: what is run.
+        methods: who takes part where the run names nobody.
 
     Raises:
         InvalidValue: the run names a method that there is not.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, methods: Sequence[str] = METHODS) -> None:
         unknown = [name for name in run.methods if name not in METHODS]
         if unknown:
             raise InvalidValue(f"no method {unknown[0]!r}; choose of {', '.join(METHODS)}")
         self.run = run
-        self.names = tuple(name for name in METHODS if not run.methods or name in run.methods)
+        self.names = tuple(name for name in METHODS if name in (run.methods or methods))
         self.steps = run.steps or (QUICK_STEPS if run.quick else STEPS)
         self.lessons = QUICK_LESSONS if run.quick else LESSONS
         self.aside = min(run.n or ASIDE, QUICK_ASIDE if run.quick else ASIDE)

@@ -33,7 +33,7 @@ def fact_sets(run: Run) -> list[FactSet]:
     """WikiMovies (quick: the part of the graph around the questions), and PathQuestion where the user has it."""
     n = run.n or (8 if run.quick else 300)
     sets = [film_questions(n, whole=not run.quick, seed=run.seed)] if run.wants(NAME) else []
-    if run.wants("PathQuestion", ships=False) and found_in(run.data, ["PathQuestion"]):
+    if run.wants("PathQuestion", quick=False) and found_in(run.data, ["PathQuestion"]):
         assert run.data is not None
         sets.append(path_questions(run.data, n, seed=run.seed))
     return sets

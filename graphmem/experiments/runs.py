@@ -75,9 +75,9 @@ class Run:
         """Facts of a retrieval that a method gets."""
         return self.facts or (QUICK_FACTS if self.quick else MOST_FACTS)
 
-    def wants(self, dataset: str, ships: bool = True) -> bool:
-        """Whether a data set is asked about: those named, else all; quick runs take only what ships unless named."""
-        return dataset in self.datasets if self.datasets else ships or not self.quick
+    def wants(self, dataset: str, quick: bool = True) -> bool:
+        """Whether a data set is asked about: those named, else all; in a quick run only where ``quick`` says so."""
+        return dataset in self.datasets if self.datasets else quick or not self.quick
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the figures, as plain values; paths and choices of parts are left out."""

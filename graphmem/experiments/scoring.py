@@ -1,4 +1,4 @@
-"""Measures: answers, what must be left alone, free text, and language modelling; one list of rows a method."""
+"""Measures of what is said: answers, what must be left alone, and free text; one list of rows a method."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional as F
 
 from graphmem.evaluation_answers import contains, is_right
 from graphmem.experiments.common import everyday, plain_texts
-from graphmem.experiments.decoding import Language, Method, Said
+from graphmem.experiments.decoding import Method, Said
 from graphmem.experiments.items import FactSet, Item, LookUp
 from graphmem.experiments.result import Row, row_of
 from graphmem.experiments.runs import Part
@@ -165,34 +164,3 @@ def free_text(facts: FactSet, method: Method, look_up: LookUp, count: int, *, se
 
 def _stands_in(name: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text.casefold()) is not None
-
-
-# ---------------------------------------------------------------- language modelling
-
-
-def modelling(facts: FactSet, method: Method, language: Language, look_up: LookUp, *, seed: int = 0) -> list[Row]:
-    """Nats a token and a token of a name, on passages about what the graph holds.
-
-    The memory is asked with the passage's beginning, up to the end of its first name: it knows nothing of what follows,
-    and that beginning is not scored.
-    """
-    every, names = [], []
-    starts = [mentions[0][1] if mentions else len(text) // 4 for text, mentions in facts.passages]
-    queries = [text[:start] for (text, _), start in zip(facts.passages, starts, strict=True)]
-    for (text, mentions), asked, start in zip(facts.passages, look_up(queries), starts, strict=True):
-        made = language.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        ids = torch.tensor([made["input_ids"][: 2 * MOST_TOKENS]])
-        logits = method.logits(ids, asked)
-        if logits is None:
-            return []
-        nats = F.cross_entropy(logits[:-1], ids[0, 1:], reduction="none").tolist()
-        for (begin, end), value in zip(made["offset_mapping"][1 : ids.shape[1]], nats, strict=True):
-            if begin >= start:
-                every.append(value)
-                if any(begin < b and end > a for a, b, _ in mentions):
-                    names.append(value)
-    where = f"{facts.name}, passages"
-    return [
-        row_of(where, method.name, "nats/token", every, seed=seed),
-        row_of(where, method.name, "nats/name token", names, seed=seed),
-    ]

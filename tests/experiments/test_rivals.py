@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from graphmem.experiments.lora import Lora
 from graphmem.experiments.prompting import ClosedBook, InPrompt
 from graphmem.experiments.soft_prompt import SoftPrompt
 from graphmem.experiments.top_node import TopNode
-from graphmem.experiments.training import train
+from graphmem.experiments.training import Checkpoint, train
 
 FACTS = (("Ada", "born in", "Rome"), ("Bo", "lives in", "Oslo"))
 LESSONS = [(Asked("Where was Ada born?", FACTS), "Rome"), (Asked("Where does Bo live?", FACTS[1:]), "Oslo")]
@@ -26,29 +27,6 @@ def encode(texts: Sequence[str]) -> np.ndarray:
     """Unit vectors of letters: real vectors of these texts, without loading an encoder."""
     made = np.array([[text.lower().count(chr(97 + i)) + 0.01 for i in range(26)] for text in texts], np.float32)
     return made / np.linalg.norm(made, axis=1, keepdims=True)
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    """SmolLM2's, loaded once."""
-    from graphmem.resolver import find_language_model
-
-    return find_language_model("smollm2-135m")[1]
-
-
-@pytest.fixture
-def language(tokenizer: Any) -> Language:
-    """A random Llama of two layers with SmolLM2's tokenizer."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2,
-    )  # fmt: skip
-    base: Any = LlamaForCausalLM(config).eval()
-    base.requires_grad_(False)
-    return Language(base, tokenizer)
 
 
 def test_the_soft_prompt_learns_and_lengthens_the_prompt(language: Language) -> None:
@@ -108,3 +86,42 @@ def test_prompts_hold_the_facts_they_should(language: Language) -> None:
 def test_the_top_node_needs_no_model() -> None:
     assert TopNode().say([Asked("Where?")])[0].text == ""
     assert TopNode().logits(torch.zeros(1, 1, dtype=torch.long), Asked("")) is None
+
+
+def test_a_stopped_training_ends_where_one_that_ran_through_does(language: Language, tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stopping(method: SoftPrompt, after: int) -> Any:
+        calls = []
+
+        def loss(lessons: Any) -> Any:
+            calls.append(1)
+            if len(calls) > after:
+                raise Stopped
+            return method.loss(lessons)
+
+        return loss
+
+    through = SoftPrompt(language, encode)
+    whole = train(through.module, through.loss, LESSONS, 6, rate=1e-2, batch=2)
+    keep = Checkpoint(tmp_path / "soft.pt", {"steps": 6}, every=2)
+    first, second = SoftPrompt(language, encode), SoftPrompt(language, encode, seed=9)
+    with pytest.raises(Stopped):
+        train(first.module, stopping(first, 5), LESSONS, 6, rate=1e-2, batch=2, keep=keep)
+    cost = train(second.module, stopping(second, 2), LESSONS, 6, rate=1e-2, batch=2, keep=keep)
+    assert (cost.steps, cost.tokens, cost.losses) == (whole.steps, whole.tokens, whole.losses)
+    for name, value in through.module.state_dict().items():
+        torch.testing.assert_close(second.module.state_dict()[name], value)
+    third = SoftPrompt(language, encode, seed=9)
+    assert train(third.module, stopping(third, 0), lambda: 1 / 0, 6, rate=1e-2, keep=keep) == cost
+    assert Checkpoint(keep.path, {"steps": 7}).read() is None
+
+
+def test_what_stands_before_a_text_changes_its_logits_and_not_their_number(language: Language) -> None:
+    ids = torch.tensor([language.ids("Ada was born in Rome.")])
+    after, plain = language.after(ids, "Facts:"), language.after(ids)
+    lead = torch.tensor([language.ids("Facts:")])
+    whole = language.base(input_ids=torch.cat([lead, ids], 1)).logits[0, lead.shape[1] :]
+    torch.testing.assert_close(after, whole)
+    assert after.shape == plain.shape and not torch.allclose(after, plain)

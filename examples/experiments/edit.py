@@ -1,0 +1,24 @@
+"""Facts change: who says the new answer, who still says the old one?
+
+Run: python examples/experiments/edit.py [--n 8] [--seed 0] [any other option of `graphmem experiment edit`]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from graphmem.experiments.edit import main
+
+OUT = Path("results/edit-quick")
+"""Finished parts stand here: a run that was stopped goes on where it was."""
+
+main(["--quick", "--out", str(OUT), *sys.argv[1:]])
+
+# The share of questions whose first answer is the one after the edit.
+result = json.loads((OUT / "edit.json").read_text(encoding="utf-8"))
+for row in result["rows"]:
+    if row["measure"] == "right" and row["value"] is not None:
+        interval = "" if row["low"] is None else f"  [{row['low']:.3f}, {row['high']:.3f}]"
+        print(f"{row['dataset']:<40} {row['method']:<30} {row['value']:.3f}{interval}  n = {row['n']}")

@@ -1,0 +1,24 @@
+"""Stories hidden in long ordinary text: what is remembered at its end?
+
+Run: python examples/experiments/extend.py [--n 8] [--seed 0] [any other option of `graphmem experiment extend`]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from graphmem.experiments.extend import main
+
+OUT = Path("results/extend-quick")
+"""Finished parts stand here: a run that was stopped goes on where it was."""
+
+main(["--quick", "--out", str(OUT), *sys.argv[1:]])
+
+# The share of questions answered rightly.
+result = json.loads((OUT / "extend.json").read_text(encoding="utf-8"))
+for row in result["rows"]:
+    if row["measure"] == "right" and row["value"] is not None:
+        interval = "" if row["low"] is None else f"  [{row['low']:.3f}, {row['high']:.3f}]"
+        print(f"{row['dataset']:<40} {row['method']:<30} {row['value']:.3f}{interval}  n = {row['n']}")

@@ -1,0 +1,59 @@
+"""Language modelling: passages whose facts the graph holds, by the model alone, with facts before them, graphmem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from graphmem.experiments.comparison import Comparison, One
+from graphmem.experiments.described import FILE, described
+from graphmem.experiments.described import NAME as DESCRIBED
+from graphmem.experiments.invented_facts import NAME, integrate_world
+from graphmem.experiments.items import FactSet, LookUp, pairs_of
+from graphmem.experiments.likelihood import modelling
+from graphmem.experiments.panel import UNREAD, Panel, cost_part
+from graphmem.experiments.runs import Part, Run
+
+METHODS = ("closed", "gold", "distractors", "graphmem")
+PLOTS = {"": ("nats/name token",), "text-so-far": ("nats/name token, text so far",)}
+NOTES = (
+    "A name token is one that touches a name of the passage's facts, where it stands letter for letter.",
+    "nats/token and nats/name token: all tokens but the first; the memory is asked with the name of the topic (the "
+    "first fact's subject), once. The prompts of the passage's own facts say every name beforehand.",
+    "text so far: tokens after the passage's first name; the memory is asked with the passage up to there, once.",
+    "Intervals are over passages.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """How likely passages are whose facts the graph holds among 500 others."""
+    Comparison("modelling", main.__doc__, fact_sets, opened, NOTES, PLOTS, methods=METHODS).main(arguments)
+
+
+def fact_sets(run: Run) -> list[FactSet]:
+    """WebNLG where the user has it, and passages of an invented world."""
+    n = run.n or (20 if run.quick else 300)
+    sets = []
+    if run.wants(DESCRIBED) and run.data is not None and (run.data / FILE).exists():
+        sets.append(described(run.data / FILE, n, seed=run.seed))
+    if run.wants(NAME):
+        sets.append(integrate_world(3 * n, 3 * n if n > 60 else 150, run.seed))
+    return sets
+
+
+@contextmanager
+def opened(panel: Panel, facts: FactSet) -> Iterator[One]:
+    """All facts in one memory."""
+    from graphmem.memory import GraphMemory
+
+    with GraphMemory.open(":memory:") as memory:
+        memory.add_many(facts.all_facts)
+        yield partial(_one, panel, facts, LookUp(memory, most=panel.run.most_facts))
+
+
+def _one(panel: Panel, facts: FactSet, look_up: LookUp, name: str) -> Part:
+    with panel.method(name, facts, look_up.memory) as (method, cost):
+        learnt = method.learn(pairs_of(facts, facts.taught(0)))
+        made = Part(modelling(facts, method, panel.language, look_up, reads=name not in UNREAD, seed=panel.run.seed))
+        return made + cost_part(facts.name, method.name, learnt if learnt.steps else cost)

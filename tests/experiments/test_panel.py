@@ -1,0 +1,97 @@
+"""Who takes part, what their figures depend on, and what facts cost."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from graphmem.errors import InvalidValue
+from graphmem.experiments.costs import edit_costs, tuning_costs
+from graphmem.experiments.decoding import Cost, Language
+from graphmem.experiments.items import Asked, FactSet, plain_pairs
+from graphmem.experiments.panel import METHODS, Panel, cost_part, fingerprint
+from graphmem.experiments.runs import Run
+
+FACTS = FactSet("made", ((("Ada", "born in", "Rome"), ("Bo", "lives in", "Oslo")), ()), (), plain_pairs)
+
+
+class Small(Panel):
+    """A panel on the tiny model."""
+
+    def __init__(self, run: Run, language: Language) -> None:
+        super().__init__(run)
+        self._small = language
+
+    @cached_property
+    def language(self) -> Language:
+        return self._small
+
+    def copy(self) -> Language:
+        return self._small
+
+
+def test_methods_are_those_that_were_named() -> None:
+    assert Panel(Run("edit")).names == METHODS
+    assert Panel(Run("edit", methods=("graphmem", "closed"))).names == ("closed", "graphmem")
+    assert Panel(Run("edit"), ("gold",)).names == ("gold",)
+    with pytest.raises(InvalidValue, match="no method 'telepathy'"):
+        Panel(Run("edit", methods=("telepathy",)))
+
+
+def test_what_figures_depend_on_is_told_by_hash(tmp_path: Path) -> None:
+    panel = Panel(Run("edit", quick=True))
+    assert panel.made_of("closed") == {}
+    assert set(panel.made_of("soft")) == {"steps", "retriever"} and set(panel.made_of("lora")) == {"steps"}
+    assert panel.made_of("graphmem")["fusion"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"1")
+    two.write_bytes(b"2")
+    assert fingerprint(one) != fingerprint(two) and fingerprint(tmp_path / "none") is None
+
+
+def test_the_base_is_asked_once_and_prompts_are_made_of_all_facts(language: Language) -> None:
+    panel = Small(Run("edit", quick=True), language)
+    first = panel.untouched(["Who?", "Where?"])
+    language.base.lm_head.weight.data.zero_()
+    assert panel.untouched(["Where?", "Who?"]) == first[::-1]
+    for name in ("closed", "gold", "distractors", "retrieved", "top"):
+        with panel.method(name, FACTS, None) as (method, cost):
+            assert cost == Cost() and method.say([Asked("Who?", gold=FACTS.all_facts)], 1)
+
+
+def test_graphmem_leaves_the_base_as_it_was(tokenizer: Any) -> None:
+    from graphmem.memory import GraphMemory
+
+    panel = Panel(Run("edit"))
+    ids = torch.tensor([panel.language.ids("Ada was born in")])
+    before = panel.language.after(ids)
+    with GraphMemory.open(":memory:") as memory:
+        memory.add_many(FACTS.all_facts)
+        found = memory.retrieve("Where was Ada born?")
+        with panel.method("graphmem", FACTS, memory) as (method, _):
+            assert method.say([Asked("Where was Ada born?", found=found)], 6)[0].text.startswith("Rome")
+    assert torch.equal(panel.language.after(ids), before)
+
+
+def test_the_cost_of_training_is_told_with_its_losses() -> None:
+    assert cost_part("made", "LoRA", Cost()).rows == []
+    part = cost_part("made", "LoRA", Cost(1, 8, 0.5, (3.0,)) + Cost(1, 8, 0.25, (2.0,)))
+    assert [row.value for row in part.rows] == [2.0, 16.0, 0.75]
+    assert part.details[0]["loss, nats/token, by step"] == (3.0, 2.0)
+
+
+def test_edits_cost_no_training() -> None:
+    rows = edit_costs((1, 30))
+    assert [row.measure for row in rows] == ["s to add 1", "s to change 1", "s to add 30", "s to change 30"]
+    assert all(row.value is not None and row.value > 0 for row in rows) and rows[-1].n == 30
+
+
+def test_tuning_that_does_not_get_there_says_so(language: Language) -> None:
+    pytest.importorskip("peft")
+    rows = tuning_costs(Small(Run("integrate"), language), (2,), every=2, most=4)
+    assert [row.measure for row in rows] == ["s to add 2", "steps to add 2", "s to add 10,000"]
+    assert rows[1].value == 4 and "stopped at" in rows[1].note and "not run" in rows[2].note
