@@ -105,11 +105,13 @@ class GateConfig:
         threshold: least probability of writing at all, 0..1; raise it to write less.
         trust_margin: how far below a held fact's confidence a source's trust may lie and still change that fact.
         least_trust: claims from sources below this are kept as episodes only, never as facts.
+        states: move the state vectors of the nodes that a text speaks of, and tell namesakes apart by them.
     """
 
     threshold: float = 0.5
     trust_margin: float = 0.4
     least_trust: float = 0.3
+    states: bool = False
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -237,9 +237,12 @@ class AddEdge:
 
 @dataclass(frozen=True, slots=True)
 class UpdateNode:
-    """Change the given fields of a node; None leaves a field as it is. ``state`` is float32 [G]."""
+    """Change the given fields of a node; None leaves a field as it is. ``state`` is float32 [G].
 
-    node: int
+    ``node`` is an id, or a name, which an edit before it in the same list may have made.
+    """
+
+    node: int | str
     name: str | None = None
     kind: str | None = None
     text: str | None = None
@@ -406,6 +409,7 @@ class GraphStore(Protocol):
         known_at: int | None = None,
         limit: int | None = None,
     ) -> list[Fact]: ...
+    def state(self, node_id: int) -> np.ndarray | None: ...
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]: ...
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"

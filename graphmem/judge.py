@@ -22,6 +22,7 @@ from graphmem.graph import (
     normalise,
     to_micros,
 )
+from graphmem.past import recorded_facts
 from graphmem.renaming import ALSO_KNOWN
 from graphmem.resolution import EntityResolver, Resolved
 from graphmem.text_reader import Candidate
@@ -146,9 +147,7 @@ class Judge:
         """Whether the graph held this very fact once and holds it no more."""
         if subject.node is None or value.node is None or self._store.facts(subject.node.id, relation, value.node.id):
             return False
-        entries = self._store.history(subject.node.id)[-20:]
-        edges = {edge for entry in entries for edge in entry.edge_ids}
-        facts = self._store.facts_by_id(sorted(edges)) if edges else []
+        facts = recorded_facts(self._store, subject.node.id, entries=20)
         wanted = (normalise(relation), normalise(value.name))
         return any((normalise(f.relation), normalise(f.object)) == wanted for f in facts)
 

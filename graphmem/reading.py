@@ -16,6 +16,7 @@ from graphmem.encoder import TextCache
 from graphmem.errors import InvalidValue
 from graphmem.graph import AddNode, Edit, Fact, TextEncoder, Time, WriteDecision, check_name, to_micros
 from graphmem.judge import Judge
+from graphmem.node_state import Namesakes, load_node_states, moves
 from graphmem.renaming import is_alias
 from graphmem.resolution import EntityResolver, Resolved, recent_names
 from graphmem.resolver import WEIGHTS
@@ -78,14 +79,21 @@ def read_text(
         found = _candidates(model, text, context, reader, at)
     gate = load_gate(WEIGHTS / _folder(model))
     aliases = [candidate for candidate in found if is_alias(candidate.fact)]
-    entities = EntityResolver(memory.store, gate.matcher, recent=recent_names(memory.store), renamed=_renamed(aliases))
+    states = load_node_states(WEIGHTS / _folder(model)) if (config or GateConfig()).states else None
+    entities = EntityResolver(
+        memory.store, gate.matcher, recent=recent_names(memory.store), renamed=_renamed(aliases),
+        namesakes=Namesakes(memory.store, states) if states else None,
+    )  # fmt: skip
     resolved = list(_resolve([candidate for candidate in found if not is_alias(candidate.fact)], entities))
     judge = Judge(memory.store, _vectors(memory.encoder), gate, config)
     decisions = judge.decide(resolved, source=source, trust=float(trust), at=at)
     facts = tuple(d.fact for d in decisions if d.evidence.get("mood") == "stated")
     edits = tuple(edit for decision in decisions for edit in judge.edits_of(decision, source=source, at=at))
     learned = judge.aliases(aliases, resolved, entities, trust=float(trust), source=source)
-    plan = WritePlan(text, facts, (*decisions, *learned), (*edits, *(d.edit for d in learned if d.edit is not None)))
+    edits = (*edits, *(d.edit for d in learned if d.edit is not None))
+    if states is not None:
+        edits = (*edits, *moves(states, memory.store, [case[0] for case in resolved], decisions))
+    plan = WritePlan(text, facts, (*decisions, *learned), edits)
     if apply and plan.edits:
         memory.apply(plan, note=" ".join(text[:400].replace("\0", " ").split())[:200])
     return plan
@@ -190,7 +198,7 @@ def _resolve(found: Sequence[Candidate], entities: EntityResolver) -> Iterator[t
         for name in (fact.subject, fact.object):
             if name not in known:
                 literal = name == fact.object and candidate.object_kind == "literal"
-                known[name] = entities.resolve(name, () if literal else mentioned)
+                known[name] = entities.resolve(name, () if literal else mentioned, candidate.sentence)
         subject, value = known[fact.subject], known[fact.object]
         found_as = replace(fact, subject=subject.name, object=value.name)
         yield replace(candidate, fact=found_as, heard=(fact.subject, fact.object)), subject, value

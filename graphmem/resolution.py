@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from graphmem.config import require
 from graphmem.errors import NotFound
 from graphmem.graph import GraphStore, Node, normalise
 
-How = Literal["exact", "text", "recent", "similar", "new"]
+if TYPE_CHECKING:
+    from graphmem.node_state import Namesakes
+
+How = Literal["exact", "text", "context", "recent", "similar", "new"]
 FEATURES: Final = (
     "same letters", "prefix", "suffix", "words shared", "letters shared", "initials", "digits differ",
     "rivals", "recent", "one word", "length ratio", "other initial", "bias",
@@ -130,19 +133,20 @@ class EntityResolver:
         config: how bold to be.
         recent: names of nodes that were spoken of lately, latest first.
         renamed: other names that the text itself gives, with the name each stands for.
+        namesakes: tells by the sentence which of several nodes is meant; None leaves it to what was spoken of lately.
     """
 
     def __init__(
         self, store: GraphStore, matcher: NameMatcher | None = None, config: ResolutionConfig | None = None,
-        recent: Sequence[str] = (), renamed: Mapping[str, str] | None = None,
+        recent: Sequence[str] = (), renamed: Mapping[str, str] | None = None, namesakes: Namesakes | None = None,
     ) -> None:  # fmt: skip
         self._store, self._matcher = store, matcher
         self._config = config or ResolutionConfig()
-        self._recent = list(recent)
+        self._recent, self._namesakes = list(recent), namesakes
         self._renamed = {normalise(other): name for other, name in (renamed or {}).items()}
 
-    def resolve(self, name: str, mentioned: Sequence[str] = ()) -> Resolved:
-        """Return what ``name`` means, given the other names that its text mentions."""
+    def resolve(self, name: str, mentioned: Sequence[str] = (), sentence: np.ndarray | None = None) -> Resolved:
+        """Return what ``name`` means, given the other names that its text mentions, and its sentence's mean state."""
         known_as = self._renamed.get(normalise(name))
         if known_as is not None and normalise(known_as) != normalise(name) and self._exact(name) is None:
             known = self._exact(known_as)
@@ -151,7 +155,10 @@ class EntityResolver:
         if len(fuller) == 1:
             known = self._exact(fuller[0])
             return Resolved(known.name if known else fuller[0], known, 1.0, "text")
-        if (known := self._exact(name)) is not None:
+        known = self._exact(name)
+        if (known is None or normalise(known.name) != normalise(name)) and (meant := self._of_several(name, sentence)):
+            return meant
+        if known is not None:
             return Resolved(known.name, known, 1.0, "exact")
         for other in self._recent:
             if is_short_for(name, other) and (known := self._exact(other)) is not None:
@@ -161,6 +168,20 @@ class EntityResolver:
     def _exact(self, name: str) -> Node | None:
         node = self._store.resolve(name)
         return None if node is None or node.retired else node
+
+    def _of_several(self, name: str, sentence: np.ndarray | None) -> Resolved | None:
+        """Of several nodes that a name is short for, or another name of, the one that the sentence speaks of."""
+        if self._namesakes is None or sentence is None or not any(c.isalpha() for c in name):
+            return None
+        nodes = (self._store.node(i) for i, _ in self._store.search_text(name, limit=self._config.candidates))
+        bearers = [
+            node
+            for node in nodes
+            if node.kind == "entity"
+            and (is_short_for(name, node.name) or normalise(name) in map(normalise, node.aliases))
+        ]
+        node, share = self._namesakes.meant(bearers, sentence)
+        return Resolved(node.name, node, share, "context") if node else None
 
     def _similar(self, name: str) -> Resolved | None:
         if self._matcher is None or not any(c.isalpha() for c in name):

@@ -129,7 +129,7 @@ class Session:
         """
         check_text(text)
         when = from_micros(to_micros(at)) or from_micros(to_micros(datetime.now(UTC))) or ""
-        text, before = first_person(text, self.config.speaker), self.context()
+        text, before = first_person(text.replace("\0", " "), self.config.speaker), self.context()
         plan = read_text(self.model, text, context=before, source=self.node, trust=trust, at=at)
         if not text.strip():
             return Reply("", None, plan)

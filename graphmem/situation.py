@@ -16,6 +16,7 @@ from typing import Any
 
 from graphmem.errors import InvalidValue
 from graphmem.graph import AddEdge, Edit, Fact, SupersedeEdge, Time, from_micros, normalise, to_micros
+from graphmem.past import recorded_facts
 from graphmem.state_reader import HOLDS, PLACE, Change, StateReader, Told
 from graphmem.text_reader import check_text
 
@@ -67,7 +68,8 @@ class Situation:
         return changed
 
     def _apply(self, changes: Sequence[Change]) -> None:
-        edits = [edit for change in changes for edit in self._edits(change)]
+        last = {_ends_with(change): change for change in changes}  # of two places at once the last one holds
+        edits = [edit for change in last.values() for edit in self._edits(change)]
         if edits:
             self.memory.store.apply(edits, action="read", note=changes[0].sentence[:200])
 
@@ -146,8 +148,7 @@ class Situation:
         node = self.memory.node(name)
         if node is None:
             return []
-        edges = {edge for entry in self.memory.store.history(node.id) for edge in entry.edge_ids}
-        facts = self.memory.store.facts_by_id(sorted(edges)) if edges else []
+        facts = recorded_facts(self.memory.store, node.id)
         return [f for f in facts if f.relation in (PLACE, HOLDS) and f.valid_from]
 
     def _latest(self) -> int:
@@ -169,6 +170,13 @@ def _ends(fact: Fact) -> tuple[int, int]:
 
 def _closed(fact: Fact, when: str | None) -> Edit:
     return AddEdge(fact.subject, fact.relation, fact.object, fact.text, fact.valid_from, when, fact.confidence)
+
+
+def _ends_with(change: Change) -> tuple[str, ...]:
+    """What a change leaves room for only once: a place of each thing, a carrier of each thing."""
+    if change.what == "placed":
+        return "placed", normalise(change.first)
+    return change.what, normalise(change.second), *([normalise(change.first)] if change.what == "left" else [])
 
 
 def _same(a: str, b: str) -> bool:

@@ -40,7 +40,8 @@ QUESTIONS: Final = ("where", "before", "whether", "count", "list")
 SHIPPED = Path(__file__).parent / "weights" / "states.safetensors"
 BACK = 2
 """A pronoun may mean somebody of so many sentences before its own."""
-_PRONOUNS = frozenset("he she it they him her them".split())
+_SEVERAL = frozenset("they them".split())
+_PRONOUNS = _SEVERAL | frozenset("he she it him her".split())
 _ARTICLES = frozenset("the a an".split())
 _WORD = re.compile(r"\w[\w'’-]*")
 _MOST = 6
@@ -74,10 +75,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A sentence with the words in it that matter."""
+    """A sentence with the words in it that matter, and how sure it is that it tells of a change, 0..1."""
 
     text: str
     words: tuple[Word, ...]
+    sure: float = 1.0
 
 
 class StateNetwork(nn.Module):
@@ -86,11 +88,12 @@ class StateNetwork(nn.Module):
     Args:
         text_width: K.
         width: of the hidden layers.
+        least: the least certainty, 0..1, at which ordinary text is hardly ever taken for a change; calibrated.
     """
 
-    def __init__(self, text_width: int = 384, width: int = 32) -> None:
+    def __init__(self, text_width: int = 384, width: int = 32, least: float = 0.5) -> None:
         super().__init__()
-        self.sizes = {"text_width": text_width, "width": width}
+        self.sizes, self.least = {"text_width": text_width, "width": width}, least
 
         def head(inputs: int, outputs: int) -> nn.Sequential:
             return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs))
@@ -106,13 +109,15 @@ class StateReader:
     Args:
         network: trained ``StateNetwork``.
         encoder: the text encoder it was trained with; it must give token states and offsets.
-        threshold: least probability of a change to be told of, 0..1.
+        threshold: least certainty of a change to be told of, 0..1: the chance that the sentence tells of one times
+            the chance that it is this one. By default what the network was calibrated to.
         remembered: sentences whose reading is kept in case they come again; what each says by itself never changes.
     """
 
     def __init__(
-        self, network: StateNetwork, encoder: Any, *, threshold: float = 0.5, remembered: int = 10_000
+        self, network: StateNetwork, encoder: Any, *, threshold: float | None = None, remembered: int = 10_000
     ) -> None:
+        threshold = network.least if threshold is None else threshold
         require(0.0 <= threshold <= 1.0, "threshold", threshold, "a probability, 0..1")
         self.remembered, self._known = remembered, dict[str, Told | None]()
         self.network, self.encoder, self.threshold = network.eval(), encoder, threshold
@@ -157,10 +162,11 @@ class StateReader:
         vectors, states, _ = self.encoder.encode_both(texts)
         chances = self.network.tells(torch.from_numpy(vectors))[:, 0].sigmoid()
         found: dict[str, Told | None] = dict.fromkeys(texts)
-        kept = [row for row in range(len(texts)) if float(chances[row]) >= 0.5]
+        kept = [row for row in range(len(texts)) if float(chances[row]) >= self.threshold]
         offsets = self.encoder.offsets([texts[row] for row in kept])
         for row, spans in zip(kept, offsets, strict=True):
-            found[texts[row]] = Told(texts[row], tuple(self._words(texts[row], states[row], spans)))
+            words = tuple(self._words(texts[row], states[row], spans))
+            found[texts[row]] = Told(texts[row], words, float(chances[row]))
         return found
 
     def _words(self, text: str, states: np.ndarray, offsets: Sequence[tuple[int, int]]) -> Iterator[Word]:
@@ -189,15 +195,16 @@ class StateReader:
         phrases = [as_pair(told, a, b) for a, b in pairs]
         chances = self.network.change(torch.from_numpy(self._places(phrases))).softmax(-1)
         for (a, b), row in zip(pairs, chances, strict=True):
-            sure, which = row.max(-1)
-            if int(which) and float(sure) >= self.threshold:
+            chance, which = row.max(-1)
+            sure = float(chance) * told.sure
+            if int(which) and sure >= self.threshold:
                 for first in self._meant(told, a, before):
                     for second in self._meant(told, b, before):
                         if normalise(first) != normalise(second):
-                            yield Change(CHANGES[int(which)], first, second, told.text, round(float(sure), 4))
+                            yield Change(CHANGES[int(which)], first, second, told.text, round(sure, 4))
 
     def _meant(self, told: Told, word: Word, before: Sequence[Told]) -> list[str]:
-        """Names that a word stands for: its own, or those that a pronoun means."""
+        """Names that a word stands for: its own, those that "they" means, or the one that "she" means."""
         if not word.refers_back:
             return [word.text]
         rows = list(antecedents(told, word, before))
@@ -205,8 +212,10 @@ class StateReader:
             return []
         features = meaning(self._places, [row[1:] for row in rows])
         chances = self.network.means(torch.from_numpy(features))[:, 0].sigmoid().tolist()
-        chosen = [row[0] for row, chance in zip(rows, chances, strict=True) if chance >= 0.5]
-        return list(dict.fromkeys(chosen))
+        likely = [(chance, row[0]) for row, chance in zip(rows, chances, strict=True) if chance >= 0.5]
+        if word.text.casefold() not in _SEVERAL:
+            likely = sorted(likely, key=lambda found: -found[0])[:1]
+        return list(dict.fromkeys(name for _, name in likely))
 
     @torch.no_grad()
     def names_in(self, question: str) -> list[Word]:
@@ -318,7 +327,7 @@ def save_states(network: StateNetwork, path: str | Path, fingerprint: str) -> No
     tensors: dict[str, Tensor] = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
     save_file(tensors, str(path), {
         "kind": "graphmem-states", "sizes": json.dumps(network.sizes), "encoder": fingerprint,
-        "heads": json.dumps([CHANGES, QUESTIONS]),
+        "heads": json.dumps([CHANGES, QUESTIONS]), "least": str(network.least),
     })  # fmt: skip
 
 
@@ -341,6 +350,6 @@ def load_states(path: str | Path, fingerprint: str | None = None) -> StateNetwor
         raise WeightsMismatch(f"{path} holds no state reader of this version; train one: graphmem train states")
     if fingerprint is not None and header["encoder"] != fingerprint:
         raise WeightsMismatch(f"{path} was trained with encoder {header['encoder']}, this one is {fingerprint}")
-    network = StateNetwork(**json.loads(header["sizes"]))
+    network = StateNetwork(**json.loads(header["sizes"]), least=float(header.get("least", 0.5)))
     network.load_state_dict(tensors)
     return network.eval()

@@ -47,6 +47,7 @@ class Candidate:
         features: the reader's view of the pair, float32 [W]; None from readers that have none.
         named: whether the relation is a known one; else the words of the text name it.
         heard: subject and object as the text has them, before they were resolved.
+        sentence: mean hidden state of the frozen model over its sentence, float32 [2D]; None from other readers.
     """
 
     fact: Fact
@@ -59,6 +60,7 @@ class Candidate:
     features: np.ndarray | None = None
     named: bool = True
     heard: tuple[str, ...] = ()
+    sentence: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,8 @@ class LearnedReader:
                         sure,
                     )  # fmt: skip
                 )
-        return _timed(text, _with_aliases(text, mentions, found), find_times(text, now))
+        found = _with_sentences(text, _with_aliases(text, mentions, found), state)
+        return _timed(text, found, find_times(text, now))
 
     def _heads(self, mentions: Sequence[Mention], states: torch.Tensor) -> dict[Mention, Mention]:
         """What each pronoun stands for: the likeliest earlier name, if any is likely."""
@@ -335,6 +338,18 @@ def _surprise(state: TokenStates, first: Mention, second: Mention) -> float:
     if state.surprise is None:
         return 0.0
     return float(state.surprise[first.span.first : second.span.last + 1].mean())
+
+
+def _with_sentences(text: str, found: Sequence[Candidate], state: TokenStates) -> list[Candidate]:
+    """Give each candidate what the model made of its sentence."""
+    bounds, means, kept = sentences(text), dict[Stretch, np.ndarray](), list[Candidate]()
+    for candidate in found:
+        place = next(((a, b) for a, b in bounds if a < _place(candidate) <= b), (0, len(text)))
+        if place not in means:
+            first, last = state.token_span(*place)
+            means[place] = state.hidden[first : last + 1].mean(0).numpy()
+        kept.append(replace(candidate, sentence=means[place]))
+    return kept
 
 
 def _timed(text: str, found: Sequence[Candidate], times: Sequence[TimeSpan]) -> list[Candidate]:

@@ -99,6 +99,13 @@ class Editor:
             raise NotFound(f"no node {node_id} in this namespace")
         return row
 
+    def named(self, name: str) -> Row:
+        """Row of the live node of a name."""
+        row = self.find(normalise(check_name(name)))
+        if row is None or row[NODE["retired_at"]] is not None:
+            raise NotFound(f"no node named {name!r} in this namespace")
+        return row
+
     def edge(self, edge_id: int) -> Row:
         """Row of a fact of this namespace."""
         row = rows.fetch(self.raw, "edges", (as_id(edge_id),))
@@ -159,7 +166,7 @@ class Editor:
             self.recorder.put("aliases", None, new)
 
     def _update_node(self, edit: UpdateNode) -> None:
-        row = self._touch_node(self.node(edit.node))
+        row = self._touch_node(self.named(edit.node) if isinstance(edit.node, str) else self.node(edit.node))
         values: dict[str, Any] = {}
         if edit.kind is not None:
             values["kind"] = check_name(edit.kind, "kind")

@@ -228,6 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made = parser("extend", __doc__)
     made.add_argument("--lengths", help="tokens, with commas between; all six if left out")
     made.add_argument("--filler", type=int, help="characters of different passages around the stories; all if left out")
+    made.add_argument("--rivals-to", type=int, default=64_000, help="longest text, in tokens, that rivals get too")
     run, given = parse(made, "extend", arguments), made.parse_args(arguments)
     lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
     count = run.n or (9 if run.quick else 45)
@@ -235,8 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     setting, parts = setting_of(run, filler), Parts(run)
     for length in lengths:
         for method in run.methods or METHODS:
-            own = count if method == "graphmem" else min(count, 18)
-            parts.do(f"{method} {length}", partial(part_of, setting, method, length, own), count=own, filler=filler)
+            if method == "graphmem" or length <= given.rivals_to:
+                make = partial(part_of, setting, method, length, count)
+                parts.do(f"{method} {length}", make, count=count, filler=filler)
         if length <= 16_000:
             parts.do(f"speed {length}", partial(speed, setting, length, 1), speed=1, filler=filler)
     notes = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,6 @@ from graphmem.state_reader import (
 from graphmem.training.state_tracker import Asked
 
 _FUNCTION = frozenset("the a an is was were are in to of before carrying what where how many objects who".split())
-_PLAIN = Path(__file__).parent.parent / "data" / "plain_text.jsonl.gz"
 
 
 @dataclass(frozen=True, slots=True)

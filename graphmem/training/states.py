@@ -6,19 +6,19 @@
    finds names is trained, with the names swapped for others, so that it learns where names stand.
 2. The heads for changes, pronouns and kinds of question are trained together through a soft tracker, by the likelihood
    of the answers: first over the supporting sentences of each question alone, then over whole stories.
-3. Sentences of ordinary text tell of no change: on them and the stories the first head is trained.
+3. Sentences of ordinary text tell of no change: on them and the stories the first head is trained, and on others of
+   them the least certainty of a change is calibrated.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,27 +26,23 @@ import torch
 from torch.nn import functional as F
 
 from graphmem.babi import TASKS, Story, load_tasks
-from graphmem.splits import data_split
 from graphmem.state_reader import (
-    Place,
     PlaceCache,
     StateNetwork,
+    StateReader,
     Told,
     Word,
-    as_pair,
     save_states,
     word_vectors,
-    words_of,
 )
-from graphmem.surroundings import sentences
 from graphmem.training.state_data import Prepared, Tables, Vectors, focused, names_of, prepare, told_of
+from graphmem.training.state_plain import plain_labels, plain_pairs, plain_sentences, pools_of
 from graphmem.training.state_tracker import Asked, likelihoods, loss
 
 LEARNING_RATE = 5e-3
 CURIOSITY, PARSIMONY = 0.1, 0.3
 """Weights: of being undecided at first, so that no kind of change is given up too early; and of few changes later, so
 that what explains no answer is read as no change."""
-_PLAIN = Path(__file__).parent.parent / "data" / "plain_text.jsonl.gz"
 
 # ---------------------------------------------------------------- training through the tracker
 
@@ -141,24 +137,6 @@ def train_changes(
 # ---------------------------------------------------------------- names, and whether a sentence tells of a change
 
 
-def plain_sentences(count: int, seed: int) -> list[str]:
-    """Sentences of ordinary text: the passages of the development part only, so that the others stay unread."""
-    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
-        passages = [json.loads(line) for line in file]
-    texts = [p["text"] for p in passages if data_split(p["title"]) == "dev"]
-    found = [text[a:b].strip() for text in texts for a, b in sentences(text)]
-    random.Random(seed).shuffle(found)
-    return [text for text in found if len(text) > 15][:count]
-
-
-def plain_pairs(texts: Sequence[str]) -> Iterator[Place]:
-    """Phrases of pairs of capitalised words in ordinary sentences."""
-    for text in texts:
-        words = [w for w in words_of(text) if w.text[:1].isupper() or w.refers_back][:4]
-        told = Told(text, tuple(words))
-        yield from (as_pair(told, a, b) for a, b in zip(words, words[1:], strict=False))
-
-
 def swapped(text: str, names: set[str], pools: tuple[list[str], list[str]], rng: random.Random) -> Told:
     """A sentence with other names in the places of its names, two words at times."""
     told, parts, last, words = told_of(text, names), list[str](), 0, list[Word]()
@@ -176,33 +154,38 @@ def swapped(text: str, names: set[str], pools: tuple[list[str], list[str]], rng:
     return Told("".join(parts) + text[last:], tuple(words))
 
 
-def pools_of(texts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Words to swap names for: capitalised ones within sentences, and what stands between "the" and "of" or "in"."""
-    upper = {w for text in texts for w in re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,9}\b", text)}
-    lower = {w for text in texts for w in re.findall(r"\bthe ([a-z]{3,10})(?= (?:of|in|and|at|was|is)\b)", text)}
-    return sorted(upper), sorted(lower)
-
-
 def train_words(stories: Sequence[Story], names: set[str], network: StateNetwork, encoder: Any, seed: int) -> None:
     """Train the heads that find names, and sentences that tell of a change."""
     rng = random.Random(seed)
-    plain = plain_sentences(4000, seed)
+    plain = plain_sentences("train", 8000, seed)
     lines = sorted({text for story in stories for text in story.sentences})
     pools = pools_of(plain)
     told = [swapped(rng.choice(lines), names, pools, rng) for _ in range(2500)]
     told += [told_of(text, names) for text in rng.sample(lines, min(500, len(lines)))]
     asked = [swapped(q.text, names, pools, rng) for q in rng.sample([q for s in stories for q in s.questions], 600)]
-    telling, told = len(told), told + asked
-    vectors, states, _ = encoder.encode_both([t.text for t in told])
-    features, labels = list[np.ndarray](), list[float]()
-    for row, (one, spans) in enumerate(zip(told, encoder.offsets([t.text for t in told]), strict=True)):
-        features.append(word_vectors(one.text, states[row], spans))
-        inside = [(w.start, w.end) for w in one.words if not w.refers_back]
-        places = [m.span() for m in re.finditer(r"\w[\w'’-]*", one.text)]
-        labels += [float(any(a <= start < b for a, b in inside)) for start, _ in places]
-    fit(network.names, np.concatenate(features), np.asarray(labels), seed)
-    vectors = np.concatenate([vectors, encoder.encode(plain)])
-    fit(network.tells, vectors, (np.arange(len(vectors)) < telling).astype(np.float32), seed)
+    texts = [t.text for t in [*told, *asked]] + plain
+    own = [*chain(*map(named, [*told, *asked]))]
+    labels = np.asarray([*own, *chain(*map(plain_labels, plain))])
+    ordinary = np.flatnonzero(labels >= 0)[len(own) :]  # few of them, as they say nothing of names without capitals
+    known = [*range(len(own)), *rng.sample(ordinary.tolist(), min(len(own) // 5, len(ordinary)))]
+    parts = [encoded(texts[start : start + 256], encoder) for start in range(0, len(texts), 256)]
+    words, vectors = np.concatenate([part[1] for part in parts]), np.concatenate([part[0] for part in parts])
+    fit(network.names, words[known], labels[known], seed)
+    fit(network.tells, vectors, (np.arange(len(texts)) < len(told)).astype(np.float32), seed, epochs=24)
+
+
+def named(told: Told) -> list[float]:
+    """Which words of a sentence are its names."""
+    inside = [(w.start, w.end) for w in told.words if not w.refers_back]
+    places = [match.span() for match in re.finditer(r"\w[\w'’-]*", told.text)]
+    return [float(any(a <= start < b for a, b in inside)) for start, _ in places]
+
+
+def encoded(texts: Sequence[str], encoder: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of texts [n, K], and of all their words, one after another [words, K]."""
+    vectors, states, _ = encoder.encode_both(texts)
+    rows = zip(texts, states, encoder.offsets(texts), strict=True)
+    return vectors, np.concatenate([word_vectors(*row) for row in rows])
 
 
 def fit(head: torch.nn.Module, features: np.ndarray, labels: np.ndarray, seed: int, epochs: int = 12) -> None:
@@ -236,10 +219,38 @@ def train(
     network, names, tables = StateNetwork(encoder.dim), names_of(stories), Tables()
     prepared = [prepare(story, names, tables) for story in stories]
     vectors = Vectors.of(tables, encoder)
-    plain = torch.from_numpy(PlaceCache(encoder)(list(plain_pairs(plain_sentences(1000, seed)))[:1500]))
+    pairs = list(plain_pairs(plain_sentences("train", 2000, seed), random.Random(seed)))
+    plain = torch.from_numpy(PlaceCache(encoder)(pairs))
     history = train_changes(prepared, names, plain, network, vectors, epochs, seed)
     train_words(stories, names, network, encoder, seed)
-    return network.eval(), {"loss": history, "phrases": len(tables.phrases), "names": sorted(names)}
+    rates = calibrate(network.eval(), stories, names, encoder, seed)
+    return network, {"loss": history, "phrases": len(tables.phrases), "names": sorted(names), **rates}
+
+
+def calibrate(
+    network: StateNetwork, stories: Sequence[Story], names: set[str], encoder: Any, seed: int
+) -> dict[str, float]:
+    """Set the network's least certainty: above what ordinary sentences reach right after a story's sentence, unless
+    more than 1 in 100 sentences of stories would fall below; returns what lies above it."""
+    rng = random.Random(seed + 1)
+    lines = sorted({text for story in stories for text in story.sentences})
+    plain = plain_sentences("dev", 4000, seed)
+    pools = pools_of(plain)
+    told = [swapped(rng.choice(lines), names, pools, rng).text for _ in range(600)]
+    reader = StateReader(network, encoder, threshold=0.3)
+    before = [told_of(rng.choice(lines), names) for _ in range(2)]
+    list(reader.told([*plain, *told, *lines]))  # encoded together
+    never, ever, own = (np.asarray([certainty(reader, text, before) for text in part]) for part in (plain, told, lines))
+    network.least = round(float(max(0.5, min(never.max() + 1e-3, np.quantile(own, 0.01)))), 4)
+    shares = {"plain": never, "stories, other names": ever, "stories": own}
+    above = {f"{name} above": float((found >= network.least).mean()) for name, found in shares.items()}
+    return {"least": network.least, "plain above 0.5": float((never >= 0.5).mean()), **above}
+
+
+def certainty(reader: StateReader, text: str, before: Sequence[Told]) -> float:
+    """How sure a reader is that a sentence tells of some change; 0 if it is not."""
+    changes = (change for _, told in reader.told([text]) for change in reader.changes(told, before))
+    return max((change.sure for change in changes), default=0.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -258,6 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         load_tasks(options.data, options.tasks).train, encoder, epochs=options.epochs, seed=options.seed
     )
     save_states(network, options.out, encoder.fingerprint)
+    print(json.dumps({name: value for name, value in notes.items() if isinstance(value, float)}))
     print(f"{options.out}: {notes['phrases']} phrases, {time.process_time() - started:.0f} CPU s")
 
 
