@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from graphmem.adapters.transformers import chat_prompt
 from graphmem.evaluation_answers import generate_texts
 from graphmem.graph import normalise
 
@@ -81,10 +82,70 @@ def refusals(
     return Refusals(precision, recall, f1, len(said[0]) + len(said[1]))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """How far the memory moves the base on plain text of titles held out of training.
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How a memory that holds nothing about them changes the base's answers to questions.
 
-    Each passage is read beside what the memory finds for it, and beside what it found for somebody else's question.
+    Attributes:
+        changed: share of answers that are not, token for token, what the base says by itself.
+        begun: share of answers whose first word is another.
+        n: questions.
+        examples: (question, the base's answer, the answer beside the memory) of those changed.
+    """
+
+    changed: float
+    begun: float
+    n: int
+    examples: tuple[tuple[str, str, str], ...]
+
+
+def changed_answers(model: Any, questions: Sequence[str], max_new_tokens: int = 24) -> Changed:
+    """Ask the base alone, and beside whatever the memory finds, greedily.
+
+    Args:
+        model: a ``GraphMemoryModel``, with a memory that holds nothing about the questions.
+        questions: plain texts.
+        max_new_tokens: of each answer.
+    """
+    prompts = [chat_prompt(model.tokenizer, question) for question in questions]
+    found = [model.memory.retrieve(question, top_k=model.config.nodes) for question in questions]
+    alone, beside = (
+        [text for text, _, _ in generate_texts(model, prompts, given, max_new_tokens=max_new_tokens)]
+        for given in (None, found)
+    )
+    rows = [row for row in zip(questions, alone, beside, strict=True) if row[1] != row[2]]
+    begun = sum(a.split()[:1] != b.split()[:1] for _, a, b in rows)
+    n = max(1, len(questions))
+    return Changed(len(rows) / n, begun / n, len(questions), tuple(rows))
+
+
+def unrelated_questions(split: str, n: int, seed: int = 0) -> list[str]:
+    """Questions about titles of the shipped corpus that WikiMovies does not hold, in the lexicon's test relations."""
+    from random import Random
+
+    from graphmem.lexicon import split_relations
+    from graphmem.wikimovies import load_facts
+
+    held = {normalise(name) for s, _, o in load_facts() for name in (s, o)}
+    titles = sorted({title.split(" (")[0] for title, _ in _corpus(split)})
+    titles = [title for title in titles if not _names(title) & held]
+    forms = [q for relation in split_relations("test") for q in relation.questions if "{s}" in q]
+    rng = Random(seed)
+    return [rng.choice(forms).format(s=rng.choice(titles)) for _ in range(n)]
+
+
+def _names(title: str) -> set[str]:
+    """The title, and every run of two words or more in it, as names are compared."""
+    words = normalise(title).split()
+    runs = (" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 2, len(words) + 1))
+    return {normalise(title), *runs}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """How far the memory moves the base on plain text of titles held out of training, and on unrelated questions.
+
+    Each passage is read beside what the memory finds for it, and beside what it found for somebody else's question. The
+    questions are about titles of the same corpus that the memory does not hold.
     """
     import argparse
     from random import Random
@@ -96,15 +157,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("graphmem evaluate locality", description=main.__doc__)
     parser.add_argument("--model", default="smollm2-135m", help="name or path of the base model")
     parser.add_argument("--weights", help="folder of fusion weights; the shipped ones if left out")
+    parser.add_argument("--memory", help="memory file that holds WikiMovies; one is made in RAM if left out")
     parser.add_argument("--split", default="test", choices=("dev", "test"))
     parser.add_argument("--n", type=int, default=60, help="passages")
+    parser.add_argument("--questions", type=int, default=200, help="unrelated questions")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     draw = Random(chosen.seed)
     texts = draw.sample(_passages(chosen.split), chosen.n)
     asked = draw.sample(list(load_questions(chosen.split)), chosen.n)
-    with GraphMemory.open(":memory:") as memory:
-        memory.add_many(load_facts(), source="WikiMovies")
+    with GraphMemory.open(chosen.memory or ":memory:") as memory:
+        if not chosen.memory:
+            memory.add_many(load_facts(), source="WikiMovies")
         model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
         for name, queries in (("its own", [text[:500] for text in texts]), ("another's", [q.question for q in asked])):
             found = [memory.retrieve(query, top_k=model.config.nodes) for query in queries]
@@ -113,9 +177,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"beside {name} retrieval: KL {moved.kl:.4f} nats/token (worst passage {moved.worst:.3f}), "
                 f"same next token {moved.same_token:.3f}, n = {chosen.n}, {moved.tokens} tokens"
             )
+        answers = changed_answers(model, unrelated_questions(chosen.split, chosen.questions, chosen.seed))
+        for question, alone, beside in answers.examples:
+            print(f"  changed: {question!r}\n    alone:  {alone!r}\n    beside: {beside!r}")
+        print(
+            f"unrelated questions, n = {answers.n}: {answers.changed:.3f} of the base's answers changed in any token, "
+            f"{answers.begun:.3f} begun otherwise"
+        )
 
 
 def _passages(split: str) -> list[str]:
+    return [text for _, text in _corpus(split)]
+
+
+def _corpus(split: str) -> list[tuple[str, str]]:
     import gzip
     import json
 
@@ -124,4 +199,4 @@ def _passages(split: str) -> list[str]:
 
     with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    return [row["text"] for row in rows if data_split(row["title"]) == split]
+    return [(row["title"], row["text"]) for row in rows if data_split(row["title"]) == split]

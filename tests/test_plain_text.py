@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from graphmem import GraphMemory, GraphMemoryModel
-from graphmem.evaluation_locality import text_kl
+from graphmem.evaluation_locality import changed_answers, text_kl, unrelated_questions
 
 TEXTS = (
     "The tide comes in twice a day at the old harbour, and the boats that lay on the mud in the morning float by noon.",
@@ -33,6 +33,22 @@ def test_plain_text_stays_the_bases(model: Any) -> None:
 def test_the_same_memory_answers_when_asked(model: Any) -> None:
     assert model.ask("Who directed Inception?").text == "Christopher Nolan"
     assert model.ask("Where was Ada Lovelace born?").text == "London"
+
+
+def test_answers_that_the_memory_changes_are_told_from_those_it_leaves(model: Any) -> None:
+    moved = changed_answers(model, ["Who directed Inception?", "What is two plus two?"], max_new_tokens=8)
+    assert moved.n == 2 and moved.changed >= 0.5 and moved.begun >= 0.5
+    question, alone, beside = moved.examples[0]
+    assert (question, beside) == ("Who directed Inception?", "Christopher Nolan") and alone != beside
+
+
+def test_unrelated_questions_name_nothing_of_the_memory() -> None:
+    from graphmem.wikimovies import load_facts
+
+    asked = unrelated_questions("test", 40, seed=3)
+    assert len(set(asked)) > 30 and asked == unrelated_questions("test", 40, seed=3)
+    held = {name for s, _, o in load_facts() for name in (s, o) if len(name.split()) > 2}
+    assert not [name for name in held if any(f" {name}" in question for question in asked)]
 
 
 def test_a_chat_prompt_counts_as_asking_and_plain_text_does_not(model: Any) -> None:
