@@ -37,12 +37,12 @@ def timed(work: Callable[[], Any]) -> Timed:
 
 def compare(model: GraphMemoryModel, questions: list[str], facts: int, limit: int) -> dict[str, Any]:
     """Medians over questions, seconds; the first question warms up and is left out."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for question in questions:
         search = timed(lambda q=question: model.memory.retrieve(q, top_k=model.config.nodes))
         found = search[2]
         read, told = chat_prompt(model.tokenizer, question), facts_prompt(model.tokenizer, question, found.facts, facts)
-        row = {"facts": min(facts, len(found.facts)), "search": search[:2]}
+        row: dict[str, Any] = {"facts": min(facts, len(found.facts)), "search": search[:2]}
         for length, name in ((limit, ""), (1, "_first")):
             said = timed(lambda p=read, f=found, k=length: generate_texts(model, [p], [f], max_new_tokens=k))
             rival = timed(lambda p=told, k=length: generate_texts(model, [p], None, max_new_tokens=k))
