@@ -63,7 +63,7 @@ class Session:
         slots: what each fused layer reads, B samples.
         answerable: [B].
         trace: glances of every pass, for an explanation; None when nobody asked.
-        quiet: share of attention up to which nothing is read; None takes the config's.
+        quiet: share of attention up to which nothing is read, where nobody asked; None where somebody did.
         standing: follows the text through the names; None where only the previous token is to be matched.
         learns: whether gradients are wanted of the pass that runs.
     """

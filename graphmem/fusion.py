@@ -200,7 +200,8 @@ class MemoryAttention(nn.Module):
             context: the current token and the early state, [B, T, D] each.
             slots: of the memory.
             answerable: [B].
-            quiet: share of attention up to which nothing is read; None takes the config's.
+            quiet: share of attention up to which nothing is read in a text where nobody asked anything, and where a
+                name that was begun may be the text's own; None: somebody asked, and the config's share holds.
 
         Returns:
             what was read, [B, T, D], and where: attention over slots [B, H, T, M] (the rest went to the null slot).
@@ -214,7 +215,8 @@ class MemoryAttention(nn.Module):
         null = self._null(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()  # B T H
         if context.places is not None:
             logits = logits + F.embedding(context.places.slots, self.standing.float()).permute(0, 3, 1, 2)
-            null = null + F.embedding(context.places.positions, self.null_standing.float())
+            if quiet is None:
+                null = null + F.embedding(context.places.positions, self.null_standing.float())
         together = _softmax(
             torch.exp(self.agreement.float()) * logits.mean(1, keepdim=True).clamp_min(_LEAST)
         )  # B 1 T M

@@ -10,6 +10,7 @@ import torch
 from graphmem.config import FusionConfig
 from graphmem.errors import InvalidValue
 from graphmem.fusion import Context, Fusion, MemoryAttention, TokenTable, default_layers, default_tap, unit
+from graphmem.standing import places
 from graphmem.tokens import END, FEATURES, INSIDE, NONE, START, MemoryTokens
 
 V, D = 50, 256
@@ -119,6 +120,18 @@ def test_all_heads_read_the_same_slots(layer: MemoryAttention, table: TokenTable
     shares = weights[0, :, 0] / weights[0, :, 0].sum(-1, keepdim=True)
     assert torch.allclose(shares, shares[:1].expand_as(shares), atol=1e-6)
     assert int((unit(read[0, 0]) @ table.outputs(torch.arange(V)).T).argmax()) == 10, "no token of two halves"
+
+
+def test_a_begun_name_is_believed_only_where_somebody_asked(layer: MemoryAttention, table: TokenTable) -> None:
+    torch.nn.init.constant_(layer.null.bias, 9.0)
+    tokens, text = slots_of([10, 11, 12, 13]), torch.tensor([[45, 10, 11, 12]])
+    slots = layer.project(tokens, table, torch.float32)
+    known = replace(context(table, *text[0].tolist()), places=places(text, 4, tokens.behind))
+    asked, plain = (
+        layer(torch.zeros(1, 4, D), known, slots, tokens.answerable, quiet)[1].sum(-1).mean(1)[0]
+        for quiet in (None, 0.0)
+    )
+    assert torch.allclose(asked[:2], plain[:2]) and (asked[2:] > plain[2:] + 0.05).all()
 
 
 def test_a_sample_without_slots_has_finite_gradients(layer: MemoryAttention, table: TokenTable) -> None:
