@@ -4,8 +4,8 @@
 
 A memory knows about films. Then sentences of a domain that no shipped weight was trained on are read one after another
 through the write gate; all questions about the domain are asked now and then, and questions about films before and
-after. LoRA is trained on the same sentences for as many CPU seconds as the reading took, then for ten times as many,
-and asked the same.
+after. LoRA is trained on the same sentences for as many CPU seconds as the reading took, then for ten times as many
+(``--lora 1,10``), and asked the same.
 
 Domains: made-up facts (ship), WebNLG's held-out categories, and ICEWS14's new actors by date (both with ``--data``).
 """
@@ -34,8 +34,6 @@ DOMAINS = ("invented world", "WebNLG", "ICEWS14")
 OLD = "films (old domain)"
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _PAST = 2_000
-_MORE = 10
-"""LoRA is trained for as long as the reading took, and again for so many times as long."""
 
 
 # ---------------------------------------------------------------- asking
@@ -56,6 +54,7 @@ class Course:
     lessons: list[Lesson]
     old: list[Any]
     known: list[Fact] = field(default_factory=list)
+    times: tuple[int, ...] = (1, 10)
 
     @property
     def new(self) -> list[tuple[str, Sequence[str]]]:
@@ -106,7 +105,7 @@ class Course:
 
     def _lora(self, model: Any, seconds: float, details: list[dict[str, Any]]) -> Iterator[Row]:
         """LoRA on the same sentences for as long, and longer; it answers alone, and films with the memory beside it."""
-        for times in (1, _MORE):
+        for times in self.times:
             yield from self._trained(model, seconds * times, _called(times), details)
         with model.memory_disabled():
             right, _ = asked(model, self.new)
@@ -170,18 +169,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     from graphmem.resolver import find_language_model
 
-    run = parse(parser("adapt", __doc__), "adapt", arguments)
+    made = parser("adapt", __doc__)
+    made.add_argument("--lora", default="1,10", help="LoRA is trained for so many times the CPU time of reading (1,10)")
+    run, given = parse(made, "adapt", arguments), made.parse_args(arguments)
+    times = tuple(map(int, given.lora.split(",")))
     count = run.n or (12 if run.quick else 60)
     base, tokenizer = find_language_model(run.model)
-    old = random.Random(run.seed).sample(held_out(1), min(2 * count, 10 if run.quick else 40))
+    old = random.Random(run.seed).sample(held_out(1), min(2 * count, 10 if run.quick else 20))
     parts = Parts(run)
     for domain, lessons, known in courses(run, count):
-        course = Course(run, domain, lessons, old, known)
-        parts.do(domain, partial(course.go, base, tokenizer), count=len(lessons))
+        course = Course(run, domain, lessons, old, known, times)
+        parts.do(domain, partial(course.go, base, tokenizer), count=len(lessons), lora=times)
     result = parts.result((
         "Right: the answer holds a right name. Reading takes no gradient step; LoRA trains on the same sentences for "
-        f"as many CPU seconds as reading them took (and {_MORE} times as many), and answers without the memory (films: "
-        "with it).",
+        f"{' and '.join(map(str, times))} times as many CPU seconds as reading them took, and answers without the "
+        "memory (films: with it).",
         "Films: one-hop questions of the held-out topics, out of the memory that was there before.",
         "WebNLG and ICEWS14 are read with --data only; nothing that ships was trained on them. Of WebNLG the "
         "categories that training.webnlg --held-out 3 leaves out; of ICEWS14 actors that nothing before November 2014 "

@@ -24,7 +24,7 @@ import torch
 from torch.nn import functional as F
 
 from graphmem.node_state import NodeStates, save_node_states
-from graphmem.splits import data_split
+from graphmem.splits import Split, data_split
 from graphmem.surroundings import sentences
 
 NAME = "Jordan"
@@ -59,6 +59,14 @@ def said_of(title: str, text: str) -> list[str]:
     lines = (" ".join(text[a:b].split()) for a, b in sentences(text))
     found = (renamed(title, line) for line in lines if 25 < len(line) < 300)
     return [line for line in found if line is not None][:_MOST]
+
+
+def held_passages(part: Split) -> list[list[str]]:
+    """Sentences of every passage of a part that name its thing, at least three each."""
+    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
+        rows = [row for row in map(json.loads, file) if data_split(row["title"]) == part]
+    told = (said_of(row["title"], row["text"]) for row in rows)
+    return [lines for lines in told if len(lines) >= 3]
 
 
 def courses(count: int, seed: int, encode: Callable[[list[str]], tuple[np.ndarray, np.ndarray]]) -> list[Course]:

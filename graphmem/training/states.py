@@ -154,10 +154,12 @@ def swapped(text: str, names: set[str], pools: tuple[list[str], list[str]], rng:
     return Told("".join(parts) + text[last:], tuple(words))
 
 
-def train_words(stories: Sequence[Story], names: set[str], network: StateNetwork, encoder: Any, seed: int) -> None:
-    """Train the heads that find names, and sentences that tell of a change."""
+def train_words(
+    stories: Sequence[Story], names: set[str], network: StateNetwork, encoder: Any, seed: int, ordinary: int = 8000
+) -> None:
+    """Train the heads that find names, and sentences that tell of a change; ``ordinary``: sentences beside them."""
     rng = random.Random(seed)
-    plain = plain_sentences("train", 8000, seed)
+    plain = plain_sentences("train", ordinary, seed)
     lines = sorted({text for story in stories for text in story.sentences})
     pools = pools_of(plain)
     told = [swapped(rng.choice(lines), names, pools, rng) for _ in range(2500)]
@@ -166,8 +168,8 @@ def train_words(stories: Sequence[Story], names: set[str], network: StateNetwork
     texts = [t.text for t in [*told, *asked]] + plain
     own = [*chain(*map(named, [*told, *asked]))]
     labels = np.asarray([*own, *chain(*map(plain_labels, plain))])
-    ordinary = np.flatnonzero(labels >= 0)[len(own) :]  # few of them, as they say nothing of names without capitals
-    known = [*range(len(own)), *rng.sample(ordinary.tolist(), min(len(own) // 5, len(ordinary)))]
+    others = np.flatnonzero(labels >= 0)[len(own) :]  # few of them, as they say nothing of names without capitals
+    known = [*range(len(own)), *rng.sample(others.tolist(), min(len(own) // 5, len(others)))]
     parts = [encoded(texts[start : start + 256], encoder) for start in range(0, len(texts), 256)]
     words, vectors = np.concatenate([part[1] for part in parts]), np.concatenate([part[0] for part in parts])
     fit(network.names, words[known], labels[known], seed)
@@ -205,7 +207,7 @@ def fit(head: torch.nn.Module, features: np.ndarray, labels: np.ndarray, seed: i
 
 
 def train(
-    stories: Sequence[Story], encoder: Any, *, epochs: int = 8, seed: int = 0
+    stories: Sequence[Story], encoder: Any, *, epochs: int = 8, seed: int = 0, ordinary: int = 8000
 ) -> tuple[StateNetwork, dict[str, Any]]:
     """Train a state reader's network on stories; returns it, and the loss of each epoch.
 
@@ -214,6 +216,7 @@ def train(
         encoder: a text encoder with token states and offsets.
         epochs: passes over the supporting sentences of each question, and then over whole stories.
         seed: of weights, order and swapped names.
+        ordinary: sentences that tell of no change, to train beside; half as many to calibrate on.
     """
     torch.manual_seed(seed)
     network, names, tables = StateNetwork(encoder.dim), names_of(stories), Tables()
@@ -222,19 +225,19 @@ def train(
     pairs = list(plain_pairs(plain_sentences("train", 2000, seed), random.Random(seed)))
     plain = torch.from_numpy(PlaceCache(encoder)(pairs))
     history = train_changes(prepared, names, plain, network, vectors, epochs, seed)
-    train_words(stories, names, network, encoder, seed)
-    rates = calibrate(network.eval(), stories, names, encoder, seed)
+    train_words(stories, names, network, encoder, seed, ordinary)
+    rates = calibrate(network.eval(), stories, names, encoder, seed, ordinary // 2)
     return network, {"loss": history, "phrases": len(tables.phrases), "names": sorted(names), **rates}
 
 
 def calibrate(
-    network: StateNetwork, stories: Sequence[Story], names: set[str], encoder: Any, seed: int
+    network: StateNetwork, stories: Sequence[Story], names: set[str], encoder: Any, seed: int, ordinary: int = 4000
 ) -> dict[str, float]:
     """Set the network's least certainty: above what ordinary sentences reach right after a story's sentence, unless
     more than 1 in 100 sentences of stories would fall below; returns what lies above it."""
     rng = random.Random(seed + 1)
     lines = sorted({text for story in stories for text in story.sentences})
-    plain = plain_sentences("dev", 4000, seed)
+    plain = plain_sentences("dev", ordinary, seed)
     pools = pools_of(plain)
     told = [swapped(rng.choice(lines), names, pools, rng).text for _ in range(600)]
     reader = StateReader(network, encoder, threshold=0.3)

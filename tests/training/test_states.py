@@ -65,7 +65,7 @@ def test_answers_alone_teach_verbs(encoder: Any) -> None:
     from graphmem.training.states import train
 
     split = load_tasks(None, [1, 2])
-    network, notes = train(split.train[:60] + split.train[140:200], encoder, epochs=6)
+    network, notes = train(split.train[:60] + split.train[140:200], encoder, epochs=6, ordinary=1000)
     assert isinstance(network, StateNetwork) and notes["loss"][-1] < 0.2
     scores = score(split.dev, StateReader(network, encoder), encoder)
     assert min(s.accuracy for s in scores) > 0.9
