@@ -128,7 +128,7 @@ def train(seen: Sequence[Course], *, steps: int, seed: int, batch: int = 96) -> 
         optimizer.step()
         schedule.step()
         if step % 100 == 99:
-            print(f"step {step + 1}: {float(nats):.3f} nats of {np.log(batch):.2f}", flush=True)
+            print(f"step {step + 1}: {float(nats.detach()):.3f} nats of {np.log(batch):.2f}", flush=True)
     return network.eval()
 
 
