@@ -14,13 +14,15 @@ among all arcs it is personalised PageRank: ``pagerank.push``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from graphmem.errors import InvalidValue
+from graphmem.frontier import Hop, spans_of
 from graphmem.graph import GraphIndex
+from graphmem.grouping import grouped
 
 MARGIN = 16.0
 """Paths this many nats below the best of their hop are not followed, which leaves room for facts that are missing."""
@@ -32,8 +34,11 @@ DETOUR = 0.5
 """What reaches a node only through the seed itself counts this much: ``films by the director of X`` may mean X too."""
 
 
-ASKED = 32
-"""Paths that a second opinion is asked about."""
+FOLLOWED = 48
+"""Paths that could not come among so many best ones found so far are not followed."""
+
+ASKED, WITHIN = 24, 14.0
+"""Paths that a second opinion is asked about: the best by the gates, so many nats below the best of them at most."""
 
 Opinion = Callable[[list[tuple[int, ...]], np.ndarray], tuple[np.ndarray, float]]
 """Scores of relation paths, in nats, and the chance that one of them answers; given their arc codes and what the gates
@@ -106,6 +111,17 @@ class Activated:
     paths: tuple[tuple[tuple[int, ...], float], ...]
     left_out: float
 
+    def first(self, count: int, beside: np.ndarray) -> Activated:
+        """The same with the most active nodes only, and the arcs among them and nodes ``beside``."""
+        if len(self.nodes) <= count:
+            return self
+        nodes = self.nodes[:count]
+        ends = np.isin(self.arcs[:2], np.concatenate([nodes, beside]))
+        return replace(
+            self, nodes=nodes, activation=self.activation[:count], best=self.best[:count], walks=self.walks[:count],
+            arcs=self.arcs[:, ends[0] & ends[1]],
+        )  # fmt: skip
+
     def chain(self, position: int) -> list[int]:
         """Fact ids from a seed to the node at ``position``, along its best path."""
         layer, entry = (int(value) for value in self.best[position])
@@ -165,35 +181,29 @@ class Walk:
     def advance(self, hop: int) -> bool:
         """One hop; False when it reached nothing."""
         layer, scores = self._affordable(self.layers[-1], self.scores[-1])
-        nodes, where = np.unique(layer.node, return_inverse=True)
-        arcs = self.index.expand(nodes, self.budget.hub)
-        gates = self.gate(hop, arcs.relation)
-        best = np.full(len(nodes), -np.inf)
-        np.maximum.at(best, where, scores[layer.path])
-        reach = best[arcs.origin] + gates  # the best score with which an arc may be crossed
-        floor = max(reach.max(initial=-np.inf) - MARGIN, self.hopeless(hop))
-        entry, arc = _join(where, arcs.origin, np.flatnonzero(reach >= floor), len(nodes))
-        code, target, path = arcs.relation[arc], arcs.target[arc], layer.path[entry]
-        keep = np.flatnonzero(scores[path] + gates[arc] >= floor)
-        if not len(keep):
+        nodes, _, _, where = grouped(layer.node)
+        spans = spans_of(self.index, nodes, self.budget.hub)
+        front = Hop(where, layer.path, spans, scores, np.asarray(self.steps[hop], np.float64))
+        floor = max(front.reach() - MARGIN, self.hopeless(hop))
+        extensions = front.extensions(floor)
+        if not len(extensions):
             return False
-        entry, arc = entry[keep], arc[keep]
-        self._store(scores, self._kept[entry], arcs.edge[arc], code[keep], target[keep], path[keep], hop)
+        self._store(front, floor, extensions, hop)
         return True
-
-    def gate(self, hop: int, codes: np.ndarray) -> np.ndarray:
-        """Score of crossing arcs of these codes at a hop, in nats."""
-        return self.steps[hop][codes]
 
     def extend(self, hop: int, scores: np.ndarray, parents: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Scores of paths that are their parents and one arc more, in nats."""
         return scores[parents] + self.steps[hop][codes]
 
     def hopeless(self, hop: int) -> float:
-        """A path of ``hop + 1`` arcs that scores less can never come within the margin of the best found so far."""
-        found = [scores.max() + self.lengths[at] for at, scores in enumerate(self.scores) if at]
+        """A path of ``hop + 1`` arcs that scores less can never be among the best, or within the margin of the best."""
+        found = [scores + self.lengths[at] for at, scores in enumerate(self.scores) if at]
+        every = np.concatenate([*found, [self.lengths[0]]])
+        bound = every.max() - MARGIN
+        if len(every) > FOLLOWED:
+            bound = max(bound, np.partition(every, -FOLLOWED)[-FOLLOWED])
         further = np.concatenate([[0.0], np.cumsum(self.steps[hop + 1 :].max(axis=1, initial=-np.inf))])
-        return max([*found, self.lengths[0]]) - MARGIN - float((further + self.lengths[hop + 1 :]).max())
+        return float(bound - (further + self.lengths[hop + 1 :]).max())
 
     def _affordable(self, layer: Layer, scores: np.ndarray) -> tuple[Layer, np.ndarray]:
         """The entries that may pass activation on: of the best paths first, as long as nodes and arcs last."""
@@ -209,31 +219,23 @@ class Walk:
         self._kept = np.sort(order[fits])
         return Layer(*(values[self._kept] for values in layer)), scores
 
-    def _store(
-        self, scores: np.ndarray, parent: np.ndarray, edge: np.ndarray, code: np.ndarray, target: np.ndarray,
-        path: np.ndarray, hop: int,
-    ) -> None:  # fmt: skip
+    def _store(self, front: Hop, floor: float, extensions: np.ndarray, hop: int) -> None:
         """Number the new paths, keep the best of them, and merge arcs that lead the same path to the same node."""
-        width = self.steps.shape[1]
-        known, numbers = _distinct(path * width + code, len(scores) * width)
-        parents, codes = known // width, known % width
-        new_scores = self.extend(hop, scores, parents, codes)
-        if len(known) > self.budget.paths:
+        width, scores = self.steps.shape[1], front.scores
+        new_scores = self.extend(hop, scores, extensions // width, extensions % width)
+        if len(extensions) > self.budget.paths:
             best = np.argsort(-new_scores, kind="stable")[: self.budget.paths]
-            place = np.full(len(known), -1)
-            place[best] = np.arange(len(best))
-            numbers, parents, codes, new_scores = place[numbers], parents[best], codes[best], new_scores[best]
-            keep = numbers >= 0
-            parent, edge, code, target, numbers = (v[keep] for v in (parent, edge, code, target, numbers))
+            extensions, new_scores = extensions[best], new_scores[best]
+        places = np.full(len(scores) * width, -1)
+        places[extensions] = np.arange(len(extensions))
+        parents, codes = extensions // width, extensions % width
+        entry, arc, numbers = front.crossings(floor, places)
+        parent = self._kept[entry]
+        edge, code, target = (column[arc].astype(np.int64) for column in (front.spans.edge, front.spans.code, front.spans.target))
         self.arcs.append(np.stack([self.layers[-1].node[parent], target, code, edge]))
         share = self.layers[-1].share[parent]
-        key = numbers * self.index.size + target
-        if share.min(initial=1.0) < 1.0:
-            direct = np.argsort(-share, kind="stable")  # of several ways to a node, one without a detour
-            _, first, count = np.unique(key[direct], return_index=True, return_counts=True)
-            first = direct[first]
-        else:
-            _, first, count = np.unique(key, return_index=True, return_counts=True)
+        detours = np.rint(np.log(share) / np.log(DETOUR)).astype(np.int64)  # of several ways to a node, the one with least
+        _, first, count, _ = grouped(numbers * self.index.size + target, detours, len(self.layers) + 1)
         back = np.isin(self.root_of[-1][parents][numbers[first]] * self.index.size + target[first], self.seed_keys)
         share = np.where(back, DETOUR, 1.0) * share[first]
         self.layers.append(Layer(numbers[first], target[first], parent[first], edge[first], code[first], share))
@@ -272,6 +274,7 @@ class Walk:
         """
         flat = np.concatenate(totals)
         best = np.argsort(-flat, kind="stable")[:ASKED]
+        best = best[flat[best] >= flat[best[0]] - WITHIN]
         layer = np.repeat(np.arange(1, len(totals) + 1), [len(total) for total in totals])[best]
         first = np.cumsum([0, *(len(total) for total in totals)])
         paths = [self.codes_of(int(at), int(place)) for at, place in zip(layer, best - first[layer - 1], strict=True)]
@@ -290,10 +293,10 @@ class Walk:
         none: float,
     ) -> Activated:  # fmt: skip
         node = np.concatenate([layer.node for layer in self.layers[1:]])[rows]
-        nodes, where = np.unique(node, return_inverse=True)
-        activation = np.bincount(where, weights=mass, minlength=len(nodes))
-        by_mass = np.lexsort((-mass, where))
-        first = by_mass[np.flatnonzero(np.diff(where[by_mass], prepend=-1))]  # each node's strongest entry
+        by_mass = np.argsort(-mass, kind="stable")
+        nodes, first, _, where = grouped(node[by_mass])
+        activation = np.bincount(where, weights=mass[by_mass], minlength=len(nodes))
+        first = by_mass[first]  # each node's strongest entry
         walks = np.concatenate(self.walks[1:])[rows][first]
         order = np.argsort(-activation, kind="stable")
         if len(order) > self.budget.nodes:
@@ -329,10 +332,10 @@ class Walk:
     def _carrying(self, nodes: np.ndarray) -> np.ndarray:
         """Arcs between nodes of the subgraph and seeds, each fact once."""
         arcs = np.concatenate(self.arcs, axis=1)
-        inside = np.concatenate([nodes, self.layers[0].node])
-        ends = np.isin(arcs[:2], inside)  # both rows at once: sorting what is inside costs most
-        arcs = arcs[:, ends[0] & ends[1]]
-        return arcs[:, np.sort(np.unique(arcs[3], return_index=True)[1])]
+        inside = np.zeros(self.index.size, bool)
+        inside[nodes] = inside[self.layers[0].node] = True
+        arcs = arcs[:, inside[arcs[0]] & inside[arcs[1]]]
+        return arcs[:, np.sort(grouped(arcs[3]).first)]
 
     def codes_of(self, layer: int, path: int) -> tuple[int, ...]:
         """Arc codes of a path of some layer, from the seed on."""
@@ -352,27 +355,3 @@ class Walk:
             none, np.zeros(0, np.float32), self.layers, np.zeros((0, 2), np.int64), np.zeros(0, np.float32),
             np.zeros((4, 0), np.int64), 1.0, (), 0.0,
         )  # fmt: skip
-
-
-def _distinct(keys: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
-    """``np.unique`` with its inverse, of whole numbers below ``bound``; where that is small nothing is sorted."""
-    if bound > 16 * len(keys) + 4096:
-        known, numbers = np.unique(keys, return_inverse=True)
-        return known, numbers
-    met = np.zeros(bound, bool)
-    met[keys] = True
-    known = np.flatnonzero(met)
-    place = np.empty(bound, np.int64)
-    place[known] = np.arange(len(known))
-    return known, place[keys]
-
-
-def _join(where: np.ndarray, origin: np.ndarray, open_arcs: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pair every entry with the open arcs out of its node: entry and arc numbers, int64 [J] each."""
-    origin = origin[open_arcs]  # ascending
-    counts = np.bincount(origin, minlength=nodes)
-    starts = np.cumsum(counts) - counts
-    taken = counts[where]
-    entry = np.repeat(np.arange(len(where)), taken)
-    rank = np.arange(len(entry)) - np.repeat(np.cumsum(taken) - taken, taken)
-    return entry, open_arcs[starts[where][entry] + rank]

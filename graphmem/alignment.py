@@ -138,11 +138,19 @@ class Aligner(nn.Module):
         given = torch.cat([logits.masked_fill(~walked[:, None, ..., None], -1e4), null], 3).softmax(3)[:, :, :, :-1]
         own = steps.view(batch, count, hops, heads, -1).permute(0, 3, 1, 2, 4)  # [B, H, P, L, W/H]
         meant = (given.transpose(-1, -2) @ own).permute(0, 2, 3, 1, 4).reshape(batch, count, -1, width)  # [B, P, T, W]
-        every = words[:, None].expand_as(meant)
         near = plain.masked_fill(~walked[..., None], -1).amax(2)[..., None]
-        said = self.said(torch.cat([every, meant, every * meant, near], -1))
+        said = self._said(words, meant, near)
         weight = torch.sigmoid(self.weigh(words)) * mask[..., None]  # [B, T, 1]
         return torch.cat([step.sum(2) / 2, (said * weight[:, None]).sum(2) / 4], -1)
+
+    def _said(self, words: Tensor, meant: Tensor, near: Tensor) -> Tensor:
+        """``said`` of [words, meant, words * meant, near]; the part of words alone is the same for all paths."""
+        first, rest = self.said[0], self.said[1:]
+        assert isinstance(first, nn.Linear)
+        alone = F.linear(words, first.weight[:, : words.shape[-1]], first.bias)[:, None]
+        both = torch.cat([meant, words[:, None] * meant, near], -1)
+        made: Tensor = rest(alone + F.linear(both, first.weight[:, words.shape[-1] :]))
+        return made
 
     def _answers(self, words: Tensor, mask: Tensor, joined: Tensor, scores: Tensor, whole: Tensor) -> Tensor:
         chance = scores.softmax(-1)[..., None]

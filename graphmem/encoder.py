@@ -20,6 +20,11 @@ def arc_texts(relations: Sequence[str]) -> list[str]:
     return [text for name in relations for text in (name, f"inverse of {name}")]
 
 
+def wording(texts: Sequence[str]) -> str:
+    """How a path is said, from the texts of its arcs: ``gender of spouse``."""
+    return " of ".join(reversed(texts))
+
+
 def node_text(node: Node) -> str:
     """What of a node is encoded: its name, and the start of its text where it has any; a passage's title and text."""
     if node.kind == PASSAGE:

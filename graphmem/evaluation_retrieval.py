@@ -95,7 +95,21 @@ class RetrievalReport:
             "| ranker | hops | n | Hits@1 [95 %] | gain over best baseline [95 %] | Hits@1, new answers (n) "
             "| MRR | R@5 | R@10 | all answers inside | errors: seeds / sampling / ranking | CPU ms | nodes |"
         )
-        return "\n".join([head, "|" + "---|" * 13, *(_line(row) for row in self.rows)])
+        return "\n".join([head, "|" + "---|" * 13, *(_line(row) for row in self.rows), *self.gnn_adds()])
+
+    def gnn_adds(self) -> list[str]:
+        """What the GNN adds to activation alone, in Hits@1 by hops, with paired intervals; nothing unless both ran."""
+        if not {"gnn", "activation"} <= self.outcomes.keys():
+            return []
+        rng, lines = np.random.default_rng(self.seed), []
+        for hops in sorted({outcome.hops for outcome in self.outcomes["gnn"]}):
+            with_, without = (
+                np.asarray([o.rank == 1 for o in self.outcomes[name] if o.hops == hops], float)
+                for name in ("gnn", "activation")
+            )
+            low, high = interval(with_ - without, rng)
+            lines.append(f"GNN over activation, {hops} hops: {(with_ - without).mean():+.3f} [{low:+.3f}, {high:+.3f}]")
+        return ["", *lines]
 
     def json(self) -> str:
         """As JSON, without the outcomes."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.activation import Activated, Opinion, spread
-from graphmem.encoder import TextCache, arc_texts
+from graphmem.encoder import TextCache, arc_texts, wording
 from graphmem.errors import WeightsMismatch
 from graphmem.fact_texts import text_bonus
 from graphmem.graph import Subgraph, TextEncoder
@@ -20,11 +20,13 @@ from graphmem.rankers import Ranked, Search
 
 SHIPPED = Path(__file__).parent / "weights" / "retriever.safetensors"
 WORDING = 30.0
-"""Nats for a whole point of likeness between a question and the wording of a path."""
+"""Nats for a whole point of likeness between a question and the wording of a path.
+
+What the encoder makes of whole phrases knows nothing of training, and so it tells most where relations are new."""
 RETRACE = 2.0
 """Nats off a path for every relation that it walks back at once; training questions retrace oftener than people do."""
-WORDED = 16
-"""Paths, the best by the aligner, whose wording is encoded."""
+LOOKED_AT = 128
+"""Most active nodes that the GNN looks at; what it settles are near ties among the first."""
 FORMAT = "graphmem-retriever-1"
 
 
@@ -111,27 +113,18 @@ class QuestionReader:
             codes = np.unique(padded[padded >= 0])
             places = torch.from_numpy(np.where(padded >= 0, np.searchsorted(codes, padded), -1))[None]
             rows = torch.from_numpy(codes)
+            texts = arc_texts(names)
+            said = self.vectors([wording([texts[code] for code in path]) for path in paths])
             with torch.inference_mode():
                 scores, known = self.aligner(
                     read.question[None], read.tokens, torch.ones(read.tokens.shape[:2], dtype=torch.bool),
                     arcs.texts[rows], arcs.names[rows], rows % 2, places, torch.from_numpy(prior[None]).float(),
                 )  # fmt: skip
-            said = scores[0].numpy().astype(np.float64) - RETRACE * np.asarray([_retraced(path) for path in paths])
-            return said + WORDING * self._likeness(paths, said, read, names), float(torch.sigmoid(known[0]))
+            likeness = (said @ read.question.numpy()).astype(np.float64)
+            off = RETRACE * np.asarray([_retraced(path) for path in paths])
+            return scores[0].numpy() + WORDING * likeness - off, float(torch.sigmoid(known[0]))
 
         return judge
-
-    def _likeness(self, paths: list[tuple[int, ...]], said: np.ndarray, read: Read, names: Sequence[str]) -> np.ndarray:
-        """Cosines of the question and the wording of each path; of those that have no chance, the least of the others.
-
-        What the encoder makes of whole phrases knows nothing of training, and so it tells most where relations are new.
-        """
-        best, texts = np.argsort(-said, kind="stable")[:WORDED], arc_texts(names)
-        worded = [" of ".join(texts[code] for code in reversed(paths[place])) for place in best]
-        cosines = (self.vectors(worded) @ read.question.numpy()).astype(np.float64)
-        likeness = np.full(len(paths), cosines.min())
-        likeness[best] = cosines
-        return likeness
 
 
 def _retraced(path: tuple[int, ...]) -> int:
@@ -200,13 +193,17 @@ class ActivationGNN:
         if activated is None:
             return Ranked(Subgraph.empty())
         read, found = activated
-        seeds = _others(search.seeds.nodes, found.nodes)
-        inputs = gnn_inputs(self.activation.reader, read, found, search.index, seeds)
+        near = found.first(LOOKED_AT, search.seeds.nodes)
+        seeds = _others(search.seeds.nodes, near.nodes)
+        inputs = gnn_inputs(self.activation.reader, read, near, search.index, seeds)
         with torch.inference_mode():
             states, logits = self.gnn(*inputs)
-        count = len(found.nodes)
-        relevance = logits[:count].numpy() + self.activation.texts(search, found, read)
-        return Ranked(as_subgraph(search, found, relevance, states[:count].numpy()), found)
+        count, every = len(near.nodes), np.zeros((len(found.nodes), states.shape[1]), np.float32)
+        every[:count] = states[:count].numpy()
+        relevance = np.log(np.maximum(found.activation, 1e-9))
+        relevance[:count] = logits[:count].numpy()
+        relevance += self.activation.texts(search, found, read)
+        return Ranked(as_subgraph(search, found, relevance, every), found)
 
 
 def gnn_inputs(reader: QuestionReader, read: Read, found: Activated, index: Any, seeds: np.ndarray) -> tuple[Any, ...]:

@@ -171,6 +171,18 @@ class CSRIndex:
         arcs = _arcs_at(self.packed, *gather(*self.packed.spans(nodes), None if patched else limit))
         return self._overlaid(arcs, nodes, limit) if patched else arcs
 
+    def spans(self, nodes: np.ndarray, limit: int) -> tuple[np.ndarray, ...] | None:
+        """``expand`` without a copy: first arc and number of arcs of each node, and target, code and edge of all arcs.
+
+        None where something lies over the packed arrays, or a node has more arcs than ``limit``.
+        """
+        if len(self._removed) or self._extra is not None:
+            return None
+        starts, counts = self.packed.spans(nodes)
+        if counts.max(initial=0) > limit:
+            return None
+        return starts, counts, self.packed.target, self.packed.code, self.packed.edge
+
     def _overlaid(self, arcs: Arcs, nodes: np.ndarray, limit: int | None) -> Arcs:
         if len(self._removed):
             at = np.searchsorted(self._removed, arcs.edge)

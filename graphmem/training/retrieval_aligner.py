@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from graphmem.alignment import Aligner
+from graphmem.encoder import arc_texts, wording
 from graphmem.errors import InvalidValue
 from graphmem.gates import Gates, path_scores
+from graphmem.learned import WORDING
 from graphmem.training.retrieval import ArcTable, QuestionBank, pack
 from graphmem.training.retrieval_data import HOPS, Example
 
@@ -34,6 +37,7 @@ class AlignerTraining:
         candidates: paths that a question is shown with.
         unanswerable: share of questions whose right paths are taken away.
         blind: share of questions that are judged without what the gates said, which on new relations says less.
+        unworded: share of questions that are judged without the likeness of wordings; of the others some of it counts.
         token_dropout: share of a question's tokens left out.
         noise: standard deviation of what is added to text vectors, per component times sqrt(K).
         seed: of every draw.
@@ -46,6 +50,7 @@ class AlignerTraining:
     candidates: int = 24
     unanswerable: float = 0.2
     blind: float = 0.5
+    unworded: float = 0.3
     token_dropout: float = 0.05
     noise: float = 0.3
     seed: int = 0
@@ -60,12 +65,27 @@ class AlignerTraining:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A question with the paths that the gates propose, best first: int32 [P, HOPS], nats [P], right ones bool [P]."""
+    """A question with the paths that the gates propose, best first.
+
+    Attributes:
+        asked: the question, topic blanked.
+        paths: int32 [P, HOPS], arc texts; -1 past a path's end.
+        prior: float32 [P], what the gates said, in nats below the best.
+        gold: bool [P], the right ones.
+        likeness: float32 [P], cosine of the question and each path's wording; see ``with_likeness``.
+    """
 
     asked: str
     paths: np.ndarray
     prior: np.ndarray
     gold: np.ndarray
+    likeness: np.ndarray
+
+    def at(self, places: np.ndarray) -> Choice:
+        """The same question with some of the paths."""
+        return Choice(
+            self.asked, self.paths[places], self.prior[places], self.gold[places], self.likeness[places]
+        )  # fmt: skip
 
 
 @torch.inference_mode()
@@ -93,7 +113,38 @@ def _chosen(example: Example, scores: np.ndarray, most: int) -> Choice:
     order = np.argsort(-(scores + bonus), kind="stable")[:most]
     order = order[np.argsort(-scores[order], kind="stable")]
     best = scores.max(initial=-1e4)
-    return Choice(example.asked, example.paths[order], (scores[order] - best).astype(np.float32), example.gold[order])
+    prior = (scores[order] - best).astype(np.float32)
+    return Choice(example.asked, example.paths[order], prior, example.gold[order], 0 * prior)
+
+
+def with_likeness(
+    choices: Sequence[Choice], bank: QuestionBank, encoder: Any, names: Sequence[str], chunk: int = 512
+) -> list[Choice]:
+    """The same choices with the likeness of question and wording; every wording is encoded once.
+
+    Args:
+        choices: from ``propose``.
+        bank: vectors of the questions.
+        encoder: of texts.
+        names: relation names, in the order of arc texts (``Texts.names``).
+        chunk: wordings that are encoded at a time.
+    """
+    texts = arc_texts(names)
+    paths = sorted({path for choice in choices for path in _codes(choice)}, key=len)
+    row = {path: i for i, path in enumerate(paths)}
+    vectors = np.empty((len(paths), encoder.dim), np.float16)
+    for start in tqdm(range(0, len(paths), chunk), desc="wordings", unit_scale=chunk, disable=len(paths) < 20 * chunk):
+        said = [wording([texts[code] for code in path]) for path in paths[start : start + chunk]]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            vectors[start : start + len(said)] = encoder.encode(said)
+    return [
+        replace(choice, likeness=vectors[[row[path] for path in _codes(choice)]] @ bank.vectors[bank.row[choice.asked]])
+        for choice in choices
+    ]
+
+
+def _codes(choice: Choice) -> list[tuple[int, ...]]:
+    return [tuple(code for code in path if code >= 0) for path in choice.paths.tolist()]
 
 
 def without_right(choice: Choice, rng: Random) -> Choice:
@@ -104,23 +155,23 @@ def without_right(choice: Choice, rng: Random) -> Choice:
     depth = rng.randint(1, int((gold[0] >= 0).sum()))
     starts = (choice.paths[:, None, :depth] == gold[None, :, :depth]).all(-1).any(1)
     keep = ~(starts | choice.gold)
-    return Choice(choice.asked, choice.paths[keep], choice.prior[keep], choice.gold[keep])
+    return choice.at(keep)
 
 
-def pack_choices(choices: Sequence[Choice]) -> tuple[np.ndarray, Tensor, Tensor, Tensor]:
-    """Arc texts in use [A], paths [B, P, HOPS] as positions among them, what the gates said and right ones [B, P]."""
+def pack_choices(choices: Sequence[Choice]) -> tuple[np.ndarray, Tensor, Tensor, Tensor, Tensor]:
+    """Arc texts in use [A], paths [B, P, HOPS] as positions among them; prior, likeness and right ones [B, P]."""
     codes = np.unique(np.concatenate([np.zeros(1, np.int32), *(choice.paths.ravel() for choice in choices)]))
     codes = codes[codes >= 0]
     count = max(1, *(len(choice.paths) for choice in choices))
     paths = np.full((len(choices), count, HOPS), -1, np.int64)
-    prior = np.zeros((len(choices), count), np.float32)
+    prior, likeness = (np.zeros((len(choices), count), np.float32) for _ in range(2))
     gold = np.zeros((len(choices), count), bool)
     for i, choice in enumerate(choices):
         n = len(choice.paths)
         paths[i, :n] = np.where(choice.paths >= 0, np.searchsorted(codes, choice.paths), -1)
         prior[i, :n] = choice.prior - choice.prior.max(initial=-1e4)
-        gold[i, :n] = choice.gold
-    return codes, torch.from_numpy(paths), torch.from_numpy(prior), torch.from_numpy(gold)
+        likeness[i, :n], gold[i, :n] = choice.likeness, choice.gold
+    return codes, torch.from_numpy(paths), torch.from_numpy(prior), torch.from_numpy(likeness), torch.from_numpy(gold)
 
 
 class AlignerTrainer:
@@ -151,21 +202,20 @@ class AlignerTrainer:
         if rng.random() < self.config.unanswerable:
             choice = without_right(choice, rng)
         order = np.argsort(-(choice.prior + 1e6 * choice.gold), kind="stable")[:most]
-        prior = choice.prior[order]
-        return Choice(
-            choice.asked, choice.paths[order], 0 * prior if rng.random() < self.config.blind else prior,
-            choice.gold[order],
-        )  # fmt: skip
+        shown = choice.at(order)
+        return replace(shown, prior=0 * shown.prior) if rng.random() < self.config.blind else shown
 
     def _advance(self, choices: Sequence[Choice]) -> tuple[float, float]:
-        codes, paths, prior, gold = pack_choices(choices)
+        codes, paths, prior, likeness, gold = pack_choices(choices)
         question, tokens, mask = self.bank.batch([choice.asked for choice in choices])
         mask = mask & ((torch.rand(mask.shape) >= self.config.token_dropout) | (mask.sum(1, keepdim=True) < 5))
         names, texts, directions = self.arcs.pick(codes)
         if self.config.noise:
             names, texts = (F.normalize(v + self.config.noise * torch.randn_like(v) / v.shape[1] ** 0.5, dim=-1)
                             for v in (names, texts))  # fmt: skip
+        trust = torch.rand(len(paths), 1) * (torch.rand(len(paths), 1) >= self.config.unworded)
         scores, known = self.aligner(question, tokens, mask, texts, names, directions, paths, prior)
+        scores = scores + WORDING * trust * likeness
         answered = gold.any(1)
         right = -(scores.log_softmax(-1).masked_fill(~gold, -1e4)).logsumexp(-1)
         path_loss = (right * answered).sum() / answered.sum().clamp(min=1)
@@ -186,10 +236,11 @@ def judged(
     best, chance, there = [], [], []
     for start in range(0, len(choices), 64):
         chunk = choices[start : start + 64]
-        codes, paths, prior, gold = pack_choices(chunk)
+        codes, paths, prior, likeness, gold = pack_choices(chunk)
         names, texts, directions = arcs.pick(codes)
         asked = bank.batch([choice.asked for choice in chunk])
         scores, known = aligner(*asked, texts, names, directions, paths, prior * (not blind))
+        scores = scores + WORDING * likeness
         best.append(gold.gather(1, scores.argmax(-1, keepdim=True))[:, 0].numpy())
         chance.append(torch.sigmoid(known).numpy())
         there.append(gold.any(1).numpy())

@@ -14,6 +14,7 @@ from graphmem.invented import KINDS
 from graphmem.splits import Split
 from graphmem.training.retrieval_data import MARK, Adjacency, Example, Path_, Texts, make_example
 from graphmem.training.retrieval_wordings import asked_for, middles, worded
+from graphmem.training.thesaurus import Vary, as_it_is
 from graphmem.training.wording import plain_relations
 from graphmem.worlds import Relation, World, split_relations
 
@@ -21,8 +22,9 @@ _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 
 
 def world_examples(
-    texts: Texts, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1
-) -> list[Example]:
+    texts: Texts, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1,
+    vary: Vary = as_it_is,
+) -> list[Example]:  # fmt: skip
     """Questions over random worlds whose relations belong to ``split``; each world names its relations its own way."""
     pool = split_relations(split)
     made = [r for r in plain_relations(rng, 120) if {r.subject, r.object} <= KINDS] if split == "train" else []
@@ -35,11 +37,13 @@ def world_examples(
             rng.randrange(2**31), relations=list(distinct.values()), entities=rng.choice((100, 200, 400)),
             facts_per_entity=rng.choice((1.0, 1.7, 2.5, 3.2)),
         )  # fmt: skip
-        examples += _of_world(texts, world, rng, questions, unanswerable)
+        examples += _of_world(texts, world, rng, questions, unanswerable, vary)
     return examples
 
 
-def _of_world(texts: Texts, world: World, rng: Random, questions: int, unanswerable: float) -> list[Example]:
+def _of_world(
+    texts: Texts, world: World, rng: Random, questions: int, unanswerable: float, vary: Vary
+) -> list[Example]:  # fmt: skip
     graph, examples = Adjacency(world.triples), []
     naming = {name: _name_in_graph(world.relations[name], rng) for name in graph.relations}
     codes = [texts.code(naming[name], direction) for name in graph.relations for direction in (0, 1)]
@@ -52,7 +56,7 @@ def _of_world(texts: Texts, world: World, rng: Random, questions: int, unanswera
         found = graph.paths(topic, rng, beside=[gold])
         mapped = [tuple(codes[step] for step in path) for path in found]
         steps = [(world.relations[name], direction) for name, direction in asked.path]
-        wording = _blanked(asked.question, asked.topic) if rng.random() < 0.3 else asked_for(steps, rng, MARK)
+        wording = _blanked(asked.question, asked.topic) if rng.random() < 0.3 else asked_for(steps, rng, MARK, vary)
         examples.append(make_example(wording, mapped, {tuple(codes[s] for s in path) for path in golds}))
     return examples
 
@@ -132,7 +136,9 @@ def _underscored(triples: list[tuple[str, str, str]], *, verbs: bool) -> PlainGr
     return PlainGraph(triples, {relation: [nouns[relation], relation] for relation in relations}, nouns, verbs)
 
 
-def plain_examples(texts: Texts, graph: PlainGraph, rng: Random, *, questions: int) -> list[Example]:
+def plain_examples(
+    texts: Texts, graph: PlainGraph, rng: Random, *, questions: int, vary: Vary = as_it_is
+) -> list[Example]:  # fmt: skip
     """Questions made from random walks: ``what is the R2 of the R1 of it``, in several wordings."""
     walkable = Adjacency(graph.triples)
     relations = list(walkable.relations)
@@ -151,7 +157,7 @@ def plain_examples(texts: Texts, graph: PlainGraph, rng: Random, *, questions: i
             tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in [*found, path]
             if [(graph.nouns[relations[step // 2]], step % 2) for step in other] == asks
         }  # fmt: skip
-        examples.append(make_example(worded(asks, graph.verbs, rng, MARK), mapped, same))
+        examples.append(make_example(worded(asks, graph.verbs, rng, MARK, vary), mapped, same))
     return examples
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from graphmem.lexicon import _OPEN_END, Relation
 from graphmem.phrases import fill
+from graphmem.training.thesaurus import Vary, as_it_is
 
 NOUN_PHRASES: Final = (
     ("the {r} of {a}", "the {r} of {a}", "{a} 's {r}", "{a}'s {r}", "{r} of {a}", "the {r} that {a} has"),
@@ -30,24 +31,32 @@ QUESTIONS: Final = (
     "what is {}", "who is {}", "{}", "name {}", "which is {}", "tell me {}", "what are {}", "who are {}", "where is {}",
     "do you know {}", "what was {}", "i want to know {}", "what is the name of {}", "who was {}", "Give me {}",
 )  # fmt: skip
+NOUN_QUESTIONS: Final = (
+    "what {r} is {a}", "what {r} does {a} have", "which {r} is {a}", "{a}'s {r}", "what is {a}'s {r}", "which {r} has {a}",
+)  # fmt: skip
+"""Whole questions for a noun ``r`` of an argument ``a``."""
 _VERBAL = ("was ", "is ", "has ", "have ", "were ", "are ", "can ", "did ", "does ", "a ", "an ")
 _PEOPLE = ("person", "individual", "one", "person")
 _PLACES = ("place", "location")
 
 
-def worded(asks: Sequence[tuple[str, int]], verbs: bool, rng: Random, mark: str) -> str:
+def worded(asks: Sequence[tuple[str, int]], verbs: bool, rng: Random, mark: str, vary: Vary = as_it_is) -> str:
     """Ask for a path of plain names (each a noun, or a verb with ``verbs``) and directions."""
-    phrase = mark
-    for noun, direction in asks:
-        phrase = rng.choice((VERB_PHRASES if verbs else NOUN_PHRASES)[direction]).format(a=phrase, r=noun)
-    return _finished(rng.choice(QUESTIONS).format(phrase), rng)
+    phrase, forms = mark, VERB_PHRASES if verbs else NOUN_PHRASES
+    for noun, direction in asks[:-1]:
+        phrase = rng.choice(forms[direction]).format(a=phrase, r=noun if verbs else vary(noun, rng))
+    noun, direction = asks[-1]
+    said = noun if verbs else vary(noun, rng)
+    if not verbs and not direction and rng.random() < 0.3:
+        return _finished(rng.choice(NOUN_QUESTIONS).format(a=phrase, r=said), rng)
+    return _finished(rng.choice(QUESTIONS).format(rng.choice(forms[direction]).format(a=phrase, r=said)), rng)
 
 
-def asked_for(relations: Sequence[tuple[Relation, int]], rng: Random, mark: str) -> str:
+def asked_for(relations: Sequence[tuple[Relation, int]], rng: Random, mark: str, vary: Vary = as_it_is) -> str:
     """Ask for a path of relations of the lexicon, from the topic on, the topic already blanked by ``mark``."""
     phrase = mark
     for relation, direction in relations[:-1]:
-        phrase = described(relation, direction, phrase, rng)
+        phrase = described(relation, direction, phrase, rng, vary)
     relation, direction = relations[-1]
     chance = rng.random()
     if chance < 0.4:
@@ -56,17 +65,17 @@ def asked_for(relations: Sequence[tuple[Relation, int]], rng: Random, mark: str)
     elif chance < 0.6 and (clauses := _clauses(relation, direction)):
         question = _by_clause(rng.choice(clauses), relation, direction, phrase, rng)
     else:
-        question = rng.choice(QUESTIONS).format(described(relation, direction, phrase, rng))
+        question = rng.choice(QUESTIONS).format(described(relation, direction, phrase, rng, vary))
     return _finished(question, rng)
 
 
-def described(relation: Relation, direction: int, argument: str, rng: Random) -> str:
+def described(relation: Relation, direction: int, argument: str, rng: Random, vary: Vary = as_it_is) -> str:
     """A noun phrase for what the relation leads to from ``argument``."""
     nouns, clauses, chance = plain_nouns(relation), _clauses(relation, direction), rng.random()
     if direction == 0 and nouns and chance < 0.5:
-        return rng.choice(NOUN_PHRASES[0]).format(a=argument, r=rng.choice(nouns))
+        return rng.choice(NOUN_PHRASES[0]).format(a=argument, r=vary(rng.choice(nouns), rng))
     if direction and nouns and chance < 0.08:
-        return rng.choice(NOUN_PHRASES[1]).format(a=argument, r=rng.choice(nouns))
+        return rng.choice(NOUN_PHRASES[1]).format(a=argument, r=vary(rng.choice(nouns), rng))
     if clauses and chance < 0.75:
         asked_first, middle = rng.choice(clauses)
         kind = _kind(relation.subject if direction else relation.object, rng)

@@ -13,17 +13,21 @@ from typing import Any
 import torch
 
 from graphmem.alignment import Aligner
+from graphmem.errors import InvalidValue
 from graphmem.gates import Gates
 from graphmem.training.retrieval import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
-from graphmem.training.retrieval_aligner import AlignerTrainer, AlignerTraining, propose
+from graphmem.training.retrieval_aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
 from graphmem.training.retrieval_data import Example, Texts, wikimovies_examples
 from graphmem.training.retrieval_made import plain_examples, plain_graphs, world_examples
+from graphmem.training.thesaurus import Thesaurus, Vary, as_it_is
 
-PROPOSED = 40
+PROPOSED = 26
 """Paths kept of every question."""
 
 
-def gather(texts: Texts, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int) -> list[list[Example]]:
+def gather(
+    texts: Texts, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int, vary: Vary = as_it_is
+) -> list[list[Example]]:  # fmt: skip
     """The sources that shipped weights are trained on: WikiMovies, worlds and, with ``kgc``, completion sets.
 
     Args:
@@ -33,15 +37,16 @@ def gather(texts: Texts, seed: int, *, each: int, worlds: int, kgc: Path | None,
         worlds: random worlds, 50 questions each.
         kgc: folder of FB15k-237, WN18RR and UMLS; None leaves them out.
         plain: questions over FB15k-237; a third as many over WN18RR, a fifth over UMLS.
+        vary: puts other words in the places of nouns.
     """
     rng = Random(seed)
     sources = [wikimovies_examples(texts, "train", rng, each=each)]
-    sources.append(world_examples(texts, "train", rng, worlds=worlds, questions=50))
+    sources.append(world_examples(texts, "train", rng, worlds=worlds, questions=50, vary=vary))
     graphs = plain_graphs(kgc) if kgc is not None else []
     mixed = [
         example
         for graph, share in zip(graphs, (1, 3, 5), strict=False)
-        for example in plain_examples(texts, graph, rng, questions=max(1, plain // share))
+        for example in plain_examples(texts, graph, rng, questions=max(1, plain // share), vary=vary)
     ]
     return [*sources, mixed] if mixed else sources
 
@@ -63,17 +68,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from graphmem.training.retrieval_gnn import GNNTraining, RelevanceGNN, train_gnn, wikimovies_cases, world_cases
 
     encoder, texts = find_encoder(), Texts()
-    start = load_weights(given.start, encoder.fingerprint)["gates"] if given.start else Gates()
-    sources = gather(texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain)
+    start = load_weights(given.start, encoder.fingerprint) if given.start else {}
+    if given.only_aligner and not {"gates", "aligner"} <= start.keys():
+        raise InvalidValue("--only-aligner goes on with the aligner of --start; name weights that have one")
+    vary: Vary = Thesaurus(given.wordnet) if given.wordnet else as_it_is
+    sources = gather(
+        texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain, vary=vary
+    )  # fmt: skip
     bank = QuestionBank(encoder, [example.asked for source in sources for example in source])
-    arcs, gates = ArcTable(encoder, texts.names), lengthened(start)
-    config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
-    GateTrainer(gates, bank, arcs, config).run(weighted(sources, 2), given.out.with_suffix(".gates"))
-    choices = [propose(gates, source, bank, arcs, PROPOSED) for source in sources]
+    arcs, gates = ArcTable(encoder, texts.names), lengthened(start.get("gates") or Gates())
+    if not given.only_aligner:
+        config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
+        GateTrainer(gates, bank, arcs, config).run(weighted(sources, 2), given.out.with_suffix(".gates"))
+    gates.eval()
+    choices = [
+        with_likeness(propose(gates, source, bank, arcs, PROPOSED), bank, encoder, texts.names) for source in sources
+    ]
     torch.manual_seed(given.seed)
-    aligner = Aligner()
-    training = AlignerTraining(steps=given.aligner_steps, seed=given.seed)
-    AlignerTrainer(aligner, bank, arcs, training).run(weighted(choices, 3))
+    aligner = start["aligner"] if given.only_aligner else Aligner()
+    training = AlignerTraining(steps=given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
+    AlignerTrainer(aligner, bank, arcs, training).run(weighted(choices, 2))
+    if given.only_aligner:
+        save_weights(given.out, {**start, "aligner": aligner}, encoder.fingerprint)
+        print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
+        return
     reader, plan, gnn = QuestionReader(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
     cases = wikimovies_cases(reader, given.cases, plan) + world_cases(reader, max(1, given.cases // 40), 40, plan)
     history = train_gnn(gnn, cases, plan)
@@ -86,7 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _tune(given: argparse.Namespace) -> None:
-    from graphmem.errors import InvalidValue
     from graphmem.training.retriever_tuning import tune_from_files
 
     if not (given.facts and given.questions):
@@ -102,14 +119,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="weights file to write")
     parser.add_argument("--start", type=Path, help="weights whose gates to go on from; anew without")
+    parser.add_argument("--only-aligner", action="store_true", help="go on with the aligner of --start, keep the rest")
     parser.add_argument("--facts", type=Path, help="only tune, to this graph (TSV, CSV, JSONL, ...); with --questions")
     parser.add_argument("--questions", type=Path, help="JSON lines with question, answers and topic")
     parser.add_argument("--steps", type=int, default=GateTraining().steps, help="of the gates")
     parser.add_argument("--rate", type=float, default=GateTraining().rate, help="of the gates")
     parser.add_argument("--aligner-steps", type=int, default=AlignerTraining().steps)
+    parser.add_argument("--aligner-rate", type=float, default=AlignerTraining().rate)
     parser.add_argument("--each", type=int, default=4, help="WikiMovies questions of every wording")
     parser.add_argument("--worlds", type=int, default=420)
     parser.add_argument("--kgc", type=Path, help="folder of FB15k-237, WN18RR and UMLS")
+    parser.add_argument("--wordnet", type=Path, help="folder of WordNet's noun files: other words for nouns of questions")
     parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
     parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN sees")
     parser.add_argument("--seed", type=int, default=0)

@@ -16,7 +16,7 @@ from typing import Any
 from graphmem.errors import InvalidValue
 from graphmem.graph import normalise
 from graphmem.training.retrieval import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
-from graphmem.training.retrieval_aligner import AlignerTrainer, AlignerTraining, propose
+from graphmem.training.retrieval_aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
 from graphmem.training.retrieval_data import MARK, Adjacency, Example, Path_, Texts, make_example
 from graphmem.wikimovies import Question
 
@@ -99,7 +99,7 @@ def tune(
     bank, arcs = QuestionBank(encoder, [example.asked for example in examples]), ArcTable(encoder, texts.names)
     gates, aligner = lengthened(modules["gates"]), modules["aligner"]
     GateTrainer(gates, bank, arcs, GateTraining(steps=steps, rate=4e-4, seed=seed)).run([examples], checkpoint)
-    choices = propose(gates, examples, bank, arcs, PROPOSED)
+    choices = with_likeness(propose(gates, examples, bank, arcs, PROPOSED), bank, encoder, texts.names)
     training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
     AlignerTrainer(aligner, bank, arcs, training).run([choices])
     return {**modules, "gates": gates.eval(), "aligner": aligner.eval()}

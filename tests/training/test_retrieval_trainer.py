@@ -22,7 +22,7 @@ from graphmem.training.retrieval import (
     pack,
     path_accuracy,
 )
-from graphmem.training.retrieval_aligner import AlignerTrainer, AlignerTraining, judged, propose, without_right
+from graphmem.training.retrieval_aligner import AlignerTrainer, AlignerTraining, judged, propose, with_likeness, without_right
 from graphmem.training.retrieval_data import Adjacency, Example, Texts, make_example, without_gold
 from graphmem.training.retrieval_gnn import Case, GNNTraining, hits_at_one, listwise, train_gnn
 from graphmem.training.retrieval_made import PlainGraph, plain_examples, world_examples
@@ -30,8 +30,12 @@ from graphmem.training.retriever import main
 
 
 @pytest.fixture(scope="module")
-def material(encoder: Any) -> tuple[list[Example], QuestionBank, ArcTable]:
-    texts = Texts()
+def texts() -> Texts:
+    return Texts()
+
+
+@pytest.fixture(scope="module")
+def material(encoder: Any, texts: Texts) -> tuple[list[Example], QuestionBank, ArcTable]:
     examples = world_examples(texts, "train", Random(0), worlds=3, questions=20)
     return examples, QuestionBank(encoder, [e.asked for e in examples]), ArcTable(encoder, texts.names)
 
@@ -62,10 +66,10 @@ def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_pat
         GateTrainer(Gates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
-def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any) -> None:
+def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any, encoder: Any, texts: Texts) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
-    choices = propose(Gates().eval(), examples, bank, arcs, 16)
+    choices = with_likeness(propose(Gates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
     assert all(choice.gold.any() == example.gold.any() for choice, example in zip(choices, examples, strict=True))
     assert all((np.diff(choice.prior) <= 0).all() and len(choice.paths) <= 16 for choice in choices)
     aligner = Aligner()

@@ -1,0 +1,52 @@
+"""Groups equal whole numbers, several times faster than ``numpy.unique`` where their places are asked for too.
+
+``numpy.unique`` sorts places by key, which numpy cannot do with vector instructions. Here key and place are packed into
+one number each and sorted as numbers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Groups(NamedTuple):
+    """Groups of equal keys, ascending.
+
+    Attributes:
+        keys: int64 [G].
+        first: int64 [G], place of each group's first member.
+        counts: int64 [G], its members.
+        inverse: int64 [n], the group of every place.
+    """
+
+    keys: np.ndarray
+    first: np.ndarray
+    counts: np.ndarray
+    inverse: np.ndarray
+
+
+def grouped(keys: np.ndarray, rank: np.ndarray | None = None, ranks: int = 1) -> Groups:
+    """Group equal keys.
+
+    Args:
+        keys: int64 [n], not negative.
+        rank: int64 [n], 0 to ``ranks - 1``; the first member of a group is the one of lowest rank, then of lowest place.
+        ranks: number of ranks.
+    """
+    count = len(keys)
+    room = max(1, count) * ranks
+    minor = np.arange(count) if rank is None else rank * count + np.arange(count)
+    if count and int(keys.max()) >= (1 << 62) // room:
+        order = np.lexsort((minor, keys))
+        ordered = keys[order]
+    else:
+        packed = np.sort(keys * room + minor)
+        ordered, order = np.divmod(packed, room)
+        order %= max(1, count)
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    inverse = np.empty(count, np.int64)
+    counts = np.diff(starts, append=count)
+    inverse[order] = np.repeat(np.arange(len(starts)), counts)
+    return Groups(ordered[starts], order[starts], counts, inverse)
