@@ -231,10 +231,14 @@ class Walk:
         parents, codes = extensions // width, extensions % width
         entry, arc, numbers = front.crossings(floor, places)
         parent = self._kept[entry]
-        edge, code, target = (column[arc].astype(np.int64) for column in (front.spans.edge, front.spans.code, front.spans.target))
+        edge, code, target = (
+            column[arc].astype(np.int64) for column in (front.spans.edge, front.spans.code, front.spans.target)
+        )
         self.arcs.append(np.stack([self.layers[-1].node[parent], target, code, edge]))
         share = self.layers[-1].share[parent]
-        detours = np.rint(np.log(share) / np.log(DETOUR)).astype(np.int64)  # of several ways to a node, the one with least
+        detours = np.rint(np.log(share) / np.log(DETOUR)).astype(
+            np.int64
+        )  # of several ways to a node, the one with least
         _, first, count, _ = grouped(numbers * self.index.size + target, detours, len(self.layers) + 1)
         back = np.isin(self.root_of[-1][parents][numbers[first]] * self.index.size + target[first], self.seed_keys)
         share = np.where(back, DETOUR, 1.0) * share[first]

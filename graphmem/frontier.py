@@ -67,7 +67,9 @@ class Hop(NamedTuple):
         kernels, width = _kernels(), len(self.gates)
         if kernels is not None:
             spans, met = self.spans, np.zeros(len(self.scores) * width, np.bool_)
-            kernels.meet(self.where, self.path, spans.starts, spans.counts, spans.code, self.scores, self.gates, floor, met)
+            kernels.meet(
+                self.where, self.path, spans.starts, spans.counts, spans.code, self.scores, self.gates, floor, met
+            )
             return np.flatnonzero(met)
         entry, arc = _open(self, floor)
         return np.unique(self.path[entry] * width + self.spans.code[arc])
@@ -81,7 +83,17 @@ class Hop(NamedTuple):
         """
         kernels, spans = _kernels(), self.spans
         if kernels is not None:
-            given = (self.where, self.path, spans.starts, spans.counts, spans.code, self.scores, self.gates, floor, numbers)
+            given = (
+                self.where,
+                self.path,
+                spans.starts,
+                spans.counts,
+                spans.code,
+                self.scores,
+                self.gates,
+                floor,
+                numbers,
+            )
             nothing = np.zeros(0, np.int64)
             count = kernels.cross(*given, nothing, nothing, nothing)
             entry, arc, number = (np.empty(count, np.int64) for _ in range(3))

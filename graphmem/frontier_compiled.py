@@ -38,9 +38,7 @@ def reach(best: Any, starts: Any, counts: Any, code: Any, gates: Any) -> float:
     return most
 
 
-@_compiled(
-    [types.void(_INTS, _INTS, _INTS, _INTS, codes, _FLOATS, _FLOATS, types.float64, _MET) for codes in _CODES]
-)
+@_compiled([types.void(_INTS, _INTS, _INTS, _INTS, codes, _FLOATS, _FLOATS, types.float64, _MET) for codes in _CODES])
 def meet(
     where: Any, path: Any, starts: Any, counts: Any, code: Any, scores: Any, gates: Any, floor: float, met: Any
 ) -> None:

@@ -32,7 +32,7 @@ def grouped(keys: np.ndarray, rank: np.ndarray | None = None, ranks: int = 1) ->
 
     Args:
         keys: int64 [n], not negative.
-        rank: int64 [n], 0 to ``ranks - 1``; the first member of a group is the one of lowest rank, then of lowest place.
+        rank: int64 [n], 0 to ``ranks - 1``; a group's first member is the one of lowest rank, then of lowest place.
         ranks: number of ranks.
     """
     count = len(keys)

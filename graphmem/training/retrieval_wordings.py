@@ -32,7 +32,8 @@ QUESTIONS: Final = (
     "do you know {}", "what was {}", "i want to know {}", "what is the name of {}", "who was {}", "Give me {}",
 )  # fmt: skip
 NOUN_QUESTIONS: Final = (
-    "what {r} is {a}", "what {r} does {a} have", "which {r} is {a}", "{a}'s {r}", "what is {a}'s {r}", "which {r} has {a}",
+    "what {r} is {a}", "what {r} does {a} have", "which {r} is {a}", "{a}'s {r}", "what is {a}'s {r}",
+    "which {r} has {a}",
 )  # fmt: skip
 """Whole questions for a noun ``r`` of an argument ``a``."""
 _VERBAL = ("was ", "is ", "has ", "have ", "were ", "are ", "can ", "did ", "does ", "a ", "an ")

@@ -129,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--each", type=int, default=4, help="WikiMovies questions of every wording")
     parser.add_argument("--worlds", type=int, default=420)
     parser.add_argument("--kgc", type=Path, help="folder of FB15k-237, WN18RR and UMLS")
-    parser.add_argument("--wordnet", type=Path, help="folder of WordNet's noun files: other words for nouns of questions")
+    parser.add_argument(
+        "--wordnet", type=Path, help="folder of WordNet's noun files: other words for nouns of questions"
+    )
     parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
     parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN sees")
     parser.add_argument("--seed", type=int, default=0)
