@@ -142,7 +142,8 @@ def free_text(facts: FactSet, method: Method, look_up: LookUp, count: int, *, se
     subjects = sorted(about)[:count]
     if not subjects:
         return Part([])
-    said = method.say(look_up([f"Tell me about {subject}." for subject in subjects]), limit)
+    asked = look_up([f"Tell me about {subject}." for subject in subjects], [tuple(about[s]) for s in subjects])
+    said = method.say(asked, limit)
     recalls, precisions = [], []
     for subject, s in zip(subjects, said, strict=True):
         ends = {o for _, _, o in about[subject]}
