@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem import GraphMemory
+from graphmem import GraphMemory, frontier
 from graphmem.evaluation_retrieval import TimedEncoder
 from graphmem.pagerank import push
 from graphmem.resolver import find_encoder
@@ -158,7 +158,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     encoder = TimedEncoder(find_encoder())
-    compiled = scan.ready()
+    compiled = scan.ready() and frontier.ready()
     print(f"compiled scan: {compiled}\n")
     print(f"| {' | '.join(COLUMNS)} |\n|" + "---|" * len(COLUMNS))
     points = []
