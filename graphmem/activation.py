@@ -175,7 +175,7 @@ class Walk:
         self.walks = [np.ones(len(nodes))]
         self.seed_keys = np.sort(path * index.size + nodes)
         self.answers = [np.zeros(len(nodes), bool)]
-        self.arcs: list[np.ndarray] = []
+        self.arcs: list[tuple[np.ndarray, ...]] = []  # of each hop: origin, target, code and fact
         self.dropped = 0.0
 
     def advance(self, hop: int) -> bool:
@@ -231,19 +231,18 @@ class Walk:
         parents, codes = extensions // width, extensions % width
         entry, arc, numbers = front.crossings(floor, places)
         parent = self._kept[entry]
-        edge, code, target = (
-            column[arc].astype(np.int64) for column in (front.spans.edge, front.spans.code, front.spans.target)
-        )
-        self.arcs.append(np.stack([self.layers[-1].node[parent], target, code, edge]))
+        edge, target = front.spans.edge[arc], front.spans.target[arc].astype(np.int64)
+        self.arcs.append((self.layers[-1].node[parent], target, codes[numbers], edge))
         share = self.layers[-1].share[parent]
-        detours = np.rint(np.log(share) / np.log(DETOUR)).astype(
-            np.int64
-        )  # of several ways to a node, the one with least
+        detours = None  # of several ways to a node, the one with least
+        if share.min(initial=1.0) < 1.0:
+            detours = np.rint(np.log(share) / np.log(DETOUR)).astype(np.int64)
         _, first, count, _ = grouped(numbers * self.index.size + target, detours, len(self.layers) + 1)
-        back = np.isin(self.root_of[-1][parents][numbers[first]] * self.index.size + target[first], self.seed_keys)
-        share = np.where(back, DETOUR, 1.0) * share[first]
-        self.layers.append(Layer(numbers[first], target[first], parent[first], edge[first], code[first], share))
-        others = np.bincount(numbers[first], weights=~back, minlength=len(parents))[numbers[first]]
+        numbers, target, parent, edge, share = (v[first] for v in (numbers, target, parent, edge, share))
+        back = np.isin(self.root_of[-1][parents][numbers] * self.index.size + target, self.seed_keys)
+        share = np.where(back, DETOUR, 1.0) * share
+        self.layers.append(Layer(numbers, target, parent, edge.astype(np.int64), codes[numbers], share))
+        others = np.bincount(numbers, weights=~back, minlength=len(parents))[numbers]
         self.answers.append(~back | (others == 0))  # the spouse of X's spouse is X, where there is no other
         self.scores.append(new_scores)
         self.parents.append(parents)
@@ -335,10 +334,13 @@ class Walk:
 
     def _carrying(self, nodes: np.ndarray) -> np.ndarray:
         """Arcs between nodes of the subgraph and seeds, each fact once."""
-        arcs = np.concatenate(self.arcs, axis=1)
         inside = np.zeros(self.index.size, bool)
         inside[nodes] = inside[self.layers[0].node] = True
-        arcs = arcs[:, inside[arcs[0]] & inside[arcs[1]]]
+        found = []
+        for hop in self.arcs:
+            both = np.flatnonzero(inside[hop[0]] & inside[hop[1]])
+            found.append(np.stack([column[both].astype(np.int64) for column in hop]))
+        arcs = np.concatenate(found, axis=1)
         return arcs[:, np.sort(grouped(arcs[3]).first)]
 
     def codes_of(self, layer: int, path: int) -> tuple[int, ...]:
