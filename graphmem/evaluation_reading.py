@@ -11,7 +11,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -21,20 +21,31 @@ from graphmem.graph import normalise
 from graphmem.hidden import token_states
 from graphmem.lexicon import load_lexicon
 from graphmem.relations import synonyms
+from graphmem.spans import is_pronoun
 from graphmem.splits import data_split
-from graphmem.text_reader import Candidate, LearnedReader, is_pronoun
+from graphmem.text_reader import Candidate, LearnedReader
 
 Triple = tuple[str, str, str]
+_ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
+_NUMBER = re.compile(r"^[\d$€£.,:–-]+|\d{4}$|^\W*\d")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 
 
 @dataclass(frozen=True, slots=True)
 class GoldText:
-    """A text with the names in it and the facts it states, by those names."""
+    """A text with the names in it and the facts it states, by those names.
+
+    ``same`` leads from other names that the text itself gives a thing to the name that its facts use.
+    """
 
     text: str
     names: tuple[str, ...]
     facts: tuple[Triple, ...]
+    same: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, name: str) -> str:
+        """A name as it is compared."""
+        return self.same.get(plain(name), plain(name))
 
 
 @dataclass(slots=True)
@@ -76,8 +87,8 @@ class Scores:
         """Score one text."""
         self.texts += 1
         self.mentions.add(map(plain, names), map(plain, gold.names))
-        said = {(plain(s), canonical(r), plain(o)) for s, r, o in facts}
-        wanted = {(plain(s), canonical(r), plain(o)) for s, r, o in gold.facts}
+        said = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in facts}
+        wanted = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in gold.facts}
         self.facts.add(said, wanted)
         self.pairs.add({(s, o) for s, _, o in said}, {(s, o) for s, _, o in wanted})
 
@@ -146,17 +157,46 @@ def held_out_categories(rows: Sequence[Any], count: int, seed: int) -> list[str]
 def webnlg_rows(rows: Sequence[Any], every: Sequence[Any]) -> tuple[list[GoldText], list[str]]:
     """Rows as texts, and the relations of ``every`` row. Facts whose names are not marked in the text are left out."""
     relations = sorted({words_of(relation) for row in every for _, relation, _ in row["triples"]})
-    found = []
-    for row in rows:
-        surface: dict[str, str] = {}
-        named = [m for m in row["mentions"] if m["type"] in ("name", "description")]
-        for mention in [*named, *row["mentions"]]:
-            surface.setdefault(mention["entity"], mention["surface"])
-        facts = tuple(
-            (surface[s], words_of(r), surface[o]) for s, r, o in row["triples"] if s in surface and o in surface
-        )
-        found.append(GoldText(row["text"], tuple(m["surface"] for m in named), facts))
-    return found, relations
+    return [_gold(row) for row in rows], relations
+
+
+def _gold(row: Any) -> GoldText:
+    """Names as the text itself writes them; any full name that it gives a thing stands for it."""
+    ways: dict[str, list[str]] = {}
+    names, end = [], 0
+    for mention in row["mentions"]:
+        place = surface_span(row["text"], mention["surface"], end)
+        end = place[1] if place else end
+        surface = row["text"][slice(*place)] if place else mention["surface"]
+        if mention["type"] in ("name", "description"):
+            names.append(surface)
+        again = mention["entity"] in ways
+        if mention_kind(mention, surface, again) != "pronoun":
+            ways.setdefault(mention["entity"], []).append(surface)
+    facts = [(ways[s][0], words_of(r), ways[o][0]) for s, r, o in row["triples"] if s in ways and o in ways]
+    same = {plain(way): plain(known[0]) for known in reversed(ways.values()) for way in known}
+    return GoldText(row["text"], tuple(names), tuple(facts), same)
+
+
+def surface_span(text: str, surface: str, after: int) -> tuple[int, int] | None:
+    """Where a surface, written with blanks around punctuation, stands in the text, without article and possessive."""
+    words = [word for word in _ARTICLE.sub("", surface.strip()).split() if word not in ("``", "''")]
+    while words and words[-1] in ("'s", "’s", "'", ",", "."):
+        words = words[:-1]
+    if not words:
+        return None
+    match = re.compile(r'["\s]*'.join(map(re.escape, words)), re.IGNORECASE).search(text, after)
+    return match.span() if match else None
+
+
+def mention_kind(mention: Any, surface: str, again: bool) -> str:
+    """A number or date is a literal; "the airport", of an airport named before, stands for it as a pronoun does."""
+    if mention["type"] in ("pronoun", "demonstrative"):
+        return "pronoun"
+    alike = set(normalise(surface).split()) & set(normalise(mention["entity"]).split())
+    if again and mention["type"] == "description" and (surface[:1].islower() or not alike):
+        return "pronoun"
+    return "literal" if _NUMBER.search(surface) else "entity"
 
 
 def words_of(relation: str) -> str:

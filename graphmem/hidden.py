@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphmem.reader import join_layers
@@ -59,7 +59,8 @@ def token_states(
         tokenizer: a fast tokenizer of that model.
         texts: texts of like length; they are padded to the longest.
         layers: entries of ``hidden_states`` to keep.
-        surprise: compute the surprise of each token too; costs the output layer.
+        surprise: compute the surprise of each token too, with whatever memory the model reads. Costs the layers above
+            those that are kept, and the output layer; without it the run ends at the last layer kept.
     """
     rows = [tokenise(tokenizer, text) for text in texts]
     longest = max((len(ids) for ids, _ in rows), default=0)
@@ -68,14 +69,57 @@ def token_states(
     for row, (tokens, _) in enumerate(rows):
         ids[row, : len(tokens)] = torch.tensor(tokens)
         mask[row, : len(tokens)] = 1
-    body = model if surprise else getattr(model, "base_model", model)
-    output = body(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
-    hidden = join_layers(output.hidden_states[layers[0]], output.hidden_states[layers[1]])  # [B, T, 2D]
-    nats = _surprise(output.logits, ids) if surprise else None
+    if surprise:
+        output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
+        kept, nats = [output.hidden_states[layer] for layer in layers], _surprise(output.logits, ids)
+    else:
+        kept, nats = _up_to(getattr(model, "base_model", model), ids, mask, layers), None
+    hidden = join_layers(*kept)  # [B, T, 2D]
     return [
         TokenStates(hidden[row, : len(tokens)], tuple(offsets), None if nats is None else nats[row, : len(tokens)])
         for row, (tokens, offsets) in enumerate(rows)
     ]
+
+
+class _Enough(Exception):
+    """Thrown by the hook on the last layer that is read, to leave the model there."""
+
+
+def _up_to(body: Any, ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[Tensor]:
+    """Entries of ``hidden_states``, [B, T, D] each, with no layer above the last of them run where that can be helped.
+
+    Entry k is what layer k - 1 puts out; entry 0 and the last one (which a final norm follows) take a whole run.
+    """
+    stack = _stack(body)
+    if stack is None or not all(0 < layer < len(stack) for layer in layers):
+        output = body(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
+        return [output.hidden_states[layer] for layer in layers]
+    found: dict[int, Tensor] = {}
+    last = max(layers)
+
+    def keep(layer: int, output: Any) -> None:
+        found[layer] = output[0] if isinstance(output, tuple) else output
+        if layer == last:
+            raise _Enough
+
+    hooks = [stack[k - 1].register_forward_hook(lambda _, __, out, k=k: keep(k, out)) for k in set(layers)]
+    try:
+        body(input_ids=ids, attention_mask=mask, use_cache=False)
+    except _Enough:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [found[layer] for layer in layers]
+
+
+def _stack(body: Any) -> nn.ModuleList | None:
+    """The layers of a decoder, by their number; None where there is not exactly one such list."""
+    depth = getattr(getattr(body, "config", None), "num_hidden_layers", None)
+    if not isinstance(body, nn.Module):
+        return None
+    lists = [m for m in body.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    return lists[0] if len(lists) == 1 else None
 
 
 def _surprise(logits: Tensor, ids: Tensor) -> Tensor:

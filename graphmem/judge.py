@@ -137,8 +137,15 @@ class Judge:
             over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
         return Neighbourhood(
             tuple(held), self._once(subject, value, fact.relation), functional, changeable,
-            subject.node is not None, value.node is not None, over,
+            subject.node is not None, value.node is not None, over, self._joined(subject, value),
         )  # fmt: skip
+
+    def _joined(self, subject: Resolved, value: Resolved) -> bool:
+        """Whether any relation joins the two things now."""
+        if subject.node is None or value.node is None:
+            return False
+        ends = (subject.node.id, value.node.id)
+        return any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
 
     def _held(self, subject: Resolved, relation: str) -> list[Fact]:
         return self._store.facts(subject.node.id, relation) if subject.node else []

@@ -32,7 +32,7 @@ ACTIONS: Final[tuple[Action, ...]] = ("skip", "add", "update", "retire")
 NUMBERS: Final = (
     "none", "stated", "ended", "denied", "doubted", "held", "once held", "conflict", "rivals", "functional",
     "functional conflict", "changeable", "novelty", "subject known", "object known", "surprise", "trust", "held trust",
-    "trust gap", "says old is over", "later", "reader", "named",
+    "trust gap", "says old is over", "later", "reader", "named", "relation", "joined",
 )  # fmt: skip
 """What the gate sees beside the reader's view of the pair."""
 _PRIOR_WEIGHT = 5.0
@@ -49,6 +49,7 @@ class Neighbourhood:
         changeable: how far the relation's value changes in time, 0..1, by its text.
         subject_known, object_known: whether the graph has such nodes.
         says_old: the held fact that the same text says is over, if any.
+        joined: whether another relation joins the two things now, either way round.
     """
 
     held: tuple[Fact, ...] = ()
@@ -58,6 +59,7 @@ class Neighbourhood:
     subject_known: bool = False
     object_known: bool = False
     says_old: Fact | None = None
+    joined: bool = False
 
     def same(self, candidate: Fact) -> Fact | None:
         """The held fact that the candidate repeats."""
@@ -93,7 +95,7 @@ class WriteGate(nn.Module):
         self.register_buffer("names", torch.zeros(len(NAME_FEATURES)))
 
     def forward(self, numbers: Tensor, features: Tensor) -> Tensor:
-        """Logits [n, 4] of ``ACTIONS`` from numbers [n, 23] and the reader's views [n, W]."""
+        """Logits [n, 4] of ``ACTIONS`` from numbers [n, 25] and the reader's views [n, W]."""
         return self.layers(torch.cat([numbers, self.view(features)], dim=-1)) / self.temperature
 
     @torch.no_grad()
@@ -120,7 +122,7 @@ class WriteGate(nn.Module):
 
 
 def gate_numbers(candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
-    """What the gate sees in numbers, float32 [23], in the order of ``NUMBERS``."""
+    """What the gate sees in numbers, float32 [25], in the order of ``NUMBERS``."""
     fact, held, rival = candidate.fact, near.same(candidate.fact), near.rival(candidate.fact)
     moods = candidate.moods if candidate.moods is not None else _certain(candidate.mood)
     against = held or rival
@@ -146,6 +148,8 @@ def gate_numbers(candidate: Candidate, near: Neighbourhood, trust: float) -> np.
         _order(fact.valid_from, rival.valid_from if rival else None),
         fact.confidence,
         candidate.named,
+        candidate.sure,
+        near.joined and held is None,
     ], dtype=np.float32)  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -22,6 +22,7 @@ from graphmem.lexicon import Relation, load_lexicon, split_relations
 from graphmem.passages import Event
 from graphmem.relations import synonyms
 from graphmem.resolution import is_short_for, name_features
+from graphmem.settling import settled
 from graphmem.splits import data_split
 from graphmem.text_reader import Candidate, LearnedReader
 from graphmem.training.gate_scores import Case, Played, best_surprise, report, tensors
@@ -44,7 +45,8 @@ class Stage:
     """A made-up graph that events change: keeps what is held, with the trust it was told with."""
 
     def __init__(self, world: World, priors: Priors) -> None:
-        self.names = {normalise(name): name for name in world.names}
+        self.names = {bare(name): name for name in world.names} | {normalise(name): name for name in world.names}
+        self.symmetric = {name for name, relation in world.relations.items() if relation.symmetric}
         self.held: dict[tuple[str, str], list[Fact]] = {}
         self.past: set[tuple[str, str, str]] = set()
         self._priors, self._next = priors, 1
@@ -67,7 +69,15 @@ class Stage:
         fuller = [other for other in dict.fromkeys(mentioned) if is_short_for(name, other)]
         if normalise(name) not in self.names and len(fuller) == 1:
             return fuller[0]
-        return self.names.get(normalise(name), name)
+        return self.names.get(normalise(name), self.names.get(bare(name), name))
+
+    def turned(self, fact: Fact, stated: Collection[tuple[str, str, str]]) -> Fact:
+        """The fact the other way round, where that says the same and is how the text's list or the graph has it."""
+        other = (fact.object, fact.relation, fact.subject)
+        if fact.relation not in self.symmetric or (fact.subject, fact.relation, fact.object) in stated:
+            return fact
+        known = other in stated or fact.relation in self.between(fact.object, fact.subject)
+        return replace(fact, subject=fact.object, object=fact.subject) if known else fact
 
     def near(self, fact: Fact, ended: Sequence[Fact]) -> Neighbourhood:
         """What is held near a fact; ``ended`` are facts that the same text says are over."""
@@ -80,7 +90,17 @@ class Stage:
             held, (fact.subject, fact.relation, fact.object) in self.past,
             blended(functional, sum(count == 1 for count in counts), len(counts)), changeable,
             normalise(fact.subject) in subjects, normalise(fact.object) in self.names, over,
+            bool(self.between(fact.subject, fact.object) or self.between(fact.object, fact.subject)),
         )  # fmt: skip
+
+    def between(self, subject: str, value: str) -> list[str]:
+        """Relations that join the two now."""
+        return [r for (s, r), facts in self.held.items() if s == subject and any(f.object == value for f in facts)]
+
+
+def bare(name: str) -> str:
+    """A name as it is compared where an article makes no difference."""
+    return normalise(name).removeprefix("the ")
 
 
 def play(
@@ -115,8 +135,9 @@ def _read(event: Event, reader: LearnedReader, stage: Stage, relations: Sequence
     kept: dict[tuple[str, str, str], Candidate] = {}
     for c in found:
         subject, value = (stage.meaning(name, mentioned) for name in (c.fact.subject, c.fact.object))
-        fact = replace(c.fact, subject=subject, object=value)
-        kept.setdefault((subject, fact.relation, value), replace(c, fact=fact))
+        c, _ = settled(replace(c, fact=replace(c.fact, subject=subject, object=value)), stage.between)
+        c = replace(c, fact=stage.turned(c.fact, event.passage.triples))
+        kept.setdefault((c.fact.subject, c.fact.relation, c.fact.object), c)
     return list(kept.values())
 
 
@@ -167,8 +188,8 @@ def _blurred(numbers: torch.Tensor, views: torch.Tensor) -> tuple[torch.Tensor, 
     known = [NUMBERS.index("subject known"), NUMBERS.index("object known")]
     drawn = torch.rand(len(numbers), 2)
     numbers[:, known] = torch.where(drawn < 0.5, (drawn < 0.25).float(), numbers[:, known])
-    blind = torch.rand(len(numbers), 1) < 0.15
-    numbers[:, [NUMBERS.index("surprise")]] *= ~blind
+    blind, calm = torch.rand(len(numbers), 1) < 0.15, torch.rand(len(numbers), 1) < 0.3
+    numbers[:, [NUMBERS.index("surprise")]] *= ~(blind | calm)
     return numbers, torch.where(blind, 0.0, views + torch.randn_like(views) * 0.1 * views.std())
 
 

@@ -23,24 +23,20 @@ from torch.nn import functional as F
 
 from graphmem.config import ReaderConfig
 from graphmem.graph import TextEncoder
-from graphmem.lexicon import DATA, Relation, load_lexicon, split_relations
+from graphmem.lexicon import DATA, Relation, load_lexicon
 from graphmem.reader import FactReader, PairIndex, load_reader, save_reader
 from graphmem.relations import synonym_groups
 from graphmem.splits import data_split
 from graphmem.surroundings import sentences
-from graphmem.training.articles import Writer, with_spoken
 from graphmem.training.corpus import Corpus, Item, build_corpus
-from graphmem.training.distant import distant_examples, evidence_facts, film_facts
-from graphmem.training.statements import Example, Mention, Speaker
-from graphmem.training.wording import EVERYDAY, plain_relations
+from graphmem.training.statements import Example, Mention
+from graphmem.training.wording import EVERYDAY
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderTraining:
-    """How a reader is trained: ``texts`` made, ``steps`` of ``batch`` texts, and the peak learning rate."""
+    """How a reader is trained: ``steps`` of ``batch`` texts, the peak learning rate, relations to choose among."""
 
-    texts: int = 20_000
-    natural: int = 2_500
     steps: int = 3_000
     batch: int = 32
     rate: float = 1e-3
@@ -264,32 +260,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--kgc", type=Path)
-    parser.add_argument("--texts", type=int, default=ReaderTraining().texts)
-    parser.add_argument("--natural", type=int, default=ReaderTraining().natural)
+    parser.add_argument("--texts", type=int, default=20_000)
+    parser.add_argument("--natural", type=int, default=2_500)
     parser.add_argument("--steps", type=int, default=ReaderTraining().steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--articles", type=int, default=0, help="longer texts, see graphmem.training.articles")
     parser.add_argument("--evidence", type=Path, help="2Wiki file whose evidence triples mark real sentences")
     parser.add_argument("--distant", type=int, default=0, help="most real sentences marked by known facts")
+    parser.add_argument("--chatter", type=int, default=0, help="texts that mostly state nothing")
     parser.add_argument("--cache", type=Path, help="folder that keeps hidden states between runs")
     parser.add_argument("--start", type=Path, help="go on from this reader instead of an untrained one")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    plan = ReaderTraining(texts=given.texts, natural=given.natural, steps=given.steps, seed=given.seed)
+    plan = ReaderTraining(steps=given.steps, seed=given.seed)
     from graphmem.resolver import find_encoder, find_language_model
+    from graphmem.training.curriculum import Curriculum, curriculum
 
     model, tokenizer = find_language_model()
     encoder, config = find_encoder(), ReaderConfig()
     model.base_model.layers = model.base_model.layers[: config.layers[1] + 1]  # nothing above is read
-    lexicon = [*split_relations("train"), *split_relations("dev")]
-    relations, names = [*lexicon, *plain_relations(Random(plan.seed), 200)], real_names(given.kgc)
-    speaker = Speaker(relations, names, Random(plan.seed))
-    examples = [speaker.example() for _ in range(plan.texts)] + natural_examples(plan.natural, plan.seed)
-    writer = Writer([*with_spoken(lexicon), *relations[len(lexicon) :][:120]], names, Random(plan.seed + 1))
-    examples += [writer.article() for _ in range(given.articles)]
-    facts = film_facts() | (evidence_facts(given.evidence) if given.evidence else {})
-    examples += distant_examples(facts, relations, given.distant, plan.seed)
+    counts = Curriculum(given.texts, given.natural, given.articles, given.distant, given.chatter, given.seed)
+    examples, relations = curriculum(counts, kgc=given.kgc, evidence=given.evidence)
     print(f"{len(relations)} relations of {len(load_lexicon())} and our own, {len(examples)} texts", flush=True)
     corpus = build_corpus(examples, relations, model, tokenizer, encoder, config, cache=given.cache)
     del model

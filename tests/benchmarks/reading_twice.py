@@ -1,0 +1,92 @@
+"""What a memory keeps of real passages read twice, and of rumours told against what it trusts.
+
+python tests/benchmarks/reading_twice.py --passages 200 --rumours 60
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from graphmem.graph import AddNode
+from graphmem.lexicon import DATA
+from graphmem.memory import GraphMemory
+from graphmem.phrases import capitalise, fill
+from graphmem.reading import read_text
+from graphmem.resolver import find_encoder, find_language_model
+from graphmem.worlds import World
+
+
+def passages(count: int, seed: int) -> list[str]:
+    """Openings of encyclopaedia articles that ship with the package."""
+    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
+    return Random(seed).sample(texts, count)
+
+
+def read_twice(model: Any, texts: list[str], *, surprise: bool) -> dict[str, Any]:
+    """Nodes, facts and the actions taken, after the first and after the second reading."""
+    row: dict[str, Any] = {"passages": len(texts)}
+    for time in ("first", "second"):
+        actions: dict[str, int] = {}
+        for number, text in enumerate(texts):
+            plan = read_text(model, text, apply=True, source=f"passage {number}", surprise=surprise)
+            for decision in plan.decisions:
+                actions[decision.action] = actions.get(decision.action, 0) + 1
+        stats = model.memory.stats()
+        row[time] = {"nodes": stats["nodes"], "facts": stats["facts"], "actions": actions}
+    row["new nodes"] = row["second"]["nodes"] - row["first"]["nodes"]
+    row["new facts"] = row["second"]["facts"] - row["first"]["facts"]
+    return row
+
+
+def hear_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, Any]:
+    """Tell other values of trusted facts, once from a weak source and once from a good one."""
+    world, rng = World.sample(seed, entities=200), Random(seed)
+    facts = [t for t in world.known if world.relations[t[1]].functional]
+    row = {"rumours": 0, "overwritten": 0, "kept as episodes": 0, "overwritten by a trusted source": 0}
+    for subject, relation, value in rng.sample(facts, min(count, len(facts))):
+        others = [n for n in world.names if world.kind_of[n] == world.kind_of[value] and n != value]
+        told = world.relations[relation].statements[0]
+        if not others or "{s}" not in told or "{o}" not in told:
+            continue
+        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)})[0])
+        model.memory.add(subject, relation, value)
+        row["rumours"] += 1
+        plan = read_text(model, text, apply=True, source="gossip", trust=trust)
+        row["overwritten"] += value not in [f.object for f in model.memory.facts(subject, relation)]
+        row["kept as episodes"] += any(isinstance(e, AddNode) and e.kind == "episode" for e in plan.edits)
+        read_text(model, text, apply=True, source="register")
+        changed = value not in [f.object for f in model.memory.facts(subject, relation)]
+        row["overwritten by a trusted source"] += changed
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--passages", type=int, default=200)
+    parser.add_argument("--rumours", type=int, default=60)
+    parser.add_argument("--trust", type=float, default=0.2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--surprise", action="store_true", help="let the gate see surprise; slower")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    base, tokenizer = find_language_model()
+    encoder = find_encoder()
+    for name, measure in (
+        ("twice", lambda m: read_twice(m, passages(given.passages, given.seed), surprise=given.surprise)),
+        ("rumours", lambda m: hear_rumours(m, given.rumours, given.seed, given.trust)),
+    ):
+        memory = GraphMemory.open(":memory:", encoder=encoder)
+        model: Any = SimpleNamespace(base=base, tokenizer=tokenizer, memory=memory)
+        print(json.dumps({"measured": name, "seed": given.seed, **measure(model)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
