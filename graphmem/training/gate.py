@@ -159,12 +159,12 @@ def fit_priors(gate: WriteGate, relations: Sequence[Relation], vectors: TextCach
         optimiser.step()
 
 
-def fit_gate(gate: WriteGate, cases: Sequence[Case], seed: int, epochs: int = 40) -> None:
+def fit_gate(gate: WriteGate, cases: Sequence[Case], seed: int, epochs: int = 80) -> None:
     """Fit the four-way decision; rare actions count for more."""
     torch.manual_seed(seed)
     numbers, views, labels = tensors(cases)
     counts = torch.bincount(labels, minlength=len(ACTIONS)).float()
-    weight = (counts.sum() / counts.clamp(min=1)).sqrt()
+    weight = (counts.sum() / counts.clamp(min=1)) ** 0.25
     groups = [gate.view, gate.layers]
     optimiser = torch.optim.AdamW([p for g in groups for p in g.parameters()], lr=2e-3, weight_decay=0.02)
     gate.train()
@@ -190,7 +190,8 @@ def _blurred(numbers: torch.Tensor, views: torch.Tensor) -> tuple[torch.Tensor, 
     numbers[:, known] = torch.where(drawn < 0.5, (drawn < 0.25).float(), numbers[:, known])
     blind, calm = torch.rand(len(numbers), 1) < 0.15, torch.rand(len(numbers), 1) < 0.3
     numbers[:, [NUMBERS.index("surprise")]] *= ~(blind | calm)
-    return numbers, torch.where(blind, 0.0, views + torch.randn_like(views) * 0.1 * views.std())
+    hidden = blind | (torch.rand(len(numbers), 1) < 0.2)
+    return numbers, torch.where(hidden, 0.0, views + torch.randn_like(views) * 0.5 * views.std())
 
 
 def calibrate(gate: WriteGate, cases: Sequence[Case]) -> float:
