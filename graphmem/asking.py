@@ -62,11 +62,12 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What is put before the model: a refusal beside the candidates or none, from when on the memory is believed, and
-    whether all tied answers are wanted."""
+    """What is put before the model: a refusal beside the candidates or none, from when on the memory is believed, below
+    what it is not heard at all, and whether all tied answers are wanted."""
 
     refusal: str | None
     trust: float
+    silent: float
     all_answers: bool
 
 
@@ -86,7 +87,8 @@ def speak(
     """
     if retrieval is None:
         return [Said(_text(model, model.greedy(ids, None, limit)))]
-    seen = candidates(retrieval, model.config.nodes, None if offer.all_answers else offer.refusal, offer.trust)
+    refusal = None if offer.all_answers else offer.refusal
+    seen = candidates(retrieval, model.config.nodes, refusal, offer.trust, offer.silent)
     relevance = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: model.config.nodes]
     count = tied(relevance, TIED, len(seen.ids)) if offer.all_answers else 1
     if count <= 1:
@@ -141,15 +143,6 @@ class _Reading:
             return ()
         spoken = [model.tokenizer.decode([token]) for token in out]
         return token_sources(self.session.trace, self.tokens.node[0], self.found, spoken, self.retrieval)
-
-
-def confidence(retrieval: Any) -> float:
-    """Probability that the memory holds the answer: its own, halved where nothing that it knows was named.
-
-    A search that starts from what is merely like the question finds an answer to another question, and is sure of it.
-    """
-    how = getattr(getattr(retrieval, "seeds", None), "how", None)
-    return float(retrieval.answerable) * (0.5 if how in ("fused", "none") else 1.0)
 
 
 def entropy(logits: Tensor) -> float:

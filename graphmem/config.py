@@ -29,6 +29,8 @@ class FusionConfig:
         quiet_text: the same for plain text, where nobody asked anything; None takes ``quiet``.
         refusal: what the model is offered to say when the memory does not know; None lets it answer as without memory.
         trust: the memory's probability of holding the answer from which on it is believed, 0..1; 0 believes it always.
+        silent: confidence of the memory below which it is not read at all, and the base answers as without it, 0..1;
+            not where a refusal is offered or ``trust`` is 0.
         layers_path: dotted path of the stack of decoder layers, for models where it is not found.
     """
 
@@ -42,6 +44,7 @@ class FusionConfig:
     quiet_text: float | None = None
     refusal: str | None = None
     trust: float = 0.4
+    silent: float = 0.7
     layers_path: str | None = None
 
     def __post_init__(self) -> None:
@@ -57,6 +60,7 @@ class FusionConfig:
         require(text is None or 0 <= text < 1, "quiet_text", text, "None, or at least 0 and below 1")
         require(self.refusal is None or bool(self.refusal.strip()), "refusal", self.refusal, "None or visible text")
         require(0 <= self.trust <= 1, "trust", self.trust, "a probability, 0..1")
+        require(0 <= self.silent <= 1, "silent", self.silent, "a probability, 0..1")
         require(self.layers is None or _rising(self.layers), "layers", self.layers, "None or rising layer numbers")
         require(self.tap is None or self.tap >= 0, "tap", self.tap, "None or a layer number")
 

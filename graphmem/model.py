@@ -27,7 +27,7 @@ from graphmem.adapters.transformers import (
     stop_token,
     takes_loss_kwargs,
 )
-from graphmem.asking import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, confidence, speak
+from graphmem.asking import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, speak
 from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
 from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
@@ -36,7 +36,7 @@ from graphmem.fusion import UNLEARNT, Fusion, TokenTable, default_layers, defaul
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
 from graphmem.standing import Standing
-from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
+from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, confidence, pack
 
 if TYPE_CHECKING:
     from graphmem.session import Reply, SessionConfig
@@ -179,7 +179,8 @@ class GraphMemoryModel(nn.Module):
             said = [Said(stock if unknown == "refuse" else self._plain(ids, max_new_tokens))]
         else:
             offered = refusal or self.config.refusal
-            offer = Offer(offered, 0.0 if unknown == "trust" else self.config.trust, all_answers)
+            trust = 0.0 if unknown == "trust" else self.config.trust
+            offer = Offer(offered, trust, self.config.silent, all_answers)
             said = speak(self, question, ids, retrieval, max_new_tokens, offer, policy or ReadPolicy())
         paths = [spoken_path(s.text, s.found, retrieval) for s in said if s.found is not None]
         facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
@@ -280,7 +281,8 @@ class GraphMemoryModel(nn.Module):
         given = list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * (1 if ids is None else len(ids))
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
-        return [candidates(found, self.config.nodes, self.config.refusal, self.config.trust) for found in given]
+        c = self.config
+        return [candidates(found, c.nodes, c.refusal, c.trust, c.silent) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:
         return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in self._rows(ids, mask)]

@@ -126,14 +126,29 @@ class MemoryTokens:
         return MemoryTokens(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
-def candidates(found: Found, limit: int, refusal: str | None = None, trust: float = LIKELY) -> Candidates:
+def confidence(retrieval: Any) -> float:
+    """Probability that the memory holds the answer: its own, halved where nothing that it knows was named.
+
+    A search that starts from what is merely like the question finds an answer to another question, and is sure of it.
+    """
+    how = getattr(getattr(retrieval, "seeds", None), "how", None)
+    return float(retrieval.answerable) * (0.5 if how in ("fused", "none") else 1.0)
+
+
+def candidates(
+    found: Found, limit: int, refusal: str | None = None, trust: float = LIKELY, silent: float = 0.0
+) -> Candidates:
     """Rank features of at most ``limit`` nodes of a retrieval, and of the refusal if there is one; ``trust`` as in
     ``settled``.
+
+    There are none where the memory's confidence is below ``silent``, so that the base says exactly what it would say
+    alone; but where a refusal is offered, or the memory is believed always, there are.
 
     The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
     relevance can be read by the same weights.
     """
-    nodes = list(found.nodes)[:limit]
+    heard = refusal is not None or trust <= 0 or confidence(found) >= silent
+    nodes = list(found.nodes)[:limit] if heard else []
     answerable = settled(float(found.answerable), trust) if nodes else 0.0
     relevance, activation = _aligned(nodes, found.subgraph)
     order = np.argsort(-relevance, kind="stable")

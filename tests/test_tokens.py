@@ -128,3 +128,11 @@ def test_pack_pads_to_the_longest_and_masks(reader: NameReader) -> None:
     assert tokens.node[1].tolist() == [0] * len(reader.slots("abc")) + [1] * len(reader.slots("d"))
     assert torch.equal(tokens.features[1, -1], torch.from_numpy(two.features[1]))
     assert pack(reader, []).slots == 0
+
+
+@pytest.mark.parametrize(("answerable", "heard"), [(0.1, False), (0.69, False), (0.71, True)])
+def test_a_memory_that_does_not_know_is_not_heard(answerable: float, heard: bool) -> None:
+    unsure = found(["a", "b"], [0.0, -1.0], answerable=answerable)
+    assert bool(candidates(unsure, 10, silent=0.7).names) is heard
+    assert candidates(unsure, 10, silent=0.7, trust=0.0).names == ("a", "b"), "believed always"
+    assert candidates(unsure, 10, "I don't know.", silent=0.7).names[-1] == "I don't know.", "it may be said"
