@@ -141,13 +141,13 @@ def candidates(
     """Rank features of at most ``limit`` nodes of a retrieval, and of the refusal if there is one; ``trust`` as in
     ``settled``.
 
-    There are none where the memory's confidence is below ``silent``, so that the base says exactly what it would say
-    alone; but where a refusal is offered, or the memory is believed always, there are.
+    There are none where the memory's probability of holding the answer is below ``silent``, so that the base says
+    exactly what it would say alone; but where a refusal is offered, or the memory is believed always, there are.
 
     The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
     relevance can be read by the same weights.
     """
-    heard = refusal is not None or trust <= 0 or confidence(found) >= silent
+    heard = refusal is not None or trust <= 0 or float(found.answerable) >= silent
     nodes = list(found.nodes)[:limit] if heard else []
     answerable = settled(float(found.answerable), trust) if nodes else 0.0
     relevance, activation = _aligned(nodes, found.subgraph)
