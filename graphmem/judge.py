@@ -39,6 +39,7 @@ from graphmem.write_gate import (
 Case = tuple[Candidate, Resolved, Resolved]
 _SAMPLE = 500
 _SNIPPET = 160
+_LONG, _ENTRIES = 40, 50
 
 
 class Judge:
@@ -67,6 +68,7 @@ class Judge:
         decisions: list[WriteDecision] = []
         seen: set[tuple[str, str, str, str]] = set()
         ends = {self._key(case[0].fact): case[0] for case in cases if case[0].mood in ("ended", "denied")}
+        told = self._told(cases) if at is None else set()
         order = sorted(range(len(cases)), key=lambda place: cases[place][0].mood == "ended")
         for candidate, subject, value in (
             cases[place] for place in order
@@ -77,20 +79,22 @@ class Judge:
                 continue  # said twice in one text, or a thing related to itself by a misreading
             seen.add(key)
             near = self._near(candidate, subject, value, ends.get(self._key(fact)))
-            decisions.append(self._decide(candidate, near, source, trust, at))
+            decisions.append(self._decide(candidate, near, source, trust, at, fact.text in told))
         return decisions
 
     def _decide(
-        self, candidate: Candidate, near: Neighbourhood, source: str | None, trust: float, at: Time | None
+        self, candidate: Candidate, near: Neighbourhood, source: str | None, trust: float, at: Time | None, told: bool
     ) -> WriteDecision:
         chances = self._gate.probabilities(candidate, near, trust)
-        open_to = allowed(candidate, near, trust, self._config)
+        open_to: tuple[Action, ...] = ("skip",) if told else allowed(candidate, near, trust, self._config)
         action, gate = choose(chances, open_to, self._config.threshold)
         evidence = dict(Evidence.of(candidate, near, chances, trust).values)
         held, rival = near.same(candidate.fact), near.rival(candidate.fact)
         fact = replace(candidate.fact, confidence=round(trust * min(1.0, candidate.fact.confidence), 4), source=source)
         if action == "skip" and candidate.mood == "stated" and held is not None and trust >= self._config.least_trust:
             evidence["repeats"] = held.id
+        elif told:
+            evidence["told_before"] = True
         elif action == "skip" and candidate.mood in ("stated", "doubted") and trust < self._config.least_trust:
             evidence["held_back"] = "the source is hardly trusted"
         elif action == "skip" and open_to == ("skip",) and rival is not None and candidate.mood == "stated":
@@ -122,6 +126,15 @@ class Judge:
         return decisions
 
     # ---------------------------------------------------------------- what is near
+
+    def _told(self, cases: Sequence[Case]) -> set[str]:
+        """Sentences that were read before, word for word: the same text again is no news, whatever happened since.
+
+        Short ones are left out, for the same few words may be said anew: "Bob lives in Rome."
+        """
+        nodes = {end.node.id for _, *ends in cases for end in ends if end.node is not None}
+        known = {fact.text for node in nodes for fact in recorded_facts(self._store, node, entries=_ENTRIES)}
+        return {text for text in known if len(text) >= _LONG}
 
     @staticmethod
     def _key(fact: Fact) -> tuple[str, str]:

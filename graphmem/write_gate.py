@@ -3,7 +3,8 @@
     candidate + what the graph holds near it -> numbers -> probabilities of {skip, add, update, retire} -> one Edit
 
 The module is learned; around it stand rules that no training can move: what is only asked or rumoured writes nothing,
-and a source that is trusted less than a held fact neither overwrites nor ends it.
+a source that is trusted less than a held fact neither overwrites nor ends it, and a relation that is only guessed at
+overwrites nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ NUMBERS: Final = (
 )  # fmt: skip
 """What the gate sees beside the reader's view of the pair."""
 _PRIOR_WEIGHT = 5.0
+_SURE = 0.5
+"""Least probability of a relation, 0..1, at which a fact of it may take the place of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,8 @@ def allowed(candidate: Candidate, near: Neighbourhood, trust: float, config: Gat
     strong = rival is not None and trust >= rival.confidence - config.trust_margin
     if rival is not None and not strong and near.functional >= 0.5:
         return ("skip",)  # the lesser word against a fact that leaves no room beside it
+    if candidate.sure < _SURE and near.says_old is None:
+        return ("skip", "add") if rival is None or near.functional < 0.5 else ("skip",)  # it may be another relation
     return ("skip", "add", "update") if strong else ("skip", "add")
 
 

@@ -228,3 +228,14 @@ def test_a_name_that_is_taken_stays_where_it_is(model: Model) -> None:
 def test_an_endless_line_is_refused_at_once(model: Model) -> None:
     with pytest.raises(InvalidValue, match="piece by piece"):
         read_text(model, "x" * 10_000_000)
+
+
+def test_the_same_long_sentence_again_is_no_news_whatever_happened_since(model: Model) -> None:
+    text = "Ada Lovelace, who liked numbers very much, lives in London."
+    read_text(model, text, apply=True, source="letter")
+    read_text(model, "Ada Lovelace moved to Surrey.", apply=True)
+    before = model.memory.stats()
+    plan = read_text(model, text, apply=True, source="letter")
+    assert [d.action for d in plan.decisions] == ["skip"] * len(plan.decisions)
+    assert model.memory.stats()["facts"] == before["facts"]
+    assert [f.object for f in model.memory.facts("Ada Lovelace", "lives in")] == ["Surrey"]
