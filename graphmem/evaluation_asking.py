@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from graphmem.asking import LEAST
 from graphmem.evaluation_answers import Asked, is_right
 from graphmem.graph import normalise
 
@@ -73,7 +74,7 @@ def unanswerable(split: str, n: int, seed: int = 0) -> list[tuple[str, str]]:
 
 
 def evaluate_refusal(
-    model: Any, known: Sequence[Asked], unknown: Sequence[tuple[str, str]], *, least: float = 0.5,
+    model: Any, known: Sequence[Asked], unknown: Sequence[tuple[str, str]], *, least: float = LEAST,
     report: Callable[[str], None] = print,
 ) -> RefusalReport:  # fmt: skip
     """Ask both sorts with ``unknown="refuse"``.
