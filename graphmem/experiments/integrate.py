@@ -19,7 +19,8 @@ from graphmem.experiments.runs import Part, Parts, Run
 from graphmem.experiments.scoring import answer_rows, ask, free_text, left_alone, measure, other_words
 
 PLOTS = {
-    "answers": ("right", "right, other words"),
+    "answers": ("right", "contains"),
+    "words": ("right", "right, other words"),
     "left-alone": ("KL on plain text (nats/token)",),
     "modelling": ("nats/name token", "nats/token"),
     "seconds": ("s/answer",),

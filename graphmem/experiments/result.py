@@ -98,7 +98,9 @@ class Result:
 
         several = len(measures) > 1
         bars = [
-            Bar(f"{r.dataset}\n{r.measure}" if several else r.dataset, r.method, r.value, r.low, r.high)
+            Bar(
+                "\n".join([*r.dataset.split(", "), *([r.measure] if several else [])]), r.method, r.value, r.low, r.high
+            )
             for r in self.rows
             if r.measure in measures and r.value is not None
         ]

@@ -42,7 +42,7 @@ def answer_rows(name: str, method: str, items: Sequence[Item], said: Sequence[Sa
             row_of(where, method, "contains", [float(contains(s.text, i.answers)) for i, s in chosen], seed=seed),
         ]
         fresh = [r for r, (i, _) in zip(right, chosen, strict=True) if i.fresh]
-        if len(fresh) < len(right):
+        if 0 < len(fresh) < len(right):
             rows.append(row_of(where, method, "right, answer never trained on", fresh, seed=seed))
         if any(i.old for i, _ in chosen):
             old = [float(is_right(s.text, i.old)) for i, s in chosen if i.old]
