@@ -9,6 +9,7 @@ the two readings differ are kept for both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from graphmem.graph import Subgraph
+from graphmem.mentions import COMMON
 
 NONE = -1
 """Stands for "no token" in ``previous`` and ``before``."""
@@ -26,7 +28,8 @@ NONE = -1
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
 
-LIKELY, SURE = 0.4, 0.99
+LIKELY, SURE, UNNAMED = 0.4, 0.99, 0.9
+_WORD = re.compile(r"\w{3,}")
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
@@ -135,6 +138,20 @@ def confidence(retrieval: Any) -> float:
     return float(retrieval.answerable) * (0.5 if how in ("fused", "none") else 1.0)
 
 
+def names_something(retrieval: Any) -> bool:
+    """Whether the query names what the memory knows: wholly, nearly spelt, or by a word of a name it starts from.
+
+    Questions of the world at large ("the capital of Japan") find something like themselves in any memory; those that
+    name nothing at all ("where was she born") are about the memory, and it is surer of its answer to them.
+    """
+    seeds = getattr(retrieval, "seeds", None)
+    if seeds is None or seeds.how in ("mention", "spelling"):
+        return True
+    asked = set(_WORD.findall(retrieval.query.casefold())) - COMMON
+    names = retrieval.store.names(seeds.nodes)
+    return any(asked & set(_WORD.findall(name.casefold())) for name in names)
+
+
 def candidates(
     found: Found, limit: int, refusal: str | None = None, trust: float = LIKELY, silent: float = 0.0
 ) -> Candidates:
@@ -142,12 +159,14 @@ def candidates(
     ``settled``.
 
     There are none where the memory's probability of holding the answer is below ``silent``, so that the base says
-    exactly what it would say alone; but where a refusal is offered, or the memory is believed always, there are.
+    exactly what it would say alone, and where a question that names nothing known (``names_something``) is answered
+    with less than ``UNNAMED``; but where a refusal is offered, or the memory is believed always, there are.
 
     The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
     relevance can be read by the same weights.
     """
-    heard = refusal is not None or trust <= 0 or float(found.answerable) >= silent
+    least = silent if not silent or names_something(found) else max(silent, UNNAMED)
+    heard = refusal is not None or trust <= 0 or float(found.answerable) >= least
     nodes = list(found.nodes)[:limit] if heard else []
     answerable = settled(float(found.answerable), trust) if nodes else 0.0
     relevance, activation = _aligned(nodes, found.subgraph)

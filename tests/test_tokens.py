@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphmem import GraphMemory
 from graphmem.graph import Subgraph
 from graphmem.tokens import (
     END,
@@ -20,6 +22,7 @@ from graphmem.tokens import (
     START_AFTER_SPACE,
     NameReader,
     candidates,
+    names_something,
     pack,
     rank_features,
     with_refusal,
@@ -136,3 +139,19 @@ def test_a_memory_that_does_not_know_is_not_heard(answerable: float, heard: bool
     assert bool(candidates(unsure, 10, silent=0.55).names) is heard
     assert candidates(unsure, 10, silent=0.55, trust=0.0).names == ("a", "b"), "believed always"
     assert candidates(unsure, 10, "I don't know.", silent=0.55).names[-1] == "I don't know.", "it may be said"
+
+
+def test_what_names_nothing_in_the_memory_needs_a_surer_answer() -> None:
+    with GraphMemory.open(":memory:") as memory:
+        memory.add_many([("Ada Lovelace", "born in", "London"), ("Freedonia", "capital", "Fredville")])
+        for question, named in (
+            ("Where was Ada Lovelace born?", True), ("where was ada born", True), ("Where was she born?", False),
+            ("What is the capital of Japan?", False),
+        ):  # fmt: skip
+            assert names_something(memory.retrieve(question)) is named
+        found = memory.retrieve("What is the capital of Japan?")
+        unsure = replace(found, subgraph=replace(found.subgraph, answerable=0.8))
+        assert not candidates(unsure, 5, silent=0.55).names
+        assert candidates(unsure, 5, silent=0.55, trust=0).names and candidates(unsure, 5).names
+        sure = replace(found, subgraph=replace(found.subgraph, answerable=0.95))
+        assert candidates(sure, 5, silent=0.55).names
