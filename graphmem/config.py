@@ -112,7 +112,7 @@ class GateConfig:
         states: move the state vectors of the nodes that a text speaks of, and tell namesakes apart by them.
     """
 
-    threshold: float = 0.5
+    threshold: float = 0.25
     trust_margin: float = 0.4
     least_trust: float = 0.3
     states: bool = False

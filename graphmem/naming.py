@@ -14,7 +14,7 @@ from graphmem.reader import FactReader, PairScores
 from graphmem.spans import Mention
 from graphmem.surroundings import blanked, relation_words
 
-_LIVE_BONUS = 1.5
+_LIVE_BONUS = 1.0
 _KEPT, _LEAST = 6, 0.02
 
 
