@@ -244,11 +244,11 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 def _relation(form: str) -> str:
-    """ "The author of [X] is __" -> "author of"; "[X] was born in the city of __" -> "was born in the city of"."""
+    """ "The author of [X] is __" -> "author of"; "[X] was born in the city of __" -> "was born in the city of"; nothing left, "is"."""
     words = form.replace("__", "").replace("[X]'s", "").replace("[X]", "").split()
     if words and words[0] == "The":
         words = words[1:-1] if words[-1] == "is" else words[1:]
-    return " ".join(words)
+    return " ".join(words) or "is"
 
 
 _LOADERS: dict[str, Callable[[Path, int, Random], list[FactStore]]] = {
