@@ -244,7 +244,10 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 def _relation(form: str) -> str:
-    """ "The author of [X] is __" -> "author of"; "[X] was born in the city of __" -> "was born in the city of"; nothing left, "is"."""
+    """ "The author of [X] is __" -> "author of"; "[X] was born in the city of __" -> "was born in the city of".
+
+    "The [X] is __", of an office, leaves "is".
+    """
     words = form.replace("__", "").replace("[X]'s", "").replace("[X]", "").split()
     if words and words[0] == "The":
         words = words[1:-1] if words[-1] == "is" else words[1:]
