@@ -226,7 +226,7 @@ def paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
         for row in _rows(folder / "mquake/akew_dev.jsonl")
         for edit in row["requested_rewrite"]
     }
-    patterns = [(_pattern(form), _relation(form)) for form in sorted(forms, key=len, reverse=True)]
+    patterns = [(_pattern(f), _relation(f)) for f in sorted(forms, key=len, reverse=True) if _relation(f)]
     rows = _rows(folder / "mquake/edits_with_paraphrases.jsonl")
     facts: dict[tuple[str, str], str] = {}
     asked: list[FactQuestion] = []
