@@ -30,7 +30,8 @@ class FusionConfig:
         refusal: what the model is offered to say when the memory does not know; None lets it answer as without memory.
         trust: the memory's probability of holding the answer from which on it is believed, 0..1; 0 believes it always.
         silent: the same probability, below which it is not read at all, and the base answers as without it; not where
-            a refusal is offered, or ``trust`` is 0. Chosen on unrelated questions of WikiMovies' dev half.
+            a refusal is offered, or ``trust`` is 0. A question
+            that names nothing known needs more (``tokens.UNNAMED``). Chosen on unrelated questions and paraphrases of edits.
         layers_path: dotted path of the stack of decoder layers, for models where it is not found.
     """
 
@@ -44,7 +45,7 @@ class FusionConfig:
     quiet_text: float | None = None
     refusal: str | None = None
     trust: float = 0.4
-    silent: float = 0.55
+    silent: float = 0.4
     layers_path: str | None = None
 
     def __post_init__(self) -> None:
