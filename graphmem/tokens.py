@@ -30,6 +30,8 @@ INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 
 LIKELY, SURE, UNNAMED = 0.4, 0.99, 0.9
 _WORD = re.compile(r"\w{3,}")
+_JOINTS = r"(?:(?:of|the|an?|and|in|at|on|for|to|de|la|le|von|van|der|du)\s+)*"
+_BEFORE, _AFTER = re.compile(rf"(\w)[\w.]*\s+{_JOINTS}$"), re.compile(rf"\s+{_JOINTS}(\w)")
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
@@ -142,14 +144,30 @@ def names_something(retrieval: Any) -> bool:
     """Whether the query names what the memory knows: wholly, nearly spelt, or by a word of a name it starts from.
 
     Questions of the world at large ("the capital of Japan") find something like themselves in any memory; those that
-    name nothing at all ("where was she born") are about the memory, and it is surer of its answer to them.
+    name nothing at all ("where was she born") are about the memory, and it is surer of its answer to them. A known name
+    inside a longer one ("Wolves" in "Wolves of the North") names something else.
     """
     seeds = getattr(retrieval, "seeds", None)
-    if seeds is None or seeds.how in ("mention", "spelling"):
+    if seeds is None or seeds.how == "spelling":
         return True
+    if seeds.how == "mention":
+        return any(_whole(retrieval.query, mention, seeds.mentions) for mention in seeds.mentions)
     asked = set(_WORD.findall(retrieval.query.casefold())) - COMMON
     names = retrieval.store.names(seeds.nodes)
     return any(asked & set(_WORD.findall(name.casefold())) for name in names)
+
+
+def _whole(query: str, mention: Any, mentions: Sequence[Any]) -> bool:
+    """Whether a mention is no part of a longer name: no capital stands beside it, with at most "of the" between.
+
+    The first word of a sentence has its capital for nothing, and so says nothing.
+    """
+    before, after = _BEFORE.search(query[: mention.start]), _AFTER.match(query[mention.end :])
+    beside = [before.start(1)] if before and before.start(1) > 0 else []
+    beside += [mention.end + after.start(1)] if after else []
+    return all(
+        not query[at].isupper() or any(other.start <= at < other.end for other in mentions) for at in beside
+    )  # fmt: skip
 
 
 def candidates(
