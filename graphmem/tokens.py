@@ -148,10 +148,10 @@ def names_something(retrieval: Any) -> bool:
     inside a longer one ("Wolves" in "Wolves of the North") names something else.
     """
     seeds = getattr(retrieval, "seeds", None)
-    if seeds is None or seeds.how == "spelling":
+    if seeds is None:
         return True
-    if seeds.how == "mention":
-        return any(_whole(retrieval.query, mention, seeds.mentions) for mention in seeds.mentions)
+    if seeds.mentions:
+        return all(_whole(retrieval.query, mention, seeds.mentions) for mention in seeds.mentions)
     asked = set(_WORD.findall(retrieval.query.casefold())) - COMMON
     names = retrieval.store.names(seeds.nodes)
     return any(asked & set(_WORD.findall(name.casefold())) for name in names)

@@ -155,3 +155,18 @@ def test_what_names_nothing_in_the_memory_needs_a_surer_answer() -> None:
         assert candidates(unsure, 5, silent=0.55, trust=0).names and candidates(unsure, 5).names
         sure = replace(found, subgraph=replace(found.subgraph, answerable=0.95))
         assert candidates(sure, 5, silent=0.55).names
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("Who manages Wolves?", True), ("Who manages Wolves of Winter?", False), ("Who is Old Wolves?", False),
+        ("Wolves and Bears: who wrote it?", True), ("who manages wolves", True),
+        ("Where does Wolves, London, play?", True),
+    ],
+)  # fmt: skip
+def test_a_known_name_inside_a_longer_one_names_something_else(query: str, named: bool) -> None:
+    with GraphMemory.open(":memory:") as memory:
+        memory.add_many([("Wolves", "manager", "Ann"), ("Bears", "manager", "Bob")])
+        found = memory.retrieve(query)
+        assert found.seeds.mentions and names_something(found) is named
