@@ -62,9 +62,9 @@ def test_training_lowers_the_loss_and_weights_load(name: str, memory: GraphMemor
     model = tiny(name)
     model.get_output_embeddings().weight.data.mul_(20.0)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    report = train_custom(model, byte_tokenizer(), memory, tmp_path, small(40))
+    report = train_custom(model, byte_tokenizer(), memory, tmp_path, small(120))
     log = [json.loads(line) for line in (tmp_path / "stage1" / "log.jsonl").read_text().splitlines()]
-    assert log[-1]["answer"] < log[0]["answer"]
+    assert log[-1]["answer"] < 0.8 * log[0]["answer"]
     assert report.n and json.loads((tmp_path / "report.json").read_text())["n"] == report.n
     report.model.detach()
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
