@@ -51,6 +51,7 @@ class Commands(click.Group):
         return super().get_command(ctx, name)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours is told in one line and exits with 1."""
         try:
             return super().invoke(ctx)
         except GraphMemError as error:

@@ -387,7 +387,9 @@ class GraphStore(Protocol):
         fingerprint: str | None = None,
         source: str | None = None,
         note: str = "",
-    ) -> JournalEntry: ...
+    ) -> JournalEntry:
+        """Write many facts, and vectors float16 [len(names), K] of the names where there are any."""
+
     def undo(self, entry: int | None = None) -> JournalEntry: ...
     def redo(self, entry: int | None = None) -> JournalEntry: ...
 
@@ -408,7 +410,9 @@ class GraphStore(Protocol):
         as_of: int | None = None,
         known_at: int | None = None,
         limit: int | None = None,
-    ) -> list[Fact]: ...
+    ) -> list[Fact]:
+        """Facts of these ends and this relation that held at ``as_of`` and were known at ``known_at`` (µs)."""
+
     def state(self, node_id: int) -> np.ndarray | None: ...
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]: ...
     def search_text(

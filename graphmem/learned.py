@@ -51,11 +51,12 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Arcs:
-    """Vectors of a graph's relations: by arc code, what gates compare with, texts and names, torch [A, K] each."""
+    """A graph's relations by arc code: what gates compare with, vectors of texts and of names, torch [A, K] each; texts."""
 
     read: Any
     texts: Any
     names: Any
+    words: list[str]
 
 
 class QuestionReader:
@@ -84,10 +85,11 @@ class QuestionReader:
         if key not in self._arcs:
             self._arcs = dict(list(self._arcs.items())[-7:])
             doubled = torch.from_numpy(self.vectors([name for name in key for _ in (0, 1)]))
-            texts = torch.from_numpy(self.vectors(arc_texts(key)))
+            words = arc_texts(key)
+            texts = torch.from_numpy(self.vectors(words))
             with torch.inference_mode():
                 read = self.gates.relations(doubled, texts, torch.arange(len(texts)) % 2)
-            self._arcs[key] = Arcs(read, texts, doubled)
+            self._arcs[key] = Arcs(read, texts, doubled, words)
         return self._arcs[key]
 
     def read(self, asked: str, names: Sequence[str]) -> Read:
@@ -113,8 +115,7 @@ class QuestionReader:
             codes = np.unique(padded[padded >= 0])
             places = torch.from_numpy(np.where(padded >= 0, np.searchsorted(codes, padded), -1))[None]
             rows = torch.from_numpy(codes)
-            texts = arc_texts(names)
-            said = self.vectors([wording([texts[code] for code in path]) for path in paths])
+            said = self.vectors([wording([arcs.words[code] for code in path]) for path in paths])
             with torch.inference_mode():
                 scores, known = self.aligner(
                     read.question[None], read.tokens, torch.ones(read.tokens.shape[:2], dtype=torch.bool),

@@ -50,6 +50,7 @@ class PageRank:
         self.damping = damping
 
     def rank(self, search: Search) -> Ranked:
+        """Rank by the mass that the seeds send out."""
         seeds = search.seeds
         if not len(seeds.nodes):
             return Ranked(Subgraph.empty())

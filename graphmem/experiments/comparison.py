@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphmem.experiments.items import FactSet, fingerprint_of
+from graphmem.experiments.items import FactSet, LookUp, fingerprint_of
 from graphmem.experiments.panel import METHODS, Panel
 from graphmem.experiments.runs import Part, Parts, Run, parse, parser
 
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
 
 One = Callable[[str], Part]
 """Asks the method of that name."""
+
+
+AskOne = Callable[[Panel, FactSet, LookUp, str], Part]
+"""Asks the method of that name about facts that are looked up in one memory."""
+
+
+def in_one_memory(ask: AskOne) -> Callable[[Panel, FactSet], AbstractContextManager[One]]:
+    """``opened`` of an experiment whose fact sets are held by one memory each."""
+
+    @contextmanager
+    def opened(panel: Panel, facts: FactSet) -> Iterator[One]:
+        from graphmem.memory import GraphMemory
+
+        with GraphMemory.open(":memory:") as memory:
+            memory.add_many(facts.all_facts)
+            yield partial(ask, panel, facts, LookUp(memory, most=panel.run.most_facts))
+
+    return opened
 
 
 @dataclass(frozen=True)

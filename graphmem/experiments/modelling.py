@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 
-from graphmem.experiments.comparison import Comparison, One
+from graphmem.experiments.comparison import Comparison, in_one_memory
 from graphmem.experiments.described import FILE, described
 from graphmem.experiments.described import NAME as DESCRIBED
 from graphmem.experiments.invented_facts import NAME, integrate_world
@@ -28,7 +26,7 @@ NOTES = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """How likely passages are whose facts the graph holds among 500 others."""
-    Comparison("modelling", main.__doc__, fact_sets, opened, NOTES, PLOTS, methods=METHODS).main(arguments)
+    Comparison("modelling", main.__doc__, fact_sets, in_one_memory(_one), NOTES, PLOTS, methods=METHODS).main(arguments)
 
 
 def fact_sets(run: Run) -> list[FactSet]:
@@ -40,16 +38,6 @@ def fact_sets(run: Run) -> list[FactSet]:
     if run.wants(NAME):
         sets.append(integrate_world(3 * n, 3 * n if n > 60 else 150, run.seed))
     return sets
-
-
-@contextmanager
-def opened(panel: Panel, facts: FactSet) -> Iterator[One]:
-    """All facts in one memory."""
-    from graphmem.memory import GraphMemory
-
-    with GraphMemory.open(":memory:") as memory:
-        memory.add_many(facts.all_facts)
-        yield partial(_one, panel, facts, LookUp(memory, most=panel.run.most_facts))
 
 
 def _one(panel: Panel, facts: FactSet, look_up: LookUp, name: str) -> Part:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from random import Random
 
-from graphmem.experiments.comparison import Comparison, One
+from graphmem.experiments.comparison import Comparison, in_one_memory
 from graphmem.experiments.filed_facts import found_in, path_questions
 from graphmem.experiments.film_facts import LEARNT, NAME, among, film_questions
 from graphmem.experiments.items import FactSet, LookUp, pairs_of
@@ -26,7 +24,7 @@ NOTES = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Ask questions of one to three hops, with every rival beside graphmem."""
-    Comparison("reason", main.__doc__, fact_sets, opened, NOTES, PLOTS).main(arguments)
+    Comparison("reason", main.__doc__, fact_sets, in_one_memory(_one), NOTES, PLOTS).main(arguments)
 
 
 def fact_sets(run: Run) -> list[FactSet]:
@@ -37,16 +35,6 @@ def fact_sets(run: Run) -> list[FactSet]:
         assert run.data is not None
         sets.append(path_questions(run.data, n, seed=run.seed))
     return sets
-
-
-@contextmanager
-def opened(panel: Panel, facts: FactSet) -> Iterator[One]:
-    """The graph in one memory."""
-    from graphmem.memory import GraphMemory
-
-    with GraphMemory.open(":memory:") as memory:
-        memory.add_many(facts.all_facts)
-        yield partial(_one, panel, facts, LookUp(memory, most=panel.run.most_facts))
 
 
 def _one(panel: Panel, facts: FactSet, look_up: LookUp, name: str) -> Part:
