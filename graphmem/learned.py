@@ -51,7 +51,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Arcs:
-    """A graph's relations by arc code: what gates compare with, vectors of texts and of names, torch [A, K] each; texts."""
+    """A graph's relations by arc code: what gates compare with, vectors of texts and names, torch [A, K]; the texts."""
 
     read: Any
     texts: Any
