@@ -211,7 +211,7 @@ def score(reader: LearnedReader, texts: Sequence[GoldText], relations: Sequence[
         state = token_states(reader.model, reader.tokenizer, [gold.text], reader.network.config.layers, surprise=False)
         mentions, _ = reader.mentions(gold.text, state[0])
         names = [gold.text[m.start : m.end] for m in mentions if not is_pronoun(gold.text[m.start : m.end])]
-        scores.add(gold, names, _stated(reader.read(gold.text, relations=relations)))
+        scores.add(gold, names, stated(reader.read(gold.text, relations=relations)))
     return scores
 
 
@@ -226,7 +226,8 @@ def score_rules(texts: Sequence[GoldText]) -> Scores:
     return scores
 
 
-def _stated(candidates: Sequence[Candidate]) -> list[Triple]:
+def stated(candidates: Sequence[Candidate]) -> list[Triple]:
+    """The triples of what a text states, and does not deny, doubt or end."""
     return [(c.fact.subject, c.fact.relation, c.fact.object) for c in candidates if c.mood == "stated"]
 
 

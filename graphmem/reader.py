@@ -14,9 +14,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -159,24 +161,45 @@ def join_layers(first: Tensor, second: Tensor) -> Tensor:
 
 
 def decode_tags(logits: Tensor, start: int = 0) -> list[Span]:
-    """Turn tag logits [T, 7] of one text into spans; an inside tag with no beginning begins one.
+    """Turn tag logits [T, 7] of one text into spans: the likeliest lawful row of tags.
+
+    An inside tag follows only a tag of its own kind, so that a token of which the reader is unsure neither cuts a name
+    in two nor begins one.
 
     Args:
         logits: [T, 7].
         start: first token that belongs to the text (a begin marker lies before it).
     """
-    probabilities = logits.float().softmax(-1)
-    best, tags = probabilities.max(-1)
+    chances = logits.float().log_softmax(-1).numpy()  # [T, 7]
+    tags = _likeliest(chances[start:])
     spans: list[Span] = []
-    first, kind = -1, 0
-    for position, tag in enumerate([*tags.tolist(), 0]):
-        starts = tag % 2 == 1
-        if first >= 0 and (tag == 0 or starts or (tag - 1) // 2 != kind):
-            spans.append(Span(first, position - 1, KINDS[kind], float(best[first:position].mean())))
-            first = -1
-        if tag and first < 0 and position >= start:
-            first, kind = position, (tag - 1) // 2
+    ends = [place for place, tag in enumerate([*tags, 0]) if tag % 2 or tag == 0]  # where a span may end or begin
+    for first, stop in pairwise(ends):
+        if tags[first]:
+            sure = np.exp(chances[range(start + first, start + stop), tags[first:stop]]).mean()
+            spans.append(Span(start + first, start + stop - 1, KINDS[(tags[first] - 1) // 2], float(sure)))
     return spans
+
+
+_LAWFUL = np.array(
+    [[0.0 if tag % 2 or tag == 0 or before in (tag, tag - 1) else -1e9 for tag in range(7)] for before in range(7)]
+)
+"""What is added where a tag (column) follows another (row)."""
+
+
+def _likeliest(chances: np.ndarray) -> list[int]:
+    """The lawful row of tags with the largest sum of ``chances`` [T, 7] (Viterbi)."""
+    if not len(chances):
+        return []
+    best, steps = chances[0] + _LAWFUL[0], []
+    for row in chances[1:]:
+        sums = best[:, None] + _LAWFUL  # [from, to]
+        steps.append(sums.argmax(0))
+        best = sums.max(0) + row
+    tags = [int(best.argmax())]
+    for step in reversed(steps):
+        tags.append(int(step[tags[-1]]))
+    return tags[::-1]
 
 
 def save_reader(reader: FactReader, path: str | Path) -> None:

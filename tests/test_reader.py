@@ -31,7 +31,7 @@ def logits(tags: list[str]) -> torch.Tensor:
 
 
 def test_tags_become_spans() -> None:
-    spans = decode_tags(logits(["O", "B-entity", "I-entity", "B-literal", "O", "I-pronoun"]))
+    spans = decode_tags(logits(["O", "B-entity", "I-entity", "B-literal", "O", "B-pronoun"]))
     assert [(span.first, span.last, span.kind) for span in spans] == [
         (1, 2, "entity"),
         (3, 3, "literal"),
@@ -40,12 +40,20 @@ def test_tags_become_spans() -> None:
     assert all(span.probability > 0.9 for span in spans)
 
 
-def test_a_change_of_kind_begins_a_new_span() -> None:
-    assert [span.kind for span in decode_tags(logits(["B-entity", "I-literal"]))] == ["entity", "literal"]
+def test_an_unsure_token_cuts_no_name_in_two() -> None:
+    unsure = logits(["B-entity", "I-entity", "I-literal", "I-entity", "O", "B-literal", "I-literal"])
+    unsure[2, TAGS.index("I-entity")] = 8.5
+    assert [(s.first, s.last, s.kind) for s in decode_tags(unsure)] == [(0, 3, "entity"), (5, 6, "literal")]
+
+
+def test_spans_that_touch_are_two() -> None:
+    assert [(s.first, s.last) for s in decode_tags(logits(["B-entity", "B-entity", "I-entity"]))] == [(0, 0), (1, 2)]
 
 
 def test_the_begin_marker_is_no_part_of_a_span() -> None:
-    assert [(s.first, s.last) for s in decode_tags(logits(["B-entity", "I-entity"]), start=1)] == [(1, 1)]
+    tags = logits(["B-entity", "B-entity", "I-entity"])
+    assert [(s.first, s.last) for s in decode_tags(tags, start=1)] == [(1, 2)]
+    assert decode_tags(tags[:1], start=1) == []
 
 
 def test_shapes(reader: FactReader) -> None:

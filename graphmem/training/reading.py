@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -29,19 +29,34 @@ from graphmem.relations import synonym_groups
 from graphmem.splits import data_split
 from graphmem.surroundings import sentences
 from graphmem.training.corpus import Corpus, Item, build_corpus
+from graphmem.training.loop import LoopConfig, run
 from graphmem.training.statements import Example, Mention
 from graphmem.training.wording import EVERYDAY
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderTraining:
-    """How a reader is trained: ``steps`` of ``batch`` texts, the peak learning rate, relations to choose among."""
+    """How a reader is trained.
+
+    Attributes:
+        steps, batch: optimizer steps, and texts in each.
+        rate: peak learning rate.
+        negatives: relations to choose among, beside the right ones.
+        seed: of all that is drawn.
+        forget: how often a pair's hidden states, and how often the words around it, are kept from it: each must do
+            alone. Helps on relations that are new; a cost on those that are not.
+        inverse: how often a relation is named from its other end.
+        relation_weight: of the loss of relations; those of tags and moods have 1.
+    """
 
     steps: int = 3_000
     batch: int = 32
     rate: float = 1e-3
     negatives: int = 96
     seed: int = 0
+    forget: float = 0.12
+    inverse: float = 0.12
+    relation_weight: float = 0.5
 
 
 def real_names(kgc: Path | None) -> dict[str, list[str]]:
@@ -113,9 +128,9 @@ class RelationTexts:
         self.symmetric = [relation.symmetric for relation in relations]
         self.group = synonym_groups(relations)
 
-    def draw(self, relation: int, rng: Random) -> tuple[Tensor, bool]:
-        """One vector [K] for the relation, and whether it names the inverse."""
-        inverse = rng.random() < 0.12 and not self.symmetric[relation]
+    def draw(self, relation: int, rng: Random, share: float = 0.12) -> tuple[Tensor, bool]:
+        """One vector [K] for the relation, and whether it names the inverse, which a ``share`` of the draws do."""
+        inverse = rng.random() < share and not self.symmetric[relation]
         ways = (self.back if inverse else self.ahead)[relation]
         return ways[0 if rng.random() < 0.5 else rng.randrange(len(ways))], inverse
 
@@ -126,50 +141,58 @@ def _ways(relation: Relation) -> tuple[list[str], list[str]]:
 
 
 def train(
-    corpus: Corpus, encoder: TextEncoder, plan: ReaderTraining, reader: FactReader, *, log: Any = print
+    corpus: Corpus, encoder: TextEncoder, plan: ReaderTraining, reader: FactReader, *, folder: Path, log: Any = print
 ) -> FactReader:
-    """Fit a reader, in place; it is returned in evaluation mode."""
-    torch.manual_seed(plan.seed)
-    rng = Random(plan.seed)
+    """Fit a reader, in place; it is returned in evaluation mode.
+
+    Args:
+        corpus: what to learn from.
+        encoder: of relation names.
+        plan: how long and how fast.
+        reader: what is fitted.
+        folder: of the run: its log, and a checkpoint from which a run that was stopped goes on as if it had not been.
+        log: prints.
+    """
     texts = RelationTexts(corpus.relations, encoder)
     optimiser = torch.optim.AdamW(reader.parameters(), lr=plan.rate, weight_decay=0.01, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.rate, plan.steps, pct_start=0.08)
-    reader.train()
-    began, sums = time.monotonic(), np.zeros(4)
-    for step, batch in enumerate(_batches(corpus.items, plan, rng), 1):
+    batches = _Batches(corpus.items, plan)
+
+    def losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        torch.manual_seed(plan.seed * 1_000_003 + step)
+        rng = Random(f"{plan.seed} {step}")
         with torch.autocast("cpu", dtype=torch.bfloat16):  # three times as fast where the processor has it
-            losses = batch_losses(reader, corpus, batch, texts, rng, plan.negatives)
-        optimiser.zero_grad(set_to_none=True)
-        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        sums += [float(loss.detach()) for loss in losses]
-        if step % 100 == 0:
-            parts = " ".join(f"{name} {value / 100:.4f}" for name, value in zip(_PARTS, sums, strict=True))
-            log(f"step {step} {parts} {(time.monotonic() - began) / step:.3f} s/step", flush=True)
-            sums[:] = 0
+            parts = batch_losses(reader, corpus, batches[step], texts, rng, plan)
+        return dict(zip(_PARTS, parts, strict=True)), {}
+
+    log(f"log in {folder / 'log.jsonl'}", flush=True)
+    run(reader.train(), optimiser, losses, LoopConfig(plan.steps, 0.08, plan.seed, 100, 500), folder)
     return reader.eval()
 
 
-_FORGET = 0.12
-"""How often a pair's hidden states, and how often the words around it, are kept from it: each must do alone."""
 _PARTS = ("tags", "mood", "same", "relation")
 
 
-def _batches(items: Sequence[Item], plan: ReaderTraining, rng: Random) -> Iterator[list[Item]]:
-    made = 0
-    while made < plan.steps:
-        pool = sorted(items, key=lambda item: item.length + rng.random() * 8)
-        batches = [pool[i : i + plan.batch] for i in range(0, len(pool), plan.batch)]
-        rng.shuffle(batches)
-        for batch in batches[: plan.steps - made]:
-            made += 1
-            yield batch
+class _Batches:
+    """The batch of every step: each epoch in another order, texts of like length together."""
+
+    def __init__(self, items: Sequence[Item], plan: ReaderTraining) -> None:
+        self._items, self._plan, self._epoch = items, plan, -1
+        self._made: list[Sequence[Item]] = []
+
+    def __getitem__(self, step: int) -> Sequence[Item]:
+        size = self._plan.batch
+        epoch, place = divmod(step, -(-len(self._items) // size))
+        if epoch != self._epoch:
+            rng = Random(f"{self._plan.seed} epoch {epoch}")
+            pool = sorted(self._items, key=lambda item: item.length + rng.random() * 8)
+            self._made = [pool[i : i + size] for i in range(0, len(pool), size)]
+            rng.shuffle(self._made)
+            self._epoch = epoch
+        return self._made[place]
 
 
 def batch_losses(
-    reader: FactReader, corpus: Corpus, batch: Sequence[Item], texts: RelationTexts, rng: Random, negatives: int
+    reader: FactReader, corpus: Corpus, batch: Sequence[Item], texts: RelationTexts, rng: Random, plan: ReaderTraining
 ) -> list[Tensor]:
     """Losses of tags, moods, coreference and relations, each a scalar."""
     states, tags, mask = _stack(reader, batch)
@@ -189,8 +212,8 @@ def batch_losses(
         else tag_loss.new_zeros(())
     )
     said = [fact for item in paired for fact in item.said]
-    relation_loss = _relation_loss(reader, scores.features[number >= 0], said, corpus, texts, rng, negatives)
-    return [tag_loss, mood_loss, 0.5 * same_loss, 0.5 * relation_loss]
+    relation_loss = _relation_loss(reader, scores.features[number >= 0], said, corpus, texts, rng, plan)
+    return [tag_loss, mood_loss, 0.5 * same_loss, plan.relation_weight * relation_loss]
 
 
 def _stack(reader: FactReader, batch: Sequence[Item]) -> tuple[Tensor, Tensor, Tensor]:
@@ -207,19 +230,19 @@ def _stack(reader: FactReader, batch: Sequence[Item]) -> tuple[Tensor, Tensor, T
 
 def _relation_loss(
     reader: FactReader, features: Tensor, said: Sequence[tuple[int, bool, int]], corpus: Corpus, texts: RelationTexts,
-    rng: Random, negatives: int,
+    rng: Random, plan: ReaderTraining,
 ) -> Tensor:  # fmt: skip
     if not said:
         return features.new_zeros(())
     gold = sorted({relation for relation, _, _ in said})
     families = {corpus.family[relation] for relation in gold}
     pool = [number for number, family in enumerate(corpus.family) if family in families]
-    others = rng.sample(pool, min(negatives, len(pool)))
+    others = rng.sample(pool, min(plan.negatives, len(pool)))
     chosen = gold + [relation for relation in others if relation not in set(gold)]
-    drawn = [texts.draw(relation, rng) for relation in chosen]
+    drawn = [texts.draw(relation, rng, plan.inverse) for relation in chosen]
     phrases = torch.from_numpy(corpus.phrases[[phrase for _, _, phrase in said]])
-    features = features * (torch.rand(len(features), 1) > _FORGET)
-    phrases = phrases * (torch.rand(len(phrases), 1) > _FORGET)
+    features = features * (torch.rand(len(features), 1) > plan.forget)
+    phrases = phrases * (torch.rand(len(phrases), 1) > plan.forget)
     logits = reader.relations(features, phrases, torch.stack([vector for vector, _ in drawn])).float()  # [P, 2R]
     own = torch.tensor([corpus.family[relation] for relation in chosen]).repeat(2)  # [2R]
     foreign = own[None] != torch.tensor([corpus.family[relation] for relation, _, _ in said])[:, None]
@@ -255,6 +278,12 @@ def natural_examples(count: int, seed: int) -> list[Example]:
     return found
 
 
+def run_folder(given: argparse.Namespace) -> Path:
+    """Beside the weights, one folder for each set of options, so that only the same run is gone on with."""
+    options = json.dumps(vars(given), sort_keys=True, default=str)
+    return Path(f"{given.out}.run") / hashlib.blake2b(options.encode(), digest_size=6).hexdigest()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -287,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     del model
     torch.manual_seed(plan.seed)
     reader = load_reader(given.start) if given.start else FactReader(config)
-    save_reader(train(corpus, encoder, plan, reader), given.out)
+    save_reader(train(corpus, encoder, plan, reader, folder=run_folder(given)), given.out)
     print(
         json.dumps(
             {"out": str(given.out), "tokens": sum(i.length for i in corpus.items), "phrases": len(corpus.phrases)}
