@@ -19,6 +19,7 @@ from graphmem.errors import InvalidTime
 from graphmem.graph import (
     APART,
     MAX_NAME,
+    READING,
     AddEdge,
     Edit,
     Fact,
@@ -109,7 +110,7 @@ def consolidate(
     """
     config = config or ConsolidationConfig()
     now = to_micros(at if at is not None else datetime.now(UTC)) or 0
-    nodes = [node for node in _nodes(store) if node.kind != "session"]
+    nodes = [node for node in _nodes(store) if node.kind not in ("session", READING)]
     merges = list(_merges(nodes))
     absorbed = {merge.absorb for merge in merges}
     promotions = list(_promotions(store, nodes, config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
 
 import numpy as np
 
@@ -44,16 +45,18 @@ class TextCache:
         self.encoder, self.limit = encoder, limit
         self._rows: dict[str, int] = {}
         self._vectors = np.zeros((0, encoder.dim), np.float32)  # with room to grow
+        self._lock = Lock()
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of ``texts``, float32 [n, K]."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._rows))
-        if len(self._rows) + len(new) > self.limit:
-            self._rows = {}
-            new = list(dict.fromkeys(texts))
-        if new:
-            self._keep(new, self.encoder.encode(new))
-        return self._vectors[[self._rows[text] for text in texts]]
+        with self._lock:
+            new = list(dict.fromkeys(text for text in texts if text not in self._rows))
+            if len(self._rows) + len(new) > self.limit:
+                self._rows = {}
+                new = list(dict.fromkeys(texts))
+            if new:
+                self._keep(new, self.encoder.encode(new))
+            return self._vectors[[self._rows[text] for text in texts]]
 
     def _keep(self, texts: Sequence[str], vectors: np.ndarray) -> None:
         first = len(self._rows)

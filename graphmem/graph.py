@@ -23,9 +23,12 @@ from graphmem.errors import InvalidName, InvalidTime
 MAX_NAME = 1024
 """Longest name of a node or relation, in characters."""
 
-APART = ("episode", "session", "passage")
-"""Kinds of nodes that are no knowledge but its history: what was heard, the state of conversations and streams, and
-passages of documents. Ordinary searches leave them out."""
+APART = ("episode", "session", "passage", "reading")
+"""Kinds of nodes that are no knowledge but its history: what was heard, the state of conversations and streams,
+passages of documents, and which texts were read. Ordinary searches leave them out."""
+
+READING = "reading"
+"""Kind of a node that only remembers that a text was read, see ``told``; its name begins with the kind and a colon."""
 
 PASSAGE = "passage"
 """Kind of a node that holds a piece of a document in its text, with the document's title in its attributes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -95,9 +96,11 @@ def _up_to(body: Any, ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[
         output = body(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
         return [output.hidden_states[layer] for layer in layers]
     found: dict[int, Tensor] = {}
-    last = max(layers)
+    last, own = max(layers), get_ident()
 
     def keep(layer: int, output: Any) -> None:
+        if get_ident() != own:  # another thread reads with the same model
+            return
         found[layer] = output[0] if isinstance(output, tuple) else output
         if layer == last:
             raise _Enough

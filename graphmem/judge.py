@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from graphmem.config import GateConfig
@@ -39,7 +39,6 @@ from graphmem.write_gate import (
 Case = tuple[Candidate, Resolved, Resolved]
 _SAMPLE = 500
 _SNIPPET = 160
-_LONG, _ENTRIES = 40, 50
 
 
 class Judge:
@@ -62,13 +61,17 @@ class Judge:
         self._priors: dict[str, tuple[float, float]] = {}
 
     def decide(
-        self, cases: Sequence[Case], *, source: str | None = None, trust: float = 1.0, at: Time | None = None
-    ) -> list[WriteDecision]:
-        """One decision a candidate, what ended last. Reads the store, writes nothing."""
+        self, cases: Sequence[Case], *, source: str | None = None, trust: float = 1.0, at: Time | None = None,
+        told: Callable[[Candidate], bool] = lambda _: False,
+    ) -> list[WriteDecision]:  # fmt: skip
+        """One decision a candidate, what ended last. Reads the store, writes nothing.
+
+        What was ``told`` before is no news: at most it strengthens what is held.
+        """
         decisions: list[WriteDecision] = []
         seen: set[tuple[str, str, str, str]] = set()
+        self._vectors([candidate.fact.relation for candidate, *_ in cases])  # in one go: many may be new
         ends = {self._key(case[0].fact): case[0] for case in cases if case[0].mood in ("ended", "denied")}
-        told = self._told(cases) if at is None else set()
         order = sorted(range(len(cases)), key=lambda place: cases[place][0].mood == "ended")
         for candidate, subject, value in (
             cases[place] for place in order
@@ -79,7 +82,7 @@ class Judge:
                 continue  # said twice in one text, or a thing related to itself by a misreading
             seen.add(key)
             near = self._near(candidate, subject, value, ends.get(self._key(fact)))
-            decisions.append(self._decide(candidate, near, source, trust, at, fact.text in told))
+            decisions.append(self._decide(candidate, near, source, trust, at, told(candidate)))
         return decisions
 
     def _decide(
@@ -93,6 +96,7 @@ class Judge:
         fact = replace(candidate.fact, confidence=round(trust * min(1.0, candidate.fact.confidence), 4), source=source)
         if action == "skip" and candidate.mood == "stated" and held is not None and trust >= self._config.least_trust:
             evidence["repeats"] = held.id
+            fact = replace(fact, valid_from=held.valid_from, valid_to=held.valid_to) if told else fact
         elif told:
             evidence["told_before"] = True
         elif action == "skip" and candidate.mood in ("stated", "doubted") and trust < self._config.least_trust:
@@ -126,15 +130,6 @@ class Judge:
         return decisions
 
     # ---------------------------------------------------------------- what is near
-
-    def _told(self, cases: Sequence[Case]) -> set[str]:
-        """Sentences that were read before, word for word: the same text again is no news, whatever happened since.
-
-        Short ones are left out, for the same few words may be said anew: "Bob lives in Rome."
-        """
-        nodes = {end.node.id for _, *ends in cases for end in ends if end.node is not None}
-        known = {fact.text for node in nodes for fact in recorded_facts(self._store, node, entries=_ENTRIES)}
-        return {text for text in known if len(text) >= _LONG}
 
     @staticmethod
     def _key(fact: Fact) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from graphmem.resolution import EntityResolver, Resolved, recent_names
 from graphmem.resolver import WEIGHTS
 from graphmem.settling import settled
 from graphmem.text_reader import Candidate, LearnedReader, check_text
+from graphmem.told import Told
 from graphmem.write_gate import load_gate
 
 
@@ -53,7 +54,7 @@ class Reader(Protocol):
 def read_text(
     model: Any, text: str, *, apply: bool = False, source: str | None = None, trust: float = 1.0,
     at: Time | None = None, context: str = "", reader: Reader | None = None, config: GateConfig | None = None,
-    surprise: bool = True,
+    surprise: bool = True, again: bool = False,
 ) -> WritePlan:  # fmt: skip
     """Read a text in one pass and plan what to write. Writes only with ``apply``, in one transaction.
 
@@ -69,6 +70,8 @@ def read_text(
         config: thresholds of the write gate.
         surprise: let the gate see how surprised the model is, with its memory on; without, reading is about twice as
             fast, and the gate decides by the rest of what it sees.
+        again: judge sentences anew that were read before. Without, they only strengthen what they said, unless they
+            come from a source trusted more, or of another time ``at``.
 
     Raises:
         InvalidValue: ``text`` is no text or too long, or ``trust`` lies outside 0..1.
@@ -90,14 +93,19 @@ def read_text(
     )  # fmt: skip
     resolved = list(_resolve([candidate for candidate in found if not is_alias(candidate.fact)], entities))
     resolved = [_settled(*case, memory.store) for case in resolved]
+    told = Told(memory.store, text, context=context, trust=float(trust), at=at)
+    old = (lambda _: False) if again else told
     judge = Judge(memory.store, _vectors(memory.encoder), gate, config)
-    decisions = judge.decide(resolved, source=source, trust=float(trust), at=at)
+    decisions = judge.decide(resolved, source=source, trust=float(trust), at=at, told=old)
     facts = tuple(d.fact for d in decisions if d.evidence.get("mood") == "stated")
     edits = tuple(edit for decision in decisions for edit in judge.edits_of(decision, source=source, at=at))
-    learned = judge.aliases(aliases, resolved, entities, trust=float(trust), source=source)
+    fresh = [case for case in resolved if not old(case[0])]
+    learned = judge.aliases([c for c in aliases if not old(c)], fresh, entities, trust=float(trust), source=source)
     edits = (*edits, *(d.edit for d in learned if d.edit is not None))
     if states is not None:
         edits = (*edits, *moves(states, memory.store, [case[0] for case in resolved], decisions))
+    if found and trust >= (config or GateConfig()).least_trust:
+        edits = (*edits, *told.mark(source))
     plan = WritePlan(text, facts, (*decisions, *learned), edits)
     if apply and plan.edits:
         memory.apply(plan, note=" ".join(text[:400].replace("\0", " ").split())[:200])

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -92,11 +93,12 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
     ], dtype=np.float64)  # fmt: skip
 
 
-def _words(name: str) -> list[str]:
+@lru_cache(maxsize=20_000)
+def _words(name: str) -> tuple[str, ...]:
     """Words of a name without accents, punctuation, articles and titles."""
     letters = (c for c in unicodedata.normalize("NFKD", normalise(name)) if not unicodedata.combining(c))
     words = "".join(c if c.isalnum() else " " for c in letters).split()
-    return [word for word in words if word not in _TITLES] or words
+    return tuple(word for word in words if word not in _TITLES) or tuple(words)
 
 
 def _numbers(name: str) -> list[str]:

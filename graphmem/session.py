@@ -25,6 +25,7 @@ from graphmem.graph import AddNode, Edit, JournalEntry, Time, check_name, from_m
 from graphmem.reading import WritePlan, learned_reader, read_text
 from graphmem.surroundings import sentences
 from graphmem.text_reader import check_text
+from graphmem.told import is_mark
 
 _ASKING = re.compile(
     r"(who|whom|whose|what|where|when|why|which|how|is|are|was|were|do|does|did|has|have|had|can|could|will|would"
@@ -135,7 +136,8 @@ class Session:
             return Reply("", None, plan)
         memory = self.model.memory
         entry = memory.apply(plan, note=text.strip()[:200]) if plan.edits else None
-        self._remember(Turn("user", text.strip(), when), stated=bool(plan.decisions) and any(plan.edits))
+        entry = entry if any(not is_mark(edit) for edit in plan.edits) else None
+        self._remember(Turn("user", text.strip(), when), stated=bool(plan.decisions) and entry is not None)
         asked = question_in(text, stated=bool(plan.facts))
         if not asked:
             return Reply("", None, plan, entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from graphmem.errors import InvalidValue
 from graphmem.graph import Fact, Time
 from graphmem.hidden import TokenStates, token_states
 from graphmem.naming import Reading, RelationNamer, Vocabulary
+from graphmem.parallel import side_by_side
 from graphmem.reader import MOODS, FactReader, PairIndex, PairScores, decode_tags
 from graphmem.relations import candidate_relations
 from graphmem.renaming import ALSO_KNOWN, other_names
@@ -24,7 +25,6 @@ from graphmem.windows import SHARED, WINDOW, Window, windows
 
 MAX_CHARACTERS = 2_000_000
 """Longest text read at once; more than this is handed in piece by piece."""
-_BATCH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,18 @@ class LearnedReader:
         names = Vocabulary(candidate_relations(own_names) if self.lexicon else own_names, len(own_names))
         found: dict[tuple[Stretch, Stretch, str], Candidate] = {}
         model = self.model if surprise else getattr(self.model, "base", self.model)
-        for batch in _grouped(windows(whole)):
-            pieces = [whole[window.start : window.end] for window in batch]
-            states = token_states(model, self.tokenizer, pieces, self.network.config.layers, surprise=surprise)
-            for window, piece, state in zip(batch, pieces, states, strict=True):
-                own = max(window.own, len(before)) - window.start
-                for candidate in self._window(piece, own, state, names, now):
-                    moved = _shifted(candidate, window.start - len(before))
-                    found.setdefault((moved.subject_span, moved.object_span, moved.fact.relation), moved)
+
+        def candidates(window: Window) -> list[Candidate]:
+            piece, own = whole[window.start : window.end], max(window.own, len(before)) - window.start
+            states = token_states(model, self.tokenizer, [piece], self.network.config.layers, surprise=surprise)
+            return [
+                _shifted(candidate, window.start - len(before))
+                for candidate in self._window(piece, own, states[0], names, now)
+            ]
+
+        for read in side_by_side(candidates, windows(whole)):
+            for moved in read:
+                found.setdefault((moved.subject_span, moved.object_span, moved.fact.relation), moved)
         return sorted(found.values(), key=_place)
 
     @torch.no_grad()
@@ -218,13 +222,6 @@ def check_text(text: Any) -> str:
             "hand it in piece by piece, or as an iterable to read_stream"
         )
     return text
-
-
-def _grouped(items: Sequence[Window]) -> Iterator[Sequence[Window]]:
-    """Windows of like length together, so that little is padded; at most ``_BATCH`` at a time."""
-    alike = sorted(items, key=lambda window: window.end - window.start)
-    for start in range(0, len(alike), _BATCH):
-        yield alike[start : start + _BATCH]
 
 
 def _surprise(state: TokenStates, first: Mention, second: Mention) -> float:

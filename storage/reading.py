@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.errors import NotFound
-from graphmem.graph import Edge, Fact, Node, from_micros
+from graphmem.graph import READING, Edge, Fact, Node, from_micros
 from graphmem.storage import journal, rows
 from graphmem.storage.rows import Row
 from graphmem.storage.values import now_micros
@@ -287,7 +287,7 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
-    """Counts of a namespace; ``bytes`` is the size of the whole file."""
+    """Counts of a namespace; ``bytes`` is the size of the whole file. Texts that were read count apart."""
     condition, values = visible(raw, None)
     values |= {"ns": ns}
 
@@ -300,8 +300,11 @@ def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
         "JOIN encoders k ON k.id = v.encoder WHERE n.ns = ? GROUP BY k.id",
         (ns,),
     )
+    marks = f"norm >= '{READING}:' AND norm < '{READING};' AND kind = '{READING}'"
+    texts = count(f"nodes WHERE ns = :ns AND retired_at IS NULL AND {marks}")
     return {
-        "nodes": count("nodes WHERE ns = :ns AND retired_at IS NULL"),
+        "nodes": count("nodes WHERE ns = :ns AND retired_at IS NULL") - texts,
+        "texts_read": texts,
         "facts": count(f"edges e WHERE e.ns = :ns AND {condition}"),
         "facts_recorded": count("edges WHERE ns = :ns"),
         "nodes_retired": count("nodes WHERE ns = :ns AND retired_at IS NOT NULL"),

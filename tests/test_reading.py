@@ -5,12 +5,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from graphmem.config import GateConfig
 from graphmem.errors import InvalidTime, InvalidValue
 from graphmem.graph import AddEdge, AddNode, Fact, SupersedeEdge
 from graphmem.memory import GraphMemory
-from graphmem.reading import Reader, read_stream, read_text
+from graphmem.reading import Reader, learned_reader, read_stream, read_text
 from graphmem.resolver import find_encoder, find_language_model
 from graphmem.text_reader import MAX_CHARACTERS
 from graphmem.windows import windows
@@ -239,3 +240,19 @@ def test_the_same_long_sentence_again_is_no_news_whatever_happened_since(model: 
     assert [d.action for d in plan.decisions] == ["skip"] * len(plan.decisions)
     assert model.memory.stats()["facts"] == before["facts"]
     assert [f.object for f in model.memory.facts("Ada Lovelace", "lives in")] == ["Surrey"]
+
+
+@pytest.mark.parametrize("surprise", [False, True])
+def test_windows_read_side_by_side_are_the_same(model: Model, surprise: bool) -> None:
+    text = " ".join(
+        f"Film {n} was directed by Director {n}. It was shown in Town {n} for a long time." for n in range(24)
+    )
+    found = []
+    before = torch.get_num_threads()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        read = learned_reader(model).read(text, surprise=surprise)
+        found.append([(str(c.fact), c.subject_span, c.mood, round(c.surprise, 1)) for c in read])
+    torch.set_num_threads(before)
+    assert len(found[0]) >= 24
+    assert found[0] == found[1]
