@@ -118,20 +118,22 @@ def chat(db: str, name: str, speaker: str | None, base: str, weights: str | None
 @click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file.")
 @click.option("--apply", "apply_", is_flag=True, help="Write what the gate decides; otherwise only show it.")
 @click.option("--source", help="Where the text comes from.")
+@click.option("--again", is_flag=True, help="Judge sentences anew that were read before.")
 @base_model
 @weights_folder
 @namespace
 @as_json
 def read(
-    db: str, text: str | None, file: Path | None, apply_: bool, source: str | None, base: str, weights: str | None,
-    namespace: str, json_: bool,
+    db: str, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool, base: str,
+    weights: str | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
     """Let the model read TEXT (or --file) and show what it would write."""
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
     words = text if text is not None else read_text_file(file)
     with open_memory(db, namespace=namespace) as memory:
-        plan = load_model(memory, base, weights).read(words, source=source or (str(file) if file else None))
+        source = source or (str(file) if file else None)
+        plan = load_model(memory, base, weights).read(words, source=source, again=again)
         entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
         return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})

@@ -125,9 +125,15 @@ def _stack(body: Any) -> nn.ModuleList | None:
     return lists[0] if len(lists) == 1 else None
 
 
+_POSITIONS = 8
+
+
 def _surprise(logits: Tensor, ids: Tensor) -> Tensor:
-    """Nats of each token given those before it, [B, T]; row by row, so that no float32 copy of all logits is made."""
+    """Nats of each token given those before it, [B, T]; a few positions at a time, so that they stay in the cache."""
     nats = torch.zeros(ids.shape)
     for row in range(len(ids)):
-        nats[row, 1:] = F.cross_entropy(logits[row, :-1].float(), ids[row, 1:], reduction="none")
+        for start in range(0, ids.shape[1] - 1, _POSITIONS):
+            seen = logits[row, start : min(start + _POSITIONS, ids.shape[1] - 1)].float()
+            said = ids[row, start + 1 : start + 1 + len(seen)]
+            nats[row, start + 1 : start + 1 + len(seen)] = F.cross_entropy(seen, said, reduction="none")
     return nats

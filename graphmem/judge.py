@@ -59,6 +59,7 @@ class Judge:
         self._pending: dict[tuple[str, str], list[Fact]] = {}
         self._closed: set[int] = set()
         self._priors: dict[str, tuple[float, float]] = {}
+        self._records: dict[int, list[Fact]] = {}
 
     def decide(
         self, cases: Sequence[Case], *, source: str | None = None, trust: float = 1.0, at: Time | None = None,
@@ -162,9 +163,11 @@ class Judge:
         """Whether the graph held this very fact once and holds it no more."""
         if subject.node is None or value.node is None or self._store.facts(subject.node.id, relation, value.node.id):
             return False
-        facts = recorded_facts(self._store, subject.node.id, entries=20)
+        node = subject.node.id
+        if node not in self._records:
+            self._records[node] = recorded_facts(self._store, node, entries=20)
         wanted = (normalise(relation), normalise(value.name))
-        return any((normalise(f.relation), normalise(f.object)) == wanted for f in facts)
+        return any((normalise(f.relation), normalise(f.object)) == wanted for f in self._records[node])
 
     def _character(self, relation: str) -> tuple[float, float]:
         """How functional and how changeable a relation is, from its text and from this graph's counts."""

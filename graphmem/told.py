@@ -3,8 +3,8 @@ no news, whatever else was learned since.
 
 A text that is read leaves one node of kind ``reading`` whose other names are the digests of its sentences, in the same
 transaction as its facts: an undo forgets them too. Sentences that stand on their own count as read wherever they were;
-those with a pronoun only after the sentence that they followed; short ones ("Bob lives in Rome.") only in a text that
-was read before as a whole, for the same few words may be said anew.
+those with a pronoun only after the sentence that they followed; short ones ("Bob lives in Rome.") only after the same
+long one in the same text, or in a text that was read before as a whole, for the same few words may be said anew.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Told:
         self._bounds = sentences(text)
         spoken = [" ".join(text[a:b].split()) for a, b in self._bounds]
         before = [" ".join(context[a:b].split()) for a, b in sentences(context)[-1:]] or [""]
-        self._keys = [_key(*pair) for pair in zip([*before, *spoken], spoken, strict=False)]
+        self._keys = [_key(*pair, first=not i) for i, pair in enumerate(zip([*before, *spoken], spoken, strict=False))]
         self._begins = text.strip()[:60]
         self._whole = _digest("text", text) if len(text.strip()) >= LONG else ""
         asked = dict.fromkeys(key for key in (*self._keys, self._whole) if key)
@@ -81,10 +81,12 @@ def is_mark(edit: Edit) -> bool:
     return isinstance(edit, AddNode) and edit.kind == READING and edit.name.startswith(_MARK)
 
 
-def _key(before: str, sentence: str) -> str:
+def _key(before: str, sentence: str, *, first: bool) -> str:
     """What a sentence is known by; empty where it must be taken anew each time."""
-    if len(sentence) < LONG or sentence.rstrip("\"'”’) ").endswith(_ASKS):
+    if sentence.rstrip("\"'”’) ").endswith(_ASKS):
         return ""
+    if len(sentence) < LONG:
+        return "" if first or len(before) < LONG else _digest(before, sentence)
     return _digest(before, sentence) if _PRONOUN.search(sentence) else _digest(sentence)
 
 

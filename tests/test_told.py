@@ -71,6 +71,12 @@ def test_short_words_may_be_said_anew(memory: GraphMemory) -> None:
     assert Told(memory.store, "Bob lives in Rome. Bob works for Acme in Paris.")(line("Bob lives in Rome."))
 
 
+def test_short_words_after_the_same_long_ones_are_known(memory: GraphMemory) -> None:
+    remember(memory, f"It rained. {LONG} Bob lives in Rome.")
+    assert Told(memory.store, f"{LONG} Bob lives in Rome. Yes.")(line("Bob lives in Rome.", len(LONG) + 1))
+    assert not Told(memory.store, "Bob lives in Rome. Yes.", context=LONG)(line("Bob lives in Rome."))
+
+
 def test_a_pronoun_means_another_after_other_words(memory: GraphMemory) -> None:
     born = "He was born in London in the spring of 1950."
     remember(memory, f"John Smith was a baker. {born}")

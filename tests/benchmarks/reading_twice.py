@@ -8,7 +8,12 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
 from random import Random
+from time import process_time
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +23,7 @@ from graphmem.graph import AddNode
 from graphmem.lexicon import DATA
 from graphmem.memory import GraphMemory
 from graphmem.phrases import capitalise, fill
-from graphmem.reading import read_text
+from graphmem.reading import WritePlan, read_stream, read_text
 from graphmem.resolver import find_encoder, find_language_model
 from graphmem.worlds import World
 
@@ -30,19 +35,48 @@ def passages(count: int, seed: int) -> list[str]:
     return Random(seed).sample(texts, count)
 
 
-def read_twice(model: Any, texts: list[str], *, surprise: bool) -> dict[str, Any]:
-    """Nodes, facts and the actions taken, after the first and after the second reading."""
-    row: dict[str, Any] = {"passages": len(texts)}
-    for time in ("first", "second"):
-        actions: dict[str, int] = {}
-        for number, text in enumerate(texts):
-            plan = read_text(model, text, apply=True, source=f"passage {number}", surprise=surprise)
-            for decision in plan.decisions:
-                actions[decision.action] = actions.get(decision.action, 0) + 1
-        stats = model.memory.stats()
-        row[time] = {"nodes": stats["nodes"], "facts": stats["facts"], "actions": actions}
-    row["new nodes"] = row["second"]["nodes"] - row["first"]["nodes"]
-    row["new facts"] = row["second"]["facts"] - row["first"]["facts"]
+def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callable[[], Iterable[WritePlan]]]]:
+    """First and second readings: text by text, shuffled, in one go, as a stream that is broken off and gone on with."""
+
+    def alone(order: list[int]) -> Iterable[WritePlan]:
+        for number in order:
+            yield read_text(model, texts[number], apply=True, source=f"passage {number}", surprise=surprise)
+
+    def stream(name: str) -> Iterable[WritePlan]:
+        begun = read_stream(model, texts, resume=name, surprise=surprise)
+        yield from islice(begun, len(texts) // 2)
+        yield from read_stream(model, texts, resume=name, surprise=surprise)
+
+    def whole() -> Iterable[WritePlan]:
+        yield read_text(model, "\n".join(texts), apply=True, surprise=surprise)
+
+    order = list(range(len(texts)))
+    mixed = Random(1).sample(order, len(order))
+    return {
+        "alone": [lambda: alone(order), lambda: alone(order)],
+        "shuffled": [lambda: alone(order), lambda: alone(mixed)],
+        "whole": [whole, whole],
+        "stream": [lambda: stream("one"), lambda: stream("two")],
+        "whole, then stream": [whole, lambda: stream("one")],
+    }
+
+
+def read_twice(model: Any, texts: list[str], *, surprise: bool, way: str) -> dict[str, Any]:
+    """Nodes (but the states of streams), facts and the actions taken, after the first and after the second reading."""
+    row: dict[str, Any] = {"passages": len(texts), "way": way}
+    for time, read in zip(("first", "second"), ways(model, texts, surprise)[way], strict=True):
+        began = process_time()
+        actions = Counter(decision.action for plan in read() for decision in plan.decisions)
+        stats, kinds = (
+            model.memory.stats(),
+            Counter(node.kind for node in model.memory.store.all_nodes(limit=1_000_000)),
+        )
+        row[time] = {
+            "nodes": stats["nodes"] - kinds["session"], "facts": stats["facts"], "recorded": stats["facts_recorded"],
+            "actions": dict(actions), "CPU s": round(process_time() - began, 1),
+        }  # fmt: skip
+    for what in ("nodes", "facts", "recorded"):
+        row[f"new {what}"] = row["second"][what] - row["first"][what]
     return row
 
 
@@ -74,13 +108,15 @@ def main() -> None:
     parser.add_argument("--rumours", type=int, default=60)
     parser.add_argument("--trust", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ways", default="alone; shuffled; whole; stream; whole, then stream")
     parser.add_argument("--surprise", action="store_true", help="let the gate see surprise; slower")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    texts = passages(given.passages, given.seed)
     base, tokenizer = find_language_model()
     encoder = find_encoder()
     for name, measure in (
-        ("twice", lambda m: read_twice(m, passages(given.passages, given.seed), surprise=given.surprise)),
+        *((way, partial(read_twice, texts=texts, surprise=given.surprise, way=way)) for way in given.ways.split("; ")),
         ("rumours", lambda m: hear_rumours(m, given.rumours, given.seed, given.trust)),
     ):
         memory = GraphMemory.open(":memory:", encoder=encoder)
