@@ -90,7 +90,7 @@ class Session:
         if times not in self._spread:
             with torch.set_grad_enabled(self.learns or torch.is_grad_enabled()):  # off in a reentrant checkpoint
                 spread = {
-                    layer: LayerSlots(*(t.repeat_interleave(times, 0) for t in (s.keys, s.values, s.bias)))
+                    layer: LayerSlots(*(t.repeat_interleave(times, 0) for t in (s.keys, s.values, s.bias)), s.told)
                     for layer, s in self.slots.items()
                 }
             self._spread[times] = spread, self.answerable.repeat_interleave(times, 0)

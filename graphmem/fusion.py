@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from graphmem.config import FusionConfig
 from graphmem.standing import CODES, LENGTHS, NOT_SAID, SHORTER, Places
+from graphmem.telling import Telling
 from graphmem.tokens import FEATURES, NONE, START, START_AFTER_SPACE, MemoryTokens
 
 _UNSAID, _LONGER = -8.0, -4.0
@@ -43,6 +44,9 @@ _LEAST = -1e30
 
 UNLEARNT = ("standing", "agreement")
 """Ends of the names of parameters that older weights lack; they keep what they are made with."""
+
+TELLING = ".told."
+"""Stands in the names of the parameters for plain text, which older weights lack as well: they then read nothing."""
 
 _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
@@ -95,11 +99,15 @@ def _mean_unit(table: Tensor, chunk: int = 8192) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class LayerSlots:
-    """Memory tokens as one fused layer sees them: keys [B, H, M, K], values [B, H, M, C], bias [B, H, M] (fp32)."""
+    """Memory tokens as one fused layer sees them: keys [B, H, M, K], values [B, H, M, C], bias [B, H, M] (fp32).
+
+    ``told`` where they are for a text that goes on, and not for a question.
+    """
 
     keys: Tensor
     values: Tensor
     bias: Tensor
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,7 @@ class MemoryAttention(nn.Module):
         self.loud_standing = nn.Parameter(torch.empty(LENGTHS + 1))
         self.agreement = nn.Parameter(torch.empty(()))
         self.gate = nn.Parameter(torch.zeros(()))
+        self.told = Telling(width, token_widths[0], inner, self.heads)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -183,6 +192,10 @@ class MemoryAttention(nn.Module):
         keys = keys + before.spread(self._heads(_linear(self.before, table.inputs(before.ids).to(dtype))))
         keys = keys + self._heads(self.position.to(dtype))[tokens.position]
         values = said.spread(self._heads(_linear(self.value, table.outputs(said.ids).to(dtype))))
+        if tokens.told is not None:
+            keys = keys + self.told.keys(tokens, tokens.told, table, dtype)
+            bias = self.told.bias(tokens, tokens.told)
+            return LayerSlots(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2), told=True)
         starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(-1)  # B M 1
         bias = torch.where(
             starts, tokens.features @ self.start_bias.float(), tokens.features @ self.inside_bias.float()
@@ -207,6 +220,8 @@ class MemoryAttention(nn.Module):
             what was read, [B, T, D], and where: attention over slots [B, H, T, M] (the rest went to the null slot).
         """
         state = unit(x.float()).to(x.dtype)
+        if slots.told:
+            return self._go_on(state, context, slots, self.quiet if quiet is None else quiet)
         sharp = self.sharpness.to(x.dtype).view(-1, 1)  # H 1
         query = self._heads(self._matched(context.current.to(x.dtype))) * sharp + self._heads(
             _linear(self.query, state) + _linear(self.early, unit(context.early.float()).to(x.dtype))
@@ -226,6 +241,23 @@ class MemoryAttention(nn.Module):
         read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
         if context.places is not None:
             read = read * torch.exp(self.loud_standing.float())[context.places.positions].unsqueeze(-1).to(read.dtype)
+        return _linear(self.out, read), weights
+
+    def _go_on(self, state: Tensor, context: Context, slots: LayerSlots, quiet: float) -> tuple[Tensor, Tensor]:
+        """``forward`` where nobody asked, of unit states [B, T, D]: see ``graphmem.telling``."""
+        told, early = self.told, unit(context.early.float()).to(state.dtype)
+        sharp = self.sharpness.to(state.dtype).view(-1, 1)
+        query = self._heads(self._matched(context.current.to(state.dtype))) * sharp + told.state(state, early)
+        logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
+        null, loud = told.against(state), None
+        if context.places is not None:
+            worth, against, loud = told.stood(context.places)
+            logits, null = logits + worth, null + against
+        together = _softmax(torch.exp(told.agreement.float()) * logits.mean(1, keepdim=True).clamp_min(_LEAST))
+        weights = _share_beside(logits, null.transpose(1, 2).unsqueeze(-1)) * together
+        weights = _above(weights, quiet) if quiet else weights
+        read = (weights.to(state.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
+        read = read * (told.opening.float() if loud is None else told.opening.float() * loud).to(read.dtype)
         return _linear(self.out, read), weights
 
     def gated(self, x: Tensor, read: Tensor) -> Tensor:
@@ -305,6 +337,7 @@ class Fusion(nn.Module):
         super().__init__()
         self.config, self.tap, self.layers = config, tap, tuple(layers)
         self.readings = nn.ModuleDict({str(i): MemoryAttention(width, token_widths, config) for i in self.layers})
+        self.teach(telling=False)
 
     def __getitem__(self, layer: int) -> MemoryAttention:
         return self.readings[str(layer)]  # type: ignore[return-value]
@@ -318,6 +351,16 @@ class Fusion(nn.Module):
         for layer in self.layers:
             self[layer].quiet = quiet
 
+    def teach(self, telling: bool) -> None:
+        """Choose what learns: going on with plain text, or answering; the other half stays as it is."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_((TELLING in name) == telling)
+
+    @property
+    def tells(self) -> bool:
+        """Whether the readings have learnt to go on with plain text."""
+        return any(self[layer].told.opened for layer in self.layers)
+
     def gates(self) -> dict[int, float]:
         """How far each layer's gate is open, tanh(g), -1..1."""
         return {layer: float(torch.tanh(self[layer].gate.detach().float())) for layer in self.layers}
@@ -328,13 +371,15 @@ class Fusion(nn.Module):
         A gate as quick as the biases closes before the null slot has learnt when not to read, and stays closed.
         """
         groups: dict[float, list[nn.Parameter]] = {1.0: [], fast**0.5: [], fast: []}
-        for name, parameter in self.named_parameters():
+        learns = ((name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad)
+        for name, parameter in learns:
             between = name.endswith("gate") or (".null" in name and parameter.ndim == 2 and "standing" not in name)
             slow = parameter.ndim == 2 and not name.endswith(("_bias", "standing"))
             groups[fast**0.5 if between else 1.0 if slow else fast].append(parameter)
         return [
             {"params": chosen, "lr": rate * factor, **({} if factor == 1.0 else {"weight_decay": 0.0})}
             for factor, chosen in groups.items()
+            if chosen
         ]
 
 

@@ -32,10 +32,11 @@ from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
 from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
 from graphmem.explain import Answer, TokenSource, spoken_path
-from graphmem.fusion import UNLEARNT, Fusion, TokenTable, default_layers, default_tap
+from graphmem.fusion import TELLING, UNLEARNT, Fusion, TokenTable, default_layers, default_tap
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
 from graphmem.standing import Standing
+from graphmem.neighbours import told_candidates
 from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, confidence, pack
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ class GraphMemoryModel(nn.Module):
         if (why := mismatch(loaded.base, have)) is not None:
             raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
         model = cls(base, tokenizer, memory, loaded.config)
-        fresh = {name: value for name, value in model.fusion.state_dict().items() if name.endswith(UNLEARNT)}
+        unlearnt = lambda name: name.endswith(UNLEARNT) or TELLING in name
+        fresh = {name: value for name, value in model.fusion.state_dict().items() if unlearnt(name)}
         model.fusion.load_state_dict({**fresh, **loaded.state})  # older weights lack what was not learned yet
         model.fusion.to(base.dtype)
         return model.eval()
@@ -262,10 +264,11 @@ class GraphMemoryModel(nn.Module):
         mask, labels = kwargs.get("attention_mask"), kwargs.get("labels")
         if ids is not None and labels is not None and self.decoder.writes and not self.decoder.encodes:
             mask = prompt_mask(ids, mask, labels)
-        found = self._found(ids, retrieval, mask)
+        asks = ids is None or self._asks(ids, mask)
+        found = self._found(ids, retrieval, mask, asks)
         least = int(self.training and torch.is_grad_enabled())  # so that finding nothing gives zeros, not no gradients
         session = self.session_of(pack(self.names, found, least))
-        if session is not None and ids is not None and not self._asks(ids, mask):
+        if session is not None and not asks:
             session.quiet = self.config.quiet_text
         return session
 
@@ -273,15 +276,23 @@ class GraphMemoryModel(nn.Module):
         """Whether somebody asks in these prompts, so that the memory may speak up as it does in an answer."""
         if self.config.quiet_text is None:
             return True
-        return any(is_chat(self.tokenizer, row) for row in self._rows(ids, mask))
+        rows = self._rows(ids, mask)
+        return any(is_chat(self.tokenizer, row) or self.fusion.tells and self._cued(row) for row in rows)
 
-    def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None) -> list[Candidates]:
+    def _cued(self, row: list[int]) -> bool:
+        """Whether a text ends where an answer is due: after a question mark, or a colon as in "Answer:"."""
+        return bool(self.tokenizer.decode(row[-4:]).rstrip().endswith(("?", ":")))
+
+    def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None, asks: bool) -> list[Candidates]:
         if retrieval is None and ids is not None:
             retrieval = [self._retrieve(query) for query in self._queries(ids, mask)]
         given = list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * (1 if ids is None else len(ids))
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         c = self.config
+        told = [] if asks or not self.fusion.tells else [told_candidates(found, c.nodes) for found in given]
+        if told and all(seen is not None for seen in told):
+            return [seen for seen in told if seen is not None]
         return [candidates(found, c.nodes, c.refusal, c.trust, c.silent) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:

@@ -11,12 +11,12 @@ kept here, and taken from ``generate`` where beams swap rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from graphmem.tokens import NONE, MemoryTokens
+from graphmem.tokens import END, NONE, START, START_AFTER_SPACE, MemoryTokens
 
 START_OUTSIDE, START_INSIDE, NOT_SAID, SHORTER = 0, 1, 2, 3
 """What a slot is at a position: a start where no name is half said, or where one is; a slot whose beginning was not
@@ -29,8 +29,8 @@ CODES = LONGEST + LENGTHS
 _SAME = 0.999
 """Least cosine of two embeddings of one token: above rounding in bfloat16, below any two tokens."""
 
-UNKNOWN = -2
-"""Stands for a token of the text that was never seen, as with ``inputs_embeds``."""
+UNKNOWN, _NEVER = -2, -3
+"""Stands for a token of the text that was never seen, as with ``inputs_embeds``; and for one that no text holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,12 @@ class Places:
     """Codes of one forward pass: of slots, int64 [B, T, M], and of positions, int64 [B, T].
 
     A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
+    ``again``, bool [B, T, M], marks starts of names that the text has said already; None where somebody asked.
     """
 
     slots: Tensor
     positions: Tensor
+    again: Tensor | None = None
 
 
 def places(text: Tensor, last: int, behind: Tensor) -> Places:
@@ -61,6 +63,27 @@ def places(text: Tensor, last: int, behind: Tensor) -> Places:
     codes = torch.where(length > 0, torch.where(length == best, LONGEST - 1 + _bucket(length), SHORTER), NOT_SAID)
     codes = torch.where(start, torch.where(best > 0, START_INSIDE, START_OUTSIDE), codes)
     return Places(codes, _bucket(best.squeeze(-1)))
+
+
+def again(text: Tensor, last: int, tokens: MemoryTokens) -> Tensor:
+    """bool [B, T, M]: starts of names that stand whole in the text, somewhere up to each of its last positions.
+
+    Args:
+        text: int64 [B, S], token ids.
+        last: T, how many positions at the end are asked about.
+        tokens: the slots; a name has stood where all tokens before its end have been said.
+    """
+    is_end = (tokens.kind == END) & tokens.mask
+    most = max(1, int(is_end.sum(-1).max())) if is_end.numel() else 1
+    order = torch.argsort((~is_end).to(torch.int8), dim=-1, stable=True)[:, :most]  # B E: the ends first
+    behind = tokens.behind.gather(1, order[..., None, None].expand(-1, -1, *tokens.behind.shape[2:]))
+    wanted = (behind != NONE).sum(-1).unsqueeze(1)  # B 1 E R
+    whole = ((_said(text, text.shape[1], behind) == wanted) & (wanted > 0)).any(-1) & is_end.gather(1, order)[:, None]
+    stood = whole.cumsum(1)[:, text.shape[1] - last :] > 0  # B T E
+    node = tokens.node.gather(1, order)
+    same = (node.unsqueeze(-1) == tokens.node.unsqueeze(1)) & is_end.gather(1, order).unsqueeze(-1)  # B E M
+    starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(1)
+    return ((stood.float() @ same.float()) > 0) & starts
 
 
 def _said(text: Tensor, last: int, behind: Tensor) -> Tensor:
@@ -93,7 +116,10 @@ class Standing:
     """
 
     def __init__(self, tokens: MemoryTokens) -> None:
-        self._behind = tokens.behind
+        self._tokens, self._behind = tokens, tokens.behind
+        if tokens.told is not None:  # a text goes on: no name ends in it, and none is half said at its end
+            ends = (tokens.kind == END)[..., None, None]
+            self._behind = self._behind.masked_fill(ends & (self._behind != NONE), _NEVER)
         self._text: Tensor | None = None
         self._all: Tensor | None = None
         self._past = self._new = 0
@@ -140,6 +166,9 @@ class Standing:
         if self._text is None or not self._new or len(self._text) != rows:
             return None
         if self._places is None:
-            behind = self._behind.repeat_interleave(rows // len(self._behind), 0)
-            self._places = places(self._text, self._new, behind)
+            times = rows // len(self._behind)
+            self._places = places(self._text, self._new, self._behind.repeat_interleave(times, 0))
+            if self._tokens.told is not None:
+                spread = self._tokens.repeated(times)
+                self._places = replace(self._places, again=again(self._text, self._new, spread))
         return self._places

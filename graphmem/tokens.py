@@ -72,6 +72,23 @@ class Slot:
     behind: tuple[tuple[int, ...], ...] = ((),)
 
 
+TOLD = ("topic", "one", "two", "inverse", "rank", "shared")
+"""What a plain text is told of a name besides its words: whether the text named it itself, whether it stands one fact
+away from what the text named or further, whether the fact is walked from its object, its rank, and how many names share
+its relation."""
+
+_WORDS = 12
+"""Most tokens by which a relation or a name is known to a plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How plain text knows N candidates: the words of their relations, and features float32 [N, len(TOLD)]."""
+
+    relations: tuple[str, ...]
+    features: np.ndarray
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Nodes handed to the model for one text, most relevant first.
@@ -81,12 +98,27 @@ class Candidates:
         features: float32 [N, len(FEATURES)].
         answerable: probability that some node answers, 0..1.
         ids: N node ids; -1 for the refusal, which is no node.
+        told: how plain text knows them; None where somebody asked.
     """
 
     names: tuple[str, ...]
     features: np.ndarray
     answerable: float
     ids: tuple[int, ...]
+    told: Told | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldTokens:
+    """``Told`` of a batch: relations and names, int64 [B, N, A] token ids, and features float32 [B, N, len(TOLD)]."""
+
+    relations: Tensor
+    names: Tensor
+    features: Tensor
+
+    def to(self, device: torch.device | str) -> ToldTokens:
+        """The same on another device."""
+        return ToldTokens(self.relations.to(device), self.names.to(device), self.features.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +135,7 @@ class MemoryTokens:
         answerable: float32 [B], log-odds / 4, cut to [-1, 1].
         behind: int64 [B, M, 2, K], the tokens before the slot in both readings of its name, the nearest first; K is
             the longest there is.
+        told: how a plain text knows the candidates; None where somebody asked.
     """
 
     before: Tensor
@@ -115,6 +148,7 @@ class MemoryTokens:
     mask: Tensor
     answerable: Tensor
     behind: Tensor
+    told: ToldTokens | None = None
 
     @property
     def batch(self) -> int:
@@ -128,7 +162,15 @@ class MemoryTokens:
 
     def to(self, device: torch.device | str) -> MemoryTokens:
         """The same slots on another device."""
-        return MemoryTokens(*(getattr(self, name).to(device) for name in self.__slots__))
+        moved = {name: value.to(device) for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        return MemoryTokens(**moved)
+
+    def repeated(self, times: int) -> MemoryTokens:
+        """Every sample ``times`` times, side by side; what a plain text is told stays as it is."""
+        if times == 1:
+            return self
+        rows = {name: getattr(self, name).repeat_interleave(times, 0) for name in self.__slots__ if name != "told"}
+        return MemoryTokens(**rows, told=self.told)
 
 
 def confidence(retrieval: Any) -> float:
@@ -265,10 +307,15 @@ class NameReader:
     def __init__(self, tokenizer: Any, stop: int, limit: int) -> None:
         self._tokenizer, self.stop, self.limit = tokenizer, stop, limit
         self.slots = lru_cache(maxsize=65_536)(self._slots)
+        self.words = lru_cache(maxsize=65_536)(self._words)
 
     def tokens(self, name: str) -> tuple[int, ...]:
         """Token ids of a name at the start of a line, with the stop."""
         return self._ended(name)
+
+    def _words(self, text: str) -> tuple[int, ...]:
+        """Token ids of the first words of a text that stands after a space."""
+        return tuple(self._tokenizer(" " + text, add_special_tokens=False)["input_ids"][:_WORDS])
 
     def _ended(self, text: str) -> tuple[int, ...]:
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -322,8 +369,26 @@ def pack(reader: NameReader, batch: Sequence[Candidates], least: int = 0) -> Mem
     answerable = torch.from_numpy(np.array([log_odds(sample.answerable) for sample in batch], np.float32))
     return MemoryTokens(
         before, previous, says, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
-        _behind([[slot for _, slot in slots] for slots in per_sample], width),
+        _behind([[slot for _, slot in slots] for slots in per_sample], width), _told(reader, batch),
     )  # fmt: skip
+
+
+def _told(reader: NameReader, batch: Sequence[Candidates]) -> ToldTokens | None:
+    """What a plain text is told of the candidates of every sample; None where somebody asked."""
+    if not any(sample.told is not None for sample in batch):
+        return None
+    most = max(1, *(len(sample.names) for sample in batch))
+    words = np.full((2, len(batch), most, _WORDS), NONE, np.int64)
+    features = np.zeros((len(batch), most, len(TOLD)), np.float32)
+    for b, sample in enumerate(batch):
+        if sample.told is None:
+            continue
+        features[b, : len(sample.names)] = sample.told.features
+        for way, texts in enumerate((sample.told.relations, sample.names)):
+            for n, text in enumerate(texts):
+                ids = reader.words(text)
+                words[way, b, n, : len(ids)] = ids
+    return ToldTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features)))
 
 
 def _behind(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:

@@ -48,6 +48,7 @@ class Example:
         hold: hold the base's own predictions on ``target`` (KL) instead of teaching it.
         answerable: probability shown with drawn candidates.
         offer: whether the refusal may stand beside the candidates; not where the base is to answer what is unknown.
+        scored: positions of the target that are learnt; all where None.
     """
 
     prompt: tuple[int, ...]
@@ -57,6 +58,12 @@ class Example:
     hold: bool = False
     answerable: float | None = None
     offer: bool = True
+    scored: tuple[int, ...] | None = None
+
+    @property
+    def learnt(self) -> Sequence[int]:
+        """Positions of the target that are learnt."""
+        return range(len(self.target)) if self.scored is None else self.scored
 
     @property
     def ids(self) -> tuple[int, ...]:

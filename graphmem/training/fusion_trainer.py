@@ -226,7 +226,7 @@ class FusionTrainer:
         self.attached, self.pool, self.config = attached, pool, config
         self.taught = [(share, list(group)) for share, group in taught if group]
         self.held = list(held)
-        self._real = [e.found for _, group in self.taught for e in group if e.found is not None]
+        self._real = [e.found for _, group in self.taught for e in group if e.found is not None and e.found.told is None]
         attached.fusion.float()
         self.lower = LowerLayers(attached)
         if kept is not None and Path(kept).exists():
@@ -275,14 +275,14 @@ class FusionTrainer:
             gold, limit = None if unknown else example.gold, self.attached.config.nodes
             seen = draw_candidates(rng, self.pool, gold, limit, example.answerable)
         offered = unknown or (example.offer and rng.random() < self.config.refusals)
-        return with_refusal(seen, REFUSAL) if offered else seen
+        return with_refusal(seen, REFUSAL) if offered and seen.told is None else seen
 
     def _answer_loss(self, batch: Sequence[Example], rng: Random) -> tuple[Tensor, float]:
         ids, mask, early, late = self._inputs(batch)
         hidden = self.lower.upper(ids, mask, late, early, self._session(batch, rng))
-        where = [(row, len(e.prompt) - 1 + i) for row, e in enumerate(batch) for i in range(len(e.target))]
+        where = [(row, len(e.prompt) - 1 + i) for row, e in enumerate(batch) for i in e.learnt]
         rows, columns = torch.tensor(where, device=ids.device).T
-        said = torch.tensor([token for e in batch for token in e.target], device=ids.device)
+        said = torch.tensor([e.target[i] for e in batch for i in e.learnt], device=ids.device)
         scores = self.lower.scores(hidden[rows, columns])
         wrong = torch.zeros(len(batch), device=ids.device).index_add_(0, rows, (scores.argmax(-1) != said).float())
         return F.cross_entropy(scores, said), float((wrong == 0).float().mean())

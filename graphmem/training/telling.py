@@ -1,0 +1,140 @@
+"""One command that teaches readings to go on with plain text: the other half of ``graphmem train fusion``.
+
+graphmem train telling --weights graphmem/weights/smollm2-135m --memory wikimovies.db --out runs/telling
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from torch import nn
+
+from graphmem.model import GraphMemoryModel
+from graphmem.training.curriculum import Curriculum, curriculum
+from graphmem.training.fusion_data import Example, NamePool, Wording
+from graphmem.training.fusion_mixture import plain_texts
+from graphmem.training.fusion_telling import Telling, accidental, marked
+from graphmem.training.fusion_trainer import FusionTrainer, FusionTraining
+from graphmem.training.loop import LoopConfig
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TellingPlan:
+    """How many texts of each kind: made short and long ones, encyclopaedia openings, and texts to be left alone."""
+
+    texts: int = 900
+    articles: int = 1000
+    distant: int = 1800
+    beside: int = 500
+    accidental: int = 500
+
+    def scaled(self, by: float) -> TellingPlan:
+        """So many times as many of each, one at least."""
+        return TellingPlan(*(max(1, round(by * getattr(self, name))) for name in self.__slots__))
+
+
+def telling_mixture(
+    model: GraphMemoryModel, memory: Any, plan: TellingPlan, seed: int, kgc: Path | None, evidence: Path | None
+) -> tuple[list[Example], list[Example]]:
+    """Texts to go on with, and texts on which the base is held.
+
+    Args:
+        model: the model to train.
+        memory: whose accidental names stand beside plain texts; None leaves those out.
+        plan: how many of what.
+        seed: of all choices.
+        kgc, evidence: as in ``curriculum``.
+    """
+    rng, wording, limit = Random(seed), Wording(model.tokenizer, model.names), model.config.nodes
+    texts, relations = curriculum(
+        Curriculum(texts=plan.texts, articles=plan.articles, distant=plan.distant, seed=seed),
+        kgc=kgc, evidence=evidence,
+    )  # fmt: skip
+    telling = Telling(wording, marked(texts), {r.relation: r for r in relations}, limit, rng)
+    taught = [made for text in telling.texts if (made := telling.example(text)) is not None]
+    held = [made for text in plain_texts(plan.beside, rng) if (made := telling.beside(text)) is not None]
+    if memory is not None:
+        held += accidental(wording, memory, plain_texts(plan.accidental, rng), limit)
+    return taught, held
+
+
+def train_telling(
+    model: GraphMemoryModel, memory: Any, folder: str | Path, training: FusionTraining, plan: TellingPlan,
+    kgc: Path | None = None, evidence: Path | None = None,
+) -> GraphMemoryModel:  # fmt: skip
+    """Teach a model whose readings answer already to go on with plain text; its answers stay as they are.
+
+    Leaves ``fusion.safetensors``, log and checkpoint in the folder; a stopped run is gone on with.
+
+    Args:
+        model: with trained readings.
+        memory: holds something; see ``telling_mixture``.
+        folder: of the run.
+        training: steps, batch, rates.
+        plan: how many texts of each kind.
+        kgc, evidence: as in ``curriculum``.
+    """
+    folder, kept = Path(folder), Path(folder) / "telling.pkl"
+    folder.mkdir(parents=True, exist_ok=True)
+    if kept.exists():
+        taught, held = pickle.loads(kept.read_bytes())  # noqa: S301 - our own file, in the run's own folder
+    else:
+        taught, held = telling_mixture(model, memory, plan, training.loop.seed, kgc, evidence)
+        kept.write_bytes(pickle.dumps((taught, held)))
+    model.fusion.teach(telling=True)
+    for layer in model.fusion.layers:
+        if not model.fusion[layer].told.opened:
+            nn.init.ones_(model.fusion[layer].told.opening)
+    pool = NamePool([name for example in taught if example.found for name in example.found.names])
+    trainer = FusionTrainer(model, [(1.0, taught)], held, pool, training, folder / "kept.pt")
+    log.info("%d texts to go on with, %d to be left alone", len(taught), len(held))
+    model.fusion.quieten(0.0)
+    trainer.train(folder)
+    model.fusion.quieten(model.config.quiet)
+    model.fusion.teach(telling=False)
+    return model.eval()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Teach the readings of a base model to go on with plain text about what the memory holds."""
+    import torch
+
+    from graphmem.memory import GraphMemory
+
+    parser = argparse.ArgumentParser("graphmem train telling", description=main.__doc__)
+    parser.add_argument("--base", default="smollm2-135m", help="name or path of the base model")
+    parser.add_argument("--weights", required=True, help="folder of readings that answer questions already")
+    parser.add_argument("--memory", help="memory file whose accidental names stand beside plain texts")
+    parser.add_argument("--out", required=True, help="folder of the run")
+    parser.add_argument("--kgc", type=Path, help="folder with FB15k-237 and WN18RR, for real names")
+    parser.add_argument("--evidence", type=Path, help="2Wiki file whose evidence triples mark real sentences")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of matrices")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the mixture")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    memory = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else None
+    model = GraphMemoryModel.from_pretrained(chosen.base, chosen.weights, memory=memory)
+    loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
+    train_telling(
+        model, memory, chosen.out, FusionTraining(loop, batch=chosen.batch, rate=chosen.rate, refusals=0.0),
+        TellingPlan().scaled(chosen.scale), chosen.kgc, chosen.evidence,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
