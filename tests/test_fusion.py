@@ -164,7 +164,7 @@ def test_biases_learn_fastest_and_gates_faster_than_matrices() -> None:
     fusion = Fusion(D, (D, D), (1, 2), 0, CONFIG)
     slow, middle, quick = fusion.parameter_groups(1e-3, 16.0)
     counted = sum(p.numel() for group in (slow, middle, quick) for p in group["params"])
-    assert counted == sum(p.numel() for p in fusion.parameters())
+    assert counted == sum(p.numel() for p in fusion.parameters() if p.requires_grad)
     assert quick["lr"] == pytest.approx(1.6e-2) and quick["weight_decay"] == 0
     assert any(p is fusion[1].gate for p in middle["params"]) and any(
         p is fusion[1].match.weight for p in slow["params"]

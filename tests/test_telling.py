@@ -1,0 +1,169 @@
+"""Plain text beside a memory: the names around those it names, and readings that go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from graphmem import GraphMemory, GraphMemoryModel, attach
+from graphmem.attachment import reading
+from graphmem.config import FusionConfig
+from graphmem.neighbours import PER_NODE, Neighbour, as_candidates, told_candidates
+from graphmem.standing import Standing, again
+from graphmem.tokens import TOLD, NameReader, pack
+from tests.test_model import chat_tokenizer
+
+FACTS = [
+    ("Ada Lovelace", "born in", "London"), ("Ada Lovelace", "mother", "Annabella Milbanke"),
+    ("Annabella Milbanke", "born in", "Elemore Hall"), ("Charles Babbage", "friend of", "Ada Lovelace"),
+    ("Oslo", "capital of", "Norway"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def memory() -> Iterator[GraphMemory]:
+    with GraphMemory.open(":memory:") as opened:
+        opened.add_many(FACTS)
+        yield opened
+
+
+def test_names_around_what_was_named_come_with_their_facts(memory: GraphMemory) -> None:
+    told = told_candidates(memory.retrieve("Ada Lovelace was a mathematician", top_k=8), 8)
+    assert told is not None and told.told is not None
+    known = dict(zip(told.names, told.told.relations, strict=True))
+    assert known == {
+        "Ada Lovelace": "", "London": "born in", "Annabella Milbanke": "mother", "Charles Babbage": "friend of",
+        "Elemore Hall": "born in",
+    }  # fmt: skip
+    features = dict(zip(told.names, told.told.features[:, : TOLD.index("rank")].tolist(), strict=True))
+    assert features["Ada Lovelace"] == [1, 0, 0, 0]
+    assert features["London"] == [0, 1, 0, 0]
+    assert features["Charles Babbage"] == [0, 1, 0, 1]  # walked from its object
+    assert features["Elemore Hall"] == [0, 0, 1, 0]
+
+
+def test_nothing_is_told_where_nothing_is_named(memory: GraphMemory) -> None:
+    told = told_candidates(memory.retrieve("It rained all day.", top_k=8), 8)
+    assert told is not None and told.names == () and told.answerable == 0
+    assert told_candidates(object(), 8) is None
+
+
+def test_a_long_list_of_one_relation_is_cut(memory: GraphMemory) -> None:
+    memory.add_many([("Oslo", "twin city", f"Town {i}") for i in range(40)])
+    told = told_candidates(memory.retrieve("Oslo lies by the sea", top_k=32), 32)
+    assert told is not None and sum(name.startswith("Town") for name in told.names) == PER_NODE
+    assert "Norway" in told.names
+
+
+def test_names_said_before_are_marked() -> None:
+    tokenizer = chat_tokenizer()
+    around = as_candidates([])
+    assert around.names == () and around.told is not None
+    seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1)])
+    tokens = pack(NameReader(tokenizer, 0, 16), [seen])
+    text = tokenizer("xabcyde", add_special_tokens=False, return_tensors="pt")["input_ids"]
+    marks = again(text, text.shape[1], tokens)[0]  # T M
+    starts = {int(tokens.node[0, m]): m for m in range(tokens.slots) if int(tokens.position[0, m]) == 0}
+    assert marks[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
+    assert marks[:, starts[1]].tolist() == [False] * 6 + [True]
+    inside = [m for m in range(tokens.slots) if int(tokens.position[0, m]) > 0]
+    assert not marks[:, inside].any()
+
+
+def opened(memory: GraphMemory, quiet_text: float | None = 0.0) -> GraphMemoryModel:
+    torch.manual_seed(0)
+    base = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=300, hidden_size=48, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=256,
+        )
+    ).eval()  # fmt: skip
+    config = FusionConfig(layers=(1, 2), tap=0, match_width=32, nodes=8, quiet_text=quiet_text)
+    return attach(base, chat_tokenizer(), memory, config)
+
+
+def train(model: GraphMemoryModel) -> None:
+    """Stands for training: gates open, and nothing against reading."""
+    with torch.no_grad():
+        for layer in model.fusion.layers:
+            reading_ = model.fusion[layer]
+            reading_.gate.fill_(1.0)
+            reading_.told.opening.fill_(4.0)
+            nn.init.zeros_(reading_.told.null.weight)
+            nn.init.constant_(reading_.told.null.bias, -4.0)
+
+
+def ids_of(model: GraphMemoryModel, text: str) -> torch.Tensor:
+    made: torch.Tensor = model.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    return made
+
+
+@torch.inference_mode()
+def test_untrained_telling_reads_nothing_and_a_text_that_names_nothing_stays_as_it_is(memory: GraphMemory) -> None:
+    model = opened(memory)
+    assert not model.fusion.tells
+    train(model)
+    assert model.fusion.tells
+    silent = ids_of(model, "it rained all day")
+    with model.memory_disabled():
+        base = model(silent).logits
+    assert torch.equal(model(silent).logits, base)
+    named = ids_of(model, "Ada Lovelace lived in")
+    with model.memory_disabled():
+        base = model(named).logits
+    assert not torch.equal(model(named).logits, base)
+
+
+@torch.inference_mode()
+def test_a_name_that_was_begun_is_gone_on_with_and_never_ended_for_the_text(memory: GraphMemory) -> None:
+    model = opened(memory)
+    train(model)
+    begun = ids_of(model, "Ada Lovelace met Charles Bab")
+    with model.memory_disabled():
+        base = model(begun).logits[0, -1].log_softmax(-1)
+    now = model(begun).logits[0, -1].log_softmax(-1)
+    after = ids_of(model, "b")[0, 0]
+    assert now[after] > base[after] + 0.5
+    tokens = pack(model.names, model._found(begun, None, None, asks=False))
+    slots = model.fusion.project(tokens, model.table, torch.float32)[1]
+    assert slots.told and torch.isinf(slots.bias[0, 0][tokens.says[0] == model.names.stop]).all()
+
+
+@torch.inference_mode()
+def test_cached_equals_uncached_and_rows_may_be_repeated(memory: GraphMemory) -> None:
+    model = opened(memory)
+    train(model)
+    text = ids_of(model, "Ada Lovelace, of London, met Charles Babbage")
+    found = memory.retrieve("Ada Lovelace", top_k=8)
+    whole = model(text, retrieval=found).logits
+    session = model.session_of(pack(model.names, model._found(text, found, None, asks=False)))
+    assert session is not None
+    session.quiet = model.config.quiet_text
+    with reading(session):
+        first = model.base(text[:, :20], use_cache=True)
+        rest = [first.logits]
+        for at in range(20, text.shape[1]):
+            step = model.base(text[:, at : at + 1], past_key_values=first.past_key_values, use_cache=True)
+            rest.append(step.logits)
+    assert torch.allclose(torch.cat(rest, 1), whole, atol=1e-4)
+    told = pack(model.names, model._found(text, found, None, asks=False))
+    twice = Standing(told)
+    twice.begin(0)
+    twice.see(text.repeat(2, 1))
+    places = twice.places(2)
+    assert places is not None and places.again is not None and torch.equal(places.again[0], places.again[1])
+
+
+@torch.inference_mode()
+def test_questions_are_answered_as_before(memory: GraphMemory) -> None:
+    """A prompt that ends in a question or in "Answer:" is no plain text, and reads what search ranked."""
+    model = opened(memory)
+    train(model)
+    for text in ("Where was Ada Lovelace born?", "Question: Where was Ada Lovelace born\nAnswer:"):
+        assert model._asks(ids_of(model, text), None)
+    assert not model._asks(ids_of(model, "Ada Lovelace was born in"), None)
+    assert opened(memory, quiet_text=None)._asks(ids_of(model, "Ada Lovelace was born in"), None)
