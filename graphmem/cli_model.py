@@ -195,7 +195,7 @@ def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
 
 TRAINERS = {"retriever": "training.retriever", "fusion": "training.fusion", "reader": "training.reading"}
 TRAINERS |= {"gate": "training.gate", "passages": "training.passages", "custom": "training.custom"}
-TRAINERS |= {"states": "training.states", "webnlg": "training.webnlg"}
+TRAINERS |= {"states": "training.states", "webnlg": "training.webnlg", "telling": "training.telling"}
 EVALUATORS = {"retrieval": "evaluation_retrieval", "answers": "evaluation_answers", "reading": "evaluation_reading"}
 EVALUATORS |= {"locality": "evaluation_locality", "stories": "evaluation_stories"}
 EXPERIMENTS = {"extend": "experiments.extend", "adapt": "experiments.adapt"}
@@ -204,7 +204,7 @@ passed_on = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @main.command(context_settings=passed_on)
-@click.argument("what", metavar="[retriever|fusion|reader|gate|passages|states|webnlg]", default="--help")
+@click.argument("what", metavar="[retriever|fusion|telling|reader|gate|passages|states|webnlg]", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:

@@ -91,6 +91,8 @@ def train_telling(
         taught, held = telling_mixture(model, memory, plan, training.loop.seed, kgc, evidence)
         kept.write_bytes(pickle.dumps((taught, held)))
     model.fusion.teach(telling=True)
+    if model.config.quiet_text is None:  # else nobody would tell plain text from a question
+        model.config = replace(model.config, quiet_text=model.config.quiet)
     for layer in model.fusion.layers:
         if not model.fusion[layer].told.opened:
             nn.init.ones_(model.fusion[layer].told.opening)

@@ -1,0 +1,71 @@
+"""Training of telling: what a text is told is what its memory would hold, and only the telling half learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from graphmem.lexicon import split_relations
+from graphmem.model import GraphMemoryModel
+from graphmem.tokens import TOLD
+from graphmem.training.fusion_data import Wording
+from graphmem.training.fusion_telling import Marked, Telling, marked
+from graphmem.training.fusion_trainer import FusionTraining
+from graphmem.training.loop import LoopConfig
+from graphmem.training.statements import Example, Mention, Said
+from graphmem.training.telling import TellingPlan, train_telling
+from tests.training.test_fusion_trainer import model  # noqa: F401 - a fixture
+
+TEXT = Example(
+    "Ada was born in London. Ada Lovelace, they say, never saw Paris.",
+    [Mention(0, 3, "entity", 0), Mention(16, 22, "entity", 1), Mention(24, 36, "entity", 0), Mention(58, 63, "entity", 2)],
+    [Said(0, "born in", 1), Said(0, "visited", 3, "denied")],
+)  # fmt: skip
+
+
+def test_a_thing_bears_its_longest_name_and_denied_facts_are_not_held() -> None:
+    (text,) = marked([TEXT, Example("It rained.")])
+    assert text.topic == "Ada Lovelace"
+    assert text.facts == (("Ada Lovelace", "born in", "London"),)
+    assert [text.text[a:b] for a, b in text.spans] == ["London", "Ada Lovelace", "Paris"]
+
+
+def test_what_is_told_begins_at_the_topic_and_scores_every_name(model: GraphMemoryModel) -> None:  # noqa: F811
+    facts = (("Ada", "born in", "London"), ("London", "capital of", "England"))
+    text = Marked("Ada was born in London.", ((0, 3), (16, 22)), "Ada", facts)
+    others = [Marked("Oslo is in Norway.", ((0, 4), (11, 17)), "Oslo", (("Oslo", "located in", "Norway"),))]
+    relations = {relation.relation: relation for relation in split_relations("train")}
+    telling = Telling(Wording(model.tokenizer, model.names), [text, *others], relations, 4, Random(0))
+    whole = 0
+    for _ in range(30):
+        made = telling.example(text)
+        assert made is not None and made.scored is not None and made.found is not None and made.found.told is not None
+        assert set(range(16 - 1, 22 - 1)) <= set(made.scored)  # every letter is a token here; the first is no target
+        names, features = made.found.names, made.found.told.features
+        assert len(names) <= 4 and "Ada" in names
+        assert features[names.index("Ada"), TOLD.index("topic")] == 1
+        if "London" in names:
+            whole += features[names.index("London"), TOLD.index("one")] == 1
+    assert whole > 15  # of 30, some forget the fact
+
+
+@pytest.mark.parametrize("model", ["Llama"], indirect=True)
+def test_only_telling_learns(
+    model: GraphMemoryModel,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {name: value.clone() for name, value in model.fusion.state_dict().items()}
+    monkeypatch.setattr("graphmem.training.telling.plain_texts", lambda count, rng: ["It rained all day, and then some."] * count)
+    plan = TellingPlan(texts=12, articles=4, distant=0, beside=3, accidental=0)
+    training = FusionTraining(LoopConfig(3, log_every=1), batch=4, held=1, refusals=0.0)
+    trained = train_telling(model, None, tmp_path, training, plan)
+    changed = {name for name, value in trained.fusion.state_dict().items() if not torch.equal(value, before[name])}
+    told = {name for name in changed if ".told." in name}
+    assert told and all(name in told or name.endswith(".gate") for name in changed)  # closed gates are opened to learn
+    assert trained.fusion.tells and trained.config.quiet_text == trained.config.quiet
+    again = GraphMemoryModel.from_pretrained(model.base, tmp_path, memory=None, tokenizer=model.tokenizer)  # type: ignore[arg-type]
+    assert again.fusion.tells and again.config.quiet_text == trained.config.quiet_text
