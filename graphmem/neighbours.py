@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from graphmem.tokens import FEATURES, SURE, TOLD, Candidates, Told
+from graphmem.tokens import FEATURES, SURE, TOLD, Candidates, Told, stands_alone
 
-PER_NODE = 12
-"""Most names of one relation around one node: a list of hundreds tells a text nothing."""
+PER_NODE, HUB = 12, 100
+"""Most names of one relation around one node; and the arcs from which on a node tells nothing of what comes next, as
+with a genre, a year or a country of a large memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Neighbour:
         relation: in words; empty for what the text named itself.
         hops: 0 for what the text named, else facts from there, 1 or 2.
         inverse: whether the fact is walked from its object.
+        beside: id of the node at the other end of the fact; None for what the text named itself.
     """
 
     node: int
@@ -32,13 +34,15 @@ class Neighbour:
     relation: str = ""
     hops: int = 0
     inverse: bool = False
+    beside: int | None = None
 
 
 def told_candidates(found: Any, limit: int) -> Candidates | None:
     """The names around what a text named, as its readings are told of them; None where nothing can be told.
 
     Args:
-        found: a ``Retrieval`` for the text. Only exact names count as named.
+        found: a ``Retrieval`` for the text. Only exact names count as named, and only where they mean themselves: not as
+            part of a longer name, not as a common word, not where they are a hub of the memory.
         limit: most names.
 
     Returns:
@@ -48,8 +52,26 @@ def told_candidates(found: Any, limit: int) -> Candidates | None:
     seeds, store = getattr(found, "seeds", None), getattr(found, "store", None)
     if seeds is None or store is None:
         return None
-    named = seeds.nodes.tolist() if seeds.how == "mention" else []
+    named = _meant(found) if seeds.how == "mention" else []
     return as_candidates(_around(found.subgraph, named, store, limit))
+
+
+def _meant(found: Any) -> list[int]:
+    """Ids of nodes that the text names and means."""
+    mentions = found.seeds.mentions
+    meant = [
+        node
+        for mention in mentions
+        if (stands_alone(found.query, mention, mentions) and not _common(found.query[mention.start : mention.end]))
+        for node in mention.nodes
+    ]
+    started = set(found.seeds.nodes.tolist())
+    return [node for node in dict.fromkeys(meant) if node in started]
+
+
+def _common(surface: str) -> bool:
+    """Whether a mention is one word without a capital, in a script that has them: "university", "rain"."""
+    return len(surface.split()) == 1 and surface.islower()
 
 
 def as_candidates(around: Sequence[Neighbour]) -> Candidates:
@@ -63,43 +85,78 @@ def as_candidates(around: Sequence[Neighbour]) -> Candidates:
         )  # fmt: skip
     return Candidates(
         tuple(n.name for n in around), np.zeros((len(around), len(FEATURES)), np.float32), SURE if around else 0.0,
-        tuple(n.node for n in around), Told(tuple(n.relation for n in around), told),
+        tuple(n.node for n in around), Told(tuple(n.relation for n in around), told, _opens(around)),
     )  # fmt: skip
+
+
+def _opens(around: Sequence[Neighbour]) -> np.ndarray:
+    """bool [N, N]: whether name i may be said once name j has been: j itself, its neighbour, or where it comes from."""
+    place = {n.node: i for i, n in enumerate(around)}
+    opens = np.eye(len(around), dtype=bool)
+    for i, n in enumerate(around):
+        start = n
+        while start.beside is not None and start.beside in place:
+            start = around[place[start.beside]]
+        opens[i, place[start.node]] = True
+        if n.beside is not None and n.beside in place:
+            opens[i, place[n.beside]] = opens[place[n.beside], i] = True
+    return opens
 
 
 def _around(graph: Any, named: Sequence[int], store: Any, limit: int) -> list[Neighbour]:
     """Breadth first over the arcs of a subgraph, two facts deep."""
     place = {node: i for i, node in enumerate(graph.node_ids.tolist())}
-    arcs: dict[int, list[tuple[int, int, int]]] = {}
-    for (a, b), code, edge in zip(graph.edge_index.T.tolist(), graph.relations.tolist(), graph.edge_ids.tolist(), strict=True):
-        arcs.setdefault(a, []).append((b, code, edge))
-        arcs.setdefault(b, []).append((a, code ^ 1, edge))
-    reached: dict[int, tuple[int, int, bool]] = {place[node]: (0, -1, False) for node in named if node in place}
+    arcs = _arcs(graph)
+    reached = {place[n]: _Step(place[n]) for n in named if n in place and len(arcs.get(place[n], ())) <= HUB}
     frontier = list(reached)
     for hops in (1, 2):
-        steps = [step for start in frontier for step in _steps(arcs.get(start, ()))]
-        new: dict[int, tuple[int, int, bool]] = {}
-        for end, code, edge in sorted(steps):  # positions are by falling relevance
-            if end not in reached and end not in new:
-                new[end] = hops, edge, bool(code & 1)
+        steps = [step for start in frontier for step in _steps(start, arcs.get(start, ()))]
+        new: dict[int, _Step] = {}
+        for step in sorted(steps):  # positions are by falling relevance
+            if step.end not in reached and step.end not in new:
+                new[step.end] = replace(step, hops=hops)
         reached |= dict(list(new.items())[: max(0, limit - len(reached))])
         frontier = [end for end in new if end in reached]
-    ids = [int(graph.node_ids[at]) for at in reached]
-    names = store.names(ids)
-    edges = [edge for _, edge, _ in reached.values() if edge >= 0]
+    steps = list(reached.values())[:limit]
+    ids = [int(graph.node_ids[step.end]) for step in steps]
+    edges = [step.edge for step in steps if step.edge >= 0]
     relation = {fact.id: fact.relation for fact in store.facts_by_id(edges)} if edges else {}
     return [
-        Neighbour(node, name, relation.get(edge, ""), hops, inverse)
-        for node, name, (hops, edge, inverse) in zip(ids, names, reached.values(), strict=True)
-    ][:limit]
+        Neighbour(
+            node, name, relation.get(step.edge, ""), step.hops, bool(step.code & 1),
+            None if step.start < 0 else int(graph.node_ids[step.start]),
+        )
+        for node, name, step in zip(ids, store.names(ids), steps, strict=True)
+    ]  # fmt: skip
 
 
-def _steps(arcs: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+@dataclass(frozen=True, slots=True, order=True)
+class _Step:
+    """One arc walked: positions of its ends in a subgraph, its code, its fact, and facts from what was named."""
+
+    end: int
+    code: int = 0
+    edge: int = -1
+    start: int = -1
+    hops: int = 0
+
+
+def _arcs(graph: Any) -> dict[int, list[tuple[int, int, int]]]:
+    """(end, code, fact) of the arcs at each position of a subgraph, walked both ways."""
+    arcs: dict[int, set[tuple[int, int, int]]] = {}
+    ends = zip(graph.edge_index.T.tolist(), graph.relations.tolist(), graph.edge_ids.tolist(), strict=True)
+    for (a, b), code, edge in ends:
+        arcs.setdefault(a, set()).add((b, code, edge))
+        arcs.setdefault(b, set()).add((a, code ^ 1, edge))
+    return {at: sorted(found) for at, found in arcs.items()}
+
+
+def _steps(start: int, arcs: Sequence[tuple[int, int, int]]) -> list[_Step]:
     """The most relevant arcs of each relation, ``PER_NODE`` at most."""
     seen: Counter[int] = Counter()
     kept = []
-    for arc in sorted(arcs):
-        seen[arc[1]] += 1
-        if seen[arc[1]] <= PER_NODE:
-            kept.append(arc)
+    for end, code, edge in arcs:
+        seen[code] += 1
+        if seen[code] <= PER_NODE:
+            kept.append(_Step(end, code, edge, start))
     return kept

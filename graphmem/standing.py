@@ -38,12 +38,14 @@ class Places:
     """Codes of one forward pass: of slots, int64 [B, T, M], and of positions, int64 [B, T].
 
     A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
-    ``again``, bool [B, T, M], marks starts of names that the text has said already; None where somebody asked.
+    In a text where nobody asked, ``again``, bool [B, T, M], marks starts of names that it has said already, and ``shut``
+    the slots of names that it may not say yet, because nothing that leads to them has been said; else both are None.
     """
 
     slots: Tensor
     positions: Tensor
     again: Tensor | None = None
+    shut: Tensor | None = None
 
 
 def places(text: Tensor, last: int, behind: Tensor) -> Places:
@@ -65,14 +67,27 @@ def places(text: Tensor, last: int, behind: Tensor) -> Places:
     return Places(codes, _bucket(best.squeeze(-1)))
 
 
-def again(text: Tensor, last: int, tokens: MemoryTokens) -> Tensor:
-    """bool [B, T, M]: starts of names that stand whole in the text, somewhere up to each of its last positions.
+def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor]:
+    """Which names a text has said, as its slots are told: ``again`` and ``shut`` of ``Places``.
+
+    What the text was asked about may be gone on with wherever it has been begun.
 
     Args:
         text: int64 [B, S], token ids.
         last: T, how many positions at the end are asked about.
-        tokens: the slots; a name has stood where all tokens before its end have been said.
+        tokens: the slots, with what a plain text is told of them.
     """
+    assert tokens.told is not None
+    said = _names_said(text, last, tokens, tokens.told.opens.shape[-1])  # B T N
+    node = tokens.node.unsqueeze(1).expand(-1, last, -1)  # B T M
+    opened = (said.float() @ tokens.told.opens.float().transpose(1, 2)) > 0
+    starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(1)
+    topic = tokens.told.features[..., 0].gather(1, tokens.node).unsqueeze(1) > 0
+    return said.gather(2, node) & starts, ~opened.gather(2, node) & ~(topic & ~starts)
+
+
+def _names_said(text: Tensor, last: int, tokens: MemoryTokens, names: int) -> Tensor:
+    """bool [B, T, N]: names that stand whole in the text, somewhere up to each of its last positions."""
     is_end = (tokens.kind == END) & tokens.mask
     most = max(1, int(is_end.sum(-1).max())) if is_end.numel() else 1
     order = torch.argsort((~is_end).to(torch.int8), dim=-1, stable=True)[:, :most]  # B E: the ends first
@@ -80,10 +95,8 @@ def again(text: Tensor, last: int, tokens: MemoryTokens) -> Tensor:
     wanted = (behind != NONE).sum(-1).unsqueeze(1)  # B 1 E R
     whole = ((_said(text, text.shape[1], behind) == wanted) & (wanted > 0)).any(-1) & is_end.gather(1, order)[:, None]
     stood = whole.cumsum(1)[:, text.shape[1] - last :] > 0  # B T E
-    node = tokens.node.gather(1, order)
-    same = (node.unsqueeze(-1) == tokens.node.unsqueeze(1)) & is_end.gather(1, order).unsqueeze(-1)  # B E M
-    starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(1)
-    return ((stood.float() @ same.float()) > 0) & starts
+    of = torch.nn.functional.one_hot(tokens.node.gather(1, order), names).float()  # B E N
+    return (stood.float() @ of) > 0
 
 
 def _said(text: Tensor, last: int, behind: Tensor) -> Tensor:
@@ -170,5 +183,6 @@ class Standing:
             self._places = places(self._text, self._new, self._behind.repeat_interleave(times, 0))
             if self._tokens.told is not None:
                 spread = self._tokens.repeated(times)
-                self._places = replace(self._places, again=again(self._text, self._new, spread))
+                said, shut = told_places(self._text, self._new, spread)
+                self._places = replace(self._places, again=said, shut=shut)
         return self._places

@@ -17,7 +17,7 @@ from graphmem.standing import CODES, LENGTHS, NOT_SAID, SHORTER, Places
 from graphmem.tokens import END, NONE, START, START_AFTER_SPACE, TOLD, MemoryTokens, ToldTokens
 
 _UNSAID, _LONGER = -8.0, -4.0
-_AGAIN = -1.0
+_AGAIN, _LEAST = -1.0, -1e30
 _NULL, _NULL_WIDTH = 2.0, 32
 
 
@@ -95,6 +95,8 @@ class Telling(nn.Module):
         slots = F.embedding(places.slots, self.standing.float())
         if places.again is not None:
             slots = slots + places.again.unsqueeze(-1) * self.again_bias.float()
+        if places.shut is not None:
+            slots = slots.masked_fill(places.shut.unsqueeze(-1), _LEAST)
         loud = torch.exp(self.loud_standing.float())[places.positions].unsqueeze(-1)
         return slots.permute(0, 3, 1, 2), F.embedding(places.positions, self.null_standing.float()), loud
 

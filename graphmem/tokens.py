@@ -83,10 +83,17 @@ _WORDS = 12
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How plain text knows N candidates: the words of their relations, and features float32 [N, len(TOLD)]."""
+    """How plain text knows N candidates.
+
+    Attributes:
+        relations: words of the relation that leads to each.
+        features: float32 [N, len(TOLD)].
+        opens: bool [N, N], whether name i may be said once name j has been.
+    """
 
     relations: tuple[str, ...]
     features: np.ndarray
+    opens: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +117,17 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class ToldTokens:
-    """``Told`` of a batch: relations and names, int64 [B, N, A] token ids, and features float32 [B, N, len(TOLD)]."""
+    """``Told`` of a batch: relations and names, int64 [B, N, A] token ids; features float32 [B, N, len(TOLD)]; and
+    opens bool [B, N, N]."""
 
     relations: Tensor
     names: Tensor
     features: Tensor
+    opens: Tensor
 
     def to(self, device: torch.device | str) -> ToldTokens:
         """The same on another device."""
-        return ToldTokens(self.relations.to(device), self.names.to(device), self.features.to(device))
+        return ToldTokens(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +175,14 @@ class MemoryTokens:
         return MemoryTokens(**moved)
 
     def repeated(self, times: int) -> MemoryTokens:
-        """Every sample ``times`` times, side by side; what a plain text is told stays as it is."""
+        """Every sample ``times`` times, side by side."""
         if times == 1:
             return self
         rows = {name: getattr(self, name).repeat_interleave(times, 0) for name in self.__slots__ if name != "told"}
-        return MemoryTokens(**rows, told=self.told)
+        told = self.told
+        if told is not None:
+            told = ToldTokens(*(getattr(told, name).repeat_interleave(times, 0) for name in told.__slots__))
+        return MemoryTokens(**rows, told=told)
 
 
 def confidence(retrieval: Any) -> float:
@@ -193,13 +205,13 @@ def names_something(retrieval: Any) -> bool:
     if seeds is None:
         return True
     if seeds.mentions:
-        return all(_whole(retrieval.query, mention, seeds.mentions) for mention in seeds.mentions)
+        return all(stands_alone(retrieval.query, mention, seeds.mentions) for mention in seeds.mentions)
     asked = set(_WORD.findall(retrieval.query.casefold())) - COMMON
     names = retrieval.store.names(seeds.nodes)
     return any(asked & set(_WORD.findall(name.casefold())) for name in names)
 
 
-def _whole(query: str, mention: Any, mentions: Sequence[Any]) -> bool:
+def stands_alone(query: str, mention: Any, mentions: Sequence[Any]) -> bool:
     """Whether a mention is no part of a longer name: no capital stands beside it, with at most "of the" between.
 
     The first word of a sentence has its capital for nothing, and so says nothing.
@@ -380,15 +392,17 @@ def _told(reader: NameReader, batch: Sequence[Candidates]) -> ToldTokens | None:
     most = max(1, *(len(sample.names) for sample in batch))
     words = np.full((2, len(batch), most, _WORDS), NONE, np.int64)
     features = np.zeros((len(batch), most, len(TOLD)), np.float32)
+    opens = np.zeros((len(batch), most, most), bool)
     for b, sample in enumerate(batch):
         if sample.told is None:
             continue
+        opens[b, : len(sample.names), : len(sample.names)] = sample.told.opens
         features[b, : len(sample.names)] = sample.told.features
         for way, texts in enumerate((sample.told.relations, sample.names)):
             for n, text in enumerate(texts):
                 ids = reader.words(text)
                 words[way, b, n, : len(ids)] = ids
-    return ToldTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features)))
+    return ToldTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, opens)))
 
 
 def _behind(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:

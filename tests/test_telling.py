@@ -13,7 +13,7 @@ from graphmem import GraphMemory, GraphMemoryModel, attach
 from graphmem.attachment import reading
 from graphmem.config import FusionConfig
 from graphmem.neighbours import PER_NODE, Neighbour, as_candidates, told_candidates
-from graphmem.standing import Standing, again
+from graphmem.standing import Standing, told_places
 from graphmem.tokens import TOLD, NameReader, pack
 from tests.test_model import chat_tokenizer
 
@@ -63,15 +63,26 @@ def test_names_said_before_are_marked() -> None:
     tokenizer = chat_tokenizer()
     around = as_candidates([])
     assert around.names == () and around.told is not None
-    seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1)])
+    seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)])
     tokens = pack(NameReader(tokenizer, 0, 16), [seen])
     text = tokenizer("xabcyde", add_special_tokens=False, return_tensors="pt")["input_ids"]
-    marks = again(text, text.shape[1], tokens)[0]  # T M
+    said, shut = (marks[0] for marks in told_places(text, text.shape[1], tokens))  # T M
     starts = {int(tokens.node[0, m]): m for m in range(tokens.slots) if int(tokens.position[0, m]) == 0}
-    assert marks[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
-    assert marks[:, starts[1]].tolist() == [False] * 6 + [True]
+    assert said[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
+    assert said[:, starts[1]].tolist() == [False] * 6 + [True]
     inside = [m for m in range(tokens.slots) if int(tokens.position[0, m]) > 0]
-    assert not marks[:, inside].any()
+    assert not said[:, inside].any()
+    assert shut[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
+    assert shut[:, starts[0]].tolist() == [True, True, True, False, False, False, False]
+    going_on = [m for m in inside if int(tokens.node[0, m]) == 0]
+    assert not shut[:, going_on].any()  # what was named may be gone on with from where it is begun
+
+
+def test_common_words_parts_of_longer_names_and_hubs_tell_nothing(memory: GraphMemory) -> None:
+    memory.add_many([("rain", "kind of", "weather"), *((f"Film {i}", "release year", "Nineteen") for i in range(120))])
+    for text in ("There was rain", "Oslo Street is long", "Nineteen is a number"):
+        told = told_candidates(memory.retrieve(text, top_k=8), 8)
+        assert told is not None and told.names == (), text
 
 
 def opened(memory: GraphMemory, quiet_text: float | None = 0.0) -> GraphMemoryModel:

@@ -20,7 +20,7 @@ from graphmem.training.statements import Example as Text
 
 Triple = tuple[str, str, str]
 
-OTHERS, FORGOTTEN = 24, 0.12
+OTHERS, FORGOTTEN = 16, 0.12
 """Tokens of a text that are scored besides those of names, and the share of a text's facts that the memory lacks."""
 
 MOST_TOKENS = 96
@@ -94,7 +94,7 @@ class Telling:
         rng = self.rng
         facts = [fact for fact in text.facts if rng.random() >= FORGOTTEN]
         for about in (text.topic, *dict.fromkeys(o for _, _, o in text.facts)):
-            facts += self._more(about, rng.choice((0, 1, 2, 4, 8) if about == text.topic else (0, 0, 0, 1, 3)))
+            facts += self._more(about, rng.choice((0, 0, 1, 2, 5) if about == text.topic else (0, 0, 0, 0, 2)))
         named = [text.topic]
         if rng.random() < 0.4:
             other = rng.choice(self.texts)
@@ -124,7 +124,7 @@ class Telling:
             for subject, relation, object in facts:
                 for start, end, inverse in ((subject, object, False), (object, subject, True)):
                     if start in inner and end not in found and len(found) < self.limit:
-                        found[end] = Neighbour(len(found), end, relation, hops, inverse)
+                        found[end] = Neighbour(len(found), end, relation, hops, inverse, found[start].node)
         return list(found.values())
 
 
