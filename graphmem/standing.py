@@ -70,7 +70,7 @@ def places(text: Tensor, last: int, behind: Tensor) -> Places:
 def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor]:
     """Which names a text has said, as its slots are told: ``again`` and ``shut`` of ``Places``.
 
-    What the text was asked about may be gone on with wherever it has been begun.
+    What the memory was asked about is never shut.
 
     Args:
         text: int64 [B, S], token ids.
@@ -83,7 +83,7 @@ def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, 
     opened = (said.float() @ tokens.told.opens.float().transpose(1, 2)) > 0
     starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(1)
     topic = tokens.told.features[..., 0].gather(1, tokens.node).unsqueeze(1) > 0
-    return said.gather(2, node) & starts, ~opened.gather(2, node) & ~(topic & ~starts)
+    return said.gather(2, node) & starts, ~opened.gather(2, node) & ~topic
 
 
 def _names_said(text: Tensor, last: int, tokens: MemoryTokens, names: int) -> Tensor:
