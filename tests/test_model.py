@@ -196,7 +196,7 @@ def test_trainable_parameters_are_the_readings_alone(
 ) -> None:
     trained, total = model.trainable_parameters()
     assert trained == sum(p.numel() for p in model.fusion.parameters() if p.requires_grad)
-    assert total == trained + sum(p.numel() for p in model.base.parameters())
+    assert total == sum(p.numel() for part in (model.base, model.fusion) for p in part.parameters())
     model.print_trainable_parameters()
     assert f"trainable params: {trained:,}" in capsys.readouterr().out
 
