@@ -284,15 +284,17 @@ class GraphMemoryModel(nn.Module):
         return bool(self.tokenizer.decode(row[-4:]).rstrip().endswith(("?", ":")))
 
     def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None, asks: bool) -> list[Candidates]:
-        if retrieval is None and ids is not None:
-            retrieval = [self._retrieve(query) for query in self._queries(ids, mask)]
+        queries = self._queries(ids, mask) if ids is not None and (retrieval is None or not asks) else None
+        if retrieval is None and queries is not None:
+            retrieval = [self._retrieve(query) for query in queries]
         given = list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * (1 if ids is None else len(ids))
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         c = self.config
-        told = [] if asks or not self.fusion.tells else [told_candidates(found, c.nodes) for found in given]
-        if told and all(seen is not None for seen in told):
-            return [seen for seen in told if seen is not None]
+        if queries is not None and not asks and self.fusion.tells:
+            told = [told_candidates(found, c.nodes, query) for found, query in zip(given, queries, strict=True)]
+            if all(seen is not None for seen in told):
+                return [seen for seen in told if seen is not None]
         return [candidates(found, c.nodes, c.refusal, c.trust, c.silent) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:

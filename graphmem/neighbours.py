@@ -37,13 +37,15 @@ class Neighbour:
     beside: int | None = None
 
 
-def told_candidates(found: Any, limit: int) -> Candidates | None:
+def told_candidates(found: Any, limit: int, text: str | None = None) -> Candidates | None:
     """The names around what a text named, as its readings are told of them; None where nothing can be told.
 
     Args:
         found: a ``Retrieval`` for the text. Only exact names count as named, and only where they mean themselves: not as
             part of a longer name, not as a common word, not where they are a hub of the memory.
         limit: most names.
+        text: what is read beside them; where the memory was asked with all of it, no name may be said before what leads
+            to it has been. So a text read in one go is read as if it were being written.
 
     Returns:
         Candidates, nearest first; of equally near ones the most relevant first. Without names where the text names
@@ -53,7 +55,7 @@ def told_candidates(found: Any, limit: int) -> Candidates | None:
     if seeds is None or store is None:
         return None
     named = _meant(found) if seeds.how == "mention" else []
-    return as_candidates(_around(found.subgraph, named, store, limit))
+    return as_candidates(_around(found.subgraph, named, store, limit), own=found.query == text)
 
 
 def _meant(found: Any) -> list[int]:
@@ -74,7 +76,7 @@ def _common(surface: str) -> bool:
     return len(surface.split()) == 1 and surface.islower()
 
 
-def as_candidates(around: Sequence[Neighbour]) -> Candidates:
+def as_candidates(around: Sequence[Neighbour], own: bool = False) -> Candidates:
     """Neighbours, nearest first, with their features."""
     shared = Counter((n.relation, n.inverse, n.hops) for n in around)
     told = np.zeros((len(around), len(TOLD)), np.float32)
@@ -85,7 +87,7 @@ def as_candidates(around: Sequence[Neighbour]) -> Candidates:
         )  # fmt: skip
     return Candidates(
         tuple(n.name for n in around), np.zeros((len(around), len(FEATURES)), np.float32), SURE if around else 0.0,
-        tuple(n.node for n in around), Told(tuple(n.relation for n in around), told, _opens(around)),
+        tuple(n.node for n in around), Told(tuple(n.relation for n in around), told, _opens(around), own),
     )  # fmt: skip
 
 

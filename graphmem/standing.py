@@ -38,13 +38,15 @@ class Places:
     """Codes of one forward pass: of slots, int64 [B, T, M], and of positions, int64 [B, T].
 
     A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
-    In a text where nobody asked, ``again``, bool [B, T, M], marks starts of names that it has said already, and ``shut``
-    the slots of names that it may not say yet, because nothing that leads to them has been said; else both are None.
+    In a text where nobody asked, ``again``, bool [B, T, M], marks starts of names that it has said already; ``early`` the
+    slots of names of which nothing that leads to them has been said yet; and ``shut`` those of them that may not be said,
+    because the memory was asked with the text itself. Else they are None.
     """
 
     slots: Tensor
     positions: Tensor
     again: Tensor | None = None
+    early: Tensor | None = None
     shut: Tensor | None = None
 
 
@@ -67,10 +69,10 @@ def places(text: Tensor, last: int, behind: Tensor) -> Places:
     return Places(codes, _bucket(best.squeeze(-1)))
 
 
-def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor]:
-    """Which names a text has said, as its slots are told: ``again`` and ``shut`` of ``Places``.
+def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor, Tensor]:
+    """Which names a text has said, as its slots are told: ``again``, ``early`` and ``shut`` of ``Places``.
 
-    What the memory was asked about is never shut.
+    What the memory was asked about is never early.
 
     Args:
         text: int64 [B, S], token ids.
@@ -83,7 +85,8 @@ def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, 
     opened = (said.float() @ tokens.told.opens.float().transpose(1, 2)) > 0
     starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(1)
     topic = tokens.told.features[..., 0].gather(1, tokens.node).unsqueeze(1) > 0
-    return said.gather(2, node) & starts, ~opened.gather(2, node) & ~topic
+    early, own = ~opened.gather(2, node), tokens.told.own.view(-1, 1, 1)
+    return said.gather(2, node) & starts, early & ~topic & starts, early & own
 
 
 def _names_said(text: Tensor, last: int, tokens: MemoryTokens, names: int) -> Tensor:
@@ -183,6 +186,6 @@ class Standing:
             self._places = places(self._text, self._new, self._behind.repeat_interleave(times, 0))
             if self._tokens.told is not None:
                 spread = self._tokens.repeated(times)
-                said, shut = told_places(self._text, self._new, spread)
-                self._places = replace(self._places, again=said, shut=shut)
+                said, early, shut = told_places(self._text, self._new, spread)
+                self._places = replace(self._places, again=said, early=early, shut=shut)
         return self._places

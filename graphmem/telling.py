@@ -17,7 +17,7 @@ from graphmem.standing import CODES, LENGTHS, NOT_SAID, SHORTER, Places
 from graphmem.tokens import END, NONE, START, START_AFTER_SPACE, TOLD, MemoryTokens, ToldTokens
 
 _UNSAID, _LONGER = -8.0, -4.0
-_AGAIN, _LEAST = -1.0, -1e30
+_AGAIN, _EARLY, _LEAST = -1.0, -2.0, -1e30
 _NULL, _NULL_WIDTH = 2.0, 32
 
 
@@ -43,6 +43,7 @@ class Telling(nn.Module):
         self.null_deep = nn.Linear(_NULL_WIDTH, heads, bias=False)
         self.start_bias = nn.Parameter(torch.zeros(len(TOLD), heads))
         self.again_bias = nn.Parameter(torch.full((heads,), _AGAIN))
+        self.early_bias = nn.Parameter(torch.full((heads,), _EARLY))
         self.standing = nn.Parameter(torch.zeros(CODES, heads))
         self.null_standing = nn.Parameter(torch.zeros(LENGTHS + 1, heads))
         self.loud_standing = nn.Parameter(torch.zeros(LENGTHS + 1))
@@ -95,6 +96,8 @@ class Telling(nn.Module):
         slots = F.embedding(places.slots, self.standing.float())
         if places.again is not None:
             slots = slots + places.again.unsqueeze(-1) * self.again_bias.float()
+        if places.early is not None:
+            slots = slots + places.early.unsqueeze(-1) * self.early_bias.float()
         if places.shut is not None:
             slots = slots.masked_fill(places.shut.unsqueeze(-1), _LEAST)
         loud = torch.exp(self.loud_standing.float())[places.positions].unsqueeze(-1)

@@ -89,11 +89,13 @@ class Told:
         relations: words of the relation that leads to each.
         features: float32 [N, len(TOLD)].
         opens: bool [N, N], whether name i may be said once name j has been.
+        own: whether the text itself was what the memory was asked with: then no name may be said before that.
     """
 
     relations: tuple[str, ...]
     features: np.ndarray
     opens: np.ndarray
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,14 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class ToldTokens:
-    """``Told`` of a batch: relations and names, int64 [B, N, A] token ids; features float32 [B, N, len(TOLD)]; and
-    opens bool [B, N, N]."""
+    """``Told`` of a batch: relations and names, int64 [B, N, A] token ids; features float32 [B, N, len(TOLD)];
+    opens bool [B, N, N]; and own bool [B]."""
 
     relations: Tensor
     names: Tensor
     features: Tensor
     opens: Tensor
+    own: Tensor
 
     def to(self, device: torch.device | str) -> ToldTokens:
         """The same on another device."""
@@ -402,7 +405,8 @@ def _told(reader: NameReader, batch: Sequence[Candidates]) -> ToldTokens | None:
             for n, text in enumerate(texts):
                 ids = reader.words(text)
                 words[way, b, n, : len(ids)] = ids
-    return ToldTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, opens)))
+    own = np.array([sample.told is not None and sample.told.own for sample in batch])
+    return ToldTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, opens, own)))
 
 
 def _behind(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:

@@ -66,14 +66,17 @@ def test_names_said_before_are_marked() -> None:
     seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)])
     tokens = pack(NameReader(tokenizer, 0, 16), [seen])
     text = tokenizer("xabcyde", add_special_tokens=False, return_tensors="pt")["input_ids"]
-    said, shut = (marks[0] for marks in told_places(text, text.shape[1], tokens))  # T M
+    said, early, shut = (marks[0] for marks in told_places(text, text.shape[1], tokens))  # T M
     starts = {int(tokens.node[0, m]): m for m in range(tokens.slots) if int(tokens.position[0, m]) == 0}
     assert said[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
     assert said[:, starts[1]].tolist() == [False] * 6 + [True]
     inside = [m for m in range(tokens.slots) if int(tokens.position[0, m]) > 0]
     assert not said[:, inside].any()
-    assert shut[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
-    assert not shut[:, [m for m in range(tokens.slots) if int(tokens.node[0, m]) == 0]].any()  # what was asked about
+    assert early[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
+    assert not early[:, starts[0]].any() and not shut.any()  # what was asked about
+    own = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)], own=True)
+    shut = told_places(text, text.shape[1], pack(NameReader(tokenizer, 0, 16), [own]))[2][0]
+    assert shut[:3].all() and not shut[3:].any()
 
 
 def test_common_words_parts_of_longer_names_and_hubs_tell_nothing(memory: GraphMemory) -> None:

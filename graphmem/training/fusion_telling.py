@@ -23,7 +23,8 @@ Triple = tuple[str, str, str]
 OTHERS, FORGOTTEN = 16, 0.12
 """Tokens of a text that are scored besides those of names, and the share of a text's facts that the memory lacks."""
 
-MOST_TOKENS = 96
+MOST_TOKENS, OWN = 96, 0.3
+"""Most tokens of a text, and the share of texts that the memory was asked with themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Telling:
         elif rng.random() < 0.3:
             named.append(rng.choice(text.facts)[2])
         rng.shuffle(facts)
-        return as_candidates(self._around(dict.fromkeys(named), [self._reworded(fact) for fact in facts]))
+        own = Random(text.text).random() < OWN
+        return as_candidates(self._around(dict.fromkeys(named), [self._reworded(fact) for fact in facts]), own)
 
     def _more(self, about: str, count: int) -> list[Triple]:
         """Facts of others, said of this one, from either end."""
@@ -133,7 +135,8 @@ def accidental(wording: Wording, memory: Any, texts: Sequence[str], limit: int) 
     made = []
     for text in texts:
         ids = wording.ids(text)[:72]
-        told = told_candidates(memory.retrieve(wording.tokenizer.decode(ids), top_k=limit), limit)
+        cut = wording.tokenizer.decode(ids)
+        told = told_candidates(memory.retrieve(cut, top_k=limit), limit, cut)
         if told is not None and told.names and len(ids) > 8:
             made.append(Example(ids[:1], ids[1:], told, hold=True, offer=False))
     return made
