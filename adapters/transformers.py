@@ -264,6 +264,17 @@ def is_chat(tokenizer: Any, ids: list[int]) -> bool:
     return any(text.startswith("user\n") for text in _turns(tokenizer, ids))
 
 
+def is_due(tokenizer: Any, ids: list[int]) -> bool:
+    """Whether a prompt ends where an answer is due: in a user's turn, after a question mark, or after "Answer:"."""
+    return is_chat(tokenizer, ids) or bool(tokenizer.decode(ids[-4:]).rstrip().endswith(("?", ":")))
+
+
+def rows_of(ids: Tensor, mask: Tensor | None) -> list[list[int]]:
+    """Token ids of every row of [B, T], where the mask (of the same shape) lets them through."""
+    kept = mask if mask is not None and mask.shape == ids.shape else torch.ones_like(ids)
+    return [row[keep.bool()].tolist() for row, keep in zip(ids, kept, strict=True)]
+
+
 def _turns(tokenizer: Any, ids: list[int]) -> list[str]:
     special, turns = set(tokenizer.all_special_ids or ()), [[]]  # type: list[int] | set[int], list[list[int]]
     for token in ids:

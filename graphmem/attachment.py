@@ -89,10 +89,7 @@ class Session:
         times = rows // batch
         if times not in self._spread:
             with torch.set_grad_enabled(self.learns or torch.is_grad_enabled()):  # off in a reentrant checkpoint
-                spread = {
-                    layer: LayerSlots(*(t.repeat_interleave(times, 0) for t in (s.keys, s.values, s.bias)), s.told)
-                    for layer, s in self.slots.items()
-                }
+                spread = {layer: s.repeated(times) for layer, s in self.slots.items()}
             self._spread[times] = spread, self.answerable.repeat_interleave(times, 0)
         return self._spread[times]
 

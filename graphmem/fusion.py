@@ -109,6 +109,11 @@ class LayerSlots:
     bias: Tensor
     told: bool = False
 
+    def repeated(self, times: int) -> LayerSlots:
+        """Every sample ``times`` times, side by side."""
+        spread = lambda rows: rows.repeat_interleave(times, 0)
+        return LayerSlots(spread(self.keys), spread(self.values), spread(self.bias), self.told)
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

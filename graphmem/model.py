@@ -21,9 +21,11 @@ from graphmem.adapters.transformers import (
     identity,
     is_adapted,
     is_chat,
+    is_due,
     last_user_text,
     mismatch,
     prompt_mask,
+    rows_of,
     stop_token,
     takes_loss_kwargs,
 )
@@ -35,9 +37,10 @@ from graphmem.explain import Answer, TokenSource, spoken_path
 from graphmem.fusion import TELLING, UNLEARNT, Fusion, TokenTable, default_layers, default_tap
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
+from graphmem.hearing import confidence
+from graphmem.neighbours import told_all
 from graphmem.standing import Standing
-from graphmem.neighbours import told_candidates
-from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, confidence, pack
+from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
 
 if TYPE_CHECKING:
     from graphmem.session import Reply, SessionConfig
@@ -276,12 +279,8 @@ class GraphMemoryModel(nn.Module):
         """Whether somebody asks in these prompts, so that the memory may speak up as it does in an answer."""
         if self.config.quiet_text is None:
             return True
-        rows = self._rows(ids, mask)
-        return any(is_chat(self.tokenizer, row) or self.fusion.tells and self._cued(row) for row in rows)
-
-    def _cued(self, row: list[int]) -> bool:
-        """Whether a text ends where an answer is due: after a question mark, or a colon as in "Answer:"."""
-        return bool(self.tokenizer.decode(row[-4:]).rstrip().endswith(("?", ":")))
+        due = is_due if self.fusion.tells else is_chat
+        return any(due(self.tokenizer, row) for row in rows_of(ids, mask))
 
     def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None, asks: bool) -> list[Candidates]:
         queries = self._queries(ids, mask) if ids is not None and (retrieval is None or not asks) else None
@@ -291,19 +290,11 @@ class GraphMemoryModel(nn.Module):
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         c = self.config
-        if queries is not None and not asks and self.fusion.tells:
-            told = [told_candidates(found, c.nodes, query) for found, query in zip(given, queries, strict=True)]
-            if all(seen is not None for seen in told):
-                return [seen for seen in told if seen is not None]
-        return [candidates(found, c.nodes, c.refusal, c.trust, c.silent) for found in given]
+        told = told_all(given, queries, c.nodes) if queries is not None and not asks and self.fusion.tells else None
+        return told or [candidates(found, c.nodes, c.refusal, c.trust, c.silent) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:
-        return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in self._rows(ids, mask)]
-
-    @staticmethod
-    def _rows(ids: Tensor, mask: Tensor | None) -> list[list[int]]:
-        kept = mask if mask is not None and mask.shape == ids.shape else torch.ones_like(ids)
-        return [row[keep.bool()].tolist() for row, keep in zip(ids, kept, strict=True)]
+        return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in rows_of(ids, mask)]
 
     def _retrieve(self, query: str, as_of: Time | None = None) -> Found:
         return self.memory.retrieve(query, top_k=self.config.nodes, as_of=as_of)

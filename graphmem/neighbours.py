@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.tokens import FEATURES, SURE, TOLD, Candidates, Told, stands_alone
+from graphmem.hearing import stands_alone
+from graphmem.tokens import FEATURES, SURE, TOLD, Candidates, Told
 
 PER_NODE, HUB = 12, 100
 """Most names of one relation around one node; and the arcs from which on a node tells nothing of what comes next, as
@@ -41,11 +42,11 @@ def told_candidates(found: Any, limit: int, text: str | None = None) -> Candidat
     """The names around what a text named, as its readings are told of them; None where nothing can be told.
 
     Args:
-        found: a ``Retrieval`` for the text. Only exact names count as named, and only where they mean themselves: not as
-            part of a longer name, not as a common word, not where they are a hub of the memory.
+        found: a ``Retrieval`` for the text. Only exact names count as named, and only where they mean themselves: not
+            as part of a longer name, not as a common word, not where they are a hub of the memory.
         limit: most names.
-        text: what is read beside them; where the memory was asked with all of it, no name may be said before what leads
-            to it has been. So a text read in one go is read as if it were being written.
+        text: what is read beside them; where the memory was asked with it, or with its beginning, no name may be said
+            before what leads to it has been. So a text read in one go is read as if it were being written.
 
     Returns:
         Candidates, nearest first; of equally near ones the most relevant first. Without names where the text names
@@ -55,7 +56,20 @@ def told_candidates(found: Any, limit: int, text: str | None = None) -> Candidat
     if seeds is None or store is None:
         return None
     named = _meant(found) if seeds.how == "mention" else []
-    return as_candidates(_around(found.subgraph, named, store, limit), own=found.query == text)
+    return as_candidates(_around(found.subgraph, named, store, limit), own=text is not None and _is_own(found, text))
+
+
+def told_all(found: Sequence[Any], texts: Sequence[str], limit: int) -> list[Candidates] | None:
+    """``told_candidates`` of several retrievals, each beside its text; None where one of them cannot be told."""
+    told = [told_candidates(one, limit, text) for one, text in zip(found, texts, strict=True)]
+    return [seen for seen in told if seen is not None] if all(seen is not None for seen in told) else None
+
+
+def _is_own(found: Any, text: str) -> bool:
+    """Whether the memory was asked with a text or its beginning, rather than with a name alone or something else."""
+    query = found.query.strip()
+    named = any(mention.text.strip() == query for mention in found.seeds.mentions)
+    return bool(query) and not named and (text.strip().startswith(query) or query.startswith(text.strip()))
 
 
 def _meant(found: Any) -> list[int]:

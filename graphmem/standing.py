@@ -38,9 +38,9 @@ class Places:
     """Codes of one forward pass: of slots, int64 [B, T, M], and of positions, int64 [B, T].
 
     A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
-    In a text where nobody asked, ``again``, bool [B, T, M], marks starts of names that it has said already; ``early`` the
-    slots of names of which nothing that leads to them has been said yet; and ``shut`` those of them that may not be said,
-    because the memory was asked with the text itself. Else they are None.
+    In a text where nobody asked, ``again``, bool [B, T, M], marks starts of names that it has said already; ``early``
+    starts of names before anything that leads to them has been said; and ``shut`` the slots that may not be said at all
+    so early, because the memory was asked with the text itself. Else they are None.
     """
 
     slots: Tensor

@@ -9,7 +9,6 @@ the two readings differ are kept for both.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from graphmem.graph import Subgraph
-from graphmem.mentions import COMMON
+from graphmem.hearing import names_something
 
 NONE = -1
 """Stands for "no token" in ``previous`` and ``before``."""
@@ -29,9 +28,6 @@ INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
 
 LIKELY, SURE, UNNAMED = 0.4, 0.99, 0.9
-_WORD = re.compile(r"\w{3,}")
-_JOINTS = r"(?:(?:of|the|an?|and|in|at|on|for|to|de|la|le|von|van|der|du)\s+)*"
-_BEFORE, _AFTER = re.compile(rf"(\w)[\w.]*\s+{_JOINTS}$"), re.compile(rf"\s+{_JOINTS}(\w)")
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
@@ -186,45 +182,6 @@ class MemoryTokens:
         if told is not None:
             told = ToldTokens(*(getattr(told, name).repeat_interleave(times, 0) for name in told.__slots__))
         return MemoryTokens(**rows, told=told)
-
-
-def confidence(retrieval: Any) -> float:
-    """Probability that the memory holds the answer: its own, halved where nothing that it knows was named.
-
-    A search that starts from what is merely like the question finds an answer to another question, and is sure of it.
-    """
-    how = getattr(getattr(retrieval, "seeds", None), "how", None)
-    return float(retrieval.answerable) * (0.5 if how in ("fused", "none") else 1.0)
-
-
-def names_something(retrieval: Any) -> bool:
-    """Whether the query names what the memory knows: wholly, nearly spelt, or by a word of a name it starts from.
-
-    Questions of the world at large ("the capital of Japan") find something like themselves in any memory; those that
-    name nothing at all ("where was she born") are about the memory, and it is surer of its answer to them. A known name
-    inside a longer one ("Wolves" in "Wolves of the North") names something else.
-    """
-    seeds = getattr(retrieval, "seeds", None)
-    if seeds is None:
-        return True
-    if seeds.mentions:
-        return all(stands_alone(retrieval.query, mention, seeds.mentions) for mention in seeds.mentions)
-    asked = set(_WORD.findall(retrieval.query.casefold())) - COMMON
-    names = retrieval.store.names(seeds.nodes)
-    return any(asked & set(_WORD.findall(name.casefold())) for name in names)
-
-
-def stands_alone(query: str, mention: Any, mentions: Sequence[Any]) -> bool:
-    """Whether a mention is no part of a longer name: no capital stands beside it, with at most "of the" between.
-
-    The first word of a sentence has its capital for nothing, and so says nothing.
-    """
-    before, after = _BEFORE.search(query[: mention.start]), _AFTER.match(query[mention.end :])
-    beside = [before.start(1)] if before and before.start(1) > 0 else []
-    beside += [mention.end + after.start(1)] if after else []
-    return all(
-        not query[at].isupper() or any(other.start <= at < other.end for other in mentions) for at in beside
-    )  # fmt: skip
 
 
 def candidates(

@@ -79,6 +79,13 @@ def test_names_said_before_are_marked() -> None:
     assert shut[:3].all() and not shut[3:].any()
 
 
+def test_a_text_that_the_memory_was_asked_with_is_read_as_it_is_written(memory: GraphMemory) -> None:
+    text = "Ada Lovelace met Charles Babbage in London."
+    for query, own in ((text, True), (text[:20], True), ("Ada Lovelace", False), ("Who is Ada Lovelace?", False)):
+        told = told_candidates(memory.retrieve(query, top_k=8), 8, text)
+        assert told is not None and told.told is not None and told.told.own == own, query
+
+
 def test_common_words_parts_of_longer_names_and_hubs_tell_nothing(memory: GraphMemory) -> None:
     memory.add_many([("rain", "kind of", "weather"), *((f"Film {i}", "release year", "Nineteen") for i in range(120))])
     for text in ("There was rain", "Oslo Street is long", "Nineteen is a number"):

@@ -110,7 +110,9 @@ class Telling:
     def _more(self, about: str, count: int) -> list[Triple]:
         """Facts of others, said of this one, from either end."""
         drawn = [self.rng.choice(self._facts) for _ in range(count)]
-        return [(about, r, o) if self.rng.random() < 0.75 else (s, r, about) for s, r, o in drawn if about not in (s, o)]
+        return [
+            (about, r, o) if self.rng.random() < 0.75 else (s, r, about) for s, r, o in drawn if about not in (s, o)
+        ]
 
     def _reworded(self, fact: Triple) -> Triple:
         known = self.relations.get(fact[1])

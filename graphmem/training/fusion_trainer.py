@@ -226,7 +226,9 @@ class FusionTrainer:
         self.attached, self.pool, self.config = attached, pool, config
         self.taught = [(share, list(group)) for share, group in taught if group]
         self.held = list(held)
-        self._real = [e.found for _, group in self.taught for e in group if e.found is not None and e.found.told is None]
+        self._real = [
+            e.found for _, group in self.taught for e in group if e.found is not None and e.found.told is None
+        ]
         attached.fusion.float()
         self.lower = LowerLayers(attached)
         if kept is not None and Path(kept).exists():

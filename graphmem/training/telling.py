@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    memory = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else None
+    memory: Any = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else None
     model = GraphMemoryModel.from_pretrained(chosen.base, chosen.weights, memory=memory)
     loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
     train_telling(

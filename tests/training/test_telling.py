@@ -21,7 +21,10 @@ from tests.training.test_fusion_trainer import model  # noqa: F401 - a fixture
 
 TEXT = Example(
     "Ada was born in London. Ada Lovelace, they say, never saw Paris.",
-    [Mention(0, 3, "entity", 0), Mention(16, 22, "entity", 1), Mention(24, 36, "entity", 0), Mention(58, 63, "entity", 2)],
+    [
+        Mention(0, 3, "entity", 0), Mention(16, 22, "entity", 1), Mention(24, 36, "entity", 0),
+        Mention(58, 63, "entity", 2),
+    ],
     [Said(0, "born in", 1), Said(0, "visited", 3, "denied")],
 )  # fmt: skip
 
@@ -59,7 +62,8 @@ def test_only_telling_learns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = {name: value.clone() for name, value in model.fusion.state_dict().items()}
-    monkeypatch.setattr("graphmem.training.telling.plain_texts", lambda count, rng: ["It rained all day, and then some."] * count)
+    rain = "It rained all day, and then some."
+    monkeypatch.setattr("graphmem.training.telling.plain_texts", lambda count, rng: [rain] * count)
     plan = TellingPlan(texts=12, articles=4, distant=0, beside=3, accidental=0)
     training = FusionTraining(LoopConfig(3, log_every=1), batch=4, held=1, refusals=0.0)
     trained = train_telling(model, None, tmp_path, training, plan)
