@@ -61,7 +61,8 @@ def test_finding_nothing_while_training_gives_zeros_and_the_base(tokenizer, ids)
     model = opened(attach(base, tokenizer, Names())).train()
     assert torch.equal(model(ids).logits, before)
     grads = gradients(model, ids)
-    assert grads.keys() == dict(model.fusion.named_parameters()).keys(), "or data-parallel training would wait forever"
+    learning = {name for name, parameter in model.fusion.named_parameters() if parameter.requires_grad}
+    assert grads.keys() == learning, "or data-parallel training would wait forever"
     assert all(torch.equal(grad, torch.zeros_like(grad)) for grad in grads.values())
 
 
@@ -90,7 +91,7 @@ def test_two_passes_before_one_backward(tokenizer, memory, ids) -> None:
         one = model(ids, labels=ids, retrieval=finds[0], use_cache=False).loss
         two = model(ids[:1, :5], labels=ids[:1, :5], retrieval=finds[1], use_cache=False).loss
         (one + two).backward()
-        return [p.grad.clone() for p in model.fusion.parameters()]
+        return [p.grad.clone() for p in model.fusion.parameters() if p.requires_grad]
 
     plain = both()
     base.gradient_checkpointing_enable({"use_reentrant": False})
@@ -204,6 +205,6 @@ def test_an_encoder_trains_through_its_labels(tokenizer, memory, ids) -> None:
     labels = torch.where(torch.arange(9) == 3, ids, -100)
     model(ids, labels=labels).loss.backward()
     assert len(memory.asked[0]) > 8, "both sides of a mask are asked with"
-    assert all(p.grad is not None for p in model.fusion.parameters())
+    assert all(p.grad is not None for p in model.fusion.parameters() if p.requires_grad)
     with pytest.raises(UnsupportedModel, match="BertForMaskedLM writes no text"):
         model.ask("Who?")
