@@ -271,7 +271,7 @@ class GraphMemoryModel(nn.Module):
         found = self._found(ids, retrieval, mask, asks)
         least = int(self.training and torch.is_grad_enabled())  # so that finding nothing gives zeros, not no gradients
         session = self.session_of(pack(self.names, found, least))
-        if session is not None and not asks:
+        if session is not None and not asks and not all(seen.told and not seen.told.own for seen in found):
             session.quiet = self.config.quiet_text
         return session
 
@@ -283,14 +283,13 @@ class GraphMemoryModel(nn.Module):
         return any(due(self.tokenizer, row) for row in rows_of(ids, mask))
 
     def _found(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None, asks: bool) -> list[Candidates]:
-        queries = self._queries(ids, mask) if ids is not None and (retrieval is None or not asks) else None
-        if retrieval is None and queries is not None:
-            retrieval = [self._retrieve(query) for query in queries]
+        if retrieval is None and ids is not None:
+            retrieval = [self._retrieve(query) for query in self._queries(ids, mask)]
         given = list(retrieval) if isinstance(retrieval, Sequence) else [retrieval] * (1 if ids is None else len(ids))
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         c = self.config
-        told = told_all(given, queries, c.nodes) if queries is not None and not asks and self.fusion.tells else None
+        told = told_all(given, c.nodes) if not asks and self.fusion.tells else None
         return told or [candidates(found, c.nodes, c.refusal, c.trust, c.silent) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:

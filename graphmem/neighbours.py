@@ -38,15 +38,16 @@ class Neighbour:
     beside: int | None = None
 
 
-def told_candidates(found: Any, limit: int, text: str | None = None) -> Candidates | None:
+def told_candidates(found: Any, limit: int) -> Candidates | None:
     """The names around what a text named, as its readings are told of them; None where nothing can be told.
+
+    Where the memory was asked with a text and not with a name alone, no name may be said before what leads to it has been:
+    so a text that is read in one go is read as if it were being written.
 
     Args:
         found: a ``Retrieval`` for the text. Only exact names count as named, and only where they mean themselves: not
             as part of a longer name, not as a common word, not where they are a hub of the memory.
         limit: most names.
-        text: what is read beside them; where the memory was asked with it, or with its beginning, no name may be said
-            before what leads to it has been. So a text read in one go is read as if it were being written.
 
     Returns:
         Candidates, nearest first; of equally near ones the most relevant first. Without names where the text names
@@ -56,20 +57,22 @@ def told_candidates(found: Any, limit: int, text: str | None = None) -> Candidat
     if seeds is None or store is None:
         return None
     named = _meant(found) if seeds.how == "mention" else []
-    return as_candidates(_around(found.subgraph, named, store, limit), own=text is not None and _is_own(found, text))
+    return as_candidates(_around(found.subgraph, named, store, limit), own=_is_own(found))
 
 
-def told_all(found: Sequence[Any], texts: Sequence[str], limit: int) -> list[Candidates] | None:
-    """``told_candidates`` of several retrievals, each beside its text; None where one of them cannot be told."""
-    told = [told_candidates(one, limit, text) for one, text in zip(found, texts, strict=True)]
+def told_all(found: Sequence[Any], limit: int) -> list[Candidates] | None:
+    """``told_candidates`` of several retrievals; None where one of them cannot be told."""
+    told = [told_candidates(one, limit) for one in found]
     return [seen for seen in told if seen is not None] if all(seen is not None for seen in told) else None
 
 
-def _is_own(found: Any, text: str) -> bool:
-    """Whether the memory was asked with a text or its beginning, rather than with a name alone or something else."""
+def _is_own(found: Any) -> bool:
+    """Whether the memory was asked with more than a name: with the text itself, its beginning, or somebody's question.
+
+    Asked with a name alone, it is told what the text is about, and need not wait until the text says so.
+    """
     query = found.query.strip()
-    named = any(mention.text.strip() == query for mention in found.seeds.mentions)
-    return bool(query) and not named and (text.strip().startswith(query) or query.startswith(text.strip()))
+    return not any(mention.text.strip() == query for mention in found.seeds.mentions)
 
 
 def _meant(found: Any) -> list[int]:

@@ -40,7 +40,7 @@ class Places:
     A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
     In a text where nobody asked, ``again``, bool [B, T, M], marks starts of names that it has said already; ``early``
     starts of names before anything that leads to them has been said; and ``shut`` the slots that may not be said at all
-    so early, because the memory was asked with the text itself. Else they are None.
+    so early, because the memory was asked with more than a name. Else they are None.
     """
 
     slots: Tensor

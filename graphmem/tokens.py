@@ -85,7 +85,7 @@ class Told:
         relations: words of the relation that leads to each.
         features: float32 [N, len(TOLD)].
         opens: bool [N, N], whether name i may be said once name j has been.
-        own: whether the text itself was what the memory was asked with: then no name may be said before that.
+        own: whether no name may be said before that, since the memory was asked with more than a name.
     """
 
     relations: tuple[str, ...]

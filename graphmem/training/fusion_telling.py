@@ -24,7 +24,7 @@ OTHERS, FORGOTTEN = 16, 0.12
 """Tokens of a text that are scored besides those of names, and the share of a text's facts that the memory lacks."""
 
 MOST_TOKENS, OWN = 96, 0.3
-"""Most tokens of a text, and the share of texts that the memory was asked with themselves."""
+"""Most tokens of a text, and the share of texts whose topic the memory was not asked with by its name alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,7 @@ def accidental(wording: Wording, memory: Any, texts: Sequence[str], limit: int) 
     made = []
     for text in texts:
         ids = wording.ids(text)[:72]
-        cut = wording.tokenizer.decode(ids)
-        told = told_candidates(memory.retrieve(cut, top_k=limit), limit, cut)
+        told = told_candidates(memory.retrieve(wording.tokenizer.decode(ids), top_k=limit), limit)
         if told is not None and told.names and len(ids) > 8:
             made.append(Example(ids[:1], ids[1:], told, hold=True, offer=False))
     return made
