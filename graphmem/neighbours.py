@@ -41,8 +41,8 @@ class Neighbour:
 def told_candidates(found: Any, limit: int) -> Candidates | None:
     """The names around what a text named, as its readings are told of them; None where nothing can be told.
 
-    Where the memory was asked with a text and not with a name alone, no name may be said before what leads to it has been:
-    so a text that is read in one go is read as if it were being written.
+    Where the memory was asked with a text and not with a name alone, no name may be said before what leads to it has
+    been: so a text that is read in one go is read as if it were being written.
 
     Args:
         found: a ``Retrieval`` for the text. Only exact names count as named, and only where they mean themselves: not
