@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,10 @@ from graphmem.tokens import FEATURES, SURE, TOLD, Candidates, Told
 PER_NODE, HUB = 12, 100
 """Most names of one relation around one node; and the arcs from which on a node tells nothing of what comes next, as
 with a genre, a year or a country of a large memory."""
+
+
+_Arc = tuple[int, int, int]
+"""Position of the end, arc code, id of the fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,8 @@ def _is_own(found: Any) -> bool:
 
 
 def _meant(found: Any) -> list[int]:
-    """Ids of nodes that the text names and means."""
-    mentions = found.seeds.mentions
+    """Ids of nodes that the text names and means, in the order of the text."""
+    mentions = sorted(found.seeds.mentions, key=lambda mention: mention.start)
     meant = [
         node
         for mention in mentions
@@ -123,19 +127,18 @@ def _opens(around: Sequence[Neighbour]) -> np.ndarray:
 
 
 def _around(graph: Any, named: Sequence[int], store: Any, limit: int) -> list[Neighbour]:
-    """Breadth first over the arcs of a subgraph, two facts deep."""
+    """Over the arcs of a subgraph, two facts deep.
+
+    What is named later in the text, and is held to be beside what was named before, is known by that fact.
+    """
     place = {node: i for i, node in enumerate(graph.node_ids.tolist())}
     arcs = _arcs(graph)
-    reached = {place[n]: _Step(place[n]) for n in named if n in place and len(arcs.get(place[n], ())) <= HUB}
-    frontier = list(reached)
-    for hops in (1, 2):
-        steps = [step for start in frontier for step in _steps(start, arcs.get(start, ()))]
-        new: dict[int, _Step] = {}
-        for step in sorted(steps):  # positions are by falling relevance
-            if step.end not in reached and step.end not in new:
-                new[step.end] = replace(step, hops=hops)
-        reached |= dict(list(new.items())[: max(0, limit - len(reached))])
-        frontier = [end for end in new if end in reached]
+    reached: dict[int, _Step] = {}
+    for at in (place[node] for node in named if node in place):
+        if at not in reached and len(arcs.get(at, ())) <= HUB:
+            reached[at] = _Step(at)
+            _reach(reached, [at], arcs, 1, limit)
+    _reach(reached, [at for at, step in reached.items() if step.hops == 1], arcs, 2, limit)
     steps = list(reached.values())[:limit]
     ids = [int(graph.node_ids[step.end]) for step in steps]
     edges = [step.edge for step in steps if step.edge >= 0]
@@ -149,6 +152,16 @@ def _around(graph: Any, named: Sequence[int], store: Any, limit: int) -> list[Ne
     ]  # fmt: skip
 
 
+def _reach(
+    reached: dict[int, _Step], frontier: Sequence[int], arcs: Mapping[int, Sequence[_Arc]], hops: int, limit: int
+) -> None:
+    """Add what one more fact leads to, the most relevant first, up to the limit."""
+    steps = [step for start in frontier for step in _steps(start, arcs.get(start, ()))]
+    for step in sorted(steps):  # positions are by falling relevance
+        if step.end not in reached and len(reached) < limit:
+            reached[step.end] = replace(step, hops=hops)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class _Step:
     """One arc walked: positions of its ends in a subgraph, its code, its fact, and facts from what was named."""
@@ -160,9 +173,9 @@ class _Step:
     hops: int = 0
 
 
-def _arcs(graph: Any) -> dict[int, list[tuple[int, int, int]]]:
+def _arcs(graph: Any) -> dict[int, list[_Arc]]:
     """(end, code, fact) of the arcs at each position of a subgraph, walked both ways."""
-    arcs: dict[int, set[tuple[int, int, int]]] = {}
+    arcs: dict[int, set[_Arc]] = {}
     ends = zip(graph.edge_index.T.tolist(), graph.relations.tolist(), graph.edge_ids.tolist(), strict=True)
     for (a, b), code, edge in ends:
         arcs.setdefault(a, set()).add((b, code, edge))
@@ -170,7 +183,7 @@ def _arcs(graph: Any) -> dict[int, list[tuple[int, int, int]]]:
     return {at: sorted(found) for at, found in arcs.items()}
 
 
-def _steps(start: int, arcs: Sequence[tuple[int, int, int]]) -> list[_Step]:
+def _steps(start: int, arcs: Sequence[_Arc]) -> list[_Step]:
     """The most relevant arcs of each relation, ``PER_NODE`` at most."""
     seen: Counter[int] = Counter()
     kept = []

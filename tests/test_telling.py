@@ -186,3 +186,39 @@ def test_questions_are_answered_as_before(memory: GraphMemory) -> None:
         assert model._asks(ids_of(model, text), None)
     assert not model._asks(ids_of(model, "Ada Lovelace was born in"), None)
     assert opened(memory, quiet_text=None)._asks(ids_of(model, "Ada Lovelace was born in"), None)
+
+
+def nats_of(model: GraphMemoryModel, text: str, start: int, retrieval: object = None) -> float:
+    made = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids = torch.tensor([made["input_ids"]])
+    logits = model(ids, retrieval=retrieval).logits[0].float().log_softmax(-1)
+    scored = [i for i, (a, _) in enumerate(made["offset_mapping"]) if a >= start]
+    return -sum(float(logits[i - 1, ids[0, i]]) for i in scored) / len(scored)
+
+
+@torch.inference_mode()
+def test_shipped_weights_go_on_with_what_the_memory_holds() -> None:
+    """SmolLM2 beside invented facts: their names are foreseen, each where its fact is spoken of; other texts stay."""
+    facts = [
+        ("Mira Solvang", "born in", "Kestrel Bay"), ("Mira Solvang", "works for", "Quillon Dynamics"),
+        ("Kestrel Bay", "country", "Norway"), ("Mira Solvang", "spouse", "Teodor Lusk"),
+    ]  # fmt: skip
+    with GraphMemory.open(":memory:") as memory:
+        memory.add_many(facts)
+        model = GraphMemoryModel.from_pretrained("smollm2-135m", memory=memory)
+        saved = []
+        for before, name in (
+            ("Mira Solvang was born in", " Kestrel Bay"), ("Mira Solvang is married to", " Teodor Lusk"),
+            ("Mira Solvang works as an engineer for", " Quillon Dynamics"),
+        ):  # fmt: skip
+            with model.memory_disabled():
+                alone = nats_of(model, before + name, len(before))
+            saved.append((alone, nats_of(model, before + name, len(before))))
+        assert all(beside < 0.5 * alone for alone, beside in saved), saved
+        wrong = nats_of(model, "Mira Solvang was born in Teodor Lusk", len("Mira Solvang was born in"))
+        assert wrong > saved[0][1]
+        rain = model.tokenizer("It rained all day in the valley.", return_tensors="pt")["input_ids"]
+        with model.memory_disabled():
+            base = model(rain).logits
+        assert torch.equal(model(rain).logits, base)
+        model.detach()
