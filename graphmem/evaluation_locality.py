@@ -22,12 +22,16 @@ class Locality:
         worst: largest mean of one text.
         same_token: share of positions where both would say the same next.
         tokens: positions compared.
+        alone, beside: how surprised the base is by the texts, and how surprised with the memory, nats per token. Where a
+            text speaks of what the memory holds, it is moved for the better.
     """
 
     kl: float
     worst: float
     same_token: float
     tokens: int
+    alone: float = 0.0
+    beside: float = 0.0
 
 
 @torch.inference_mode()
@@ -40,7 +44,7 @@ def text_kl(model: Any, texts: Sequence[str], retrievals: Sequence[Any], max_tok
         retrievals: one for each.
         max_tokens: of each text.
     """
-    means, same, tokens = [], 0, 0
+    means, same, tokens, nats = [], 0, 0, [0.0, 0.0]
     for text, retrieval in zip(texts, retrievals, strict=True):
         ids = model.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"][:, :max_tokens]
         ids = ids.to(model.base.device)
@@ -48,13 +52,18 @@ def text_kl(model: Any, texts: Sequence[str], retrievals: Sequence[Any], max_tok
             base = model(ids).logits.float().log_softmax(-1)
         now = model(ids, retrieval=retrieval).logits.float().log_softmax(-1)
         each = (base.exp() * (base - now)).sum(-1)[0]
+        for way, scores in enumerate((base, now)):
+            nats[way] -= float(scores[0, :-1].gather(-1, ids[0, 1:, None]).sum())
         means.append(float(each.sum()))
         same += int((base.argmax(-1) == now.argmax(-1)).sum())
         tokens += ids.shape[1]
         means[-1] /= ids.shape[1]
     lengths = [min(max_tokens, len(model.tokenizer(t, add_special_tokens=False)["input_ids"])) for t in texts]
     total = sum(mean * length for mean, length in zip(means, lengths, strict=True))
-    return Locality(total / max(1, tokens), max(means, default=0.0), same / max(1, tokens), tokens)
+    said = max(1, tokens - len(means))
+    return Locality(
+        total / max(1, tokens), max(means, default=0.0), same / max(1, tokens), tokens, nats[0] / said, nats[1] / said
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             moved = text_kl(model, texts, found)
             print(
                 f"beside {name} retrieval: KL {moved.kl:.4f} nats/token (worst passage {moved.worst:.3f}), "
-                f"same next token {moved.same_token:.3f}, n = {chosen.n}, {moved.tokens} tokens"
+                f"same next token {moved.same_token:.3f}, n = {chosen.n}, {moved.tokens} tokens; "
+                f"surprise {moved.alone:.3f} nats/token alone, {moved.beside:.3f} beside it"
             )
         answers = changed_answers(model, unrelated_questions(chosen.split, chosen.questions, chosen.seed))
         for question, alone, beside in answers.examples:
