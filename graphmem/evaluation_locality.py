@@ -22,8 +22,8 @@ class Locality:
         worst: largest mean of one text.
         same_token: share of positions where both would say the same next.
         tokens: positions compared.
-        alone, beside: how surprised the base is by the texts, and how surprised with the memory, nats per token. Where a
-            text speaks of what the memory holds, it is moved for the better.
+        alone, beside: how surprised the base is by the texts, and how surprised with the memory, nats per token. Where
+            a text speaks of what the memory holds, it is moved for the better.
     """
 
     kl: float
