@@ -21,7 +21,7 @@ from graphmem.graph import normalise
 from graphmem.hidden import token_states
 from graphmem.lexicon import load_lexicon
 from graphmem.relations import synonyms
-from graphmem.spans import is_pronoun
+from graphmem.spans import is_name, is_pronoun
 from graphmem.splits import data_split
 from graphmem.text_reader import Candidate, LearnedReader
 
@@ -196,7 +196,7 @@ def mention_kind(mention: Any, surface: str, again: bool) -> str:
     alike = set(normalise(surface).split()) & set(normalise(mention["entity"]).split())
     if again and mention["type"] == "description" and (surface[:1].islower() or not alike):
         return "pronoun"
-    return "literal" if _NUMBER.search(surface) else "entity"
+    return "literal" if _NUMBER.search(surface) and not is_name(surface) else "entity"
 
 
 def words_of(relation: str) -> str:

@@ -15,6 +15,12 @@ _PRONOUNS = frozenset(
     "what nobody somebody everybody anybody everyone someone "
     "anyone nothing something everything all here there now".split()
 )
+_CALENDAR = frozenset(
+    "january february march april june july august september october november december sept monday tuesday wednesday "
+    "thursday friday saturday sunday spring summer autumn winter century million billion thousand hundred euro euros "
+    "dollar dollars pound pounds about around over nearly early late between before after since until "
+    "one two three four five six seven eight nine ten eleven twelve".split()
+)
 _OPENING, _CLOSING = " \t\n\"'“‘([{,;:-", " \t\n\"'”’,;:!?-"
 
 
@@ -39,11 +45,24 @@ def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mention
     for span in spans:
         start, end = state.offsets[span.first][0], state.offsets[span.last][1]
         start, end = _whole_words(text, start, end)
-        kind = "pronoun" if is_pronoun(text[start:end]) else span.kind
+        kind = _kind(text[start:end], span.kind)
         visible = any(letter.isprintable() and letter not in " \ufffd" for letter in text[start:end])
         if visible and not (found and start < found[-1].end):
             found.append(Mention(start, end, kind, span))
     return found
+
+
+def _kind(words: str, tagged: str) -> str:
+    """What was tagged, unless the words themselves tell: "11th Mississippi Monument" is no number."""
+    if is_pronoun(words):
+        return "pronoun"
+    return "entity" if tagged == "literal" and is_name(words) else tagged
+
+
+def is_name(words: str) -> bool:
+    """Whether words with a number among them name a thing, as "20 Fenchurch Street" does and "2 May 1908" does not."""
+    named = (word.strip("'\"“”‘’().,:;") for word in words.split())
+    return any(len(w) > 3 and w.isalpha() and w.istitle() and w.casefold() not in _CALENDAR for w in named)
 
 
 def _whole_words(text: str, start: int, end: int) -> Stretch:
