@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from graphmem.attachment import Attachment, Decoder, Session, reading
 from graphmem.config import FusionConfig
 from graphmem.errors import NotAttached, UnsupportedModel
-from graphmem.fusion import Fusion, default_layers, default_tap
+from graphmem.fusion import Fusion, with_layers
 from graphmem.standing import Standing
 from graphmem.tokens import Found, NameReader, candidates, pack
 
@@ -42,11 +42,9 @@ class StackMemory:
         stack, table = _part(model, layers, nn.ModuleList), _part(model, embedding, nn.Embedding)
         outputs = _part(model, head, nn.Linear).weight if head else table.weight
         width = int(outputs.shape[1])
-        depth = len(stack)
-        chosen = self.config.layers or default_layers(depth)
-        tap = min(default_tap(depth) if self.config.tap is None else self.config.tap, chosen[0])
+        placed = with_layers(self.config, len(stack))
         widths = (int(table.weight.shape[1]), width)
-        self.fusion = Fusion(width, widths, chosen, tap, self.config).to(table.weight.device)
+        self.fusion = Fusion(width, widths, placed.layers or (), placed.tap or 0, self.config).to(table.weight.device)
         self.names = NameReader(tokenizer, stop, self.config.max_name_tokens)
         self._was_trained = [(p, p.requires_grad) for p in model.parameters()]
         model.requires_grad_(False)

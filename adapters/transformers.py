@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError, asdict, replace
 from inspect import signature
 from typing import Any
 
@@ -137,6 +137,10 @@ class AttachedConfig(FusionConfig):
         made = cls(**asdict(config))
         object.__setattr__(made, "_base", base)
         return made
+
+    def changed(self, **values: Any) -> AttachedConfig:
+        """The same with other values, in front of the same base's; ``dataclasses.replace`` would lose the base's."""
+        return self.beside(replace(self, **values), self._base)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_base" or name.startswith("__") or self._base is None:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from graphmem.errors import InvalidValue
-from graphmem.fusion import Context, Fusion, LayerSlots, TokenTable
+from graphmem.fusion import Context, Fusion, LayerSlots
 from graphmem.standing import Standing
+from graphmem.token_table import TokenTable
 
 _SESSION = "_graphmem_session"
 _PREPARE = "prepare_inputs_for_generation"
@@ -196,6 +197,7 @@ class Attachment:
 
     def _fused(self, number: int) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+            """Add what the memory says to the layer's output; None leaves it."""
             hidden = _input(args, kwargs)
             if (seen := _kept(hidden)) is not None:
                 again = seen.session.fusion is self.fusion

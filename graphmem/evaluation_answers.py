@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with GraphMemory.open(chosen.memory or ":memory:") as memory:
         model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
         if chosen.trust is not None:
-            model.config = replace(model.config, trust=chosen.trust)
+            model.config = model.config.changed(trust=chosen.trust)
         made = _chosen_set(model, memory, chosen, methods)
     if chosen.json:
         made.save(chosen.json)

@@ -16,20 +16,22 @@ before anything is trained. (Flamingo, arXiv 2204.14198, for gates; KBLaM, arXiv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphmem.attending import LONGER, UNSAID, Reluctant, attend, linear
 from graphmem.config import FusionConfig
+from graphmem.errors import InvalidValue
 from graphmem.standing import CODES, LENGTHS, NOT_SAID, SHORTER, Places
-from graphmem.telling import Telling
-from graphmem.tokens import FEATURES, NONE, START, START_AFTER_SPACE, MemoryTokens
+from graphmem.telling import Telling, Worth
+from graphmem.token_table import TokenTable, unit
+from graphmem.tokens import FEATURES, NONE, MemoryTokens
 
-_UNSAID, _LONGER = -8.0, -4.0
 _LOUDER = (0.0, 0.7, 1.0, 1.3, 1.5, 1.5)
 """Log of how much louder a name is continued than begun, by how much of it was said (``Places.positions``)."""
 
@@ -39,9 +41,6 @@ _BELIEVED = (0.0, 0.0, -1.5, -3.0, -4.0, -4.0)
 _AGREEMENT = 0.7
 """Log of how much sharper the slots that all heads read together are than their mean."""
 
-_LEAST = -1e30
-"""Stands for minus infinity where a gradient passes."""
-
 UNLEARNT = ("standing", "agreement")
 """Ends of the names of parameters that older weights lack; they keep what they are made with."""
 
@@ -50,51 +49,6 @@ TELLING = ".told."
 
 _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
-_NULL_WIDTH = 32
-
-
-class TokenTable:
-    """Unit-scale, centred embeddings of a base model's tokens: what keys (input side) and values (output side) are.
-
-    Args:
-        inputs: [V, D] input embeddings.
-        outputs: [V, D'] output embeddings; the same tensor where they are tied.
-    """
-
-    def __init__(self, inputs: Tensor, outputs: Tensor) -> None:
-        self._inputs, self._outputs = inputs, outputs
-        self._mean_in = _mean_unit(inputs)
-        self._mean_out = self._mean_in if outputs is inputs else _mean_unit(outputs)
-
-    @property
-    def weight(self) -> Tensor:
-        """[V, D] input embeddings, as they are."""
-        return self._inputs
-
-    def inputs(self, ids: Tensor) -> Tensor:
-        """[n, D] of tokens as they are read."""
-        return self.centre(F.embedding(ids, self._inputs.detach()))
-
-    def outputs(self, ids: Tensor) -> Tensor:
-        """[n, D'] of tokens as they are said."""
-        return unit(unit(F.embedding(ids, self._outputs.detach()).float()) - self._mean_out.to(ids.device))
-
-    def centre(self, embedded: Tensor) -> Tensor:
-        """Embeddings as the model made them (scaled or not) -> the same scale and centre as ``inputs``."""
-        return unit(unit(embedded.float()) - self._mean_in.to(embedded.device))
-
-
-def unit(x: Tensor) -> Tensor:
-    """Scale the last axis to a root mean square of 1."""
-    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
-
-
-def _mean_unit(table: Tensor, chunk: int = 8192) -> Tensor:
-    with torch.no_grad():
-        total = torch.zeros(table.shape[1], device=table.device)
-        for start in range(0, len(table), chunk):
-            total += unit(table[start : start + chunk].float()).sum(0)
-    return total / len(table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +84,7 @@ class Context:
     places: Places | None = None
 
 
-class MemoryAttention(nn.Module):
+class MemoryAttention(Reluctant):
     """The reading of one fused layer. Its output is added to the stream by ``gated``.
 
     Args:
@@ -152,9 +106,7 @@ class MemoryAttention(nn.Module):
         self.position = nn.Parameter(torch.empty(config.max_name_tokens + 1, inner))
         self.value = nn.Linear(token_widths[1], self.value_width, bias=False)
         self.out = nn.Linear(self.value_width, width, bias=False)
-        self.null = nn.Linear(width, self.heads)
-        self.null_hidden = nn.Linear(width, _NULL_WIDTH)
-        self.null_deep = nn.Linear(_NULL_WIDTH, self.heads, bias=False)
+        self.make_null(width, self.heads)
         self.null_answerable = nn.Parameter(torch.zeros(self.heads))
         self.sharpness = nn.Parameter(torch.full((self.heads,), _SHARPNESS))
         self.start_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
@@ -175,14 +127,12 @@ class MemoryAttention(nn.Module):
         for weight in (self.before.weight, self.query.weight, self.early.weight, self.position, self.null.weight):
             nn.init.normal_(weight, std=0.01)
         nn.init.normal_(self.kind, std=0.1)
-        nn.init.constant_(self.null.bias, 1.0)
-        nn.init.zeros_(self.null_deep.weight)
-        nn.init.zeros_(self.null_hidden.bias)
+        self.reset_null(1.0)
         for bias in (self.start_bias, self.inside_bias):
             nn.init.zeros_(bias)
             bias.data[:4] = torch.tensor([_TOP, _GAP, _RANK, _ACTIVATION])[:, None]
         nn.init.zeros_(self.standing)
-        self.standing.data[NOT_SAID], self.standing.data[SHORTER] = _UNSAID, _LONGER
+        self.standing.data[NOT_SAID], self.standing.data[SHORTER] = UNSAID, LONGER
         self.null_standing.data[:] = torch.tensor(_BELIEVED)[:, None]
         self.loud_standing.data[:] = torch.tensor(_LOUDER)
         nn.init.constant_(self.agreement, _AGREEMENT)
@@ -194,16 +144,17 @@ class MemoryAttention(nn.Module):
         before = _Distinct.of(tokens.before)
         matched = self._heads(self._matched(table.inputs(previous.ids).to(dtype)))
         keys = previous.spread(matched) + self._heads(self.kind.to(dtype))[tokens.kind]
-        keys = keys + before.spread(self._heads(_linear(self.before, table.inputs(before.ids).to(dtype))))
+        keys = keys + before.spread(self._heads(linear(self.before, table.inputs(before.ids).to(dtype))))
         keys = keys + self._heads(self.position.to(dtype))[tokens.position]
-        values = said.spread(self._heads(_linear(self.value, table.outputs(said.ids).to(dtype))))
+        values = said.spread(self._heads(linear(self.value, table.outputs(said.ids).to(dtype))))
         if tokens.told is not None:
             keys = keys + self.told.keys(tokens, tokens.told, table, dtype)
             bias = self.told.bias(tokens, tokens.told)
             return LayerSlots(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2), told=True)
-        starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(-1)  # B M 1
         bias = torch.where(
-            starts, tokens.features @ self.start_bias.float(), tokens.features @ self.inside_bias.float()
+            tokens.starts.unsqueeze(-1),
+            tokens.features @ self.start_bias.float(),
+            tokens.features @ self.inside_bias.float(),
         )
         bias = bias.masked_fill(~tokens.mask.unsqueeze(-1), float("-inf"))
         return LayerSlots(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2))  # B H M .
@@ -224,87 +175,43 @@ class MemoryAttention(nn.Module):
         Returns:
             what was read, [B, T, D], and where: attention over slots [B, H, T, M] (the rest went to the null slot).
         """
-        state = unit(x.float()).to(x.dtype)
-        if slots.told:
-            return self._go_on(state, context, slots, self.quiet if quiet is None else quiet)
+        state, early = unit(x.float()).to(x.dtype), unit(context.early.float()).to(x.dtype)
+        moved = self.told.state(state, early) if slots.told else linear(self.query, state) + linear(self.early, early)
         sharp = self.sharpness.to(x.dtype).view(-1, 1)  # H 1
-        query = self._heads(self._matched(context.current.to(x.dtype))) * sharp + self._heads(
-            _linear(self.query, state) + _linear(self.early, unit(context.early.float()).to(x.dtype))
-        )  # B T H K
+        query = self._heads(self._matched(context.current.to(x.dtype))) * sharp + self._heads(moved)  # B T H K
         logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
-        null = self._null(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()  # B T H
-        if context.places is not None:
-            logits = logits + F.embedding(context.places.slots, self.standing.float()).permute(0, 3, 1, 2)
-            if quiet is None:
-                null = null + F.embedding(context.places.positions, self.null_standing.float())
-        together = _softmax(
-            torch.exp(self.agreement.float()) * logits.mean(1, keepdim=True).clamp_min(_LEAST)
-        )  # B 1 T M
-        weights = _share_beside(logits, null.transpose(1, 2).unsqueeze(-1)) * together
-        quiet = self.quiet if quiet is None else quiet
-        weights = _above(weights, quiet) if quiet else weights
+        if slots.told:
+            worth, null, loud = self.told.worth(state, context.places)
+            agreement = self.told.agreement
+        else:
+            worth, null, loud = self._worth(state, context.places, answerable, quiet is None)
+            agreement = self.agreement
+        logits = logits if worth is None else logits + worth
+        weights = attend(logits, null, agreement, self.quiet if quiet is None else quiet)
         read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
-        if context.places is not None:
-            read = read * torch.exp(self.loud_standing.float())[context.places.positions].unsqueeze(-1).to(read.dtype)
-        return _linear(self.out, read), weights
+        return linear(self.out, read if loud is None else read * loud.to(read.dtype)), weights
 
-    def _go_on(self, state: Tensor, context: Context, slots: LayerSlots, quiet: float) -> tuple[Tensor, Tensor]:
-        """``forward`` where nobody asked, of unit states [B, T, D]: see ``graphmem.telling``."""
-        told, early = self.told, unit(context.early.float()).to(state.dtype)
-        sharp = self.sharpness.to(state.dtype).view(-1, 1)
-        query = self._heads(self._matched(context.current.to(state.dtype))) * sharp + told.state(state, early)
-        logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
-        null, loud = told.against(state), None
-        if context.places is not None:
-            worth, against, loud = told.stood(context.places)
-            logits, null = logits + worth, null + against
-        together = _softmax(torch.exp(told.agreement.float()) * logits.mean(1, keepdim=True).clamp_min(_LEAST))
-        weights = _share_beside(logits, null.transpose(1, 2).unsqueeze(-1)) * together
-        weights = _above(weights, quiet) if quiet else weights
-        read = (weights.to(state.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
-        read = read * (told.opening.float() if loud is None else told.opening.float() * loud).to(read.dtype)
-        return _linear(self.out, read), weights
+    def _worth(self, state: Tensor, places: Places | None, answerable: Tensor, asked: bool) -> Worth:
+        """What state and place are worth where an answer is looked for, see ``telling.Worth``."""
+        null = self.against(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()
+        if places is None:
+            return None, null, None
+        slots = F.embedding(places.slots, self.standing.float()).permute(0, 3, 1, 2)
+        if asked:
+            null = null + F.embedding(places.positions, self.null_standing.float())
+        return slots, null, torch.exp(self.loud_standing.float())[places.positions].unsqueeze(-1)
 
     def gated(self, x: Tensor, read: Tensor) -> Tensor:
         """x + tanh(g) * rms(x) * read; exactly x where nothing was read or the gate is closed."""
         scale = x.float().pow(2).mean(-1, keepdim=True).sqrt()  # B T 1
         return x + (torch.tanh(self.gate.float()) * scale * read.float()).to(x.dtype)
 
-    def _null(self, state: Tensor) -> Tensor:
-        """How much the state is against reading anything, per head: a line and a small network, float32 [B, T, H]."""
-        hidden = F.silu(_linear(self.null_hidden, state) + self.null_hidden.bias.to(state.dtype))
-        return (_linear(self.null, state) + _linear(self.null_deep, hidden)).float() + self.null.bias.float()
-
     def _matched(self, embedded: Tensor) -> Tensor:
-        heads = _linear(self.match, embedded).unflatten(-1, (self.heads, -1))
+        heads = linear(self.match, embedded).unflatten(-1, (self.heads, -1))
         return F.normalize(heads.float(), dim=-1).to(embedded.dtype).flatten(-2)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1))
-
-
-def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The layer in the dtype of its input, whatever its weights are kept in."""
-    return F.linear(x, layer.weight.to(x.dtype))
-
-
-def _share_beside(logits: Tensor, null: Tensor) -> Tensor:
-    """How much of a softmax over [null, logits], along the last axis, does not go to the null slot."""
-    top = torch.maximum(logits.amax(-1, keepdim=True), null).detach()
-    odds = torch.exp(logits - top).sum(-1, keepdim=True)
-    return odds / (odds + torch.exp(null - top))
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    """Softmax along the last axis, zeros where all is masked."""
-    odds = torch.exp(logits - logits.amax(-1, keepdim=True).detach().clamp_min(_LEAST))
-    return odds / odds.sum(-1, keepdim=True).clamp_min(1e-30)
-
-
-def _above(weights: Tensor, quiet: float) -> Tensor:
-    """Weights [B, H, T, M], scaled so that a position that puts less than ``quiet`` on the memory reads nothing."""
-    mass = weights.sum(-1, keepdim=True).mean(1, keepdim=True)  # B 1 T 1
-    return weights * (F.relu(mass - quiet) / ((1 - quiet) * mass.clamp_min(1e-9)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +263,12 @@ class Fusion(nn.Module):
         for layer in self.layers:
             self[layer].quiet = quiet
 
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take saved parameters; what older weights lack keeps what it is made with."""
+        unlearnt = lambda name: name.endswith(UNLEARNT) or TELLING in name
+        fresh = {name: value for name, value in self.state_dict().items() if unlearnt(name)}
+        self.load_state_dict({**fresh, **state})
+
     def teach(self, telling: bool) -> None:
         """Choose what learns: going on with plain text, or answering; the other half stays as it is."""
         for name, parameter in self.named_parameters():
@@ -396,3 +309,16 @@ def default_layers(depth: int) -> tuple[int, ...]:
 def default_tap(depth: int) -> int:
     """An early layer, where a state still tells which tokens stood before it."""
     return min(depth - 1, round(depth * 0.1))
+
+
+def with_layers(config: FusionConfig, depth: int) -> FusionConfig:
+    """The config with its layers and tap chosen, for a stack of ``depth`` decoder layers.
+
+    Raises:
+        InvalidValue: it names a layer that there is not.
+    """
+    layers = config.layers or default_layers(depth)
+    tap = default_tap(depth) if config.tap is None else config.tap
+    if layers[-1] >= depth:
+        raise InvalidValue(f"layers must be below {depth}, the number of decoder layers, not {layers!r}")
+    return replace(config, layers=layers, tap=min(tap, layers[0]))

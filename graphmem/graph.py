@@ -23,15 +23,15 @@ from graphmem.errors import InvalidName, InvalidTime
 MAX_NAME = 1024
 """Longest name of a node or relation, in characters."""
 
-APART = ("episode", "session", "passage", "reading")
-"""Kinds of nodes that are no knowledge but its history: what was heard, the state of conversations and streams,
-passages of documents, and which texts were read. Ordinary searches leave them out."""
-
 READING = "reading"
 """Kind of a node that only remembers that a text was read, see ``told``; its name begins with the kind and a colon."""
 
 PASSAGE = "passage"
 """Kind of a node that holds a piece of a document in its text, with the document's title in its attributes."""
+
+APART = ("episode", "session", PASSAGE, READING)
+"""Kinds of nodes that are no knowledge but its history: what was heard, the state of conversations and streams,
+passages of documents, and which texts were read. Ordinary searches leave them out."""
 
 TITLED = "has passage"
 """Relation from the thing that a document's title names to its passages."""

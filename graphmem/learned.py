@@ -111,6 +111,7 @@ class QuestionReader:
         arcs, most = self.arcs(names), self.aligner.config.hops
 
         def judge(paths: list[tuple[int, ...]], prior: np.ndarray) -> tuple[np.ndarray, float]:
+            """Log-scores [P] of whole paths, and the probability that the graph holds what is asked for."""
             padded = np.asarray([[*path, *[-1] * (most - len(path))] for path in paths], np.int64)  # [P, hops]
             codes = np.unique(padded[padded >= 0])
             places = torch.from_numpy(np.where(padded >= 0, np.searchsorted(codes, padded), -1))[None]

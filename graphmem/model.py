@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
@@ -34,12 +33,13 @@ from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
 from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
 from graphmem.explain import Answer, TokenSource, spoken_path
-from graphmem.fusion import TELLING, UNLEARNT, Fusion, TokenTable, default_layers, default_tap
+from graphmem.fusion import Fusion, with_layers
 from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.graph import Time
 from graphmem.hearing import confidence
 from graphmem.neighbours import told_all
 from graphmem.standing import Standing
+from graphmem.token_table import TokenTable
 from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class GraphMemoryModel(nn.Module):
         super().__init__()
         self.base, self.tokenizer, self.memory = model, tokenizer, memory
         self.decoder = find_decoder(model, config.layers_path)
-        config = _with_layers(config, len(self.decoder.layers))
+        config = with_layers(config, len(self.decoder.layers))
         self.config = AttachedConfig.beside(config, getattr(model, "config", None))
         widths = (int(self.decoder.inputs.shape[1]), int(self.decoder.outputs.shape[1]))
         layers, tap = self.config.layers or (), self.config.tap or 0
@@ -138,9 +138,7 @@ class GraphMemoryModel(nn.Module):
         if (why := mismatch(loaded.base, have)) is not None:
             raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
         model = cls(base, tokenizer, memory, loaded.config)
-        unlearnt = lambda name: name.endswith(UNLEARNT) or TELLING in name
-        fresh = {name: value for name, value in model.fusion.state_dict().items() if unlearnt(name)}
-        model.fusion.load_state_dict({**fresh, **loaded.state})  # older weights lack what was not learned yet
+        model.fusion.load(loaded.state)
         model.fusion.to(base.dtype)
         return model.eval()
 
@@ -395,11 +393,3 @@ class GraphMemoryModel(nn.Module):
         """Print both counts, as PEFT does."""
         trained, total = self.trainable_parameters()
         print(f"trainable params: {trained:,} || all params: {total:,} || trainable%: {100 * trained / total:.4f}")
-
-
-def _with_layers(config: FusionConfig, depth: int) -> FusionConfig:
-    layers = config.layers or default_layers(depth)
-    tap = default_tap(depth) if config.tap is None else config.tap
-    if layers[-1] >= depth:
-        raise InvalidValue(f"layers must be below {depth}, the number of decoder layers, not {layers!r}")
-    return replace(config, layers=layers, tap=min(tap, layers[0]))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from graphmem.tokens import END, NONE, START, START_AFTER_SPACE, MemoryTokens
+from graphmem.tokens import END, NONE, MemoryTokens
 
 START_OUTSIDE, START_INSIDE, NOT_SAID, SHORTER = 0, 1, 2, 3
 """What a slot is at a position: a start where no name is half said, or where one is; a slot whose beginning was not
@@ -83,7 +83,7 @@ def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, 
     said = _names_said(text, last, tokens, tokens.told.opens.shape[-1])  # B T N
     node = tokens.node.unsqueeze(1).expand(-1, last, -1)  # B T M
     opened = (said.float() @ tokens.told.opens.float().transpose(1, 2)) > 0
-    starts = ((tokens.kind == START) | (tokens.kind == START_AFTER_SPACE)).unsqueeze(1)
+    starts = tokens.starts.unsqueeze(1)
     topic = tokens.told.features[..., 0].gather(1, tokens.node).unsqueeze(1) > 0
     early, own = ~opened.gather(2, node), tokens.told.own.view(-1, 1, 1)
     return said.gather(2, node) & starts, early & ~topic & starts, early & own

@@ -104,6 +104,7 @@ class LearnedReader:
         model = self.model if surprise else getattr(self.model, "base", self.model)
 
         def candidates(window: Window) -> list[Candidate]:
+            """What one window says, by characters of the whole text."""
             piece, own = whole[window.start : window.end], max(window.own, len(before)) - window.start
             states = token_states(model, self.tokenizer, [piece], self.network.config.layers, surprise=surprise)
             return [

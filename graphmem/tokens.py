@@ -168,6 +168,11 @@ class MemoryTokens:
         """M."""
         return self.mask.shape[1]
 
+    @property
+    def starts(self) -> Tensor:
+        """bool [B, M]: slots where a name starts."""
+        return (self.kind == START) | (self.kind == START_AFTER_SPACE)
+
     def to(self, device: torch.device | str) -> MemoryTokens:
         """The same slots on another device."""
         moved = {name: value.to(device) for name in self.__slots__ if (value := getattr(self, name)) is not None}

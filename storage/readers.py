@@ -160,6 +160,7 @@ def _csv_rows(file: BinaryIO) -> Iterator[tuple[int, list[str] | Reject]]:
     at = 0
 
     def texts() -> Iterator[str]:
+        """Lines for the csv reader, whose numbers are followed on the way."""
         nonlocal at
         for number, line in lines(file):
             at = number

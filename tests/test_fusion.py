@@ -9,8 +9,9 @@ import torch
 
 from graphmem.config import FusionConfig
 from graphmem.errors import InvalidValue
-from graphmem.fusion import Context, Fusion, MemoryAttention, TokenTable, default_layers, default_tap, unit
+from graphmem.fusion import Context, Fusion, MemoryAttention, default_layers, default_tap
 from graphmem.standing import places
+from graphmem.token_table import TokenTable, unit
 from graphmem.tokens import END, FEATURES, INSIDE, NONE, START, MemoryTokens
 
 V, D = 50, 256

@@ -63,12 +63,17 @@ class Run:
         """The command line that makes this run again."""
         words = ["graphmem", "experiment", self.experiment, *(["--quick"] if self.quick else [])]
         for name in ("seed", "n", "data", "model", "weights", "steps", "facts", "rivals"):
-            if (value := getattr(self, name)) is not None:
+            if (value := getattr(self, name)) is not None and not (name == "data" and self._is_default(value)):
                 words += [f"--{name}", str(value)]
         for name in ("methods", "datasets"):
             if value := getattr(self, name):
                 words += [f"--{name}", ",".join(value)]
         return shlex.join([*words, "--out", str(self.out)])
+
+    @staticmethod
+    def _is_default(data: Path) -> bool:
+        """Whether data lies where the environment says, so that a command need not name one machine's folder."""
+        return str(data) == os.environ.get("GRAPHMEM_DATA")
 
     @property
     def most_facts(self) -> int:

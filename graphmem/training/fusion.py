@@ -17,7 +17,7 @@ from graphmem.config import FusionConfig
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion_mixture import Mixture, Sizes, mixture, training_names
 from graphmem.training.fusion_trainer import FusionTrainer, FusionTraining
-from graphmem.training.loop import LoopConfig
+from graphmem.training.loop import LoopConfig, started
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +82,6 @@ def _refining(training: FusionTraining, steps: int) -> FusionTraining:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the readings of a base model."""
-    import torch
-
     from graphmem.memory import GraphMemory
     from graphmem.resolver import find_language_model
 
@@ -100,12 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", help="folder of weights to go on from, with their own config")
     parser.add_argument("--scale", type=float, default=1.0, help="size of the mixture")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0)
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
+    chosen = started(parser, arguments)
     base, tokenizer = find_language_model(chosen.base)
     memory = GraphMemory.open(chosen.memory) if chosen.memory else None
     layers = tuple(int(n) for n in chosen.layers.split(",")) if chosen.layers else None

@@ -7,10 +7,10 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -106,8 +106,18 @@ def unknown_examples(wording: Wording, retrieve: Retrieve, count: int, limit: in
     return made
 
 
+class Counts:
+    """A frozen dataclass of how many of each sort there are."""
+
+    __slots__ = ()
+
+    def scaled(self, by: float) -> Self:
+        """So many times as many of each, one at least."""
+        return replace(self, **{name: max(1, round(by * count)) for name, count in asdict(self).items()})  # type: ignore[call-overload,type-var]
+
+
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(Counts):
     """How many examples of each sort a mixture holds."""
 
     retrieved: int = 4000
@@ -118,10 +128,6 @@ class Sizes:
     plain: int = 600
     unrelated: int = 150
     unanswered: int = 150
-
-    def scaled(self, by: float) -> Sizes:
-        """So many times as many of each, one at least."""
-        return Sizes(**{name: max(1, round(by * count)) for name, count in asdict(self).items()})
 
 
 def held_examples(

@@ -142,6 +142,8 @@ class LowerLayers:
         seen: dict[int, Tensor] = {}
 
         def see(number: int) -> Any:
+            """A hook that keeps what layer ``number`` returns, and stops after the last that is wanted."""
+
             def hook(module: nn.Module, args: Any, output: Any) -> None:
                 self._tuple = not isinstance(output, Tensor)
                 seen[number] = hidden_of(output)

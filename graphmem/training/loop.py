@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,17 @@ def run(
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             _save(module, optimizer, step + 1, log, folder / "checkpoint.pt")
     return log
+
+
+def started(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read a trainer's command line, with a seed and a number of threads (0: torch's own), and begin to log."""
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    return chosen
 
 
 def _save(module: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[Any], path: Path) -> None:

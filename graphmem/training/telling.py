@@ -19,16 +19,16 @@ from torch import nn
 from graphmem.model import GraphMemoryModel
 from graphmem.training.curriculum import Curriculum, curriculum
 from graphmem.training.fusion_data import Example, NamePool, Wording
-from graphmem.training.fusion_mixture import plain_texts
+from graphmem.training.fusion_mixture import Counts, plain_texts
 from graphmem.training.fusion_telling import Telling, accidental, marked
 from graphmem.training.fusion_trainer import FusionTrainer, FusionTraining
-from graphmem.training.loop import LoopConfig
+from graphmem.training.loop import LoopConfig, started
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class TellingPlan:
+class TellingPlan(Counts):
     """How many texts of each kind: made short and long ones, encyclopaedia openings, and texts to be left alone."""
 
     texts: int = 900
@@ -36,10 +36,6 @@ class TellingPlan:
     distant: int = 1800
     beside: int = 500
     accidental: int = 500
-
-    def scaled(self, by: float) -> TellingPlan:
-        """So many times as many of each, one at least."""
-        return TellingPlan(*(max(1, round(by * getattr(self, name))) for name in self.__slots__))
 
 
 def telling_mixture(
@@ -92,7 +88,7 @@ def train_telling(
         kept.write_bytes(pickle.dumps((taught, held)))
     model.fusion.teach(telling=True)
     if model.config.quiet_text is None:  # else nobody would tell plain text from a question
-        model.config = replace(model.config, quiet_text=model.config.quiet)
+        model.config = model.config.changed(quiet_text=model.config.quiet)
     for layer in model.fusion.layers:
         if not model.fusion[layer].told.opened:
             nn.init.ones_(model.fusion[layer].told.opening)
@@ -108,8 +104,6 @@ def train_telling(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Teach the readings of a base model to go on with plain text about what the memory holds."""
-    import torch
-
     from graphmem.memory import GraphMemory
 
     parser = argparse.ArgumentParser("graphmem train telling", description=main.__doc__)
@@ -123,12 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of matrices")
     parser.add_argument("--scale", type=float, default=1.0, help="size of the mixture")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0)
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
+    chosen = started(parser, arguments)
     memory: Any = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else None
     model = GraphMemoryModel.from_pretrained(chosen.base, chosen.weights, memory=memory)
     loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)

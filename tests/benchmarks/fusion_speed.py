@@ -1,13 +1,16 @@
 """Seconds of a forward pass with and without a memory attached, and of an answer against facts in the prompt.
 
     python tests/benchmarks/fusion_speed.py --repeats 7
+    python tests/benchmarks/fusion_speed.py --repeats 7 --memory wikimovies.db
 
+With a memory, passages of plain text are read as well, beside the names around what they name (search left out).
 Passes of both kinds take turns, and medians are compared, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import statistics
 import time
@@ -18,8 +21,9 @@ import numpy as np
 import torch
 
 from graphmem.graph import Subgraph
+from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
-from graphmem.wikimovies import load_facts
+from graphmem.wikimovies import DATA, load_facts
 
 
 def found(names: list[str]) -> Any:
@@ -31,10 +35,8 @@ def found(names: list[str]) -> Any:
 
 
 @torch.inference_mode()
-def compare(model: GraphMemoryModel, tokens: int, repeats: int, retrieval: Any) -> dict[str, float]:
-    """Median seconds of base and attached forward at a prompt length; projection of the slots included."""
-    torch.manual_seed(0)
-    ids = torch.randint(20, 40_000, (1, tokens))
+def compare(model: GraphMemoryModel, ids: torch.Tensor, repeats: int, retrieval: Any) -> dict[str, float]:
+    """Median seconds of base and attached forward of a prompt [1, T]; projection of the slots included."""
 
     def timed(**options: Any) -> float:
         started = time.perf_counter()
@@ -47,7 +49,15 @@ def compare(model: GraphMemoryModel, tokens: int, repeats: int, retrieval: Any) 
             base.append(timed())
         attached.append(timed(retrieval=retrieval))
     bare, read = statistics.median(base[1:]), statistics.median(attached[1:])
-    return {"tokens": tokens, "base_seconds": bare, "attached_seconds": read, "ratio": read / bare}
+    return {"tokens": ids.shape[1], "base_seconds": bare, "attached_seconds": read, "ratio": read / bare}
+
+
+def plain_text(model: GraphMemoryModel, tokens: int, texts: int = 3) -> list[tuple[torch.Tensor, Any]]:
+    """The beginnings of long passages of the shipped corpus, each with what the memory finds for it."""
+    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [model.tokenizer(json.loads(line)["text"], return_tensors="pt")["input_ids"] for line in lines]
+    ids = [row[:, :tokens] for row in rows if row.shape[1] >= tokens][:texts]
+    return [(row, model.memory.retrieve(model.tokenizer.decode(row[0]), top_k=model.config.nodes)) for row in ids]
 
 
 def main() -> None:
@@ -57,12 +67,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--nodes", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--memory", help="memory file that holds WikiMovies: plain text is read beside it as well")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=SimpleNamespace())
+    memory: Any = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else SimpleNamespace()
+    model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
     retrieval = found(sorted({s for s, _, _ in load_facts()})[:: 20_000 // chosen.nodes // 2][: chosen.nodes])
     for tokens in (32, 256, 512):
-        print(json.dumps(compare(model, tokens, chosen.repeats, retrieval)), flush=True)
+        torch.manual_seed(0)
+        ids = torch.randint(20, 40_000, (1, tokens))
+        print(json.dumps({"text": "random", **compare(model, ids, chosen.repeats, retrieval)}), flush=True)
+        for text, own in plain_text(model, tokens) if chosen.memory else ():
+            print(json.dumps({"text": "plain", **compare(model, text, chosen.repeats, own)}), flush=True)
 
 
 if __name__ == "__main__":

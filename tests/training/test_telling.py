@@ -71,5 +71,6 @@ def test_only_telling_learns(
     told = {name for name in changed if ".told." in name}
     assert told and all(name in told or name.endswith(".gate") for name in changed)  # closed gates are opened to learn
     assert trained.fusion.tells and trained.config.quiet_text == trained.config.quiet
+    assert trained.config.vocab_size == model.base.config.vocab_size  # still answers for the base
     again = GraphMemoryModel.from_pretrained(model.base, tmp_path, memory=None, tokenizer=model.tokenizer)  # type: ignore[arg-type]
     assert again.fusion.tells and again.config.quiet_text == trained.config.quiet_text

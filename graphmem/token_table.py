@@ -1,0 +1,51 @@
+"""A base model's token embeddings as the readings compare and say them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class TokenTable:
+    """Unit-scale, centred embeddings of a base model's tokens: what keys (input side) and values (output side) are.
+
+    Args:
+        inputs: [V, D] input embeddings.
+        outputs: [V, D'] output embeddings; the same tensor where they are tied.
+    """
+
+    def __init__(self, inputs: Tensor, outputs: Tensor) -> None:
+        self._inputs, self._outputs = inputs, outputs
+        self._mean_in = _mean_unit(inputs)
+        self._mean_out = self._mean_in if outputs is inputs else _mean_unit(outputs)
+
+    @property
+    def weight(self) -> Tensor:
+        """[V, D] input embeddings, as they are."""
+        return self._inputs
+
+    def inputs(self, ids: Tensor) -> Tensor:
+        """[n, D] of tokens as they are read."""
+        return self.centre(F.embedding(ids, self._inputs.detach()))
+
+    def outputs(self, ids: Tensor) -> Tensor:
+        """[n, D'] of tokens as they are said."""
+        return unit(unit(F.embedding(ids, self._outputs.detach()).float()) - self._mean_out.to(ids.device))
+
+    def centre(self, embedded: Tensor) -> Tensor:
+        """Embeddings as the model made them (scaled or not) -> the same scale and centre as ``inputs``."""
+        return unit(unit(embedded.float()) - self._mean_in.to(embedded.device))
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scale the last axis to a root mean square of 1."""
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+def _mean_unit(table: Tensor, chunk: int = 8192) -> Tensor:
+    with torch.no_grad():
+        total = torch.zeros(table.shape[1], device=table.device)
+        for start in range(0, len(table), chunk):
+            total += unit(table[start : start + chunk].float()).sum(0)
+    return total / len(table)
