@@ -55,7 +55,7 @@ def marked(texts: Iterable[Text]) -> list[Marked]:
     return found
 
 
-class Telling:
+class ToldTexts:
     """Makes examples of marked texts.
 
     Args:

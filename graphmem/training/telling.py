@@ -20,7 +20,7 @@ from graphmem.model import GraphMemoryModel
 from graphmem.training.curriculum import Curriculum, curriculum
 from graphmem.training.fusion_data import Example, NamePool, Wording
 from graphmem.training.fusion_mixture import Counts, plain_texts
-from graphmem.training.fusion_telling import Telling, accidental, marked
+from graphmem.training.fusion_telling import ToldTexts, accidental, marked
 from graphmem.training.fusion_trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig, started
 
@@ -55,7 +55,7 @@ def telling_mixture(
         Curriculum(texts=plan.texts, articles=plan.articles, distant=plan.distant, seed=seed),
         kgc=kgc, evidence=evidence,
     )  # fmt: skip
-    telling = Telling(wording, marked(texts), {r.relation: r for r in relations}, limit, rng)
+    telling = ToldTexts(wording, marked(texts), {r.relation: r for r in relations}, limit, rng)
     taught = [made for text in telling.texts if (made := telling.example(text)) is not None]
     held = [made for text in plain_texts(plan.beside, rng) if (made := telling.beside(text)) is not None]
     if memory is not None:

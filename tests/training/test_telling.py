@@ -12,7 +12,7 @@ from graphmem.lexicon import split_relations
 from graphmem.model import GraphMemoryModel
 from graphmem.tokens import TOLD
 from graphmem.training.fusion_data import Wording
-from graphmem.training.fusion_telling import Marked, Telling, marked
+from graphmem.training.fusion_telling import Marked, ToldTexts, marked
 from graphmem.training.fusion_trainer import FusionTraining
 from graphmem.training.loop import LoopConfig
 from graphmem.training.statements import Example, Mention, Said
@@ -41,7 +41,7 @@ def test_what_is_told_begins_at_the_topic_and_scores_every_name(model: GraphMemo
     text = Marked("Ada was born in London.", ((0, 3), (16, 22)), "Ada", facts)
     others = [Marked("Oslo is in Norway.", ((0, 4), (11, 17)), "Oslo", (("Oslo", "located in", "Norway"),))]
     relations = {relation.relation: relation for relation in split_relations("train")}
-    telling = Telling(Wording(model.tokenizer, model.names), [text, *others], relations, 4, Random(0))
+    telling = ToldTexts(Wording(model.tokenizer, model.names), [text, *others], relations, 4, Random(0))
     whole = 0
     for _ in range(30):
         made = telling.example(text)
