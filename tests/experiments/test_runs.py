@@ -21,6 +21,16 @@ def test_a_run_names_the_command_that_repeats_it(tmp_path: Path) -> None:
     )
 
 
+def test_the_command_does_not_name_the_folder_that_the_environment_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run("reason", data=tmp_path)
+    assert f"--data {tmp_path}" in run.command
+    monkeypatch.setenv("GRAPHMEM_DATA", str(tmp_path))
+    assert "--data" not in run.command
+    assert parse(parser("reason", "text"), "reason", []).data == tmp_path
+
+
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"steps": -1}, {"data": Path("no such folder")}])
 def test_wrong_options_say_so(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidValue):
