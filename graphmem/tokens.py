@@ -27,7 +27,7 @@ NONE = -1
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
 
-LIKELY, SURE, UNNAMED = 0.4, 0.99, 0.9
+LIKELY, SURE, UNNAMED = 0.4, 0.99, 0.95
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
