@@ -59,8 +59,8 @@ def unknown_names(query: str, mentions: Sequence[Any]) -> list[set[str]]:
 def stands_alone(query: str, mention: Any, mentions: Sequence[Any]) -> bool:
     """Whether a mention is no part of a longer name: no capital stands beside it, with at most "of the" between.
 
-    A capital of another mention does no harm, unless the two read as one name ("Wild Boy", "Anna of Austria"). The first
-    word of a sentence has its capital for nothing, and so says nothing.
+    A capital of another mention does no harm, unless the two read as one name ("Wild Boy", "Anna of Austria"). The
+    first word of a sentence has its capital for nothing, and so says nothing.
     """
     before, after = _BEFORE.search(query[: mention.start]), _AFTER.match(query[mention.end :])
     beside = [(before.start(1), before.group())] if before and before.start(1) > 0 else []

@@ -162,7 +162,8 @@ def test_what_names_nothing_in_the_memory_needs_a_surer_answer() -> None:
     [
         ("Who manages Wolves?", True), ("Who manages Wolves of Winter?", False), ("Who is Old Wolves?", False),
         ("Wolves and Bears: who wrote it?", True), ("who manages wolves", True),
-        ("Where does Wolves, London, play?", True), ("Are Wolves and Bears friends?", True), ("Is it Wolves Bears?", False),
+        ("Where does Wolves, London, play?", True), ("Are Wolves and Bears friends?", True),
+        ("Is it Wolves Bears?", False),
         ("Who manages Wolves of the Bears?", False), ("Which wolves does Ann Lee manage?", False),
         ("Which wolves does the BBC manage?", True),
     ],
