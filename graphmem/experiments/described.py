@@ -33,13 +33,25 @@ def described(path: Path, count: int, *, among: int = 500, seed: int = 0) -> Fac
         InvalidValue: the file cannot be read as that.
     """
     rng = Random(seed)
-    every = [passage_of(row) for row in _rows(path)]
+    every = passages(path)
     usable = {p.gold: p for p in rng.sample(every, len(every)) if len(set(_texts(p))) >= 2}
-    passages = tuple(rng.sample(list(usable.values()), min(count, len(usable))))
-    gold = dict.fromkeys(fact for passage in passages for fact in passage.gold)
+    drawn = tuple(rng.sample(list(usable.values()), min(count, len(usable))))
+    gold = dict.fromkeys(fact for passage in drawn for fact in passage.gold)
     others = [fact for fact in dict.fromkeys(fact for p in every for fact in p.gold) if fact not in gold]
     facts = (*gold, *rng.sample(others, min(among, len(others))))
-    return FactSet(NAME, (facts, ()), (), plain_pairs, tuple(gold), passages=passages)
+    return FactSet(NAME, (facts, ()), (), plain_pairs, tuple(gold), passages=drawn)
+
+
+def passages(path: Path) -> list[Passage]:
+    """All texts of a file with their facts.
+
+    Args:
+        path: JSON lines (gzipped or not) with ``text`` and ``triples``.
+
+    Raises:
+        InvalidValue: the file cannot be read as that.
+    """
+    return [passage_of(row) for row in _rows(path)]
 
 
 def passage_of(row: dict[str, Any]) -> Passage:

@@ -20,9 +20,10 @@ from graphmem.model import GraphMemoryModel
 from graphmem.training.curriculum import Curriculum, curriculum
 from graphmem.training.fusion_data import Example, NamePool, Wording
 from graphmem.training.fusion_mixture import Counts, plain_texts
-from graphmem.training.fusion_telling import ToldTexts, accidental, marked
+from graphmem.training.fusion_telling import Marked, ToldTexts, accidental, marked
 from graphmem.training.fusion_trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig, started
+from graphmem.training.telling_texts import names_asked, own_texts
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,9 @@ class TellingPlan(Counts):
 
 
 def telling_mixture(
-    model: GraphMemoryModel, memory: Any, plan: TellingPlan, seed: int, kgc: Path | None, evidence: Path | None
-) -> tuple[list[Example], list[Example]]:
+    model: GraphMemoryModel, memory: Any, plan: TellingPlan, seed: int, kgc: Path | None, evidence: Path | None,
+    own: Sequence[Marked] = (),
+) -> tuple[list[Example], list[Example]]:  # fmt: skip
     """Texts to go on with, and texts on which the base is held.
 
     Args:
@@ -49,13 +51,14 @@ def telling_mixture(
         plan: how many of what.
         seed: of all choices.
         kgc, evidence: as in ``curriculum``.
+        own: texts of the user's own, learned from beside the others.
     """
     rng, wording, limit = Random(seed), Wording(model.tokenizer, model.names), model.config.nodes
     texts, relations = curriculum(
         Curriculum(texts=plan.texts, articles=plan.articles, distant=plan.distant, seed=seed),
         kgc=kgc, evidence=evidence,
     )  # fmt: skip
-    telling = ToldTexts(wording, marked(texts), {r.relation: r for r in relations}, limit, rng)
+    telling = ToldTexts(wording, [*marked(texts), *own], {r.relation: r for r in relations}, limit, rng)
     taught = [made for text in telling.texts if (made := telling.example(text)) is not None]
     held = [made for text in plain_texts(plan.beside, rng) if (made := telling.beside(text)) is not None]
     if memory is not None:
@@ -65,7 +68,7 @@ def telling_mixture(
 
 def train_telling(
     model: GraphMemoryModel, memory: Any, folder: str | Path, training: FusionTraining, plan: TellingPlan,
-    kgc: Path | None = None, evidence: Path | None = None,
+    kgc: Path | None = None, evidence: Path | None = None, own: Sequence[Marked] = (),
 ) -> GraphMemoryModel:  # fmt: skip
     """Teach a model whose readings answer already to go on with plain text; its answers stay as they are.
 
@@ -78,13 +81,14 @@ def train_telling(
         training: steps, batch, rates.
         plan: how many texts of each kind.
         kgc, evidence: as in ``curriculum``.
+        own: see ``telling_mixture``.
     """
     folder, kept = Path(folder), Path(folder) / "telling.pkl"
     folder.mkdir(parents=True, exist_ok=True)
     if kept.exists():
         taught, held = pickle.loads(kept.read_bytes())  # noqa: S301 - our own file, in the run's own folder
     else:
-        taught, held = telling_mixture(model, memory, plan, training.loop.seed, kgc, evidence)
+        taught, held = telling_mixture(model, memory, plan, training.loop.seed, kgc, evidence, own)
         kept.write_bytes(pickle.dumps((taught, held)))
     model.fusion.teach(telling=True)
     if model.config.quiet_text is None:  # else nobody would tell plain text from a question
@@ -113,6 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument("--kgc", type=Path, help="folder with FB15k-237 and WN18RR, for real names")
     parser.add_argument("--evidence", type=Path, help="2Wiki file whose evidence triples mark real sentences")
+    parser.add_argument("--texts", type=Path, help="JSON lines of texts and their triples, to learn from as well")
+    parser.add_argument("--own", type=int, default=3000, help="at most so many of them")
+    parser.add_argument("--apart", type=Path, help="such a file that will be asked: none of its names is taken")
+    parser.add_argument("--asked", type=int, default=100, help="of that file, what `experiment modelling --n` draws")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of matrices")
@@ -123,8 +131,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
     train_telling(
         model, memory, chosen.out, FusionTraining(loop, batch=chosen.batch, rate=chosen.rate, refusals=0.0),
-        TellingPlan().scaled(chosen.scale), chosen.kgc, chosen.evidence,
+        TellingPlan().scaled(chosen.scale), chosen.kgc, chosen.evidence, _own(chosen),
     )  # fmt: skip
+
+
+def _own(chosen: argparse.Namespace) -> list[Marked]:
+    if chosen.texts is None:
+        return []
+    apart = names_asked(chosen.apart, chosen.asked, chosen.seed) if chosen.apart else set[str]()
+    texts = own_texts(chosen.texts, apart)
+    log.info("%d texts of %s share no name with what will be asked", len(texts), chosen.texts.name)
+    return Random(chosen.seed).sample(texts, min(chosen.own, len(texts)))
 
 
 if __name__ == "__main__":

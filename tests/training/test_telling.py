@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 
 import pytest
 import torch
 
+from graphmem.errors import InvalidValue
 from graphmem.lexicon import split_relations
 from graphmem.model import GraphMemoryModel
 from graphmem.tokens import TOLD
@@ -17,6 +19,7 @@ from graphmem.training.fusion_trainer import FusionTraining
 from graphmem.training.loop import LoopConfig
 from graphmem.training.statements import Example, Mention, Said
 from graphmem.training.telling import TellingPlan, train_telling
+from graphmem.training.telling_texts import names_asked, own_texts
 from tests.training.test_fusion_trainer import model  # noqa: F401 - a fixture
 
 TEXT = Example(
@@ -53,6 +56,26 @@ def test_what_is_told_begins_at_the_topic_and_scores_every_name(model: GraphMemo
         if "London" in names:
             whole += features[names.index("London"), TOLD.index("one")] == 1
     assert whole > 15  # of 30, some forget the fact
+
+
+def test_own_texts_share_no_name_with_what_will_be_asked(tmp_path: Path) -> None:
+    rows = [
+        {"text": "Ada was born in London.", "triples": [["Ada", "birthPlace", "London"]]},
+        {"text": "Oslo lies in Norway.", "triples": [["Oslo", "country", "Norway"]]},
+        {"text": "Bo was born in LONDON.", "triples": [["Bo", "birthPlace", "london"]]},
+        {"text": "Nobody is named here.", "triples": [["Cy", "birthPlace", "Rome"]]},
+    ]
+    learned, asked = tmp_path / "learned.jsonl", tmp_path / "asked.jsonl"
+    learned.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    asked.write_text(json.dumps(rows[0]), encoding="utf-8")
+    assert [text.topic for text in own_texts(learned)] == ["Ada", "Oslo", "Bo"]
+    apart = names_asked(asked, 100)
+    assert apart == {"Ada", "London"}
+    (text,) = own_texts(learned, apart)
+    assert text == Marked("Oslo lies in Norway.", ((0, 4), (13, 19)), "Oslo", (("Oslo", "country", "Norway"),))
+    asked.write_text("{", encoding="utf-8")
+    with pytest.raises(InvalidValue, match="cannot read"):
+        own_texts(asked)
 
 
 @pytest.mark.parametrize("model", ["Llama"], indirect=True)
