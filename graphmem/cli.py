@@ -83,6 +83,13 @@ def open_memory(db: str, *, namespace: str = "default", must_exist: bool = True,
     return GraphMemory.open(db, namespace=namespace, **kwargs)
 
 
+retriever_weights = click.option(
+    "--retriever",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Search with weights of `graphmem train retriever`.",
+)
+
+
 def emit(value: Any) -> None:
     """Print a value as JSON."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
@@ -150,11 +157,14 @@ def add(db: str, subject: str, relation: str, object: str, namespace: str, json_
 @click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--ranker", type=click.Choice(["gnn", "activation", "ppr", "dense", "bm25"]), default="gnn")
 @click.option("--as-of", help="Search what held at that time.")
+@retriever_weights
 @namespace
 @as_json
-def search(db: str, query: str, top_k: int, ranker: Any, as_of: str | None, namespace: str, json_: bool) -> None:
+def search(
+    db: str, query: str, top_k: int, ranker: Any, as_of: str | None, retriever: str | None, namespace: str, json_: bool
+) -> None:
     """Find what QUERY is about, by association."""
-    with open_memory(db, namespace=namespace) as memory:
+    with open_memory(db, namespace=namespace, retriever=retriever) as memory:
         found = memory.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
         paths = {node.name: found.path_to(node.name) for node in found.nodes}
         passages = found.passages

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphmem.cli import as_json, emit, main, memory_file, namespace, open_memory
+from graphmem.cli import as_json, emit, main, memory_file, namespace, open_memory, retriever_weights
 
 if TYPE_CHECKING:
     from graphmem.asking import Unknown
@@ -48,6 +48,7 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
     help="Where the memory holds no answer: the readings decide, it is believed, it says so, or the base answers.",
 )
 @click.option("--all", "all_answers", is_flag=True, help="Say all answers, not only the best.")
+@retriever_weights
 @click.option("--rereads", type=click.IntRange(0), default=0, help="Most searches more while the answer is written.")
 @click.option(
     "--explain-picture",
@@ -59,13 +60,13 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @as_json
 def ask(
     db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, unknown: Unknown,
-    all_answers: bool, rereads: int, drawing: Path | None, namespace: str, json_: bool,
+    all_answers: bool, retriever: str | None, rereads: int, drawing: Path | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
     from graphmem.asking import ReadPolicy
     from graphmem.explain_picture import save_explanation
 
-    with open_memory(db, namespace=namespace) as memory:
+    with open_memory(db, namespace=namespace, retriever=retriever) as memory:
         answer = load_model(memory, base, weights).ask(
             question, as_of=as_of, unknown=unknown, all_answers=all_answers, policy=ReadPolicy(rereads=rereads)
         )

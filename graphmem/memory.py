@@ -64,9 +64,14 @@ class GraphMemory:
         ['Ada Lovelace | born in | London']
     """
 
-    def __init__(self, store: GraphStore, encoder: TextEncoder | str | None = None) -> None:
+    def __init__(
+        self,
+        store: GraphStore,
+        encoder: TextEncoder | str | None = None,
+        retriever: str | os.PathLike[str] | None = None,
+    ) -> None:
         self._store: GraphStore | None = store
-        self._encoder = encoder
+        self._encoder, self._searching = encoder, retriever
         self._retriever: Retriever | None = None
         self._uses: Counter[int] = Counter()
 
@@ -78,6 +83,7 @@ class GraphMemory:
         *,
         namespace: str = "default",
         read_only: bool = False,
+        retriever: str | os.PathLike[str] | None = None,
     ) -> GraphMemory:
         """Open the memory at ``path``; it is made if there is none. ``":memory:"`` lives in RAM only.
 
@@ -87,6 +93,7 @@ class GraphMemory:
                 search first needs it.
             namespace: the isolated part of the file to work in.
             read_only: open without the right to change anything.
+            retriever: file that ``graphmem train retriever`` made, read at the first search; None: what ships.
 
         Raises:
             NotAMemory: a directory, or a file that graphmem did not make.
@@ -95,7 +102,7 @@ class GraphMemory:
         """
         from graphmem.storage.sqlite import SQLiteStore
 
-        return cls(SQLiteStore.open(os.fspath(path), namespace=namespace, read_only=read_only), encoder)
+        return cls(SQLiteStore.open(os.fspath(path), namespace=namespace, read_only=read_only), encoder, retriever)
 
     # ---------------------------------------------------------------- parts
 
@@ -130,7 +137,8 @@ class GraphMemory:
         if self._retriever is None:
             from graphmem.retrieval import Retriever
 
-            self._retriever = Retriever(self.store, self.encoder)
+            weights = None if self._searching is None else os.fspath(self._searching)
+            self._retriever = Retriever(self.store, self.encoder, weights)
         return self._retriever
 
     # ---------------------------------------------------------------- writing

@@ -8,8 +8,18 @@ import pytest
 
 from graphmem import GraphMemory
 from graphmem.adapters.networkx import facts_from_networkx
-from graphmem.errors import Closed, GraphMemError, InvalidName, InvalidTime, InvalidValue, NotAMemory, NotFound
+from graphmem.errors import (
+    Closed,
+    GraphMemError,
+    InvalidName,
+    InvalidTime,
+    InvalidValue,
+    NotAMemory,
+    NotFound,
+    WeightsMismatch,
+)
 from graphmem.graph import AddEdge, Fact
+from graphmem.learned import SHIPPED
 
 
 @pytest.fixture
@@ -177,3 +187,15 @@ def test_consolidating_twice_changes_nothing_more(memory: GraphMemory) -> None:
     before = lines(memory.facts())
     memory.consolidate()
     assert memory.consolidate().entry is None and lines(memory.facts()) == before
+
+
+def test_a_memory_searches_with_the_weights_that_it_is_given(tmp_path: Path) -> None:
+    question = "where was Ada born?"
+    with GraphMemory.open(":memory:", retriever=SHIPPED) as memory:
+        memory.add("Ada", "born in", "London")
+        assert memory.retrieve(question).nodes[0].name == "London" and memory.retriever.weights == str(SHIPPED)
+    with GraphMemory.open(":memory:", retriever=tmp_path / "none.safetensors") as memory:
+        memory.add("Ada", "born in", "London")
+        assert [str(fact) for fact in memory.facts()] == ["Ada | born in | London"]  # read at the first search only
+        with pytest.raises(WeightsMismatch, match="cannot be read"):
+            memory.retrieve(question)
