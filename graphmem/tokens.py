@@ -306,6 +306,11 @@ class NameReader:
             slots += [self._slot(spaced, i, START_AFTER_SPACE, None) for i in range(len(spaced) - shared + 1)]
         return tuple(slots)
 
+    def readings(self, name: str, told: bool) -> tuple[Slot, ...]:
+        """Slots of a name; in a text that goes on, of its other spelling as well (``respelt``)."""
+        other = respelt(name) if told else None
+        return self.slots(name) if other is None else self.slots(name) + self.slots(other)
+
     @staticmethod
     def _other(plain: tuple[int, ...], spaced: tuple[int, ...], shared: int, i: int) -> tuple[int, ...] | None:
         """What the other reading says before token i, where the slot serves both."""
@@ -318,6 +323,18 @@ class NameReader:
         return Slot(before, previous, tokens[i], i, kind, behind)
 
 
+def respelt(name: str) -> str | None:
+    """How a name is spelt elsewhere in a sentence: "Contributing property" within, "frangipane" at the beginning.
+
+    A name in which more than the first word has a capital, or that is one word with a capital, keeps it.
+    """
+    first, rest = name[:1], name[1:]
+    if first.islower():
+        return first.upper() + rest
+    phrase = first.isupper() and " " in rest and rest.islower()
+    return first.lower() + rest if phrase else None
+
+
 def _shared_tail(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     """Length of the longest common end, 1 at least so that a whole reading is never dropped."""
     shared = 0
@@ -328,7 +345,7 @@ def _shared_tail(a: tuple[int, ...], b: tuple[int, ...]) -> int:
 
 def pack(reader: NameReader, batch: Sequence[Candidates], least: int = 0) -> MemoryTokens:
     """Slots of every sample, as many as its names have tokens, padded to the longest sample and to ``least``."""
-    per_sample = [[(n, slot) for n, name in enumerate(c.names) for slot in reader.slots(name)] for c in batch]
+    per_sample = [_slots_of(reader, c) for c in batch]
     width = max((len(slots) for slots in per_sample), default=0)
     width = max(width, least)
     table = np.full((len(batch), width, 6), NONE, np.int64)
@@ -348,6 +365,12 @@ def pack(reader: NameReader, batch: Sequence[Candidates], least: int = 0) -> Mem
         before, previous, says, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
         _behind([[slot for _, slot in slots] for slots in per_sample], width), _told(reader, batch),
     )  # fmt: skip
+
+
+def _slots_of(reader: NameReader, sample: Candidates) -> list[tuple[int, Slot]]:
+    """Number of the candidate and slot, for all slots of a sample."""
+    told = sample.told is not None
+    return [(n, slot) for n, name in enumerate(sample.names) for slot in reader.readings(name, told)]
 
 
 def _told(reader: NameReader, batch: Sequence[Candidates]) -> ToldTokens | None:

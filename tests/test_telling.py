@@ -13,7 +13,7 @@ from graphmem import GraphMemory, GraphMemoryModel, attach
 from graphmem.attachment import reading
 from graphmem.config import FusionConfig
 from graphmem.neighbours import PER_NODE, Neighbour, as_candidates, told_candidates
-from graphmem.standing import Standing, told_places
+from graphmem.standing import LONGEST, Standing, told_places
 from graphmem.tokens import TOLD, NameReader, pack
 from tests.test_model import chat_tokenizer
 
@@ -77,6 +77,23 @@ def test_names_said_before_are_marked() -> None:
     own = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)], own=True)
     shut = told_places(text, text.shape[1], pack(NameReader(tokenizer, 0, 16), [own]))[2][0]
     assert shut[:3].all() and not shut[3:].any()
+
+
+def test_a_name_is_gone_on_with_in_small_letters_as_well(memory: GraphMemory) -> None:
+    memory.add("Ada Lovelace", "made of", "Compressed rice")
+    told = told_candidates(memory.retrieve("Ada Lovelace", top_k=8), 8)
+    assert told is not None
+    reader = NameReader(chat_tokenizer(), 2, 24)
+    tokens = pack(reader, [told])
+    standing = Standing(tokens)
+    text = "Ada Lovelace: compressed ri"
+    standing.see(torch.tensor([reader._tokenizer(text, add_special_tokens=False)["input_ids"]]))
+    places = standing.places(1)
+    assert places is not None
+    best = int(places.slots[0, -1].argmax())
+    assert places.slots[0, -1, best] >= LONGEST + 3  # eleven letters and more were said
+    assert told.names[int(tokens.node[0, best])] == "Compressed rice"
+    assert reader._tokenizer.decode([int(tokens.says[0, best])]) == "c"
 
 
 def test_names_come_early_only_where_the_memory_was_asked_with_a_name_alone(memory: GraphMemory) -> None:

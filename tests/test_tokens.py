@@ -25,6 +25,7 @@ from graphmem.tokens import (
     names_something,
     pack,
     rank_features,
+    respelt,
     with_refusal,
 )
 
@@ -139,6 +140,18 @@ def test_a_memory_that_does_not_know_is_not_heard(answerable: float, heard: bool
     assert bool(candidates(unsure, 10, silent=0.55).names) is heard
     assert candidates(unsure, 10, silent=0.55, trust=0.0).names == ("a", "b"), "believed always"
     assert candidates(unsure, 10, "I don't know.", silent=0.55).names[-1] == "I don't know.", "it may be said"
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Contributing property", "contributing property"), ("frangipane", "Frangipane"), ("New York", None),
+        ("Java", None), ("", None), ("1634: The Ram Rebellion", None), ("éclair", "Éclair"), ("東京", None),
+        ("A b", "a b"),
+    ],
+)  # fmt: skip
+def test_a_text_may_spell_a_name_by_its_place_in_the_sentence(name: str, other: str | None) -> None:
+    assert respelt(name) == other
 
 
 def test_what_names_nothing_in_the_memory_needs_a_surer_answer() -> None:
