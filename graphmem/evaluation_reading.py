@@ -35,7 +35,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 class GoldText:
     """A text with the names in it and the facts it states, by those names.
 
-    ``same`` leads from other names that the text itself gives a thing to the name that its facts use.
+    ``same`` leads from other names of a thing, those that the text itself gives it and the one that the data set's
+    triples use, to the name that its facts use here.
     """
 
     text: str
@@ -161,7 +162,7 @@ def webnlg_rows(rows: Sequence[Any], every: Sequence[Any]) -> tuple[list[GoldTex
 
 
 def _gold(row: Any) -> GoldText:
-    """Names as the text itself writes them; any full name that it gives a thing stands for it."""
+    """Names as the text writes them; any full name that it, or the data set, gives a thing stands for it."""
     ways: dict[str, list[str]] = {}
     names, end = [], 0
     for mention in row["mentions"]:
@@ -174,8 +175,14 @@ def _gold(row: Any) -> GoldText:
         if mention_kind(mention, surface, again) != "pronoun":
             ways.setdefault(mention["entity"], []).append(surface)
     facts = [(ways[s][0], words_of(r), ways[o][0]) for s, r, o in row["triples"] if s in ways and o in ways]
-    same = {plain(way): plain(known[0]) for known in reversed(ways.values()) for way in known}
+    same = {plain(label): plain(known[0]) for name, known in ways.items() for label in _labels(name)}
+    same |= {plain(way): plain(known[0]) for known in reversed(ways.values()) for way in known}
     return GoldText(row["text"], tuple(names), tuple(facts), same)
+
+
+def _labels(entity: str) -> tuple[str, str]:
+    """How the triples name a thing, with and without what tells it from its namesakes: "Arion (comics)"."""
+    return entity, re.sub(r"\s*\([^()]*\)$", "", entity)
 
 
 def surface_span(text: str, surface: str, after: int) -> tuple[int, int] | None:

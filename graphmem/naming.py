@@ -11,11 +11,14 @@ from torch import Tensor
 
 from graphmem.encoder import TextCache
 from graphmem.reader import FactReader, PairScores
+from graphmem.relations import tells_literals
 from graphmem.spans import Mention
 from graphmem.surroundings import blanked, relation_words
 
 _LIVE_BONUS = 1.0
 _KEPT, _LEAST = 6, 0.02
+_MISFIT = 3.0
+"""Taken from the logit of a relation between things where the object is a number, and the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,10 @@ class RelationNamer:
         logits = self.network.relations(scores.features, encoded, relations)  # [P, 2R]
         known = torch.arange(len(names)) < vocabulary.live
         logits = logits + _LIVE_BONUS * torch.cat([known, known])  # a graph rather says what it said before
+        told = [tells_literals(name) for name in names]
         for row, (a, b) in enumerate(pairs):  # a number or a date is never the subject
-            logits[row, : len(names)] -= 50.0 * (a.kind == "literal")
-            logits[row, len(names) :] -= 50.0 * (b.kind == "literal")
+            logits[row, : len(names)] -= 50.0 * (a.kind == "literal") + _misfits(told, b.kind)
+            logits[row, len(names) :] -= 50.0 * (b.kind == "literal") + _misfits(told, a.kind)
         return logits
 
     def _draft(
@@ -146,6 +150,12 @@ class RelationNamer:
         if own:
             return Draft(a, b, own, False, False, best[0].probability if best else 0.0, tuple(best))
         return _chosen(a, b, best) if best else Draft(a, b, "", True, False, 0.0)
+
+
+def _misfits(told: Sequence[bool | None], kind: str) -> Tensor:
+    """What relations lose, [R], whose objects are never of a kind: no place of birth is a year."""
+    unlike = [literal is not None and literal != (kind == "literal") for literal in told]
+    return _MISFIT * torch.tensor(unlike, dtype=torch.float32)
 
 
 def _chosen(a: Mention, b: Mention, best: Sequence[Reading]) -> Draft:

@@ -12,6 +12,7 @@ import torch
 from graphmem.dates import TimeSpan, find_times, valid_interval
 from graphmem.encoder import TextCache
 from graphmem.errors import InvalidValue
+from graphmem.faiths import faith_named
 from graphmem.graph import Fact, Time
 from graphmem.hidden import TokenStates, token_states
 from graphmem.naming import Reading, RelationNamer, Vocabulary
@@ -157,8 +158,8 @@ class LearnedReader:
             subject_head, value_head = heads.get(subject, subject), heads.get(value, value)
             if draft.relation and subject_head.kind != "pronoun" and value_head.kind != "pronoun":
                 fact = Fact(
-                    text[subject_head.start : subject_head.end], draft.relation,
-                    text[value_head.start : value_head.end], confidence=float(1 - spoken[row, 0]),
+                    text[subject_head.start : subject_head.end], draft.relation, _called(text, value_head),
+                    confidence=float(1 - spoken[row, 0]),
                 )  # fmt: skip
                 found.append(
                     Candidate(
@@ -191,6 +192,11 @@ class LearnedReader:
                 if float(same.max()) >= 0.3:
                     heads[mention] = earlier[int(same.argmax())]
         return heads
+
+
+def _called(text: str, mention: Mention) -> str:
+    """The name of what a mention means: its words, or a faith's noun for its adjective."""
+    return faith_named(text, mention.start, mention.end) or text[mention.start : mention.end]
 
 
 def _half(model: Any) -> bool:

@@ -1,6 +1,13 @@
 from graphmem.graph import normalise
 from graphmem.lexicon import load_lexicon
-from graphmem.relations import candidate_relations, lexicon_functional, synonym_groups, synonyms
+from graphmem.relations import (
+    candidate_relations,
+    lexicon_functional,
+    names_elsewhere,
+    synonym_groups,
+    synonyms,
+    tells_literals,
+)
 
 
 def test_the_graphs_own_name_stands_for_its_synonyms() -> None:
@@ -12,6 +19,20 @@ def test_the_graphs_own_name_stands_for_its_synonyms() -> None:
 
 def test_a_paraphrase_in_the_graph_covers_the_lexicons_name() -> None:
     assert "born in" not in candidate_relations(["place of birth"])
+
+
+def test_a_graph_with_another_schemas_name_needs_no_second_one() -> None:
+    assert "adheres to" in candidate_relations(["genre"])
+    assert "adheres to" not in candidate_relations(["religion or worldview"])
+    known = {relation.relation for relation in load_lexicon()}
+    assert set(names_elsewhere()) <= known
+    assert not any(name in known for others in names_elsewhere().values() for name in others)
+
+
+def test_which_relations_tell_numbers_and_dates() -> None:
+    assert tells_literals("Date of Birth") is True
+    assert tells_literals("place of birth") is False
+    assert tells_literals("frobnicates") is None
 
 
 def test_unknown_relations_are_candidates_too() -> None:

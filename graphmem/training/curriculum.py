@@ -11,6 +11,7 @@ from graphmem.lexicon import Relation, split_relations
 from graphmem.training.articles import Writer, with_spoken
 from graphmem.training.chatter import chatter
 from graphmem.training.distant import distant_examples, evidence_facts, film_facts
+from graphmem.training.portraits import Portraitist
 from graphmem.training.reading import natural_examples, real_names
 from graphmem.training.statements import Example, Speaker
 from graphmem.training.wording import plain_relations
@@ -26,6 +27,7 @@ class Curriculum:
         articles: longer made texts (``articles.Writer``).
         distant: most encyclopaedia openings whose facts a data set knows.
         chatter: texts that mostly state nothing.
+        portraits: passages about one thing, with common nouns among the objects (``portraits.Portraitist``).
         seed: of all choices.
     """
 
@@ -34,6 +36,7 @@ class Curriculum:
     articles: int = 0
     distant: int = 0
     chatter: int = 0
+    portraits: int = 0
     seed: int = 0
 
 
@@ -58,4 +61,6 @@ def curriculum(
     if plan.distant:
         facts = film_facts() | (evidence_facts(evidence) if evidence else {})
         examples += distant_examples(facts, relations, plan.distant, plan.seed)
-    return [*examples, *chatter(speaker, plan.chatter, plan.seed + 2)], relations
+    examples += chatter(speaker, plan.chatter, plan.seed + 2)
+    portraitist = Portraitist(lexicon, names, Random(plan.seed + 3))
+    return [*examples, *(portraitist.portrait() for _ in range(plan.portraits))], relations

@@ -25,7 +25,7 @@ from graphmem.config import ReaderConfig
 from graphmem.graph import TextEncoder
 from graphmem.lexicon import DATA, Relation, load_lexicon
 from graphmem.reader import FactReader, PairIndex, load_reader, save_reader
-from graphmem.relations import synonym_groups
+from graphmem.relations import names_elsewhere, synonym_groups
 from graphmem.splits import data_split
 from graphmem.surroundings import sentences
 from graphmem.training.corpus import Corpus, Item, build_corpus
@@ -137,7 +137,8 @@ class RelationTexts:
 
 def _ways(relation: Relation) -> tuple[list[str], list[str]]:
     nouns = [relation.noun] if len(relation.noun.split()) <= 4 else []
-    return [relation.relation, *nouns, *relation.paraphrases], [relation.inverse]
+    elsewhere = names_elsewhere().get(relation.relation, ())
+    return [relation.relation, *nouns, *relation.paraphrases, *elsewhere], [relation.inverse]
 
 
 def train(
@@ -298,6 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evidence", type=Path, help="2Wiki file whose evidence triples mark real sentences")
     parser.add_argument("--distant", type=int, default=0, help="most real sentences marked by known facts")
     parser.add_argument("--chatter", type=int, default=0, help="texts that mostly state nothing")
+    parser.add_argument("--portraits", type=int, default=0, help="passages about one thing, common nouns as objects")
     parser.add_argument("--cache", type=Path, help="folder that keeps hidden states between runs")
     parser.add_argument("--start", type=Path, help="go on from this reader instead of an untrained one")
     given = parser.parse_args(arguments)
@@ -309,7 +311,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, tokenizer = find_language_model()
     encoder, config = find_encoder(), ReaderConfig()
     model.base_model.layers = model.base_model.layers[: config.layers[1] + 1]  # nothing above is read
-    counts = Curriculum(given.texts, given.natural, given.articles, given.distant, given.chatter, given.seed)
+    counts = Curriculum(
+        given.texts, given.natural, given.articles, given.distant, given.chatter, given.portraits, given.seed
+    )
     examples, relations = curriculum(counts, kgc=given.kgc, evidence=given.evidence)
     print(f"{len(relations)} relations of {len(load_lexicon())} and our own, {len(examples)} texts", flush=True)
     corpus = build_corpus(examples, relations, model, tokenizer, encoder, config, cache=given.cache)

@@ -13,6 +13,7 @@ from random import Random
 
 from graphmem.invented import KINDS, Inventor
 from graphmem.lexicon import Relation
+from graphmem.relations import LITERAL_TYPES
 from graphmem.splits import Split, data_split
 from graphmem.training.wording import (
     CHATTER,
@@ -31,7 +32,6 @@ from graphmem.training.wording import (
     TRAILING_TIMES,
 )
 
-LITERAL_TYPES = frozenset({"year", "date", "number"})
 _SLOT = re.compile(r"\{(s|o|old|t|n)\}")
 _NAMED = re.compile(r"\{([^{}]+)\}")
 _TRIES = 30

@@ -196,7 +196,7 @@ def _rows(path: Path, count: int, held_out: int) -> tuple[list[dict[str, Any]], 
 def _mixture(count: int, seed: int) -> Curriculum:
     """``count`` texts in the proportions of the shipped reader's last run."""
     texts, natural, articles, distant = (round(count * share) for share in (0.25, 0.05, 0.3, 0.4))
-    return Curriculum(texts, natural, articles, distant, 0, seed)
+    return Curriculum(texts, natural, articles, distant, seed=seed)
 
 
 if __name__ == "__main__":

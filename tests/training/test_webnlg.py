@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from graphmem.config import ReaderConfig
+from graphmem.evaluation_reading import webnlg_rows
 from graphmem.graph import Fact
 from graphmem.reader import FactReader
 from graphmem.text_reader import Candidate
@@ -46,6 +47,16 @@ def test_rows_become_examples() -> None:
     assert names == ["Ava Field", "Orda", "Veltia", "It"]
     assert [(f.subject, f.relation, f.object) for f in example.facts] == [(0, "city served", 1), (1, "country", 2)]
     assert [r.relation for r in webnlg_relations([ROW])] == ["city served", "country"]
+
+
+def test_the_name_that_the_triples_use_is_a_name_of_the_thing() -> None:
+    named = {**ROW, "text": "The port Ava Field serves Orda.", "mentions": [
+        {"entity": "Ava Field (airport)", "surface": "The port Ava Field", "type": "name"}, ROW["mentions"][1],
+    ], "triples": [["Ava Field (airport)", "cityServed", "Orda"]]}  # fmt: skip
+    (gold,), _ = webnlg_rows([named], [ROW])
+    assert gold.facts == (("port Ava Field", "city served", "Orda"),)
+    assert gold.named("Ava Field") == gold.named("the port Ava Field") == "port ava field"
+    assert gold.named("Ava") == "ava"
 
 
 def test_texts_of_one_set_of_facts_are_held_back_together() -> None:
