@@ -44,6 +44,11 @@ def other_names(text: str, names: Sequence[Stretch]) -> list[tuple[Stretch, Stre
     return found
 
 
+def is_change(link: str) -> bool:
+    """Whether the words between two names tell that one came after the other: "changed its name to"."""
+    return re.search(r"\bname\b|\bre-?(?:nam|brand)ed\b", link, re.IGNORECASE) is not None
+
+
 def _initials(short: str, full: str) -> bool:
     """Whether ``short`` is made of the first letters of ``full``'s words: "BBC"."""
     words = [word for word in re.findall(r"\w+", full) if word[0].isupper()]

@@ -19,7 +19,7 @@ from graphmem.naming import Reading, RelationNamer, Vocabulary
 from graphmem.parallel import side_by_side
 from graphmem.reader import MOODS, FactReader, PairIndex, PairScores, decode_tags
 from graphmem.relations import candidate_relations
-from graphmem.renaming import ALSO_KNOWN, other_names
+from graphmem.renaming import ALSO_KNOWN, is_change, other_names
 from graphmem.spans import Mention, pairs_of, placed
 from graphmem.surroundings import Stretch, sentences
 from graphmem.windows import SHARED, WINDOW, Window, windows
@@ -209,7 +209,9 @@ def _half(model: Any) -> bool:
 def _with_aliases(text: str, mentions: Sequence[Mention], found: Sequence[Candidate]) -> list[Candidate]:
     """Pairs that give one thing two names say just that."""
     pairs = other_names(text, [(m.start, m.end) for m in mentions if m.kind == "entity"])
+    changed = {name for a, b in pairs if is_change(text[a[1] : b[0]]) for name in (a, b)}
     rest = [c for c in found if tuple(sorted((c.subject_span, c.object_span))) not in pairs]
+    rest = [c for c in rest if c.object_kind != "literal" or c.subject_span not in changed]  # a date tells when
     return rest + [
         Candidate(Fact(text[slice(*a)], ALSO_KNOWN, text[slice(*b)]), subject_span=a, object_span=b) for a, b in pairs
     ]

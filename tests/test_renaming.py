@@ -3,7 +3,7 @@
 import pytest
 
 from graphmem.graph import Fact
-from graphmem.renaming import is_alias, other_names
+from graphmem.renaming import is_alias, is_change, other_names
 
 
 def found(text: str, *names: str) -> list[tuple[str, str]]:
@@ -44,3 +44,8 @@ def test_what_gives_no_other_name(text: str, names: tuple[str, ...]) -> None:
 def test_an_alias_is_told_from_a_fact() -> None:
     assert is_alias(Fact("Facebook", "Also known as", "Meta"))
     assert not is_alias(Fact("Facebook", "founded by", "Mark Zuckerberg"))
+
+
+def test_which_words_tell_a_change() -> None:
+    assert all(map(is_change, (" changed its name to ", " was renamed ", " rebranded itself as ")))
+    assert not any(map(is_change, (", also known as ", " (", ", formerly ")))
