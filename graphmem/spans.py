@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ _CALENDAR = frozenset(
     "dollar dollars pound pounds about around over nearly early late between before after since until "
     "one two three four five six seven eight nine ten eleven twelve".split()
 )
+_PERSONAL = re.compile(r"\b(?:he|him|his|she|her|they|them|their|it|its)\b", re.IGNORECASE)
+_OWNING, _NEXT = frozenset("his their its".split()), re.compile(r"\s+(\w+)")
+_JOINING = frozenset("in on at to from by with and or for of as when where before after until again now then".split())
 _OPENING, _CLOSING = " \t\n\"'“‘([{,;:-", " \t\n\"'”’,;:!?-"
 
 
@@ -50,6 +54,26 @@ def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mention
         if visible and not (found and start < found[-1].end):
             found.append(Mention(start, end, kind, span))
     return found
+
+
+def with_pronouns(text: str, mentions: Sequence[Mention], state: TokenStates) -> list[Mention]:
+    """Mentions and the personal pronouns outside them, which are a closed class and need no tagger.
+
+    Words that ask ("who") stand for nothing said before, and are left out.
+    """
+    words = {mention: text[mention.start : mention.end] for mention in mentions}
+    mentions = [m for m in mentions if _PERSONAL.fullmatch(words[m]) or not is_pronoun(words[m])]
+    free = [m.span() for m in _PERSONAL.finditer(text)]
+    free = [(a, b) for a, b in free if not any(m.start < b and a < m.end for m in mentions)]
+    more = [Mention(a, b, "pronoun", Span(*state.token_span(a, b), "pronoun")) for a, b in free]
+    return sorted([*mentions, *more], key=lambda mention: mention.start)
+
+
+def is_owner(text: str, mention: Mention) -> bool:
+    """Whether a pronoun says whose the next word is: "her mother", not "saw her in Rome"."""
+    after = _NEXT.match(text, mention.end)
+    word = text[mention.start : mention.end].casefold()
+    return word in _OWNING or (word == "her" and after is not None and after[1].casefold() not in _JOINING)
 
 
 def _kind(words: str, tagged: str) -> str:

@@ -20,7 +20,7 @@ from graphmem.parallel import side_by_side
 from graphmem.reader import MOODS, FactReader, PairIndex, PairScores, decode_tags
 from graphmem.relations import candidate_relations
 from graphmem.renaming import ALSO_KNOWN, is_change, other_names
-from graphmem.spans import Mention, pairs_of, placed
+from graphmem.spans import Mention, is_owner, pairs_of, placed, with_pronouns
 from graphmem.surroundings import Stretch, sentences
 from graphmem.windows import SHARED, WINDOW, Window, windows
 
@@ -125,11 +125,12 @@ class LearnedReader:
         whole = before + text[:WINDOW]
         state = token_states(self.model, self.tokenizer, [whole], self.network.config.layers, surprise=False)[0]
         mentions, states = self.mentions(whole, state)
-        heads = self._heads(mentions, states)
+        heads = self._heads(with_pronouns(whole, mentions, state), states)
         for mention in sorted(heads, key=lambda mention: -mention.start):
             if mention.start >= len(before):
                 name = whole[heads[mention].start : heads[mention].end]
-                whole = f"{whole[: mention.start]}{name}{whole[mention.end :]}"
+                owner = "'s" if is_owner(whole, mention) else ""
+                whole = f"{whole[: mention.start]}{name}{owner}{whole[mention.end :]}"
         return whole[len(before) :] + text[WINDOW:]
 
     @torch.no_grad()

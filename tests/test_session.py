@@ -18,6 +18,7 @@ from graphmem.errors import InvalidName, InvalidValue
 from graphmem.graph import AddNode
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
+from graphmem.reading import learned_reader
 from graphmem.resolver import find_language_model
 from graphmem.session import SessionConfig, first_person, question_in
 
@@ -230,3 +231,16 @@ def test_what_a_turn_asks(text: str, stated: bool, asked: str) -> None:
 def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
     assert first_person(text, "Ada") == said
     assert first_person(text, None) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "meant"),
+    [
+        ("Ada Lovelace moved to Surrey.", "Where does she live?", "Where does Ada Lovelace live?"),
+        ("Ada Lovelace moved to Surrey.", "Who was her mother?", "Who was Ada Lovelace's mother?"),
+        ("Kolmar Foods is a company in Berlin.", "Who founded it?", "Who founded Kolmar Foods?"),
+        ("Ada Lovelace moved to Surrey.", "Where does Mira Sool live?", "Where does Mira Sool live?"),
+    ],
+)
+def test_pronouns_of_a_question_are_spelled_out(model: GraphMemoryModel, before: str, asked: str, meant: str) -> None:
+    assert learned_reader(model).spelled_out(asked, before) == meant
