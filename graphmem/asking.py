@@ -51,6 +51,9 @@ class ReadPolicy:
         require(self.window >= 1, "window", self.window, "at least 1 character")
 
 
+_ONCE = ReadPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """One answer, where its tokens were read, and among which candidates; None where the memory was not read."""
@@ -86,16 +89,15 @@ def speak(
         policy: when to search again.
     """
     if retrieval is None:
-        return [Said(_text(model, model.greedy(ids, None, limit)))]
+        return [Said(plain(model, ids, limit))]
     refusal = None if offer.all_answers else offer.refusal
     seen = candidates(retrieval, model.config.nodes, refusal, offer.trust, offer.silent)
     relevance = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: model.config.nodes]
     count = tied(relevance, TIED, len(seen.ids)) if offer.all_answers else 1
     if count <= 1:
-        return [_one(model, question, ids, seen, retrieval, limit, policy)]
+        return [say_one(model, question, ids, seen, retrieval, limit, policy)]
     each = [
-        _one(model, question, ids, alone, retrieval, limit, ReadPolicy())
-        for alone in one_each(seen, relevance.tolist(), count)
+        say_one(model, question, ids, alone, retrieval, limit) for alone in one_each(seen, relevance.tolist(), count)
     ]
     return list({said.text: said for said in each}.values())
 
@@ -104,9 +106,15 @@ def _text(model: Any, tokens: Sequence[int]) -> str:
     return str(model.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
 
-def _one(
-    model: Any, question: str, ids: Tensor, seen: Candidates, retrieval: Any, limit: int, policy: ReadPolicy
+def plain(model: Any, ids: Tensor, limit: int) -> str:
+    """What the base says to one prompt, int64 [1, T], without the memory."""
+    return _text(model, model.greedy(ids, None, limit))
+
+
+def say_one(
+    model: Any, question: str, ids: Tensor, seen: Candidates, retrieval: Any, limit: int, policy: ReadPolicy = _ONCE
 ) -> Said:  # fmt: skip
+    """One answer, read from these candidates alone; arguments as in ``speak``. ``retrieval`` may be None."""
     readings = [_Reading.of(model, seen, retrieval)]
     if not policy.rereads:
         out = model.greedy(ids, readings[0].session, limit)

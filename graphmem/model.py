@@ -28,9 +28,10 @@ from graphmem.adapters.transformers import (
     stop_token,
     takes_loss_kwargs,
 )
-from graphmem.asking import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, speak
+from graphmem.asking import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, plain, speak
 from graphmem.attachment import Attachment, Session, reading
 from graphmem.config import FusionConfig, require
+from graphmem.describing import describe, tell_about
 from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
 from graphmem.explain import Answer, TokenSource, spoken_path
 from graphmem.fusion import Fusion, with_layers
@@ -174,12 +175,15 @@ class GraphMemoryModel(nn.Module):
         inputs = self.tokenizer(chat_prompt(self.tokenizer, question), add_special_tokens=False, return_tensors="pt")
         ids = inputs["input_ids"].to(self.base.device)
         retrieval = None if self._off else self._retrieve(question, as_of=as_of)
+        if (told := describe(self, retrieval, max_new_tokens, as_of)) is not None:
+            self._last = told.answer(retrieval, ids.shape[1], time.perf_counter() - started)
+            return self._last
         known = 0.0 if retrieval is None else float(retrieval.answerable)
         sure = 0.0 if retrieval is None else confidence(retrieval)
         refused = retrieval is not None and unknown in ("refuse", "base") and sure < least
         if refused:
             stock = refusal or self.config.refusal or REFUSAL
-            said = [Said(stock if unknown == "refuse" else self._plain(ids, max_new_tokens))]
+            said = [Said(stock if unknown == "refuse" else plain(self, ids, max_new_tokens))]
         else:
             offered = refusal or self.config.refusal
             trust = 0.0 if unknown == "trust" else self.config.trust
@@ -194,9 +198,9 @@ class GraphMemoryModel(nn.Module):
         )  # fmt: skip
         return self._last
 
-    def _plain(self, ids: Tensor, limit: int) -> str:
-        """What the base says without the memory."""
-        return str(self.tokenizer.decode(self.greedy(ids, None, limit), skip_special_tokens=True)).strip()
+    def describe(self, name: str, **options: Any) -> Answer:
+        """Tell about a node in sentences, as ``ask("Tell me about ...")`` does; ``NotFound`` if there is none."""
+        return tell_about(self, name, **options)
 
     def explain(self) -> tuple[TokenSource, ...]:
         """For each token of the last answer: layer, head, node, fact and source it was read from.
