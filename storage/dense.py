@@ -137,7 +137,7 @@ class VectorIndex:
         if isinstance(self.base, Plain) and len(ids) <= PLAIN:
             vectors = np.concatenate([self.base.vectors.reshape(-1, self.extra.vectors.shape[1]), self.extra.vectors])
             return VectorIndex(Plain(ids[order], vectors[order]), no_vectors(vectors.shape[1]), self.pending)
-        parts = [_coded(self.base), _coded(self.extra)]
+        parts = [_coded(part) for part in self._parts()]  # an empty one knows no width
         scales = np.concatenate([part.scales for part in parts])[order]
         order, scales = order[~np.isnan(scales)], scales[~np.isnan(scales)]
         codes = np.concatenate([part.codes for part in parts])[order]

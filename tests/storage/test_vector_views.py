@@ -188,3 +188,13 @@ def test_codes_of_another_history_are_not_believed(coded: str, tmp_path: Path) -
     with SQLiteStore.open(coded) as store:
         store.put_vectors(np.array([22]), vectors(1, 6), "enc")  # as many writes, but another node
         assert_true(store)
+
+
+def test_vectors_are_lent_to_a_file_that_has_none_and_is_only_read(path: str) -> None:
+    with SQLiteStore.open(path) as store:
+        store.bulk_load([f"n{i}" for i in range(20)], [])
+    with SQLiteStore.open(path, read_only=True) as store:
+        ids = np.array([node.id for node in store.all_nodes()])
+        assert not len(store.nearest(vectors(1)[0], "enc", 3)[0])
+        store.lend_vectors(ids, vectors(20), "enc")
+        assert store.nearest(vectors(20)[7], "enc", 1)[0].tolist() == [ids[7]]
