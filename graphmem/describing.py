@@ -41,6 +41,7 @@ _FINITE = re.compile(r"(?:is|was|are|were|has|have|had|\w+s)\b", re.IGNORECASE)
 _BETWEEN = ("{a} {r} {b}.", "{a} is {r} {b}.", "{a} was {r} {b}.")
 _NOUN = ("The {r} of {a} is {b}.", "The {r} of {a} was {b}.")
 _MANY = ("The {r} of {a} are {b}.", "The {r} of {a} were {b}.")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEVERAL = {"is": "are", "was": "were", "has": "have", "lives": "live", "works": "work", "plays": "play"}
 
 
@@ -57,11 +58,18 @@ class Group:
         """The other ends, in their order."""
         return [fact.object if self.forward else fact.subject for fact in self.facts]
 
+    @property
+    def words(self) -> str:
+        """The relation as it is said: ``place_of_birth``, ``birthPlace`` and ``/person/birth place`` are words too."""
+        last = self.relation.rstrip("/").rsplit("/", 1)[-1].replace("_", " ").strip()
+        parted = _CAMEL.sub(" ", last)
+        return (parted.lower() if parted != last else last) or self.relation
+
     def sentence(self, wording: str, topic: str, names: Sequence[str]) -> str:
         """The facts in a wording, with the names as they were spoken."""
         others = joined(names)
         a, b = (topic, others) if self.forward else (others, topic)
-        relation = self.relation
+        relation = self.words
         if wording in _NOUN and self.forward and len(names) > 1:
             relation, wording = _plural(relation), _MANY[_NOUN.index(wording)]
         said = wording.format(a=a, b=b, r=relation)
@@ -168,7 +176,7 @@ def _name(model: Any, topic: str, group: Group, store: Any, name: str) -> Said:
     """One name, read by the model out of the memory."""
     from graphmem.adapters.transformers import chat_prompt
 
-    whose = f"the {group.relation} of {topic}" if group.forward else f"{group.relation} {topic}"
+    whose = f"the {group.words} of {topic}" if group.forward else f"{group.words} {topic}"
     question = f"What is {whose}?"
     prompt = chat_prompt(model.tokenizer, question)
     ids = model.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"].to(model.base.device)
@@ -189,8 +197,8 @@ def _wordings(model: Any, topic: str, groups: Sequence[Group]) -> list[str]:
 
 def _ways(group: Group) -> tuple[str, ...]:
     """Wordings that say what the relation says; a noun is never put between two names, for that may turn it round."""
-    if _PHRASE.match(group.relation):
-        return _BETWEEN[:1] if _FINITE.match(group.relation) else _BETWEEN
+    if _PHRASE.match(group.words):
+        return _BETWEEN[:1] if _FINITE.match(group.words) else _BETWEEN
     return (*_NOUN, _BETWEEN[0])
 
 

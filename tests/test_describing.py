@@ -101,5 +101,18 @@ def test_wording(relation: str, forward: bool, wording: str, names: list[str], s
     assert group.names == names and group.sentence(wording, "Mira", names) == said
 
 
+@pytest.mark.parametrize(
+    ("relation", "words"),
+    [
+        ("place_of_birth", "place of birth"),
+        ("birthPlace", "birth place"),
+        ("/film/film/genre", "genre"),
+        ("CEO", "CEO"),
+    ],
+)
+def test_relations_are_said_in_words(relation: str, words: str) -> None:
+    assert Group(relation, True, ()).words == words
+
+
 def test_joined() -> None:
     assert joined(["A"]) == "A" and joined(["A", "B", "C"]) == "A, B and C"
