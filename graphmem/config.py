@@ -30,8 +30,8 @@ class FusionConfig:
         refusal: what the model is offered to say when the memory does not know; None lets it answer as without memory.
         trust: the memory's probability of holding the answer from which on it is believed, 0..1; 0 believes it always.
         silent: the same probability, below which it is not read at all, and the base answers as without it; not where
-            a refusal is offered, or ``trust`` is 0. A question that names nothing known needs ``tokens.UNNAMED``. Both
-            were chosen on unrelated questions of WikiMovies' dev half and on paraphrases of edits.
+            a refusal is offered, or ``trust`` is 0. Chosen on unrelated questions of WikiMovies' dev half and on
+            paraphrases of edits. A question that does not name what is known needs more, see ``hearing.least_sure``.
         layers_path: dotted path of the stack of decoder layers, for models where it is not found.
     """
 

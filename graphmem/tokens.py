@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from graphmem.graph import Subgraph
-from graphmem.hearing import names_something
+from graphmem.hearing import least_sure
 
 NONE = -1
 """Stands for "no token" in ``previous`` and ``before``."""
@@ -27,7 +27,7 @@ NONE = -1
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
 
-LIKELY, SURE, UNNAMED = 0.4, 0.99, 0.95
+LIKELY, SURE = 0.4, 0.99
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
@@ -196,13 +196,13 @@ def candidates(
     ``settled``.
 
     There are none where the memory's probability of holding the answer is below ``silent``, so that the base says
-    exactly what it would say alone, and where a question that names nothing known (``names_something``) is answered
-    with less than ``UNNAMED``; but where a refusal is offered, or the memory is believed always, there are.
+    exactly what it would say alone, or what a question that does not name what the memory knows asks for
+    (``hearing.least_sure``); but where a refusal is offered, or the memory is believed always, there are.
 
     The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
     relevance can be read by the same weights.
     """
-    least = silent if not silent or names_something(found) else max(silent, UNNAMED)
+    least = least_sure(found, silent) if silent else silent
     heard = refusal is not None or trust <= 0 or float(found.answerable) >= least
     nodes = list(found.nodes)[:limit] if heard else []
     answerable = settled(float(found.answerable), trust) if nodes else 0.0
