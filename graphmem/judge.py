@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from graphmem.config import GateConfig
 from graphmem.encoder import TextCache
@@ -33,10 +34,22 @@ from graphmem.write_gate import (
     WriteGate,
     allowed,
     blended,
+    casting,
     choose,
 )
 
 Case = tuple[Candidate, Resolved, Resolved]
+
+
+class Character(NamedTuple):
+    """What a relation is like: how functional, how changeable, and the names on either side of it in the graph."""
+
+    functional: float
+    changeable: float
+    subjects: Collection[str]
+    objects: Collection[str]
+
+
 _SAMPLE = 500
 _SNIPPET = 160
 
@@ -58,7 +71,7 @@ class Judge:
         self._config = config or GateConfig()
         self._pending: dict[tuple[str, str], list[Fact]] = {}
         self._closed: set[int] = set()
-        self._priors: dict[str, tuple[float, float]] = {}
+        self._characters: dict[str, Character] = {}
         self._records: dict[int, list[Fact]] = {}
 
     def decide(
@@ -140,13 +153,14 @@ class Judge:
         fact = candidate.fact
         held = [f for f in self._held(subject, fact.relation) if f.id not in self._closed]
         held += self._pending.get(self._key(fact), [])
-        functional, changeable = self._character(fact.relation)
+        relation = self._character(fact.relation)
         over = None
         if ended is not None and ended is not candidate:
             over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
         return Neighbourhood(
-            tuple(held), self._once(subject, value, fact.relation), functional, changeable,
+            tuple(held), self._once(subject, value, fact.relation), relation.functional, relation.changeable,
             subject.node is not None, value.node is not None, over, self._joined(subject, value),
+            casting(fact, relation.subjects, relation.objects),
         )  # fmt: skip
 
     def _joined(self, subject: Resolved, value: Resolved) -> bool:
@@ -169,14 +183,16 @@ class Judge:
         wanted = (normalise(relation), normalise(value.name))
         return any((normalise(f.relation), normalise(f.object)) == wanted for f in self._records[node])
 
-    def _character(self, relation: str) -> tuple[float, float]:
-        """How functional and how changeable a relation is, from its text and from this graph's counts."""
-        if relation not in self._priors:
+    def _character(self, relation: str) -> Character:
+        """What a relation is like, from its text and from this graph's facts of it."""
+        if relation not in self._characters:
             functional, changeable = self._gate.relation_priors(self._vectors([relation]))[0].tolist()
-            counts = Counter(normalise(fact.subject) for fact in self._store.facts(relation=relation, limit=_SAMPLE))
-            single = sum(count == 1 for count in counts.values())
-            self._priors[relation] = blended(functional, single, len(counts)), changeable
-        return self._priors[relation]
+            facts = self._store.facts(relation=relation, limit=_SAMPLE)
+            counts = Counter(normalise(fact.subject) for fact in facts)
+            functional = blended(functional, sum(count == 1 for count in counts.values()), len(counts))
+            objects = {normalise(fact.object) for fact in facts}
+            self._characters[relation] = Character(functional, changeable, counts, objects)
+        return self._characters[relation]
 
     # ---------------------------------------------------------------- what follows
 

@@ -34,7 +34,10 @@ MOODS: Final = ("none", "stated", "ended", "denied", "doubted")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Tokens ``first`` to ``last`` (both inside) of one text that name something."""
+    """Tokens ``first`` to ``last`` (both inside) of one text that name something.
+
+    ``probability`` is that of its least sure token, or of the name not going on after the last, if that is less.
+    """
 
     first: int
     last: int
@@ -176,8 +179,11 @@ def decode_tags(logits: Tensor, start: int = 0) -> list[Span]:
     ends = [place for place, tag in enumerate([*tags, 0]) if tag % 2 or tag == 0]  # where a span may end or begin
     for first, stop in pairwise(ends):
         if tags[first]:
-            sure = np.exp(chances[range(start + first, start + stop), tags[first:stop]]).mean()
-            spans.append(Span(start + first, start + stop - 1, KINDS[(tags[first] - 1) // 2], float(sure)))
+            kind, after = (tags[first] - 1) // 2, start + stop
+            sure = np.exp(chances[range(start + first, after), tags[first:stop]]).min()
+            if after < len(chances):
+                sure = min(sure, 1 - np.exp(chances[after, 2 * kind + 2]))
+            spans.append(Span(start + first, after - 1, KINDS[kind], float(sure)))
     return spans
 
 

@@ -45,6 +45,9 @@ class Candidate:
         sentence: mean hidden state of the frozen model over its sentence, float32 [2D]; None from other readers.
         sure: probability of the relation among all that could have been meant.
         others: other relations that may be meant, the likeliest first.
+        spotted: probability of the less sure of the two names, as it was cut from the text or as a pronoun's meaning.
+        contested: strength of the strongest rival in its sentence, 0..1: another candidate that joins the two names, or
+            that joins one of them by the same relation.
     """
 
     fact: Fact
@@ -60,6 +63,8 @@ class Candidate:
     sentence: np.ndarray | None = None
     sure: float = 1.0
     others: tuple[Reading, ...] = ()
+    spotted: float = 1.0
+    contested: float = 0.0
 
 
 class LearnedReader:
@@ -116,7 +121,7 @@ class LearnedReader:
         for read in side_by_side(candidates, windows(whole)):
             for moved in read:
                 found.setdefault((moved.subject_span, moved.object_span, moved.fact.relation), moved)
-        return sorted(found.values(), key=_place)
+        return sorted(with_rivals(list(found.values())), key=_place)
 
     @torch.no_grad()
     def spelled_out(self, text: str, context: str) -> str:
@@ -175,13 +180,14 @@ class LearnedReader:
                         draft.known,
                         sure=draft.sure,
                         others=draft.others,
+                        spotted=min(m.span.probability for m in (subject_head, value_head)),
                     )  # fmt: skip
                 )
         found = _with_sentences(text, _with_aliases(text, mentions, found), state)
         return _timed(text, found, find_times(text, now))
 
     def _heads(self, mentions: Sequence[Mention], states: torch.Tensor) -> dict[Mention, Mention]:
-        """What each pronoun stands for: the likeliest earlier name, if any is likely."""
+        """What each pronoun stands for: the likeliest earlier name, if any is likely; its span is as sure as that."""
         heads: dict[Mention, Mention] = {}
         for place, mention in enumerate(mentions):
             if mention.kind != "pronoun":
@@ -191,8 +197,32 @@ class LearnedReader:
                 index = PairIndex.of([(0, m.span, mention.span) for m in earlier])
                 same = self.network.pairs(states, index).same.sigmoid()
                 if float(same.max()) >= 0.3:
-                    heads[mention] = earlier[int(same.argmax())]
+                    head = earlier[int(same.argmax())]
+                    sure = min(head.span.probability, float(same.max()))
+                    heads[mention] = replace(head, span=replace(head.span, probability=sure))
         return heads
+
+
+def with_rivals(found: Sequence[Candidate]) -> list[Candidate]:
+    """Tell each candidate how strong the strongest rival in its sentence is, see ``Candidate.contested``."""
+    by_key: dict[tuple[object, ...], list[int]] = {}
+    for place, candidate in enumerate(found):
+        for key in _rivalries(candidate):
+            by_key.setdefault(key, []).append(place)
+    strength, against = [c.sure * c.fact.confidence for c in found], [0.0] * len(found)
+    for places in by_key.values():
+        first, *rest = sorted(places, key=lambda place: -strength[place])
+        for place, other in [(first, rest[0]), *((place, first) for place in rest)] if rest else ():
+            against[place] = max(against[place], strength[other])
+    return [replace(c, contested=value) for c, value in zip(found, against, strict=True)]
+
+
+def _rivalries(candidate: Candidate) -> list[tuple[object, ...]]:
+    """What only one candidate of a sentence can well be: the one between two names, or of one name and a relation."""
+    fact, where = candidate.fact, (candidate.fact.text, candidate.mood)
+    return [(*where, frozenset((fact.subject, fact.object)))] + [
+        (*where, fact.relation, name) for name in dict.fromkeys((fact.subject, fact.object))
+    ]
 
 
 def _called(text: str, mention: Mention) -> str:

@@ -10,7 +10,7 @@ overwrites nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from graphmem.config import GateConfig
 from graphmem.errors import WeightsMismatch
 from graphmem.graph import Fact, normalise, to_micros
 from graphmem.reader import MOODS
+from graphmem.relations import tells_literals
 from graphmem.resolution import FEATURES as NAME_FEATURES
 from graphmem.resolution import NameMatcher, name_features
 from graphmem.text_reader import Candidate
@@ -33,10 +34,13 @@ ACTIONS: Final[tuple[Action, ...]] = ("skip", "add", "update", "retire")
 NUMBERS: Final = (
     "none", "stated", "ended", "denied", "doubted", "held", "once held", "conflict", "rivals", "functional",
     "functional conflict", "changeable", "novelty", "subject known", "object known", "surprise", "trust", "held trust",
-    "trust gap", "says old is over", "later", "reader", "named", "relation", "joined",
+    "trust gap", "says old is over", "later", "reader", "named", "relation", "joined", "spotted", "contested", "margin",
+    "turned", "apart", "literal", "casts",
 )  # fmt: skip
 """What the gate sees beside the reader's view of the pair."""
 _PRIOR_WEIGHT = 5.0
+_OVER = 0.2
+"""Least probability that a fact ended or is denied, 0..1, at which one that seems repeated may be ended."""
 _SURE = 0.5
 """Least probability of a relation, 0..1, at which a fact of it may take the place of another."""
 
@@ -53,6 +57,8 @@ class Neighbourhood:
         subject_known, object_known: whether the graph has such nodes.
         says_old: the held fact that the same text says is over, if any.
         joined: whether another relation joins the two things now, either way round.
+        casts: whether the two play the parts in other facts of the relation that they play here (1), or each other's
+            (-1), or neither is known to play any (0).
     """
 
     held: tuple[Fact, ...] = ()
@@ -63,6 +69,7 @@ class Neighbourhood:
     object_known: bool = False
     says_old: Fact | None = None
     joined: bool = False
+    casts: float = 0.0
 
     def same(self, candidate: Fact) -> Fact | None:
         """The held fact that the candidate repeats."""
@@ -98,7 +105,7 @@ class WriteGate(nn.Module):
         self.register_buffer("names", torch.zeros(len(NAME_FEATURES)))
 
     def forward(self, numbers: Tensor, features: Tensor) -> Tensor:
-        """Logits [n, 4] of ``ACTIONS`` from numbers [n, 25] and the reader's views [n, W]."""
+        """Logits [n, 4] of ``ACTIONS`` from numbers [n, 32] and the reader's views [n, W]."""
         return self.layers(torch.cat([numbers, self.view(features)], dim=-1)) / self.temperature
 
     @torch.no_grad()
@@ -125,14 +132,13 @@ class WriteGate(nn.Module):
 
 
 def gate_numbers(candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
-    """What the gate sees in numbers, float32 [25], in the order of ``NUMBERS``."""
+    """What the gate sees in numbers, float32 [32], in the order of ``NUMBERS``."""
     fact, held, rival = candidate.fact, near.same(candidate.fact), near.rival(candidate.fact)
-    moods = candidate.moods if candidate.moods is not None else _certain(candidate.mood)
     against = held or rival
     alike = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
     believed = against.confidence if against else 0.0
     return np.array([
-        *moods,
+        *_moods(candidate),
         held is not None,
         near.past,
         rival is not None,
@@ -153,11 +159,37 @@ def gate_numbers(candidate: Candidate, near: Neighbourhood, trust: float) -> np.
         candidate.named,
         candidate.sure,
         near.joined and held is None,
+        candidate.spotted,
+        candidate.contested,
+        candidate.sure - max((other.probability for other in candidate.others), default=0.0),
+        sum(other.probability for other in candidate.others if other.turned and other.relation == fact.relation),
+        np.log1p(_apart(candidate.subject_span, candidate.object_span)) / 5.0,
+        _literal_fits(fact.relation, candidate.object_kind),
+        near.casts,
     ], dtype=np.float32)  # fmt: skip
 
 
-def _certain(mood: str) -> list[float]:
-    return [float(name == mood) for name in MOODS]
+def _apart(one: tuple[int, int], other: tuple[int, int]) -> int:
+    """Characters between two stretches."""
+    return max(0, max(one[0], other[0]) - min(one[1], other[1]))
+
+
+def _literal_fits(relation: str, kind: str) -> float:
+    """1 where a relation tells numbers or dates and the object is one, or tells neither; -1 where not; 0 unknown."""
+    told = tells_literals(relation)
+    return 0.0 if told is None else 1.0 if told == (kind == "literal") else -1.0
+
+
+def casting(fact: Fact, subjects: Collection[str], objects: Collection[str]) -> float:
+    """See ``Neighbourhood.casts``: from the normalised subjects and objects of other facts of the relation."""
+    subject, value = normalise(fact.subject), normalise(fact.object)
+    straight = (subject in subjects) + (value in objects)
+    return float(np.sign(straight - (subject in objects) - (value in subjects)))
+
+
+def _moods(candidate: Candidate) -> Sequence[float] | np.ndarray:
+    """Probability of each of ``MOODS``; of readers that give none the mood is taken for certain."""
+    return candidate.moods if candidate.moods is not None else [float(name == candidate.mood) for name in MOODS]
 
 
 def _order(first: str | None, second: str | None) -> float:
@@ -188,8 +220,10 @@ def allowed(candidate: Candidate, near: Neighbourhood, trust: float, config: Gat
     if candidate.mood in ("ended", "denied"):
         strong = held is not None and trust >= held.confidence - config.trust_margin
         return ("skip", "retire") if strong else ("skip",)
-    if held is not None:
-        return ("skip",)
+    if held is not None:  # said again; unless it may be over after all, which is left to what was learned
+        over = sum(_moods(candidate)[MOODS.index(mood)] for mood in ("ended", "denied"))
+        strong = trust >= held.confidence - config.trust_margin
+        return ("skip", "retire") if strong and over >= _OVER else ("skip",)
     strong = rival is not None and trust >= rival.confidence - config.trust_margin
     if rival is not None and not strong and near.functional >= 0.5:
         return ("skip",)  # the lesser word against a fact that leaves no room beside it

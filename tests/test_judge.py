@@ -122,3 +122,12 @@ def test_what_is_not_stated_adds_nothing(store: SQLiteStore, mood: str) -> None:
 
 def test_a_thing_is_not_related_to_itself(store: SQLiteStore) -> None:
     assert judged(store, Candidate(Fact("Ada", "knows", "ada"))) == ([], [])
+
+
+def test_the_gate_is_told_which_part_the_names_play_elsewhere(store: SQLiteStore) -> None:
+    store.apply([AddEdge("Ben", "lives in", "Surrey")])
+    right, wrong = (
+        judged(store, Candidate(Fact(*fact)))[0][0].evidence["casts"]
+        for fact in (("Cara", "lives in", "Surrey"), ("Surrey", "lives in", "Cara"))
+    )
+    assert (right, wrong) == (1.0, -1.0)

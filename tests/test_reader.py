@@ -46,6 +46,17 @@ def test_an_unsure_token_cuts_no_name_in_two() -> None:
     assert [(s.first, s.last, s.kind) for s in decode_tags(unsure)] == [(0, 3, "entity"), (5, 6, "literal")]
 
 
+def test_a_span_is_as_sure_as_its_least_sure_token_or_its_end() -> None:
+    sure = decode_tags(logits(["B-entity", "I-entity", "O"]))[0].probability
+    ragged = logits(["B-entity", "I-entity", "O"])
+    ragged[2, TAGS.index("I-entity")] = 8.0
+    torn = logits(["B-entity", "I-entity", "O"])
+    torn[1, TAGS.index("I-literal")] = 8.0
+    assert sure > 0.99
+    assert decode_tags(ragged)[0].probability == pytest.approx(float(ragged[2].softmax(-1)[:2].sum()), abs=0.01)
+    assert decode_tags(torn)[0].probability == pytest.approx(float(torn[1].softmax(-1)[2]), abs=1e-5)
+
+
 def test_spans_that_touch_are_two() -> None:
     assert [(s.first, s.last) for s in decode_tags(logits(["B-entity", "B-entity", "I-entity"]))] == [(0, 0), (1, 2)]
 

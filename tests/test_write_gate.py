@@ -8,6 +8,7 @@ import torch
 from graphmem.config import GateConfig
 from graphmem.errors import InvalidValue, WeightsMismatch
 from graphmem.graph import Fact
+from graphmem.naming import Reading
 from graphmem.reader import MOODS
 from graphmem.text_reader import Candidate
 from graphmem.write_gate import (
@@ -17,6 +18,7 @@ from graphmem.write_gate import (
     WriteGate,
     allowed,
     blended,
+    casting,
     choose,
     gate_numbers,
     load_gate,
@@ -40,6 +42,36 @@ def test_numbers_have_their_names() -> None:
     assert dict(zip(NUMBERS, gate_numbers(said("london"), HELD, 1.0), strict=True))["held"] == 1.0
 
 
+def test_the_reader_says_how_sure_it_is_of_names_and_relation() -> None:
+    others = (Reading("lives in", True, 0.3), Reading("works in", False, 0.1))
+    doubtful = replace(
+        said("Paris"), spotted=0.4, contested=0.7, sure=0.5, others=others, subject_span=(0, 3), object_span=(13, 18)
+    )
+    numbers = dict(zip(NUMBERS, gate_numbers(doubtful, HELD, 1.0), strict=True))
+    seen = {name: float(numbers[name]) for name in ("spotted", "contested", "margin", "turned", "apart")}
+    assert seen == pytest.approx(
+        {"spotted": 0.4, "contested": 0.7, "margin": 0.2, "turned": 0.3, "apart": np.log(11) / 5}, rel=1e-5
+    )
+
+
+def test_a_number_fits_relations_that_tell_numbers() -> None:
+    def fits(relation: str, kind: str) -> float:
+        candidate = replace(said("1843"), fact=Fact("Ada", relation, "1843"), object_kind=kind)
+        return float(gate_numbers(candidate, HELD, 1.0)[NUMBERS.index("literal")])
+
+    assert (fits("born in", "literal"), fits("born in", "entity")) == (-1.0, 1.0)
+    assert (fits("publication year", "literal"), fits("publication year", "entity")) == (1.0, -1.0)
+    assert fits("a relation that nobody knows", "entity") == 0.0
+
+
+def test_parts_are_known_from_other_facts() -> None:
+    subjects, objects = {"ada", "ben"}, {"london"}
+    assert casting(Fact("Ada", "lives in", "Rome"), subjects, objects) == 1.0
+    assert casting(Fact("London", "lives in", "Ben"), subjects, objects) == -1.0
+    assert casting(Fact("Ada", "lives in", "Ben"), subjects, objects) == 0.0
+    assert casting(Fact("Carl", "lives in", "Rome"), subjects, objects) == 0.0
+
+
 @pytest.mark.parametrize(
     ("candidate", "trust", "open_to"),
     [
@@ -56,6 +88,15 @@ def test_numbers_have_their_names() -> None:
 )
 def test_the_rules(candidate: Candidate, trust: float, open_to: tuple[str, ...]) -> None:
     assert allowed(candidate, HELD, trust, GateConfig()) == open_to
+
+
+def test_what_seems_repeated_may_be_over() -> None:
+    def heard(ended: float) -> Candidate:
+        return replace(said("London"), moods=np.array([0.0, 1 - ended, ended, 0.0, 0.0], np.float32))
+
+    assert allowed(heard(0.3), HELD, 1.0, GateConfig()) == ("skip", "retire")
+    assert allowed(heard(0.1), HELD, 1.0, GateConfig()) == ("skip",)
+    assert allowed(heard(0.3), HELD, 0.45, GateConfig()) == ("skip",)
 
 
 def test_the_threshold_moves() -> None:

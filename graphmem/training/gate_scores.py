@@ -12,7 +12,7 @@ import torch
 
 from graphmem.config import GateConfig
 from graphmem.text_reader import Candidate
-from graphmem.write_gate import ACTIONS, Neighbourhood, WriteGate, allowed, choose, gate_numbers
+from graphmem.write_gate import ACTIONS, Action, Neighbourhood, WriteGate, allowed, choose, gate_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,11 @@ def report(gate: WriteGate, played: Played, surprise: float) -> dict[str, Any]:
     labels = [case.label for case in played.cases]
     ways = {
         "gate": decide_all(gate, played.cases, GateConfig()),
+        "gate at 0.5": decide_all(gate, played.cases, GateConfig(threshold=0.5)),
         "always add": ["add"] * len(labels),
         "surprise threshold": ["add" if c.candidate.surprise > surprise else "skip" for c in played.cases],
         "nearest neighbour": [nearest_neighbour(case) for case in played.cases],
-        "rules alone": [_by_rules(case) for case in played.cases],
+        "rules alone": [by_rules(case.candidate, case.near, case.trust) for case in played.cases],
     }
     gold = [(case.label, action) for case, action in zip(played.cases, ways["gate"], strict=True) if case.gold]
     lost = [label for label in played.missed if label != "skip"]
@@ -97,10 +98,12 @@ def report(gate: WriteGate, played: Played, surprise: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _by_rules(case: Case) -> str:
+def by_rules(candidate: Candidate, near: Neighbourhood, trust: float) -> Action:
     """The rules with no learned part: the strongest action they allow."""
-    open_to = allowed(case.candidate, case.near, case.trust, GateConfig())
-    order = ("retire", "update", "add", "skip") if case.near.functional >= 0.5 else ("retire", "add", "skip")
+    open_to = allowed(candidate, near, trust, GateConfig())
+    order: tuple[Action, ...] = ("retire", "update", "add", "skip") if near.functional >= 0.5 else (
+        "retire", "add", "skip"
+    )  # fmt: skip
     return next(action for action in order if action in open_to)
 
 

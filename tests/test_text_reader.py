@@ -1,0 +1,31 @@
+"""Candidates that stand against each other in one sentence."""
+
+from dataclasses import replace
+
+import pytest
+
+from graphmem.graph import Fact
+from graphmem.text_reader import Candidate, with_rivals
+
+SENTENCE = "Ada lives in London, near Surrey."
+
+
+def read(subject: str, relation: str, value: str, sure: float, text: str = SENTENCE) -> Candidate:
+    return Candidate(Fact(subject, relation, value, text, confidence=0.5), sure=sure)
+
+
+def test_rivals_join_the_same_names_or_one_of_them_by_the_same_relation() -> None:
+    home, other, way_round = (
+        read("Ada", "lives in", "London", 0.9), read("Ada", "lives in", "Surrey", 0.4),
+        read("London", "capital of", "Ada", 0.2),
+    )  # fmt: skip
+    alone = read("London", "near", "Surrey", 0.8)
+    contested = [c.contested for c in with_rivals([home, other, way_round, alone])]
+    assert contested == pytest.approx([0.2, 0.45, 0.45, 0.0])
+
+
+def test_other_sentences_and_other_moods_are_no_rivals() -> None:
+    home = read("Ada", "lives in", "London", 0.9)
+    later = read("Ada", "lives in", "Surrey", 0.9, "She then moved.")
+    over = replace(read("Ada", "lives in", "Rome", 0.9), mood="ended")
+    assert [c.contested for c in with_rivals([home, later, over])] == [0.0, 0.0, 0.0]
