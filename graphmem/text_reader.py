@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ class Candidate:
         sure: probability of the relation among all that could have been meant.
         others: other relations that may be meant, the likeliest first.
         spotted: probability of the less sure of the two names, as it was cut from the text or as a pronoun's meaning.
-        contested: strength of the strongest rival in its sentence, 0..1: another candidate that joins the two names, or
-            that joins one of them by the same relation.
+        contested: by how much the strongest rival in its sentence is stronger, 0..1. A rival joins the same two names,
+            or one of them by the same relation; those of a list ("hip hop and jazz") are about as strong as each other.
+            A rival whose name touches this one's, as torn names do, counts with all its strength.
     """
 
     fact: Fact
@@ -204,17 +206,24 @@ class LearnedReader:
 
 
 def with_rivals(found: Sequence[Candidate]) -> list[Candidate]:
-    """Tell each candidate how strong the strongest rival in its sentence is, see ``Candidate.contested``."""
+    """Tell each candidate how much stronger the strongest rival in its sentence is, see ``Candidate.contested``."""
     by_key: dict[tuple[object, ...], list[int]] = {}
     for place, candidate in enumerate(found):
         for key in _rivalries(candidate):
             by_key.setdefault(key, []).append(place)
-    strength, against = [c.sure * c.fact.confidence for c in found], [0.0] * len(found)
+    strength = [c.sure * c.fact.confidence for c in found]
+    against = [0.0] * len(found)
     for places in by_key.values():
-        first, *rest = sorted(places, key=lambda place: -strength[place])
-        for place, other in [(first, rest[0]), *((place, first) for place in rest)] if rest else ():
-            against[place] = max(against[place], strength[other])
+        for place, other in permutations(places, 2):
+            ahead = strength[other] - (0.0 if _torn(found[place], found[other]) else strength[place])
+            against[place] = max(against[place], ahead)
     return [replace(c, contested=value) for c, value in zip(found, against, strict=True)]
+
+
+def _torn(one: Candidate, other: Candidate) -> bool:
+    """Whether names of the two touch, as parts of one name do that was torn: "Hi" and "Yean" of "Hi Yean"."""
+    ends = ((a, b) for a in (one.subject_span, one.object_span) for b in (other.subject_span, other.object_span))
+    return any(0 <= max(a[0], b[0]) - min(a[1], b[1]) <= 1 for a, b in ends if a != b)
 
 
 def _rivalries(candidate: Candidate) -> list[tuple[object, ...]]:

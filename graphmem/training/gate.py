@@ -24,6 +24,9 @@ from graphmem.training.gate_scores import best_surprise, report
 from graphmem.training.gate_worlds import Heard, hear
 from graphmem.write_gate import WriteGate, load_gate, save_gate
 
+_CALIBRATION = 4
+"""Worlds that only set the temperature."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--worlds", type=int, default=24)
     parser.add_argument("--events", type=int, default=100)
-    parser.add_argument("--test", type=int, default=4, help="worlds of each test")
+    parser.add_argument("--test", type=int, default=4, help="worlds of each test; 0: none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=Fitting().epochs)
     parser.add_argument("--answers", type=float, default=Fitting().answers, help="weight of the later answers' loss")
@@ -50,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return score_all(load_gate(given.out.parent), reader, vectors, given, 1.0)
     gate, surprise = train(reader, vectors, given)
     save_gate(gate, given.out)
-    score_all(gate, reader, vectors, given, surprise)
+    if given.test:
+        score_all(gate, reader, vectors, given, surprise)
 
 
 def train(reader: LearnedReader, vectors: TextCache, given: argparse.Namespace) -> tuple[WriteGate, float]:
@@ -68,7 +72,7 @@ def train(reader: LearnedReader, vectors: TextCache, given: argparse.Namespace) 
     cases = play(heard, priors).cases
     asked = [Asked.of(stream, priors) for stream in heard] if given.answers else []
     fit_gate(gate, cases, given.seed, Fitting(epochs=given.epochs, answers=given.answers), asked)
-    held_out = hear(range(base + 500, base + 502), given.events, relations, reader, given.cache)
+    held_out = hear(range(base + 500, base + 500 + _CALIBRATION), given.events, relations, reader, given.cache)
     print(json.dumps({"temperature": calibrate(gate, play(held_out, priors).cases)}), flush=True)
     return gate, best_surprise(cases)
 

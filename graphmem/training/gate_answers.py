@@ -226,7 +226,7 @@ def answer_report(asked: Sequence[Asked], gates: Mapping[str, WriteGate]) -> dic
 
     ``score`` is the mean of ``answer_score`` over all questions.
     """
-    ways = {"write everything": everything, "rules alone": rules, "labels": labelled}
+    ways: dict[str, Policy] = {"write everything": everything, "rules alone": rules, "labels": labelled}
     ways |= {name: decided(gate) for name, gate in gates.items()}
     return {name: _scores(asked, policy) for name, policy in ways.items()}
 

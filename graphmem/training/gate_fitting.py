@@ -37,7 +37,7 @@ class Fitting:
     noise: float = 1.0
     balance: float = 0.0
     averaged: float = 0.5
-    answers: float = 0.0
+    answers: float = 3.0
     samples: int = 4
 
 
