@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from graphmem.windows import SHARED, WINDOW, Window, windows
 
 MAX_CHARACTERS = 2_000_000
 """Longest text read at once; more than this is handed in piece by piece."""
+_STRONGEST = 8
+"""Rivals of one kind that a candidate is weighed against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class LearnedReader:
         for read in side_by_side(candidates, windows(whole)):
             for moved in read:
                 found.setdefault((moved.subject_span, moved.object_span, moved.fact.relation), moved)
-        return sorted(with_rivals(list(found.values())), key=_place)
+        return sorted(found.values(), key=_place)
 
     @torch.no_grad()
     def spelled_out(self, text: str, context: str) -> str:
@@ -186,7 +188,7 @@ class LearnedReader:
                     )  # fmt: skip
                 )
         found = _with_sentences(text, _with_aliases(text, mentions, found), state)
-        return _timed(text, found, find_times(text, now))
+        return with_rivals(_timed(text, found, find_times(text, now)))
 
     def _heads(self, mentions: Sequence[Mention], states: torch.Tensor) -> dict[Mention, Mention]:
         """What each pronoun stands for: the likeliest earlier name, if any is likely; its span is as sure as that."""
@@ -214,7 +216,10 @@ def with_rivals(found: Sequence[Candidate]) -> list[Candidate]:
     strength = [c.sure * c.fact.confidence for c in found]
     against = [0.0] * len(found)
     for places in by_key.values():
-        for place, other in permutations(places, 2):
+        strongest = sorted(places, key=lambda place: -strength[place])[:_STRONGEST]
+        for place, other in product(places, strongest):
+            if place == other:
+                continue
             ahead = strength[other] - (0.0 if _torn(found[place], found[other]) else strength[place])
             against[place] = max(against[place], ahead)
     return [replace(c, contested=value) for c, value in zip(found, against, strict=True)]
