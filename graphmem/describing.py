@@ -120,7 +120,8 @@ def groups_of(store: Any, node: int, as_of: Time | None = None) -> list[Group]:
     when = to_micros(as_of)
     store, _ = facts_only(store, store.index(when))
     own = store.facts(node, as_of=when, limit=MOST_FACTS)
-    others = [f for f in store.facts(None, None, node, as_of=when, limit=MOST_FACTS) if f.id not in {x.id for x in own}]
+    told = {fact.id for fact in own}
+    others = [f for f in store.facts(None, None, node, as_of=when, limit=MOST_FACTS) if f.id not in told]
     grouped: dict[tuple[bool, str], list[Fact]] = {}
     for forward, fact in [*((True, f) for f in own), *((False, f) for f in others)][:MOST_FACTS]:
         grouped.setdefault((forward, fact.relation), []).append(fact)

@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts = Parts(run)
     for domain, lessons, known in courses(run, count):
         course = Course(run, domain, lessons, old, known, times)
-        parts.do(domain, partial(course.go, base, tokenizer), count=len(lessons), lora=times)
+        parts.do(domain, partial(course.go, base, tokenizer), count=len(lessons), lora=times, steps=run.steps)
     result = parts.result((
         "Right: the answer holds a right name. Reading takes no gradient step; LoRA trains on the same sentences for "
         f"{' and '.join(map(str, times))} times as many CPU seconds as reading them took, and answers without the "

@@ -145,10 +145,11 @@ class Parts:
         Args:
             name: of the part, within the experiment.
             make: returns the rows, or a ``Part`` with details.
-            settings: what this part depends on beyond the run's settings.
+            settings: what this part depends on beyond the run's settings; the steps of training only where it says so.
         """
         path = self.run.out / "parts" / f"{_slug(name)}.json"
-        wanted = json.loads(json.dumps({**self.run.settings(), **settings}, default=str))
+        common = {name: value for name, value in self.run.settings().items() if name != "steps"}
+        wanted = json.loads(json.dumps({**common, **settings}, default=str))
         kept = _read(path, wanted)
         if kept is None:
             self.report(f"{self.run.experiment}: {name} ...")

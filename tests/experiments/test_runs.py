@@ -54,6 +54,20 @@ def test_a_finished_part_is_not_done_twice_but_other_settings_are(tmp_path: Path
     assert len(done) == 3
 
 
+def test_steps_count_only_for_parts_that_are_trained(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def make(name: str) -> list[Row]:
+        made.append(name)
+        return []
+
+    for steps in (20, 400):
+        parts = Parts(Run("reason", steps=steps, out=tmp_path), report=lambda line: None)
+        parts.do("closed book", lambda: make("closed book"))
+        parts.do("lora", lambda: make("lora"), steps=steps)
+    assert made == ["closed book", "lora", "lora"]
+
+
 def test_a_part_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> list[Row]:
         raise InvalidValue("no")
