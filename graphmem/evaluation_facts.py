@@ -19,7 +19,7 @@ from random import Random
 from typing import Any
 
 from graphmem.errors import NotFound
-from graphmem.evaluation_answers import Spoken, is_right, speak
+from graphmem.evaluation_answers import Spoken, contains, is_right, speak
 from graphmem.graph import normalise
 
 Triple = tuple[str, str, str]
@@ -218,7 +218,11 @@ def zsre(folder: Path, n: int, rng: Random) -> list[FactStore]:
 
 
 def paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
-    """MQuAKE's edit sentences, each cut by its template into a fact, and four questions that it answers."""
+    """MQuAKE's edit sentences, each cut by its template into a fact, and four questions that it answers.
+
+    A few of them hold the answer that the set gives them ("Which play was written by George Bernard Shaw?" with his own
+    name): they ask for the subject instead, and are left out.
+    """
     cloze = json.loads("\n".join(_lines(folder / "mquake/cloze_templates.json")))
     forms = {template for template in cloze.values()}
     forms |= {
@@ -235,7 +239,11 @@ def paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
         if fact is None or facts.setdefault(fact[:2], fact[2]) != fact[2]:
             continue  # another edit of the same fact came first
         if len({q.case for q in asked}) < n:
-            asked += [FactQuestion(q, (fact[2],), 1, k, len(facts), fact=fact) for k, q in enumerate(r["questions"])]
+            asked += [
+                FactQuestion(q, (fact[2],), 1, k, len(facts), fact=fact)
+                for k, q in enumerate(r["questions"])
+                if not contains(q, [fact[2]])
+            ]
     return [FactStore(tuple((s, r, o) for (s, r), o in facts.items()), (), tuple(asked))]
 
 

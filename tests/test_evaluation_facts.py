@@ -40,6 +40,21 @@ def test_single_facts_stand_among_the_other_sets(tmp_path: Path) -> None:
     assert [q.question for q in other.questions] == ["Who is B?"] and other.facts == store.facts
 
 
+def test_paraphrases_that_hold_their_own_answer_are_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "mquake"
+    folder.mkdir()
+    (folder / "cloze_templates.json").write_text(json.dumps({"P800": "[X] is famous for __"}))
+    write(folder / "akew_dev.jsonl", [{"requested_rewrite": []}])
+    questions = ["What is Kishi famous for?", "Who is famous for Theory of Signs?", "What made Kishi famous?"]
+    write(
+        folder / "edits_with_paraphrases.jsonl",
+        [{"edit": "Kishi is famous for Theory of Signs", "questions": questions}],
+    )
+    (store,) = load_facts_and_questions("paraphrase", tmp_path, 5)
+    assert store.facts == (("Kishi", "is famous for", "Theory of Signs"),)
+    assert [(q.question, q.phrasing) for q in store.questions] == [(questions[0], 0), (questions[2], 2)]
+
+
 def test_edits_are_applied_over_old_facts() -> None:
     store = FactStore((("A", "lives in", "Rome"),), (("A", "lives in", "Oslo"), ("B", "likes", "tea")), ())
     with GraphMemory.open(":memory:") as memory:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     made = parser("adapt", __doc__)
     made.add_argument("--lora", default="1,10", help="LoRA is trained for so many times the CPU time of reading (1,10)")
-    run, given = parse(made, "adapt", arguments), made.parse_args(arguments)
+    given = made.parse_args(arguments)
+    run = replace(parse(made, "adapt", arguments), options=("--lora", given.lora))
     times = tuple(map(int, given.lora.split(",")))
     count = run.n or (12 if run.quick else 60)
     base, tokenizer = find_language_model(run.model)

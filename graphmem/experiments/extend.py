@@ -15,7 +15,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -233,6 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
     count = run.n or (9 if run.quick else 45)
     filler = given.filler or (100_000 if run.quick else None)
+    own = {"--lengths": ",".join(map(str, lengths)), "--filler": filler, "--rivals-to": given.rivals_to}
+    run = replace(run, options=tuple(str(word) for pair in own.items() if pair[1] for word in pair))
     setting, parts = setting_of(run, filler), Parts(run)
     for length in lengths:
         for method in run.methods or METHODS:

@@ -36,6 +36,7 @@ class Run:
         steps: optimizer steps of every trained rival; None takes the experiment's own.
         facts: most facts of a retrieval that a method gets; None takes 50, or 15 where the run is quick.
         rivals: folder of the trained rivals, which experiments may share; None takes one in ``out``.
+        options: words of the command line that this experiment alone takes.
     """
 
     experiment: str
@@ -51,6 +52,7 @@ class Run:
     steps: int | None = None
     facts: int | None = None
     rivals: Path | None = None
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.n is None or self.n >= 1, "n", self.n, "None or at least 1")
@@ -68,7 +70,7 @@ class Run:
         for name in ("methods", "datasets"):
             if value := getattr(self, name):
                 words += [f"--{name}", ",".join(value)]
-        return shlex.join([*words, "--out", str(self.out)])
+        return shlex.join([*words, *self.options, "--out", str(self.out)])
 
     @staticmethod
     def _is_default(data: Path) -> bool:
@@ -86,7 +88,8 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the figures, as plain values; paths and choices of parts are left out."""
-        kept = {k: v for k, v in asdict(self).items() if k not in ("out", "data", "methods", "datasets", "rivals")}
+        chosen = ("out", "data", "methods", "datasets", "rivals", "options")
+        kept = {k: v for k, v in asdict(self).items() if k not in chosen}
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
 
 
