@@ -27,6 +27,7 @@ class FusionConfig:
         nodes: most nodes of a retrieval that are handed to the model.
         quiet: share of attention on the memory up to which a position reads exactly nothing, 0..1.
         quiet_text: the same for plain text, where nobody asked anything; None takes ``quiet``.
+        quiet_topic: the same for plain text whose topic the memory was told by name; None takes ``quiet``.
         refusal: what the model is offered to say when the memory does not know; None lets it answer as without memory.
         trust: the memory's probability of holding the answer from which on it is believed, 0..1; 0 believes it always.
         silent: the same probability, below which it is not read at all, and the base answers as without it; not where
@@ -43,6 +44,7 @@ class FusionConfig:
     nodes: int = 32
     quiet: float = 0.0
     quiet_text: float | None = None
+    quiet_topic: float | None = None
     refusal: str | None = None
     trust: float = 0.4
     silent: float = 0.4
@@ -57,8 +59,9 @@ class FusionConfig:
         require(1 <= self.max_name_tokens <= 1024, "max_name_tokens", self.max_name_tokens, "between 1 and 1024")
         require(self.nodes >= 1, "nodes", self.nodes, "at least 1")
         require(0 <= self.quiet < 1, "quiet", self.quiet, "at least 0 and below 1")
-        text = self.quiet_text
-        require(text is None or 0 <= text < 1, "quiet_text", text, "None, or at least 0 and below 1")
+        for name in ("quiet_text", "quiet_topic"):
+            share = getattr(self, name)
+            require(share is None or 0 <= share < 1, name, share, "None, or at least 0 and below 1")
         require(self.refusal is None or bool(self.refusal.strip()), "refusal", self.refusal, "None or visible text")
         require(0 <= self.trust <= 1, "trust", self.trust, "a probability, 0..1")
         require(0 <= self.silent <= 1, "silent", self.silent, "a probability, 0..1")

@@ -188,7 +188,8 @@ class MemoryAttention(Reluctant):
             agreement = self.agreement
         logits = logits if worth is None else logits + worth
         weights = attend(logits, null, agreement, self.quiet if quiet is None else quiet)
-        read = (weights.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
+        share = self.told.doubting(weights) if slots.told else weights
+        read = (share.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
         return linear(self.out, read if loud is None else read * loud.to(read.dtype)), weights
 
     def _worth(self, state: Tensor, places: Places | None, answerable: Tensor, asked: bool) -> Worth:

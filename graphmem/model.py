@@ -273,8 +273,9 @@ class GraphMemoryModel(nn.Module):
         found = self._found(ids, retrieval, mask, asks)
         least = int(self.training and torch.is_grad_enabled())  # so that finding nothing gives zeros, not no gradients
         session = self.session_of(pack(self.names, found, least))
-        if session is not None and not asks and not all(seen.told and not seen.told.own for seen in found):
-            session.quiet = self.config.quiet_text
+        if session is not None and not asks:
+            by_name = all(seen.told and not seen.told.own for seen in found)
+            session.quiet = self.config.quiet_topic if by_name else self.config.quiet_text
         return session
 
     def _asks(self, ids: Tensor, mask: Tensor | None) -> bool:

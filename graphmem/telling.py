@@ -9,6 +9,8 @@ what the text named, and whether the text has said it already. Everything that c
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,6 +21,9 @@ from graphmem.token_table import TokenTable
 from graphmem.tokens import END, NONE, TOLD, MemoryTokens, ToldTokens
 
 _AGAIN, _EARLY, _NULL = -1.0, -2.0, 2.0
+
+DOUBT = math.log(11)
+"""Where ``doubt`` begins to learn: a slot with a tenth of the attention is read at .29, not at .1 of its token."""
 
 Worth = tuple[Tensor | None, Tensor, Tensor | None]
 """What a state and its place in the names are worth: to slots [B, H, T, M] or None, to the null slot [B, T, H], and the
@@ -51,6 +56,7 @@ class Telling(Reluctant):
         self.loud_standing = nn.Parameter(torch.zeros(LENGTHS + 1))
         self.agreement = nn.Parameter(torch.zeros(()))
         self.opening = nn.Parameter(torch.zeros(()))
+        self.doubt = nn.Parameter(torch.zeros(()))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -64,6 +70,24 @@ class Telling(Reluctant):
     def opened(self) -> bool:
         """Whether it was ever trained."""
         return bool(self.opening.detach() != 0)
+
+    def open(self) -> None:
+        """Begin to learn, where nothing was learned yet."""
+        if not self.opened:
+            nn.init.ones_(self.opening)
+        if float(self.doubt.detach()) <= 0:
+            nn.init.constant_(self.doubt, DOUBT)
+
+    def doubting(self, weights: Tensor) -> Tensor:
+        """How loud each slot is read, of its share of the attention, 0..1, both float32 [B, H, T, M].
+
+        What is read is added to logits, where a token that is half as likely stands 0.7 nats lower, however likely it
+        is. Read in proportion to its share, each of ten names that may be next would get a tenth of what one gets that
+        is sure, and none of them would be foreseen at all. log(1 + s w) / log(1 + s), with s = exp(doubt) - 1: the
+        share itself where doubt is 0.
+        """
+        s = torch.expm1(self.doubt.float().clamp_min(0.0))
+        return torch.where(s > 0, torch.log1p(s * weights) / torch.log1p(s).clamp_min(1e-12), weights)
 
     def keys(self, tokens: MemoryTokens, told: ToldTokens, table: TokenTable, dtype: torch.dtype) -> Tensor:
         """What the facts add to the keys of slots, [B, M, H, K]: something where a name starts, zeros inside one."""

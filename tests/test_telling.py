@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from graphmem.attachment import reading
 from graphmem.config import FusionConfig
 from graphmem.neighbours import PER_NODE, Neighbour, as_candidates, told_candidates
 from graphmem.standing import LONGEST, Standing, told_places
+from graphmem.telling import Telling
 from graphmem.tokens import TOLD, NameReader, pack
 from tests.test_model import chat_tokenizer
 
@@ -203,6 +205,31 @@ def test_questions_are_answered_as_before(memory: GraphMemory) -> None:
         assert model._asks(ids_of(model, text), None)
     assert not model._asks(ids_of(model, "Ada Lovelace was born in"), None)
     assert opened(memory, quiet_text=None)._asks(ids_of(model, "Ada Lovelace was born in"), None)
+
+
+def test_what_is_doubtful_is_read_louder_than_its_share() -> None:
+    telling = Telling(8, 8, 8, 2)
+    share = torch.tensor([0.0, 0.01, 0.1, 0.3, 1.0])
+    assert torch.equal(telling.doubting(share), share), "weights that never learned it read as they did"
+    telling.open()
+    made = telling.doubting(share)
+    heard = made.detach()
+    assert heard[0] == 0 and heard[-1] == pytest.approx(1.0) and (heard.diff() > 0).all()
+    assert heard[2] == pytest.approx(math.log(2) / math.log(11)) and (heard[1:-1] > share[1:-1]).all()
+    made.sum().backward()
+    assert telling.doubt.grad is not None and torch.isfinite(telling.doubt.grad) and telling.doubt.grad > 0
+
+
+@torch.inference_mode()
+def test_told_the_topic_by_name_a_memory_may_speak_sooner(memory: GraphMemory) -> None:
+    model = opened(memory)
+    train(model)
+    text = ids_of(model, "They say that Ada Lovelace lived in London")
+    own, by_name = (memory.retrieve(query, top_k=8) for query in ("Ada Lovelace lived in London", "Ada Lovelace"))
+    for topic, quiets in ((None, [0.0, None]), (0.1, [0.0, 0.1])):
+        model.config = model.config.changed(quiet_topic=topic)
+        sessions = [model._session_for(text, found, {}) for found in (own, by_name)]
+        assert [session.quiet for session in sessions if session is not None] == quiets
 
 
 def nats_of(model: GraphMemoryModel, text: str, start: int, retrieval: object = None) -> float:

@@ -8,7 +8,7 @@ of; so what is said cannot be told from what is held, and only the text says whi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -25,6 +25,11 @@ OTHERS, FORGOTTEN = 16, 0.12
 
 MOST_TOKENS, OWN = 96, 0.3
 """Most tokens of a text, and the share of texts whose topic the memory was not asked with by its name alone."""
+
+LATE, LED = 0.25, 0.1
+"""Shares of texts that the memory was asked about by any of their names, which may come late, and not by the first; and
+of those that begin with a name which get a word before it."""
+_LEADS = ("The ", "The ", "In ", "Here is ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class ToldTexts:
 
     def example(self, text: Marked) -> Example | None:
         """The text to be said beside what the memory holds about it; None where no token of a name can be scored."""
+        text = self._varied(text)
         made = self.wording.tokenizer(text.text, add_special_tokens=False, return_offsets_mapping=True)
         ids, offsets = made["input_ids"][:MOST_TOKENS], made["offset_mapping"][:MOST_TOKENS]
         named = [i for i, (a, b) in enumerate(offsets) if any(a < end and b > start for start, end in text.spans)]
@@ -83,6 +89,17 @@ class ToldTexts:
         rest = [i for i in range(len(ids) - 1) if i not in scored]
         scored |= set(self.rng.sample(rest, min(OTHERS, len(rest))))
         return Example(tuple(ids[:1]), tuple(ids[1:]), self.found(text), scored=tuple(sorted(scored)))
+
+    def _varied(self, text: Marked) -> Marked:
+        """The text about another of its names, or with a word before the first: else names would be looked for where
+        texts begin, and nowhere else."""
+        rng, topic, words, spans = self.rng, text.topic, text.text, text.spans
+        if rng.random() < LATE:
+            topic = rng.choice(sorted({name for s, _, o in text.facts for name in (s, o)}))
+        if spans and min(spans)[0] == 0 and rng.random() < LED:
+            lead = rng.choice(_LEADS)
+            words, spans = lead + words, tuple((a + len(lead), b + len(lead)) for a, b in spans)
+        return replace(text, text=words, spans=spans, topic=topic)
 
     def beside(self, text: str) -> Example | None:
         """A plain text beside what the memory holds about something else: the base's predictions are held."""

@@ -14,8 +14,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from torch import nn
-
 from graphmem.model import GraphMemoryModel
 from graphmem.training.curriculum import Curriculum, curriculum
 from graphmem.training.fusion_data import Example, NamePool, Wording
@@ -35,6 +33,7 @@ class TellingPlan(Counts):
     texts: int = 900
     articles: int = 1000
     distant: int = 1800
+    portraits: int = 800
     beside: int = 500
     accidental: int = 500
 
@@ -55,7 +54,7 @@ def telling_mixture(
     """
     rng, wording, limit = Random(seed), Wording(model.tokenizer, model.names), model.config.nodes
     texts, relations = curriculum(
-        Curriculum(texts=plan.texts, articles=plan.articles, distant=plan.distant, seed=seed),
+        Curriculum(texts=plan.texts, articles=plan.articles, distant=plan.distant, portraits=plan.portraits, seed=seed),
         kgc=kgc, evidence=evidence,
     )  # fmt: skip
     telling = ToldTexts(wording, [*marked(texts), *own], {r.relation: r for r in relations}, limit, rng)
@@ -94,8 +93,7 @@ def train_telling(
     if model.config.quiet_text is None:  # else nobody would tell plain text from a question
         model.config = model.config.changed(quiet_text=model.config.quiet)
     for layer in model.fusion.layers:
-        if not model.fusion[layer].told.opened:
-            nn.init.ones_(model.fusion[layer].told.opening)
+        model.fusion[layer].told.open()
     pool = NamePool([name for example in taught if example.found for name in example.found.names])
     trainer = FusionTrainer(model, [(1.0, taught)], held, pool, training, folder / "kept.pt")
     log.info("%d texts to go on with, %d to be left alone", len(taught), len(held))
