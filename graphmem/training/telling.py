@@ -67,7 +67,7 @@ def telling_mixture(
 
 def train_telling(
     model: GraphMemoryModel, memory: Any, folder: str | Path, training: FusionTraining, plan: TellingPlan,
-    kgc: Path | None = None, evidence: Path | None = None, own: Sequence[Marked] = (),
+    kgc: Path | None = None, evidence: Path | None = None, own: Sequence[Marked] = (), *, afresh: bool = False,
 ) -> GraphMemoryModel:  # fmt: skip
     """Teach a model whose readings answer already to go on with plain text; its answers stay as they are.
 
@@ -81,6 +81,7 @@ def train_telling(
         plan: how many texts of each kind.
         kgc, evidence: as in ``curriculum``.
         own: see ``telling_mixture``.
+        afresh: unlearn first which name is next.
     """
     folder, kept = Path(folder), Path(folder) / "telling.pkl"
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,10 +95,13 @@ def train_telling(
         model.config = model.config.changed(quiet_text=model.config.quiet)
     for layer in model.fusion.layers:
         model.fusion[layer].told.open()
+        if afresh:
+            model.fusion[layer].told.forget()
     pool = NamePool([name for example in taught if example.found for name in example.found.names])
     trainer = FusionTrainer(model, [(1.0, taught)], held, pool, training, folder / "kept.pt")
     log.info("%d texts to go on with, %d to be left alone", len(taught), len(held))
     model.fusion.quieten(0.0)
+    model.fusion.train()
     trainer.train(folder)
     model.fusion.quieten(model.config.quiet)
     model.fusion.teach(telling=False)
@@ -119,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--own", type=int, default=3000, help="at most so many of them")
     parser.add_argument("--apart", type=Path, help="such a file that will be asked: none of its names is taken")
     parser.add_argument("--asked", type=int, default=100, help="of that file, what `experiment modelling --n` draws")
+    parser.add_argument("--afresh", action="store_true", help="unlearn first which name is next")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of matrices")
@@ -129,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
     train_telling(
         model, memory, chosen.out, FusionTraining(loop, batch=chosen.batch, rate=chosen.rate, refusals=0.0),
-        TellingPlan().scaled(chosen.scale), chosen.kgc, chosen.evidence, _own(chosen),
+        TellingPlan().scaled(chosen.scale), chosen.kgc, chosen.evidence, _own(chosen), afresh=chosen.afresh,
     )  # fmt: skip
 
 
