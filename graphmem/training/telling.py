@@ -92,7 +92,7 @@ def train_telling(
         kept.write_bytes(pickle.dumps((taught, held)))
     model.fusion.teach(telling=True)
     if model.config.quiet_text is None:  # else nobody would tell plain text from a question
-        model.config = model.config.changed(quiet_text=model.config.quiet)
+        model.config = model.config.changed(quiet_text=model.config.quiet, quiet_topic=0.0)
     for layer in model.fusion.layers:
         model.fusion[layer].told.open()
         if afresh:

@@ -12,7 +12,9 @@ import torch
 from graphmem.errors import InvalidValue
 from graphmem.lexicon import split_relations
 from graphmem.model import GraphMemoryModel
+from graphmem.telling import Telling
 from graphmem.tokens import TOLD
+from graphmem.training.fusion_data import Example as Taught
 from graphmem.training.fusion_data import Wording
 from graphmem.training.fusion_telling import Marked, ToldTexts, marked
 from graphmem.training.fusion_trainer import FusionTraining
@@ -39,7 +41,12 @@ def test_a_thing_bears_its_longest_name_and_denied_facts_are_not_held() -> None:
     assert [text.text[a:b] for a, b in text.spans] == ["London", "Ada Lovelace", "Paris"]
 
 
-def test_what_is_told_begins_at_the_topic_and_scores_every_name(model: GraphMemoryModel) -> None:  # noqa: F811
+def test_what_is_told_begins_at_the_topic_and_scores_every_name(
+    model: GraphMemoryModel,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for share in ("LATE", "LED"):
+        monkeypatch.setattr(f"graphmem.training.fusion_telling.{share}", 0.0)
     facts = (("Ada", "born in", "London"), ("London", "capital of", "England"))
     text = Marked("Ada was born in London.", ((0, 3), (16, 22)), "Ada", facts)
     others = [Marked("Oslo is in Norway.", ((0, 4), (11, 17)), "Oslo", (("Oslo", "located in", "Norway"),))]
@@ -56,6 +63,24 @@ def test_what_is_told_begins_at_the_topic_and_scores_every_name(model: GraphMemo
         if "London" in names:
             whole += features[names.index("London"), TOLD.index("one")] == 1
     assert whole > 15  # of 30, some forget the fact
+
+
+def test_some_texts_are_asked_about_by_a_later_name_and_some_begin_with_another_word(
+    model: GraphMemoryModel,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = Marked("Ada was born in London.", ((0, 3), (16, 22)), "Ada", (("Ada", "born in", "London"),))
+    telling = ToldTexts(Wording(model.tokenizer, model.names), [text], {}, 4, Random(0))
+    varied = [telling._varied(text) for _ in range(200)]
+    assert {made.topic for made in varied} == {"Ada", "London"} and len({made.text for made in varied}) == 4
+    assert all([made.text[a:b] for a, b in made.spans] == ["Ada", "London"] for made in varied)
+    monkeypatch.setattr("graphmem.training.fusion_telling.LATE", 1.0)
+    late = next(made for _ in range(40) if (made := telling.example(text)) and told(made))
+    assert late.found is not None and late.found.names[0] == "London"
+
+
+def told(example: Taught) -> bool:
+    return example.found is not None and example.found.names[0] == "London"
 
 
 def test_own_texts_share_no_name_with_what_will_be_asked(tmp_path: Path) -> None:
@@ -87,13 +112,27 @@ def test_only_telling_learns(
     before = {name: value.clone() for name, value in model.fusion.state_dict().items()}
     rain = "It rained all day, and then some."
     monkeypatch.setattr("graphmem.training.telling.plain_texts", lambda count, rng: [rain] * count)
-    plan = TellingPlan(texts=12, articles=4, distant=0, beside=3, accidental=0)
+    plan = TellingPlan(texts=12, articles=4, distant=0, portraits=3, beside=3, accidental=0)
     training = FusionTraining(LoopConfig(3, log_every=1), batch=4, held=1, refusals=0.0)
     trained = train_telling(model, None, tmp_path, training, plan)
     changed = {name for name, value in trained.fusion.state_dict().items() if not torch.equal(value, before[name])}
     told = {name for name in changed if ".told." in name}
     assert told and all(name in told or name.endswith(".gate") for name in changed)  # closed gates are opened to learn
     assert trained.fusion.tells and trained.config.quiet_text == trained.config.quiet
+    assert trained.config.quiet_topic == 0 and not trained.fusion.training
     assert trained.config.vocab_size == model.base.config.vocab_size  # still answers for the base
     again = GraphMemoryModel.from_pretrained(model.base, tmp_path, memory=None, tokenizer=model.tokenizer)  # type: ignore[arg-type]
     assert again.fusion.tells and again.config.quiet_text == trained.config.quiet_text
+
+
+def test_learning_afresh_unlearns_which_name_is_next_and_keeps_when() -> None:
+    telling = Telling(8, 8, 8, 2)
+    with torch.no_grad():
+        for parameter in telling.parameters():
+            parameter.fill_(3.0)
+    telling.forget()
+    unlearned = {name for name, value in telling.named_parameters() if not (value == 3.0).all()}
+    assert unlearned == {"query.weight", "early.weight", "relation.weight", "name.weight"}
+    state = torch.ones(1, 5, 8)
+    assert torch.equal(telling.eval().state(state, state), telling.state(state, state))
+    assert not torch.equal(telling.train().state(state, state), telling.state(state, state)), "dropped out to learn"
