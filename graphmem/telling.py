@@ -34,6 +34,8 @@ factor of what is read, [B, T, 1] or None."""
 class Telling(Reluctant):
     """What one fused layer needs beside its reading to go on with a text; ``opening`` 0 reads nothing.
 
+    ``dropped`` is the share of a state that is left out, above 0 only while it learns (``graphmem train telling``).
+
     Args:
         width: D of the residual stream.
         token_width: D' of the input embeddings.
@@ -58,6 +60,7 @@ class Telling(Reluctant):
         self.agreement = nn.Parameter(torch.zeros(()))
         self.opening = nn.Parameter(torch.zeros(()))
         self.doubt = nn.Parameter(torch.zeros(()))
+        self.dropped = 0.0
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -110,7 +113,7 @@ class Telling(Reluctant):
 
     def state(self, state: Tensor, early: Tensor) -> Tensor:
         """The part of the query that the context makes, [B, T, HK], of unit states [B, T, D]."""
-        state, early = (F.dropout(x, DROPPED, self.training) for x in (state, early))
+        state, early = (F.dropout(x, self.dropped, self.dropped > 0) for x in (state, early))
         return linear(self.query, state) + linear(self.early, early)
 
     def worth(self, state: Tensor, places: Places | None) -> Worth:

@@ -15,7 +15,7 @@ from graphmem.attachment import reading
 from graphmem.config import FusionConfig
 from graphmem.neighbours import PER_NODE, Neighbour, as_candidates, told_candidates
 from graphmem.standing import LONGEST, Standing, told_places
-from graphmem.telling import Telling
+from graphmem.telling import DOUBT, Telling
 from graphmem.tokens import TOLD, NameReader, pack
 from tests.test_model import chat_tokenizer
 
@@ -215,7 +215,7 @@ def test_what_is_doubtful_is_read_louder_than_its_share() -> None:
     made = telling.doubting(share)
     heard = made.detach()
     assert heard[0] == 0 and heard[-1] == pytest.approx(1.0) and (heard.diff() > 0).all()
-    assert heard[2] == pytest.approx(math.log(2) / math.log(11)) and (heard[1:-1] > share[1:-1]).all()
+    assert heard[2] == pytest.approx(math.log1p(0.1 * math.expm1(DOUBT)) / DOUBT) and (heard[1:-1] > share[1:-1]).all()
     made.sum().backward()
     assert telling.doubt.grad is not None and torch.isfinite(telling.doubt.grad) and telling.doubt.grad > 0
 

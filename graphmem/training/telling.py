@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from graphmem.model import GraphMemoryModel
+from graphmem.telling import DROPPED
 from graphmem.training.curriculum import Curriculum, curriculum
 from graphmem.training.fusion_data import Example, NamePool, Wording
 from graphmem.training.fusion_mixture import Counts, plain_texts
@@ -101,11 +102,17 @@ def train_telling(
     trainer = FusionTrainer(model, [(1.0, taught)], held, pool, training, folder / "kept.pt")
     log.info("%d texts to go on with, %d to be left alone", len(taught), len(held))
     model.fusion.quieten(0.0)
-    model.fusion.train()
+    _drop(model, DROPPED)
     trainer.train(folder)
+    _drop(model, 0.0)
     model.fusion.quieten(model.config.quiet)
     model.fusion.teach(telling=False)
     return model.eval()
+
+
+def _drop(model: GraphMemoryModel, share: float) -> None:
+    for layer in model.fusion.layers:
+        model.fusion[layer].told.dropped = share
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

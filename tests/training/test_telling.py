@@ -12,7 +12,7 @@ import torch
 from graphmem.errors import InvalidValue
 from graphmem.lexicon import split_relations
 from graphmem.model import GraphMemoryModel
-from graphmem.telling import Telling
+from graphmem.telling import DROPPED, Telling
 from graphmem.tokens import TOLD
 from graphmem.training.fusion_data import Example as Taught
 from graphmem.training.fusion_data import Wording
@@ -119,7 +119,8 @@ def test_only_telling_learns(
     told = {name for name in changed if ".told." in name}
     assert told and all(name in told or name.endswith(".gate") for name in changed)  # closed gates are opened to learn
     assert trained.fusion.tells and trained.config.quiet_text == trained.config.quiet
-    assert trained.config.quiet_topic == 0 and not trained.fusion.training
+    assert trained.config.quiet_topic == 0
+    assert not any(trained.fusion[layer].told.dropped for layer in trained.fusion.layers)
     assert trained.config.vocab_size == model.base.config.vocab_size  # still answers for the base
     again = GraphMemoryModel.from_pretrained(model.base, tmp_path, memory=None, tokenizer=model.tokenizer)  # type: ignore[arg-type]
     assert again.fusion.tells and again.config.quiet_text == trained.config.quiet_text
@@ -134,5 +135,6 @@ def test_learning_afresh_unlearns_which_name_is_next_and_keeps_when() -> None:
     unlearned = {name for name, value in telling.named_parameters() if not (value == 3.0).all()}
     assert unlearned == {"query.weight", "early.weight", "relation.weight", "name.weight"}
     state = torch.ones(1, 5, 8)
-    assert torch.equal(telling.eval().state(state, state), telling.state(state, state))
-    assert not torch.equal(telling.train().state(state, state), telling.state(state, state)), "dropped out to learn"
+    assert torch.equal(telling.state(state, state), telling.state(state, state)), "also in training mode"
+    telling.dropped = DROPPED
+    assert not torch.equal(telling.state(state, state), telling.state(state, state)), "left out while it learns"
