@@ -7,7 +7,7 @@ from typing import Any
 
 import networkx
 
-from graphmem.graph import Fact
+from graphmem.core.types import Fact
 
 
 def to_networkx(facts: Iterable[Fact]) -> networkx.MultiDiGraph:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch_geometric.data import Data
 
-from graphmem.errors import InvalidValue
-from graphmem.graph import Fact
+from graphmem.core.errors import InvalidValue
+from graphmem.core.types import Fact
 
 
 def to_pyg(facts: Iterable[Fact]) -> Data:

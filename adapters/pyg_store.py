@@ -20,8 +20,8 @@ from torch_geometric.data import GraphStore as PyGGraphStore
 from torch_geometric.data.graph_store import EdgeAttr, EdgeLayout
 from torch_geometric.sampler import BaseSampler, EdgeSamplerInput, NodeSamplerInput, SamplerOutput
 
-from graphmem.errors import InvalidValue, ReadOnly
-from graphmem.graph import Arcs, GraphStore, TextEncoder
+from graphmem.core.errors import InvalidValue, ReadOnly
+from graphmem.core.types import Arcs, GraphStore, TextEncoder
 
 EDGE_TYPE = ("node", "to", "node")
 ALL = -1

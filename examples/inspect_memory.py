@@ -9,9 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from graphmem import GraphMemory
-from graphmem.picture import save_picture
-from graphmem.wikimovies import held_out, neighbourhood
+from graphmem.datasets.wikimovies import held_out, neighbourhood
+from graphmem.memory import GraphMemory
+from graphmem.visualization.subgraph_html import save_picture
 
 folder = Path(tempfile.mkdtemp())
 question = held_out(2)[0]

@@ -17,10 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
-from graphmem import AddEdge, GraphMemory, GraphMemoryModel, SupersedeEdge
-from graphmem.evaluation_answers import evaluate_answers, is_right
-from graphmem.evaluation_locality import text_kl
-from graphmem.worlds import World, WorldQuestion, load_lexicon, split_relations
+from graphmem.core.types import AddEdge, SupersedeEdge
+from graphmem.evaluation.answers import evaluate_answers, is_right
+from graphmem.evaluation.locality import text_kl
+from graphmem.memory import GraphMemory
+from graphmem.model import GraphMemoryModel
+from graphmem.synthetic.worlds import World, WorldQuestion
+from graphmem.text.lexicon import load_lexicon, split_relations
 
 METHODS = ("model alone", "facts in the prompt", "graphmem", "best node as it stands")
 

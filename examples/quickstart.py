@@ -8,7 +8,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from graphmem import GraphMemory, GraphMemoryModel
+from graphmem.memory import GraphMemory
+from graphmem.model import GraphMemoryModel
 
 folder = Path(tempfile.mkdtemp())
 

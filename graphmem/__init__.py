@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from graphmem.config import FusionConfig, GateConfig, ReaderConfig
-    from graphmem.consolidation import ConsolidationConfig
-    from graphmem.documents import PassagesAdded
-    from graphmem.errors import GraphMemError
-    from graphmem.graph import (
+    from graphmem.consolidation.graph import ConsolidationConfig
+    from graphmem.core.errors import GraphMemError
+    from graphmem.core.splits import data_split
+    from graphmem.core.types import (
         AddEdge,
         AddNode,
         Edge,
@@ -30,36 +29,37 @@ if TYPE_CHECKING:
         UpdateNode,
         WriteDecision,
     )
+    from graphmem.core.validation import FusionConfig, GateConfig, ReaderConfig
+    from graphmem.generation.conversation import Session, SessionConfig
+    from graphmem.ingestion.documents import PassagesAdded
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
-    from graphmem.passage_search import ScoredPassage
-    from graphmem.retrieval import AnswerPath, Retrieval, RetrievalConfig
-    from graphmem.session import Session, SessionConfig
-    from graphmem.splits import data_split
+    from graphmem.retrieval.passages.search import ScoredPassage
+    from graphmem.retrieval.retriever import AnswerPath, Retrieval, RetrievalConfig
 
 _HOME = {
     "GraphMemory": "memory",
     "GraphMemoryModel": "model",
     "attach": "model",
-    "GraphMemError": "errors",
-    "data_split": "splits",
-    "FusionConfig": "config",
-    "ReaderConfig": "config",
-    "RetrievalConfig": "retrieval",
-    "PassagesAdded": "documents",
-    "ScoredPassage": "passage_search",
-    "AnswerPath": "retrieval",
-    "Retrieval": "retrieval",
-    "GateConfig": "config",
-    "ConsolidationConfig": "consolidation",
-    "Session": "session",
-    "SessionConfig": "session",
+    "GraphMemError": "core.errors",
+    "data_split": "core.splits",
+    "FusionConfig": "core.validation",
+    "ReaderConfig": "core.validation",
+    "RetrievalConfig": "retrieval.retriever",
+    "PassagesAdded": "ingestion.documents",
+    "ScoredPassage": "retrieval.passages.search",
+    "AnswerPath": "retrieval.retriever",
+    "Retrieval": "retrieval.retriever",
+    "GateConfig": "core.validation",
+    "ConsolidationConfig": "consolidation.graph",
+    "Session": "generation.conversation",
+    "SessionConfig": "generation.conversation",
     **dict.fromkeys(
         (
             "AddEdge", "AddNode", "Edge", "Fact", "JournalEntry", "MergeNodes", "Node", "Restore", "Retire",
             "Subgraph", "SupersedeEdge", "UpdateNode", "WriteDecision",
         ),
-        "graph",
+        "core.types",
     ),
 }  # fmt: skip
 

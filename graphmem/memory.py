@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 
-from graphmem.errors import Closed, InvalidValue, NotFound
-from graphmem.graph import (
+from graphmem.core.errors import Closed, InvalidValue, NotFound
+from graphmem.core.types import (
     AddEdge,
     AddNode,
     Edit,
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     import networkx
     from torch_geometric.data import Data
 
-    from graphmem.consolidation import Consolidation, ConsolidationConfig
-    from graphmem.documents import PassagesAdded
-    from graphmem.graph import GraphStore
-    from graphmem.retrieval import Retrieval, Retriever
-    from graphmem.storage.ingest import Ingested
-    from graphmem.tagging import Tagger
+    from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
+    from graphmem.core.types import GraphStore
+    from graphmem.ingestion.documents import PassagesAdded
+    from graphmem.retrieval.retriever import Retrieval, Retriever
+    from graphmem.storage.exchange.ingest import Ingested
+    from graphmem.text.name_tagging import Tagger
 
 Triple = tuple[str, str, str]
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
@@ -126,7 +126,7 @@ class GraphMemory:
     def encoder(self) -> TextEncoder:
         """The text encoder, loaded now if it was not yet."""
         if self._encoder is None or isinstance(self._encoder, str):
-            from graphmem.resolver import find_encoder
+            from graphmem.hub import find_encoder
 
             self._encoder = find_encoder(self._encoder)
         return self._encoder
@@ -135,7 +135,7 @@ class GraphMemory:
     def retriever(self) -> Retriever:
         """The searcher over this memory."""
         if self._retriever is None:
-            from graphmem.retrieval import Retriever
+            from graphmem.retrieval.retriever import Retriever
 
             weights = None if self._searching is None else os.fspath(self._searching)
             self._retriever = Retriever(self.store, self.encoder, weights)
@@ -224,7 +224,7 @@ class GraphMemory:
         Returns:
             lines read, facts written and rejects by line.
         """
-        from graphmem.storage.ingest import ingest
+        from graphmem.storage.exchange.ingest import ingest
 
         file, store = Path(path), cast(Any, self.store)
         return ingest(store, file, format=format, on_error=on_error, source=source or file.name, progress=progress)
@@ -258,7 +258,7 @@ class GraphMemory:
             InvalidValue: an item that is no (title, text), an empty text, NUL, lone surrogates or an over-long title;
                 the message says which.
         """
-        from graphmem.documents import add_passages, shown
+        from graphmem.ingestion.documents import add_passages, shown
 
         with shown(documents, progress) as told:
             return add_passages(
@@ -339,7 +339,7 @@ class GraphMemory:
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
         """Merge duplicates, promote what was heard often, strengthen the used, let the unused fade as of ``at`` (now),
         archive what is beyond the config's capacity: one transaction, or nothing to do."""
-        from graphmem.consolidation import consolidate
+        from graphmem.consolidation.graph import consolidate
 
         self.count_uses()
         return consolidate(cast(Any, self.store), config, at=at)
@@ -430,7 +430,7 @@ class GraphMemory:
 
     def encode(self, *, batch: int = 512, progress: bool = True) -> int:
         """Write vectors for the nodes that have none yet; return how many. Searching does this when it must."""
-        from graphmem.encoder import encode_with_bar
+        from graphmem.encoding.node_embeddings import encode_with_bar
 
         return encode_with_bar(self.store, self.encoder, batch, progress)
 

@@ -28,24 +28,24 @@ from graphmem.adapters.transformers import (
     stop_token,
     takes_loss_kwargs,
 )
-from graphmem.asking import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, plain, speak
-from graphmem.attachment import Attachment, Session, reading
-from graphmem.config import FusionConfig, require
-from graphmem.describing import describe, tell_about
-from graphmem.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
-from graphmem.explain import Answer, TokenSource, spoken_path
-from graphmem.fusion import Fusion, with_layers
-from graphmem.fusion_files import WEIGHTS_FILE, load_fusion, save_fusion
-from graphmem.graph import Time
-from graphmem.hearing import confidence
-from graphmem.neighbours import told_all
-from graphmem.standing import Standing
-from graphmem.token_table import TokenTable
-from graphmem.tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
+from graphmem.core.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
+from graphmem.core.types import Time
+from graphmem.core.validation import FusionConfig, require
+from graphmem.fusion.checkpoints import WEIGHTS_FILE, load_fusion, save_fusion
+from graphmem.fusion.continuation_candidates import told_all
+from graphmem.fusion.cross_attention import Fusion, with_layers
+from graphmem.fusion.hooks import Attachment, Session, reading
+from graphmem.fusion.memory_tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
+from graphmem.fusion.prefix_matching import Standing
+from graphmem.fusion.token_embeddings import TokenTable
+from graphmem.generation.answering import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, plain, speak
+from graphmem.generation.attribution import Answer, TokenSource, spoken_path
+from graphmem.generation.description import describe, tell_about
+from graphmem.retrieval.answerability import confidence
 
 if TYPE_CHECKING:
-    from graphmem.session import Reply, SessionConfig
-    from graphmem.session import Session as Conversation
+    from graphmem.generation.conversation import Reply, SessionConfig
+    from graphmem.generation.conversation import Session as Conversation
 
 _DISABLED: ContextVar[frozenset[int]] = ContextVar("graphmem_disabled", default=frozenset())
 """Models (by ``id``) whose memory is off in this context."""
@@ -121,7 +121,7 @@ class GraphMemoryModel(nn.Module):
             WeightsMismatch: the weights are for another base, or none are shipped for it.
             ModelNotFound: no model of that name.
         """
-        from graphmem.resolver import find_language_model, weights_for
+        from graphmem.hub import find_language_model, weights_for
 
         base, name = base_or_name, str(base_or_name)
         if isinstance(base_or_name, (str, Path)):
@@ -321,7 +321,7 @@ class GraphMemoryModel(nn.Module):
 
         Writes to the memory only with ``apply=True``, in one transaction a text.
         """
-        from graphmem.reading import read_stream, read_text
+        from graphmem.writing.pipeline import read_stream, read_text
 
         if isinstance(text, Iterable) and not isinstance(text, (str, bytes)):
             return read_stream(self, text, apply=apply, **options)
@@ -329,13 +329,13 @@ class GraphMemoryModel(nn.Module):
 
     def session(self, name: str, config: SessionConfig | None = None) -> Conversation:
         """A conversation that is kept in the memory under ``name``, new or gone on with."""
-        from graphmem.session import Session
+        from graphmem.generation.conversation import Session
 
         return Session(self, name, config)
 
     def chat(self, session: str | Conversation, turns: Iterable[str], **options: Any) -> Iterator[Reply]:
         """Take turns as they come: write what they state, answer what they ask, one reply a turn. Writes."""
-        from graphmem.session import chat
+        from graphmem.generation.conversation import chat
 
         return chat(self.session(session) if isinstance(session, str) else session, turns, **options)
 

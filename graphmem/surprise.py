@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from graphmem.errors import InvalidValue
+from graphmem.core.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphmem.graph import AddEdge, Fact
+from graphmem.core.types import AddEdge, Fact
 
 
 def is_triple(item: Any) -> bool:

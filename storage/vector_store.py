@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphmem.graph import Node
-from graphmem.storage import reading, snapshot
-from graphmem.storage import vectors as vector_rows
-from graphmem.storage.base import OpenMemory
-from graphmem.storage.dense import VectorIndex
-from graphmem.storage.values import as_ids
-from graphmem.storage.views import newest_entry
+from graphmem.core.types import Node
+from graphmem.storage.handle import OpenMemory
+from graphmem.storage.index import snapshot
+from graphmem.storage.index.adjacency_cache import newest_entry
+from graphmem.storage.index.vector_search import VectorIndex
+from graphmem.storage.tables import queries as reading
+from graphmem.storage.tables import vector_rows
+from graphmem.storage.tables.validation import as_ids
 
 RESCORED = 50
 """Candidates that codes choose are at least so many, and twice what is asked for; see ``scan``."""

@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 @pytest.fixture(scope="session")
 def encoder() -> Any:
     """The default text encoder, loaded once a run."""
-    from graphmem.resolver import find_encoder
+    from graphmem.hub import find_encoder
 
     return find_encoder()
 

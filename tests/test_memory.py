@@ -6,9 +6,8 @@ from pathlib import Path
 import networkx
 import pytest
 
-from graphmem import GraphMemory
 from graphmem.adapters.networkx import facts_from_networkx
-from graphmem.errors import (
+from graphmem.core.errors import (
     Closed,
     GraphMemError,
     InvalidName,
@@ -18,8 +17,9 @@ from graphmem.errors import (
     NotFound,
     WeightsMismatch,
 )
-from graphmem.graph import AddEdge, Fact
-from graphmem.learned import SHIPPED
+from graphmem.core.types import AddEdge, Fact
+from graphmem.memory import GraphMemory
+from graphmem.retrieval.learned_rankers import SHIPPED
 
 
 @pytest.fixture

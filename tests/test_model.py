@@ -14,14 +14,14 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.decoders import ByteLevel
 
 from graphmem.adapters.transformers import chat_prompt, last_user_text
-from graphmem.asking import ReadPolicy
-from graphmem.config import FusionConfig
-from graphmem.errors import InvalidValue, NotAttached, WeightsMismatch
-from graphmem.explain_picture import save_explanation
-from graphmem.graph import Fact, Subgraph
+from graphmem.core.errors import InvalidValue, NotAttached, WeightsMismatch
+from graphmem.core.types import Fact, Subgraph
+from graphmem.core.validation import FusionConfig
+from graphmem.fusion.memory_tokens import START
+from graphmem.generation.answering import ReadPolicy
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.surprise import surprise
-from graphmem.tokens import START
+from graphmem.visualization.attribution_html import save_explanation
 
 
 def chat_tokenizer() -> Any:

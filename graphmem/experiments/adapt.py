@@ -20,15 +20,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from graphmem.evaluation_answers import contains
-from graphmem.experiments.lessons import Lesson, icews, icews_before, invented, webnlg
-from graphmem.experiments.result import Result, Row, row_of
-from graphmem.experiments.runs import Part, Parts, Run, parse, parser
-from graphmem.graph import Fact
+from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
+from graphmem.core.types import Fact
+from graphmem.datasets.wikimovies import held_out, neighbourhood
+from graphmem.evaluation.answers import contains
+from graphmem.experiments.harness.report import Result, Row, row_of
+from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.tasks.domain_lessons import Lesson, icews, icews_before, invented, webnlg
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
-from graphmem.replay import ReplayConfig, consolidate_into_weights
-from graphmem.wikimovies import held_out, neighbourhood
 
 DOMAINS = ("invented world", "WebNLG", "ICEWS14")
 OLD = "films (old domain)"
@@ -142,7 +142,7 @@ def _called(times: int) -> str:
 
 def curve(result: Result, path: Path) -> Path:
     """Draw how many answers are right against how much was read."""
-    from graphmem.plots import Point, line_chart
+    from graphmem.visualization.charts import Point, line_chart
 
     points = [
         Point(f"{r.method}: {r.dataset}", float(r.measure.split()[1].strip("%,")), r.value, r.low, r.high)
@@ -167,7 +167,7 @@ def courses(run: Run, count: int) -> Iterator[tuple[str, list[Lesson], list[Fact
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    from graphmem.resolver import find_language_model
+    from graphmem.hub import find_language_model
 
     made = parser("adapt", __doc__)
     made.add_argument("--lora", default="1,10", help="LoRA is trained for so many times the CPU time of reading (1,10)")

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphmem.experiments.items import FactSet, LookUp, fingerprint_of
+from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.panel import METHODS, Panel
-from graphmem.experiments.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp, fingerprint_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

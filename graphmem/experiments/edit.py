@@ -9,16 +9,16 @@ from functools import partial
 from typing import Any
 
 from graphmem.experiments.comparison import Comparison, One
-from graphmem.experiments.filed_facts import counterfactuals, found_in
-from graphmem.experiments.film_facts import NAME as FILMS
-from graphmem.experiments.film_facts import film_edits
-from graphmem.experiments.invented_facts import NAME as INVENTED
-from graphmem.experiments.invented_facts import edit_world
-from graphmem.experiments.items import FactSet, LookUp, Triple, pairs_of
+from graphmem.experiments.harness.report import Row
+from graphmem.experiments.harness.runs import Part, Run
+from graphmem.experiments.harness.scoring import answer_rows, ask, left_alone, measure, other_words
 from graphmem.experiments.panel import UNREAD, Panel, cost_part
-from graphmem.experiments.result import Row
-from graphmem.experiments.runs import Part, Run
-from graphmem.experiments.scoring import answer_rows, ask, left_alone, measure, other_words
+from graphmem.experiments.tasks.benchmark_facts import counterfactuals, found_in
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp, Triple, pairs_of
+from graphmem.experiments.tasks.film_facts import NAME as FILMS
+from graphmem.experiments.tasks.film_facts import film_edits
+from graphmem.experiments.tasks.synthetic_facts import NAME as INVENTED
+from graphmem.experiments.tasks.synthetic_facts import edit_world
 
 PLOTS = {"answers": ("right",), "old": ("old answer",), "words": ("right", "right, other words")}
 NOTES = (
@@ -62,7 +62,7 @@ def opened(panel: Panel, facts: FactSet) -> Iterator[One]:
 
 def apply_changes(memory: Any, facts: FactSet) -> float:
     """Write every change in one transaction; the seconds it took, finding the old facts included."""
-    from graphmem.graph import AddEdge, SupersedeEdge
+    from graphmem.core.types import AddEdge, SupersedeEdge
 
     edits: list[Any] = []
     began = time.perf_counter()

@@ -23,15 +23,15 @@ import numpy as np
 import torch
 
 from graphmem.adapters.transformers import chat_prompt
-from graphmem.babi import TASKS, Story, load_tasks
-from graphmem.evaluation_stories import is_right
-from graphmem.experiments.long_text import Filler, LongText
-from graphmem.experiments.result import Row, row_of
-from graphmem.experiments.runs import Part, Parts, Run, parse, parser
-from graphmem.graph import normalise
+from graphmem.core.types import normalise
+from graphmem.datasets.babi import TASKS, Story, load_tasks
+from graphmem.evaluation.state_tracking import is_right
+from graphmem.experiments.harness.report import Row, row_of
+from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.tasks.long_text import Filler, LongText
 from graphmem.memory import GraphMemory
-from graphmem.situation import Situation
-from graphmem.state_reader import SHIPPED, StateReader, load_states
+from graphmem.state_tracking.extractor import SHIPPED, StateReader, load_states
+from graphmem.state_tracking.tracker import Situation
 
 LENGTHS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000)
 WINDOW, CHUNKS = 2_000, 10
@@ -215,7 +215,7 @@ def in_turn(stories: Sequence[Story]) -> list[Story]:
 
 def setting_of(run: Run, filler: int | None) -> Setting:
     """Load everything once."""
-    from graphmem.resolver import find_encoder, find_language_model
+    from graphmem.hub import find_encoder, find_language_model
 
     base, tokenizer = find_language_model(run.model)
     encoder = find_encoder()

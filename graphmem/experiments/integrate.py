@@ -7,16 +7,16 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from graphmem.experiments.comparison import Comparison, One
-from graphmem.experiments.costs import edit_costs, tuning_costs
-from graphmem.experiments.decoding import Cost, Method, Said
-from graphmem.experiments.filed_facts import found_in, single_facts
-from graphmem.experiments.invented_facts import NAME, integrate_world
-from graphmem.experiments.items import FactSet, LookUp, pairs_of
-from graphmem.experiments.likelihood import modelling
+from graphmem.experiments.harness.costs import edit_costs, tuning_costs
+from graphmem.experiments.harness.likelihood import modelling
+from graphmem.experiments.harness.report import Row
+from graphmem.experiments.harness.runs import Part, Parts, Run
+from graphmem.experiments.harness.scoring import answer_rows, ask, free_text, left_alone, measure, other_words
+from graphmem.experiments.methods.base import Cost, Method, Said
 from graphmem.experiments.panel import UNREAD, Panel, cost_part
-from graphmem.experiments.result import Row
-from graphmem.experiments.runs import Part, Parts, Run
-from graphmem.experiments.scoring import answer_rows, ask, free_text, left_alone, measure, other_words
+from graphmem.experiments.tasks.benchmark_facts import found_in, single_facts
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp, pairs_of
+from graphmem.experiments.tasks.synthetic_facts import NAME, integrate_world
 
 PLOTS = {
     "answers": ("right", "contains"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphmem.experiments.comparison import Comparison, in_one_memory
-from graphmem.experiments.described import FILE, described
-from graphmem.experiments.described import NAME as DESCRIBED
-from graphmem.experiments.invented_facts import NAME, integrate_world
-from graphmem.experiments.items import FactSet, LookUp, pairs_of
-from graphmem.experiments.likelihood import modelling
+from graphmem.experiments.harness.likelihood import modelling
+from graphmem.experiments.harness.runs import Part, Run
 from graphmem.experiments.panel import UNREAD, Panel, cost_part
-from graphmem.experiments.runs import Part, Run
+from graphmem.experiments.tasks.described_facts import FILE, described
+from graphmem.experiments.tasks.described_facts import NAME as DESCRIBED
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp, pairs_of
+from graphmem.experiments.tasks.synthetic_facts import NAME, integrate_world
 
 METHODS = ("closed", "gold", "distractors", "graphmem")
 PLOTS = {"": ("nats/name token",), "text-so-far": ("nats/name token, text so far",)}

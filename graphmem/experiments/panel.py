@@ -9,19 +9,19 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from graphmem.errors import InvalidValue
-from graphmem.experiments.decoding import Cost, Language, Method
-from graphmem.experiments.items import Asked, FactSet
-from graphmem.experiments.key_values import KeyValues
-from graphmem.experiments.lora import Lora
-from graphmem.experiments.prompting import ClosedBook, InPrompt
-from graphmem.experiments.reading import Reading
-from graphmem.experiments.result import Row
-from graphmem.experiments.runs import Part, Run
-from graphmem.experiments.scoring import UNRELATED_TOKENS
-from graphmem.experiments.soft_prompt import SoftPrompt
-from graphmem.experiments.top_node import TopNode
-from graphmem.experiments.training import Checkpoint, Lesson, train, training_lessons
+from graphmem.core.errors import InvalidValue
+from graphmem.experiments.harness.report import Row
+from graphmem.experiments.harness.runs import Part, Run
+from graphmem.experiments.harness.scoring import UNRELATED_TOKENS
+from graphmem.experiments.methods.base import Cost, Language, Method
+from graphmem.experiments.methods.best_node import TopNode
+from graphmem.experiments.methods.graph_memory import Reading
+from graphmem.experiments.methods.key_value_memory import KeyValues
+from graphmem.experiments.methods.lora import Lora
+from graphmem.experiments.methods.prompting import ClosedBook, InPrompt
+from graphmem.experiments.methods.soft_prompt import SoftPrompt
+from graphmem.experiments.methods.training import Checkpoint, Lesson, train, training_lessons
+from graphmem.experiments.tasks.fact_set import Asked, FactSet
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
 UNREAD = frozenset({"closed", "gold", "distractors", "lora"})
@@ -65,7 +65,7 @@ class Panel:
 
     def copy(self) -> Language:
         """Another copy of the base, for rivals that change it."""
-        from graphmem.resolver import find_language_model
+        from graphmem.hub import find_language_model
 
         base, tokenizer = find_language_model(self.run.model)
         base.requires_grad_(False)
@@ -74,8 +74,8 @@ class Panel:
     @cached_property
     def encode(self) -> Any:
         """Text to unit vectors, remembered."""
-        from graphmem.encoder import TextCache
-        from graphmem.resolver import find_encoder
+        from graphmem.encoding.node_embeddings import TextCache
+        from graphmem.hub import find_encoder
 
         return TextCache(find_encoder())
 
@@ -149,11 +149,11 @@ class Panel:
         """What a method's figures depend on beyond the run's settings: steps, and weights by their hash."""
         found: dict[str, Any] = {"steps": self.steps} if name in ("lora", *READERS) else {}
         if name not in UNREAD:
-            from graphmem.retrieval import SHIPPED
+            from graphmem.retrieval.learned_rankers import SHIPPED
 
             found["retriever"] = fingerprint(Path(SHIPPED))
         if name == "graphmem":
-            from graphmem.resolver import weights_for
+            from graphmem.hub import weights_for
 
             folder = self.run.weights or weights_for(self.run.model) or weights_for("smollm2-135m")
             found["fusion"] = fingerprint(Path(folder) / "fusion.safetensors") if folder else None

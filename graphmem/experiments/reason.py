@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from random import Random
 
 from graphmem.experiments.comparison import Comparison, in_one_memory
-from graphmem.experiments.filed_facts import found_in, path_questions
-from graphmem.experiments.film_facts import LEARNT, NAME, among, film_questions
-from graphmem.experiments.items import FactSet, LookUp, pairs_of
+from graphmem.experiments.harness.runs import Part, Run
+from graphmem.experiments.harness.scoring import answer_rows, ask
 from graphmem.experiments.panel import Panel, cost_part
-from graphmem.experiments.runs import Part, Run
-from graphmem.experiments.scoring import answer_rows, ask
+from graphmem.experiments.tasks.benchmark_facts import found_in, path_questions
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp, pairs_of
+from graphmem.experiments.tasks.film_facts import LEARNT, NAME, among, film_questions
 
 PLOTS = {"answers": ("right",), "contains": ("contains",), "seconds": ("s/answer",)}
 NOTES = (

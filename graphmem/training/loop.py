@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from graphmem.config import require
+from graphmem.core.validation import require
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from graphmem.experiments.described import described, passages
-from graphmem.experiments.items import Passage
-from graphmem.graph import normalise
-from graphmem.training.fusion_telling import Marked
+from graphmem.core.types import normalise
+from graphmem.experiments.tasks.described_facts import described, passages
+from graphmem.experiments.tasks.fact_set import Passage
+from graphmem.training.fusion.continuation_examples import Marked
 
 
 def own_texts(path: str | Path, apart: Collection[str] = ()) -> list[Marked]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from graphmem.lexicon import Relation
-from graphmem.splits import data_split
+from graphmem.core.splits import data_split
+from graphmem.text.lexicon import Relation
 
 NOUN_FORMS: Final = (
     "The {n} of {s} is {o}.", "{s}'s {n} is {o}.", "{o} is the {n} of {s}.", "{s} has {o} as its {n}.",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from graphmem.adapters.sentence_transformers import MAX_CHARACTERS, SentenceTransformerEncoder
-from graphmem.errors import InvalidValue, ModelNotFound
-from graphmem.graph import TextEncoder
+from graphmem.core.errors import InvalidValue, ModelNotFound
+from graphmem.core.types import TextEncoder
 
 TEXTS = ["Where was Ada Lovelace born?", "a", "Where was Ada Lovelace born?", "the release year of the film"]
 

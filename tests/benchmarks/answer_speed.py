@@ -20,10 +20,11 @@ from typing import Any
 
 import torch
 
-from graphmem import GraphMemory, GraphMemoryModel
 from graphmem.adapters.transformers import chat_prompt
-from graphmem.evaluation_answers import facts_prompt, generate_texts
-from graphmem.wikimovies import load_facts, load_questions
+from graphmem.datasets.wikimovies import load_facts, load_questions
+from graphmem.evaluation.answers import facts_prompt, generate_texts
+from graphmem.memory import GraphMemory
+from graphmem.model import GraphMemoryModel
 
 Timed = tuple[float, float, Any]
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.graph import Subgraph
+from graphmem.core.types import Subgraph
+from graphmem.datasets.wikimovies import DATA, load_facts
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
-from graphmem.wikimovies import DATA, load_facts
 
 
 def found(names: list[str]) -> Any:

@@ -13,10 +13,10 @@ from random import Random
 
 import numpy as np
 
-from graphmem.documents import add_passages
-from graphmem.passage_search import PassageSearch
+from graphmem.ingestion.documents import add_passages
+from graphmem.retrieval.passages.search import PassageSearch
 from graphmem.storage.sqlite import SQLiteStore
-from graphmem.tagging import capitalised
+from graphmem.text.name_tagging import capitalised
 
 SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bran drel fosk glim".split()
 VERBS = "directed wrote met married taught painted followed praised founded left".split()

@@ -5,7 +5,7 @@ GRAPHMEM_DATA=... python tests/benchmarks/pathquestion_local.py [--seed 0] [--sp
 With ``--speak`` the questions about all topics that were not tuned on (n = 369) are answered aloud by the frozen
 model, out of a memory that searches with the tuned weights and out of one with the shipped ones.
 
-Topics are split by name (`graphmem.splits.data_split`); the tuned weights stay in a temporary folder.
+Topics are split by name (`graphmem.core.splits.data_split`); the tuned weights stay in a temporary folder.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from graphmem.adapters.transformers import chat_prompt
-from graphmem.evaluation_answers import generate_texts, is_right
-from graphmem.evaluation_graphs import load_graphs
-from graphmem.graph import normalise
-from graphmem.learned import SHIPPED, load_weights, save_weights
+from graphmem.core.splits import data_split
+from graphmem.core.types import normalise
+from graphmem.evaluation.answers import generate_texts, is_right
+from graphmem.evaluation.question_graphs import load_graphs
+from graphmem.hub import find_encoder
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
-from graphmem.resolver import find_encoder
-from graphmem.retrieval import Retriever
-from graphmem.splits import data_split
-from graphmem.training.retriever_tuning import tune
+from graphmem.retrieval.learned_rankers import SHIPPED, load_weights, save_weights
+from graphmem.retrieval.retriever import Retriever
+from graphmem.training.retriever.tuning import tune
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
-from graphmem.hidden import tokenise
-from graphmem.lexicon import DATA
+from graphmem.hub import find_encoder, find_language_model
 from graphmem.memory import GraphMemory
-from graphmem.reading import learned_reader, read_text
-from graphmem.resolver import find_encoder, find_language_model
-from graphmem.windows import windows
+from graphmem.reading.hidden_states import tokenise
+from graphmem.text.lexicon import DATA
+from graphmem.text.windows import windows
+from graphmem.writing.pipeline import learned_reader, read_text
 
 
 def passages(count: int) -> list[str]:

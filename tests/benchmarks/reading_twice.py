@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
-from graphmem.graph import AddNode
-from graphmem.lexicon import DATA
+from graphmem.core.types import AddNode
+from graphmem.hub import find_encoder, find_language_model
 from graphmem.memory import GraphMemory
-from graphmem.phrases import capitalise, fill
-from graphmem.reading import WritePlan, read_stream, read_text
-from graphmem.resolver import find_encoder, find_language_model
-from graphmem.worlds import World
+from graphmem.synthetic.grammar import capitalise, fill
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import DATA
+from graphmem.writing.pipeline import WritePlan, read_stream, read_text
 
 
 def passages(count: int, seed: int) -> list[str]:

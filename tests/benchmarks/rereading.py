@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from graphmem import GraphMemory, GraphMemoryModel
-from graphmem.asking import ReadPolicy
-from graphmem.evaluation_answers import contains
-from graphmem.wikimovies import load_facts, load_questions
+from graphmem.datasets.wikimovies import load_facts, load_questions
+from graphmem.evaluation.answers import contains
+from graphmem.generation.answering import ReadPolicy
+from graphmem.memory import GraphMemory
+from graphmem.model import GraphMemoryModel
 
 BOUNDS = (None, 3.0, 1.5, 0.5, 0.0)
 

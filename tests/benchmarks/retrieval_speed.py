@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from graphmem import GraphMemory, frontier
-from graphmem.evaluation_retrieval import TimedEncoder
-from graphmem.pagerank import push
-from graphmem.resolver import find_encoder
-from graphmem.retrieval import Retriever
-from graphmem.storage import scan
+from graphmem.evaluation.retrieval import TimedEncoder
+from graphmem.hub import find_encoder
+from graphmem.memory import GraphMemory
+from graphmem.retrieval.retriever import Retriever
+from graphmem.retrieval.search import frontier
+from graphmem.retrieval.search.pagerank import push
+from graphmem.storage.index import int8_scan as scan
 
 RELATIONS = (
     "directed by", "written by", "born in", "works for", "has genre", "capital of", "member of", "release year",
@@ -166,13 +167,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             points += report(Path(given.keep or folder), size, encoder)
     if given.plot:
-        from graphmem.plots import line_chart
+        from graphmem.visualization.charts import line_chart
 
         line_chart(points, given.plot, x_label="nodes", y_label="ms of processor time", log="xy")
 
 
 def report(folder: Path, size: int, encoder: Any) -> list[Any]:
-    from graphmem.plots import Point
+    from graphmem.visualization.charts import Point
 
     path = str(folder / f"random{size}.db")
     names = triples(size, np.random.default_rng(size))[0] if Path(path).exists() else build(path, size, encoder)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from graphmem.experiments.decoding import Language
+from graphmem.experiments.methods.base import Language
 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Any:
     """SmolLM2's, loaded once."""
-    from graphmem.resolver import find_language_model
+    from graphmem.hub import find_language_model
 
     return find_language_model("smollm2-135m")[1]
 

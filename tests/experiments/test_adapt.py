@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from graphmem.errors import InvalidValue
-from graphmem.evaluation_reading import held_out_categories
+from graphmem.core.errors import InvalidValue
+from graphmem.evaluation.extraction import held_out_categories
 from graphmem.experiments.adapt import main
-from graphmem.experiments.lessons import icews, icews_before, invented, webnlg
+from graphmem.experiments.tasks.domain_lessons import icews, icews_before, invented, webnlg
 
 
 def test_invented_lessons_hold_their_answers() -> None:

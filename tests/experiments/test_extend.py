@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from graphmem.babi import load_tasks
+from graphmem.datasets.babi import load_tasks
 from graphmem.experiments.extend import best_by_words, holds, in_turn, last_window, read_and_ask
-from graphmem.experiments.long_text import Filler
-from graphmem.resolver import find_language_model
-from graphmem.state_reader import StateReader
+from graphmem.experiments.tasks.long_text import Filler
+from graphmem.hub import find_language_model
+from graphmem.state_tracking.extractor import StateReader
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from graphmem.errors import InvalidValue
-from graphmem.experiments.costs import edit_costs, tuning_costs
-from graphmem.experiments.decoding import Cost, Language
-from graphmem.experiments.items import Asked, FactSet, plain_pairs
+from graphmem.core.errors import InvalidValue
+from graphmem.experiments.harness.costs import edit_costs, tuning_costs
+from graphmem.experiments.harness.runs import Run
+from graphmem.experiments.methods.base import Cost, Language
 from graphmem.experiments.panel import METHODS, Panel, cost_part, fingerprint
-from graphmem.experiments.runs import Run
+from graphmem.experiments.tasks.fact_set import Asked, FactSet, plain_pairs
 
 FACTS = FactSet("made", ((("Ada", "born in", "Rome"), ("Bo", "lives in", "Oslo")), ()), (), plain_pairs)
 

@@ -13,8 +13,8 @@ import time
 import numpy as np
 import pytest
 
-from graphmem.graph import AddEdge, AddNode
-from graphmem.storage.checks import check
+from graphmem.core.types import AddEdge, AddNode
+from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
 
 COUNT = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphmem.errors import (
+from graphmem.core.errors import (
     Closed,
     Conflict,
     EncoderMismatch,
@@ -15,7 +15,7 @@ from graphmem.errors import (
     InvalidVector,
     NotFound,
 )
-from graphmem.graph import (
+from graphmem.core.types import (
     AddEdge,
     AddNode,
     MergeNodes,
@@ -403,9 +403,9 @@ def test_a_bulk_load_through_two_names_of_one_node_makes_one_fact(store):
 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_large_load_is_the_same_whether_names_are_shared_objects_or_equal_ones(monkeypatch, fresh):
-    monkeypatch.setattr("graphmem.storage.bulk_read.CHUNK", 64)
-    monkeypatch.setattr("graphmem.storage.bulk_read.SORT_FROM", 100)
-    monkeypatch.setattr("graphmem.storage.bulk.REBUILD_FROM", 100)
+    monkeypatch.setattr("graphmem.storage.tables.bulk_read.CHUNK", 64)
+    monkeypatch.setattr("graphmem.storage.tables.bulk_read.SORT_FROM", 100)
+    monkeypatch.setattr("graphmem.storage.tables.bulk_write.REBUILD_FROM", 100)
     rng = np.random.default_rng(0)
     names = [f"Name {number}" for number in range(200)] + ["NAME 7"]
     kinds = ["r", "s", "R"]

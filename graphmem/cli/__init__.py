@@ -1,0 +1,1 @@
+"""The command line, ``graphmem``. Modules are loaded when a command needs them."""

@@ -1,0 +1,190 @@
+"""``graphmem demo``: the whole thing at work, on the real WikiMovies graph and a real language model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from graphmem.datasets.wikimovies import Question, held_out, load_facts, neighbourhood
+from graphmem.memory import GraphMemory
+from graphmem.visualization.subgraph_html import save_picture
+
+if TYPE_CHECKING:
+    from graphmem.core.types import JournalEntry
+    from graphmem.model import GraphMemoryModel
+
+METHODS = ("model alone", "facts in the prompt", "graphmem")
+SHOWN, SCORED = 2, 20
+"""Questions per number of hops: those shown one by one, and those scored."""
+
+MOST = 24
+"""Most tokens of an answer."""
+
+STORY = (
+    ("Mira Solberg lives in Oslo.", "Where does Mira Solberg live?"),
+    ("Mira Solberg now lives in Bergen.", "Where does Mira Solberg live?"),
+)
+"""What the model is told, and what it is asked after each sentence. None of these names was in any training."""
+
+
+def run_demo(folder: Path, *, full: bool = False, quick: bool = False, base: str = "smollm2-135m") -> None:
+    """Run every part of the demonstration; writes ``demo.db`` and ``demo.html`` into ``folder``.
+
+    Args:
+        folder: where the two files go; made if it is not there. An earlier demo's files are replaced.
+        full: load all 129,233 facts instead of a connected part of at least 10,000.
+        quick: score a quarter of the questions.
+        base: the language model.
+    """
+    console = Console(soft_wrap=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = [q for hops in (1, 2, 3) for q in held_out(hops, never_answered=True)[:SHOWN]]
+    scored = [q for hops in (1, 2, 3) for q in held_out(hops)[SHOWN : SHOWN + (SCORED // 4 if quick else SCORED)]]
+    memory = build(console, folder / "demo.db", [*shown, *scored], full=full)
+    with memory:
+        model = load(console, base, memory)
+        show_questions(console, model, shown)
+        score(console, model, scored)
+        tell(console, model)
+        draw(console, memory, shown[-1], folder / "demo.html")
+        detach(console, model)
+
+
+@contextmanager
+def step(console: Console, title: str) -> Iterator[None]:
+    """A titled part of the demo, with a spinner while it works and its seconds at the end."""
+    console.print(f"\n[bold]{title}[/bold]")
+    began = time.perf_counter()
+    yield
+    console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]")
+
+
+def build(console: Console, path: Path, questions: Sequence[Question], *, full: bool) -> GraphMemory:
+    """Make the memory file from the facts that ship with the package."""
+    for stale in path.parent.glob(f"{path.name}*"):
+        stale.unlink()
+    with step(console, f"1. A memory from the WikiMovies graph (CC BY 3.0): {path}"):
+        facts = load_facts() if full else neighbourhood(question.topic for question in questions)
+        memory = GraphMemory.open(path)
+        memory.add_many(facts, source="WikiMovies")
+        counts = memory.stats()
+        console.print(f"{counts['nodes']:,} nodes, {counts['facts']:,} facts, {counts['bytes'] / 1e6:.1f} MB")
+    return memory
+
+
+def load(console: Console, base: str, memory: GraphMemory) -> GraphMemoryModel:
+    """Load the base model and attach the memory with the shipped weights."""
+    from graphmem.model import GraphMemoryModel
+
+    with step(console, f"2. {base}, frozen, with the memory attached"):
+        model = GraphMemoryModel.from_pretrained(base, memory=memory)
+        trained, total = model.trainable_parameters()
+        console.print(f"{total - trained:,} parameters frozen, {trained:,} of the memory's reading loaded")
+    return model
+
+
+def show_questions(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
+    """Ask each question three ways, and show what the memory's answer rests on."""
+    from graphmem.evaluation.answers import evaluate_answers
+
+    with step(console, "3. Questions whose topics and answers no training ever saw"):
+        report = evaluate_answers(
+            model, questions=questions, methods=METHODS, batch=1, max_new_tokens=MOST, report=_quietly
+        )
+        for question in questions:
+            console.print(f"\n[bold]{question.question}?[/bold]  [dim]{question.hops} hop(s)[/dim]", highlight=False)
+            table = Table("", "answer", "right", "prompt tokens", "seconds", box=None, pad_edge=False)
+            for said in (row for row in report.answers if row["question"] == question.question):
+                right = said["right"] if said["method"] == "graphmem" else said["contains"]
+                mark = "[green]yes[/green]" if right else "[red]no[/red]"
+                name = "facts in its prompt" if said["method"] == METHODS[1] else said["method"]
+                tokens, seconds = str(said["prompt_tokens"]), f"{said['seconds']:.2f}"
+                table.add_row(name, escape(shorten(said["text"])), mark, tokens, seconds)
+            console.print(table)
+            for fact in model.ask(question.question).path:
+                console.print(f"  [cyan]because[/cyan] {escape(str(fact))}", highlight=False)
+
+
+def _quietly(line: str) -> None:
+    """The evaluator's running report is not shown; the tables are."""
+
+
+def shorten(text: str, most: int = 72) -> str:
+    """A text on one line, cut to fit a table."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def score(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
+    """Score held-out questions the same three ways, in one table."""
+    from graphmem.evaluation.answers import evaluate_answers
+
+    with step(console, f"4. {len(questions)} held-out questions, topics never trained on"):
+        rows = evaluate_answers(model, questions=questions, methods=METHODS, max_new_tokens=MOST, report=_quietly).rows
+        table = Table("hops", "n", "model alone", "same facts in its prompt", "graphmem", box=None)
+        for hops in sorted({row.hops for row in rows}):
+            of = {row.method: row for row in rows if row.hops == hops}
+            alone, prompt, ours = (of[method] for method in METHODS)
+            shares = (alone.contains, prompt.contains, ours.right)
+            table.add_row(str(hops), str(ours.n), *(f"{share:.2f}" for share in shares))
+        console.print(table)
+        console.print("[dim]first two: a right answer occurs anywhere; graphmem: the first thing said is right[/dim]")
+
+
+def tell(console: Console, model: GraphMemoryModel) -> None:
+    """Tell the model something new, then that it changed; ask now and as of then; undo."""
+    memory = cast(GraphMemory, model.memory)
+    with step(console, "5. Told something new, in plain English"):
+        entries: list[JournalEntry] = []
+        for sentence, question in STORY:
+            console.print(f"\ntold: [bold]{sentence}[/bold]")
+            plan = model.read(sentence, source="the demo")
+            for decision in plan.decisions:
+                console.print(
+                    f"  {decision.action} [cyan]{decision.fact}[/cyan]  gate {decision.gate:.2f}, "
+                    f"surprise {decision.surprise:.2f} nats",
+                    highlight=False,
+                )
+            entries.append(memory.apply(plan))
+            console.print(f"asked: {question} → [bold]{model.ask(question).text}[/bold]")
+        _look_back(console, model, entries)
+
+
+def _look_back(console: Console, model: GraphMemoryModel, entries: Sequence[JournalEntry]) -> None:
+    question = STORY[-1][1]
+    then = entries[0].at
+    console.print(f"asked as of {then}: {question} → [bold]{model.ask(question, as_of=then).text}[/bold]")
+    cast(GraphMemory, model.memory).undo(entries[-1])
+    console.print(f"the change undone, asked: {question} → [bold]{model.ask(question).text}[/bold]")
+
+
+def draw(console: Console, memory: GraphMemory, question: Question, path: Path) -> None:
+    """Save a picture of what one question activated."""
+    with step(console, "6. A picture of the subgraph behind one answer"):
+        found = memory.retrieve(question.question, top_k=40)
+        console.print(f"{question.question}? → {save_picture(found, path)}")
+
+
+def detach(console: Console, model: GraphMemoryModel) -> None:
+    """Take the memory off and compare the logits with those of a fresh copy of the base, bit for bit."""
+    import torch
+
+    from graphmem.hub import find_language_model
+
+    with step(console, "7. The memory taken off again"):
+        name, tokenizer = model.base.config.name_or_path, model.tokenizer
+        base = model.detach()
+        fresh, _ = find_language_model(name, dtype=str(base.dtype).removeprefix("torch."))
+        ids = tokenizer("Paris is the capital of", return_tensors="pt")
+        with torch.no_grad():
+            same = torch.equal(base(**ids).logits, fresh(**ids).logits)
+        console.print(f"logits of the detached model and of a fresh base are bit for bit the same: {same}")
+        if not same:
+            raise SystemExit("the detached model differs from its base: this is a bug, please report it")

@@ -1,0 +1,257 @@
+"""The command line. Nothing heavy is imported until a command needs it, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphmem import __version__
+from graphmem.core.errors import GraphMemError
+
+if TYPE_CHECKING:
+    from graphmem.core.types import Fact, JournalEntry
+    from graphmem.memory import GraphMemory
+
+# Threads that wait asleep: torch's default spins, which is ten times slower when other work shares the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+memory_file = click.argument("db", type=click.Path(dir_okay=True))
+namespace = click.option("--namespace", default="default", show_default=True, help="The isolated part of the file.")
+
+LAZY = {
+    **dict.fromkeys(("check", "repair", "backup", "restore", "vacuum", "merge", "reencode", "consolidate"), "store"),
+    "add-passages": "passages",
+    **dict.fromkeys(("ingest", "export", "import"), "store"),
+    **dict.fromkeys(("ask", "chat", "read", "picture", "demo", "train", "evaluate"), "model"),
+    "experiment": "model",
+}
+"""Commands that live in another file, loaded when named."""
+
+
+class Commands(click.Group):
+    """A group that loads the files of its commands on demand and turns graphmem's errors into exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self.commands, *LAZY})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in LAZY:
+            from importlib import import_module
+
+            import_module(f"graphmem.cli.{LAZY[name]}")
+        return super().get_command(ctx, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours is told in one line and exits with 1."""
+        try:
+            return super().invoke(ctx)
+        except GraphMemError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; what was written so far is kept, what was not is not half there.", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="graphmem")
+def main() -> None:
+    """A living graph memory for transformers.
+
+    Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 130 interrupted.
+    """
+
+
+def open_memory(db: str, *, namespace: str = "default", must_exist: bool = True, **kwargs: Any) -> GraphMemory:
+    """Open the file, or say that there is none: only ``init``, ``add`` and ``ingest`` make one."""
+    from pathlib import Path
+
+    from graphmem.core.errors import NotFound
+    from graphmem.memory import GraphMemory
+
+    if must_exist and not Path(db).exists():
+        raise NotFound(f"there is no memory at {db}; make one with: graphmem init {db}")
+    return GraphMemory.open(db, namespace=namespace, **kwargs)
+
+
+retriever_weights = click.option(
+    "--retriever",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Search with weights of `graphmem train retriever`.",
+)
+
+
+def emit(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: item for key, item in asdict(value).items() if item is not None}
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def print_facts(facts: Iterable[Fact]) -> None:
+    """One fact a line, with its interval and source where it has them."""
+    for fact in facts:
+        span = f"  [{fact.valid_from or '…'} → {fact.valid_to or 'now'}]" if fact.valid_from or fact.valid_to else ""
+        origin = f"  ({fact.source})" if fact.source else ""
+        click.echo(f"{fact.id}\t{fact}{span}{origin}")
+
+
+def print_entries(entries: Iterable[JournalEntry]) -> None:
+    """One journal entry a line."""
+    for entry in entries:
+        undone = "  (undone)" if entry.undone else ""
+        click.echo(f"{entry.id}\t{entry.at}\t{entry.action}\t{entry.note}{undone}".rstrip())
+
+
+@main.command()
+@memory_file
+@namespace
+def init(db: str, namespace: str) -> None:
+    """Make an empty memory file."""
+    with open_memory(db, namespace=namespace, must_exist=False) as memory:
+        click.echo(f"{db}: {memory.stats()['facts']} facts")
+
+
+@main.command()
+@memory_file
+@click.argument("subject")
+@click.argument("relation")
+@click.argument("object")
+@click.option("--source", help="Where the fact comes from.")
+@click.option("--valid-from", help="ISO time from which it holds.")
+@click.option("--valid-to", help="ISO time until which it holds.")
+@click.option("--confidence", type=float, default=1.0, show_default=True)
+@click.option("--replace", is_flag=True, help="The value has changed: end what was known of this subject and relation.")
+@namespace
+@as_json
+def add(db: str, subject: str, relation: str, object: str, namespace: str, json_: bool, **fields: Any) -> None:
+    """Write one fact."""
+    replace, until = fields.pop("replace"), fields.get("valid_to")
+    if replace and until:
+        raise click.UsageError("--replace begins a value that holds from now on; leave out --valid-to")
+    with open_memory(db, namespace=namespace, must_exist=False) as memory:
+        if replace:
+            at, source, confidence = fields["valid_from"], fields["source"], fields["confidence"]
+            entry = memory.supersede(subject, relation, object, at=at, source=source, confidence=confidence)
+        else:
+            entry = memory.add(subject, relation, object, **fields)
+        emit(entry) if json_ else print_facts(memory.store.facts_by_id(entry.edge_ids))
+
+
+@main.command()
+@memory_file
+@click.argument("query")
+@click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--ranker", type=click.Choice(["gnn", "activation", "ppr", "dense", "bm25"]), default="gnn")
+@click.option("--as-of", help="Search what held at that time.")
+@retriever_weights
+@namespace
+@as_json
+def search(
+    db: str, query: str, top_k: int, ranker: Any, as_of: str | None, retriever: str | None, namespace: str, json_: bool
+) -> None:
+    """Find what QUERY is about, by association."""
+    with open_memory(db, namespace=namespace, retriever=retriever) as memory:
+        found = memory.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
+        paths = {node.name: found.path_to(node.name) for node in found.nodes}
+        passages = found.passages
+    if json_:
+        nodes = [{**_plain(node), "path": [str(fact) for fact in paths[node.name]]} for node in found.nodes]
+        return emit({"query": query, "answerable": found.answerable, "nodes": nodes, "passages": passages})
+    for node in found.nodes:
+        click.echo(f"{node.score:8.3f}  {node.name}" + _chain(paths[node.name]))
+    for passage in passages:
+        click.echo(f"{passage.score:8.3f}  [{passage.title or 'untitled'}] {' '.join(passage.text.split())[:160]}")
+    if not found.nodes and not passages:
+        click.echo("nothing found")
+
+
+def _chain(facts: list[Fact]) -> str:
+    return f"   ⟵ {'; '.join(map(str, facts))}" if facts else ""
+
+
+@main.command()
+@memory_file
+@click.argument("name", required=False)
+@click.option("--relation", help="Only facts of this relation.")
+@click.option("--as-of", help="What held at that time.")
+@click.option("--known-at", help="What the memory had been told by that time.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@namespace
+@as_json
+def show(db: str, name: str | None, namespace: str, json_: bool, limit: int, **filters: Any) -> None:
+    """Show the facts about NAME, or the first facts of the memory."""
+    with open_memory(db, namespace=namespace) as memory:
+        if name is None:
+            facts = memory.facts(limit=limit, **filters)
+        else:
+            memory._need(name)
+            facts = memory.facts(subject=name, limit=limit, **filters)
+            facts += [f for f in memory.facts(object=name, limit=limit, **filters) if f not in facts]
+    emit(facts) if json_ else print_facts(facts[:limit])
+
+
+@main.command()
+@memory_file
+@click.argument("name", required=False)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@namespace
+@as_json
+def history(db: str, name: str | None, limit: int, namespace: str, json_: bool) -> None:
+    """Show the journal: of NAME, or the latest entries."""
+    with open_memory(db, namespace=namespace) as memory:
+        entries = memory.history(name)[-limit:] if name else memory.journal(limit)
+    emit(entries) if json_ else print_entries(entries)
+
+
+@main.command()
+@memory_file
+@click.argument("entry", type=int, required=False)
+@namespace
+@as_json
+def undo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
+    """Take back journal entry ENTRY, or the latest one."""
+    with open_memory(db, namespace=namespace) as memory:
+        done = memory.undo(entry)
+    emit(done) if json_ else print_entries([done])
+
+
+@main.command()
+@memory_file
+@click.argument("entry", type=int, required=False)
+@namespace
+@as_json
+def redo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
+    """Apply an undone journal entry again."""
+    with open_memory(db, namespace=namespace) as memory:
+        done = memory.redo(entry)
+    emit(done) if json_ else print_entries([done])
+
+
+@main.command()
+@memory_file
+@namespace
+@as_json
+def stats(db: str, namespace: str, json_: bool) -> None:
+    """Count what the memory holds."""
+    with open_memory(db, namespace=namespace) as memory:
+        counts = memory.stats()
+    if json_:
+        return emit(counts)
+    for key, value in counts.items():
+        click.echo(f"{key:<16} {value:,}" if isinstance(value, int) else f"{key:<16} {value}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The command that takes in plain documents."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from graphmem.cli.main import as_json, emit, main, memory_file, namespace, open_memory
+
+
+@main.command("add-passages")
+@memory_file
+@click.argument("files", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
+@click.option("--source", help="Where the documents come from.")
+@namespace
+@as_json
+def add_passages(db: str, files: tuple[Path, ...], source: str | None, namespace: str, json_: bool) -> None:
+    """Read documents from FILES: JSON lines with title and text, or plain text files named by their titles.
+
+    They become passages linked by what they name, and `graphmem search` shows those that are about a question. No
+    language model reads them. What is known already is left alone: run again after a stop, it goes on.
+    """
+    from graphmem.ingestion.document_files import read_documents
+
+    with open_memory(db, namespace=namespace, must_exist=False) as memory:
+        documents = chain.from_iterable(map(read_documents, files))
+        done = memory.add_passages(documents, source=source, progress=not json_)
+    if json_:
+        return emit({"documents": done.documents, "passages": done.passages, "words": done.words})
+    click.echo(f"{done.documents:,} documents, {done.passages:,} new passages of {done.words:,} words")

@@ -1,0 +1,1 @@
+"""Consolidation between sessions: of the graph (merge, promote, decay) and into weights (LoRA by replay)."""

@@ -1,0 +1,1 @@
+"""Measurements: one file a task, each with its baselines. ``graphmem evaluate`` runs them."""

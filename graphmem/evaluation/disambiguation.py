@@ -1,0 +1,88 @@
+"""Measures whether nodes' states tell namesakes apart in what is read (``python -m graphmem.evaluation.disambiguation``).
+
+Two passages about different things are read sentence by sentence through the reader and the write gate, as if they
+were about "Peter Jordan" and "Anna Jordan". Then a sentence of one of them, kept back, says "Jordan" alone: whom does
+it mean? Without states the one spoken of last is taken; which passage comes last, and whose the sentence is, is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphmem.core.validation import GateConfig
+from graphmem.encoding.entity_states import Namesakes, NodeStates, load_node_states
+from graphmem.hub import WEIGHTS
+from graphmem.memory import GraphMemory
+from graphmem.writing.entity_linking import EntityResolver, recent_names
+from graphmem.writing.pipeline import read_text
+
+SURNAME, FIRST = "Jordan", ("Peter", "Anna")
+
+
+def asked_of(model: Any, network: NodeStates, passages: Sequence[Sequence[str]], rng: random.Random) -> dict[str, bool]:
+    """Read two passages (sentences with the surname for their thing) and ask of the last sentence of one of them."""
+    first = [passages[place][:-1] for place in (0, 1)]
+    whom = rng.randrange(2)
+    with GraphMemory.open(":memory:", model.memory.encoder) as memory:
+        model.memory = memory
+        for place in rng.sample((0, 1), 2):
+            for line in first[place]:
+                full = line.replace(SURNAME, f"{FIRST[place]} {SURNAME}")
+                read_text(model, full, apply=True, config=GateConfig(states=True))
+        sentence = state_of(model, passages[whom][-1])
+        recent = recent_names(memory.store)
+        wanted = f"{FIRST[whom]} {SURNAME}"
+        plain = EntityResolver(memory.store, recent=recent).resolve(SURNAME)
+        told = EntityResolver(memory.store, recent=recent, namesakes=Namesakes(memory.store, network))
+        found = told.resolve(SURNAME, (), sentence)
+    return {"without": plain.name == wanted, "with": found.name == wanted, "told by context": found.how == "context"}
+
+
+def state_of(model: Any, text: str) -> np.ndarray:
+    """Mean hidden state of a sentence by itself, float32 [F]."""
+    from graphmem.reading.hidden_states import token_states
+    from graphmem.writing.pipeline import learned_reader
+
+    layers = learned_reader(model).network.config.layers
+    state = token_states(model.base, model.tokenizer, [text], layers, surprise=False)[0]
+    return np.asarray(state.hidden[1:].mean(0).numpy())
+
+
+class _Reading:
+    """A base with a memory that may be changed for another."""
+
+    def __init__(self, base: Any, tokenizer: Any, memory: Any) -> None:
+        self.base, self.tokenizer, self.memory = base, tokenizer, memory
+
+    def __call__(self, **inputs: Any) -> Any:
+        return self.base(**inputs)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
+    from graphmem.training.entity_states import held_passages
+
+    parser = argparse.ArgumentParser(prog="python -m graphmem.evaluation.disambiguation", description=__doc__)
+    parser.add_argument("--count", type=int, default=40, help="pairs")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    network, rng = load_node_states(WEIGHTS / DEFAULT_MODEL), random.Random(given.seed)
+    if network is None:
+        parser.error(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of node states")
+    base, tokenizer = find_language_model()
+    with GraphMemory.open(":memory:", find_encoder()) as memory:
+        model, held = _Reading(base, tokenizer, memory), held_passages("test")
+        rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(given.count)]
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    print(json.dumps({"n": len(rows), "seed": given.seed, **means}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""What a memory must leave alone: texts that do not concern it, and questions that it cannot answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from graphmem.adapters.transformers import chat_prompt
+from graphmem.core.types import normalise
+from graphmem.evaluation.answers import generate_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Locality:
+    """How far the memory moves the base on texts.
+
+    Attributes:
+        kl: mean KL(base || attached), nats per token.
+        worst: largest mean of one text.
+        same_token: share of positions where both would say the same next.
+        tokens: positions compared.
+        alone, beside: how surprised the base is by the texts, and how surprised with the memory, nats per token. Where
+            a text speaks of what the memory holds, it is moved for the better.
+    """
+
+    kl: float
+    worst: float
+    same_token: float
+    tokens: int
+    alone: float = 0.0
+    beside: float = 0.0
+
+
+@torch.inference_mode()
+def text_kl(model: Any, texts: Sequence[str], retrievals: Sequence[Any], max_tokens: int = 128) -> Locality:
+    """Compare base and attached model on texts, each read beside a retrieval.
+
+    Args:
+        model: a ``GraphMemoryModel``.
+        texts: plain texts.
+        retrievals: one for each.
+        max_tokens: of each text.
+    """
+    means, same, tokens, nats = [], 0, 0, [0.0, 0.0]
+    for text, retrieval in zip(texts, retrievals, strict=True):
+        ids = model.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"][:, :max_tokens]
+        ids = ids.to(model.base.device)
+        with model.memory_disabled():
+            base = model(ids).logits.float().log_softmax(-1)
+        now = model(ids, retrieval=retrieval).logits.float().log_softmax(-1)
+        each = (base.exp() * (base - now)).sum(-1)[0]
+        for way, scores in enumerate((base, now)):
+            nats[way] -= float(scores[0, :-1].gather(-1, ids[0, 1:, None]).sum())
+        means.append(float(each.sum()))
+        same += int((base.argmax(-1) == now.argmax(-1)).sum())
+        tokens += ids.shape[1]
+        means[-1] /= ids.shape[1]
+    lengths = [min(max_tokens, len(model.tokenizer(t, add_special_tokens=False)["input_ids"])) for t in texts]
+    total = sum(mean * length for mean, length in zip(means, lengths, strict=True))
+    said = max(1, tokens - len(means))
+    return Locality(
+        total / max(1, tokens), max(means, default=0.0), same / max(1, tokens), tokens, nats[0] / said, nats[1] / said
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How well the model says that it does not know: precision, recall and F1 of refusing, over n questions."""
+
+    precision: float
+    recall: float
+    f1: float
+    n: int
+
+
+def refusals(
+    model: Any, answerable: Sequence[tuple[str, Any]], unanswerable: Sequence[tuple[str, Any]], refusal: str
+) -> Refusals:
+    """Ask (prompt, retrieval) pairs of both sorts with the refusal among the model's choices (its config names it)."""
+    said = [
+        [normalise(refusal) in normalise(text) for text, _, _ in generate_texts(model, *zip(*pairs, strict=True))]
+        for pairs in (unanswerable, answerable)
+    ]
+    hits, wrong = sum(said[0]), sum(said[1])
+    precision = hits / max(1, hits + wrong)
+    recall = hits / max(1, len(said[0]))
+    f1 = 2 * precision * recall / max(1e-9, precision + recall)
+    return Refusals(precision, recall, f1, len(said[0]) + len(said[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How a memory that holds nothing about them changes the base's answers to questions.
+
+    Attributes:
+        changed: share of answers that are not, token for token, what the base says by itself.
+        begun: share of answers whose first word is another.
+        n: questions.
+        examples: (question, the base's answer, the answer beside the memory) of those changed.
+    """
+
+    changed: float
+    begun: float
+    n: int
+    examples: tuple[tuple[str, str, str], ...]
+
+
+def changed_answers(model: Any, questions: Sequence[str], max_new_tokens: int = 24) -> Changed:
+    """Ask the base alone, and beside whatever the memory finds, greedily.
+
+    Args:
+        model: a ``GraphMemoryModel``, with a memory that holds nothing about the questions.
+        questions: plain texts.
+        max_new_tokens: of each answer.
+    """
+    prompts = [chat_prompt(model.tokenizer, question) for question in questions]
+    found = [model.memory.retrieve(question, top_k=model.config.nodes) for question in questions]
+    alone, beside = (
+        [text for text, _, _ in generate_texts(model, prompts, given, max_new_tokens=max_new_tokens)]
+        for given in (None, found)
+    )
+    rows = [row for row in zip(questions, alone, beside, strict=True) if row[1] != row[2]]
+    begun = sum(a.split()[:1] != b.split()[:1] for _, a, b in rows)
+    n = max(1, len(questions))
+    return Changed(len(rows) / n, begun / n, len(questions), tuple(rows))
+
+
+def unrelated_questions(split: str, n: int, seed: int = 0) -> list[str]:
+    """Questions about titles of the shipped corpus that WikiMovies does not hold, in the lexicon's test relations."""
+    from random import Random
+
+    from graphmem.datasets.wikimovies import load_facts
+    from graphmem.text.lexicon import split_relations
+
+    held = {normalise(name) for s, _, o in load_facts() for name in (s, o)}
+    titles = sorted({title.split(" (")[0] for title, _ in _corpus(split)})
+    titles = [title for title in titles if not _names(title) & held]
+    forms = [q for relation in split_relations("test") for q in relation.questions if "{s}" in q]
+    rng = Random(seed)
+    return [rng.choice(forms).format(s=rng.choice(titles)) for _ in range(n)]
+
+
+def _names(title: str) -> set[str]:
+    """The title, and every run of two words or more in it, as names are compared."""
+    words = normalise(title).split()
+    runs = (" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 2, len(words) + 1))
+    return {normalise(title), *runs}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """How far the memory moves the base on plain text of titles held out of training, and on unrelated questions.
+
+    Each passage is read beside what the memory finds for it, and beside what it found for somebody else's question. The
+    questions are about titles of the same corpus that the memory does not hold.
+    """
+    import argparse
+    from random import Random
+
+    from graphmem.datasets.wikimovies import load_facts, load_questions
+    from graphmem.memory import GraphMemory
+    from graphmem.model import GraphMemoryModel
+
+    parser = argparse.ArgumentParser("graphmem evaluate locality", description=main.__doc__)
+    parser.add_argument("--model", default="smollm2-135m", help="name or path of the base model")
+    parser.add_argument("--weights", help="folder of fusion weights; the shipped ones if left out")
+    parser.add_argument("--memory", help="memory file that holds WikiMovies; one is made in RAM if left out")
+    parser.add_argument("--split", default="test", choices=("dev", "test"))
+    parser.add_argument("--n", type=int, default=60, help="passages")
+    parser.add_argument("--questions", type=int, default=200, help="unrelated questions")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    draw = Random(chosen.seed)
+    texts = draw.sample(_passages(chosen.split), chosen.n)
+    asked = draw.sample(list(load_questions(chosen.split)), chosen.n)
+    with GraphMemory.open(chosen.memory or ":memory:") as memory:
+        if not chosen.memory:
+            memory.add_many(load_facts(), source="WikiMovies")
+        model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
+        for name, queries in (("its own", [text[:500] for text in texts]), ("another's", [q.question for q in asked])):
+            found = [memory.retrieve(query, top_k=model.config.nodes) for query in queries]
+            moved = text_kl(model, texts, found)
+            print(
+                f"beside {name} retrieval: KL {moved.kl:.4f} nats/token (worst passage {moved.worst:.3f}), "
+                f"same next token {moved.same_token:.3f}, n = {chosen.n}, {moved.tokens} tokens; "
+                f"surprise {moved.alone:.3f} nats/token alone, {moved.beside:.3f} beside it"
+            )
+        answers = changed_answers(model, unrelated_questions(chosen.split, chosen.questions, chosen.seed))
+        for question, alone, beside in answers.examples:
+            print(f"  changed: {question!r}\n    alone:  {alone!r}\n    beside: {beside!r}")
+        print(
+            f"unrelated questions, n = {answers.n}: {answers.changed:.3f} of the base's answers changed in any token, "
+            f"{answers.begun:.3f} begun otherwise"
+        )
+
+
+def _passages(split: str) -> list[str]:
+    return [text for _, text in _corpus(split)]
+
+
+def _corpus(split: str) -> list[tuple[str, str]]:
+    import gzip
+    import json
+
+    from graphmem.core.splits import data_split
+    from graphmem.datasets.wikimovies import DATA
+
+    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return [(row["title"], row["text"]) for row in rows if data_split(row["title"]) == split]

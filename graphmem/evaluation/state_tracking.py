@@ -1,0 +1,86 @@
+"""Measures answers to bAbI's questions out of a memory that has read the story (``graphmem evaluate stories``)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from graphmem.datasets.babi import TASKS, Story, load_tasks
+from graphmem.memory import GraphMemory
+from graphmem.state_tracking.extractor import SHIPPED, StateReader, load_states
+from graphmem.state_tracking.tracker import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScore:
+    """Right answers of one task; ``majority`` is what always giving its commonest answer would get."""
+
+    task: int
+    right: int
+    questions: int
+    majority: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return self.right / self.questions if self.questions else 0.0
+
+
+def answer_story(story: Story, reader: StateReader, encoder: Any) -> list[str]:
+    """Read a story into an empty memory, sentence by sentence, and answer each question when it is asked."""
+    answers = []
+    with GraphMemory.open(":memory:", encoder) as memory:
+        situation, read = Situation(memory, reader), 0
+        for question in story.questions:
+            situation.read("\n".join(story.sentences[read : question.after]))
+            read = question.after
+            answers.append(situation.ask(question.text))
+    return answers
+
+
+def score(stories: Sequence[Story], reader: StateReader, encoder: Any) -> list[TaskScore]:
+    """Score each task of the stories: the answer must be the given one, of lists in any order."""
+    scores = []
+    for task in sorted({story.task for story in stories}):
+        own = [story for story in stories if story.task == task]
+        gold = [q.answer for story in own for q in story.questions]
+        said = [answer for story in own for answer in answer_story(story, reader, encoder)]
+        right = sum(is_right(a, b) for a, b in zip(said, gold, strict=True))
+        scores.append(TaskScore(task, right, len(gold), max(map(gold.count, set(gold))) / len(gold)))
+    return scores
+
+
+def is_right(said: str, gold: str) -> bool:
+    """Whether an answer is the given one; the order of a list does not matter."""
+    return sorted(said.casefold().split(",")) == sorted(gold.casefold().split(","))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    from graphmem.hub import find_encoder
+
+    parser = argparse.ArgumentParser(prog="graphmem evaluate stories", description="Score bAbI's questions.")
+    parser.add_argument("--data", help="bAbI's `en` folder; what ships with graphmem if left out")
+    parser.add_argument("--weights", default=str(SHIPPED), help="of the state reader; the shipped ones if left out")
+    parser.add_argument(
+        "--part", choices=["dev", "test"], default="test", help="the last 40 stories of each file: test"
+    )
+    parser.add_argument("--tasks", type=int, nargs="+", default=list(TASKS))
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    encoder = find_encoder()
+    reader = StateReader(load_states(options.weights, encoder.fingerprint), encoder)
+    split = load_tasks(options.data, options.tasks)
+    scores = score(split.test if options.part == "test" else split.dev, reader, encoder)
+    if options.json:
+        print(json.dumps([{**asdict(s), "accuracy": s.accuracy} for s in scores], indent=2))
+    else:
+        print("| task | right | n | commonest answer |\n|---|---|---|---|")
+        print("\n".join(f"| {s.task} | {s.accuracy:.3f} | {s.questions} | {s.majority:.3f} |" for s in scores))
+
+
+if __name__ == "__main__":
+    main()

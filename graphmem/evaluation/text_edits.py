@@ -1,0 +1,252 @@
+"""Edits given as free text, read into the graph, then asked: AKEW's form of MQuAKE-CF.
+
+Every case comes with a passage for each edited fact, single questions about each hop and three wordings of a question
+over all hops. The passages are read by the shipped reader into a memory that holds the cases' other facts; the same
+edits given as triples are the ceiling. Cases that contradict each other go to different memories.
+
+    python -m graphmem.evaluation.text_edits --akew DATA/mquake/akew_dev.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from graphmem.core.types import normalise
+from graphmem.evaluation.answers import is_right
+
+Triple = tuple[str, str, str]
+Answerer = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class EditedFact:
+    """One fact to be changed: as a triple, and the passage that says it."""
+
+    fact: Triple
+    old: str
+    passage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question with its right answers; ``edited`` tells a single question about an edited fact."""
+
+    question: str
+    answers: tuple[str, ...]
+    edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EditCase:
+    """One case: edits, the facts of its chain that no edit touches, single questions, and one asked in three ways."""
+
+    edits: tuple[EditedFact, ...]
+    others: tuple[Triple, ...]
+    singles: tuple[Asking, ...]
+    multi: tuple[Asking, ...]
+
+    @property
+    def claims(self) -> dict[tuple[str, str], str]:
+        """What the case says each (subject, relation) to be."""
+        facts = [*self.others, *(edit.fact for edit in self.edits)]
+        return {(normalise(s), normalise(r)): normalise(o) for s, r, o in facts}
+
+
+def edit_cases(path: Path, count: int | None = None, seed: int = 0) -> list[EditCase]:
+    """Cases of an AKEW file; ``count`` of them drawn by ``seed``, all when None."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    if count is not None and count < len(rows):
+        rows = Random(seed).sample(rows, count)
+    return [_case(row) for row in rows]
+
+
+def _case(row: dict[str, Any]) -> EditCase:
+    chain = [tuple(triple) for triple in row["orig"]["new_triples_labeled"]]
+    edits, edited = [], set()
+    for edit in row["requested_rewrite"]:
+        new = edit["target_new"]["str"]
+        fact = next((t for t in chain if t[0] == edit["subject"] and t[2] == new), None)
+        edits.append(EditedFact(fact or (edit["subject"], edit["prompt"], new), edit["target_true"]["str"],
+                                edit["fact_new_uns"]))  # fmt: skip
+        edited.add(fact)
+    singles = tuple(
+        Asking(hop["question"], (hop["answer"], *hop["answer_alias"]), triple in edited)
+        for hop, triple in zip(row["new_single_hops"], chain, strict=True)
+    )
+    answers = (row["new_answer"], *row["new_answer_alias"])
+    multi = tuple(Asking(question, answers) for question in row["questions"])
+    return EditCase(tuple(edits), tuple(t for t in chain if t not in edited), singles, multi)
+
+
+def pools(cases: Iterable[EditCase]) -> list[list[EditCase]]:
+    """Groups of cases that do not contradict each other, each as large as it gets."""
+    found: list[tuple[dict[tuple[str, str], str], list[EditCase]]] = []
+    for case in cases:
+        fits = (pool for pool in found if all(pool[0].get(key, value) == value for key, value in case.claims.items()))
+        pool = next(fits, None)
+        if pool is None:
+            pool = ({}, [])
+            found.append(pool)
+        pool[0].update(case.claims)
+        pool[1].append(case)
+    return [group for _, group in found]
+
+
+def fill(memory: Any, cases: Sequence[EditCase], *, old: bool) -> None:
+    """Write the facts that no edit touches, and what the edited ones were before when ``old``."""
+    facts = {triple for case in cases for triple in case.others}
+    if old:
+        new = {key: value for case in cases for key, value in case.claims.items()}
+        facts |= {(e.fact[0], e.fact[1], e.old) for case in cases for e in case.edits}
+        facts = {t for t in facts if not (t in _olds(cases) and new.get((normalise(t[0]), normalise(t[1]))) is None)}
+    if facts:
+        memory.add_many(sorted(facts))
+
+
+def _olds(cases: Sequence[EditCase]) -> set[Triple]:
+    return {(e.fact[0], e.fact[1], e.old) for case in cases for e in case.edits}
+
+
+@dataclass(slots=True)
+class EditScores:
+    """Shares right, with how many were asked."""
+
+    single: list[bool] = field(default_factory=list)
+    untouched: list[bool] = field(default_factory=list)
+    multi: list[bool] = field(default_factory=list)
+    any_of_three: list[bool] = field(default_factory=list)
+
+    def ask(self, case: EditCase, answer: Answerer) -> None:
+        """Ask all of one case's questions."""
+        for asking in case.singles:
+            (self.single if asking.edited else self.untouched).append(is_right(answer(asking.question), asking.answers))
+        right = [is_right(answer(asking.question), asking.answers) for asking in case.multi]
+        self.multi += right
+        self.any_of_three.append(any(right))
+
+    def row(self) -> dict[str, Any]:
+        """Share and n of each."""
+        names = ("single", "untouched", "multi", "any_of_three")
+        return {name: _share(getattr(self, name)) for name in names}
+
+
+def _share(right: Sequence[bool]) -> dict[str, float]:
+    return {"right": round(sum(right) / max(1, len(right)), 4), "n": len(right)}
+
+
+def write_gold(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
+    """Write every edit as its triple, over the old fact where there is one: the ceiling."""
+    from graphmem.core.types import AddEdge, SupersedeEdge
+
+    for edit in (edit for case in cases for edit in case.edits):
+        subject, relation, value = edit.fact
+        held = [f for f in model.memory.facts(subject=subject) if f.relation == relation and f.object == edit.old]
+        new = AddEdge(subject, relation, value)
+        model.memory.apply([SupersedeEdge(held[0].id, new)] if held else [new])
+    return {}
+
+
+def write_read(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
+    """Read every edit's passage into the memory; counts what of the edits arrived as it was meant."""
+    passages = {edit.passage: edit for case in cases for edit in case.edits}
+    counts = {"passages": len(passages), "facts": 0, "edit's pair read": 0, "edit's triple read": 0,
+              "written": 0, "edit's pair written": 0}  # fmt: skip
+    for number, (passage, edit) in enumerate(passages.items()):
+        plan = model.read(passage, apply=True, source=f"passage {number}")
+        subject, relation, value = map(normalise, edit.fact)
+        said = {_plain(fact) for fact in plan.facts}
+        kept = {_plain(d.fact) for d in plan.decisions if d.action in ("add", "update")}
+        counts["facts"] += len(said)
+        counts["written"] += len(kept)
+        counts["edit's pair read"] += any({s, o} == {subject, value} for s, _, o in said)
+        counts["edit's pair written"] += any({s, o} == {subject, value} for s, _, o in kept)
+        counts["edit's triple read"] += (subject, relation, value) in said
+    return counts
+
+
+def _plain(fact: Any) -> Triple:
+    return normalise(fact.subject), normalise(fact.relation), normalise(fact.object)
+
+
+WRITERS = {"gold triples": write_gold, "read from text": write_read}
+
+
+def evaluate_edits(
+    model_of: Callable[[Any], Any], cases: Sequence[EditCase], *, old: bool, spoken: bool, log: Any = print
+) -> list[dict[str, Any]]:
+    """One row a way of writing (``WRITERS``) and of answering.
+
+    Args:
+        model_of: attaches the model to a memory.
+        cases: what to write and ask.
+        old: the memory holds the old facts before the edits.
+        spoken: let the model speak too; else only the retriever's best node is scored.
+    """
+    from graphmem.memory import GraphMemory
+
+    rows = []
+    for name, write in WRITERS.items():
+        scores = {"best node": EditScores()} | ({"spoken": EditScores()} if spoken else {})
+        counts: dict[str, int] = {}
+        began = time.monotonic()
+        for group in pools(cases):
+            memory = GraphMemory.open(":memory:")
+            fill(memory, group, old=old)
+            model = model_of(memory)
+            for key, value in write(model, group).items():
+                counts[key] = counts.get(key, 0) + value
+            for case in group:
+                scores["best node"].ask(case, partial(best_node, memory))
+                if spoken:
+                    scores["spoken"].ask(case, partial(say, model))
+            model.detach()
+        for how, score in scores.items():
+            rows.append({"edits": name, "answer": how, "old facts held": old, **score.row(), **counts,
+                         "seconds": round(time.monotonic() - began, 1)})  # fmt: skip
+            log(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def best_node(memory: Any, question: str) -> str:
+    """Name of the best node that the retriever finds."""
+    nodes = memory.retrieve(question, top_k=1).nodes
+    return str(nodes[0].name) if nodes else ""
+
+
+def say(model: Any, question: str) -> str:
+    """What the model says."""
+    return str(model.ask(question, max_new_tokens=24).text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: prints one JSON object a line."""
+    import torch
+
+    from graphmem.hub import find_language_model
+    from graphmem.model import GraphMemoryModel
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--akew", type=Path, required=True)
+    parser.add_argument("--count", type=int, help="cases drawn; all when not given")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--old", action="store_true", help="the memory holds the old facts before the edits")
+    parser.add_argument("--spoken", action="store_true", help="let the model speak, beside the best node")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    base, tokenizer = find_language_model()
+    evaluate_edits(
+        lambda memory: GraphMemoryModel.from_pretrained(base, memory=memory, tokenizer=tokenizer),
+        edit_cases(given.akew, given.count, given.seed), old=given.old, spoken=given.spoken,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

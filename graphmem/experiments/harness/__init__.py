@@ -1,0 +1,1 @@
+"""What every experiment shares: resumable runs, scoring, cost, reports."""

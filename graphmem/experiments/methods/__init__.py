@@ -1,0 +1,1 @@
+"""The methods that are compared: graphmem and its rivals, behind one protocol."""

@@ -1,0 +1,197 @@
+"""Flat key/value memory, the way of KBLaM (Wang et al., ICLR 2025), written anew from the paper's description.
+
+Each triple becomes one key and one value in every third layer: linear adapters map the text vector of "the RELATION of
+SUBJECT" to its key and that of the object to its value. Prompt tokens attend to the keys with a query head of their
+own (begun as the layer's) in one softmax together with the text before them; keys have no positions and do not attend
+to one another ("rectangular attention"). The logits of M keys are shifted by log C - log M, so that their share does
+not grow with the memory. The base stays frozen; adapters and query heads are trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphmem.adapters.transformers import find_decoder
+from graphmem.experiments.methods.base import Cost, Language, Said
+from graphmem.experiments.methods.training import Lesson, answer_loss
+from graphmem.experiments.tasks.fact_set import Asked, Pair
+
+EVERY = 3
+SCALE = 100.0
+"""C of the paper's length scaling."""
+ATTENTION = "graphmem_key_values"
+
+Encode = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass
+class Session:
+    """What one forward pass attends to: keys and values [B, H, M, d] and shifts [B, M] by layer, queries as made."""
+
+    keys: dict[int, Tensor]
+    values: dict[int, Tensor]
+    shift: Tensor
+    queries: dict[int, Tensor]
+
+
+_ACTIVE: ContextVar[Session | None] = ContextVar("graphmem_key_values", default=None)
+
+
+class Adapters(nn.Module):
+    """Vectors of triples to keys and values, and the query heads.
+
+    Args:
+        text_width: K.
+        layers: numbers of the layers that attend to the memory.
+        queries: the base's query projection of each, copied.
+        heads: H.
+    """
+
+    def __init__(self, text_width: int, layers: Sequence[int], queries: Sequence[nn.Linear], heads: int) -> None:
+        super().__init__()
+        self.layers, self.heads = tuple(layers), heads
+        width = queries[0].out_features  # H * d
+        self.key = nn.Linear(text_width, width * len(self.layers), bias=False)
+        self.value = nn.Linear(text_width, width * len(self.layers), bias=False)
+        self.query = nn.ModuleList(nn.Linear(q.in_features, width, bias=False) for q in queries)
+        for i, base in enumerate(queries):
+            self.query[i].load_state_dict({"weight": base.weight.data.float()})
+        for weight in (self.key.weight, self.value.weight):
+            nn.init.normal_(weight, std=1.0)  # entries of a unit vector are about K^-1/2: keys of size about 1
+        self.value.weight.data.mul_(0.1)
+
+    def session(self, keys: Tensor, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Session:
+        """Keys and values by layer from vectors [B, M, K] and mask [B, M]; where M is 0, nothing is read."""
+        count = mask.sum(1, keepdim=True).clamp(min=1)
+        shift = (math.log(SCALE) - count.float().log()).expand(mask.shape).masked_fill(~mask, -math.inf)
+        k, v = self._split(self.key(keys), dtype), self._split(self.value(values), dtype)
+        return Session(k, v, shift, {})
+
+    def _split(self, x: Tensor, dtype: torch.dtype) -> dict[int, Tensor]:
+        batch, slots, width = x.shape
+        depth = width // (len(self.layers) * self.heads)
+        split = x.view(batch, slots, len(self.layers), self.heads, depth).permute(2, 0, 3, 1, 4)  # [L, B, H, M, d]
+        return {number: split[i].to(dtype) for i, number in enumerate(self.layers)}
+
+
+def attend(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
+    dropout: float = 0.0, **_: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    """Attention of a decoder layer, with the session's keys in the same softmax where the layer has any.
+
+    Shapes: query [B, H, T, d]; key and value [B, Hkv, S, d]; mask additive [B, 1, T, S]. Returns [B, T, H, d].
+    """
+    repeat = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(repeat, 1), value.repeat_interleave(repeat, 1)
+    scores = (query @ key.transpose(2, 3)).float() * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask[..., : key.shape[2]].float()
+    session, number = _ACTIVE.get(), int(module.layer_idx)  # type: ignore[arg-type]
+    if session is not None and number in session.queries:
+        extra = (session.queries[number] @ session.keys[number].transpose(2, 3)).float() * scaling
+        scores = torch.cat([extra + session.shift[:, None, None, :], scores], -1)  # [B, H, T, M + S]
+        value = torch.cat([session.values[number], value], 2)
+    out = scores.softmax(-1).to(value.dtype) @ value
+    return out.transpose(1, 2).contiguous(), None
+
+
+class KeyValues:
+    """The frozen base with a flat memory of the retrieved facts.
+
+    Args:
+        language: a copy of the base that nothing else uses: its attention is replaced, until ``detach``.
+        encode: text to unit vectors [n, K].
+        seed: of the first weights.
+    """
+
+    name = "flat key/value memory"
+
+    def __init__(self, language: Language, encode: Encode, *, seed: int = 0) -> None:
+        from transformers import AttentionInterface, AttentionMaskInterface
+        from transformers.masking_utils import eager_mask
+
+        torch.manual_seed(seed)
+        AttentionInterface.register(ATTENTION, attend)
+        AttentionMaskInterface.register(ATTENTION, eager_mask)
+        self.language, self.encode = language, encode
+        language.base.requires_grad_(False)
+        self._was = language.base.config._attn_implementation
+        language.base.config._attn_implementation = ATTENTION
+        layers = find_decoder(language.base).layers
+        chosen: list[Any] = [layer.self_attn for layer in layers][::EVERY]
+        numbers = [int(attention.layer_idx) for attention in chosen]
+        heads = int(language.base.config.num_attention_heads)
+        self.module = Adapters(encode(["a"]).shape[1], numbers, [a.q_proj for a in chosen], heads)
+        self._handles = [
+            attention.register_forward_pre_hook(self._ask(i, number), with_kwargs=True)
+            for i, (number, attention) in enumerate(zip(numbers, chosen, strict=True))
+        ]
+
+    def _ask(self, place: int, number: int) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if (session := _ACTIVE.get()) is not None and session.shift.shape[1]:
+                x = args[0] if args else kwargs["hidden_states"]
+                made = self.module.query[place](x.to(self.module.key.weight.dtype)).to(x.dtype)
+                session.queries[number] = made.view(*x.shape[:2], self.module.heads, -1).transpose(1, 2)  # [B,H,T,d]
+
+        return hook
+
+    def detach(self) -> None:
+        """Give the base its own attention back."""
+        for handle in self._handles:
+            handle.remove()
+        self.language.base.config._attn_implementation = self._was
+
+    @contextmanager
+    def memory(self, asked: Sequence[Asked]) -> Iterator[None]:
+        """Inside this block the base attends to the facts found for a batch of questions."""
+        token = _ACTIVE.set(self._session(asked))
+        try:
+            yield
+        finally:
+            _ACTIVE.reset(token)
+
+    def _session(self, asked: Sequence[Asked]) -> Session:
+        slots, width = max((len(a.facts) for a in asked), default=0), self.module.key.in_features
+        keys, values = np.zeros((2, len(asked), slots, width), np.float32)
+        mask = torch.zeros(len(asked), slots, dtype=torch.bool)
+        for row, a in enumerate(asked):
+            if a.facts:
+                keys[row, : len(a.facts)] = self.encode([f"the {r} of {s}" for s, r, _ in a.facts])
+                values[row, : len(a.facts)] = self.encode([o for _, _, o in a.facts])
+                mask[row, : len(a.facts)] = True
+        dtype = self.language.embedding.weight.dtype
+        return self.module.session(torch.from_numpy(keys), torch.from_numpy(values), mask, dtype)
+
+    # ---------------------------------------------------------------- as a method
+
+    def learn(self, pairs: Sequence[Pair]) -> Cost:
+        """Nothing is learnt of new facts: they are read."""
+        return Cost()
+
+    def loss(self, lessons: Sequence[Lesson]) -> tuple[Tensor, int]:
+        """Nats a token of the answers, and tokens seen."""
+        with self.memory([asked for asked, _ in lessons]):
+            return answer_loss(self.language, [(self.language.prompt(a.question), said) for a, said in lessons])
+
+    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
+        """Answer attending to the facts."""
+        prompts = [self.language.prompt(a.question) for a in asked]
+        said = self.language.decode(prompts, limit=limit, around=lambda rows: self.memory([asked[i] for i in rows]))
+        return [Said(s.text, s.tokens, s.seconds + a.seconds) for s, a in zip(said, asked, strict=True)]
+
+    @torch.inference_mode()
+    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
+        """Logits attending to the facts."""
+        with self.memory([asked]):
+            return self.language.after(ids)

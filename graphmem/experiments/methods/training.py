@@ -1,0 +1,164 @@
+"""Training the rivals that read: questions of the training split, what a memory found for each, one loss for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphmem.experiments.methods.base import Cost, Language, insert_prefix
+from graphmem.experiments.tasks.fact_set import MOST_FACTS, Asked, LookUp
+from graphmem.training.loop import one_cycle
+
+Lesson = tuple[Asked, str]
+"""A question with what was found for it, and the answer to learn."""
+
+
+def answer_loss(
+    language: Language, texts: Sequence[tuple[str, str]], prefix: Tensor | None = None
+) -> tuple[Tensor, int]:
+    """Mean nats per token of what follows each prompt, the end of the turn included; and how many tokens were seen.
+
+    Args:
+        language: the model.
+        texts: (prompt, what follows); an empty prompt stands for plain text, whose first token is not learnt.
+        prefix: embeddings [B, P, D] before every prompt.
+    """
+    rows = [(language.ids(prompt), [*language.ids(said), language.stop]) for prompt, said in texts]
+    width = max(len(a) + len(b) for a, b in rows)
+    ids = torch.full((len(rows), width), language.stop)  # [B, T], padded on the left as in decoding
+    labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
+    for i, (prompt, said) in enumerate(rows):
+        begin = width - len(prompt) - len(said)
+        ids[i, begin:] = torch.tensor(prompt + said)
+        labels[i, width - len(said) :] = torch.tensor(said)
+        labels[i, begin] = -100
+        mask[i, begin:] = 1
+    ids, labels, mask = (t.to(language.base.device) for t in (ids, labels, mask))
+    embeds, extra = language.embedding(ids), 0
+    if prefix is not None:
+        embeds, mask = insert_prefix(embeds, mask, prefix)
+        extra = prefix.shape[1]
+    at = (labels[:, 1:] != -100).nonzero(as_tuple=True)  # a prefix moves every position by the same P
+    hidden = _body(language.base)(inputs_embeds=embeds, attention_mask=mask, use_cache=False).last_hidden_state
+    logits = language.base.get_output_embeddings()(hidden[at[0], at[1] + extra]).float()
+    return F.cross_entropy(logits, labels[:, 1:][at]), int(mask.sum())
+
+
+def _body(base: Any) -> nn.Module:
+    """The stack without its head, also under PEFT."""
+    inner = base.get_base_model() if hasattr(base, "get_base_model") else base
+    return inner.base_model  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a rival's training is kept, so that it goes on where it was stopped and is not done twice.
+
+    Attributes:
+        path: of the file.
+        settings: what the weights depend on; a file made under others is not taken.
+        every: steps between two writings.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    every: int = 10
+
+    def read(self) -> dict[str, Any] | None:
+        """What was kept under these settings, if anything."""
+        kept = torch.load(self.path, weights_only=True) if self.path.exists() else None
+        return kept if kept is not None and kept["settings"] == dict(self.settings) else None
+
+    def write(self, module: nn.Module, optimizer: torch.optim.Optimizer, draws: Sequence[Any], cost: Cost) -> None:
+        """Keep everything that the next step depends on; the file is there whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"settings": dict(self.settings), "state": module.state_dict(), "optimizer": optimizer.state_dict()}
+        half = self.path.with_suffix(".tmp")
+        torch.save({**content, "draws": draws, "cost": (cost.steps, cost.tokens, cost.seconds, cost.losses)}, half)
+        half.replace(self.path)
+
+
+def train(
+    module: nn.Module, loss_of: Callable[[list[Lesson]], tuple[Tensor, int]],
+    lessons: Sequence[Lesson] | Callable[[], Sequence[Lesson]], steps: int, *, rate: float, batch: int = 8,
+    seed: int = 0, report: Callable[[str], None] | None = None, keep: Checkpoint | None = None,
+) -> Cost:  # fmt: skip
+    """Train a rival's module; the base stays frozen.
+
+    Args:
+        module: what is trained.
+        loss_of: loss and tokens of a batch.
+        lessons: to draw from, or what makes them where a step is left to do.
+        steps: optimizer steps.
+        rate: top of the learning rate's cycle.
+        batch: questions a step.
+        seed: of the draws.
+        report: gets a line now and then.
+        keep: where the training is kept and gone on with.
+    """
+    rng, cost = Random(seed), Cost()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=0.01)
+    if keep is not None and (kept := keep.read()) is not None:
+        module.load_state_dict(kept["state"])
+        optimizer.load_state_dict(kept["optimizer"])
+        rng.setstate((kept["draws"][0], tuple(kept["draws"][1]), kept["draws"][2]))
+        cost = Cost(*kept["cost"])
+    drawn = list(lessons() if callable(lessons) else lessons) if cost.steps < steps else []
+    module.train()
+    for step in range(cost.steps, steps):
+        began = time.perf_counter()
+        optimizer.param_groups[0]["lr"] = rate * one_cycle(step, steps, 0.1)
+        loss, seen = loss_of(rng.choices(drawn, k=batch))
+        step_down(loss, optimizer, module.parameters())
+        cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
+        last = step + 1 == steps
+        if report and (step % max(1, steps // 5) == 0 or last):
+            report(f"  step {step + 1} of {steps}: {cost.losses[-1]:.3f} nats a token")
+        if keep is not None and (last or (step + 1) % keep.every == 0):
+            keep.write(module, optimizer, rng.getstate(), cost)
+    module.eval()
+    return cost
+
+
+def step_down(loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+    """One optimizer step, gradients clipped to a norm of 1."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(list(parameters), 1.0)
+    optimizer.step()
+
+
+def training_lessons(count: int, seed: int = 0, most: int = MOST_FACTS) -> list[Lesson]:
+    """Questions of the training split and what a memory finds for them: half WikiMovies, half an invented world.
+
+    Topics and relations are those of the training split: none is asked about in an experiment.
+    """
+    from graphmem.datasets.wikimovies import load_questions, neighbourhood
+    from graphmem.memory import GraphMemory
+    from graphmem.synthetic.worlds import World
+    from graphmem.text.lexicon import split_relations
+
+    rng = Random(seed)
+    films = rng.sample(list(load_questions("train")), count // 2)
+    world = World.sample(rng, entities=400, relations=split_relations("train"))
+    invented = [q for q in world.questions(rng, count - count // 2, hops=(1, 1, 2))]
+    lessons: list[Lesson] = []
+    parts: list[tuple[Sequence[Any], Sequence[Any]]] = [
+        (neighbourhood(q.topic for q in films), films),
+        (world.triples, invented),
+    ]
+    for facts, questions in parts:
+        with GraphMemory.open(":memory:") as memory:
+            memory.add_many(facts)
+            asked = LookUp(memory, most=most)([q.question for q in questions])
+        kept = [replace(a, found=None) for a in asked]
+        lessons += [(a, rng.choice(q.answers)) for a, q in zip(kept, questions, strict=True) if a.facts]
+    return lessons

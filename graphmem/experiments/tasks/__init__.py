@@ -1,0 +1,1 @@
+"""The facts and questions that the methods are compared on."""

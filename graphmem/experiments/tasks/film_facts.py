@@ -1,0 +1,118 @@
+"""Fact sets of the WikiMovies graph that ships: questions of one to three hops, and facts that change."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from graphmem.core.splits import data_split
+from graphmem.core.types import normalise
+from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourhood, trained_answers
+from graphmem.experiments.tasks.fact_set import FactSet, Item, Triple, plain_pairs
+
+NAME = "WikiMovies"
+ASKED = {
+    "directed by": ("who directed {s}?", "who is the director of the film {s}?"),
+    "written by": ("who wrote {s}?", "who is the screenwriter of the film {s}?"),
+    "release year": ("what year was {s} released?", "in which year did the film {s} come out?"),
+    "in language": ("what language is {s} in?", "which language is spoken in the film {s}?"),
+}
+LEARNT = 400
+"""Facts that the model trained on facts is trained on: all of the graph would take hours."""
+
+
+def film_questions(count: int, *, whole: bool, seed: int = 0, hops: Sequence[int] = (1, 2, 3)) -> FactSet:
+    """``count`` test questions of each number of hops over the graph: the whole of it, or the part around them."""
+    rng, chosen = Random(seed), []
+    for number in hops:
+        pool = [q for q in load_questions("test") if q.hops == number]
+        chosen += rng.sample(pool, min(count, len(pool)))
+    facts = list(load_facts()) if whole else neighbourhood(q.topic for q in chosen)
+    graph, trained = links(facts), {normalise(name) for name in trained_answers()}
+    items = []
+    for q in chosen:
+        gold = shortest(graph, q.topic, set(q.answers), q.hops)
+        fresh = not trained & {normalise(a) for a in q.answers}
+        items.append(Item(q.question, q.answers, (), (), gold, q.hops, f"{q.hops} hop{'s' * (q.hops > 1)}", 0, fresh))
+    learnt = among(rng, [fact for item in items for fact in item.gold], facts)
+    return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, learnt)
+
+
+def film_edits(count: int, *, seed: int = 0) -> FactSet:
+    """Facts of held-out films that change to another film's value, and others of such films that stay."""
+    rng = Random(seed)
+    values: dict[str, list[str]] = defaultdict(list)
+    objects: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for subject, relation, object in load_facts():
+        if relation in ASKED and data_split(subject) == "test":
+            values[relation].append(object)
+            objects[subject, relation].append(object)
+    single = [(s, r, found[0]) for (s, r), found in objects.items() if len(found) == 1]
+    drawn = rng.sample(single, min(count + count // 2, len(single)))
+    changes = []
+    for subject, relation, object in drawn[:count]:
+        new = rng.choice([value for value in values[relation] if value != object])
+        changes.append(((subject, relation, object), (subject, relation, new)))
+    facts = neighbourhood(subject for subject, _, _ in drawn)
+    held = set(facts)
+    changes = [change for change in changes if change[0] in held]
+    items = [_asked(new, (before[2],), "edited fact") for before, new in changes]
+    items += [_asked(fact, (), "unedited fact") for fact in drawn[count:] if fact in held]
+    learnt = among(rng, [fact for item in items for fact in item.gold], facts)
+    gone = {before for before, _ in changes}
+    learnt = tuple(fact for fact in learnt if fact not in gone)
+    return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, learnt, tuple(changes))
+
+
+def _asked(fact: Triple, old: tuple[str, ...], kind: str) -> Item:
+    first, second = (template.format(s=fact[0]) for template in ASKED[fact[1]])
+    fresh = normalise(fact[2]) not in {normalise(name) for name in trained_answers()}
+    return Item(first, (fact[2],), (second,), old, (fact,), 1, kind, 0, fresh)
+
+
+# ---------------------------------------------------------------- facts behind an answer
+
+
+def links(facts: Iterable[Triple]) -> dict[str, list[tuple[str, Triple]]]:
+    """Neighbours of each name, both ways, with the fact between."""
+    found: dict[str, list[tuple[str, Triple]]] = defaultdict(list)
+    for fact in facts:
+        found[fact[0]].append((fact[2], fact))
+        found[fact[2]].append((fact[0], fact))
+    return found
+
+
+def shortest(
+    graph: dict[str, list[tuple[str, Triple]]], topic: str, answers: set[str], hops: int
+) -> tuple[Triple, ...]:
+    """A shortest chain of facts from the topic to an answer, of at most ``hops``; empty where there is none.
+
+    The data set names no path: another chain may be what the question meant.
+    """
+    came: dict[str, tuple[str, Triple] | None] = {topic: None}
+    queue = deque([(topic, 0)])
+    while queue:
+        here, depth = queue.popleft()
+        if here in answers and depth:
+            return _back(came, here)
+        for there, fact in graph.get(here, ()) if depth < hops else ():
+            if there not in came:
+                came[there] = (here, fact)
+                queue.append((there, depth + 1))
+    return ()
+
+
+def _back(came: dict[str, tuple[str, Triple] | None], end: str) -> tuple[Triple, ...]:
+    facts: list[Triple] = []
+    while (step := came[end]) is not None:
+        end, fact = step
+        facts.append(fact)
+    return tuple(facts[::-1])
+
+
+def among(rng: Random, gold: Sequence[Triple], facts: Sequence[Triple]) -> tuple[Triple, ...]:
+    """The given facts among random others, ``LEARNT`` in all where there are fewer of them."""
+    wanted = list(dict.fromkeys(gold))
+    others = rng.sample(list(facts), min(len(facts), max(0, LEARNT - len(wanted))))
+    return tuple(dict.fromkeys([*wanted, *others]))

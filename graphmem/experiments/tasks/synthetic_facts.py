@@ -1,0 +1,107 @@
+"""Fact sets of an invented world, told in relations that no training saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from graphmem.experiments.tasks.fact_set import FactSet, Item, Pair, Passage, Triple
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import split_relations
+
+NAME = "invented world"
+_MANY = 60
+"""Questions drawn for each that is wanted, when only some of them will do."""
+
+
+def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
+    """New single facts: ``count`` questions, half about facts of the first stage and half about the second's."""
+    world, rng = _world(entities, seed)
+    single = [t for t in world.triples if len(world.ends(t[0], t[1])) == 1 and world.relations[t[1]].functional]
+    asked = rng.sample(single, min(count, len(single)))
+    late = set(asked[1::2])
+    rest = [t for t in world.triples if t not in set(asked)]
+    early = {t: i % 2 for i, t in enumerate(rest)}
+    stages = tuple(
+        tuple(t for t in world.triples if (t in late or early.get(t) == 1) == bool(stage)) for stage in (0, 1)
+    )
+    items = [_item(world, t, stage=int(t in late)) for t in asked]
+    passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
+    told = tuple(
+        Passage(p.text, tuple((a, b) for a, b, _ in p.mentions), tuple(p.triples), p.triples[0][0])
+        for p in passages[: max(4, count // 3)]
+    )
+    return FactSet(
+        NAME,
+        (stages[0], stages[1]),
+        tuple(items),
+        lambda t: pairs(world, t),
+        tuple(asked),
+        names=world.names,
+        passages=told,
+    )
+
+
+def edit_world(count: int, entities: int, seed: int = 0) -> FactSet:
+    """Facts that change: asked anew, in other words, and through a second fact; and facts that stay."""
+    world, rng = _world(entities, seed)
+    changes = _changes(world, rng, count)
+    after = {before: new for before, new in changes}
+    edited = World(world.names, world.kinds, [after.get(t, t) for t in world.triples], list(world.relations.values()))
+    items = [_item(edited, new, old=(before[2],), kind="edited fact") for before, new in changes]
+    items += _through(world, edited, {new for _, new in changes}, rng, count)
+    kept = [t for t in world.triples if t not in after and world.relations[t[1]].functional]
+    kept = [t for t in kept if len(world.ends(t[0], t[1])) == 1]
+    items += [_item(edited, t, kind="unedited fact") for t in rng.sample(kept, min(count // 2, len(kept)))]
+    learnt = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
+    return FactSet(NAME, (world.triples, ()), tuple(items), lambda t: pairs(edited, t), learnt, tuple(changes))
+
+
+def pairs(world: World, triple: Triple) -> list[Pair]:
+    """Texts to learn a fact by: two statements and the two phrasings of a question that are never asked."""
+    relation, values = world.relations[triple[1]], {"s": triple[0], "o": triple[2]}
+    told: list[Pair] = [(None, text.format(**values)) for text in relation.statements[:2]]
+    return told + [(text.format(**values), triple[2]) for text in relation.questions[2:4]]
+
+
+def chain(world: World, topic: str, path: Sequence[tuple[str, int]]) -> tuple[Triple, ...]:
+    """The facts that a path from ``topic`` runs over."""
+    frontier, facts = [topic], []
+    for relation, direction in path:
+        ends = [(start, end) for start in frontier for end in world.ends(start, relation, direction)]
+        facts += [(b, relation, a) if direction else (a, relation, b) for a, b in ends]
+        frontier = list(dict.fromkeys(end for _, end in ends))
+    return tuple(dict.fromkeys(facts))
+
+
+def _world(entities: int, seed: int) -> tuple[World, Random]:
+    rng = Random(seed)
+    return World.sample(rng, entities=entities, relations=split_relations("test")), rng
+
+
+def _item(world: World, triple: Triple, *, old: tuple[str, ...] = (), kind: str = "one fact", stage: int = 0) -> Item:
+    questions = [q.format(s=triple[0]) for q in world.relations[triple[1]].questions[:2]]
+    return Item(questions[0], (triple[2],), tuple(questions[1:]), old, (triple,), kind=kind, stage=stage)
+
+
+def _changes(world: World, rng: Random, count: int) -> list[tuple[Triple, Triple]]:
+    facts = [t for t in world.triples if world.relations[t[1]].functional and not world.relations[t[1]].symmetric]
+    rng.shuffle(facts)
+    found: list[tuple[Triple, Triple]] = []
+    for subject, relation, object in facts:
+        others = [n for n in world.names if world.kind_of[n] == world.kind_of[object] and n not in (object, subject)]
+        if others and len(found) < count:
+            found.append(((subject, relation, object), (subject, relation, rng.choice(others))))
+    return found
+
+
+def _through(before: World, after: World, new: set[Triple], rng: Random, count: int) -> list[Item]:
+    """Two-hop questions of the edited world that run over an edited fact, and whose answer it changed."""
+    items: dict[str, Item] = {}
+    for asked in after.questions(rng, _MANY * count, hops=(2,)):
+        facts = chain(after, asked.topic, asked.path)
+        old = tuple(name for name in before.walk(asked.topic, asked.path) if name not in asked.answers)
+        moved = set(asked.answers) != set(before.walk(asked.topic, asked.path))
+        if len(items) < count and moved and new & set(facts) and len(asked.answers) <= 3:
+            items[asked.question] = Item(asked.question, asked.answers, (), old, facts, 2, "two hops over an edit")
+    return list(items.values())

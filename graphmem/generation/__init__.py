@@ -1,0 +1,1 @@
+"""Answers: decoding with the memory attached, refusal, lists, descriptions, conversations, attribution."""

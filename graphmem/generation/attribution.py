@@ -1,0 +1,123 @@
+"""Answers, and where each of their words came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from graphmem.core.types import Fact, normalise
+from graphmem.fusion.hooks import Glance
+from graphmem.fusion.memory_tokens import Candidates
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where one token of an answer was read.
+
+    Attributes:
+        token: its text.
+        layer, head: that looked hardest.
+        node: name of the node that was looked at.
+        weight: attention times gate, 0..1, summed over the node's slots.
+        fact: the last fact on the way to the node; None where the memory knows of none.
+        source: where that fact is from.
+    """
+
+    token: str
+    layer: int
+    head: int
+    node: str
+    weight: float
+    fact: Fact | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said, and why.
+
+    Attributes:
+        text: as spoken.
+        evidence: facts: the path to what was said first, then the retrieval's others.
+        path: the chain of facts from the question's topic to what was said; empty where there is none.
+        retrieval: what the memory found; None with the memory disabled.
+        prompt_tokens: length of the prompt that the model read.
+        seconds: retrieval and generation together.
+        answerable: the memory's own probability that it holds the answer, 0..1.
+        sources: where each token was read; see ``GraphMemoryModel.explain``.
+        answers: each answer by itself; one, unless all were asked for.
+        refused: whether the memory did not know, and the refusal was said for that.
+    """
+
+    text: str
+    evidence: tuple[Fact, ...]
+    path: tuple[Fact, ...]
+    retrieval: Any
+    prompt_tokens: int
+    seconds: float
+    answerable: float
+    sources: tuple[TokenSource, ...] = field(default=(), repr=False)
+    answers: tuple[str, ...] = ()
+    refused: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def token_sources(
+    trace: Sequence[Glance], node: torch.Tensor, found: Candidates, tokens: Sequence[str], retrieval: Any
+) -> tuple[TokenSource, ...]:
+    """For every token the layer, head and node with the largest weight.
+
+    Args:
+        trace: glances of all forward passes, layer after layer, pass after pass; one sample.
+        node: int64 [M], the candidate of each slot.
+        found: the candidates.
+        tokens: text of each generated token, one a pass.
+        retrieval: what the memory found; gives the facts.
+    """
+    passes: list[list[Glance]] = []
+    for glance in trace:
+        if not passes or glance.layer <= passes[-1][-1].layer:
+            passes.append([])
+        passes[-1].append(glance)
+    facts: dict[str, Fact | None] = {}
+    made = []
+    for token, glances in zip(tokens, passes, strict=False):
+        weight, layer, head, which = max(_strongest(glance, node, len(found.names)) for glance in glances)
+        name = found.names[which]
+        if name not in facts:
+            facts[name] = _fact_of(retrieval, name) if found.ids[which] >= 0 else None
+        fact = facts[name]
+        made.append(TokenSource(token, layer, head, name, weight, fact, fact.source if fact else None))
+    return tuple(made)
+
+
+def _strongest(glance: Glance, node: torch.Tensor, count: int) -> tuple[float, int, int, int]:
+    weights = glance.weights[0].float().cpu()  # H M
+    per_node = torch.zeros(weights.shape[0], count).index_add_(1, node.cpu(), weights)
+    best = int(per_node.argmax())
+    head, which = divmod(best, count)
+    return float(per_node[head, which]), glance.layer, head, which
+
+
+def _fact_of(retrieval: Any, name: str) -> Fact | None:
+    path = list(retrieval.path_to(name)) if hasattr(retrieval, "path_to") else []
+    if path:
+        return path[-1]
+    wanted = normalise(name)
+    touching = (f for f in getattr(retrieval, "facts", ()) if wanted in (normalise(f.subject), normalise(f.object)))
+    return next(touching, None)
+
+
+def spoken_path(text: str, found: Candidates, retrieval: Any) -> tuple[Fact, ...]:
+    """Facts from the topic to the first candidate that the text begins with or holds, the longest such name first."""
+    if not hasattr(retrieval, "path_to"):
+        return ()
+    said = normalise(text)
+    held = [n for n, i in zip(found.names, found.ids, strict=True) if i >= 0 and normalise(n) in said]
+    held.sort(key=lambda name: (not said.startswith(normalise(name)), -len(name)))
+    return tuple(retrieval.path_to(held[0])) if held else ()

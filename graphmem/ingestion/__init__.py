@@ -1,0 +1,1 @@
+"""Documents to passage nodes: reading files, splitting texts, linking the entities that a passage mentions."""

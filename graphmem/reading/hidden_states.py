@@ -1,0 +1,139 @@
+"""Token states of a frozen model: what the reader reads, and how surprised the model was, from one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphmem.reading.network import join_layers
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStates:
+    """One text's tokens as a frozen model saw them; the first token is a begin marker that is no part of the text.
+
+    Attributes:
+        hidden: float32 [T, 2D], the reader's two layers, layer-normed, side by side.
+        offsets: start and end of each token in the text, in characters; (0, 0) for the begin marker.
+        surprise: float32 [T], negative log-likelihood of each token in nats; 0 for the begin marker. None where it
+            was not asked for.
+    """
+
+    hidden: Tensor
+    offsets: tuple[tuple[int, int], ...]
+    surprise: Tensor | None = None
+
+    def token_span(self, start: int, end: int) -> tuple[int, int]:
+        """First and last token that hold characters ``start`` to ``end``."""
+        inside = [i for i, (a, b) in enumerate(self.offsets) if i and a < end and b > start and b > a]
+        return (inside[0], inside[-1]) if inside else (0, 0)
+
+
+def begin_token(tokenizer: Any) -> int:
+    """Id of the token put before every text: the first position soaks up attention and says nothing itself."""
+    for candidate in (tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
+        if candidate is not None:
+            return int(candidate)
+    return 0
+
+
+def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Ids and character offsets of a text, the begin marker first."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return [begin_token(tokenizer), *encoded["input_ids"]], [(0, 0), *(tuple(o) for o in encoded["offset_mapping"])]
+
+
+@torch.no_grad()
+def token_states(
+    model: Any, tokenizer: Any, texts: Sequence[str], layers: tuple[int, int], *, surprise: bool = True
+) -> list[TokenStates]:
+    """Run ``model`` once over a batch of texts.
+
+    Args:
+        model: a causal language model whose forward takes ``input_ids``, ``attention_mask``, ``output_hidden_states``.
+        tokenizer: a fast tokenizer of that model.
+        texts: texts of like length; they are padded to the longest.
+        layers: entries of ``hidden_states`` to keep.
+        surprise: compute the surprise of each token too, with whatever memory the model reads. Costs the layers above
+            those that are kept, and the output layer; without it the run ends at the last layer kept.
+    """
+    rows = [tokenise(tokenizer, text) for text in texts]
+    longest = max((len(ids) for ids, _ in rows), default=0)
+    ids = torch.full((len(rows), longest), begin_token(tokenizer))
+    mask = torch.zeros_like(ids)
+    for row, (tokens, _) in enumerate(rows):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        mask[row, : len(tokens)] = 1
+    if surprise:
+        output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
+        kept, nats = [output.hidden_states[layer] for layer in layers], _surprise(output.logits, ids)
+    else:
+        kept, nats = _up_to(getattr(model, "base_model", model), ids, mask, layers), None
+    hidden = join_layers(*kept)  # [B, T, 2D]
+    return [
+        TokenStates(hidden[row, : len(tokens)], tuple(offsets), None if nats is None else nats[row, : len(tokens)])
+        for row, (tokens, offsets) in enumerate(rows)
+    ]
+
+
+class _Enough(Exception):
+    """Thrown by the hook on the last layer that is read, to leave the model there."""
+
+
+def _up_to(body: Any, ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[Tensor]:
+    """Entries of ``hidden_states``, [B, T, D] each, with no layer above the last of them run where that can be helped.
+
+    Entry k is what layer k - 1 puts out; entry 0 and the last one (which a final norm follows) take a whole run.
+    """
+    stack = _stack(body)
+    if stack is None or not all(0 < layer < len(stack) for layer in layers):
+        output = body(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
+        return [output.hidden_states[layer] for layer in layers]
+    found: dict[int, Tensor] = {}
+    last, own = max(layers), get_ident()
+
+    def keep(layer: int, output: Any) -> None:
+        if get_ident() != own:  # another thread reads with the same model
+            return
+        found[layer] = output[0] if isinstance(output, tuple) else output
+        if layer == last:
+            raise _Enough
+
+    hooks = [stack[k - 1].register_forward_hook(lambda _, __, out, k=k: keep(k, out)) for k in set(layers)]
+    try:
+        body(input_ids=ids, attention_mask=mask, use_cache=False)
+    except _Enough:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [found[layer] for layer in layers]
+
+
+def _stack(body: Any) -> nn.ModuleList | None:
+    """The layers of a decoder, by their number; None where there is not exactly one such list."""
+    depth = getattr(getattr(body, "config", None), "num_hidden_layers", None)
+    if not isinstance(body, nn.Module):
+        return None
+    lists = [m for m in body.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    return lists[0] if len(lists) == 1 else None
+
+
+_POSITIONS = 8
+
+
+def _surprise(logits: Tensor, ids: Tensor) -> Tensor:
+    """Nats of each token given those before it, [B, T]; a few positions at a time, so that they stay in the cache."""
+    nats = torch.zeros(ids.shape)
+    for row in range(len(ids)):
+        for start in range(0, ids.shape[1] - 1, _POSITIONS):
+            seen = logits[row, start : min(start + _POSITIONS, ids.shape[1] - 1)].float()
+            said = ids[row, start + 1 : start + 1 + len(seen)]
+            nats[row, start + 1 : start + 1 + len(seen)] = F.cross_entropy(seen, said, reduction="none")
+    return nats

@@ -1,0 +1,132 @@
+"""Mentions: stretches of a text that name something, from the tokens that a reader tagged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphmem.reading.hidden_states import TokenStates
+from graphmem.reading.network import Span
+from graphmem.reading.relation_context import Stretch, linked, sentences
+
+_PAIRS = 600
+_PRONOUNS = frozenset(
+    "i me you he him she her it we us they them his hers its their theirs this that these those who which whom one "
+    "what nobody somebody everybody anybody everyone someone "
+    "anyone nothing something everything all here there now".split()
+)
+_CALENDAR = frozenset(
+    "january february march april june july august september october november december sept monday tuesday wednesday "
+    "thursday friday saturday sunday spring summer autumn winter century million billion thousand hundred euro euros "
+    "dollar dollars pound pounds about around over nearly early late between before after since until "
+    "one two three four five six seven eight nine ten eleven twelve".split()
+)
+_PERSONAL = re.compile(r"\b(?:he|him|his|she|her|they|them|their|it|its)\b", re.IGNORECASE)
+_OWNING, _NEXT = frozenset("his their its".split()), re.compile(r"\s+(\w+)")
+_JOINING = frozenset("in on at to from by with and or for of as when where before after until again now then".split())
+_OPENING, _CLOSING = " \t\n\"'“‘([{,;:-", " \t\n\"'”’,;:!?-"
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Characters ``start`` to ``end`` of a text name something."""
+
+    start: int
+    end: int
+    kind: str
+    span: Span
+
+
+def is_pronoun(words: str) -> bool:
+    """Whether a mention is one of the pronouns, and not a description such as "the company"."""
+    return words.casefold() in _PRONOUNS
+
+
+def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mention]:
+    """Tagged tokens as stretches of whole words, in their order, none inside another."""
+    found: list[Mention] = []
+    for span in spans:
+        start, end = state.offsets[span.first][0], state.offsets[span.last][1]
+        start, end = _whole_words(text, start, end)
+        kind = _kind(text[start:end], span.kind)
+        visible = any(letter.isprintable() and letter not in " \ufffd" for letter in text[start:end])
+        if visible and not (found and start < found[-1].end):
+            found.append(Mention(start, end, kind, span))
+    return found
+
+
+def with_pronouns(text: str, mentions: Sequence[Mention], state: TokenStates) -> list[Mention]:
+    """Mentions and the personal pronouns outside them, which are a closed class and need no tagger.
+
+    Words that ask ("who") stand for nothing said before, and are left out.
+    """
+    words = {mention: text[mention.start : mention.end] for mention in mentions}
+    mentions = [m for m in mentions if _PERSONAL.fullmatch(words[m]) or not is_pronoun(words[m])]
+    free = [m.span() for m in _PERSONAL.finditer(text)]
+    free = [(a, b) for a, b in free if not any(m.start < b and a < m.end for m in mentions)]
+    more = [Mention(a, b, "pronoun", Span(*state.token_span(a, b), "pronoun")) for a, b in free]
+    return sorted([*mentions, *more], key=lambda mention: mention.start)
+
+
+def is_owner(text: str, mention: Mention) -> bool:
+    """Whether a pronoun says whose the next word is: "her mother", not "saw her in Rome"."""
+    after = _NEXT.match(text, mention.end)
+    word = text[mention.start : mention.end].casefold()
+    return word in _OWNING or (word == "her" and after is not None and after[1].casefold() not in _JOINING)
+
+
+def _kind(words: str, tagged: str) -> str:
+    """What was tagged, unless the words themselves tell: "11th Mississippi Monument" is no number."""
+    if is_pronoun(words):
+        return "pronoun"
+    return "entity" if tagged == "literal" and is_name(words) else tagged
+
+
+def is_name(words: str) -> bool:
+    """Whether words with a number among them name a thing, as "20 Fenchurch Street" does and "2 May 1908" does not."""
+    named = (word.strip("'\"“”‘’().,:;") for word in words.split())
+    return any(len(w) > 3 and w.isalpha() and w.istitle() and w.casefold() not in _CALENDAR for w in named)
+
+
+def _whole_words(text: str, start: int, end: int) -> Stretch:
+    """Move the ends of a span to the ends of its words, and off quotes, punctuation and a possessive."""
+    while start > 0 and _inside_word(text, start):
+        start -= 1
+    while end < len(text) and _inside_word(text, end):
+        end += 1
+    while start < end and text[start] in _OPENING:
+        start += 1
+    while start < end and (text[end - 1] in _CLOSING or (text[end - 1] == "." and _full_stop(text, start, end))):
+        end -= 1
+    if text[start:end].endswith(("'s", "’s")):
+        end -= 2
+    if end < len(text) and text[end] == ")" and text.count("(", start, end) > text.count(")", start, end):
+        end += 1
+    return start, end
+
+
+def _inside_word(text: str, place: int) -> bool:
+    before, after = text[place - 1], text[place]
+    return before.isalnum() and after.isalnum() and before.isascii() and after.isascii()
+
+
+def _full_stop(text: str, start: int, end: int) -> bool:
+    """Whether a last dot ends the sentence, and not an initial or an abbreviation."""
+    word = (text[start : end - 1].split() or [""])[-1]
+    return "." not in word and not (len(word) == 1 and word.isupper()) and (len(word) > 3 or end == len(text.rstrip()))
+
+
+def pairs_of(text: str, mentions: Sequence[Mention]) -> list[tuple[Mention, Mention]]:
+    """Pairs of mentions that something may be said about, see ``linked``; neighbours first where there are too many."""
+    bounds = [end for _, end in sentences(text[: mentions[-1].end])] if mentions else []
+    number = [sum(m.start >= bound for bound in bounds) for m in mentions]
+    topic = next((place for place, m in enumerate(mentions) if m.kind == "entity"), -1)
+    found = [
+        (b - a, mentions[a], mentions[b])
+        for a in range(len(mentions))
+        for b in range(a + 1, len(mentions))
+        if linked(number, a, b, topic)
+    ]
+    found.sort(key=lambda item: item[0])
+    return [(a, b) for _, a, b in found[:_PAIRS]]

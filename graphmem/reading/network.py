@@ -1,0 +1,243 @@
+"""The learned reader: mentions, and what is said about pairs of them, from a frozen model's hidden states.
+
+    hidden states of two layers -> 2 bidirectional blocks -> a tag per token -> mentions
+    pair of mentions -> (mood, same thing?, query vector) -> relation whose text vector lies nearest
+
+Nothing here knows a list of relations: relations come in as vectors of their text, so a reader can name relations of a
+graph it has never seen. Shapes: B texts, T tokens, P pairs, R relations, D model width, K width of the text encoder,
+W reader width.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphmem.core.errors import WeightsMismatch
+from graphmem.core.validation import ReaderConfig
+
+TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
+KINDS: Final = ("entity", "literal", "pronoun")
+MOODS: Final = ("none", "stated", "ended", "denied", "doubted")
+"""What a text does with a pair: nothing, states a fact, says that it ended, denies it, or only asks or rumours it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Tokens ``first`` to ``last`` (both inside) of one text that name something.
+
+    ``probability`` is that of its least sure token, or of the name not going on after the last, if that is less.
+    """
+
+    first: int
+    last: int
+    kind: str
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PairIndex:
+    """Pairs of spans, the earlier one first: for each the text's row and four token positions, int64 [P]."""
+
+    row: Tensor
+    first_start: Tensor
+    first_end: Tensor
+    second_start: Tensor
+    second_end: Tensor
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[int, Span, Span]]) -> PairIndex:
+        """Build from ``(row, earlier, later)`` triples."""
+        columns = [(row, a.first, a.last, b.first, b.last) for row, a, b in pairs]
+        table = torch.tensor(columns, dtype=torch.long).reshape(-1, 5)  # [P, 5]
+        return cls(*table.unbind(1))
+
+
+@dataclass(frozen=True, slots=True)
+class PairScores:
+    """What the reader thinks of each pair: ``features`` [P, W], ``mood`` logits [P, 5], ``same`` logit [P]."""
+
+    features: Tensor
+    mood: Tensor
+    same: Tensor
+
+
+class FactReader(nn.Module):
+    """Tags tokens and scores pairs of mentions (see the module's text for the flow)."""
+
+    def __init__(self, config: ReaderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or ReaderConfig()
+        width, text = config.width, config.text_width
+        self.inward = nn.Linear(2 * config.hidden_size, width)
+        block = nn.TransformerEncoderLayer(
+            width, config.heads, config.feedforward, config.dropout, "gelu", batch_first=True, norm_first=True
+        )
+        self.blocks = nn.TransformerEncoder(block, config.depth, enable_nested_tensor=False)
+        self.tags = nn.Linear(width, len(TAGS))
+        self.distance = nn.Embedding(_DISTANCES, 32)
+        self.pair = nn.Sequential(nn.Linear(5 * width + 32, width), nn.GELU(), nn.Dropout(config.dropout))
+        self.mood = nn.Linear(width, len(MOODS))
+        self.same = nn.Linear(width, 1)
+        self.forward_query = nn.Linear(width, text)
+        self.backward_query = nn.Linear(width, text)
+        self.phrase = nn.Linear(text, 2 * text, bias=False)
+        self.relation = nn.Linear(text, text, bias=False)
+        self.phrase_scale = nn.Parameter(torch.ones(2))
+        self.sharpness = nn.Parameter(torch.tensor(3.0))
+        nn.init.zeros_(self.phrase.weight)
+        nn.init.zeros_(self.relation.weight)  # a relation begins as its own text vector
+
+    def encode(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Bidirectional token states.
+
+        Args:
+            hidden: [B, T, 2D], the two layers side by side, each layer-normed already (see ``join_layers``).
+            mask: bool [B, T], true on real tokens.
+
+        Returns:
+            [B, T, W].
+        """
+        states = self.inward(hidden) + _positions(hidden.shape[1], self.config.width).to(hidden)
+        return self.blocks(states, src_key_padding_mask=~mask)
+
+    def pairs(self, states: Tensor, index: PairIndex) -> PairScores:
+        """Score pairs of spans inside ``states`` [B, T, W]."""
+        ends = [index.first_start, index.first_end, index.second_start, index.second_end]
+        corners = [states[index.row, position] for position in ends]  # 4 x [P, W]
+        gap = (index.second_start - index.first_end).clamp(0, _FAR).float()
+        near = self.distance(torch.log2(gap + 1).long().clamp(max=_DISTANCES - 1))
+        features = self.pair(torch.cat([*corners, _between(states, index), near], dim=-1))  # [P, W]
+        return PairScores(features, self.mood(features), self.same(features).squeeze(-1))
+
+    def relations(self, features: Tensor, phrases: Tensor, relations: Tensor) -> Tensor:
+        """Logits of each relation, read forwards and backwards.
+
+        Args:
+            features: [P, W] from ``pairs``.
+            phrases: [P, K], text vectors of the words around the pair, its names blanked.
+            relations: [R, K], text vectors of relation names.
+
+        Returns:
+            [P, 2R]: first "earlier mention, relation, later mention", then the other way round.
+        """
+        ahead, back = self.phrase(phrases).chunk(2, dim=-1)  # each [P, K]
+        scale = self.phrase_scale
+        forward = F.normalize(self.forward_query(features) + scale[0] * phrases + ahead, dim=-1)
+        backward = F.normalize(self.backward_query(features) + scale[1] * phrases + back, dim=-1)
+        names = F.normalize(relations + self.relation(relations), dim=-1)  # [R, K]
+        return self.sharpness.exp() * torch.cat([forward @ names.T, backward @ names.T], dim=-1)
+
+
+_FAR = 255
+_DISTANCES = 9
+
+
+def _positions(length: int, width: int) -> Tensor:
+    half = torch.arange(0, width, 2, dtype=torch.float32)
+    angle = torch.arange(length, dtype=torch.float32)[:, None] / 10000 ** (half / width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(length, width)
+
+
+def _between(states: Tensor, index: PairIndex) -> Tensor:
+    """Mean state of the tokens strictly between the two spans, zero where they touch: [P, W]."""
+    sums = F.pad(states.cumsum(1), (0, 0, 1, 0))  # [B, T + 1, W]
+    start, end = index.first_end + 1, index.second_start
+    count = (end - start).clamp(min=1).unsqueeze(-1)
+    return (sums[index.row, torch.maximum(start, end)] - sums[index.row, start]) / count
+
+
+def join_layers(first: Tensor, second: Tensor) -> Tensor:
+    """Layer-norm both [B, T, D] (no learned scale) and lay them side by side: [B, T, 2D] in float32."""
+    normed = [F.layer_norm(layer.float(), layer.shape[-1:]) for layer in (first, second)]
+    return torch.cat(normed, dim=-1)
+
+
+def decode_tags(logits: Tensor, start: int = 0) -> list[Span]:
+    """Turn tag logits [T, 7] of one text into spans: the likeliest lawful row of tags.
+
+    An inside tag follows only a tag of its own kind, so that a token of which the reader is unsure neither cuts a name
+    in two nor begins one.
+
+    Args:
+        logits: [T, 7].
+        start: first token that belongs to the text (a begin marker lies before it).
+    """
+    chances = logits.float().log_softmax(-1).numpy()  # [T, 7]
+    tags = _likeliest(chances[start:])
+    spans: list[Span] = []
+    ends = [place for place, tag in enumerate([*tags, 0]) if tag % 2 or tag == 0]  # where a span may end or begin
+    for first, stop in pairwise(ends):
+        if tags[first]:
+            kind, after = (tags[first] - 1) // 2, start + stop
+            sure = np.exp(chances[range(start + first, after), tags[first:stop]]).min()
+            if after < len(chances):
+                sure = min(sure, 1 - np.exp(chances[after, 2 * kind + 2]))
+            spans.append(Span(start + first, after - 1, KINDS[kind], float(sure)))
+    return spans
+
+
+_LAWFUL = np.array(
+    [[0.0 if tag % 2 or tag == 0 or before in (tag, tag - 1) else -1e9 for tag in range(7)] for before in range(7)]
+)
+"""What is added where a tag (column) follows another (row)."""
+
+
+def _likeliest(chances: np.ndarray) -> list[int]:
+    """The lawful row of tags with the largest sum of ``chances`` [T, 7] (Viterbi)."""
+    if not len(chances):
+        return []
+    best, steps = chances[0] + _LAWFUL[0], []
+    for row in chances[1:]:
+        sums = best[:, None] + _LAWFUL  # [from, to]
+        steps.append(sums.argmax(0))
+        best = sums.max(0) + row
+    tags = [int(best.argmax())]
+    for step in reversed(steps):
+        tags.append(int(step[tags[-1]]))
+    return tags[::-1]
+
+
+def save_reader(reader: FactReader, path: str | Path) -> None:
+    """Write weights (bfloat16) and configuration to one safetensors file."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in reader.state_dict().items()}
+    save_file(tensors, str(path), metadata={"kind": "graphmem-reader", "config": json.dumps(asdict(reader.config))})
+
+
+def load_reader(path: str | Path, *, hidden_size: int | None = None, text_width: int | None = None) -> FactReader:
+    """Read a reader back, in evaluation mode and float32.
+
+    Raises:
+        WeightsMismatch: the file holds no reader, or one for another width of model or text encoder.
+    """
+    from safetensors import safe_open
+
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("kind") != "graphmem-reader":
+            raise WeightsMismatch(f"{path} holds no reader; train one with `python -m graphmem.training.reader.train`")
+        fields = json.loads(metadata["config"])
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    known = {field.name for field in dataclass_fields(ReaderConfig)}
+    given: dict[str, Any] = {name: tuple(v) if name == "layers" else v for name, v in fields.items() if name in known}
+    config = ReaderConfig(**given)
+    for name, wanted, held in (
+        ("hidden size", hidden_size, config.hidden_size), ("text width", text_width, config.text_width),
+    ):  # fmt: skip
+        if wanted is not None and wanted != held:
+            raise WeightsMismatch(f"{path} was trained for {name} {held}, this one has {wanted}; train a reader for it")
+    reader = FactReader(config)
+    reader.load_state_dict(tensors)
+    return reader.eval()

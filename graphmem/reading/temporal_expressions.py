@@ -1,0 +1,140 @@
+"""Times in plain English: which stretches of a text are times, and from when to when they say that a fact holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final, Literal
+
+from graphmem.core.types import Time, from_micros, to_micros
+from graphmem.reading.relation_context import Stretch
+
+Role = Literal["from", "to", "in"]
+
+_MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep|october oct|"
+        "november nov|december dec".split("|"),
+        1,
+    )
+    for name in names.split()
+}
+_MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
+_YEAR = r"(?P<year>1\d{3}|20\d{2})"
+_FORMS: Final = (
+    rf"(?P<iso>{_YEAR}-(?P<m>0[1-9]|1[0-2])(?:-(?P<d>[0-3]\d))?)(?![\d-])",
+    rf"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?: of)? {_MONTH},? {_YEAR}",
+    rf"{_MONTH} (?P<day>[0-3]?\d)(?:st|nd|rd|th)?,? {_YEAR}",
+    rf"{_MONTH},? {_YEAR}",
+    r"(?P<word>today|yesterday)",
+    _YEAR,
+)
+_PATTERNS: Final = tuple(re.compile(rf"(?<![\w,.-]){form}(?![\w%]|[.,]\d|-\d)", re.IGNORECASE) for form in _FORMS)
+_CUE = re.compile(
+    r"\b(in|on|since|from|as of|after|by|until|till|to|through|and|between|back in|around|during|early|late|of)"
+    r"(?: the(?: year)?| early| late| about)?\s*$",
+    re.IGNORECASE,
+)
+_ENDING = frozenset({"until", "till", "to", "through", "and"})
+_STARTING = frozenset({"since", "from", "as of", "after", "between"})
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpan:
+    """Characters ``start`` to ``end`` name the time ``iso``; ``role`` says whether it begins or ends an interval."""
+
+    start: int
+    end: int
+    iso: str
+    role: Role
+
+
+def find_times(text: str, now: Time | None = None) -> list[TimeSpan]:
+    """Find dates, months with a year, and bare years that a word such as "in" or "since" marks as times.
+
+    Args:
+        text: any text.
+        now: what "today" means; this day when None.
+    """
+    found: list[TimeSpan] = []
+    for pattern in _PATTERNS:
+        for match in pattern.finditer(text):
+            iso = _iso(match, now)
+            free = all(match.end() <= span.start or match.start() >= span.end for span in found)
+            if iso and free and (role := _role(text, match)):
+                found.append(TimeSpan(match.start(), match.end(), iso, role))
+    return sorted(found, key=lambda span: span.start)
+
+
+def parse_time(text: str) -> str | None:
+    """ISO date of a text that is a time and nothing else, such as "10 December 1815"; None for anything else."""
+    for pattern in _PATTERNS:
+        match = pattern.fullmatch(text.strip())
+        if match:
+            return _iso(match, None)
+    return None
+
+
+def _iso(match: re.Match[str], now: Time | None) -> str | None:
+    parts = match.groupdict()
+    if parts.get("word"):
+        micros = to_micros(now if now is not None else datetime.now())
+        today = date.fromisoformat((from_micros(micros) or "")[:10])
+        return (today - timedelta(days=parts["word"].casefold() == "yesterday")).isoformat()
+    month = int(parts["m"]) if parts.get("m") else _MONTHS.get((parts.get("month") or "").casefold(), 1)
+    day = int(parts.get("d") or parts.get("day") or 1)
+    try:
+        return date(int(parts["year"]), month, day).isoformat()
+    except ValueError:
+        return None
+
+
+def _role(text: str, match: re.Match[str]) -> Role | None:
+    before = text[: match.start()]
+    cue = _CUE.search(before)
+    bare = match.re is _PATTERNS[-1]
+    if cue:
+        word = cue.group(1).casefold()
+        if word in _ENDING:
+            return "to" if word != "and" and word != "to" or _begun(before) else (None if bare else "in")
+        return "from" if word in _STARTING else "in"
+    enclosed = before.rstrip().endswith(("(", ",", ";")) or text[match.end() :].lstrip()[:1] in (":",)
+    return "in" if not bare or enclosed and not before[-1:].isalnum() else None
+
+
+def _begun(before: str) -> bool:
+    """Whether an interval has begun a few words earlier: "from 1990 to", "between 1990 and"."""
+    return bool(re.search(r"\b(from|between|since)\b[^.;]{0,30}$", before, re.IGNORECASE))
+
+
+def valid_interval(
+    sentence: Stretch, fact_end: int, fact_ends: Sequence[int], times: Sequence[TimeSpan], taken: Sequence[Stretch]
+) -> tuple[str | None, str | None]:
+    """From when to when a fact holds, by the times in its sentence.
+
+    A time before every fact of the sentence holds for all of them; a later one belongs to the fact that ends last
+    before it.
+
+    Args:
+        sentence: where the fact's sentence lies.
+        fact_end: where the fact's later mention ends.
+        fact_ends: the same of every fact of the sentence.
+        times: what ``find_times`` found in the text.
+        taken: stretches that are the object of some fact, and so no times of validity.
+    """
+    start = end = None
+    for span in times:
+        outside = span.start < sentence[0] or span.end > sentence[1]
+        if outside or any(a < span.end and span.start < b for a, b in taken):
+            continue
+        earlier = [other for other in fact_ends if other <= span.start]
+        if earlier and max(earlier) != fact_end:
+            continue
+        if span.role == "to":
+            end = end or span.iso
+        else:
+            start = start or span.iso
+    return (start, end) if not (start and end and end < start) else (start, None)

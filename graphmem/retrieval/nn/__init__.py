@@ -1,0 +1,1 @@
+"""Neural networks of retrieval: relation gates, path aligner and relevance GNN."""

@@ -1,0 +1,1 @@
+"""Passage retrieval: links between documents, candidate search and a trained reranker."""

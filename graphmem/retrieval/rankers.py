@@ -1,0 +1,125 @@
+"""Ways to rank a memory's nodes for a query, behind one interface.
+
+A ranker turns seeds into a ``Subgraph``: what was activated, most relevant first. ``ppr``, ``dense`` and ``bm25``
+need no training and are the baselines of the learned ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from graphmem.core.types import GraphIndex, Subgraph, TextEncoder
+from graphmem.retrieval.search.pagerank import push
+from graphmem.retrieval.search.spreading_activation import Activated, Budget
+from graphmem.retrieval.seeds import Seeds, fuse, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One query on its way through a ranker."""
+
+    query: str
+    seeds: Seeds
+    index: GraphIndex
+    store: Any
+    encoder: TextEncoder
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What a ranker made: the subgraph, and for the learned ones how activation got there."""
+
+    graph: Subgraph
+    activated: Activated | None = None
+
+
+class Ranker(Protocol):
+    """Ranks what a search activates."""
+
+    def rank(self, search: Search) -> Ranked: ...
+
+
+class PageRank:
+    """Query-blind personalised PageRank from the seeds. The seeds themselves rank last: a query names them."""
+
+    def __init__(self, damping: float = 0.5) -> None:
+        self.damping = damping
+
+    def rank(self, search: Search) -> Ranked:
+        """Rank by the mass that the seeds send out."""
+        seeds = search.seeds
+        if not len(seeds.nodes):
+            return Ranked(Subgraph.empty())
+        nodes, mass, left_out = push(
+            search.index, seeds.nodes, seeds.weights, damping=self.damping, budget=search.budget
+        )
+        if seeds.mentions:
+            mass = np.where(np.isin(nodes, seeds.nodes), mass * 1e-6, mass).astype(np.float32)
+        return assemble(search, nodes, np.log(np.maximum(mass, 1e-30)), mass, left_out)
+
+
+class Dense:
+    """Nodes whose text is nearest to the query in meaning; no graph."""
+
+    def rank(self, search: Search) -> Ranked:
+        if not search.query.strip():
+            return Ranked(Subgraph.empty())
+        query = search.encoder.encode([search.query])[0]
+        nodes, cosines = nearest(search.store, search.encoder, query, min(search.budget.nodes, 100))
+        return assemble(search, nodes, 20 * (cosines - 0.5), np.maximum(cosines, 0), 0.0)
+
+
+class Words:
+    """Nodes whose text shares the query's words, by BM25; no graph."""
+
+    def rank(self, search: Search) -> Ranked:
+        found = search.store.search_text(search.query, limit=min(search.budget.nodes, 100), what="node")
+        if not found:
+            return Ranked(Subgraph.empty())
+        scores = np.asarray([score for _, score in found], np.float32)
+        return assemble(search, np.asarray([node for node, _ in found], np.int64), scores, scores / scores.max(), 0.0)
+
+
+class Hybrid:
+    """Reciprocal-rank fusion of ``Dense`` and ``Words``; no graph."""
+
+    def rank(self, search: Search) -> Ranked:
+        rankings = [ranker.rank(search).graph.node_ids.tolist() for ranker in (Dense(), Words())]
+        if not any(rankings):
+            return Ranked(Subgraph.empty())
+        nodes, scores = fuse([(1.0, ranking) for ranking in rankings], search.budget.nodes)
+        return assemble(search, nodes, scores, scores, 0.0)
+
+
+def assemble(
+    search: Search, nodes: np.ndarray, relevance: np.ndarray, activation: np.ndarray, left_out: float
+) -> Ranked:
+    """``nodes`` as a Subgraph with the arcs among them, most relevant first."""
+    order = np.argsort(-relevance, kind="stable")
+    nodes, relevance, activation = nodes[order], relevance[order], activation[order]
+    edge_index, relations, edges = arcs_among(search.index, nodes, search.budget)
+    graph = Subgraph(
+        node_ids=nodes.astype(np.int64), relevance=relevance.astype(np.float32),
+        activation=np.clip(activation, 0, 1).astype(np.float32), edge_index=edge_index, relations=relations,
+        edge_ids=edges, seeds=search.seeds.pairs(), left_out=left_out,
+    )  # fmt: skip
+    return Ranked(graph)
+
+
+def arcs_among(index: GraphIndex, nodes: np.ndarray, budget: Budget) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Facts with both ends among ``nodes``: positions int64 [2, E], arc codes (all 0 -> 1) and fact ids."""
+    if not len(nodes):
+        return np.zeros((2, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    affordable = np.cumsum(np.minimum(index.degree(nodes), budget.hub)) <= budget.arcs
+    arcs = index.expand(nodes[affordable], budget.hub)
+    order = np.argsort(nodes, kind="stable")
+    place = np.minimum(np.searchsorted(nodes[order], arcs.target), len(nodes) - 1)
+    inside = nodes[order][place] == arcs.target
+    _, first = np.unique(arcs.edge[inside], return_index=True)
+    kept = np.flatnonzero(inside)[first]
+    edge_index = np.stack([np.flatnonzero(affordable)[arcs.origin[kept]], order[place[kept]]])  # [2, E]
+    return edge_index.astype(np.int64), arcs.relation[kept].astype(np.int64), arcs.edge[kept].astype(np.int64)

@@ -1,0 +1,320 @@
+"""From a query to what the memory holds about it: nodes, facts, and the paths that lead to them."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphmem.core.errors import InvalidValue, WeightsMismatch
+from graphmem.core.types import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
+from graphmem.encoding.query_encoder import QueryEncoder
+from graphmem.retrieval.facts_only import facts_only
+from graphmem.retrieval.learned_rankers import SHIPPED, Activation, ActivationGNN, QuestionReader, load_weights
+from graphmem.retrieval.path_similarity import PathSimilarity
+from graphmem.retrieval.rankers import Dense, Hybrid, PageRank, Ranked, Ranker, Search, Words
+from graphmem.retrieval.search.spreading_activation import Activated, Budget
+from graphmem.retrieval.seeds import SeedFinder, Seeds
+
+if TYPE_CHECKING:
+    from graphmem.retrieval.passages.search import PassageSearch, ScoredPassage
+
+RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalConfig:
+    """How a memory is searched.
+
+    Attributes:
+        budget: bounds of one search.
+        seeds: most nodes a search starts from.
+        damping: of the ``ppr`` ranker.
+        facts: most facts in ``Retrieval.facts``.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    seeds: int = 8
+    damping: float = 0.5
+    facts: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 < self.damping < 1:
+            raise InvalidValue(f"damping must lie between 0 and 1, not {self.damping!r}")
+        if self.seeds < 1 or self.facts < 1:
+            raise InvalidValue(f"seeds and facts must be at least 1, not {self.seeds!r} and {self.facts!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredNode:
+    """A node that a query found. ``score`` is comparable within one retrieval."""
+
+    id: int
+    name: str
+    score: float
+    kind: str = "entity"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPath:
+    """The chain behind a node that a query found.
+
+    Attributes:
+        node: the node it leads to.
+        nodes: ids from a seed to that node; only that node where it is a seed itself, or was found by its text.
+        facts: the facts walked, one fewer than ``nodes``; each has its ``id``. Where one is walked from object to
+            subject, ``nodes`` tell.
+    """
+
+    node: ScoredNode
+    nodes: tuple[int, ...]
+    facts: tuple[Fact, ...]
+
+    def __str__(self) -> str:
+        return f"{self.node.name}: " + "; ".join(map(str, self.facts))
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What a query found.
+
+    Attributes:
+        query: as asked.
+        nodes: the best, most relevant first; at most ``top_k``.
+        subgraph: everything activated, most relevant first.
+        seeds: where the search started and what in the query named it.
+        ranker: which ranker made it.
+        activated: how activation spread, where the ranker spreads any.
+    """
+
+    query: str
+    nodes: tuple[ScoredNode, ...]
+    subgraph: Subgraph
+    seeds: Seeds
+    ranker: str
+    store: Any = field(repr=False, compare=False)
+    fact_limit: int = 100
+    activated: Activated | None = field(default=None, repr=False, compare=False)
+    find_passages: Callable[[], tuple[ScoredPassage, ...]] = field(default=tuple, repr=False, compare=False)
+
+    @property
+    def answerable(self) -> float:
+        """Probability that something here answers the query; 0 when nothing was found."""
+        if not len(self.subgraph.node_ids):
+            return 0.0
+        return 1.0 if self.subgraph.answerable is None else float(self.subgraph.answerable)
+
+    @cached_property
+    def facts(self) -> list[Fact]:
+        """Facts of the subgraph: the chains to the best nodes first, then those beside relevant nodes."""
+        graph = self.subgraph
+        if not len(graph.edge_ids):
+            return []
+        strength = np.maximum(graph.relevance[graph.edge_index[0]], graph.relevance[graph.edge_index[1]])
+        best = np.argsort(-strength, kind="stable")
+        chains = [edge for node in self.nodes for edge in self._chain_to(node.id)]
+        ids = list(dict.fromkeys([*chains, *graph.edge_ids[best].tolist()]))[: self.fact_limit]
+        return list(self.store.facts_by_id(ids))
+
+    @cached_property
+    def passages(self) -> tuple[ScoredPassage, ...]:
+        """Passages about the query, best first, at most ``top_k``; searched for when first asked for."""
+        return self.find_passages()
+
+    @cached_property
+    def paths(self) -> list[AnswerPath]:
+        """For every node of ``nodes``, in their order, the chain of facts that leads to it from what the query names.
+
+        Where a node is reached in several ways it is the one that carried most activation.
+        """
+        return [self._path(node) for node in self.nodes]
+
+    def _path(self, end: ScoredNode) -> AnswerPath:
+        edges, nodes = self._chain_to(end.id), [end.id]
+        for number in reversed(edges):
+            edge = self.store.edge(number)
+            nodes.append(edge.src if edge.dst == nodes[-1] else edge.dst)
+        facts = {fact.id: fact for fact in self.store.facts_by_id(edges)} if edges else {}
+        return AnswerPath(end, tuple(nodes[::-1]), tuple(facts[number] for number in edges))
+
+    @property
+    def relation_paths(self) -> list[tuple[tuple[int, ...], float]]:
+        """Arc codes of the relation paths that were followed, with their probability, best first."""
+        return list(self.activated.paths) if self.activated else []
+
+    def path_to(self, name: str) -> list[Fact]:
+        """The chain of facts from a seed to the node of that name; empty when it was not reached."""
+        wanted = set(self.store.resolve_many([normalise(name)]).get(normalise(name), ()))
+        ends = [node for node in self.subgraph.node_ids.tolist() if node in wanted]
+        edges = self._chain_to(ends[0]) if ends else []
+        return list(self.store.facts_by_id(edges)) if edges else []
+
+    def _chain_to(self, node: int) -> list[int]:
+        if self.activated is not None:
+            at = np.flatnonzero(self.activated.nodes == node)
+            return self.activated.chain(int(at[0])) if len(at) else []
+        at = np.flatnonzero(self.subgraph.node_ids == node)
+        return _chain(self.subgraph, int(at[0])) if len(at) else []
+
+
+def readable(query: str) -> str:
+    """The query with lone surrogates, which no file and no tokenizer can hold, replaced by question marks.
+
+    Raises:
+        InvalidValue: it is not text.
+    """
+    if not isinstance(query, str):
+        raise InvalidValue(f"a query is text, not {type(query).__name__}: {str(query)[:40]!r}")
+    return query.encode("utf-8", "replace").decode("utf-8")
+
+
+class Retriever:
+    """Searches one memory.
+
+    Args:
+        store: the memory.
+        encoder: makes the vectors of queries, relations and nodes.
+        weights: file of trained weights; None takes the shipped ones where they fit the encoder.
+        config: bounds and sizes.
+    """
+
+    def __init__(
+        self, store: GraphStore, encoder: TextEncoder, weights: str | Path | None = None, *,
+        config: RetrievalConfig | None = None,
+    ) -> None:  # fmt: skip
+        self.store, self.encoder, self.weights = store, encoder, weights
+        self.config = config or RetrievalConfig()
+        self._queries = QueryEncoder(encoder)
+        self._seeds = SeedFinder(store, self._queries)
+        self._rankers: dict[str, Ranker] = {}
+        self._reader: QuestionReader | None = None
+        self._passages: PassageSearch | None = None
+
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
+        """Search the memory.
+
+        Args:
+            query: a question or any text.
+            top_k: most nodes in the result's ``nodes``.
+            ranker: one of ``RANKERS``.
+            as_of: search what held at that time instead of now.
+
+        Raises:
+            InvalidValue: no such ranker, ``top_k`` below 1, or a query that is not text.
+            InvalidTime: ``as_of`` cannot be read.
+        """
+        if top_k < 1:
+            raise InvalidValue(f"top_k must be at least 1, not {top_k!r}")
+        query = readable(query)
+        chosen = self._ranker(ranker)
+        moment = to_micros(as_of)
+        store, index = facts_only(self.store, self.store.index(as_of=moment))
+        seeds = self._finder(store).find(query, limit=self.config.seeds, index=index)
+        ranked = chosen.rank(Search(query, seeds, index, store, self._queries, self.config.budget))
+        found = self._packed(query, ranked, seeds, ranker, top_k)
+        if store is self.store:
+            return found
+        return replace(found, find_passages=lambda: self._search_passages(query, top_k, ranker, moment))
+
+    def _finder(self, store: Any) -> SeedFinder:
+        finder = copy(self._seeds)
+        finder.store = store
+        return finder
+
+    def _search_passages(self, query: str, top_k: int, ranker: str, as_of: int | None) -> tuple[ScoredPassage, ...]:
+        from graphmem.retrieval.passages.search import PassageSearch
+
+        if self._passages is None:
+            self._passages = PassageSearch(self.store, self._queries)
+        how: Any = ranker if ranker in ("ppr", "dense", "bm25") else "learned"
+        return self._passages.search(query, limit=top_k, ranker=how, as_of=as_of, damping=self.config.damping)
+
+    def retrieve_many(
+        self, queries: Sequence[str], *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None
+    ) -> list[Retrieval]:
+        """``retrieve`` for each query, in their order, with the text encoder run once for all of them.
+
+        Raises:
+            InvalidValue: as ``retrieve``, or ``queries`` is one text and not a list of texts.
+        """
+        if isinstance(queries, str):
+            raise InvalidValue(f"retrieve_many() takes a list of queries, not {queries!r}; use retrieve() for one")
+        if ranker not in ("ppr", "bm25"):
+            self._queries.prepare(self._seeds.asked([readable(query) for query in queries]))
+        return [self.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of) for query in queries]
+
+    def _packed(self, query: str, ranked: Ranked, seeds: Seeds, ranker: str, top_k: int) -> Retrieval:
+        graph = ranked.graph
+        names = self.store.names(graph.node_ids[:top_k])
+        nodes = tuple(
+            ScoredNode(int(node), name, float(score))
+            for node, name, score in zip(graph.node_ids, names, graph.relevance, strict=False)
+        )
+        return Retrieval(query, nodes, graph, seeds, ranker, self.store, self.config.facts, ranked.activated)
+
+    def _ranker(self, name: str) -> Ranker:
+        if name not in RANKERS:
+            raise InvalidValue(f"no ranker {name!r}; choose one of {', '.join(RANKERS)}")
+        if name not in self._rankers:
+            self._rankers[name] = self._make(name)
+        return self._rankers[name]
+
+    def _make(self, name: str) -> Ranker:
+        if name == "dense":
+            return Dense()
+        if name == "bm25":
+            return Words()
+        if name == "hybrid":
+            return Hybrid()
+        if name == "ppr":
+            return PageRank(self.config.damping)
+        modules = None if name == "path" else self._modules
+        if modules is None:
+            return PathSimilarity(self.encoder)
+        if self._reader is None:
+            self._reader = QuestionReader(modules["gates"], self._queries, modules.get("aligner"))
+        if name == "gnn" and "gnn" in modules:
+            return ActivationGNN(self._reader, modules["gnn"])
+        return Activation(self._reader)
+
+    @cached_property
+    def _modules(self) -> dict[str, Any] | None:
+        """Trained modules; None, with a warning, where no weights were given and the shipped ones do not fit."""
+        if self.weights is not None:
+            return load_weights(self.weights, self.encoder.fingerprint)
+        try:
+            return load_weights(SHIPPED, self.encoder.fingerprint)
+        except WeightsMismatch as error:
+            warnings.warn(f"searching by 'path', without training: {error}", stacklevel=6)
+            return None
+
+
+def _chain(graph: Subgraph, end: int) -> list[int]:
+    """Fact ids of a shortest chain from any seed to position ``end``; ties go to the more relevant nodes."""
+    seeds = {node for node, _ in graph.seeds}
+    position = {node: i for i, node in enumerate(graph.node_ids.tolist())}
+    starts = [position[node] for node in seeds if node in position]
+    neighbours: dict[int, list[tuple[int, int]]] = {}
+    for a, b, edge in zip(*graph.edge_index.tolist(), graph.edge_ids.tolist(), strict=True):
+        neighbours.setdefault(a, []).append((b, edge))
+        neighbours.setdefault(b, []).append((a, edge))
+    came: dict[int, tuple[int, int]] = {start: (-1, -1) for start in starts}
+    queue = deque(starts)
+    while queue and end not in came:
+        here = queue.popleft()
+        for there, edge in sorted(neighbours.get(here, ())):
+            if there not in came:
+                came[there] = (here, edge)
+                queue.append(there)
+    chain: list[int] = []
+    while end in came and came[end][0] >= 0:
+        end, edge = came[end]
+        chain.append(edge)
+    return chain[::-1]

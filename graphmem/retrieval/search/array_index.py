@@ -1,0 +1,66 @@
+"""A graph index over plain arrays: a ``GraphIndex`` for triples that live in no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from graphmem.core.types import Arcs, normalise
+
+
+class ArrayIndex:
+    """Triples as a graph index, in memory. Node ids are positions in ``names``; fact ids the triples' positions.
+
+    Args:
+        triples: (subject, relation, object); names that differ only in case or spacing are one node.
+    """
+
+    def __init__(self, triples: Iterable[tuple[str, str, str]]) -> None:
+        self.ids: dict[str, int] = {}
+        self.names: list[str] = []
+        relations: dict[str, int] = {}
+        facts = [
+            (self._id(subject), relations.setdefault(relation, len(relations)), self._id(object_))
+            for subject, relation, object_ in triples
+        ]
+        self._relations = tuple(relations)
+        table = np.asarray(facts, np.int64).reshape(-1, 3)  # [F, 3]
+        self._pack(table[:, 0], table[:, 1], table[:, 2])
+
+    def _id(self, name: str) -> int:
+        key = normalise(name)
+        if key not in self.ids:
+            self.ids[key] = len(self.names)
+            self.names.append(name)
+        return self.ids[key]
+
+    def _pack(self, source: np.ndarray, relation: np.ndarray, target: np.ndarray) -> None:
+        origin = np.concatenate([source, target])
+        order = np.argsort(origin, kind="stable")
+        self._starts = np.concatenate([[0], np.cumsum(np.bincount(origin, minlength=len(self.names)))])
+        self._target = np.concatenate([target, source])[order]
+        self._code = np.concatenate([2 * relation, 2 * relation + 1])[order]
+        self._edge = np.tile(np.arange(len(source)), 2)[order]
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return len(self.names)
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """Relation text by relation id."""
+        return self._relations
+
+    def degree(self, nodes: np.ndarray) -> np.ndarray:
+        """Number of arcs out of each node, both directions, int64 [N]."""
+        return np.asarray(self._starts[nodes + 1] - self._starts[nodes], np.int64)
+
+    def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
+        """All arcs out of ``nodes``; of a node with more than ``limit``, the first ``limit``."""
+        counts = self.degree(nodes) if limit is None else np.minimum(self.degree(nodes), limit)
+        origin = np.repeat(np.arange(len(nodes)), counts)
+        rank = np.arange(len(origin)) - np.repeat(np.cumsum(counts) - counts, counts)
+        at = self._starts[np.asarray(nodes, np.int64)][origin] + rank
+        return Arcs(origin, self._target[at], self._code[at], self._edge[at])

@@ -1,0 +1,1 @@
+"""Story states: sentences to state changes, and questions about who or what is where at which time."""

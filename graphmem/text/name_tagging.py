@@ -1,0 +1,97 @@
+"""Finds what a text names: by a tagger, and by comparing it with titles that are known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from graphmem.core.errors import MissingExtra
+from graphmem.core.types import MAX_NAME, normalise
+from graphmem.text.name_matching import COMMON
+
+Tagger = Callable[[Sequence[str]], list[list[tuple[int, int]]]]
+"""Start and end of every name in each of some texts."""
+
+Known = Callable[[Sequence[str]], set[str]]
+"""Which of some normalised names are known."""
+
+MAX_WORDS = 10
+"""Longest title that is looked for in a text, in words."""
+
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_CAPITALISED = re.compile(
+    r"\b[^\W\d_a-zß-öø-ÿ][\w'’\-]*(?:(?: (?:of|the|de|von|van|la|le|du|di|da|del|al|bin|ibn|and|for))* "
+    r"[^\W\d_a-zß-öø-ÿ][\w'’\-]*)*"
+)
+_PARENTHESIS = re.compile(r"\s*[(（][^()（）]*[)）]\s*$")
+_POSSESSIVE = re.compile(r"['’]s?$")
+
+
+def default_tagger() -> Tagger:
+    """spaCy's small English model where the extra is installed, else capitals."""
+    from graphmem.adapters.spacy import load_pipeline, tag_names
+
+    try:
+        load_pipeline()
+    except MissingExtra:
+        return capitalised
+    return tag_names
+
+
+def capitalised(texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Runs of capitalised words; a common word that merely begins a sentence is none. Needs no model."""
+    return [list(_runs(text)) for text in texts]
+
+
+def _runs(text: str) -> Iterator[tuple[int, int]]:
+    for run in _CAPITALISED.finditer(text):
+        start, end = run.span()
+        words = text[start:end].split()
+        while words and words[0].casefold() in COMMON:
+            start += len(words[0]) + 1
+            words = words[1:]
+        found = _POSSESSIVE.search(text[start:end]) if words else None
+        if words:
+            yield start, start + found.start() if found else end
+
+
+def short_title(title: str) -> str:
+    """A title without the parenthesis that tells it from others: ``Camille (1926 film)`` is ``Camille``."""
+    return _PARENTHESIS.sub("", title).strip() or title
+
+
+def title_spans(texts: Sequence[str], known: Known) -> list[list[tuple[int, int]]]:
+    """Where the texts hold known titles, written with a capital: the longest from each word, none inside another.
+
+    Args:
+        texts: any.
+        known: tells which names are titles; asked once.
+    """
+    spans = [list(_candidates(text)) for text in texts]
+    names = [[normalise(text[start:end]) for start, end in each] for text, each in zip(texts, spans, strict=True)]
+    titles = known(list({name for each in names for name in each}))
+    return [
+        list(_longest(span for span, name in zip(each, named, strict=True) if name in titles))
+        for each, named in zip(spans, names, strict=True)
+    ]
+
+
+def _candidates(text: str) -> Iterator[tuple[int, int]]:
+    words = [match.span() for match in _WORD.finditer(text)]
+    for first, (start, _) in enumerate(words):
+        if text[start].islower() and text[start].isascii():
+            continue
+        for _, end in reversed(words[first : first + MAX_WORDS]):
+            if end - start > MAX_NAME or text[start:end].casefold() in COMMON:
+                continue
+            yield start, end
+            if text[end : end + 1] in (")", "）", "!", "?", "."):
+                yield start, end + 1
+
+
+def _longest(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    reached = 0
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if start >= reached:
+            yield start, end
+            reached = end

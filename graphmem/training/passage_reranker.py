@@ -1,0 +1,97 @@
+"""Trains the scorer of passages on questions of 2WikiMultiHopQA whose gold passages are known.
+
+graphmem train passages --data DIR --out scorer.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from graphmem.datasets.multihop_passages import PassageQuestion, load
+from graphmem.retrieval.passages.reranker import FEATURES, Scorer
+from graphmem.retrieval.passages.search import PassageSearch
+
+Example = tuple[np.ndarray, np.ndarray]
+"""Features float32 [C, F] of a question's candidates, and which of these are gold, float32 [C]."""
+
+
+def examples(search: PassageSearch, questions: Sequence[PassageQuestion]) -> list[Example]:
+    """Candidates of each question, as the search itself makes them."""
+    search.refresh()
+    made = []
+    for question in questions:
+        passages, features = search.features(search.signals(question.text, None))
+        nodes = search.store.passages_by_id(passages)
+        titles = [str(nodes[passage].attributes.get("title", "")).casefold() for passage in passages]
+        made.append((features, np.asarray([title in question.gold for title in titles], np.float32)))
+    return made
+
+
+def train(
+    data: Sequence[Example], *, steps: int = 400, rate: float = 1e-2, decay: float = 0.05, seed: int = 0
+) -> Scorer:
+    """Fit one weight a feature: every gold passage shall score above the soft maximum of the others.
+
+    Args:
+        data: at least one example.
+        steps: full-batch steps of AdamW.
+        rate, decay: learning rate and weight decay.
+        seed: of the initial weights.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    longest = max(len(gold) for _, gold in data)
+    features = torch.zeros(len(data), longest, len(FEATURES))
+    gold, real = torch.zeros(len(data), longest), torch.zeros(len(data), longest, dtype=torch.bool)
+    for at, (table, right) in enumerate(data):
+        features[at, : len(right)] = torch.from_numpy(table)
+        gold[at, : len(right)] = torch.from_numpy(right)
+        real[at, : len(right)] = True
+    weights = torch.nn.Parameter(0.1 * torch.randn(len(FEATURES)))
+    optimiser = torch.optim.AdamW([weights], lr=rate, weight_decay=decay)
+    for _ in range(steps):
+        scores = (features @ weights).masked_fill(~real, -1e9)
+        others = torch.logsumexp(scores.masked_fill(gold > 0, -1e9), 1, keepdim=True)
+        loss = (torch.nn.functional.softplus(others - scores) * gold).sum() / gold.sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return Scorer(weights.detach().numpy())
+
+
+def train_halves(
+    folder: str | Path | None = None, *, memory: str | Path | None = None, seed: int = 0
+) -> dict[str, Scorer]:
+    """Scorers by the half of 2wiki's questions that each is to be tested on: it was trained on the other."""
+    from graphmem.evaluation.passages import open_corpus
+
+    documents, questions = load("2wiki", folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        with open_corpus(documents, memory or Path(scratch) / "passages.db") as opened:
+            made = examples(PassageSearch(opened.store, opened.encoder), questions)
+    halves = {half: [e for e, q in zip(made, questions, strict=True) if q.half == half] for half in ("train", "test")}
+    return {"test": train(halves["train"], seed=seed), "train": train(halves["test"], seed=seed)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the training."""
+    parser = argparse.ArgumentParser(prog="graphmem train passages", description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of the data sets; else the variable GRAPHMEM_DATA")
+    parser.add_argument("--out", type=Path, required=True, help="file for the weights")
+    parser.add_argument("--memory", type=Path, help="keep the memory of the corpus in this file, or use it again")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    scorer = train_halves(given.data, memory=given.memory, seed=given.seed)["test"]
+    scorer.save(given.out)
+    for name, weight in zip(FEATURES, scorer.weights.tolist(), strict=True):
+        print(f"{name:>20} {weight:+.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The texts that the shipped reader learned from: made ones of several kinds, and real sentences with known facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from graphmem.synthetic.annotated_texts import Example, Speaker
+from graphmem.synthetic.articles import Writer, with_spoken
+from graphmem.synthetic.profiles import Portraitist
+from graphmem.synthetic.small_talk import chatter
+from graphmem.text.lexicon import Relation, split_relations
+from graphmem.training.reader.distant_supervision import distant_examples, evidence_facts, film_facts
+from graphmem.training.reader.train import natural_examples, real_names
+from graphmem.training.wording import plain_relations
+
+
+@dataclass(frozen=True, slots=True)
+class Curriculum:
+    """How many texts of each kind.
+
+    Attributes:
+        texts: plain statements, changes, denials, questions (``statements.Speaker``).
+        natural: encyclopaedia sentences of which only the names are known.
+        articles: longer made texts (``articles.Writer``).
+        distant: most encyclopaedia openings whose facts a data set knows.
+        chatter: texts that mostly state nothing.
+        portraits: passages about one thing, with common nouns among the objects (``portraits.Portraitist``).
+        seed: of all choices.
+    """
+
+    texts: int = 0
+    natural: int = 0
+    articles: int = 0
+    distant: int = 0
+    chatter: int = 0
+    portraits: int = 0
+    seed: int = 0
+
+
+def curriculum(
+    plan: Curriculum, *, kgc: Path | None = None, evidence: Path | None = None
+) -> tuple[list[Example], list[Relation]]:
+    """Texts, and the relations that they speak of.
+
+    Args:
+        plan: how many of what.
+        kgc: folder with FB15k-237 and WN18RR, for real names; WikiMovies' alone when None.
+        evidence: 2Wiki file whose evidence triples mark real sentences.
+    """
+    lexicon = [*split_relations("train"), *split_relations("dev")]
+    relations, names = [*lexicon, *plain_relations(Random(plan.seed), 200)], real_names(kgc)
+    speaker = Speaker(relations, names, Random(plan.seed))
+    examples = [speaker.example() for _ in range(plan.texts)]
+    examples += natural_examples(plan.natural, plan.seed) if plan.natural else []
+    spoken: Sequence[Relation] = [*with_spoken(lexicon), *relations[len(lexicon) :][:120]]
+    writer = Writer(spoken, names, Random(plan.seed + 1))
+    examples += [writer.article() for _ in range(plan.articles)]
+    if plan.distant:
+        facts = film_facts() | (evidence_facts(evidence) if evidence else {})
+        examples += distant_examples(facts, relations, plan.distant, plan.seed)
+    examples += chatter(speaker, plan.chatter, plan.seed + 2)
+    portraitist = Portraitist(lexicon, names, Random(plan.seed + 3))
+    return [*examples, *(portraitist.portrait() for _ in range(plan.portraits))], relations

@@ -1,0 +1,1 @@
+"""Training of the relation gates, the path aligner and the GNN."""

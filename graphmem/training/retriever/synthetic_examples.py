@@ -1,0 +1,177 @@
+"""Examples made up to train retrieval on: random worlds of the lexicon, and questions over completion sets."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+from graphmem.core.splits import Split
+from graphmem.core.types import normalise
+from graphmem.datasets.wordnet import Vary, as_it_is
+from graphmem.synthetic.names import KINDS
+from graphmem.synthetic.question_wordings import asked_for, middles, worded
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import Relation, split_relations
+from graphmem.training.retriever.examples import MARK, Adjacency, Example, Path_, Texts, make_example
+from graphmem.training.wording import plain_relations
+
+_LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
+
+
+def world_examples(
+    texts: Texts, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1,
+    vary: Vary = as_it_is,
+) -> list[Example]:  # fmt: skip
+    """Questions over random worlds whose relations belong to ``split``; each world names its relations its own way."""
+    pool = split_relations(split)
+    made = [r for r in plain_relations(rng, 120) if {r.subject, r.object} <= KINDS] if split == "train" else []
+    examples: list[Example] = []
+    for _ in range(worlds):
+        relations = rng.sample(pool, min(rng.randint(6, 50), len(pool)))
+        relations += rng.sample(made, min(rng.choice((0, 4, 12)), len(made)))
+        distinct = {relation.relation: relation for relation in relations}
+        world = World.sample(
+            rng.randrange(2**31), relations=list(distinct.values()), entities=rng.choice((100, 200, 400)),
+            facts_per_entity=rng.choice((1.0, 1.7, 2.5, 3.2)),
+        )  # fmt: skip
+        examples += _of_world(texts, world, rng, questions, unanswerable, vary)
+    return examples
+
+
+def _of_world(
+    texts: Texts, world: World, rng: Random, questions: int, unanswerable: float, vary: Vary
+) -> list[Example]:  # fmt: skip
+    graph, examples = Adjacency(world.triples), []
+    naming = {name: _name_in_graph(world.relations[name], rng) for name in graph.relations}
+    codes = [texts.code(naming[name], direction) for name in graph.relations for direction in (0, 1)]
+    for asked in world.questions(rng, questions, _LENGTHS, unanswerable):
+        topic, back = normalise(asked.topic), _turns_back(asked.path)
+        if back and rng.random() < 0.7:  # walks make more of these than people ask for
+            continue
+        gold = tuple(2 * graph.relations[name] + direction for name, direction in asked.path if name in graph.relations)
+        golds = _equal_ends(graph, world, topic, gold) if asked.answers else set()
+        found = graph.paths(topic, rng, beside=[gold])
+        mapped = [tuple(codes[step] for step in path) for path in found]
+        steps = [(world.relations[name], direction) for name, direction in asked.path]
+        wording = _blanked(asked.question, asked.topic) if rng.random() < 0.3 else asked_for(steps, rng, MARK, vary)
+        examples.append(make_example(wording, mapped, {tuple(codes[s] for s in path) for path in golds}))
+    return examples
+
+
+def _turns_back(path: Sequence[tuple[str, int]]) -> bool:
+    return any(one[0] == other[0] and one[1] != other[1] for one, other in pairwise(path))
+
+
+def _equal_ends(graph: Adjacency, world: World, topic: str, gold: Path_) -> set[Path_]:
+    """The gold path, and those that differ only in the direction of a symmetric relation."""
+    names = list(graph.relations)
+    paths: set[Path_] = {()}
+    for step in gold:
+        both = {step, step ^ 1} if world.relations[names[step // 2]].symmetric else {step}
+        paths = {(*path, choice) for path in paths for choice in both}
+    return {path for path in paths if graph.walk(topic, path)}
+
+
+def _name_in_graph(relation: Relation, rng: Random) -> str:
+    """A name the relation may bear in somebody's graph: its own, a noun, a paraphrase, one with underscores."""
+    usual = (relation.relation, relation.relation, relation.noun, relation.noun, *relation.paraphrases)
+    name = rng.choice((*usual, *middles(relation)[:2]))
+    chance = rng.random()
+    return name.replace(" ", "_") if chance < 0.15 else f"has {name}" if chance < 0.18 else name
+
+
+def _blanked(question: str, topic: str) -> str:
+    start = question.casefold().find(topic.casefold())
+    return question if start < 0 else question[:start] + MARK + question[start + len(topic) :]
+
+
+# ---------------------------------------------------------------- knowledge-graph completion sets
+
+
+@dataclass(frozen=True, slots=True)
+class PlainGraph:
+    """Facts with relations named in several ways: how graphs write them, and the noun a question uses."""
+
+    triples: list[tuple[str, str, str]]
+    names: dict[str, list[str]]
+    nouns: dict[str, str]
+    verbs: bool = False
+
+
+def plain_graphs(folder: Path) -> list[PlainGraph]:
+    """FB15k-237, WN18RR and UMLS from a ``kgc`` folder."""
+    with zipfile.ZipFile(folder / "fb15k237" / "FB15k-237.zip") as archive:
+        lines = archive.read("FB15k-237/train.txt").decode().splitlines()
+    return [
+        _freebase([_triple(line) for line in lines]),
+        _underscored(_read(folder / "wn18rr" / "text_train.txt"), verbs=False),
+        _underscored(_read(folder / "umls" / "train.txt"), verbs=True),
+    ]
+
+
+def _read(path: Path) -> list[tuple[str, str, str]]:
+    return [_triple(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _triple(line: str) -> tuple[str, str, str]:
+    subject, relation, object_ = line.split("\t")[:3]
+    return subject, relation, object_
+
+
+def _freebase(triples: list[tuple[str, str, str]]) -> PlainGraph:
+    names, nouns = {}, {}
+    for relation in {relation for _, relation, _ in triples}:
+        parts = [part.replace("_", " ") for part in relation.replace(".", "").split("/") if part]
+        nouns[relation] = parts[-1]
+        names[relation] = [parts[-1], parts[-1], " ".join(parts[-2:]), " ".join(dict.fromkeys(parts)), relation]
+    return PlainGraph(triples, names, nouns)
+
+
+def _underscored(triples: list[tuple[str, str, str]], *, verbs: bool) -> PlainGraph:
+    relations = {relation for _, relation, _ in triples}
+    nouns = {relation: relation.strip("_").replace("_", " ") for relation in relations}
+    return PlainGraph(triples, {relation: [nouns[relation], relation] for relation in relations}, nouns, verbs)
+
+
+def plain_examples(
+    texts: Texts, graph: PlainGraph, rng: Random, *, questions: int, vary: Vary = as_it_is
+) -> list[Example]:  # fmt: skip
+    """Questions made from random walks: ``what is the R2 of the R1 of it``, in several wordings."""
+    walkable = Adjacency(graph.triples)
+    relations = list(walkable.relations)
+    topics = sorted(walkable.arcs)
+    examples: list[Example] = []
+    while len(examples) < questions:
+        topic = rng.choice(topics)
+        path = _random_walk(walkable, topic, rng)
+        if not path or len(walkable.walk(topic, path)) > 50:
+            continue
+        naming = [rng.choice(graph.names[relation]) for relation in relations]
+        found = walkable.paths(topic, rng, frontier=8, most=60, beside=[path])
+        mapped = [tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in found]
+        asks = [(graph.nouns[relations[step // 2]], step % 2) for step in path]
+        same = {
+            tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in [*found, path]
+            if [(graph.nouns[relations[step // 2]], step % 2) for step in other] == asks
+        }  # fmt: skip
+        examples.append(make_example(worded(asks, graph.verbs, rng, MARK, vary), mapped, same))
+    return examples
+
+
+def _random_walk(graph: Adjacency, topic: str, rng: Random) -> Path_:
+    path: list[int] = []
+    here = topic
+    for _ in range(rng.choice(_LENGTHS)):
+        steps = [
+            (code, end) for code, ends in graph.arcs[here].items() if len(ends) <= 40 for end in list(ends)[:1]
+            if end != topic and (not path or code != path[-1] ^ 1)
+        ]  # fmt: skip
+        if not steps:
+            return ()
+        code, here = rng.choice(steps)
+        path.append(code)
+    return tuple(path)

@@ -1,0 +1,144 @@
+"""Trains all of the retriever: gates, then the aligner on what they propose, then the GNN on what both activate."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from graphmem.core.errors import InvalidValue
+from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
+from graphmem.retrieval.nn.path_aligner import Aligner
+from graphmem.retrieval.nn.relation_gates import Gates
+from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
+from graphmem.training.retriever.examples import Example, Texts, wikimovies_examples
+from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
+from graphmem.training.retriever.synthetic_examples import plain_examples, plain_graphs, world_examples
+
+PROPOSED = 26
+"""Paths kept of every question."""
+
+
+def gather(
+    texts: Texts, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int, vary: Vary = as_it_is
+) -> list[list[Example]]:  # fmt: skip
+    """The sources that shipped weights are trained on: WikiMovies, worlds and, with ``kgc``, completion sets.
+
+    Args:
+        texts: numbers the arc texts.
+        seed: of every draw.
+        each: WikiMovies questions of every wording.
+        worlds: random worlds, 50 questions each.
+        kgc: folder of FB15k-237, WN18RR and UMLS; None leaves them out.
+        plain: questions over FB15k-237; a third as many over WN18RR, a fifth over UMLS.
+        vary: puts other words in the places of nouns.
+    """
+    rng = Random(seed)
+    sources = [wikimovies_examples(texts, "train", rng, each=each)]
+    sources.append(world_examples(texts, "train", rng, worlds=worlds, questions=50, vary=vary))
+    graphs = plain_graphs(kgc) if kgc is not None else []
+    mixed = [
+        example
+        for graph, share in zip(graphs, (1, 3, 5), strict=False)
+        for example in plain_examples(texts, graph, rng, questions=max(1, plain // share), vary=vary)
+    ]
+    return [*sources, mixed] if mixed else sources
+
+
+def weighted(sources: Sequence[Any], worlds: int) -> list[Any]:
+    """The sources with the worlds, the second of them, named so many times."""
+    return [sources[0], *[sources[1]] * worlds, *sources[2:]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the trainer."""
+    given = _parser().parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if given.facts or given.questions:
+        return _tune(given)
+    from graphmem.hub import find_encoder
+    from graphmem.retrieval.learned_rankers import QuestionReader, load_weights, save_weights
+    from graphmem.retrieval.nn.gnn import RelevanceGNN
+    from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_cases, world_cases
+
+    encoder, texts = find_encoder(), Texts()
+    start = load_weights(given.start, encoder.fingerprint) if given.start else {}
+    if given.only_aligner and not {"gates", "aligner"} <= start.keys():
+        raise InvalidValue("--only-aligner goes on with the aligner of --start; name weights that have one")
+    vary: Vary = Thesaurus(given.wordnet) if given.wordnet else as_it_is
+    sources = gather(
+        texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain, vary=vary
+    )  # fmt: skip
+    bank = QuestionBank(encoder, [example.asked for source in sources for example in source])
+    arcs, gates = ArcTable(encoder, texts.names), lengthened(start.get("gates") or Gates())
+    if not given.only_aligner:
+        config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
+        GateTrainer(gates, bank, arcs, config).run(weighted(sources, 2), given.out.with_suffix(".gates"))
+    gates.eval()
+    choices = [
+        with_likeness(propose(gates, source, bank, arcs, PROPOSED), bank, encoder, texts.names) for source in sources
+    ]
+    torch.manual_seed(given.seed)
+    aligner = start["aligner"] if given.only_aligner else Aligner()
+    training = AlignerTraining(steps=given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
+    AlignerTrainer(aligner, bank, arcs, training).run(weighted(choices, 2))
+    if given.only_aligner:
+        save_weights(given.out, {**start, "aligner": aligner}, encoder.fingerprint)
+        print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
+        return
+    reader, plan, gnn = QuestionReader(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
+    cases = wikimovies_cases(reader, given.cases, plan) + world_cases(reader, max(1, given.cases // 40), 40, plan)
+    history = train_gnn(gnn, cases, plan)
+    save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
+    print(
+        json.dumps(
+            {"out": str(given.out), "questions": len(bank.row), "subgraphs": len(cases), "listwise": history[-1]}
+        )
+    )
+
+
+def _tune(given: argparse.Namespace) -> None:
+    from graphmem.training.retriever.tuning import tune_from_files
+
+    if not (given.facts and given.questions):
+        raise InvalidValue("--facts and --questions belong together: a graph, and questions asked of it")
+    count = tune_from_files(
+        given.facts, given.questions, given.out, start=given.start, steps=min(given.steps, 300),
+        aligner_steps=min(given.aligner_steps, 600), seed=given.seed,
+    )  # fmt: skip
+    print(json.dumps({"out": str(given.out), "questions": count}))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="weights file to write")
+    parser.add_argument("--start", type=Path, help="weights whose gates to go on from; anew without")
+    parser.add_argument("--only-aligner", action="store_true", help="go on with the aligner of --start, keep the rest")
+    parser.add_argument("--facts", type=Path, help="only tune, to this graph (TSV, CSV, JSONL, ...); with --questions")
+    parser.add_argument("--questions", type=Path, help="JSON lines with question, answers and topic")
+    parser.add_argument("--steps", type=int, default=GateTraining().steps, help="of the gates")
+    parser.add_argument("--rate", type=float, default=GateTraining().rate, help="of the gates")
+    parser.add_argument("--aligner-steps", type=int, default=AlignerTraining().steps)
+    parser.add_argument("--aligner-rate", type=float, default=AlignerTraining().rate)
+    parser.add_argument("--each", type=int, default=4, help="WikiMovies questions of every wording")
+    parser.add_argument("--worlds", type=int, default=420)
+    parser.add_argument("--kgc", type=Path, help="folder of FB15k-237, WN18RR and UMLS")
+    parser.add_argument(
+        "--wordnet", type=Path, help="folder of WordNet's noun files: other words for nouns of questions"
+    )
+    parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
+    parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN sees")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pictures: subgraphs and attributed answers as HTML, charts of reports."""

@@ -1,0 +1,174 @@
+"""Charts of what was measured: bars with intervals, and lines, saved to a file.
+
+No global state: figures are made without pyplot, so that charts may be drawn in any thread and on machines without a
+screen. matplotlib is optional, and first needed when a chart is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphmem.core.errors import InvalidValue, MissingExtra
+
+FORMATS = (".png", ".svg", ".pdf")
+
+COLOURS = ("#2b6cb0", "#dd8833", "#3a9a5b", "#b8433f", "#7a5ea8", "#6b7280", "#c2699b", "#8a6d3b", "#1a9aa0")
+"""Told apart in print too; series beyond them start anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: the value of ``series`` in ``group``, and its interval where it has one."""
+
+    group: str
+    series: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of the line ``series``, and its interval where it has one."""
+
+    series: str
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+def bar_chart(
+    rows: Sequence[Bar], path: str | Path, *, title: str = "", x_label: str = "", y_label: str = "",
+    y_range: tuple[float, float] | None = None,
+) -> Path:  # fmt: skip
+    """Draw bars side by side, a cluster for each group and a colour for each series, and save them.
+
+    Args:
+        rows: the bars; groups and series stand in the order in which they first come; values that are not numbers
+            (None, NaN) leave a gap.
+        path: where to; its ending, one of ``FORMATS``, says in which form.
+        title, x_label, y_label: texts around the chart.
+        y_range: lowest and highest value shown; None fits them to the rows.
+
+    Returns:
+        the path of the file.
+
+    Raises:
+        InvalidValue: no rows, another ending, or no such folder.
+        MissingExtra: matplotlib is not installed.
+    """
+    target = _checked(path, rows)
+    figure, axes = _figure(title, x_label, y_label)
+    groups, series = _order([bar.group for bar in rows]), _order([bar.series for bar in rows])
+    width = 0.8 / len(series)
+    for number, name in enumerate(series):
+        bars = [bar for bar in rows if bar.series == name and _finite(bar.value)]
+        at = [groups.index(bar.group) + (number - (len(series) - 1) / 2) * width for bar in bars]
+        values = [float(bar.value) for bar in bars]
+        axes.bar(at, values, 0.92 * width, label=name, color=_colour(number))
+        _whiskers(axes, at, values, bars)
+    axes.set_xticks(range(len(groups)), groups)
+    return _save(figure, axes, target, y_range, len(series))
+
+
+def line_chart(
+    rows: Sequence[Point], path: str | Path, *, title: str = "", x_label: str = "", y_label: str = "",
+    y_range: tuple[float, float] | None = None, log: str = "",
+) -> Path:  # fmt: skip
+    """Draw one line a series through its points, with whiskers where points have intervals, and save them.
+
+    Args:
+        rows: the points, in any order.
+        path, title, x_label, y_label, y_range: as for ``bar_chart``.
+        log: ``"x"``, ``"y"`` or ``"xy"``: which axes grow by factors; empty for none.
+
+    Returns:
+        the path of the file.
+
+    Raises:
+        InvalidValue: as ``bar_chart``, or another ``log``.
+        MissingExtra: matplotlib is not installed.
+    """
+    if log not in ("", "x", "y", "xy"):
+        raise InvalidValue(f"log must be '', 'x', 'y' or 'xy', not {log!r}")
+    target = _checked(path, rows)
+    figure, axes = _figure(title, x_label, y_label)
+    series = _order([point.series for point in rows])
+    for number, name in enumerate(series):
+        points = sorted((p for p in rows if p.series == name and _finite(p.y)), key=lambda point: point.x)
+        at, values = [point.x for point in points], [float(point.y) for point in points]
+        axes.plot(at, values, marker="o", markersize=4, label=name, color=_colour(number))
+        _whiskers(axes, at, values, points)
+    if "x" in log:
+        axes.set_xscale("log")
+    if "y" in log:
+        axes.set_yscale("log")
+    return _save(figure, axes, target, y_range, len(series))
+
+
+def _checked(path: str | Path, rows: Sequence[Any]) -> Path:
+    target = Path(path)
+    if not rows:
+        raise InvalidValue("a chart needs at least one row")
+    if target.suffix.lower() not in FORMATS:
+        raise InvalidValue(f"a chart is saved as one of {', '.join(FORMATS)}, not as {target.name!r}")
+    if not target.parent.is_dir():
+        raise InvalidValue(f"there is no folder {str(target.parent)!r} to save a chart in")
+    return target
+
+
+def _figure(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("charts need matplotlib: pip install 'graphmem[viz]'") from error
+    figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _order(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
+
+
+def _whiskers(axes: Any, at: Sequence[float], values: Sequence[float], rows: Sequence[Bar | Point]) -> None:
+    """The intervals of those rows that have one."""
+    known = [
+        (x, y, y - float(row.low), float(row.high) - y)
+        for x, y, row in zip(at, values, rows, strict=True)
+        if row.low is not None and row.high is not None
+    ]
+    if known:
+        x, y, below, above = zip(*known, strict=True)
+        spread = [[max(0.0, value) for value in side] for side in (below, above)]
+        axes.errorbar(x, y, spread, fmt="none", ecolor="#333333", elinewidth=1, capsize=2)
+
+
+def _save(figure: Any, axes: Any, target: Path, y_range: tuple[float, float] | None, series: int) -> Path:
+    if y_range is not None:
+        axes.set_ylim(*y_range)
+    if series > 1:
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.savefig(target)
+    return target

@@ -1,0 +1,1 @@
+"""Import and export: fact files, GraphML, N-Triples, JSONL dumps, merging of memories."""

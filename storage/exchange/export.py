@@ -1,0 +1,221 @@
+"""A memory written out: whole as JSON lines, or its present facts in the formats that other tools read."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import quote
+from xml.sax.saxutils import escape, quoteattr
+
+from graphmem.core.errors import InvalidValue
+from graphmem.core.types import Fact, Node
+from graphmem.storage.tables.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from graphmem.storage.sqlite import SQLiteStore
+
+DUMPED = (
+    "namespaces", "meta", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
+    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
+)  # fmt: skip
+"""Tables of a JSONL dump, parents first."""
+
+FACT_FIELDS = ("subject", "relation", "object", "text", "valid_from", "valid_to", "confidence", "source")
+NODE_IRI, RELATION_IRI = "urn:graphmem:node:", "urn:graphmem:relation:"
+LABEL_IRI = "http://www.w3.org/2000/01/rdf-schema#label"
+PAGE = 4096
+
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def export(store: SQLiteStore, target: str | os.PathLike[str] | TextIO, *, format: str | None = None) -> int:
+    """Write a memory out and return the number of records. A file appears only when it is whole.
+
+    Args:
+        target: a path, an open text file, or ``-`` for standard output.
+        format: ``jsonl`` is the whole file, all namespaces, history and vectors, and comes back exactly through
+            ``load_jsonl``. ``csv``, ``graphml``, ``cypher`` and ``ntriples`` hold the namespace's live nodes and
+            present facts. None goes by the ending of the path.
+
+    Raises:
+        InvalidValue: a format that is not known.
+    """
+    name = _format_of(target) if format is None else format
+    if name not in WRITERS:
+        raise InvalidValue(f"no format {name!r}; use one of {', '.join(sorted(WRITERS))}")
+    with opened(target) as file, store.connection.reading():
+        count = 0
+        for line in WRITERS[name](store):
+            file.write(line)
+            count += 1
+    return count
+
+
+def _format_of(target: str | os.PathLike[str] | TextIO) -> str:
+    endings = {".nt": "ntriples", ".cyp": "cypher", ".ndjson": "jsonl", "": "jsonl"}
+    if isinstance(target, (str, os.PathLike)) and os.fspath(target) != "-":
+        ending = Path(target).suffix.lower()
+        return endings.get(ending, ending.lstrip("."))
+    return "jsonl"
+
+
+@contextmanager
+def opened(target: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
+    """The file to write to; a path gets its file only when everything was written."""
+    if not isinstance(target, (str, os.PathLike)):
+        yield target
+        return
+    if os.fspath(target) == "-":
+        yield sys.stdout
+        return
+    path = Path(target)
+    if not path.absolute().parent.is_dir():
+        raise InvalidValue(f"the folder {path.absolute().parent} does not exist; make it first")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+# ---------------------------------------------------------------- the whole file
+
+
+def _jsonl(store: SQLiteStore) -> Iterator[str]:
+    """A head line, then ``{"table": ..., "row": {...}}`` for every row of every table; BLOBs as base64."""
+    import sqlite_utils
+
+    yield json.dumps({"graphmem": "dump", "schema": SCHEMA_VERSION}) + "\n"
+    database = sqlite_utils.Database(store.connection.raw)
+    for table in DUMPED:
+        for row in database[table].rows:
+            values = {name: _plain(value) for name, value in row.items()}
+            yield json.dumps({"table": table, "row": values}, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
+
+
+# ---------------------------------------------------------------- facts
+
+
+def all_nodes(store: SQLiteStore) -> Iterator[Node]:
+    """Live nodes, a page at a time."""
+    after = 0
+    while page := store.all_nodes(after=after, limit=PAGE):
+        yield from page
+        after = page[-1].id
+
+
+def all_facts(store: SQLiteStore) -> Iterator[Fact]:
+    """Present facts, a page at a time."""
+    ids = store.present_ids()
+    for start in range(0, len(ids), PAGE):
+        yield from store.facts_by_id(ids[start : start + PAGE])
+
+
+class _Line:
+    """A file for csv's writer that hands back the line it was given."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _csv(store: SQLiteStore) -> Iterator[str]:
+    writer = csv.writer(_Line(), lineterminator="\n")
+    yield str(writer.writerow(FACT_FIELDS))
+    for fact in all_facts(store):
+        yield str(writer.writerow([getattr(fact, field) for field in FACT_FIELDS]))
+
+
+_GRAPHML_KEYS = {
+    "node": {"name": "string", "kind": "string", "text": "string", "aliases": "string"},
+    "edge": {
+        "relation": "string", "text": "string", "valid_from": "string", "valid_to": "string",
+        "confidence": "double", "source": "string",
+    },
+}  # fmt: skip
+
+
+def _xml(text: str) -> str:
+    return escape(_NOT_XML.sub("\ufffd", text))
+
+
+def _data(values: dict[str, Any]) -> str:
+    return "".join(f"<data key={quoteattr(key)}>{_xml(str(value))}</data>" for key, value in values.items() if value)
+
+
+def _graphml(store: SQLiteStore) -> Iterator[str]:
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n'
+    for kind, keys in _GRAPHML_KEYS.items():
+        for name, type_ in keys.items():
+            yield f'<key id="{kind[0]}_{name}" for="{kind}" attr.name="{name}" attr.type="{type_}"/>\n'
+    yield '<graph edgedefault="directed">\n'
+    ids: dict[str, int] = {}
+    for node in all_nodes(store):
+        ids[node.name] = node.id
+        values = {"n_name": node.name, "n_kind": node.kind, "n_text": node.text, "n_aliases": "|".join(node.aliases)}
+        yield f'<node id="n{node.id}">{_data(values)}</node>\n'
+    for fact in all_facts(store):
+        values = {f"e_{name}": getattr(fact, name) for name in _GRAPHML_KEYS["edge"]}
+        ends = f'source="n{ids[fact.subject]}" target="n{ids[fact.object]}"'
+        yield f'<edge id="e{fact.id}" {ends}>{_data(values)}</edge>\n'
+    yield "</graph>\n</graphml>\n"
+
+
+def _cypher(store: SQLiteStore) -> Iterator[str]:
+    for node in all_nodes(store):
+        values = {"name": node.name, "kind": node.kind, "text": node.text, "aliases": list(node.aliases)}
+        yield f"MERGE (n:Entity {{name: {_literal(node.name)}}}) SET n += {_literal(values)};\n"
+    for fact in all_facts(store):
+        values = {name: getattr(fact, name) for name in FACT_FIELDS[3:] if getattr(fact, name) not in (None, "")}
+        kind = fact.relation.replace("`", "``")
+        yield (
+            f"MATCH (a:Entity {{name: {_literal(fact.subject)}}}), (b:Entity {{name: {_literal(fact.object)}}}) "
+            f"CREATE (a)-[:`{kind}` {_literal(values)}]->(b);\n"
+        )
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _ntriples(store: SQLiteStore) -> Iterator[str]:
+    for node in all_nodes(store):
+        for label in (node.name, *node.aliases):
+            yield f"<{NODE_IRI}{quote(node.name, safe='')}> <{LABEL_IRI}> {_rdf(label)} .\n"
+    for fact in all_facts(store):
+        subject, relation, object = (quote(part, safe="") for part in (fact.subject, fact.relation, fact.object))
+        yield f"<{NODE_IRI}{subject}> <{RELATION_IRI}{relation}> <{NODE_IRI}{object}> .\n"
+
+
+def _rdf(text: str) -> str:
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(plain, escaped)
+    return f'"{text}"'
+
+
+WRITERS: dict[str, Callable[[SQLiteStore], Iterator[str]]] = {
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "graphml": _graphml,
+    "cypher": _cypher,
+    "ntriples": _ntriples,
+}

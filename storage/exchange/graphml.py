@@ -1,0 +1,130 @@
+"""GraphML read as a stream: nodes and edges come out as they pass, and nothing of the document is kept."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+from graphmem.core.types import AddEdge, AddNode
+from graphmem.storage.exchange.fact_files import Item, Reject, checked
+
+BLOCK = 1 << 16
+NAME_KEYS = ("name", "label", "title")
+RELATION_KEYS = ("relation", "label", "type", "name")
+DEFAULT_RELATION = "related to"
+MAX_DATA = 8 << 20
+
+
+class _Document:
+    """Handlers of one pass. Names by node id lie in a temporary file of SQLite's, so that memory stays bounded."""
+
+    def __init__(self, parser: expat.XMLParserType) -> None:
+        self.parser = parser
+        self.out: list[tuple[int, Item]] = []
+        self._ids = sqlite3.connect("", isolation_level=None)
+        self._ids.execute("CREATE TABLE ids(id TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID")
+        self._ids.execute("BEGIN")
+        self._keys: dict[str, str] = {}
+        self._open: tuple[str, dict[str, str]] | None = None
+        self._data: dict[str, str] = {}
+        self._key: str | None = None
+        self._text: list[str] = []
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        tag = tag.rpartition(":")[2]
+        if tag == "key":
+            self._keys[attributes.get("id", "")] = attributes.get("attr.name", attributes.get("id", ""))
+        elif tag in ("node", "edge"):
+            self._open, self._data = (tag, attributes), {}
+        elif tag == "data" and self._open:
+            self._key, self._text = attributes.get("key", ""), []
+
+    def _characters(self, text: str) -> None:
+        if self._key is not None:
+            self._text.append(text)
+            if sum(map(len, self._text)) > MAX_DATA:
+                raise ValueError(f"a data element is longer than {MAX_DATA} characters")
+
+    def _end(self, tag: str) -> None:
+        tag = tag.rpartition(":")[2]
+        if tag == "data" and self._key is not None:
+            self._data[self._keys.get(self._key, self._key)] = "".join(self._text)
+            self._key = None
+        elif self._open and tag == self._open[0]:
+            attributes, self._open = self._open[1], None
+            line = self.parser.CurrentLineNumber
+            self.out.append((line, self._node(attributes) if tag == "node" else self._edge(attributes)))
+
+    def _node(self, attributes: dict[str, str]) -> Item:
+        data, identifier = self._data, attributes.get("id")
+        if identifier is None:
+            return Reject("a node without an id")
+        name = next((data[key] for key in NAME_KEYS if data.get(key)), identifier)
+        aliases = tuple(alias for alias in data.get("aliases", "").split("|") if alias)
+        item = checked(lambda: AddNode(name, data.get("kind") or "entity", data.get("text", ""), aliases))
+        if not isinstance(item, Reject):
+            self._ids.execute("INSERT OR REPLACE INTO ids VALUES (?, ?)", (identifier, name))
+        return item
+
+    def _edge(self, attributes: dict[str, str]) -> Item:
+        data = self._data
+        ends = [self._name(attributes.get(end)) for end in ("source", "target")]
+        if None in ends:
+            return Reject("an edge whose ends are no nodes of the document so far")
+        relation = next((data[key] for key in RELATION_KEYS if data.get(key)), DEFAULT_RELATION)
+        fields: dict[str, Any] = {
+            key: data[key] for key in ("text", "valid_from", "valid_to", "source") if data.get(key)
+        }
+        if data.get("confidence"):
+            fields["confidence"] = data["confidence"]
+        return checked(lambda: _edge(str(ends[0]), relation, str(ends[1]), fields))
+
+    def _name(self, identifier: str | None) -> str | None:
+        row = self._ids.execute("SELECT name FROM ids WHERE id = ?", (identifier,)).fetchone()
+        return row[0] if row else None
+
+    def close(self) -> None:
+        """Drop the temporary file."""
+        self._ids.close()
+
+
+def _edge(subject: str, relation: str, object: str, fields: dict[str, Any]) -> AddEdge:
+    confidence = float(fields.pop("confidence", 1.0))
+    return AddEdge(subject, relation, object, confidence=confidence, **fields)
+
+
+def _refuse_entities(*_: Any) -> None:
+    raise ValueError("the document defines entities of its own, which are not read")
+
+
+def read_graphml(file: BinaryIO) -> Iterator[tuple[int, Item]]:
+    """Nodes and edges of a GraphML document. Broken XML ends the reading with one last reject."""
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = _refuse_entities
+    document = _Document(parser)
+    try:
+        while True:
+            block = file.read(BLOCK)
+            failure = _parse(parser, block)
+            yield from document.out
+            document.out.clear()
+            if failure is not None:
+                yield parser.CurrentLineNumber, failure
+            if failure is not None or not block:
+                return
+    finally:
+        document.close()
+
+
+def _parse(parser: expat.XMLParserType, block: bytes) -> Reject | None:
+    try:
+        parser.Parse(block, not block)
+    except (expat.ExpatError, ValueError, UnicodeError) as error:
+        return Reject(f"broken XML: {error}")
+    return None

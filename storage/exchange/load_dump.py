@@ -1,0 +1,102 @@
+"""A JSONL dump read back into a new file, equal in every row."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TextIO
+
+from graphmem.core.errors import ImportRejected, InvalidValue
+from graphmem.storage.exchange.export import DUMPED, export
+from graphmem.storage.tables.schema import SCHEMA_VERSION, statements
+
+__all__ = ["export", "load_jsonl"]
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[str]) -> int:
+    """Make a new memory from a JSONL dump, equal to the dumped one in every row. Returns the number of rows.
+
+    The file appears only when everything was read.
+
+    Raises:
+        InvalidValue: ``path`` exists.
+        ImportRejected: a line that is no part of a dump; the message says which one.
+    """
+    target = Path(path)
+    if target.exists():
+        raise InvalidValue(f"{target} exists; a dump is read into a new file")
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as raw:
+            count = _fill(raw, _lines(source), str(temporary))
+        os.replace(temporary, target)
+    finally:
+        for suffix in ("", *SIDE_FILES):
+            Path(f"{temporary}{suffix}").unlink(missing_ok=True)
+    return count
+
+
+def _lines(source: str | os.PathLike[str] | TextIO) -> Iterator[str]:
+    if not isinstance(source, (str, os.PathLike)):
+        yield from source
+        return
+    try:
+        with open(source, encoding="utf-8") as file:
+            yield from file
+    except UnicodeDecodeError as error:
+        raise ImportRejected(f"{source} is not valid UTF-8: {error}") from None
+
+
+def _fill(raw: sqlite3.Connection, lines: Iterable[str], path: str) -> int:
+    raw.execute("BEGIN")
+    for statement in statements():
+        if not statement.startswith("INSERT INTO meta"):
+            raw.execute(statement)
+    version, count = 0, 0
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            if number == 1:
+                version = _version(record)
+            else:
+                _insert(raw, record)
+                count += 1
+        except (ValueError, KeyError, TypeError, AttributeError, sqlite3.Error) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ImportRejected(
+                f"line {number} is no part of a graphmem dump ({reason})", [(number, reason)]
+            ) from None
+    if not version:
+        raise ImportRejected("the dump is empty", [(1, "no head line")])
+    for table in ("node_fts", "edge_fts"):
+        raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
+    broken = raw.execute("PRAGMA foreign_key_check").fetchone()
+    if broken:
+        raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} hangs on {broken[2]} that are not in it")
+    raw.execute("COMMIT")
+    return count
+
+
+def _version(record: Any) -> int:
+    version = record["schema"] if record.get("graphmem") == "dump" else 0
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"no head line of a dump with schema {SCHEMA_VERSION}; another version's is read by its own")
+    return version
+
+
+def _insert(raw: sqlite3.Connection, record: Any) -> None:
+    table, row = record["table"], record["row"]
+    if table not in DUMPED:
+        raise ValueError(f"no table {table!r}")
+    known = {column[1] for column in raw.execute(f"PRAGMA table_info({table})")}
+    if not row or not set(row) <= known:
+        raise ValueError(f"unknown columns {sorted(set(row) - known)} of {table}")
+    values = [base64.b64decode(value["b64"]) if isinstance(value, dict) else value for value in row.values()]
+    raw.execute(f"INSERT INTO {table}({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", values)

@@ -1,0 +1,69 @@
+"""One memory merged into another, duplicates resolved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphmem.core.errors import InvalidValue
+from graphmem.core.types import AddEdge, AddNode, Edit, JournalEntry, from_micros
+from graphmem.storage.exchange.export import all_nodes
+from graphmem.storage.sqlite import SQLiteStore
+from graphmem.storage.tables.vector_rows import put
+
+
+def merge(
+    store: SQLiteStore, other: str | os.PathLike[str], *, other_namespace: str | None = None, note: str = ""
+) -> JournalEntry:
+    """Add another memory's nodes and facts to this one, in one transaction with one entry. Writes.
+
+    Nodes of the same normalised name or alias become one; facts known here are strengthened, not doubled. Facts that
+    have ended come with their intervals; retired ones stay behind. Vectors come along for nodes that have none.
+
+    Args:
+        other: the memory file to read.
+        other_namespace: which of its namespaces; the one of this store's name when None.
+    """
+    namespace = store.namespace if other_namespace is None else other_namespace
+    if _same_file(store.path, other) and namespace == store.namespace:
+        raise InvalidValue(f"{other} is this memory itself; there is nothing to merge")
+    with SQLiteStore.open(other, namespace=namespace, read_only=True) as source, store.connection.writing():
+        with source.connection.reading():
+            entry = store.update(lambda _: _edits(source), note=note or f"merge of {os.fspath(other)}", action="merge")
+            _copy_vectors(source, store)
+    return entry
+
+
+def _same_file(path: str, other: str | os.PathLike[str]) -> bool:
+    return path != ":memory:" and Path(other).exists() and Path(path).samefile(other)
+
+
+def _edits(source: SQLiteStore) -> Iterator[Edit]:
+    for node in all_nodes(source):
+        yield AddNode(node.name, node.kind, node.text, node.aliases, node.attributes)
+    sql = (
+        "SELECT id FROM edges WHERE ns = (SELECT id FROM namespaces WHERE name = ?) AND retired_at IS NULL ORDER BY id"
+    )
+    for (identifier,) in source.connection.rows(sql, (source.namespace,)):
+        edge = source.edge(identifier)
+        subject, object = source.names([edge.src, edge.dst])
+        told = source.sources(identifier)
+        first, more = (told[0], told[1:]) if told else (None, [])
+        times = from_micros(edge.valid_from), from_micros(edge.valid_to)
+        yield AddEdge(subject, edge.relation, object, edge.text, *times, edge.confidence, first, edge.attributes)
+        for name in more:
+            yield AddEdge(subject, edge.relation, object, "", *times, edge.confidence, name)
+
+
+def _copy_vectors(source: SQLiteStore, store: SQLiteStore) -> None:
+    for (fingerprint,) in source.connection.rows("SELECT fingerprint FROM encoders"):
+        if not source.stats()["vectors"].get(fingerprint):
+            continue
+        ids, vectors = source.packed_vectors(fingerprint)
+        missing = {node.name: node.id for node in store.without_vectors(fingerprint, limit=len(ids) * 2 + 1024)}
+        places = [store.resolve(name) for name in source.names(ids)]
+        wanted = [at for at, node in enumerate(places) if node is not None and node.name in missing]
+        if wanted:
+            nodes = [places[at].id for at in wanted]  # type: ignore[union-attr]
+            put(store.connection.raw, nodes, vectors[wanted], fingerprint)

@@ -1,0 +1,140 @@
+"""An open memory: its file, its namespace, and its life from ``open`` to ``close``."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from graphmem.core.errors import ReadOnly
+from graphmem.core.types import check_name
+from graphmem.storage.index import snapshot
+from graphmem.storage.index import vector_cache as vector_views
+from graphmem.storage.index.adjacency_cache import View, Views, stamp
+from graphmem.storage.index.fulltext import WordCounts
+from graphmem.storage.index.snapshot import Stamp
+from graphmem.storage.index.vector_cache import VectorView, VectorViews
+from graphmem.storage.tables.connection import MEMORY, Connection
+
+
+class OpenMemory:
+    """What every method of the store stands on: a connection, a namespace, and the cached views of it."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self.connection = connection
+        self.path = connection.path
+        self.namespace = check_name(namespace, "namespace")
+        self._ns = self._find_namespace()
+        beside = None if self.path == MEMORY else self.path
+        self._views, self._vectors = Views(self._ns, beside), VectorViews(self._ns, beside)
+        self._counts = WordCounts("node_fts"), WordCounts("edge_fts")
+        self._packing: list[threading.Thread] = []
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, namespace: str = "default", read_only: bool = False) -> Self:
+        """Open a memory file, made when it does not exist; ``:memory:`` lives as long as the store.
+
+        Args:
+            path: the file.
+            namespace: which of the isolated memories in the file.
+            read_only: never write; also opens files and folders that cannot be written.
+
+        Raises:
+            NotAMemory: a directory, or a file that graphmem did not make.
+            NewerSchema: written by a later graphmem.
+            ReadOnly: the file or its folder cannot be written.
+        """
+        connection = Connection(os.fspath(path), read_only=read_only)
+        try:
+            return cls(connection, namespace)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _find_namespace(self) -> int:
+        sql = "SELECT id FROM namespaces WHERE name = ?"
+        row = self.connection.one(sql, (self.namespace,))
+        if row is None and not self.connection.read_only:
+            with self.connection.writing() as raw:
+                raw.execute("INSERT OR IGNORE INTO namespaces(name) VALUES (?)", (self.namespace,))
+                row = raw.execute(sql, (self.namespace,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path!r}, namespace={self.namespace!r})"
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        for thread in self._packing:
+            thread.join()
+        self.connection.close()
+
+    # ---------------------------------------------------------------- the snapshot
+
+    def snapshot(self, fingerprint: str | None = None) -> str | None:
+        """Write the packed snapshot beside the file, so that the next open is quick. None for ``:memory:``.
+
+        Args:
+            fingerprint: pack the vectors of this encoder too.
+
+        Raises:
+            ReadOnly: the memory was opened to read.
+        """
+        if self._views.path is None:
+            return None
+        if self.connection.read_only:
+            raise ReadOnly(f"{self.path} was opened read-only, so no snapshot is written beside it")
+        with self.connection.reading() as raw:
+            self._views.get(raw, None)
+            view = self._views.repacked()
+            marked = stamp(raw, self._ns, view)
+            vectors = snapshot.packed_vectors(raw, self._ns, fingerprint) if fingerprint else None
+            if fingerprint:
+                self._vectors.get(raw, fingerprint)
+                vector_views.write(self.path, marked, fingerprint, self._vectors.repacked(fingerprint))
+        return str(snapshot.write(self.path, marked, view.index, vectors))
+
+    def drop_snapshot(self) -> None:
+        """Delete the snapshot; it is made again by ``snapshot``."""
+        snapshot.drop(self.path, self._ns)
+
+    def _pack_in_background(self) -> None:
+        """Write the view that was just built from the tables, where that took long enough to be worth keeping."""
+        view = self._views.worth_packing()
+        if view is not None and not self.connection.read_only:
+            with self.connection.reading() as raw:
+                marked = stamp(raw, self._ns, view)
+            self._in_background(self._write_quietly, marked, view)
+
+    def _pack_vectors_in_background(self) -> None:
+        """The same for the codes of vectors."""
+        built = self._vectors.worth_packing()
+        if built is not None and not self.connection.read_only:
+            with self.connection.reading() as raw:
+                memory = snapshot.identity(raw) or ""
+            marked = Stamp(memory, self._ns, built[1].entry, built[1].chain.hex())
+            self._in_background(self._write_codes_quietly, marked, *built)
+
+    def _in_background(self, write: Callable[..., None], *values: object) -> None:
+        self._packing = [thread for thread in self._packing if thread.is_alive()]
+        self._packing.append(threading.Thread(target=write, args=values, name="graphmem-snapshot"))
+        self._packing[-1].start()
+
+    def _write_quietly(self, marked: Stamp, view: View) -> None:
+        with suppress(OSError):  # a cache that cannot be written is no harm: the tables are the truth
+            snapshot.write(self.path, marked, view.index)
+
+    def _write_codes_quietly(self, marked: Stamp, fingerprint: str, view: VectorView) -> None:
+        with suppress(OSError):
+            vector_views.write(self.path, marked, fingerprint, view)

@@ -1,0 +1,296 @@
+"""The packed adjacency of one moment: both directions in one CSR, with a small overlay for what changed since.
+
+For node v, arcs ``indptr[v]`` to ``indptr[v + 1]`` of ``target``, ``code`` and ``edge`` leave v. The arrays may be
+memory-mapped. Changes are laid over them: ids of facts that went, and a little CSR of facts that came. When the
+overlay grows, both are packed into new arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from graphmem.core.types import MENTIONS, TITLED, Arcs
+
+OVERLAY_ARCS = 16_384
+"""Changed arcs that may lie over the packed arrays before these are packed anew."""
+
+
+SCAN = 1 << 20
+"""Arcs that are looked at a time where all may have to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """CSR arrays: indptr int64 [size + 1]; target int32, code int16 or int32, edge int32 or int64, each [arcs].
+
+    ``reduced`` remembers the same arrays without some relations, by the ids of these.
+    """
+
+    indptr: np.ndarray
+    target: np.ndarray
+    code: np.ndarray
+    edge: np.ndarray
+    reduced: dict[tuple[int, ...], Packed] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def build(cls, size: int, src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray) -> Packed:
+        """Pack facts, arrays of length F, as 2 F arcs; arcs of a node are in the order of the facts."""
+        return cls.pack(size, *both_ways(src, relation, dst, edge))
+
+    @classmethod
+    def pack(cls, size: int, origin: np.ndarray, target: np.ndarray, code: np.ndarray, edge: np.ndarray) -> Packed:
+        """Pack arcs, arrays of length E, by their origin."""
+        order = np.argsort(origin, kind="stable")
+        indptr = np.zeros(size + 1, np.int64)
+        np.cumsum(np.bincount(origin, minlength=size), out=indptr[1:])
+        return cls(
+            indptr,
+            target[order].astype(np.int32),
+            code[order].astype(np.int16 if not len(code) or code.max() < 1 << 15 else np.int32),
+            edge[order].astype(np.int32 if not len(edge) or edge.max() < 1 << 31 else np.int64),
+        )
+
+    @property
+    def size(self) -> int:
+        """Rows, one more than the highest node id."""
+        return len(self.indptr) - 1
+
+    def spans(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First arc and number of arcs of each node, int64 [N]; nodes beyond the end have none."""
+        known = nodes < self.size
+        inside = nodes if known.all() else np.where(known, nodes, 0)
+        starts = self.indptr[inside]
+        counts = self.indptr[inside + 1] - starts
+        return starts, counts if inside is nodes else np.where(known, counts, 0)
+
+    def facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The packed facts again: subject, relation, object and edge ids, each [F]."""
+        forward = (self.code & 1) == 0
+        origin = np.repeat(np.arange(self.size, dtype=np.int64), np.diff(self.indptr))
+        columns = (self.code[forward] >> 1, self.target[forward], self.edge[forward])
+        relation, target, edge = (column.astype(np.int64) for column in columns)
+        return origin[forward], relation, target, edge
+
+
+def both_ways(
+    src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Facts as arcs in both directions: origin, target, arc code and edge id, each [2 F]."""
+    code = np.concatenate([2 * relation, 2 * relation + 1])
+    return np.concatenate([src, dst]), np.concatenate([dst, src]), code, np.concatenate([edge, edge])
+
+
+class Overlay:
+    """A few facts over all nodes: a CSR whose rows are only the nodes that these facts touch."""
+
+    def __init__(self, src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray) -> None:
+        origin, target, code, edges = both_ways(src, relation, dst, edge)
+        self.keys, rows = np.unique(origin, return_inverse=True)
+        self.packed = Packed.pack(len(self.keys), rows, target, code, edges)
+
+    def spans(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First arc and number of arcs of each node, int64 [N]."""
+        at = np.minimum(np.searchsorted(self.keys, nodes), len(self.keys) - 1)
+        starts, counts = self.packed.spans(at)
+        return starts, np.where(self.keys[at] == nodes, counts, 0)
+
+
+def empty(size: int = 1) -> Packed:
+    """Arrays of a graph without facts."""
+    none = np.zeros(0, np.int64)
+    return Packed.build(size, none, none, none, none)
+
+
+def gather(starts: np.ndarray, counts: np.ndarray, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in the frontier and in the arc arrays, int64 [E] each, of the arcs of some spans.
+
+    Of a span longer than ``limit``, ``limit`` arcs are taken at even distances, so that no kind of arc is favoured
+    by the order in which facts were added.
+    """
+    taken = counts if limit is None else np.minimum(counts, limit)
+    ends = np.cumsum(taken)
+    total = int(ends[-1]) if len(ends) else 0
+    origin = np.repeat(np.arange(len(taken)), taken)
+    rank = np.arange(total) - (ends - taken)[origin]
+    if limit is not None and (counts > limit).any():
+        rank = rank * counts[origin] // taken[origin]
+    return origin, starts[origin] + rank
+
+
+class CSRIndex:
+    """A read view of one moment. Immutable: ``patched`` makes a new one that shares the arrays.
+
+    Args:
+        packed: the CSR arrays.
+        relations: relation text by relation id.
+        removed: sorted ids of facts that are not part of this view, packed or not.
+        added: facts that are not packed: subject, relation, object and edge ids, each [F].
+    """
+
+    def __init__(
+        self,
+        packed: Packed,
+        relations: Sequence[str],
+        removed: np.ndarray | None = None,
+        added: tuple[np.ndarray, ...] | None = None,
+        size: int = 0,
+    ) -> None:
+        none = np.zeros(0, np.int64)
+        self.packed = packed
+        self.relations: Sequence[str] = tuple(relations)
+        self._removed = none if removed is None else removed
+        self._added = (none, none, none, none) if added is None else added
+        self._size = max(size, packed.size)
+        self._extra = Overlay(*self._added) if len(self._added[0]) else None
+
+    @property
+    def size(self) -> int:
+        """One more than the highest node id."""
+        return self._size
+
+    @property
+    def patches(self) -> int:
+        """Facts that were laid over the packed arrays."""
+        return len(self._removed) + len(self._added[0]) + (self._size > self.packed.size)
+
+    def degree(self, nodes: np.ndarray) -> np.ndarray:
+        """Number of arcs out of each node, both directions, int64 [N]."""
+        nodes = np.asarray(nodes, dtype=np.int64)
+        if len(self._removed):
+            return np.bincount(self.expand(nodes).origin, minlength=len(nodes))
+        counts = self.packed.spans(nodes)[1]
+        return counts if self._extra is None else counts + self._extra.spans(nodes)[1]
+
+    def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
+        """All arcs out of ``nodes`` (both directions); of a node with more than ``limit``, ``limit`` of them."""
+        nodes = np.asarray(nodes, dtype=np.int64)
+        patched = len(self._removed) > 0 or self._extra is not None
+        arcs = _arcs_at(self.packed, *gather(*self.packed.spans(nodes), None if patched else limit))
+        return self._overlaid(arcs, nodes, limit) if patched else arcs
+
+    def spans(self, nodes: np.ndarray, limit: int) -> tuple[np.ndarray, ...] | None:
+        """``expand`` without a copy: first arc and number of arcs of each node, and target, code and edge of all arcs.
+
+        None where something lies over the packed arrays, or a node has more arcs than ``limit``.
+        """
+        if len(self._removed) or self._extra is not None:
+            return None
+        starts, counts = self.packed.spans(nodes)
+        if counts.max(initial=0) > limit:
+            return None
+        return starts, counts, self.packed.target, self.packed.code, self.packed.edge
+
+    def _overlaid(self, arcs: Arcs, nodes: np.ndarray, limit: int | None) -> Arcs:
+        if len(self._removed):
+            at = np.searchsorted(self._removed, arcs.edge)
+            gone = self._removed[np.minimum(at, len(self._removed) - 1)] == arcs.edge
+            arcs = _take(arcs, np.flatnonzero(~gone))
+        if self._extra is not None:
+            more = _arcs_at(self._extra.packed, *gather(*self._extra.spans(nodes), None))
+            arcs = Arcs(*(np.concatenate([getattr(arcs, f), getattr(more, f)]) for f in Arcs.__slots__))
+            arcs = _take(arcs, np.argsort(arcs.origin, kind="stable"))
+        if limit is None:
+            return arcs
+        counts = np.bincount(arcs.origin, minlength=len(nodes))
+        return _take(arcs, gather(np.cumsum(counts) - counts, counts, limit)[1])
+
+    def facts_of(self, relation: int, limit: int) -> np.ndarray:
+        """Ids of up to ``limit`` facts of a relation, int64 [F]."""
+        found, count = [self._added[3][self._added[1] == relation][:limit]], 0
+        for start in range(0, len(self.packed.code), SCAN):
+            here = self.packed.edge[start : start + SCAN][self.packed.code[start : start + SCAN] == 2 * relation]
+            found.append(np.setdiff1d(here, self._removed)[:limit])
+            count += len(found[-1])
+            if count >= limit:
+                break
+        return np.concatenate(found)[:limit].astype(np.int64)
+
+    def sample(self, nodes: np.ndarray, fanouts: Sequence[int], rng: np.random.Generator) -> list[Arcs]:
+        """Random neighbourhoods: for each hop, up to ``fanout`` arcs of each frontier node, with replacement.
+
+        Origins are positions in that hop's frontier: the seeds first, then the targets of the hop before, in order.
+        """
+        frontier, hops = np.asarray(nodes, dtype=np.int64), []
+        for fanout in fanouts:
+            arcs = self._draw(frontier, fanout, rng)
+            hops.append(arcs)
+            frontier = arcs.target
+        return hops
+
+    def _draw(self, nodes: np.ndarray, fanout: int, rng: np.random.Generator) -> Arcs:
+        if len(self._removed) or self._extra is not None:
+            arcs = self.expand(nodes)
+            counts = np.bincount(arcs.origin, minlength=len(nodes))
+            origin, picked = _random_arcs(np.cumsum(counts) - counts, counts, fanout, rng)
+            return Arcs(origin, arcs.target[picked], arcs.relation[picked], arcs.edge[picked])
+        return _arcs_at(self.packed, *_random_arcs(*self.packed.spans(nodes), fanout, rng))
+
+    def patched(
+        self, gone: Iterable[int], came: tuple[np.ndarray, ...], relations: Sequence[str], size: int
+    ) -> CSRIndex:
+        """A view without the facts ``gone`` and with ``came``; packs the arrays anew when the overlay has grown."""
+        out = np.unique(np.fromiter(gone, np.int64))
+        kept = ~np.isin(self._added[3], out)
+        added = tuple(np.concatenate([old[kept], new]) for old, new in zip(self._added, came, strict=True))
+        removed = np.union1d(self._removed, out)
+        view = CSRIndex(self.packed, relations, removed, added, size)
+        small = 2 * (len(removed) + len(added[0])) <= max(OVERLAY_ARCS, len(self.packed.edge) // 64)
+        return view if small else view.repacked()
+
+    def repacked(self) -> CSRIndex:
+        """The same view with everything in the packed arrays."""
+        src, relation, dst, edge = self.all_facts()
+        return CSRIndex(Packed.build(self._size, src, relation, dst, edge), self.relations)
+
+    def without_relations(self, relations: Sequence[int]) -> CSRIndex:
+        """The same view without the facts of some relations, by relation id; relation ids stay what they are."""
+        hidden = np.asarray(relations, np.int64)
+        key = tuple(hidden.tolist())
+        if key not in self.packed.reduced:
+            src, relation, dst, edge = self.packed.facts()
+            keep = ~np.isin(relation, hidden)
+            columns = (src[keep], relation[keep], dst[keep], edge[keep])
+            self.packed.reduced[key] = Packed.build(self.packed.size, *columns)
+        keep = ~np.isin(self._added[1], hidden)
+        added = tuple(column[keep] for column in self._added)
+        return CSRIndex(self.packed.reduced[key], self.relations, self._removed, added, self._size)
+
+    def facts_only(self) -> CSRIndex:
+        """The same view without arcs of passages; itself where there are none."""
+        hidden = [at for at, name in enumerate(self.relations) if name in (MENTIONS, TITLED)]
+        return self.without_relations(hidden) if hidden else self
+
+    def all_facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Every fact in view: subject, relation, object and edge ids, int64 [F] each, by edge id."""
+        facts = self.packed.facts()
+        stay = ~np.isin(facts[3], self._removed)
+        merged = [np.concatenate([old[stay], new]) for old, new in zip(facts, self._added, strict=True)]
+        order = np.argsort(merged[3], kind="stable")
+        return tuple(column[order].astype(np.int64) for column in merged)  # type: ignore[return-value]
+
+
+def _arcs_at(packed: Packed, origin: np.ndarray, at: np.ndarray) -> Arcs:
+    columns = (packed.target[at], packed.code[at], packed.edge[at])
+    target, code, edge = (column.astype(np.int64) for column in columns)
+    return Arcs(origin, target, code, edge)
+
+
+def _take(arcs: Arcs, at: np.ndarray) -> Arcs:
+    return Arcs(arcs.origin[at], arcs.target[at], arcs.relation[at], arcs.edge[at])
+
+
+def _random_arcs(
+    starts: np.ndarray, counts: np.ndarray, fanout: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Up to ``fanout`` arcs of each span: all of a short one, a random draw with replacement of a long one."""
+    taken = np.minimum(counts, fanout)
+    ends = np.cumsum(taken)
+    total = int(ends[-1]) if len(ends) else 0
+    origin = np.repeat(np.arange(len(taken)), taken)
+    rank = np.arange(total) - (ends - taken)[origin]
+    have = counts[origin]
+    drawn = (rng.random(total) * have).astype(np.int64)
+    return origin, starts[origin] + np.where(have > fanout, drawn, rank)

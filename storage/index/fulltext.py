@@ -1,0 +1,206 @@
+"""Full-text search by BM25, over nodes and over facts.
+
+BM25 costs a microsecond for every row that matches, so a word that half of the memory holds would cost as much as a
+scan. Rare words are therefore searched for one by one, and frequent ones only two at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from graphmem.core.types import APART, MENTIONS, TITLED, normalise
+from graphmem.storage.index.adjacency import CSRIndex
+from graphmem.storage.tables.queries import visible
+
+MAX_WORDS = 64
+"""Words of a query that are searched for; the rest is left out."""
+
+ROWS = 2000
+"""Rows that single words may match, in all."""
+
+PAIRED = 4
+"""Words beyond that are searched for in pairs: the rarest so many."""
+
+RANKED = 4000
+"""Most rows that are scored."""
+
+SEEDS = 16
+"""Nodes from which facts without a text of their own are found."""
+
+FACTS_PER_SEED = 64
+
+CROWDED = 8
+"""So many times more nodes are looked for where some may be named by passages alone."""
+
+_WORD = re.compile(r"\w+")
+
+
+def words(query: str) -> list[str]:
+    """Distinct words of a query, in order."""
+    return list(dict.fromkeys(_WORD.findall(normalise(query))))[:MAX_WORDS]
+
+
+# ---------------------------------------------------------------- which words to search for
+
+
+class WordCounts:
+    """How many rows of a full-text table hold a word. Counts of frequent words are remembered: they cost most."""
+
+    REMEMBERED = 64
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self._known: dict[str, int] = {}
+        self._size = 0
+
+    def __call__(self, raw: sqlite3.Connection, word: str) -> int:
+        """Rows that hold a normalised word."""
+        if word not in self._known:
+            count = self._read(raw, word)
+            if count < self.REMEMBERED:
+                return count
+            self._known[word] = count
+        return self._known[word]
+
+    def grown(self, size: int) -> None:
+        """Forget what was counted when the memory had far fewer nodes than ``size``."""
+        if size > 1.2 * self._size:
+            self._known, self._size = {}, size
+
+    def _read(self, raw: sqlite3.Connection, word: str) -> int:
+        raw.execute(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{self.table}_words USING fts5vocab('main', '{self.table}', 'row')"
+        )
+        plain = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+        row = raw.execute(f"SELECT doc FROM temp.{self.table}_words WHERE term = ?", (plain,)).fetchone()
+        return row[0] if row else 0
+
+
+def matches(raw: sqlite3.Connection, query: str, counts: WordCounts) -> list[str]:
+    """FTS5 expressions to try one after the other: what is rare in the query first, then everything."""
+    found = sorted((counts(raw, word), word) for word in words(query))
+    rare, total = [], 0
+    for count, word in found:
+        total += count
+        if total > ROWS:
+            break
+        rare.append(f'"{word}"')
+    frequent = [f'"{word}"' for _, word in found[len(rare) :]]
+    pairs = [f"({one} AND {other})" for one, other in combinations(frequent[:PAIRED], 2)]
+    tries = [" OR ".join([*rare, *pairs]), " OR ".join([*rare, *frequent])]
+    return list(dict.fromkeys(expression for expression in tries if expression))
+
+
+# ---------------------------------------------------------------- nodes
+
+
+def search_nodes(
+    raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts
+) -> list[tuple[int, float]]:
+    """Live nodes but those of kinds ``APART``, by BM25 of name, aliases and text, best first; higher is better."""
+    found: list[tuple[int, float]] = []
+    if limit <= 0:
+        return found
+    sql = (
+        "SELECT id, score FROM (SELECT n.id AS id, -bm25(node_fts, 4.0, 4.0, 1.0) AS score "
+        "FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid "
+        f"WHERE node_fts MATCH ? AND +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART} LIMIT {RANKED}) "
+        "ORDER BY score DESC, id LIMIT ?"
+    )
+    for match in matches(raw, query, counts):
+        found = raw.execute(sql, (match, ns, limit)).fetchall()
+        if len(found) >= limit:
+            break
+    return found
+
+
+# ---------------------------------------------------------------- facts
+
+
+def search_edges(
+    raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[tuple[int, float]],
+    counts: WordCounts,
+) -> list[tuple[int, float]]:  # fmt: skip
+    """Present facts by BM25, best first: by their own text, or else by the names they join and their relation.
+
+    Args:
+        raw: the file.
+        ns: row of the namespace.
+        query: any text.
+        limit: most facts.
+        index: the present view.
+        seeds: the best nodes and their scores, from ``search_nodes``.
+        counts: of words in facts' own texts.
+    """
+    if limit <= 0 or not words(query):
+        return []
+    scores = _by_text(raw, ns, query, limit, counts)
+    for edge, score in _by_names(seeds, query, limit, index):
+        scores[edge] = max(score, scores.get(edge, 0.0))
+    if not scores:
+        scores = _by_relation(query, limit, index)
+    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def has_fact_texts(raw: sqlite3.Connection) -> bool:
+    """Whether any fact has a text of its own."""
+    return raw.execute("SELECT 1 FROM edge_fts_docsize LIMIT 1").fetchone() is not None
+
+
+def _by_text(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts) -> dict[int, float]:
+    if not has_fact_texts(raw):
+        return {}
+    condition, values = visible(raw, None)
+    sql = (
+        "SELECT id, score FROM (SELECT e.id AS id, -bm25(edge_fts) AS score "
+        "FROM edge_fts CROSS JOIN edges e ON e.id = edge_fts.rowid "
+        f"WHERE edge_fts MATCH :match AND +e.ns = :ns AND {condition} LIMIT {RANKED}) ORDER BY score DESC LIMIT :limit"
+    )
+    found: dict[int, float] = {}
+    for match in matches(raw, query, counts):
+        found = dict(raw.execute(sql, values | {"match": match, "ns": ns, "limit": limit}).fetchall())
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _by_names(seeds: Sequence[tuple[int, float]], query: str, limit: int, index: CSRIndex) -> list[tuple[int, float]]:
+    """Facts around the best nodes: the sum of both ends' scores, and a share more for each word of the relation."""
+    if not seeds:
+        return []
+    order = np.argsort([node for node, _ in seeds])
+    nodes = np.asarray([node for node, _ in seeds], np.int64)[order]
+    own = np.asarray([score for _, score in seeds])[order]
+    arcs = index.expand(nodes, FACTS_PER_SEED)
+    far = np.minimum(np.searchsorted(nodes, arcs.target), len(nodes) - 1)
+    both = (nodes[far] == arcs.target) & (far != arcs.origin)
+    relations, where = np.unique(arcs.relation >> 1, return_inverse=True)
+    shares = np.asarray([_share(index.relations[relation], query) for relation in relations.tolist()])
+    scores = (own[arcs.origin] + np.where(both, own[far], 0.0)) * (1.0 + shares[where]) / 2 if len(where) else own[:0]
+    best = np.lexsort((arcs.edge, -scores))[: 2 * limit]  # a fact between two seeds comes twice
+    return list(zip(arcs.edge[best].tolist(), scores[best].tolist(), strict=True))
+
+
+def _share(relation: str, query: str) -> float:
+    named = set(_WORD.findall(normalise(relation)))
+    return len(named.intersection(words(query))) / max(len(named), 1)
+
+
+def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
+    """Facts of the relation that shares most words with the query: the last resort, when no name does."""
+    asked = set(words(query))
+    shares: dict[int, float] = {}
+    for relation, name in enumerate(index.relations):
+        named = set(_WORD.findall(normalise(name)))
+        if named & asked and name not in (MENTIONS, TITLED):
+            shares[relation] = len(named & asked) / len(named | asked)
+    if not shares:
+        return {}
+    best = max(shares, key=lambda relation: shares[relation])
+    return dict.fromkeys(index.facts_of(best, limit).tolist(), shares[best])

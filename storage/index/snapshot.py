@@ -1,0 +1,209 @@
+"""The packed read snapshot: adjacency and vectors in one memory-mapped file beside the memory.
+
+A cache, never the truth: it names the memory, the journal entry and its check value that it is true to, and is patched
+from the journal after that. It is written under another name and moved into place, so a reader sees the old one or
+the new one. It may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from graphmem.storage.index.adjacency import CSRIndex, Packed
+from graphmem.storage.tables import vector_rows
+
+MAGIC = b"GRAPHMEMSNAP1\n"
+ALIGN = 64
+LAYOUT = 1
+STALE_SECONDS = 3600
+ARRAYS = ("indptr", "target", "code", "edge")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a snapshot is true to.
+
+    Attributes:
+        memory: identity of the memory file.
+        ns: row of the namespace.
+        entry: newest journal entry packed.
+        chain: that entry's check value in hex, so that another history with the same numbers is told apart.
+        expires: when a fact next begins or ends by itself, microseconds, or None.
+    """
+
+    memory: str
+    ns: int
+    entry: int
+    chain: str
+    expires: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON holds it; ``Stamp(**...)`` is the way back."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An open snapshot. ``vectors`` is float16 [n, K] with ``vector_ids`` [n], or None where none were packed."""
+
+    stamp: Stamp
+    index: CSRIndex
+    fingerprint: str | None = None
+    revision: str = ""
+    vector_ids: np.ndarray | None = None
+    vectors: np.ndarray | None = None
+
+
+def path_for(memory: str, ns: int) -> Path:
+    """Where the snapshot of a namespace lies."""
+    return Path(f"{memory}-snapshot{ns}")
+
+
+def codes_path(memory: str, ns: int) -> Path:
+    """Where the codes of a namespace's vectors lie; see ``dense``."""
+    return Path(f"{memory}-snapshot{ns}v")
+
+
+def drop(memory: str, ns: int) -> None:
+    """Delete the snapshot and the codes, where there are any. Readers that have them mapped keep theirs."""
+    for path in (path_for(memory, ns), codes_path(memory, ns)):
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+# ---------------------------------------------------------------- stamps
+
+
+def identity(raw: sqlite3.Connection) -> str | None:
+    """The memory's own random name, or None in a file that has none yet."""
+    row = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
+    return row[0] if row else None
+
+
+def revision(raw: sqlite3.Connection) -> str:
+    """Names the state of the vectors, which the journal leaves out: the last word of their line."""
+    return "".join(vector_rows.line(raw)[-1:])
+
+
+def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
+    """Whether the stamp's entry is part of this memory's history."""
+    if stamp.ns != ns or stamp.memory != identity(raw):
+        return False
+    if stamp.entry == 0:
+        return True
+    row = raw.execute("SELECT chain FROM journal WHERE id = ?", (stamp.entry,)).fetchone()
+    return row is not None and row[0].hex() == stamp.chain
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write(
+    memory: str, stamp: Stamp, index: CSRIndex, vectors: tuple[str, str, np.ndarray, np.ndarray] | None = None
+) -> Path:
+    """Write a snapshot and move it into place. ``vectors``: fingerprint, revision, ids [n] and float16 [n, K]."""
+    arrays: dict[str, np.ndarray] = {name: getattr(index.packed, name) for name in ARRAYS}
+    head: dict[str, Any] = {
+        "stamp": stamp.as_dict(),
+        "relations": list(index.relations),
+    }
+    if vectors is not None:
+        head |= {"fingerprint": vectors[0], "revision": vectors[1]}
+        arrays |= {"vector_ids": vectors[2], "vectors": vectors[3]}
+    return write_file(path_for(memory, stamp.ns), head, arrays)
+
+
+def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
+    """Write a file of named arrays under another name and move it into place."""
+    _sweep(target)
+    handle, temporary = tempfile.mkstemp(prefix=target.name + ".", suffix=".new", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _write_arrays(file, {"layout": LAYOUT} | head, arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    return target
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers left behind."""
+    for left in target.parent.glob(f"{target.name}.*.new"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink()
+
+
+def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    at, places = 0, {}
+    for name, array in arrays.items():
+        places[name] = {"dtype": array.dtype.str, "shape": array.shape, "at": at}
+        at += -(-array.nbytes // ALIGN) * ALIGN
+    text = json.dumps(head | {"arrays": places, "bytes": at}).encode()
+    start = -(-(len(MAGIC) + 8 + len(text)) // ALIGN) * ALIGN
+    file.write((MAGIC + len(text).to_bytes(8, "little") + text).ljust(start, b"\0"))
+    for array in arrays.values():
+        array.tofile(file)
+        file.write(bytes(-array.nbytes % ALIGN))
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read(memory: str, ns: int) -> Snapshot | None:
+    """Map the snapshot of a namespace; None when there is none that can be read."""
+    try:
+        return _as_snapshot(*read_file(path_for(memory, ns)))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing, cut short or of another layout: the caller reads the truth instead
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Map a file that ``write_file`` wrote: its head and its arrays.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: there is none, or it is not whole.
+    """
+    mapped = np.memmap(path, mode="r")
+    prefix = len(MAGIC) + 8
+    if bytes(mapped[: len(MAGIC)]) != MAGIC:
+        raise ValueError("not a snapshot")
+    length = int.from_bytes(bytes(mapped[len(MAGIC) : prefix]), "little")
+    head = json.loads(bytes(mapped[prefix : prefix + length]))
+    start = -(-(prefix + length) // ALIGN) * ALIGN
+    if head["layout"] != LAYOUT or len(mapped) != start + head["bytes"]:
+        raise ValueError("cut short, or of another layout")
+    arrays = {}
+    for name, place in head["arrays"].items():
+        dtype, shape = np.dtype(place["dtype"]), tuple(place["shape"])
+        begin = start + place["at"]
+        plain = np.asarray(mapped[begin : begin + int(np.prod(shape)) * dtype.itemsize])
+        arrays[name] = plain.view(dtype).reshape(shape)
+    return head, arrays
+
+
+def _as_snapshot(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
+    packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
+    stamp, index = Stamp(**head["stamp"]), CSRIndex(packed, head["relations"])
+    if "fingerprint" not in head:
+        return Snapshot(stamp, index)
+    return Snapshot(stamp, index, head["fingerprint"], head["revision"], arrays["vector_ids"], arrays["vectors"])
+
+
+def packed_vectors(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[str, str, np.ndarray, np.ndarray]:
+    """What ``write`` packs of an encoder's vectors."""
+    return (fingerprint, revision(raw), *vector_rows.read(raw, ns, fingerprint))

@@ -1,0 +1,202 @@
+"""Keeps the vectors for search true to the file: built from the tables or mapped, then patched from the journal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from graphmem.storage.index import snapshot
+from graphmem.storage.index.adjacency_cache import PATCH_ENTRIES, chain_at, newest_entry, read_columns
+from graphmem.storage.index.int8_scan import quantise
+from graphmem.storage.index.vector_search import PLAIN, Coded, Plain, VectorIndex, no_vectors
+from graphmem.storage.tables import journal, vector_rows
+
+PACK_VECTORS = 100_000
+"""Vectors from which codes that had to be made from the tables are kept beside the file."""
+
+SEARCHED = f"retired_at IS NULL AND kind NOT IN {vector_rows.APART}"
+"""Nodes that a search may find."""
+
+KEPT = 2
+"""Encoders whose vectors are kept at hand."""
+
+PATCH_NODES = 50_000
+"""Changed nodes, or new vectors, up to which a view is patched; beyond, it is built anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorView:
+    """An index and what it is true to: a journal entry with its check value, and a word of the vectors' line."""
+
+    index: VectorIndex
+    entry: int
+    chain: bytes
+    word: str
+
+
+@dataclass(slots=True)
+class VectorViews:
+    """The vectors of one namespace of one file, by encoder; ``path`` is None where no cache can lie beside it."""
+
+    ns: int
+    path: str | None = None
+    views: dict[str, VectorView] = field(default_factory=dict)
+    built: str | None = None
+
+    def get(self, raw: sqlite3.Connection, fingerprint: str) -> VectorIndex:
+        """The vectors of this encoder. Call it inside one read transaction.
+
+        Raises:
+            EncoderMismatch: the namespace holds vectors of other encoders only.
+        """
+        view = self.views.pop(fingerprint, None) or self._mapped(raw, fingerprint)
+        fresh = self._fresh(raw, view, fingerprint)
+        if fresh.index.empty:
+            vector_rows.refuse_others(raw, self.ns, fingerprint)
+        self.views[fingerprint] = fresh
+        while len(self.views) > KEPT:
+            del self.views[next(iter(self.views))]
+        return fresh.index
+
+    def lend(self, fingerprint: str, nodes: np.ndarray, vectors: np.ndarray) -> None:
+        """Take vectors that cannot be written to the file, for as long as the memory is open. Call ``get`` first."""
+        view, order = self.views[fingerprint], np.argsort(nodes)
+        pending = np.setdiff1d(view.index.pending, nodes)
+        index = view.index.patched(nodes, nodes[order], np.asarray(vectors[order], np.float32), pending)
+        self.views[fingerprint] = replace(view, index=index)
+
+    def repacked(self, fingerprint: str) -> VectorView:
+        """The view with its overlay packed away. Call ``get`` first."""
+        view = self.views[fingerprint]
+        if len(view.index.extra.ids):
+            self.views[fingerprint] = replace(view, index=view.index.repacked())
+        return self.views[fingerprint]
+
+    def worth_packing(self) -> tuple[str, VectorView] | None:
+        """The view that was just built from the tables, once, where it is large; else None."""
+        built, self.built = self.built, None
+        view = self.views.get(built) if built else None
+        large = view is not None and len(view.index.base.ids) >= PACK_VECTORS
+        return (built, view) if built and view and large and self.path is not None else None
+
+    def _fresh(self, raw: sqlite3.Connection, view: VectorView | None, fingerprint: str) -> VectorView:
+        line, entry, word = vector_rows.line(raw), newest_entry(raw), snapshot.revision(raw)
+        if view is not None and chain_at(raw, view.entry) == view.chain:  # else: a restored backup
+            if (view.entry, view.word) == (entry, word):
+                return view
+            known = view.word in line or not (view.word or line)
+            patched = _patch(raw, self.ns, view, fingerprint) if known else None
+            if patched is not None:
+                return VectorView(patched, entry, chain_at(raw, entry), word)
+        self.built = fingerprint
+        return VectorView(build(raw, self.ns, fingerprint), entry, chain_at(raw, entry), word)
+
+    def _mapped(self, raw: sqlite3.Connection, fingerprint: str) -> VectorView | None:
+        """The view that lies beside the file, if it is part of this memory's history."""
+        found = read(self.path, self.ns, fingerprint) if self.path else None
+        if found is None or not snapshot.is_true(raw, found[0], self.ns):
+            return None
+        stamp, word, index = found
+        return VectorView(index, stamp.entry, bytes.fromhex(stamp.chain), word)
+
+
+# ---------------------------------------------------------------- from the tables
+
+
+def build(raw: sqlite3.Connection, ns: int, fingerprint: str) -> VectorIndex:
+    """Read every vector of live nodes from the file."""
+    (live,) = read_columns(raw.execute(f"SELECT id FROM nodes WHERE ns = ? AND {SEARCHED}", (ns,)), 1)
+    live.sort()
+    ids, parts, coded = [], [], len(live) > PLAIN
+    for block_ids, block in vector_rows.scan(raw, fingerprint):
+        here = np.isin(block_ids, live, assume_unique=True)
+        if here.any():
+            ids.append(block_ids[here])
+            parts.append(quantise(block[here]) if coded else (block[here].astype(np.float32),))
+    known = np.concatenate(ids) if ids else np.zeros(0, np.int64)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    base: Plain | Coded = Coded(known, *columns) if coded and columns else Plain(known, *columns or [no_rows()])
+    width = base.codes.shape[1] if isinstance(base, Coded) else base.vectors.shape[1]
+    return VectorIndex(base, no_vectors(width), np.setdiff1d(live, known, assume_unique=True))
+
+
+def no_rows() -> np.ndarray:
+    """Vectors of nothing."""
+    return np.zeros((0, 0), np.float32)
+
+
+def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str) -> VectorIndex | None:
+    """Carry a view over what was written since; None where building it anew is cheaper."""
+    changed = _changed_nodes(raw, ns, view.entry)
+    if changed is None:
+        return None
+    came = _encoded(raw, fingerprint, view.index.pending)  # vectors may have come for those that had none
+    if len(came) > PATCH_NODES:
+        return None
+    nodes = np.union1d(changed, came)
+    sql = (
+        "SELECT n.id FROM json_each(?) j CROSS JOIN nodes n ON n.id = j.value WHERE +n.ns = ? AND n.retired_at IS NULL"
+    )
+    live = np.asarray([row[0] for row in raw.execute(sql, (json.dumps(nodes.tolist()), ns))], np.int64)
+    ids, vectors = vector_rows.read_some(raw, fingerprint, live.tolist())
+    pending = np.union1d(np.setdiff1d(view.index.pending, nodes), np.setdiff1d(live, ids))
+    return view.index.patched(nodes, ids, vectors, pending)
+
+
+def _encoded(raw: sqlite3.Connection, fingerprint: str, nodes: np.ndarray) -> np.ndarray:
+    """Which of the nodes have a vector of this encoder."""
+    sql = (
+        "SELECT v.node FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value "
+        "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
+    )
+    found = raw.execute(sql, (json.dumps(nodes.tolist()), fingerprint)) if len(nodes) else ()
+    return np.asarray([row[0] for row in found], np.int64)
+
+
+def _changed_nodes(raw: sqlite3.Connection, ns: int, entry: int) -> np.ndarray | None:
+    """Nodes that the journal names after an entry, int64 [C]; None where they are too many."""
+    sql = "SELECT id FROM journal WHERE id > ? AND ns = ? ORDER BY id LIMIT ?"
+    entries = [row[0] for row in raw.execute(sql, (entry, ns, PATCH_ENTRIES + 1))]
+    if len(entries) > PATCH_ENTRIES:
+        return None
+    changed: set[int] = set()
+    for number in entries:
+        first, last = journal.ranges(raw, number).get("nodes", (0, -1))
+        if last - first > PATCH_NODES:
+            return None
+        changed.update(range(first, last + 1), _nodes_of(journal.recorded(raw, number)))
+    return np.asarray(sorted(changed), np.int64)
+
+
+def _nodes_of(changes: Iterable[journal.Change]) -> Iterable[int]:
+    return (change.key[0] for change in changes if change.table == "nodes")
+
+
+# ---------------------------------------------------------------- beside the file
+
+
+def write(memory: str, stamp: snapshot.Stamp, fingerprint: str, view: VectorView) -> None:
+    """Keep the codes of a view beside the memory; does nothing where there are none, or something lies over them."""
+    base, index = view.index.base, view.index
+    if not isinstance(base, Coded) or len(index.extra.ids):
+        return
+    head = {"stamp": stamp.as_dict(), "fingerprint": fingerprint, "word": view.word}
+    arrays = {"ids": base.ids, "codes": base.codes, "scales": base.scales, "pending": index.pending}
+    snapshot.write_file(snapshot.codes_path(memory, stamp.ns), head, arrays)
+
+
+def read(memory: str, ns: int, fingerprint: str) -> tuple[snapshot.Stamp, str, VectorIndex] | None:
+    """Map the codes that lie beside a memory; None where there are none of this encoder that can be read."""
+    try:
+        head, arrays = snapshot.read_file(snapshot.codes_path(memory, ns))
+        if head["fingerprint"] != fingerprint:
+            return None
+        base = Coded(arrays["ids"], arrays["codes"], arrays["scales"])
+        index = VectorIndex(base, no_vectors(base.codes.shape[1]), arrays["pending"])
+        return snapshot.Stamp(**head["stamp"]), head["word"], index
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing, cut short or of another layout: the tables are the truth

@@ -1,0 +1,1 @@
+"""Care of a file: integrity check, repair, backup, restore, vacuum."""

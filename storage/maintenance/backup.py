@@ -1,0 +1,128 @@
+"""Copies of a memory, taken and put back while it is in use, and the file made small again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+from graphmem.core.errors import Corrupt, InvalidValue, NotAMemory
+from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection, connect, header, translate
+from graphmem.storage.tables.schema import APPLICATION_ID
+
+PAGES = 4096
+"""Pages that are copied before a waiting writer gets its turn."""
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Copy a memory to a new file, as of one moment, while others read and write it. Returns the copy's path.
+
+    The copy is checked, and moved into place only when it is whole.
+
+    Raises:
+        NotAMemory: ``path`` is none.
+        InvalidValue: ``target`` exists and ``overwrite`` is False, or both are the same file.
+        Corrupt: the copy does not pass SQLite's check, because the original does not.
+    """
+    source, copy = os.fspath(path), Path(target)
+    if copy.exists() and Path(source).exists() and copy.samefile(source):
+        raise InvalidValue(f"{copy} is the memory itself; name another file for the backup")
+    if copy.exists() and not overwrite:
+        raise InvalidValue(f"{copy} exists; pass overwrite=True, or name another file")
+    temporary = _temporary(copy)
+    try:
+        with closing(Connection(source, read_only=True)) as opened, opened.translating():
+            _copy(opened.raw, temporary)
+        os.replace(temporary, copy)
+    except BaseException:
+        _remove(temporary)
+        raise
+    for suffix in SIDE_FILES:  # of an older file of that name
+        _remove(Path(f"{copy}{suffix}"))
+    return copy
+
+
+def _temporary(near: Path) -> Path:
+    try:
+        handle, name = tempfile.mkstemp(prefix=f"{near.name}.", suffix=".new", dir=near.absolute().parent)
+    except FileNotFoundError:
+        raise InvalidValue(f"the folder {near.absolute().parent} does not exist; make it first") from None
+    os.close(handle)
+    return Path(name)
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()
+
+
+def _copy(raw: sqlite3.Connection, target: Path) -> None:
+    """Copy to an empty file, check it, and leave it without side files."""
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        try:
+            raw.backup(copy, pages=PAGES)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise translate(error, str(target)) from error
+    if found != "ok":
+        raise Corrupt(f"the memory is damaged ({found}); run `graphmem check` on it, then `graphmem repair`")
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def restore(backup_file: str | os.PathLike[str], path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Put a backup back, in one transaction; others that have the memory open read the restored one from then on.
+
+    Raises:
+        NotAMemory: the backup is none, or ``path`` is some other kind of file.
+        Corrupt: the backup does not pass SQLite's check.
+        InvalidValue: ``path`` exists and ``overwrite`` is False.
+    """
+    source, target = os.fspath(backup_file), os.fspath(path)
+    if target == MEMORY:
+        raise InvalidValue("a backup is restored to a file, not to ':memory:'")
+    if Path(target).exists():
+        if not overwrite:
+            raise InvalidValue(f"{target} exists; pass overwrite=True to replace what it holds")
+        _require_memory(target)
+    with closing(Connection(source, read_only=True)) as opened, opened.translating():
+        found = opened.raw.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise Corrupt(f"the backup {source} is damaged ({found}); it was not restored")
+        with closing(connect(target, False, BUSY_SECONDS)) as replaced:
+            opened.raw.backup(replaced)
+            replaced.execute("PRAGMA journal_mode = WAL")
+    return Path(target)
+
+
+def _require_memory(path: str) -> None:
+    with closing(connect(path, False, BUSY_SECONDS)) as raw:
+        try:
+            kind = header(raw)[0]
+        except sqlite3.DatabaseError:
+            return  # a damaged memory may be replaced by its backup; its file is one that SQLite once made
+        if kind != APPLICATION_ID and Path(path).stat().st_size:
+            raise NotAMemory(f"{path} belongs to another application; nothing was restored over it")
+
+
+def vacuum(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Make the file as small as it can be and its search index tidy. Writes. Bytes before and after.
+
+    Nothing is forgotten: the journal and retired facts stay.
+    """
+    name = os.fspath(path)
+    with closing(Connection(name)) as opened, opened.translating():
+        raw = opened.raw
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        before = Path(name).stat().st_size
+        for table in ("node_fts", "edge_fts"):
+            raw.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
+        raw.execute("ANALYZE")
+        raw.execute("VACUUM")
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return before, Path(name).stat().st_size

@@ -1,0 +1,202 @@
+"""Mends what an inspection finds, as far as it can be mended."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from graphmem.core.errors import StoreError
+from graphmem.core.types import normalise
+from graphmem.storage.index import snapshot
+from graphmem.storage.maintenance.integrity import Report
+from graphmem.storage.tables import journal
+from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.connection import Connection, connect
+from graphmem.storage.tables.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, statements
+from graphmem.storage.tables.vector_rows import mark
+
+SALVAGED = (
+    "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
+    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
+)  # fmt: skip
+"""Tables that are copied out of a damaged file, parents first."""
+
+
+def mend(path: str, before: Report) -> None:
+    """Mend what a report names. Writes; the file as it was is kept beside it as ``PATH.before-repair``."""
+    keep = _keep(path)
+    if any(problem.kind == "sqlite" for problem in before.problems):
+        _salvage(keep, path)
+    with closing(Connection(path)) as opened, opened.translating():
+        opened.raw.execute("PRAGMA foreign_keys = OFF")
+        with opened.writing() as raw:
+            for step in (_indexes, _orphans, _retired, _names, _vectors, _counters, _search):
+                step(raw)
+        for (ns,) in opened.rows("SELECT id FROM namespaces"):
+            snapshot.drop(path, ns)
+
+
+def _keep(path: str) -> Path:
+    """Move all of the file's content to a copy, byte by byte: a damaged file must not pass through SQLite."""
+    with closing(connect(path, False, 1.0)) as raw:
+        try:
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.DatabaseError:
+            pass  # the pages that cannot be read stay in the log, which is copied too
+    keep = Path(f"{path}.before-repair")
+    for suffix in ("", "-wal"):
+        part = Path(path + suffix)
+        if part.exists():
+            Path(f"{keep}{suffix}").write_bytes(part.read_bytes())
+    return keep
+
+
+# ---------------------------------------------------------------- damaged pages
+
+
+def _salvage(damaged: Path, path: str) -> None:
+    """Build the file anew from every row of the damaged one that can still be read."""
+    fresh = Path(f"{path}.salvaged")
+    fresh.unlink(missing_ok=True)
+    with (
+        closing(connect(str(damaged), False, 1.0)) as old,
+        closing(sqlite3.connect(fresh, isolation_level=None)) as new,
+    ):
+        new.execute("BEGIN")
+        for statement in statements():
+            if not statement.startswith(("CREATE UNIQUE INDEX", "INSERT INTO meta")):
+                new.execute(statement)
+        for table in SALVAGED:
+            _copy_rows(old, new, table)
+        for name, statement in NODE_INDEXES.items():
+            _index(new, name, statement)
+        new.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        new.execute("COMMIT")
+    for suffix in ("-wal", "-shm"):
+        Path(path + suffix).unlink(missing_ok=True)
+    os.replace(fresh, path)
+
+
+def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+    """Copy a table row by row; where a page cannot be read, go on behind it, from the other end, or not at all."""
+    columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
+    listed = ", ".join(columns)
+    sql = f"INSERT OR IGNORE INTO {table}({listed}) VALUES ({', '.join('?' * len(columns))})"
+    for order in ("", " NOT INDEXED ORDER BY 1 DESC"):
+        try:
+            cursor = old.execute(f"SELECT {listed} FROM {table}{order}")
+            while (row := cursor.fetchone()) is not None:
+                new.execute(sql, row)
+        except sqlite3.DatabaseError:
+            continue
+        return
+    _copy_by_id(old, new, table, f"SELECT {listed} FROM {table} WHERE rowid = ?", sql)
+
+
+def _copy_by_id(old: sqlite3.Connection, new: sqlite3.Connection, table: str, select: str, insert: str) -> None:
+    highest = {"nodes": "next_node", "edges": "next_edge", "journal": "next_entry", "vectors": "next_node"}.get(table)
+    row = new.execute("SELECT value FROM meta WHERE key = ?", (highest,)).fetchone()
+    for rowid in range(1, row[0] if row else 1):
+        try:
+            found = old.execute(select, (rowid,)).fetchone()
+        except sqlite3.DatabaseError:
+            continue
+        if found is not None:
+            new.execute(insert, found)
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _index(raw: sqlite3.Connection, name: str, statement: str) -> None:
+    raw.execute(f"DROP INDEX IF EXISTS {name}")
+    try:
+        raw.execute(statement)
+    except sqlite3.IntegrityError as error:
+        raise StoreError(f"index {name} cannot be built: {error}; merge the nodes of the same name first") from error
+
+
+def _indexes(raw: sqlite3.Connection) -> None:
+    for name, statement in {**NODE_INDEXES, **EDGE_INDEXES}.items():
+        _index(raw, name, statement)
+    raw.execute("REINDEX")
+
+
+def _orphans(raw: sqlite3.Connection) -> None:
+    """Bring back lost parents from the journal; remove what hangs on nothing even then."""
+    lost = {
+        row[0]
+        for end in ("src", "dst")
+        for row in raw.execute(f"SELECT {end} FROM edges WHERE {end} NOT IN (SELECT id FROM nodes)")
+    }
+    images = _last_images(raw, lost) if lost else {}
+    for row in images.values():
+        rows.put(raw, "nodes", None, row)
+    nodes, relations = "(SELECT id FROM nodes)", "(SELECT id FROM relations)"
+    raw.execute(f"DELETE FROM edges WHERE src NOT IN {nodes} OR dst NOT IN {nodes} OR rel NOT IN {relations}")
+    raw.execute("UPDATE edges SET source = NULL WHERE source NOT IN (SELECT id FROM sources)")
+    raw.execute(
+        "DELETE FROM edge_sources WHERE edge NOT IN (SELECT id FROM edges) OR source NOT IN (SELECT id FROM sources)"
+    )
+    for table in ("aliases", "vectors", "access"):
+        raw.execute(f"DELETE FROM {table} WHERE node NOT IN {nodes}")
+    for table in ("journal_parts", "journal_ranges", "touched"):
+        raw.execute(f"DELETE FROM {table} WHERE entry NOT IN (SELECT id FROM journal)")
+
+
+def _last_images(raw: sqlite3.Connection, lost: set[int]) -> dict[int, rows.Row]:
+    """The last image that the journal holds of each lost node."""
+    images: dict[int, rows.Row] = {}
+    for (entry,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
+        for change in journal.recorded(raw, entry):
+            if change.table == "nodes" and change.key[0] in lost and change.after is not None:
+                if len(change.after) == len(COLUMNS["nodes"]):
+                    images[change.key[0]] = change.after
+    return images
+
+
+def _retired(raw: sqlite3.Connection) -> None:
+    raw.execute(
+        "UPDATE edges SET retired_at = (SELECT max(n.retired_at) FROM nodes n WHERE n.id IN (edges.src, edges.dst)) "
+        "WHERE retired_at IS NULL AND EXISTS "
+        "(SELECT 1 FROM nodes n WHERE n.id IN (edges.src, edges.dst) AND n.retired_at IS NOT NULL)"
+    )
+
+
+def _names(raw: sqlite3.Connection) -> None:
+    for table, column in (("nodes", "name"), ("relations", "name"), ("aliases", "alias")):
+        key = "node" if table == "aliases" else "id"
+        for row, name, norm in raw.execute(f"SELECT {key}, {column}, norm FROM {table}").fetchall():
+            if normalise(name) != norm:
+                sql = f"UPDATE OR IGNORE {table} SET norm = ? WHERE {key} = ? AND norm = ?"
+                raw.execute(sql, (normalise(name), row, norm))
+
+
+def _vectors(raw: sqlite3.Connection) -> None:
+    bad = [
+        (node,)
+        for node, data, dim in raw.execute(
+            "SELECT v.node, v.data, k.dim FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder"
+        )
+        if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
+    ]
+    raw.executemany("DELETE FROM vectors WHERE node = ?", bad)
+    mark(raw, anew=True)
+
+
+def _counters(raw: sqlite3.Connection) -> None:
+    for counter, table in (("next_node", "nodes"), ("next_edge", "edges"), ("next_entry", "journal")):
+        raw.execute(
+            f"INSERT INTO meta(key, value) SELECT ?, coalesce(max(id), 0) + 1 FROM {table} WHERE true "
+            "ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)",
+            (counter,),
+        )
+
+
+def _search(raw: sqlite3.Connection) -> None:
+    for table in ("node_fts", "edge_fts"):
+        raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")

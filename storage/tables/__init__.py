@@ -1,0 +1,1 @@
+"""Rows: schema, migrations, connection, edits to rows, the journal, reads of nodes and facts."""

@@ -1,0 +1,200 @@
+"""What a bulk load adds, read and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
+
+import numpy as np
+
+from graphmem.core.errors import InvalidName, InvalidValue
+from graphmem.core.types import check_name, normalise
+
+CHUNK = 8_192
+"""Triples that are read at a time: what stays in the processor's cache."""
+
+SORT_FROM = 50_000
+"""Triples from which a load is sorted."""
+
+MAX_SPAN = 1 << 30
+"""Bytes of address space over which names are looked up by address."""
+
+
+class Names:
+    """Positions of names. Names that are equal when normalised share a position; ``known`` maps names as written."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.shown: list[str] = []
+        self.known: dict[str, int] = {}
+        self._by_norm: dict[str, int] = {}
+
+    def add(self, name: str) -> int:
+        """Position of a name, a new one if it is new."""
+        position = self.known.get(name)
+        if position is not None:
+            return position
+        shown = check_name(name, self.what)
+        position = self._by_norm.setdefault(normalise(shown), len(self.shown))
+        if position == len(self.shown):
+            self.shown.append(shown)
+        self.known[name] = position
+        return position
+
+    @property
+    def norms(self) -> list[str]:
+        """Normalised names by position."""
+        return list(self._by_norm)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load adds, read and checked before the transaction begins. Positions index the two ``Names``."""
+
+    nodes: Names
+    relations: Names
+    listed: np.ndarray
+    src: np.ndarray
+    relation: np.ndarray
+    dst: np.ndarray
+    count: np.ndarray
+
+
+class Addresses:
+    """Positions of name objects by where they lie in memory.
+
+    The triples of a graph mostly hold the very objects that its list of names holds. Such an object is known by its
+    ``id`` alone: a table look-up in place of a dict look-up that waits for main memory four times (0.1 against 0.7
+    microseconds at a million names). The names must stay alive as long as this is used.
+    """
+
+    def __init__(self, names: list[str], positions: np.ndarray) -> None:
+        self._names = names
+        self._positions = positions
+        self._own = np.fromiter(map(id, names), np.int64, len(names))
+        self._base = int(self._own.min()) if names else 0
+        span = int(self._own.max()) - self._base if names else MAX_SPAN
+        self.useful = span < MAX_SPAN
+        self._table = np.full((span >> 4) + 1 if self.useful else 0, -1, np.int32)
+        if self.useful:
+            self._table[(self._own - self._base) >> 4] = np.arange(len(names), dtype=np.int32)
+
+    def find(self, ids: np.ndarray) -> np.ndarray | None:
+        """Positions of objects by their ids, int64 [n]; None when one of them is none of the names."""
+        slots = (ids - self._base) >> 4
+        if len(slots) and (slots.min() < 0 or slots.max() >= len(self._table)):
+            return None
+        at = self._table[slots]
+        return self._positions[at] if (at >= 0).all() and (self._own[at] == ids).all() else None
+
+
+def read(names: Sequence[str], triples: Iterable[tuple[str, str, str]]) -> Load:
+    """Read everything that a load adds; nothing is written yet.
+
+    Raises:
+        InvalidName: a name that cannot be one; the message says where it stands.
+        InvalidValue: an item that is no triple.
+    """
+    nodes, relations, held = Names("name"), Names("relation"), list(names)
+    try:
+        listed = np.fromiter(map(nodes.add, held), np.int64, len(held))
+    except (InvalidName, TypeError):
+        _explain_name(held)
+        raise
+    ends, stream, done, addresses = [], iter(triples), 0, Addresses(held, listed)
+    while chunk := list(islice(stream, CHUNK)):
+        ends.append(_read_chunk(chunk, done, nodes, relations, addresses))
+        done += len(chunk)
+    table = np.concatenate(ends, axis=1) if ends else np.zeros((3, 0), np.int64)
+    sizes = len(nodes.shown), len(relations.shown)
+    src, relation, dst, count = distinct(table[0], table[1], table[2], *sizes)
+    return Load(nodes, relations, listed, src, relation, dst, count)
+
+
+def _read_chunk(
+    chunk: list[tuple[str, str, str]], done: int, nodes: Names, relations: Names, addresses: Addresses
+) -> np.ndarray:
+    """Positions of a chunk's names, int64 [3, F]."""
+    if str in set(map(type, chunk)):
+        _explain_triple(chunk, done)
+    try:
+        if set(map(len, chunk)) != {3}:
+            raise ValueError("no triples")
+        found = _by_address(chunk, relations.known, addresses) if addresses.useful else None
+        return _by_name(chunk, nodes.known, relations.known) if found is None else found
+    except (KeyError, TypeError, ValueError):
+        pass  # a name that is new, or something wrong: go slowly
+    try:
+        for subject, relation, object in chunk:
+            nodes.add(subject)
+            relations.add(relation)
+            nodes.add(object)
+    except (InvalidName, TypeError, ValueError):
+        _explain_triple(chunk, done)
+        raise
+    return _by_name(chunk, nodes.known, relations.known)
+
+
+def _by_address(
+    chunk: list[tuple[str, str, str]], relations: dict[str, int], addresses: Addresses
+) -> np.ndarray | None:
+    """Positions of names that are the listed objects themselves, int64 [3, F]; None, and never again, when not."""
+    count = len(chunk)
+    ends = [addresses.find(np.fromiter(map(id, map(itemgetter(at), chunk)), np.int64, count)) for at in (0, 2)]
+    if ends[0] is None or ends[1] is None:
+        addresses.useful = False
+        return None
+    kinds = np.fromiter(map(relations.__getitem__, map(itemgetter(1), chunk)), np.int64, count)
+    return np.stack([ends[0], kinds, ends[1]])
+
+
+def _by_name(chunk: list[tuple[str, str, str]], nodes: dict[str, int], relations: dict[str, int]) -> np.ndarray:
+    """Positions of known names, int64 [3, F]. Plain dicts and lists: this loop is a third of a load's time."""
+    src: list[int] = []
+    kinds: list[int] = []
+    dst: list[int] = []
+    for subject, relation, object in chunk:
+        src.append(nodes[subject])
+        kinds.append(relations[relation])
+        dst.append(nodes[object])
+    return np.array([src, kinds, dst], np.int64)
+
+
+def _explain_name(names: Sequence[str]) -> None:
+    for position, name in enumerate(names):
+        try:
+            check_name(name)
+        except InvalidName as error:
+            raise InvalidName(f"names[{position}]: {error}") from None
+
+
+def _explain_triple(chunk: list[tuple[str, str, str]], done: int) -> None:
+    for position, triple in enumerate(chunk, done):
+        if isinstance(triple, str) or not isinstance(triple, Sequence) or len(triple) != 3:
+            raise InvalidValue(f"triple {position} is no (subject, relation, object): {triple!r:.200}")
+        for what, name in zip(("subject", "relation", "object"), triple, strict=True):
+            try:
+                check_name(name, what)
+            except InvalidName as error:
+                raise InvalidName(f"triple {position}: {error}") from None
+
+
+def distinct(
+    src: np.ndarray, relation: np.ndarray, dst: np.ndarray, nodes: int, relations: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct triples and how often each was given.
+
+    A small load keeps the order given. A large one is sorted by subject and object, which is the order of the index
+    ``edges_out``: building it then takes half the time.
+    """
+    low, high = relations.bit_length(), nodes.bit_length()
+    if len(src) >= SORT_FROM and low + 2 * high < 64:
+        key, count = np.unique(((src << high | dst) << low) | relation, return_counts=True)
+        return key >> (low + high), key & ((1 << low) - 1), key >> low & ((1 << high) - 1), count
+    table = np.stack([src, relation, dst], axis=1)  # [F, 3]
+    _, first, count = np.unique(table, axis=0, return_index=True, return_counts=True)
+    order = np.argsort(first, kind="stable")
+    kept = first[order]
+    return src[kept], relation[kept], dst[kept], count[order]

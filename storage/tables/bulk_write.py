@@ -1,0 +1,215 @@
+"""The fast path of every importer: many names and triples in one transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import numpy as np
+
+from graphmem.storage.tables import vector_rows
+from graphmem.storage.tables.bulk_read import CHUNK, Load, Names
+from graphmem.storage.tables.change_recorder import Recorder, next_id
+from graphmem.storage.tables.connection import MEMORY, Connection
+from graphmem.storage.tables.editor import EDGE, Editor
+from graphmem.storage.tables.row_images import insert_many
+from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
+
+REBUILD_FROM = 50_000
+"""Rows from which indexes are dropped and built anew, when the load is larger than what is there."""
+
+
+def write(
+    raw: sqlite3.Connection,
+    recorder: Recorder,
+    load: Load,
+    vectors: np.ndarray | None,
+    fingerprint: str | None,
+    source: str | None,
+) -> dict[str, tuple[int, int]]:
+    """Write a load inside a transaction and return the ranges of ids that it added."""
+    editor = Editor(raw, recorder)
+    ranges: dict[str, tuple[int, int]] = {}
+    node_ids = _write_nodes(raw, recorder, editor, load.nodes, ranges)
+    relation_ids = np.array([editor.relation(name) for name in load.relations.shown], np.int64)
+    if len(load.src):
+        ends, count = (node_ids[load.src], relation_ids[load.relation], node_ids[load.dst]), load.count
+        if len(np.unique(node_ids)) < len(node_ids):  # two names of one node: two triples may be one fact
+            ends, count = _merged(ends, count)
+        first_new = ranges["nodes"][0] if "nodes" in ranges else 1 << 62
+        _write_edges(raw, recorder, ends, count, first_new, editor.source(source), ranges)
+    if vectors is not None and len(vectors):
+        vector_rows.put(raw, node_ids[load.listed].tolist(), vectors, str(fingerprint))
+    return ranges
+
+
+def _merged(
+    ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    table, first, place = np.unique(np.stack(ends, axis=1), axis=0, return_index=True, return_inverse=True)
+    total = np.bincount(place.ravel(), weights=count).astype(np.int64)
+    order = np.argsort(first, kind="stable")
+    return (table[order, 0], table[order, 1], table[order, 2]), total[order]
+
+
+def _write_nodes(
+    raw: sqlite3.Connection, recorder: Recorder, editor: Editor, names: Names, ranges: dict[str, tuple[int, int]]
+) -> np.ndarray:
+    """Ids of all names, int64 [names]; those not known yet are added."""
+    norms = names.norms
+    ids = np.zeros(len(norms), np.int64)
+    for position, node in _known(raw, recorder.ns, norms):
+        ids[position] = node
+    for position in np.flatnonzero(ids < 0).tolist():  # known, but retired: bring it back
+        ids[position] = editor.node_named(names.shown[position])[0]
+    new = np.flatnonzero(ids == 0)
+    if not len(new):
+        return ids
+    first = next_id(raw, "next_node", len(new))
+    ids[new] = np.arange(first, first + len(new))
+    last = first + len(new) - 1
+    places = new.tolist()
+    with rebuilt(raw, "nodes", NODE_INDEXES, len(new)):
+        for start in range(0, len(new), CHUNK):
+            part = places[start : start + CHUNK]
+            rows = zip(
+                range(first + start, first + start + len(part)),
+                map(names.shown.__getitem__, part),
+                map(norms.__getitem__, part),
+                strict=True,
+            )
+            insert_many(
+                raw,
+                "INSERT INTO nodes(id, name, norm, ns, created_at)",
+                f"(?, ?, ?, {int(recorder.ns)}, {int(recorder.at)})",
+                list(chain.from_iterable(rows)),
+            )
+    raw.execute(
+        "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, '', '' FROM nodes WHERE id BETWEEN ? AND ?",
+        (first, last),
+    )
+    ranges["nodes"] = (first, last)
+    return ids
+
+
+def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple[int, int]]:
+    """Position and id of the names that have a node; the id is -1 where that node is retired."""
+    if raw.execute("SELECT 1 FROM nodes WHERE ns = ? LIMIT 1", (ns,)).fetchone() is None:
+        return
+    sql = """
+        SELECT j.key, coalesce(
+            (SELECT id FROM nodes WHERE ns = :ns AND norm = j.value AND retired_at IS NULL),
+            (SELECT n.id FROM aliases a JOIN nodes n ON n.id = a.node
+             WHERE a.ns = :ns AND a.norm = j.value AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 1),
+            (SELECT -1 FROM nodes WHERE ns = :ns AND norm = j.value)
+        ) AS node FROM json_each(:norms) j WHERE node IS NOT NULL
+    """
+    for start in range(0, len(norms), CHUNK):
+        block = json.dumps(norms[start : start + CHUNK], ensure_ascii=False)
+        for key, node in raw.execute(sql, {"ns": ns, "norms": block}).fetchall():
+            yield start + key, node
+
+
+def _write_edges(
+    raw: sqlite3.Connection,
+    recorder: Recorder,
+    ends: tuple[np.ndarray, np.ndarray, np.ndarray],
+    count: np.ndarray,
+    first_new: int,
+    source: int | None,
+    ranges: dict[str, tuple[int, int]],
+) -> None:
+    """Add the facts that are new; those known already are strengthened. ``first_new`` is the first new node."""
+    src, relation, dst = ends
+    fresh, editor = np.ones(len(src), bool), Editor(raw, recorder)
+    for position in np.flatnonzero((src < first_new) & (dst < first_new)).tolist():
+        same = editor.same_fact(int(src[position]), int(relation[position]), int(dst[position]), None, None)
+        if same is not None:
+            fresh[position] = False
+            strength = same[EDGE["strength"]] + float(count[position])
+            recorder.update("edges", same, strength=strength)
+    total = int(fresh.sum())
+    if not total:
+        return
+    first = next_id(raw, "next_edge", total)
+    ranges["edges"] = (first, first + total - 1)
+    with rebuilt(raw, "edges", EDGE_INDEXES, total):
+        _insert_edges(raw, first, recorder, source, src[fresh], relation[fresh], dst[fresh], count[fresh])
+
+
+def _insert_edges(
+    raw: sqlite3.Connection,
+    first: int,
+    recorder: Recorder,
+    source: int | None,
+    src: np.ndarray,
+    relation: np.ndarray,
+    dst: np.ndarray,
+    count: np.ndarray,
+) -> None:
+    columns = [np.arange(first, first + len(src)), src, relation, dst]
+    fields = "id, src, rel, dst"
+    if (count > 1).any():
+        columns.append(count)
+        fields += ", strength"
+    constants = f"{int(recorder.ns)}, {int(recorder.entry)}, {'NULL' if source is None else int(source)}"
+    table = np.stack(columns, axis=1)  # [F, columns]
+    for start in range(0, len(src), CHUNK):
+        insert_many(
+            raw,
+            f"INSERT INTO edges({fields}, ns, entry, source)",
+            f"({'?, ' * len(columns)}{constants})",
+            table[start : start + CHUNK].ravel().tolist(),
+        )
+
+
+@contextmanager
+def rebuilt(raw: sqlite3.Connection, table: str, indexes: dict[str, str], added: int) -> Iterator[None]:
+    """Drop indexes for the length of a large insert and sort them back in: cheaper than row by row."""
+    have = raw.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT ?)", (added,)).fetchone()[0]
+    worth = added >= REBUILD_FROM and have < added
+    for name in indexes if worth else ():
+        raw.execute(f"DROP INDEX {name}")
+    yield
+    for statement in indexes.values() if worth else ():
+        raw.execute(statement)
+
+
+@contextmanager
+def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
+    """A write transaction tuned for a load: no foreign key look-ups, because ids come from the load itself.
+
+    A large load into a file that nobody else has open is written through a rollback journal, which takes each page
+    once instead of twice; WAL is back when it ends, and a kill in between rolls back at the next open.
+    """
+    raw = connection.raw
+    large = rows >= REBUILD_FROM
+    with connection.lock, connection.translating():
+        nested = raw.in_transaction
+        alone = False
+        if not nested and not connection.read_only:
+            raw.execute("PRAGMA foreign_keys = OFF")
+            alone = large and connection.path != MEMORY and _leave_wal(raw)
+        try:
+            with connection.writing() as open_raw:
+                yield open_raw
+        finally:
+            if not nested and not connection.read_only:
+                raw.execute("PRAGMA foreign_keys = ON")
+                if alone:
+                    raw.execute("PRAGMA journal_mode = WAL")
+
+
+def _leave_wal(raw: sqlite3.Connection) -> bool:
+    """Switch to a rollback journal; False where another connection is open, which keeps the WAL."""
+    timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+    raw.execute("PRAGMA busy_timeout = 0")
+    try:
+        return bool(raw.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {timeout}")

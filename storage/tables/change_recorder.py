@@ -1,0 +1,175 @@
+"""Writes rows and remembers them: every change of an entry goes through one recorder."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.row_images import Change, Row
+from graphmem.storage.tables.validation import now_micros
+
+_TEXT = "SELECT name, aliases, text FROM node_texts WHERE id = ?"
+_SEARCHED = (2, 5)
+"""Positions of ``name`` and ``text`` in a node's row: what full-text search reads."""
+
+
+def next_id(raw: sqlite3.Connection, counter: str, count: int = 1) -> int:
+    """Take ``count`` ids from a counter and return the first. Ids are never used twice, even after an undo."""
+    first: int = raw.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()[0]
+    raw.execute("UPDATE meta SET value = ? WHERE key = ?", (first + count, counter))
+    return first
+
+
+class Recorder:
+    """One journal entry in the making, inside one transaction.
+
+    ``at`` is later than every entry before it even when the clock stands still or goes back, so that times name
+    states of the memory exactly.
+    """
+
+    def __init__(self, raw: sqlite3.Connection, ns: int) -> None:
+        self.raw, self.ns = raw, ns
+        last = raw.execute("SELECT max(at) FROM journal").fetchone()[0] or 0
+        self.at: int = max(now_micros(), last + 1)
+        self.entry = next_id(raw, "next_entry")
+        self.changes: list[Change] = []
+        self.node_ids: dict[int, None] = {}
+        self.edge_ids: dict[int, None] = {}
+        self.touched: set[int] = set()
+        self._texts: dict[int, Row | None] = {}
+
+    def put(self, table: str, before: Row | None, after: Row | None) -> None:
+        """Write one row and remember it; rows that do not change are left alone."""
+        if before == after:
+            return
+        self._note(table, before, after)
+        rows.put(self.raw, table, before, after)
+        self.changes.append(Change(table, before, after))
+
+    def put_run(self, table: str, kind: str, run: list[Change]) -> None:
+        """``put`` for many changes of one table and one kind at once: how large entries are taken back."""
+        if kind == "change" or table not in ("nodes", "edges"):
+            for change in run:
+                self.put(table, change.before, change.after)
+            return
+        if table == "edges":
+            for change in run:
+                self._note(table, change.before, change.after)
+            rows.put_run(self.raw, table, kind, run)
+        else:
+            self._put_nodes(kind, run)
+        self.changes.extend(run)
+
+    def _put_nodes(self, kind: str, run: list[Change]) -> None:
+        """Add or remove nodes, and index them in one statement unless their texts are being followed already."""
+        ids = [change.key[0] for change in run]
+        self.touched.update(ids)
+        wanted = json.dumps([node for node in ids if node not in self._texts])
+        where = "FROM node_texts WHERE id IN (SELECT value FROM json_each(?))"
+        if kind == "remove":
+            head = "INSERT INTO node_fts(node_fts, rowid, name, aliases, text) SELECT 'delete', id, name, aliases, text"
+            self.raw.execute(f"{head} {where}", (wanted,))
+        rows.put_run(self.raw, "nodes", kind, run)
+        if kind == "add":
+            head = "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, aliases, text"
+            self.raw.execute(f"{head} {where}", (wanted,))
+
+    def update(self, table: str, row: Row, **values: object) -> Row:
+        """Replace some columns of a row and return the new image."""
+        after = rows.changed(table, row, **values)
+        self.put(table, row, after)
+        return after
+
+    def _note(self, table: str, before: Row | None, after: Row | None) -> None:
+        row = before if after is None else after
+        assert row is not None
+        if table == "nodes":
+            self.touched.add(row[0])
+            if before is None:
+                self._texts.setdefault(row[0], None)
+            elif after is None or any(before[i] != after[i] for i in _SEARCHED):
+                self._keep_text(row[0])
+        elif table == "aliases":
+            self.touched.add(row[2])
+            self._keep_text(row[2])
+        elif table == "edges":
+            self.touched.update((row[2], row[4]))
+            if before is not None:
+                self.touched.update((before[2], before[4]))
+            self._index_edge(before, after)
+
+    def _keep_text(self, node: int) -> None:
+        if node not in self._texts:
+            self._texts[node] = self.raw.execute(_TEXT, (node,)).fetchone()
+
+    def _index_edge(self, before: Row | None, after: Row | None) -> None:
+        old, new = (before[12] if before else ""), (after[12] if after else "")
+        if old == new:
+            return
+        edge = (after or before or ())[0]
+        if old:
+            self.raw.execute("INSERT INTO edge_fts(edge_fts, rowid, text) VALUES ('delete', ?, ?)", (edge, old))
+        if new:
+            self.raw.execute("INSERT INTO edge_fts(rowid, text) VALUES (?, ?)", (edge, new))
+
+    def index_names(self) -> None:
+        """Bring full-text search up to the nodes written so far."""
+        for node, old in self._texts.items():
+            new = self.raw.execute(_TEXT, (node,)).fetchone()
+            if old == new:
+                continue
+            if old is not None:
+                self.raw.execute(
+                    "INSERT INTO node_fts(node_fts, rowid, name, aliases, text) VALUES ('delete', ?, ?, ?, ?)",
+                    (node, *old),
+                )
+            if old is not None and new is not None and (old[0], old[2]) != (new[0], new[2]):
+                self.raw.execute("DELETE FROM vectors WHERE node = ?", (node,))  # it was made of the old words
+            if new is not None:
+                self.raw.execute("INSERT INTO node_fts(rowid, name, aliases, text) VALUES (?, ?, ?, ?)", (node, *new))
+        self._texts.clear()
+
+    def finish(
+        self, action: str, note: str, *, target: int | None = None, ranges: dict[str, tuple[int, int]] | None = None
+    ) -> int:
+        """Write the journal entry and return its id. The last write of the transaction."""
+        self.index_names()
+        entry = self.entry
+        parts = [rows.pack(part) for part in _chunks(self.changes)] or [rows.pack(())]
+        chain = chained(last_chain(self.raw), entry, self.at, action, note, parts, ranges or {})
+        self.raw.execute(
+            "INSERT INTO journal(id, ns, at, action, note, target, changes, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (entry, self.ns, self.at, action, note, target, parts[0], chain),
+        )
+        for number, part in enumerate(parts[1:], 1):
+            self.raw.execute("INSERT INTO journal_parts(entry, part, changes) VALUES (?, ?, ?)", (entry, number, part))
+        for what, (first, last) in (ranges or {}).items():
+            self.raw.execute("INSERT INTO journal_ranges VALUES (?, ?, ?, ?)", (entry, what, first, last))
+        self.raw.executemany("INSERT INTO touched VALUES (?, ?)", [(node, entry) for node in self.touched])
+        return entry
+
+
+def _chunks(changes: list[Change]) -> Iterator[list[Change]]:
+    for start in range(0, len(changes), rows.PART_ROWS):
+        yield changes[start : start + rows.PART_ROWS]
+
+
+def last_chain(raw: sqlite3.Connection) -> bytes:
+    """Check value of the newest entry; empty before the first."""
+    row = raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
+    return row[0] if row else b""
+
+
+def chained(
+    previous: bytes, entry: int, at: int, action: str, note: str, parts: list[bytes], ranges: dict[str, tuple[int, int]]
+) -> bytes:
+    """Check value of an entry, over its content and the entry before it: a changed or lost entry breaks the chain."""
+    head = repr((entry, at, action, note, sorted(ranges.items()))).encode()
+    digest = blake2b(previous, digest_size=16)
+    digest.update(head)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

@@ -1,0 +1,338 @@
+"""One SQLite connection that speaks graphmem's errors, and its two kinds of transaction."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from graphmem.core.errors import (
+    Busy,
+    Closed,
+    Conflict,
+    Corrupt,
+    DiskFull,
+    GraphMemError,
+    NewerSchema,
+    NotAMemory,
+    ReadOnly,
+    StoreError,
+)
+from graphmem.storage.tables.migrations import migrate
+from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
+
+BUSY_SECONDS = 60.0
+"""How long a writer waits for another one before it gives up with ``Busy``."""
+
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "ncpfs"}
+MEMORY = ":memory:"
+FREE_BYTES_WHEN_FULL = 1 << 20
+
+OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+NESTED = ("SAVEPOINT nested", "RELEASE nested", "ROLLBACK TO nested")
+
+
+class Connection:
+    """A memory file, open. Reads go through ``rows`` and ``one``; writes only inside ``writing``.
+
+    One object may be shared by threads: a lock serialises them. After a fork the child opens its own connection,
+    because SQLite's locks do not survive a fork.
+    """
+
+    def __init__(self, path: str, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._lock = threading.RLock()
+        self._inherited: list[sqlite3.Connection] = []
+        self._busy_seconds = busy_seconds
+        self._depth = 0
+        self._raw: sqlite3.Connection | None = None
+        check_path(path, read_only)
+        with self.translating():
+            self._open()
+
+    # -- life
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._raw = connect(self.path, self.read_only, self._busy_seconds)
+        try:
+            identify(self._raw, self.path, self.read_only)
+            self._raw.execute("PRAGMA foreign_keys = ON")
+            if not self.read_only:
+                self._raw.execute("PRAGMA journal_mode = WAL")
+                self._raw.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            self._raw.close()
+            self._raw = None
+            raise
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The live sqlite3 connection.
+
+        Raises:
+            Closed: after ``close``.
+        """
+        if self._raw is None:
+            raise Closed(f"{self.path} has been closed; open it again")
+        if self._pid != os.getpid():
+            self._after_fork()
+        return self._raw
+
+    @property
+    def lock(self) -> threading.RLock:  # type: ignore[valid-type]
+        """Held while a thread uses the connection."""
+        if self._pid != os.getpid():
+            self._after_fork()
+        return self._lock
+
+    def _after_fork(self) -> None:
+        """Start anew in a forked child. The parent's connection is kept, unused: closing it here could harm it."""
+        self._lock, self._depth, self._pid = threading.RLock(), 0, os.getpid()
+        if self.path != MEMORY and self._raw is not None:
+            self._inherited.append(self._raw)
+            self._open()
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        if self._raw is None:
+            return
+        if self._pid == os.getpid():
+            with suppress(sqlite3.Error):
+                if not self.read_only:
+                    self._raw.execute("PRAGMA busy_timeout = 0")
+                    self._raw.execute("PRAGMA optimize")
+            self._raw.close()
+        self._raw = None
+
+    # -- statements
+
+    def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        """All rows of a query."""
+        try:
+            with self.lock:
+                return self.raw.execute(sql, values).fetchall()
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise translate(error, self.path) from error
+
+    def one(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Any:
+        """The first row of a query, or None."""
+        try:
+            with self.lock:
+                return self.raw.execute(sql, values).fetchone()
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise translate(error, self.path) from error
+
+    # -- transactions
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One ``BEGIN IMMEDIATE`` transaction: committed at the end, rolled back whole on any error.
+
+        A block inside another one joins it, so that reads and writes can be made one transaction; its own writes are
+        taken back when it fails, even where the outer block goes on.
+
+        Raises:
+            ReadOnly: the memory was opened to read.
+            Busy: another writer held the file too long.
+            DiskFull: no room; nothing of the transaction stays.
+        """
+        if self.read_only:
+            raise ReadOnly(f"{self.path} was opened read-only; open it without read_only=True to write")
+        with self.lock, self.translating():
+            raw = self.raw
+            begin, commit, rollback = NESTED if self._depth else OUTER
+            raw.execute(begin)
+            self._depth += 1
+            try:
+                yield raw
+                raw.execute(commit)
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    if raw.in_transaction:
+                        raw.execute(rollback)
+                raise
+            finally:
+                self._depth -= 1
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Several reads of one and the same state of the file."""
+        with self.lock, self.translating():
+            raw = self.raw
+            if self._depth or raw.in_transaction:
+                yield raw
+                return
+            raw.execute("BEGIN")
+            try:
+                yield raw
+            finally:
+                with suppress(sqlite3.Error):
+                    raw.execute("COMMIT")
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Turn sqlite3's errors into graphmem's."""
+        try:
+            yield
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise translate(error, self.path) from error
+
+
+# ---------------------------------------------------------------- opening
+
+
+def check_path(path: str, read_only: bool) -> None:
+    """Refuse what cannot be a memory file before SQLite touches it; warn of network file systems."""
+    if path == MEMORY:
+        if read_only:
+            raise ReadOnly("a ':memory:' store is always empty when opened; read_only makes no sense there")
+        return
+    if "\x00" in path or not path:
+        raise NotAMemory(f"{path!r} is not a path; give the name of a file")
+    file = Path(path)
+    if file.is_dir():
+        raise NotAMemory(f"{path} is a directory; give the name of a file in it, such as {file / 'memory.db'}")
+    if not file.exists():
+        if read_only:
+            raise NotAMemory(f"{path} does not exist; open it without read_only=True to make it")
+        if not file.parent.is_dir():
+            raise NotAMemory(f"the folder {file.parent} does not exist; make it first")
+    if not read_only and not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise ReadOnly(f"{path} cannot be written; open it with read_only=True, or change its permissions")
+    kind = file_system(file)
+    if kind in NETWORK_FILE_SYSTEMS:
+        warnings.warn(
+            f"{path} lies on a network file system ({kind}), where SQLite's locks are not reliable; "
+            "use it from one machine only, or keep the file on a local disk",
+            stacklevel=4,
+        )
+
+
+def file_system(file: Path) -> str:
+    """Type of the file system that holds ``file``, such as ``ext4``; empty where the system does not say."""
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+        target = str(file.absolute().parent.resolve())
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for line in lines:
+        fields = line.split(" ")
+        mount = fields[1].replace("\\040", " ")
+        inside = target == mount or target.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, fields[2]
+    return kind
+
+
+def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connection:
+    """A raw connection in autocommit mode; transactions are begun by hand."""
+    options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 512}
+    if path == MEMORY:
+        return sqlite3.connect(path, timeout=busy_seconds, **options)
+    uri = "file:" + quote(str(Path(path).absolute()))
+    if not read_only:
+        return sqlite3.connect(uri + "?mode=rwc", uri=True, timeout=busy_seconds, **options)
+    raw = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=busy_seconds, **options)
+    try:
+        raw.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        # A WAL file in a folder that cannot be written has no room for its -shm; without a -wal it is complete.
+        raw.close()
+        if Path(path + "-wal").exists() and Path(path + "-wal").stat().st_size:
+            raise
+        raw = sqlite3.connect(uri + "?mode=ro&immutable=1", uri=True, timeout=busy_seconds, **options)
+    return raw
+
+
+def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
+    """Make sure that the file is a memory of this version; make an empty file one.
+
+    Raises:
+        NotAMemory: another application's SQLite file, or no SQLite file at all.
+        NewerSchema: written by a later graphmem.
+    """
+    try:
+        kind, version = header(raw)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+            raise NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory") from error
+        raise
+    empty = raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if kind == 0 and version == 0 and empty:
+        if read_only:
+            raise NotAMemory(f"{path} is an empty file; open it without read_only=True to make it a memory")
+        create(raw)
+        return
+    if kind != APPLICATION_ID:
+        raise NotAMemory(f"{path} belongs to another application (application_id {kind:#x}); graphmem left it alone")
+    if version > SCHEMA_VERSION:
+        raise NewerSchema(
+            f"{path} has schema {version}, this graphmem knows {SCHEMA_VERSION}; upgrade with pip install -U graphmem"
+        )
+    if version < SCHEMA_VERSION:
+        if read_only:
+            raise ReadOnly(f"{path} has the older schema {version}; open it once without read_only=True to migrate it")
+        migrate(raw, path, version)
+
+
+def header(raw: sqlite3.Connection) -> tuple[int, int]:
+    """``application_id`` and ``user_version``."""
+    return raw.execute("PRAGMA application_id").fetchone()[0], raw.execute("PRAGMA user_version").fetchone()[0]
+
+
+def create(raw: sqlite3.Connection) -> None:
+    """Make the tables in one transaction, unless another process has just done so."""
+    raw.execute("PRAGMA journal_mode = WAL")
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        if header(raw)[0] == 0:
+            for statement in statements():
+                raw.execute(statement)
+        raw.execute("COMMIT")
+    except BaseException:
+        raw.execute("ROLLBACK")
+        raise
+
+
+# ---------------------------------------------------------------- errors
+
+
+def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> GraphMemError:
+    """graphmem's error for one of sqlite3's, with what to do about it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else -1
+    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+        return Closed(f"{path} has been closed; open it again")
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(f"this contradicts what {path} holds now ({error}): what it builds on, or its place, is taken")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(f"{path} is held by another writer ({error}); try again when it has finished")
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and no_room(path)):
+        return DiskFull(f"no room left for {path}; nothing was written, free some space and try again")
+    if primary == sqlite3.SQLITE_READONLY:
+        return ReadOnly(f"{path} or its folder cannot be written ({error}); open it with read_only=True")
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return ReadOnly(f"{path} cannot be opened ({error}); check the permissions of the file and its folder")
+    if primary == sqlite3.SQLITE_NOTADB:
+        return NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory")
+    if primary == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
+        return Corrupt(f"{path} is damaged ({error}); run `graphmem check {path}`, then `graphmem repair {path}`")
+    return StoreError(f"{path}: {error}")
+
+
+def no_room(path: str) -> bool:
+    """Whether the disk under ``path`` is full: some full disks reach SQLite as a plain I/O error."""
+    try:
+        return path != MEMORY and shutil.disk_usage(Path(path).absolute().parent).free < FREE_BYTES_WHEN_FULL
+    except OSError:
+        return False

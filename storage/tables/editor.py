@@ -1,0 +1,392 @@
+"""How each kind of edit changes rows. One editor works inside one transaction."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from typing import Any
+
+from graphmem.core.errors import Conflict, InvalidTime, InvalidValue, NotFound
+from graphmem.core.types import (
+    AddEdge,
+    AddNode,
+    Edit,
+    MergeNodes,
+    Restore,
+    Retire,
+    SupersedeEdge,
+    Time,
+    UpdateNode,
+    check_name,
+    from_micros,
+    normalise,
+    to_micros,
+)
+from graphmem.storage.tables import journal
+from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.change_recorder import Recorder, next_id
+from graphmem.storage.tables.row_images import Row
+from graphmem.storage.tables.validation import (
+    as_datetime,
+    as_id,
+    check_number,
+    check_text,
+    interval,
+    merged_json,
+    state_bytes,
+    to_json,
+)
+
+NODE = {column: position for position, column in enumerate(rows.COLUMNS["nodes"])}
+EDGE = {column: position for position, column in enumerate(rows.COLUMNS["edges"])}
+
+_NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
+_EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
+_BY_NAME = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
+_BY_ALIAS = (
+    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])} FROM aliases a JOIN nodes n ON n.id = a.node "
+    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 1"
+)
+_SAME_FACT = (
+    f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
+)
+_EDGES_OF = (
+    f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {_EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
+)
+
+
+class Editor:
+    """Applies edits to one namespace through a recorder."""
+
+    def __init__(self, raw: sqlite3.Connection, recorder: Recorder) -> None:
+        self.raw, self.recorder, self.ns, self.at = raw, recorder, recorder.ns, recorder.at
+
+    def apply(self, edit: Edit) -> None:
+        """Apply one edit.
+
+        Raises:
+            InvalidValue: a field cannot be used, or this is no edit.
+            NotFound: the node or fact it names does not exist in the namespace.
+            Conflict: what it asks for contradicts the state of the row.
+        """
+        match edit:
+            case AddNode():
+                self._add_node(edit)
+            case AddEdge():
+                self._add_edge(edit)
+            case UpdateNode():
+                self._update_node(edit)
+            case SupersedeEdge():
+                self._supersede(edit)
+            case MergeNodes():
+                self._merge(edit)
+            case Retire(what="node"):
+                self._retire_node(self.node(edit.id))
+            case Retire(what="edge"):
+                self._retire_edge(self.edge(edit.id))
+            case Restore(what="node"):
+                self._restore_node(self.node(edit.id))
+            case Restore(what="edge"):
+                self._restore_edge(self.edge(edit.id))
+            case _:
+                raise InvalidValue(f"{edit!r} is no edit; use AddNode, AddEdge, UpdateNode, SupersedeEdge, ...")
+
+    # -- finding rows
+
+    def node(self, node_id: int) -> Row:
+        """Row of a node of this namespace."""
+        row = rows.fetch(self.raw, "nodes", (as_id(node_id),))
+        if row is None or row[1] != self.ns:
+            raise NotFound(f"no node {node_id} in this namespace")
+        return row
+
+    def named(self, name: str) -> Row:
+        """Row of the live node of a name."""
+        row = self.find(normalise(check_name(name)))
+        if row is None or row[NODE["retired_at"]] is not None:
+            raise NotFound(f"no node named {name!r} in this namespace")
+        return row
+
+    def edge(self, edge_id: int) -> Row:
+        """Row of a fact of this namespace."""
+        row = rows.fetch(self.raw, "edges", (as_id(edge_id),))
+        if row is None or row[1] != self.ns:
+            raise NotFound(f"no fact {edge_id} in this namespace")
+        return row
+
+    def find(self, norm: str) -> Row | None:
+        """The node that a normalised name means: by name, else by alias, else a retired one of that name."""
+        by_name: Row | None = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
+        if by_name is not None and by_name[NODE["retired_at"]] is None:
+            return by_name
+        by_alias: Row | None = self.raw.execute(_BY_ALIAS, (self.ns, norm)).fetchone()
+        return by_alias or by_name
+
+    # -- nodes
+
+    def _touch_node(self, row: Row) -> Row:
+        self.recorder.node_ids[row[0]] = None
+        return row
+
+    def node_named(self, name: str) -> Row:
+        """The node of that name, made when it is new and brought back when it was retired."""
+        name = check_name(name)
+        norm = normalise(name)
+        row = self.find(norm)
+        if row is None:
+            row = (next_id(self.raw, "next_node"), self.ns, name, norm, "entity", "", None, 1.0, self.at, None, None)
+            self.recorder.put("nodes", None, row)
+        elif row[NODE["retired_at"]] is not None:
+            row = self.recorder.update("nodes", row, retired_at=None)
+        return self._touch_node(row)
+
+    def _add_node(self, edit: AddNode) -> None:
+        text, attributes = check_text(edit.text), to_json(edit.attributes)
+        kind = check_name(edit.kind, "kind")
+        name = check_name(edit.name)
+        known = self.find(normalise(name))
+        row = self.node_named(name)
+        if known is None:
+            row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes)
+        else:
+            row = self.recorder.update(
+                "nodes",
+                row,
+                kind=kind if row[NODE["kind"]] == "entity" else row[NODE["kind"]],
+                text=row[NODE["text"]] or text,
+                attributes=merged_json(row[NODE["attributes"]], attributes),
+                strength=row[NODE["strength"]] + 1.0,
+            )
+        for alias in edit.aliases:
+            self._add_alias(row, alias)
+
+    def _add_alias(self, row: Row, alias: str) -> None:
+        alias = check_name(alias, "alias")
+        new = (self.ns, normalise(alias), row[0], alias)
+        if new[1] != row[NODE["norm"]] and rows.fetch(self.raw, "aliases", new[:3]) is None:
+            self.recorder.put("aliases", None, new)
+
+    def _update_node(self, edit: UpdateNode) -> None:
+        row = self._touch_node(self.named(edit.node) if isinstance(edit.node, str) else self.node(edit.node))
+        values: dict[str, Any] = {}
+        if edit.kind is not None:
+            values["kind"] = check_name(edit.kind, "kind")
+        if edit.text is not None:
+            values["text"] = check_text(edit.text)
+        if edit.attributes is not None:
+            values["attributes"] = merged_json(row[NODE["attributes"]], to_json(edit.attributes))
+        if edit.state is not None:
+            values["state"] = state_bytes(edit.state)
+        if edit.strength is not None:
+            values["strength"] = check_number(edit.strength, "strength", 0.0, math.inf)
+        if edit.name is not None:
+            values |= self._rename(row, edit.name)
+        new = self.recorder.update("nodes", row, **values)
+        for alias in edit.add_aliases:
+            self._add_alias(new, alias)
+
+    def _rename(self, row: Row, name: str) -> dict[str, Any]:
+        """New name columns; the old name stays as an alias, so that text which used it still finds the node."""
+        name = check_name(name)
+        norm = normalise(name)
+        if norm != row[NODE["norm"]]:
+            other = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
+            if other is not None:
+                raise Conflict(f"{name!r} is already the name of node {other[0]}; merge the two with MergeNodes")
+            old = (self.ns, row[NODE["norm"]], row[0], row[NODE["name"]])
+            if rows.fetch(self.raw, "aliases", old[:3]) is None:
+                self.recorder.put("aliases", None, old)
+            same = rows.fetch(self.raw, "aliases", (self.ns, norm, row[0]))
+            if same is not None:
+                self.recorder.put("aliases", same, None)
+        return {"name": name, "norm": norm}
+
+    def _retire_node(self, row: Row) -> None:
+        """Retire a node and, at the same instant, its facts: a fact about nothing is no fact."""
+        self._touch_node(row)
+        if row[NODE["retired_at"]] is not None:
+            return
+        self.recorder.update("nodes", row, retired_at=self.at)
+        for edge in self._edges_of(row[0]):
+            if edge[EDGE["retired_at"]] is None:
+                self._retire_edge(edge)
+
+    def _restore_node(self, row: Row) -> None:
+        """Bring back a node and the facts that were retired with it."""
+        self._touch_node(row)
+        at = row[NODE["retired_at"]]
+        if at is None:
+            return
+        if self._was_merged(row):
+            raise Conflict(f"node {row[0]} was merged into another node; undo that merge instead of restoring it")
+        self.recorder.update("nodes", row, retired_at=None)
+        for edge in self._edges_of(row[0]):
+            if edge[EDGE["retired_at"]] == at and self._ends_live(edge):
+                self._restore_edge(edge)
+
+    def _was_merged(self, row: Row) -> bool:
+        """Whether the entry that retired a node gave its name to another one."""
+        entry = self.raw.execute("SELECT id FROM journal WHERE at = ?", (row[NODE["retired_at"]],)).fetchone()
+        changes = journal.recorded(self.raw, entry[0]) if entry else ()
+        return any(
+            change.table == "aliases" and change.after is not None and change.after[1] == row[NODE["norm"]]
+            for change in changes
+        )
+
+    def _edges_of(self, node: int) -> list[Row]:
+        return self.raw.execute(_EDGES_OF, (node, node)).fetchall()
+
+    def _ends_live(self, edge: Row) -> bool:
+        ends = (self.node(edge[EDGE["src"]]), self.node(edge[EDGE["dst"]]))
+        return all(end[NODE["retired_at"]] is None for end in ends)
+
+    def _merge(self, edit: MergeNodes) -> None:
+        keep, absorb = self.node(edit.keep), self.node(edit.absorb)
+        if keep[0] == absorb[0]:
+            raise InvalidValue(f"node {keep[0]} cannot be merged with itself")
+        for row in (keep, absorb):
+            if row[NODE["retired_at"]] is not None:
+                raise Conflict(f"node {row[0]} is retired; restore it before it is merged")
+        self._move_aliases(keep, absorb)
+        for edge in self._edges_of(absorb[0]):
+            self._move_edge(edge, absorb[0], keep[0])
+        self.recorder.update("nodes", absorb, retired_at=self.at)
+        self.recorder.update(
+            "nodes",
+            keep,
+            text=keep[NODE["text"]] or absorb[NODE["text"]],
+            attributes=merged_json(absorb[NODE["attributes"]], keep[NODE["attributes"]]),
+            strength=keep[NODE["strength"]] + absorb[NODE["strength"]],
+            state=keep[NODE["state"]] or absorb[NODE["state"]],
+        )
+        self._touch_node(keep)
+        self._touch_node(absorb)
+
+    def _move_aliases(self, keep: Row, absorb: Row) -> None:
+        old = self.raw.execute("SELECT ns, norm, node, alias FROM aliases WHERE node = ?", (absorb[0],)).fetchall()
+        for alias in old:
+            self.recorder.put("aliases", alias, None)
+        for alias in (absorb[NODE["name"]], *(alias[3] for alias in old)):
+            self._add_alias(keep, alias)
+
+    def _move_edge(self, edge: Row, old: int, new: int) -> None:
+        """Hang a fact on another node; if that node holds the same fact already, the moved one is retired into it."""
+        src, dst = (new if edge[EDGE[end]] == old else edge[EDGE[end]] for end in ("src", "dst"))
+        same = self.same_fact(src, edge[EDGE["rel"]], dst, edge[EDGE["valid_from"]], edge[EDGE["valid_to"]])
+        moved = self.recorder.update("edges", edge, src=src, dst=dst)
+        self.recorder.edge_ids[edge[0]] = None
+        if same is not None and same[0] != edge[0] and edge[EDGE["retired_at"]] is None:
+            self._retire_edge(moved)
+            self.recorder.update("edges", same, strength=same[EDGE["strength"]] + edge[EDGE["strength"]])
+
+    # -- facts
+
+    def relation(self, name: str) -> int:
+        """Id of a relation, made when it is new."""
+        name = check_name(name, "relation")
+        norm = normalise(name)
+        row = self.raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self.ns, norm)).fetchone()
+        if row is not None:
+            return int(row[0])
+        made = self.raw.execute("INSERT INTO relations(ns, name, norm) VALUES (?, ?, ?)", (self.ns, name, norm))
+        return int(made.lastrowid or 0)
+
+    def source(self, name: str | None) -> int | None:
+        """Id of a source, made when it is new; None for None."""
+        if name is None:
+            return None
+        name = check_name(name, "source")
+        row = self.raw.execute("SELECT id FROM sources WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else self.raw.execute("INSERT INTO sources(name) VALUES (?)", (name,)).lastrowid
+
+    def _add_edge(self, edit: AddEdge) -> int:
+        start, end = interval(edit)
+        confidence = check_number(edit.confidence, "confidence", 0.0, 1.0)
+        text, attributes = check_text(edit.text), to_json(edit.attributes)
+        relation, source = self.relation(edit.relation), self.source(edit.source)
+        src, dst = self.node_named(edit.subject)[0], self.node_named(edit.object)[0]
+        same = self.same_fact(src, relation, dst, start, end)
+        if same is not None:
+            return self._strengthen(same, start, end, confidence, source, text, attributes)
+        row = (next_id(self.raw, "next_edge"), self.ns, src, relation, dst, start, end, self.recorder.entry, None)
+        self.recorder.put("edges", None, (*row, confidence, 1.0, source, text, attributes))
+        self.recorder.edge_ids[row[0]] = None
+        return row[0]
+
+    def same_fact(self, src: int, relation: int, dst: int, start: int | None, end: int | None) -> Row | None:
+        """A live fact of the same ends whose interval overlaps. A start that is not given means now."""
+        for row in self.raw.execute(_SAME_FACT, (src, relation, dst)):
+            ends, starts = row[EDGE["valid_to"]], row[EDGE["valid_from"]]
+            over = ends is not None and ends <= (self.at if start is None else start)
+            to_come = end is not None and starts is not None and end <= starts
+            if not over and not to_come:
+                return row  # type: ignore[no-any-return]
+        return None
+
+    def _strengthen(
+        self,
+        row: Row,
+        start: int | None,
+        end: int | None,
+        confidence: float,
+        source: int | None,
+        text: str,
+        attributes: str | None,
+    ) -> int:
+        """Add to a known fact what is new about it; what it already says stays."""
+        known = {name: row[EDGE[name]] for name in ("valid_from", "valid_to", "source", "text")}
+        starts = start if known["valid_from"] is None else known["valid_from"]
+        ends = end if known["valid_to"] is None else known["valid_to"]
+        if starts is not None and ends is not None and ends < starts:
+            starts, ends = known["valid_from"], known["valid_to"]
+        self.recorder.update(
+            "edges",
+            row,
+            valid_from=starts,
+            valid_to=ends,
+            confidence=max(row[EDGE["confidence"]], confidence),
+            strength=row[EDGE["strength"]] + 1.0,
+            source=source if known["source"] is None else known["source"],
+            text=known["text"] or text,
+            attributes=merged_json(row[EDGE["attributes"]], attributes),
+        )
+        if source is not None and known["source"] not in (None, source):
+            extra = (row[0], source, self.at)
+            if rows.fetch(self.raw, "edge_sources", extra[:2]) is None:
+                self.recorder.put("edge_sources", None, extra)
+        self.recorder.edge_ids[row[0]] = None
+        return int(row[0])
+
+    def _supersede(self, edit: SupersedeEdge) -> None:
+        old = self.edge(edit.edge)
+        at = to_micros(edit.at)
+        at = self.at if at is None else at
+        starts, ends = old[EDGE["valid_from"]], old[EDGE["valid_to"]]
+        if old[EDGE["retired_at"]] is not None:
+            raise Conflict(f"fact {old[0]} is retired; restore it before it is superseded")
+        if ends is not None and ends <= at:
+            raise Conflict(f"fact {old[0]} ended at {from_micros(ends)} already; add the new fact with AddEdge")
+        if starts is not None and at < starts:
+            raise InvalidTime(f"fact {old[0]} begins at {from_micros(starts)}, after {from_micros(at)}")
+        self.recorder.update("edges", old, valid_to=at)
+        by = edit.by
+        start: Time | None = as_datetime(at) if by.valid_from is None else by.valid_from
+        self._add_edge(
+            AddEdge(
+                by.subject, by.relation, by.object, by.text, start, by.valid_to, by.confidence, by.source, by.attributes
+            )
+        )
+        self.recorder.edge_ids[old[0]] = None
+
+    def _retire_edge(self, row: Row) -> None:
+        self.recorder.edge_ids[row[0]] = None
+        if row[EDGE["retired_at"]] is None:
+            self.recorder.update("edges", row, retired_at=self.at)
+
+    def _restore_edge(self, row: Row) -> None:
+        self.recorder.edge_ids[row[0]] = None
+        if row[EDGE["retired_at"]] is None:
+            return
+        if not self._ends_live(row):
+            raise Conflict(f"fact {row[0]} hangs on a retired node; restore the node first")
+        self.recorder.update("edges", row, retired_at=None)

@@ -1,0 +1,271 @@
+"""The journal, read back: entries, a node's history, undo and redo, and the past as it was recorded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from graphmem.core.errors import Conflict, NotFound
+from graphmem.core.types import JournalEntry, from_micros
+from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.change_recorder import Recorder
+from graphmem.storage.tables.row_images import Change, Row
+
+SHOWN_IDS = 10_000
+"""Ids that an entry lists at most; a larger bulk load names its ranges in ``changes`` instead."""
+
+_ENTRY = "SELECT id, at, action, note, undone, target, changes FROM journal"
+_REVERTS = ("undo", "redo")
+_SELECT_RANGE = {
+    table: f"SELECT {', '.join(rows.COLUMNS[table])} FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id DESC"
+    for table in ("nodes", "edges")
+}
+
+
+# ---------------------------------------------------------------- reading entries
+
+
+def recorded(raw: sqlite3.Connection, entry: int) -> Iterator[Change]:
+    """Changes of an entry, in order; those of its ranges are not among them."""
+    first = raw.execute("SELECT changes FROM journal WHERE id = ?", (entry,)).fetchone()
+    yield from rows.unpack(first[0])
+    for (part,) in raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,)):
+        yield from rows.unpack(part)
+
+
+def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:
+    """First and last id of the nodes and edges that a bulk load added, by table."""
+    found = raw.execute("SELECT what, first, last FROM journal_ranges WHERE entry = ?", (entry,))
+    return {what: (first, last) for what, first, last in found}
+
+
+def is_large(raw: sqlite3.Connection, entry: int) -> bool:
+    """Whether an entry is a bulk load, or changes so many rows that it lies in parts."""
+    sql = (
+        "SELECT EXISTS(SELECT 1 FROM journal_ranges WHERE entry = ?1) "
+        "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = ?1)"
+    )
+    return bool(raw.execute(sql, (entry,)).fetchone()[0])
+
+
+def entry(raw: sqlite3.Connection, ns: int, entry_id: int) -> JournalEntry:
+    """One entry of this namespace.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    row = raw.execute(f"{_ENTRY} WHERE id = ? AND ns = ?", (entry_id, ns)).fetchone()
+    if row is None:
+        raise NotFound(f"no journal entry {entry_id} in this namespace")
+    return _as_entry(raw, row)
+
+
+def newest(raw: sqlite3.Connection, ns: int, limit: int) -> list[JournalEntry]:
+    """The last ``limit`` entries, newest first."""
+    found = raw.execute(f"{_ENTRY} WHERE ns = ? ORDER BY id DESC LIMIT ?", (ns, limit)).fetchall()
+    return [_as_entry(raw, row) for row in found]
+
+
+def history(raw: sqlite3.Connection, ns: int, node: int) -> list[JournalEntry]:
+    """Every entry that changed a node, its aliases or its facts, oldest first."""
+    sql = "SELECT j.id, j.target FROM touched t JOIN journal j ON j.id = t.entry WHERE t.node = ?"
+    ids = {number for row in raw.execute(sql, (node,)) for number in row if number is not None}
+    for number, what, first, last in raw.execute("SELECT entry, what, first, last FROM journal_ranges").fetchall():
+        if what == "nodes":
+            hit = first <= node <= last
+        else:
+            hit = _has_edge(raw, node, first, last)
+        if hit:
+            ids.add(number)
+    found = [raw.execute(f"{_ENTRY} WHERE id = ? AND ns = ?", (number, ns)).fetchone() for number in sorted(ids)]
+    return [_as_entry(raw, row) for row in found if row is not None]
+
+
+def _has_edge(raw: sqlite3.Connection, node: int, first: int, last: int) -> bool:
+    sql = (
+        "SELECT EXISTS(SELECT 1 FROM edges WHERE src = ?1 AND id BETWEEN ?2 AND ?3) "
+        "OR EXISTS(SELECT 1 FROM edges WHERE dst = ?1 AND id BETWEEN ?2 AND ?3)"
+    )
+    return bool(raw.execute(sql, (node, first, last)).fetchone()[0])
+
+
+def _as_entry(raw: sqlite3.Connection, row: Row) -> JournalEntry:
+    changes = list(recorded(raw, row[0]))
+    shown: list[dict[str, Any]] = [show(change) for change in changes]
+    ids = {
+        table: list(dict.fromkeys(change.key[0] for change in changes if change.table == table))
+        for table in ("nodes", "edges")
+    }
+    for table, (first, last) in ranges(raw, row[0]).items():
+        shown.insert(0, {"table": table, "action": "bulk", "first": first, "last": last})
+        if last - first < SHOWN_IDS:
+            ids[table] = [*range(first, last + 1), *ids[table]]
+    return JournalEntry(
+        id=row[0],
+        at=from_micros(row[1]) or "",
+        action=row[2],
+        note=row[3],
+        undone=bool(row[4]),
+        changes=tuple(shown),
+        node_ids=tuple(ids["nodes"]),
+        edge_ids=tuple(ids["edges"]),
+    )
+
+
+def show(change: Change) -> dict[str, Any]:
+    """A change as an entry shows it."""
+    return {
+        "table": change.table,
+        "id": change.key[0] if len(change.key) == 1 else change.key,
+        "action": change.kind,
+        "before": rows.as_mapping(change.table, change.before),
+        "after": rows.as_mapping(change.table, change.after),
+    }
+
+
+# ---------------------------------------------------------------- undo and redo
+
+
+def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
+    """The entry that an undo takes back: the one asked for, or the newest that stands.
+
+    Raises:
+        NotFound: no such entry, or nothing left to undo.
+        Conflict: it is undone already, or is itself an undo or redo.
+    """
+    if entry_id is None:
+        sql = "SELECT max(id) FROM journal WHERE ns = ? AND undone = 0 AND action NOT IN ('undo', 'redo')"
+        found = raw.execute(sql, (ns,)).fetchone()[0]
+        if found is None:
+            raise NotFound("nothing to undo in this namespace")
+        return int(found)
+    row = _state(raw, ns, entry_id)
+    if row[0] in _REVERTS:
+        raise Conflict(f"entry {entry_id} is an {row[0]} of entry {row[2]}; undo or redo entry {row[2]} instead")
+    if row[1]:
+        raise Conflict(f"entry {entry_id} is undone already; redo({entry_id}) brings it back")
+    return entry_id
+
+
+def to_redo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> tuple[int, int]:
+    """The undone entry to bring back and the undo that took it: the one asked for, or the last undone.
+
+    Raises:
+        NotFound: no such entry, or nothing undone.
+        Conflict: the entry stands.
+    """
+    if entry_id is not None and not _state(raw, ns, entry_id)[1]:
+        raise Conflict(f"entry {entry_id} is not undone; there is nothing to redo")
+    sql = (
+        "SELECT u.target, max(u.id) FROM journal u JOIN journal e ON e.id = u.target "
+        "WHERE u.ns = ? AND u.action = 'undo' AND e.undone = 1"
+    )
+    row = raw.execute(sql + (" AND e.id = ?" if entry_id else ""), (ns, *([entry_id] if entry_id else []))).fetchone()
+    if row[0] is None:
+        raise NotFound("nothing to redo in this namespace")
+    return row[0], row[1]
+
+
+def _state(raw: sqlite3.Connection, ns: int, entry_id: int) -> Row:
+    sql = "SELECT action, undone, target FROM journal WHERE id = ? AND ns = ?"
+    row: Row | None = raw.execute(sql, (entry_id, ns)).fetchone()
+    if row is None:
+        raise NotFound(f"no journal entry {entry_id} in this namespace")
+    return row
+
+
+def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
+    """Put every row that an entry changed back to what it was before. Writes; the caller finishes the recorder.
+
+    Raises:
+        Conflict: rows that later entries changed or hang on; the message names those entries.
+    """
+    raw.execute("PRAGMA defer_foreign_keys = ON")
+    wanted = ranges(raw, entry_id)
+    changes = list(recorded(raw, entry_id))
+    moved = _moved(raw, changes)
+    blockers = _blockers(raw, entry_id, changes, moved, wanted)
+    if blockers:
+        named = ", ".join(str(number) for number in sorted(blockers))
+        raise Conflict(f"entry {entry_id} cannot be reverted: entries {named} build on it; undo those first")
+    if moved:
+        raise Conflict(f"entry {entry_id} cannot be reverted: rows it changed have been reverted already")
+    _put_all(recorder, (change.reversed() for change in reversed(changes)))
+    for table in ("edges", "nodes"):  # edges first: they hang on nodes
+        if table in wanted:
+            found = raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall()
+            _put_all(recorder, (Change(table, row, None) for row in found))
+
+
+def _put_all(recorder: Recorder, changes: Iterable[Change]) -> None:
+    for (table, kind), run in groupby(changes, key=lambda change: (change.table, change.kind)):
+        recorder.put_run(table, kind, list(run))
+
+
+def _blockers(
+    raw: sqlite3.Connection,
+    entry_id: int,
+    changes: Sequence[Change],
+    moved: set[tuple[str, Row]],
+    wanted: dict[str, tuple[int, int]],
+) -> set[int]:
+    gone = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
+    own = {change.key[0] for change in changes if change.table == "edges"}
+    blockers = _hanging(raw, gone, own, wanted)
+    for number in _later(raw, entry_id) if moved or wanted else ():
+        touched = {(change.table, change.key) for change in recorded(raw, number)}
+        if touched & moved or any(_inside(table, key, wanted) for table, key in touched):
+            blockers.add(number)
+    return blockers - {entry_id}
+
+
+def _moved(raw: sqlite3.Connection, changes: Sequence[Change]) -> set[tuple[str, Row]]:
+    """Rows that no longer are what the changes made of them."""
+    final = {(change.table, change.key): change.after for change in changes}
+    return {key for key, after in final.items() if rows.fetch(raw, key[0], key[1]) != after}
+
+
+def _inside(table: str, key: Row, wanted: dict[str, tuple[int, int]]) -> bool:
+    table, column = {"aliases": ("nodes", 2), "edge_sources": ("edges", 0)}.get(table, (table, 0))
+    return table in wanted and wanted[table][0] <= key[column] <= wanted[table][1]
+
+
+def _later(raw: sqlite3.Connection, entry_id: int) -> list[int]:
+    sql = "SELECT id FROM journal WHERE id > ? AND undone = 0 AND action NOT IN ('undo', 'redo')"
+    return [row[0] for row in raw.execute(sql, (entry_id,))]
+
+
+def _hanging(raw: sqlite3.Connection, gone: set[int], own: set[int], wanted: dict[str, tuple[int, int]]) -> set[int]:
+    """Entries whose facts or aliases hang on nodes that would go."""
+    entries: set[int] = set()
+    for node in gone:
+        found = raw.execute("SELECT id, entry FROM edges WHERE src = ?1 OR dst = ?1", (node,))
+        entries.update(entry for edge, entry in found if edge not in own)
+    if "nodes" in wanted:
+        edges = wanted.get("edges", (0, -1))
+        for end in ("src", "dst"):
+            sql = f"SELECT DISTINCT entry FROM edges WHERE {end} BETWEEN ? AND ? AND id NOT BETWEEN ? AND ?"
+            entries.update(row[0] for row in raw.execute(sql, (*wanted["nodes"], *edges)))
+    return entries
+
+
+# ---------------------------------------------------------------- the past
+
+
+def held_at(raw: sqlite3.Connection, ns: int, moment: int) -> tuple[dict[int, Row | None], dict[int, Row | None]]:
+    """Nodes and edges that were different at a recorded time: id to the row image of then, None where not yet there.
+
+    The journal is walked from that time to now; the first image met of each row is the one of then.
+    """
+    past: dict[str, dict[int, Row | None]] = {"nodes": {}, "edges": {}}
+    sql = "SELECT id FROM journal WHERE ns = ? AND at > ? ORDER BY id"
+    for (number,) in raw.execute(sql, (ns, moment)).fetchall():
+        for change in recorded(raw, number):
+            if change.table in past:
+                past[change.table].setdefault(change.key[0], change.before)
+        for table, (first, last) in ranges(raw, number).items():
+            for identifier in range(first, last + 1):
+                past[table].setdefault(identifier, None)
+    return past["nodes"], past["edges"]

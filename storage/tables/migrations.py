@@ -1,0 +1,95 @@
+"""From every earlier schema to this one: a copy of the file first, then one transaction."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from graphmem.storage.tables import journal
+from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.change_recorder import chained
+from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION
+
+
+def _from_1(raw: sqlite3.Connection) -> None:
+    """Version 2 puts the object before the relation in the index of facts: parallel facts are found at once."""
+    raw.execute("DROP INDEX IF EXISTS edges_out")
+    raw.execute("CREATE INDEX edges_out ON edges(src, dst, rel)")
+
+
+def _from_2(raw: sqlite3.Connection) -> None:
+    """Version 3 names the entry that recorded a fact instead of its time: a tenth less of the file."""
+    entries = dict(raw.execute("SELECT at, id FROM journal").fetchall())
+    raw.execute("ALTER TABLE edges RENAME COLUMN recorded_at TO entry")
+    raw.execute("UPDATE edges SET entry = coalesce((SELECT id FROM journal WHERE at = entry), 0)")
+    for name, statement in EDGE_INDEXES.items():
+        raw.execute(f"DROP INDEX IF EXISTS {name}")
+        raw.execute(statement)
+    raw.execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('identity', lower(hex(randomblob(16))))")
+    chain = b""
+    for number, at, action, note in raw.execute("SELECT id, at, action, note FROM journal ORDER BY id").fetchall():
+        parts = [_renamed(raw, table, where, entries) for table, where in _places(raw, number)]
+        chain = chained(chain, number, at, action, note, parts, journal.ranges(raw, number))
+        raw.execute("UPDATE journal SET chain = ? WHERE id = ?", (chain, number))
+
+
+def _places(raw: sqlite3.Connection, number: int) -> list[tuple[str, str]]:
+    """Where the changes of an entry lie."""
+    parts = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (number,)).fetchall()
+    more = [("journal_parts", f"entry = {number} AND part = {part}") for (part,) in parts]
+    return [("journal", f"id = {number}"), *more]
+
+
+def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int, int]) -> bytes:
+    """Write one block of row images anew, with entries for times in the images of facts."""
+
+    def image(row: rows.Row | None) -> rows.Row | None:
+        return None if row is None else rows.changed("edges", row, entry=entries.get(row[7], 0))
+
+    found = rows.unpack(raw.execute(f"SELECT changes FROM {table} WHERE {where}").fetchone()[0])
+    data = rows.pack(
+        rows.Change(change.table, image(change.before), image(change.after)) if change.table == "edges" else change
+        for change in found
+    )
+    raw.execute(f"UPDATE {table} SET changes = ? WHERE {where}", (data,))
+    return data
+
+
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
+"""What brings each version to the next."""
+
+
+def copy_for(path: str, version: int) -> Path:
+    """Where the copy that a migration makes first lies."""
+    return Path(f"{path}.schema{version}")
+
+
+def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
+    """Bring a file to ``SCHEMA_VERSION``. Writes one transaction; the file of before stays as a copy beside it.
+
+    Several processes may open an old file at once: the first one migrates, the others find it done.
+    """
+    if path != ":memory:":
+        _copy(raw, copy_for(path, version))
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        version = raw.execute("PRAGMA user_version").fetchone()[0]
+        for step in range(version, SCHEMA_VERSION):
+            STEPS[step](raw)
+        raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        raw.execute("COMMIT")
+    except BaseException:
+        raw.execute("ROLLBACK")
+        raise
+
+
+def _copy(raw: sqlite3.Connection, target: Path) -> None:
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as copy:
+        raw.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+    os.replace(temporary, target)

@@ -1,0 +1,318 @@
+"""Reads of nodes and facts: the present, any moment of the past, and what was known then."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphmem.core.errors import NotFound
+from graphmem.core.types import READING, Edge, Fact, Node, from_micros
+from graphmem.storage.tables import journal
+from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.row_images import Row
+from graphmem.storage.tables.validation import now_micros
+
+PRESENT = (
+    "e.retired_at IS NULL AND (e.valid_to IS NULL OR e.valid_to > :now) "
+    "AND (e.valid_from IS NULL OR e.valid_from <= :now)"
+)
+"""Facts that hold now."""
+
+AS_OF = (
+    "(e.valid_from <= :at OR (e.valid_from IS NULL AND (e.entry <= :upto OR (e.valid_to IS NOT NULL "
+    "AND e.valid_to <= (SELECT j.at FROM journal j WHERE j.id = e.entry))))) "
+    "AND (e.valid_to IS NULL OR e.valid_to > :at) "
+    "AND (e.retired_at IS NULL OR (e.entry <= :upto AND e.retired_at > :at))"
+)
+"""Facts that held at a valid time, as known today; a retired fact counts only while it was believed.
+
+A fact without a beginning holds from when it was recorded; one that had ended by then held at any time before its end.
+
+``:upto`` is the last entry recorded by then: entries are in the order of their times.
+"""
+
+# Nodes are found by their ids: `+ns` keeps SQLite from walking a whole namespace, CROSS JOIN fixes the order of a join.
+_FACT = (
+    "SELECT e.id, s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, j.at "
+    "FROM edges e CROSS JOIN nodes s ON s.id = e.src CROSS JOIN relations r ON r.id = e.rel "
+    "CROSS JOIN nodes d ON d.id = e.dst "
+    "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
+)
+_NODE = f"SELECT {', '.join(rows.COLUMNS['nodes'])} FROM nodes"
+_EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
+
+
+def present_moment(raw: sqlite3.Connection) -> int:
+    """Now, never before the newest journal entry: what was just closed is closed even if the clock lags."""
+    last = raw.execute("SELECT max(at) FROM journal").fetchone()[0]
+    return max(now_micros(), last or 0)
+
+
+def last_entry(raw: sqlite3.Connection, moment: int) -> int:
+    """The newest journal entry recorded by a moment, 0 before the first."""
+    found = raw.execute("SELECT id FROM journal WHERE at <= ? ORDER BY at DESC LIMIT 1", (moment,)).fetchone()
+    return found[0] if found else 0
+
+
+# ---------------------------------------------------------------- nodes
+
+
+def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[int]) -> dict[int, Node]:
+    """Nodes of a namespace by id; ids it does not hold are left out."""
+    found = raw.execute(f"{_NODE} WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))", (ns, json.dumps(ids)))
+    aliases: dict[int, list[str]] = {}
+    sql = "SELECT node, alias FROM aliases WHERE node IN (SELECT value FROM json_each(?)) ORDER BY norm"
+    for node, alias in raw.execute(sql, (json.dumps(ids),)):
+        aliases.setdefault(node, []).append(alias)
+    return {row[0]: _as_node(row, namespace, tuple(aliases.get(row[0], ()))) for row in found.fetchall()}
+
+
+def _as_node(row: Row, namespace: str, aliases: tuple[str, ...]) -> Node:
+    return Node(
+        id=row[0],
+        name=row[2],
+        kind=row[4],
+        text=row[5],
+        aliases=aliases,
+        namespace=namespace,
+        attributes=json.loads(row[6]) if row[6] else {},
+        strength=row[7],
+        retired=row[9] is not None,
+    )
+
+
+def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
+    """Names in the order of the ids.
+
+    Raises:
+        NotFound: an id that the namespace does not hold.
+    """
+    sql = "SELECT id, name FROM nodes WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
+    found = dict(raw.execute(sql, (ns, json.dumps(ids))).fetchall())
+    try:
+        return [found[identifier] for identifier in ids]
+    except KeyError as error:
+        raise NotFound(f"no node {error.args[0]} in this namespace") from None
+
+
+USAGE = (
+    "SELECT n.id, n.created_at, coalesce(a.count, 0), coalesce(a.at, 0) "
+    "FROM nodes n LEFT JOIN access a ON a.node = n.id "
+    "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL ORDER BY n.id LIMIT 4096"
+)
+
+
+def resolve_many(raw: sqlite3.Connection, ns: int, normalised: Sequence[str]) -> dict[str, list[int]]:
+    """Ids of the live nodes of each normalised name: the one of that name first, then by alias, strongest first."""
+    wanted = json.dumps(list(dict.fromkeys(normalised)), ensure_ascii=False)
+    sql = """
+        SELECT j.value, n.id, 0, n.strength FROM json_each(:names) j
+        CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value WHERE n.retired_at IS NULL
+        UNION ALL
+        SELECT j.value, n.id, 1, n.strength FROM json_each(:names) j
+        CROSS JOIN aliases a ON a.ns = :ns AND a.norm = j.value
+        CROSS JOIN nodes n ON n.id = a.node WHERE n.retired_at IS NULL
+        ORDER BY 3, 4 DESC, 2
+    """
+    found: dict[str, list[int]] = {name: [] for name in normalised}
+    for name, node, _, _ in raw.execute(sql, {"names": wanted, "ns": ns}):
+        if node not in found[name]:
+            found[name].append(node)
+    return found
+
+
+# ---------------------------------------------------------------- facts
+
+
+def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[int, Edge]:
+    """Recorded facts by id, whatever their state."""
+    sql = f"{_EDGE} WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
+    found = raw.execute(sql, (ns, json.dumps(ids))).fetchall()
+    relations = dict(raw.execute("SELECT id, name FROM relations WHERE ns = ?", (ns,)).fetchall())
+    return {row[0]: _as_edge(row, relations, source_names(raw, row), recorded_at(raw, row)) for row in found}
+
+
+def source_names(raw: sqlite3.Connection, row: Row) -> str | None:
+    """Name of the source that a fact came from first."""
+    if row[11] is None:
+        return None
+    found: str = raw.execute("SELECT name FROM sources WHERE id = ?", (row[11],)).fetchone()[0]
+    return found
+
+
+def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
+    """When a fact was recorded, in microseconds."""
+    found = raw.execute("SELECT at FROM journal WHERE id = ?", (row[7],)).fetchone()
+    return found[0] if found else 0
+
+
+def _as_edge(row: Row, relations: dict[int, str], source: str | None, recorded_at: int) -> Edge:
+    return Edge(
+        id=row[0],
+        src=row[2],
+        relation=relations[row[3]],
+        dst=row[4],
+        valid_from=row[5],
+        valid_to=row[6],
+        recorded_at=recorded_at,
+        retired_at=row[8],
+        confidence=row[9],
+        strength=row[10],
+        source=source,
+        text=row[12],
+        attributes=json.loads(row[13]) if row[13] else {},
+    )
+
+
+def as_fact(row: Row) -> Fact:
+    """A fact from the columns of ``_FACT``."""
+    return Fact(
+        subject=row[1],
+        relation=row[2],
+        object=row[3],
+        text=row[4],
+        valid_from=from_micros(row[5]),
+        valid_to=from_micros(row[6]),
+        confidence=row[7],
+        source=row[8],
+        id=row[0],
+        recorded_at=from_micros(row[9]),
+    )
+
+
+def facts_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[Fact]:
+    """Facts in the order of the ids, whatever their state.
+
+    Raises:
+        NotFound: an id that the namespace does not hold.
+    """
+    sql = f"{_FACT} WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
+    found = {row[0]: as_fact(row) for row in raw.execute(sql, (ns, json.dumps(ids)))}
+    try:
+        return [found[identifier] for identifier in ids]
+    except KeyError as error:
+        raise NotFound(f"no fact {error.args[0]} in this namespace") from None
+
+
+def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, Any]]:
+    """The SQL condition on ``e`` for facts of a moment, and its values."""
+    if as_of is None:
+        return PRESENT, {"now": present_moment(raw)}
+    return AS_OF, {"at": as_of, "upto": last_entry(raw, as_of)}
+
+
+def find_facts(
+    raw: sqlite3.Connection,
+    ns: int,
+    *,
+    subject: int | None,
+    relation: int | None,
+    object: int | None,
+    as_of: int | None,
+    limit: int | None,
+) -> list[Fact]:
+    """Facts of one moment that match what is given, oldest first."""
+    condition, values = visible(raw, as_of)
+    terms = [f"e.ns = :ns AND {condition}"]
+    for column, wanted in (("src", subject), ("rel", relation), ("dst", object)):
+        if wanted is not None:
+            terms.append(f"e.{column} = :{column}")
+            values[column] = wanted
+    sql = f"{_FACT} WHERE {' AND '.join(terms)} ORDER BY e.id LIMIT :limit"
+    values |= {"ns": ns, "limit": -1 if limit is None else limit}
+    return [as_fact(row) for row in raw.execute(sql, values)]
+
+
+def present_ids(raw: sqlite3.Connection, ns: int) -> np.ndarray:
+    """Ids of the facts that hold now, int64 [F]."""
+    condition, values = visible(raw, None)
+    found = raw.execute(f"SELECT e.id FROM edges e WHERE e.ns = :ns AND {condition} ORDER BY e.id", values | {"ns": ns})
+    return np.fromiter((row[0] for row in found), np.int64)
+
+
+def facts_known_at(
+    raw: sqlite3.Connection,
+    ns: int,
+    known_at: int,
+    *,
+    subject: int | None,
+    relation: int | None,
+    object: int | None,
+    as_of: int | None,
+    limit: int | None,
+) -> list[Fact]:
+    """Facts exactly as the memory held them at a recorded time, whatever was edited, undone or merged since."""
+    past_nodes, past_edges = journal.held_at(raw, ns, known_at)
+    edges = {
+        row[0]: row for row in raw.execute(f"{_EDGE} WHERE e.ns = ? AND e.entry <= ?", (ns, last_entry(raw, known_at)))
+    }
+    edges = {key: row for key, row in (edges | past_edges).items() if row is not None}
+    wanted = {2: subject, 3: relation, 4: object}
+    upto = 0 if as_of is None else last_entry(raw, as_of)
+    kept = [
+        row
+        for _, row in sorted(edges.items())
+        if all(value is None or row[column] == value for column, value in wanted.items())
+        and _holds(row, known_at, as_of, upto, recorded_at(raw, row))
+    ]
+    return [_past_fact(raw, row, past_nodes) for row in kept[:limit]]
+
+
+def _holds(row: Row, known_at: int, as_of: int | None, upto: int, recorded: int) -> bool:
+    """The rules of ``PRESENT`` and ``AS_OF`` on a row image."""
+    start, end, entry, retired_at = row[5], row[6], row[7], row[8]
+    if as_of is None:
+        return retired_at is None and (end is None or end > known_at) and (start is None or start <= known_at)
+    if retired_at is not None and not (entry <= upto and as_of < retired_at):
+        return False
+    begun = entry <= upto or (end is not None and end <= recorded) if start is None else start <= as_of
+    return begun and (end is None or end > as_of)
+
+
+def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | None]) -> Fact:
+    def name(node: int) -> str:
+        past = past_nodes.get(node)
+        return past[2] if past else raw.execute("SELECT name FROM nodes WHERE id = ?", (node,)).fetchone()[0]
+
+    relation = raw.execute("SELECT name FROM relations WHERE id = ?", (row[3],)).fetchone()[0]
+    return as_fact(
+        (
+            *(row[0], name(row[2]), relation, name(row[4]), row[12], row[5], row[6], row[9]),
+            *(source_names(raw, row), recorded_at(raw, row)),
+        )
+    )
+
+
+def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
+    """Counts of a namespace; ``bytes`` is the size of the whole file. Texts that were read count apart."""
+    condition, values = visible(raw, None)
+    values |= {"ns": ns}
+
+    def count(sql: str) -> int:
+        return int(raw.execute(f"SELECT count(*) FROM {sql}", values | {"ns": ns}).fetchone()[0])
+
+    pages, page = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    encoders = raw.execute(
+        "SELECT k.fingerprint, count(*) FROM vectors v JOIN nodes n ON n.id = v.node "
+        "JOIN encoders k ON k.id = v.encoder WHERE n.ns = ? GROUP BY k.id",
+        (ns,),
+    )
+    marks = f"norm >= '{READING}:' AND norm < '{READING};' AND kind = '{READING}'"
+    texts = count(f"nodes WHERE ns = :ns AND retired_at IS NULL AND {marks}")
+    return {
+        "nodes": count("nodes WHERE ns = :ns AND retired_at IS NULL") - texts,
+        "texts_read": texts,
+        "facts": count(f"edges e WHERE e.ns = :ns AND {condition}"),
+        "facts_recorded": count("edges WHERE ns = :ns"),
+        "nodes_retired": count("nodes WHERE ns = :ns AND retired_at IS NOT NULL"),
+        "relations": count("relations WHERE ns = :ns"),
+        "aliases": count("aliases WHERE ns = :ns"),
+        "entries": count("journal WHERE ns = :ns"),
+        "vectors": dict(encoders.fetchall()),
+        "namespaces": [row[0] for row in raw.execute("SELECT name FROM namespaces ORDER BY id")],
+        "bytes": pages * page,
+    }

@@ -1,0 +1,118 @@
+"""Checks of what callers hand in: each returns the value in the form that is stored, or says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
+from graphmem.core.types import AddEdge, to_micros
+
+MAX_TEXT = 1 << 20
+"""Longest text of a node or fact, in characters."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_micros() -> int:
+    """The clock, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def as_datetime(micros: int) -> datetime:
+    """A time that ``to_micros`` reads back exactly."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def as_id(value: Any) -> int:
+    """An id as int; numpy's integers are fine.
+
+    Raises:
+        InvalidValue: not a whole number.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    raise InvalidValue(f"an id is a whole number, not {value!r}")
+
+
+def as_ids(values: Sequence[int] | np.ndarray) -> list[int]:
+    """Ids as a list of int, from any sequence or array of whole numbers."""
+    if isinstance(values, np.ndarray):
+        if values.size and values.dtype.kind not in "iu":
+            raise InvalidValue(f"ids are whole numbers, not {values.dtype}")
+        return values.ravel().tolist()  # [n]
+    return [as_id(value) for value in values]
+
+
+def check_text(text: Any) -> str:
+    """Free text: at most ``MAX_TEXT`` characters, valid Unicode, no NUL."""
+    if not isinstance(text, str):
+        raise InvalidValue(f"text must be str, not {type(text).__name__}")
+    if len(text) > MAX_TEXT:
+        raise InvalidValue(f"text has {len(text)} characters, {MAX_TEXT} at most; split it into passages")
+    if "\x00" in text:
+        raise InvalidValue(f"text holds a NUL character at {text.index(chr(0))}")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidValue(f"text is not valid Unicode (lone surrogate at {error.start})") from None
+    return text
+
+
+def check_number(value: Any, what: str, low: float, high: float) -> float:
+    """A finite number within bounds."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidValue(f"{what} must be a number, not {value!r}") from None
+    if not math.isfinite(number) or not low <= number <= high:
+        raise InvalidValue(f"{what} must lie between {low:g} and {high:g}, not {value!r}")
+    return number
+
+
+def interval(edit: AddEdge) -> tuple[int | None, int | None]:
+    """Valid interval of a fact in microseconds.
+
+    Raises:
+        InvalidTime: it ends before it starts.
+    """
+    start, end = to_micros(edit.valid_from), to_micros(edit.valid_to)
+    if start is not None and end is not None and end < start:
+        raise InvalidTime(f"valid_to {edit.valid_to!r} lies before valid_from {edit.valid_from!r}")
+    return start, end
+
+
+def to_json(attributes: Mapping[str, Any]) -> str | None:
+    """Attributes as JSON text; None when there are none."""
+    if not attributes:
+        return None
+    try:
+        text = json.dumps(dict(attributes), ensure_ascii=False, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidValue(f"attributes must be JSON values: {error}") from None
+    return check_text(text)
+
+
+def merged_json(old: str | None, new: str | None) -> str | None:
+    """Two sets of attributes as one; ``new`` wins."""
+    if old is None or new is None:
+        return new if old is None else old
+    return to_json(json.loads(old) | json.loads(new))
+
+
+def state_bytes(state: Any) -> bytes:
+    """A state vector as float32 bytes.
+
+    Raises:
+        InvalidVector: not one finite vector.
+    """
+    array = np.asarray(state, dtype=np.float32)
+    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
+        raise InvalidVector(f"a state is one vector of finite numbers, not an array of shape {array.shape}")
+    return array.tobytes()

@@ -1,0 +1,186 @@
+"""Node vectors: fp16 BLOBs, each under the fingerprint of the encoder that made it.
+
+Vectors are not journalled. ``meta`` keeps their *line* instead: a random word for each write, newest last. A cache that
+was true to one of these words lacks only vectors of nodes that had none then, or that the journal names; a write that
+replaces a vector starts a new line, and so does a repair.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NoReturn
+
+import numpy as np
+
+from graphmem.core.errors import EncoderMismatch, InvalidValue, InvalidVector
+from graphmem.core.types import APART
+from graphmem.storage.tables.row_images import insert_many
+
+BLOCK = 4096
+"""Vectors that are converted at a time."""
+
+LINE = 64
+"""Writes that the line remembers."""
+
+
+def checked(vectors: np.ndarray, count: int) -> np.ndarray:
+    """Vectors as an array of floats, [count, K].
+
+    Raises:
+        InvalidVector: wrong count, no width, NaN or infinity, or beyond what fp16 holds.
+    """
+    array = np.asarray(vectors)
+    if array.ndim != 2 or len(array) != count or (count and not array.shape[1]):
+        raise InvalidVector(f"expected {count} vectors, an array of shape [{count}, K], not {array.shape}")
+    if array.dtype.kind not in "fiu":
+        raise InvalidVector(f"vectors must be numbers, not {array.dtype}")
+    for start in range(0, count, BLOCK):
+        block = array[start : start + BLOCK]
+        good = np.abs(block) <= 65504  # the largest fp16; False for NaN
+        if not good.all():
+            row = start + int(np.flatnonzero(~good.all(axis=1))[0])
+            raise InvalidVector(f"vector {row} holds NaN, infinity or a number beyond fp16")
+    return array
+
+
+def blobs(vectors: np.ndarray) -> Iterator[bytes]:
+    """Each vector as fp16 bytes."""
+    for start in range(0, len(vectors), BLOCK):
+        block = np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float16)
+        data, width = block.tobytes(), block.shape[1] * 2
+        yield from (data[at : at + width] for at in range(0, len(data), width))
+
+
+def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
+    """Id of an encoder, made when it is new.
+
+    Raises:
+        InvalidVector: the encoder is known with another width.
+    """
+    if not isinstance(fingerprint, str) or not fingerprint:
+        raise InvalidValue(f"vectors need the fingerprint of their encoder, not {fingerprint!r}")
+    row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    if row is None:
+        made = raw.execute("INSERT INTO encoders(fingerprint, dim) VALUES (?, ?)", (fingerprint, dim))
+        return int(made.lastrowid or 0)
+    if row[1] != dim:
+        raise InvalidVector(f"encoder {fingerprint!r} makes vectors of width {row[1]}, not {dim}")
+    return int(row[0])
+
+
+def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, fingerprint: str) -> None:
+    """Store checked vectors, replacing older ones of the same nodes. Writes; call it inside a transaction."""
+    encoder = encoder_id(raw, fingerprint, vectors.shape[1])
+    anew = _any_known(raw, ids)
+    for start in range(0, len(ids), BLOCK):
+        part = ids[start : start + BLOCK]
+        pairs = zip(part, blobs(vectors[start : start + BLOCK]), strict=True)
+        insert_many(
+            raw,
+            "INSERT OR REPLACE INTO vectors(node, data, encoder)",
+            f"(?, ?, {encoder})",
+            list(chain.from_iterable(pairs)),
+        )
+    mark(raw, anew=anew)
+
+
+def _any_known(raw: sqlite3.Connection, ids: Sequence[int]) -> bool:
+    """Whether one of the nodes has a vector already."""
+    highest = raw.execute("SELECT max(node) FROM vectors").fetchone()[0] or 0
+    older = [node for node in ids if node <= highest]
+    sql = "SELECT EXISTS(SELECT 1 FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value)"
+    return bool(older) and bool(raw.execute(sql, (json.dumps(older),)).fetchone()[0])
+
+
+def line(raw: sqlite3.Connection) -> list[str]:
+    """The words of the last writes of vectors, newest last."""
+    row = raw.execute("SELECT value FROM meta WHERE key = 'vector_line'").fetchone()
+    return str(row[0]).split() if row else []
+
+
+def mark(raw: sqlite3.Connection, *, anew: bool) -> None:
+    """Put a new word on the line, or start it anew. Writes."""
+    words = [*([] if anew else line(raw)[1 - LINE :]), secrets.token_hex(6)]
+    raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES ('vector_line', ?)", (" ".join(words),))
+
+
+def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ids [n] and vectors, float16 [n, K], of the live nodes that this encoder has seen.
+
+    Raises:
+        EncoderMismatch: the namespace holds vectors of other encoders only.
+    """
+    row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    live = (
+        "FROM vectors v CROSS JOIN nodes n ON n.id = v.node "
+        f"WHERE +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART}"
+    )
+    count = raw.execute(f"SELECT count(*) {live} AND v.encoder = ?", (ns, row[0])).fetchone()[0] if row else 0
+    if not count:
+        refuse_others(raw, ns, fingerprint)
+        return np.zeros(0, np.int64), np.zeros((0, row[1] if row else 0), np.float16)
+    ids, array = np.empty(count, np.int64), np.empty((count, row[1]), np.float16)
+    found = raw.execute(f"SELECT v.node, v.data {live} AND v.encoder = ? ORDER BY v.node", (ns, row[0]))
+    at = 0
+    while block := found.fetchmany(BLOCK):
+        ids[at : at + len(block)] = [node for node, _ in block]
+        data = np.frombuffer(b"".join(blob for _, blob in block), np.float16)
+        array[at : at + len(block)] = data.reshape(len(block), row[1])  # [block, K]
+        at += len(block)
+    return ids, array
+
+
+def read_some(raw: sqlite3.Connection, fingerprint: str, nodes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Ids [n] and vectors, float32 [n, K], of those of the nodes that this encoder has seen, by id."""
+    sql = (
+        "SELECT v.node, v.data FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value "
+        "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
+    )
+    found = raw.execute(sql, (json.dumps(sorted(set(nodes))), fingerprint)).fetchall()
+    if not found:
+        return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+    data = np.frombuffer(b"".join(blob for _, blob in found), np.float16)
+    return np.asarray([node for node, _ in found], np.int64), data.reshape(len(found), -1).astype(np.float32)
+
+
+def scan(raw: sqlite3.Connection, fingerprint: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of ids [n] and vectors, float16 [n, K], of all namespaces, by id."""
+    sql = "SELECT node, data FROM vectors WHERE encoder = (SELECT id FROM encoders WHERE fingerprint = ?) ORDER BY node"
+    found = raw.execute(sql, (fingerprint,))
+    while block := found.fetchmany(BLOCK):
+        data = np.frombuffer(b"".join(blob for _, blob in block), np.float16)
+        yield np.asarray([node for node, _ in block], np.int64), data.reshape(len(block), -1)
+
+
+def refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
+    """Raise ``EncoderMismatch`` where the namespace holds vectors; call it when none of them is of this encoder."""
+    sql = (
+        "SELECT k.fingerprint FROM vectors v JOIN nodes n ON n.id = v.node JOIN encoders k ON k.id = v.encoder "
+        f"WHERE n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART} LIMIT 1"
+    )
+    other = raw.execute(sql, (ns,)).fetchone()
+    if other is not None:
+        refuse(other[0], fingerprint)
+
+
+def refuse(other: str, fingerprint: str) -> NoReturn:
+    """Raise ``EncoderMismatch``."""
+    raise EncoderMismatch(
+        f"the stored vectors were made by encoder {other!r}, not {fingerprint!r}; open the memory with that "
+        "encoder, or run `graphmem reencode FILE`"
+    )
+
+
+def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0) -> list[int]:
+    """Ids above ``after`` of live nodes that this encoder has not seen, lowest first; kinds ``APART`` are left out."""
+    sql = (
+        "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
+        "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
+        "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL AND v.node IS NULL "
+        f"AND n.kind NOT IN {APART} ORDER BY n.id LIMIT ?"
+    )
+    return [row[0] for row in raw.execute(sql, (fingerprint, ns, after, limit))]

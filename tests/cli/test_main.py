@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from graphmem.cli.main import main
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == code, result.output
+        return result
+
+    return call
+
+
+@pytest.fixture
+def filled(run):
+    run("add", "m.db", "Ada Lovelace", "born in", "London", "--source", "wiki:42")
+    run("add", "m.db", "Ada Lovelace", "lives in", "London", "--valid-from", "1820")
+    return run
+
+
+def test_init_add_show(filled) -> None:
+    filled("init", "other.db")
+    assert "Ada Lovelace | born in | London  (wiki:42)" in filled("show", "m.db", "ada lovelace").output
+    facts = json.loads(filled("show", "m.db", "London", "--json").output)
+    assert {fact["relation"] for fact in facts} == {"born in", "lives in"}
+
+
+def test_replace_closes_what_was_known(filled) -> None:
+    filled("add", "m.db", "Ada Lovelace", "lives in", "Surrey", "--valid-from", "1843", "--replace")
+    assert "Surrey" in filled("show", "m.db", "Ada Lovelace", "--relation", "lives in").output
+    assert "Surrey" not in filled("show", "m.db", "Ada Lovelace", "--as-of", "1830").output
+    assert "1843" in filled("show", "m.db", "--as-of", "1830").output
+
+
+def test_history_undo_redo(filled) -> None:
+    assert len(filled("history", "m.db").output.splitlines()) == 2
+    filled("undo", "m.db")
+    assert "lives in" not in filled("show", "m.db").output
+    filled("redo", "m.db")
+    assert "lives in" in filled("show", "m.db").output
+    assert json.loads(filled("history", "m.db", "London", "--json").output)[0]["action"] == "add"
+
+
+def test_stats_as_text_and_json(filled) -> None:
+    assert json.loads(filled("stats", "m.db", "--json").output)["facts"] == 2
+    assert "facts" in filled("stats", "m.db").output
+
+
+def test_search_without_a_model_of_any_kind(filled) -> None:
+    found = json.loads(filled("search", "m.db", "London", "--ranker", "ppr", "--json").output)
+    assert found["nodes"][0]["name"] == "Ada Lovelace"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("show", "missing.db"), "graphmem init missing.db"),
+        (("show", "m.db", "Charles"), "no node named 'Charles'"),
+        (("add", "m.db", " ", "r", "o"), "empty"),
+        (("add", "m.db", "s", "r", "o", "--valid-from", "soon"), "soon"),
+        (("undo", "m.db", "99"), "99"),
+    ],
+)
+def test_errors_say_what_is_wrong_and_exit_with_one(filled, args: tuple[str, ...], says: str) -> None:
+    assert says in filled(*args, code=1).output
+
+
+def test_a_file_that_is_no_memory(run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("words " * 500)
+    assert "Error" in run("stats", "notes.txt", code=1).output
+
+
+def test_wrong_usage_exits_with_two(filled) -> None:
+    filled("search", "m.db", "x", "--ranker", "magic", code=2)
+    filled("read", "m.db", code=2)
+    filled("add", "m.db", "a", "r", "b", "--replace", "--valid-to", "2000", code=2)
+
+
+def test_every_command_has_help(run) -> None:
+    from click import Context
+
+    for name in main.list_commands(Context(main)):
+        what = {"train": ["retriever"], "evaluate": ["retrieval"]}.get(name, [])
+        assert len(run(name, *what, "--help").output) > 40
+
+
+def test_consolidate_says_what_it_did(filled) -> None:
+    filled("add", "m.db", "Ada-Lovelace", "knows", "Charles")
+    said = filled("consolidate", "m.db", "--half-life", "10", "--at", "2100-01-01", "--capacity", "2").output
+    assert said.startswith("1 merged, 0 promoted, 0 strengthened,") and "1 archived" in said
+    again = json.loads(filled("consolidate", "m.db", "--at", "2100-01-01", "--capacity", "2", "--json").output)
+    assert "entry" not in again
+    assert "half_life" in filled("consolidate", "m.db", "--half-life", "0", code=1).output

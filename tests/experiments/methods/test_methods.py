@@ -1,0 +1,127 @@
+"""Each rival on a tiny model: shapes, doing nothing where there is nothing, and learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from graphmem.experiments.methods.base import Language
+from graphmem.experiments.methods.best_node import TopNode
+from graphmem.experiments.methods.key_value_memory import KeyValues
+from graphmem.experiments.methods.lora import Lora
+from graphmem.experiments.methods.prompting import ClosedBook, InPrompt
+from graphmem.experiments.methods.soft_prompt import SoftPrompt
+from graphmem.experiments.methods.training import Checkpoint, train
+from graphmem.experiments.tasks.fact_set import Asked
+
+FACTS = (("Ada", "born in", "Rome"), ("Bo", "lives in", "Oslo"))
+LESSONS = [(Asked("Where was Ada born?", FACTS), "Rome"), (Asked("Where does Bo live?", FACTS[1:]), "Oslo")]
+
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    """Unit vectors of letters: real vectors of these texts, without loading an encoder."""
+    made = np.array([[text.lower().count(chr(97 + i)) + 0.01 for i in range(26)] for text in texts], np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def test_the_soft_prompt_learns_and_lengthens_the_prompt(language: Language) -> None:
+    method = SoftPrompt(language, encode, tokens=3)
+    assert method.prefix([asked for asked, _ in LESSONS]).shape == (2, 3, 32)
+    before = float(method.loss(LESSONS)[0].detach())
+    train(method.module, method.loss, LESSONS, 12, rate=1e-2, batch=4)
+    assert float(method.loss(LESSONS)[0].detach()) < before
+    assert method.say([LESSONS[0][0], Asked("Who?")], 2)[1].tokens == len(language.ids(language.prompt("Who?"))) + 3
+    assert not any(p.requires_grad for p in language.base.parameters())
+
+
+def test_key_values_read_nothing_without_facts_and_learn(language: Language) -> None:
+    ids = torch.tensor([language.ids("Ada was born in")])
+    plain = ClosedBook(language).logits(ids, Asked(""))
+    method = KeyValues(language, encode)
+    assert plain is not None
+    torch.testing.assert_close(method.logits(ids, Asked("")), plain, rtol=1e-4, atol=1e-5)
+    read = method.logits(ids, LESSONS[0][0])
+    assert read is not None and not torch.allclose(read, plain)
+    before = float(method.loss(LESSONS)[0].detach())
+    train(method.module, method.loss, LESSONS, 12, rate=1e-2, batch=4)
+    assert float(method.loss(LESSONS)[0].detach()) < before
+    assert len(method.say([asked for asked, _ in LESSONS], 2)) == 2
+    method.detach()
+    torch.testing.assert_close(ClosedBook(language).logits(ids, Asked("")), plain)
+
+
+def test_padding_of_facts_changes_nothing(language: Language) -> None:
+    method = KeyValues(language, encode)
+    with method.memory([LESSONS[1][0], LESSONS[0][0]]):
+        both = language.base(input_ids=torch.tensor([[5, 6, 7]] * 2)).logits
+    with method.memory([LESSONS[1][0]]):
+        alone = language.base(input_ids=torch.tensor([[5, 6, 7]])).logits
+    torch.testing.assert_close(both[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_lora_learns_its_lesson(language: Language) -> None:
+    pytest.importorskip("peft")
+    method = Lora(language, 20, batch=4, rate=1e-2)
+    asked = [Asked("Where was Ada born?")]
+    ids = torch.tensor([language.ids("Ada")])
+    before = method.logits(ids, asked[0])
+    cost = method.learn([("Where was Ada born?", "Rome"), (None, "Ada was born in Rome.")])
+    after = method.logits(ids, asked[0])
+    assert cost.steps == 20 and cost.tokens > 100
+    assert before is not None and after is not None and not torch.allclose(before, after)
+
+
+def test_prompts_hold_the_facts_they_should(language: Language) -> None:
+    others = [("Cy", "likes", f"thing {i}") for i in range(30)]
+    asked = Asked("Where was Ada born?", FACTS, gold=FACTS[:1])
+    lengths = [InPrompt(language, kind, others).say([asked], 1)[0].tokens for kind in ("gold", "gold + distractors")]
+    assert lengths[0] < lengths[1] and InPrompt(language, "retrieved").say([asked], 1)[0].tokens > lengths[0]
+
+
+def test_the_top_node_needs_no_model() -> None:
+    assert TopNode().say([Asked("Where?")])[0].text == ""
+    assert TopNode().logits(torch.zeros(1, 1, dtype=torch.long), Asked("")) is None
+
+
+def test_a_stopped_training_ends_where_one_that_ran_through_does(language: Language, tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stopping(method: SoftPrompt, after: int) -> Any:
+        calls = []
+
+        def loss(lessons: Any) -> Any:
+            calls.append(1)
+            if len(calls) > after:
+                raise Stopped
+            return method.loss(lessons)
+
+        return loss
+
+    through = SoftPrompt(language, encode)
+    whole = train(through.module, through.loss, LESSONS, 6, rate=1e-2, batch=2)
+    keep = Checkpoint(tmp_path / "soft.pt", {"steps": 6}, every=2)
+    first, second = SoftPrompt(language, encode), SoftPrompt(language, encode, seed=9)
+    with pytest.raises(Stopped):
+        train(first.module, stopping(first, 5), LESSONS, 6, rate=1e-2, batch=2, keep=keep)
+    cost = train(second.module, stopping(second, 2), LESSONS, 6, rate=1e-2, batch=2, keep=keep)
+    assert (cost.steps, cost.tokens, cost.losses) == (whole.steps, whole.tokens, whole.losses)
+    for name, value in through.module.state_dict().items():
+        torch.testing.assert_close(second.module.state_dict()[name], value)
+    third = SoftPrompt(language, encode, seed=9)
+    assert train(third.module, stopping(third, 0), lambda: 1 / 0, 6, rate=1e-2, keep=keep) == cost
+    assert Checkpoint(keep.path, {"steps": 7}).read() is None
+
+
+def test_what_stands_before_a_text_changes_its_logits_and_not_their_number(language: Language) -> None:
+    ids = torch.tensor([language.ids("Ada was born in Rome.")])
+    after, plain = language.after(ids, "Facts:"), language.after(ids)
+    lead = torch.tensor([language.ids("Facts:")])
+    whole = language.base(input_ids=torch.cat([lead, ids], 1)).logits[0, lead.shape[1] :]
+    torch.testing.assert_close(after, whole)
+    assert after.shape == plain.shape and not torch.allclose(after, plain)

@@ -1,0 +1,197 @@
+"""Gated cross-attention: copying by construction, null slots, relative gates, token tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from graphmem.core.errors import InvalidValue
+from graphmem.core.validation import FusionConfig
+from graphmem.fusion.cross_attention import Context, Fusion, MemoryAttention, default_layers, default_tap
+from graphmem.fusion.memory_tokens import END, FEATURES, INSIDE, NONE, START, MemoryTokens
+from graphmem.fusion.prefix_matching import places
+from graphmem.fusion.token_embeddings import TokenTable, unit
+
+V, D = 50, 256
+CONFIG = FusionConfig(heads=4, match_width=256, layers=(1,), tap=0, max_name_tokens=8)
+
+
+@pytest.fixture
+def table() -> TokenTable:
+    torch.manual_seed(0)
+    weights = torch.randn(V, D) + 2.0  # a common mean, as real embeddings have
+    return TokenTable(weights, weights)
+
+
+@pytest.fixture
+def layer() -> MemoryAttention:
+    torch.manual_seed(1)
+    return MemoryAttention(D, (D, D), CONFIG)
+
+
+def slots_of(*names: list[int], stop: int = 1) -> MemoryTokens:
+    rows = []
+    for node, name in enumerate(names):
+        tokens = [*name, stop]
+        for i, token in enumerate(tokens):
+            kind = START if i == 0 else END if token == stop else INSIDE
+            rows.append((tokens[i - 2] if i > 1 else NONE, tokens[i - 1] if i else NONE, token, i, kind, node))
+    columns = [torch.tensor(column)[None] for column in zip(*rows, strict=True)]
+    features = torch.zeros(1, len(rows), len(FEATURES))
+    features[0, :, 0] = (columns[5][0] == 0).float()
+    features[0, :, 2] = torch.log1p(columns[5][0].float()) / 2
+    return MemoryTokens(
+        *columns, features, torch.ones(1, len(rows), dtype=torch.bool), torch.zeros(1), behind_of(names, stop)
+    )
+
+
+def behind_of(names: tuple[list[int], ...], stop: int) -> torch.Tensor:
+    depth = max(len(name) for name in names)
+    ways = [name[:i][::-1] + [NONE] * (depth - i) for name in names for i in range(len(name) + 1)]
+    return torch.tensor(ways)[None, :, None].expand(-1, -1, 2, -1)
+
+
+def context(table: TokenTable, *tokens: int) -> Context:
+    return Context(table.inputs(torch.tensor([tokens])), torch.zeros(1, len(tokens), D))
+
+
+def test_untrained_attention_continues_the_name_it_stands_in(layer: MemoryAttention, table: TokenTable) -> None:
+    tokens = slots_of([10, 11, 12], [20, 21], [30])
+    slots = layer.project(tokens, table, torch.float32)
+    read, weights = layer(torch.randn(1, 4, D), context(table, 10, 11, 20, 40), slots, tokens.answerable)
+    said = tokens.says[0][weights.mean(1)[0].argmax(-1)]
+    assert said[:3].tolist() == [11, 12, 21]
+    closest = (unit(read[0, :3]) @ table.outputs(torch.arange(V)).T).argmax(-1)
+    assert closest.tolist() == [11, 12, 21], "reading a slot means saying its token before anything is trained"
+
+
+def test_at_a_new_token_the_best_ranked_node_is_read(layer: MemoryAttention, table: TokenTable) -> None:
+    tokens = slots_of([10, 11], [20, 21])
+    slots = layer.project(tokens, table, torch.float32)
+    _, weights = layer(torch.randn(1, 1, D), context(table, 45), slots, tokens.answerable)
+    of_node = torch.zeros(2).index_add_(0, tokens.node[0], weights.mean(1)[0, 0].detach())
+    assert of_node[0] > 5 * of_node[1]
+
+
+def test_names_that_share_a_token_are_told_apart_by_rank(layer: MemoryAttention, table: TokenTable) -> None:
+    tokens = slots_of([10, 11], [10, 12])
+    slots = layer.project(tokens, table, torch.float32)
+    _, weights = layer(torch.randn(1, 1, D), context(table, 10), slots, tokens.answerable)
+    assert int(tokens.says[0][weights.mean(1)[0, 0].argmax()]) == 11
+
+
+def test_a_null_slot_that_takes_all_leaves_exactly_nothing(layer: MemoryAttention, table: TokenTable) -> None:
+    torch.nn.init.constant_(layer.gate, 1.0)
+    torch.nn.init.constant_(layer.null.bias, 1e4)
+    tokens = slots_of([10, 11])
+    x = torch.randn(1, 2, D)
+    read, weights = layer(x, context(table, 10, 3), layer.project(tokens, table, torch.float32), tokens.answerable)
+    assert weights.sum() == 0 and torch.equal(layer.gated(x, read), x)
+
+
+def test_quiet_positions_read_exactly_nothing(table: TokenTable) -> None:
+    torch.manual_seed(1)
+    loud, quiet = MemoryAttention(D, (D, D), CONFIG), MemoryAttention(D, (D, D), replace(CONFIG, quiet=0.9))
+    quiet.load_state_dict(loud.state_dict())
+    for layer in (loud, quiet):
+        torch.nn.init.constant_(layer.null.bias, 4.5)
+    tokens, x = slots_of([10, 11, 12], [20]), torch.randn(1, 2, D)
+    where = context(table, 10, 45)  # inside a name; at a token that no name holds
+    mass = lambda layer: layer(x, where, layer.project(tokens, table, torch.float32), tokens.answerable)[1].sum(-1)[0]
+    assert (mass(loud).mean(0) > 0).all() and mass(loud).mean(0)[0] > 0.9 > mass(loud).mean(0)[1]
+    assert mass(quiet).mean(0)[0] > 0 and mass(quiet)[:, 1].abs().max() == 0
+
+
+def test_masked_slots_are_never_read(layer: MemoryAttention, table: TokenTable) -> None:
+    tokens = slots_of([10, 11], [20])
+    tokens.mask[0, :3] = False
+    slots = layer.project(tokens, table, torch.float32)
+    _, weights = layer(torch.randn(1, 2, D), context(table, 10, 40), slots, tokens.answerable)
+    assert weights[..., :3].sum() == 0 and weights[..., 3:].sum() > 0
+
+
+def test_all_heads_read_the_same_slots(layer: MemoryAttention, table: TokenTable) -> None:
+    layer.start_bias.data[0] = torch.tensor([16.0, -2.0, 16.0, -2.0])  # alone, two heads would begin either name
+    tokens = slots_of([10, 11], [20, 21])
+    read, weights = layer(
+        torch.randn(1, 1, D), context(table, 45), layer.project(tokens, table, torch.float32), tokens.answerable
+    )
+    shares = weights[0, :, 0] / weights[0, :, 0].sum(-1, keepdim=True)
+    assert torch.allclose(shares, shares[:1].expand_as(shares), atol=1e-6)
+    assert int((unit(read[0, 0]) @ table.outputs(torch.arange(V)).T).argmax()) == 10, "no token of two halves"
+
+
+def test_a_begun_name_is_believed_only_where_somebody_asked(layer: MemoryAttention, table: TokenTable) -> None:
+    torch.nn.init.constant_(layer.null.bias, 9.0)
+    tokens, text = slots_of([10, 11, 12, 13]), torch.tensor([[45, 10, 11, 12]])
+    slots = layer.project(tokens, table, torch.float32)
+    known = replace(context(table, *text[0].tolist()), places=places(text, 4, tokens.behind))
+    asked, plain = (
+        layer(torch.zeros(1, 4, D), known, slots, tokens.answerable, quiet)[1].sum(-1).mean(1)[0]
+        for quiet in (None, 0.0)
+    )
+    assert torch.allclose(asked[:2], plain[:2]) and (asked[2:] > plain[2:] + 0.05).all()
+
+
+def test_a_sample_without_slots_has_finite_gradients(layer: MemoryAttention, table: TokenTable) -> None:
+    tokens = slots_of([10, 11])
+    tokens.mask[:] = False
+    x = torch.randn(1, 2, D)
+    read, weights = layer(x, context(table, 10, 40), layer.project(tokens, table, torch.float32), tokens.answerable)
+    (read.sum() + weights.sum()).backward()
+    assert weights.sum() == 0 and all(p.grad is None or p.grad.isfinite().all() for p in layer.parameters())
+
+
+def test_the_gate_is_relative_to_the_stream(layer: MemoryAttention) -> None:
+    torch.nn.init.constant_(layer.gate, 0.5)
+    x, read = torch.randn(1, 3, D), torch.randn(1, 3, D)
+    small, large = layer.gated(x, read) - x, layer.gated(100 * x, read) - 100 * x
+    assert torch.allclose(100 * small, large, rtol=1e-3, atol=1e-3)
+    torch.nn.init.zeros_(layer.gate)
+    assert torch.equal(layer.gated(x, read), x)
+
+
+def test_scaled_embeddings_match_the_table(table: TokenTable) -> None:
+    ids = torch.tensor([3, 4])
+    embedded = torch.nn.functional.embedding(ids, table.weight) * 8.0  # as Gemma scales them
+    assert torch.allclose(table.centre(embedded), table.inputs(ids), atol=1e-4)
+    everything = table.inputs(torch.arange(V))
+    assert everything.mean(0).abs().max() < 0.05 and torch.allclose(unit(everything), everything, atol=1e-4)
+
+
+def test_biases_learn_fastest_and_gates_faster_than_matrices() -> None:
+    fusion = Fusion(D, (D, D), (1, 2), 0, CONFIG)
+    slow, middle, quick = fusion.parameter_groups(1e-3, 16.0)
+    counted = sum(p.numel() for group in (slow, middle, quick) for p in group["params"])
+    assert counted == sum(p.numel() for p in fusion.parameters() if p.requires_grad)
+    assert quick["lr"] == pytest.approx(1.6e-2) and quick["weight_decay"] == 0
+    assert any(p is fusion[1].gate for p in middle["params"]) and any(
+        p is fusion[1].match.weight for p in slow["params"]
+    )
+    assert fusion.gates() == {1: 0.0, 2: 0.0}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 12, 30, 80])
+def test_default_layers_are_late_and_inside(depth: int) -> None:
+    layers = default_layers(depth)
+    assert layers == tuple(sorted(set(layers))) and 0 <= layers[0] and layers[-1] < depth
+    assert default_tap(depth) < depth and (depth < 8 or default_tap(depth) < layers[0])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"heads": 0},
+        {"match_width": 30},
+        {"nodes": 0},
+        {"layers": (3, 2)},
+        {"refusal": " "},
+        {"tap": -1},
+        {"quiet": 1.0},
+    ],
+)
+def test_configs_refuse_nonsense(wrong: dict) -> None:
+    with pytest.raises(InvalidValue, match=str(next(iter(wrong)))):
+        FusionConfig(**wrong)

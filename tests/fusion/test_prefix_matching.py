@@ -1,0 +1,176 @@
+"""Where a text stands in each name: repeated tokens, shared beginnings, two readings, cached, batched, under beams."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.decoders import ByteLevel
+
+from graphmem.core.types import Subgraph
+from graphmem.core.validation import FusionConfig
+from graphmem.fusion.memory_tokens import Candidates, MemoryTokens, NameReader, pack, rank_features
+from graphmem.fusion.prefix_matching import (
+    LONGEST,
+    NOT_SAID,
+    SHORTER,
+    START_INSIDE,
+    START_OUTSIDE,
+    UNKNOWN,
+    Standing,
+    places,
+)
+from graphmem.model import GraphMemoryModel, attach
+
+
+def byte_tokenizer() -> Any:
+    """One token a byte: every name repeats tokens, and shares them with every other."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {"<s>": 0, "</s>": 1, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = ByteLevel()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+
+
+TOKENIZER = byte_tokenizer()
+
+
+def slots_of(*names: str) -> MemoryTokens:
+    features = rank_features(-np.arange(len(names), dtype=np.float32), np.ones(len(names), np.float32), 0.99)
+    found = Candidates(names, features, 0.99, tuple(range(len(names))))
+    return pack(NameReader(TOKENIZER, 1, 48), [found])
+
+
+def ids(text: str) -> torch.Tensor:
+    return TOKENIZER(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+
+
+def may_follow(text: str, *names: str) -> dict[str, set[str]]:
+    """After the text: what each name's slots would say next, of those that fit longest."""
+    tokens = slots_of(*names)
+    codes = places(ids(text), 1, tokens.behind).slots[0, 0]
+    made: dict[str, set[str]] = {}
+    for code, says, node in zip(codes.tolist(), tokens.says[0].tolist(), tokens.node[0].tolist(), strict=True):
+        if code >= LONGEST:
+            made.setdefault(names[node], set()).add("." if says == 1 else TOKENIZER.decode([says]))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "then"),
+    [
+        ("x 2026-1", ["2026-12-01", "1999"], {"2026-12-01": {"2"}}),
+        ("x 2026-12-0", ["2026-12-01"], {"2026-12-01": {"1"}}),
+        ("x\nVelvetvet", ["Velvetvet"], {"Velvetvet": {"."}}),
+        ("x\nVelv", ["Velvetvet", "Velour"], {"Velvetvet": {"e"}}),
+        ("\nAlien", ["Alien", "Aliens", "Alien 3"], {"Alien": {"."}, "Aliens": {"s"}, "Alien 3": {" "}}),
+        ("\nAliens", ["Alien", "Aliens"], {"Aliens": {"."}}),
+        ("to St. Ann", ["St. Anna & Co., Ltd.", "Anna"], {"St. Anna & Co., Ltd.": {"a"}}),
+        ("was Łó", ["Łódź"], {"Łódź": {"d"}}),
+        ("nothing", ["Rome"], {}),
+    ],
+)
+def test_only_what_continues_the_longest_beginning_fits(text: str, names: list[str], then: dict[str, set[str]]) -> None:
+    assert may_follow(text, *names) == then
+
+
+ODD = ["Москва-река", "東京東京都", "محمد محمد", "🚀🚀 Rocket", "a" * 30, "1.5. and 1.5, etc."]
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("before", ["is", "is\n"])
+def test_every_token_of_an_odd_name_is_among_what_fits(name: str, before: str) -> None:
+    tokens, others = slots_of(name, name[:2] + "q", "q" + name), 0
+    written = ids(f" {name}" if before == "is" else name)[0].tolist()
+    for i in range(1, len(written) + 1):
+        text = torch.cat([ids(before)[0], torch.tensor(written[:i])])[None]
+        codes = places(text, 1, tokens.behind).slots[0, 0]
+        rows = zip(tokens.says[0].tolist(), codes.tolist(), tokens.node[0].tolist(), strict=True)
+        fits = {says for says, code, node in rows if code >= LONGEST and node == 0}
+        others += len(fits - {[*written, 1][i]})
+        assert [*written, 1][i] in fits
+    assert others <= 2, "hardly ever more than one way on"
+
+
+def test_codes_tell_starts_from_what_was_not_said() -> None:
+    tokens = slots_of("ab", "b")
+    found = places(ids("xa"), 2, tokens.behind)
+    starts = (tokens.behind[0] < 0).all(-1).all(-1)
+    assert (found.slots[0, 0][starts] == START_OUTSIDE).all() and (found.slots[0, 1][starts] == START_INSIDE).all()
+    assert (found.slots[0, 0][~starts] == NOT_SAID).all() and found.positions.tolist() == [[0, 1]]
+    longer = places(ids("ab"), 1, tokens.behind).slots[0, 0]
+    assert SHORTER in longer.tolist(), "the end of 'b' fits after 'ab' too, but less of it was said"
+    assert places(ids("ab"), 2, slots_of().behind).slots.shape == (1, 2, 0)
+
+
+def test_pass_by_pass_is_the_same_as_at_once() -> None:
+    tokens, text = slots_of("abcabd", "bca"), ids("xxabcabcabd")
+    whole = places(text, text.shape[1], tokens.behind)
+    standing, parts = Standing(tokens), []
+    for start, stop in ((0, 4), (4, 5), (5, 11)):
+        standing.begin(start)
+        standing.see(text[:, start:stop])
+        parts.append(standing.places(1).slots)  # type: ignore[union-attr]
+    assert torch.equal(torch.cat(parts, 1), whole.slots)
+    standing.begin(3)
+    standing.see(text[:, 3:5])
+    assert torch.equal(standing.places(1).slots, whole.slots[:, 3:5]), "a cache that was cut back"  # type: ignore[union-attr]
+    unseen = Standing(tokens)
+    unseen.begin(7)
+    unseen.see(text[:, 7:8])
+    assert unseen._text is not None and unseen._text[0, :7].unique().tolist() == [UNKNOWN]
+    assert Standing(tokens).places(1) is None
+
+
+class Names:
+    """A memory that finds the same names whatever is asked."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
+        nodes = [SimpleNamespace(id=i, name=name, score=-float(i)) for i, name in enumerate(self.names)]
+        scores, none = -np.arange(len(nodes), dtype=np.float32), np.zeros(0, np.int64)
+        graph = Subgraph(np.arange(len(nodes)), scores, np.exp(scores), np.zeros((2, 0), np.int64), none, none)
+        return SimpleNamespace(nodes=nodes, subgraph=graph, answerable=0.99, facts=[])
+
+
+@pytest.fixture
+def model() -> GraphMemoryModel:
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=260, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, eos_token_id=1, bos_token_id=0, pad_token_id=1,
+    )  # fmt: skip
+    base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    made = attach(base, TOKENIZER, Names("abab-abc", "aba", "2026-12-26"), FusionConfig(layers=(1, 2), tap=0))
+    for layer in made.fusion.layers:
+        torch.nn.init.constant_(made.fusion[layer].gate, 1.0)
+        torch.nn.init.normal_(made.fusion[layer].standing, std=3.0)
+        torch.nn.init.normal_(made.fusion[layer].null_standing, std=3.0)
+    return made
+
+
+@pytest.mark.parametrize("options", [{"num_beams": 3}, {"num_beams": 4, "num_return_sequences": 2}, {}])
+def test_cached_equals_uncached_with_padding_and_swapped_beams(model: GraphMemoryModel, options: dict) -> None:
+    rows = [ids("is 2026-1")[0].tolist(), ids("aba")[0].tolist()]
+    text = torch.tensor([rows[0], [1] * (len(rows[0]) - len(rows[1])) + rows[1]])
+    mask = torch.tensor([[1] * len(rows[0]), [0] * (len(rows[0]) - len(rows[1])) + [1] * len(rows[1])])
+    said = [
+        model.generate(text, attention_mask=mask, max_new_tokens=12, do_sample=False, use_cache=cached, **options)
+        for cached in (True, False)
+    ]
+    assert torch.equal(*said)
+
+
+def test_detach_takes_the_ear_off_generate(model: GraphMemoryModel) -> None:
+    assert "prepare_inputs_for_generation" in vars(model.base)
+    assert "prepare_inputs_for_generation" not in vars(model.detach())

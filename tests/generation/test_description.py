@@ -1,0 +1,118 @@
+"""Telling about a node, with the shipped weights and the real model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from graphmem.core.errors import NotFound
+from graphmem.core.types import Fact
+from graphmem.generation.description import Group, describe, groups_of, joined, topic_asked
+from graphmem.hub import find_language_model
+from graphmem.memory import GraphMemory
+from graphmem.model import GraphMemoryModel
+
+FACTS = [
+    ("Mira Sool", "born in", "Oslo"),
+    ("Mira Sool", "spouse", "Boris Tamm"),
+    ("Deep Water", "directed by", "Mira Sool"),
+    ("Blue Sky", "directed by", "Mira Sool"),
+    ("Boris Tamm", "lives in", "Kraków"),
+]
+
+
+@pytest.fixture(scope="module")
+def model(encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphMemoryModel]:
+    folder: Path = tmp_path_factory.mktemp("describing")
+    with GraphMemory.open(folder / "m.db", encoder=encoder) as memory:
+        memory.add_many(FACTS)
+        base, tokenizer = find_language_model()
+        attached = GraphMemoryModel.from_pretrained(base, tokenizer=tokenizer, memory=memory)
+        yield attached
+        attached.detach()
+
+
+def test_every_fact_is_told_and_no_other(model: GraphMemoryModel) -> None:
+    answer = model.describe("Mira Sool")
+    assert {"Oslo", "Boris Tamm", "Deep Water", "Blue Sky"} == {
+        name for name in ("Oslo", "Boris Tamm", "Deep Water", "Blue Sky", "Kraków") if name in answer.text
+    }
+    assert {str(fact) for fact in answer.path} == {" | ".join(fact) for fact in FACTS[:4]}
+    assert answer.sources and {source.node for source in answer.sources} >= {"Oslo", "Boris Tamm"}
+    assert model.explain() == answer.sources
+
+
+@pytest.mark.parametrize("asked", ["Tell me about Boris Tamm.", "Who was Boris Tamm?", "describe boris tamm"])
+def test_asked_in_several_ways(model: GraphMemoryModel, asked: str) -> None:
+    assert "Boris Tamm lives in Kraków." in model.ask(asked).text
+
+
+def test_other_questions_get_a_name(model: GraphMemoryModel) -> None:
+    assert model.ask("Who is the spouse of Mira Sool?").text == "Boris Tamm"
+    assert topic_asked(model.memory.retrieve("Who is the spouse of Mira Sool?")) is None
+    assert topic_asked(model.memory.retrieve("Tell me about Somebody Else.")) is None
+
+
+def test_short_limits_leave_whole_sentences(model: GraphMemoryModel) -> None:
+    short = model.describe("Mira Sool", max_new_tokens=1)
+    assert short.text.endswith("Oslo.") and len(short.path) == 1
+
+
+def test_what_held_then_is_told(model: GraphMemoryModel) -> None:
+    memory: GraphMemory = model.memory  # type: ignore[assignment]
+    first = memory.add("Ann Lee", "lives in", "Rome", valid_from="1990")
+    assert first is not None
+    memory.supersede("Ann Lee", "lives in", "Paris", at="2000")
+    assert "Paris" in model.describe("Ann Lee").text and "Rome" not in model.describe("Ann Lee").text
+    then = model.describe("Ann Lee", as_of="1995").text
+    assert "Rome" in then and "Paris" not in then
+
+
+def test_unknown_names_and_a_memory_that_is_off(model: GraphMemoryModel) -> None:
+    with pytest.raises(NotFound, match="Nobody Here"):
+        model.describe("Nobody Here")
+    with model.memory_disabled():
+        assert "Kraków" not in model.ask("Tell me about Boris Tamm.", max_new_tokens=16).text
+
+
+def test_a_topic_without_facts_is_left_to_the_model(model: GraphMemoryModel) -> None:
+    lone = SimpleNamespace(query="Tell me about Mira Sool.", seeds=None, store=None)
+    assert describe(model, lone, 20) is None
+    assert groups_of(model.memory.store, model.memory.store.resolve("Oslo").id)[0].forward is False  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("relation", "forward", "wording", "names", "said"),
+    [
+        ("born in", True, "{a} was {r} {b}.", ["Oslo"], "Mira was born in Oslo."),
+        ("child", True, "The {r} of {a} is {b}.", ["Ann", "Bo"], "The children of Mira are Ann and Bo."),
+        ("city", True, "The {r} of {a} was {b}.", ["Rome", "Oslo"], "The cities of Mira were Rome and Oslo."),
+        ("is part of", False, "{a} {r} {b}.", ["X", "Y", "Z"], "X, Y and Z are part of Mira."),
+        ("directed by", False, "{a} was {r} {b}.", ["X", "Y"], "X and Y were directed by Mira."),
+    ],
+)
+def test_wording(relation: str, forward: bool, wording: str, names: list[str], said: str) -> None:
+    facts = tuple(Fact("Mira", relation, n) if forward else Fact(n, relation, "Mira") for n in names)
+    group = Group(relation, forward, facts)
+    assert group.names == names and group.sentence(wording, "Mira", names) == said
+
+
+@pytest.mark.parametrize(
+    ("relation", "words"),
+    [
+        ("place_of_birth", "place of birth"),
+        ("birthPlace", "birth place"),
+        ("/film/film/genre", "genre"),
+        ("CEO", "CEO"),
+    ],
+)
+def test_relations_are_said_in_words(relation: str, words: str) -> None:
+    assert Group(relation, True, ()).words == words
+
+
+def test_joined() -> None:
+    assert joined(["A"]) == "A" and joined(["A", "B", "C"]) == "A, B and C"

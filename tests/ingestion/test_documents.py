@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import pytest
+
+from graphmem.core.errors import InvalidValue, NotFound
+from graphmem.core.types import MENTIONS, TITLED
+from graphmem.ingestion.documents import LONGEST, Document, pieces
+from graphmem.memory import GraphMemory
+from graphmem.text.name_tagging import capitalised
+
+LOTHAIR = ("Lothair II", "Lothair II was king of Lotharingia. He was the son of Ermengarde of Tours and Lothair I.")
+ERMENGARDE = ("Ermengarde of Tours", "Ermengarde of Tours died on 20 March 851 in Italy.")
+
+
+@pytest.fixture
+def memory(encoder):
+    with GraphMemory.open(":memory:", encoder) as opened:
+        yield opened
+
+
+def add(memory: GraphMemory, *documents: tuple[str, str], **options):
+    return memory.add_passages(documents, tagger=capitalised, encode=False, **options)
+
+
+def named_by(memory: GraphMemory, title: str) -> set[str]:
+    passage = memory.facts(title, TITLED)[0].object
+    return {fact.object for fact in memory.facts(passage, MENTIONS)}
+
+
+def test_passages_and_what_they_name_become_a_graph(memory: GraphMemory) -> None:
+    done = add(memory, LOTHAIR, ERMENGARDE, source="wiki")
+    assert (done.documents, done.passages, len(done.entries)) == (2, 2, 1)
+    assert {"Lotharingia", "Ermengarde of Tours"} <= named_by(memory, "lothair ii")
+    fact = memory.facts("Lothair II", TITLED)[0]
+    passage = memory.node(fact.object)
+    assert passage is not None and (passage.kind, passage.text, fact.source) == ("passage", LOTHAIR[1], "wiki")
+
+
+def test_the_same_corpus_twice_changes_nothing(memory: GraphMemory) -> None:
+    add(memory, LOTHAIR, ERMENGARDE, LOTHAIR)
+    before = memory.stats()
+    assert add(memory, LOTHAIR, ERMENGARDE).passages == 0
+    assert memory.stats() == before
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_order_and_batches_make_no_difference(memory: GraphMemory, encoder, batch: int) -> None:
+    from graphmem.ingestion.documents import add_passages
+
+    third = ("Camille (1926 film)", "A film about Lothair II and a lady.")
+    add(memory, LOTHAIR, ERMENGARDE, third)
+    with GraphMemory.open(":memory:", encoder) as other:
+        documents = iter([third, ERMENGARDE, LOTHAIR])
+        add_passages(other.store, documents, encoder=None, tagger=lambda texts: capitalised(texts), batch=batch)
+        assert {str(fact) for fact in other.facts()} == {str(fact) for fact in memory.facts()}
+        assert other.facts("Camille", TITLED)
+
+
+def test_a_stopped_run_goes_on_where_it_was(memory: GraphMemory) -> None:
+    from graphmem.ingestion.documents import add_passages
+
+    def stops():
+        yield LOTHAIR
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add_passages(memory.store, stops(), encoder=None, tagger=capitalised, batch=1)
+    done = []
+    again = add_passages(
+        memory.store, [LOTHAIR, ERMENGARDE], encoder=None, tagger=capitalised, batch=1, progress=done.append
+    )
+    assert again.passages == 1 and done == [1, 2]
+
+
+def test_undo_takes_back_all_batches(memory: GraphMemory) -> None:
+    memory.add("Lothair II", "ruled", "Lotharingia")
+    before = {str(fact) for fact in memory.facts()}
+    done = add(memory, LOTHAIR, ERMENGARDE)
+    memory.undo(done)
+    assert {str(fact) for fact in memory.facts()} == before and memory.node("Ermengarde of Tours") is None
+    with pytest.raises(NotFound, match="no passages"):
+        memory.undo(add(memory))
+
+
+@pytest.mark.parametrize(
+    ("documents", "message"),
+    [
+        ("text", "pairs"),
+        (5, "pairs"),
+        ([LOTHAIR, "text"], "document 1 is no"),
+        ([LOTHAIR, ("A", None)], "document 1 is no"),
+        ([("A", " ")], "document 0 .* empty"),
+        ([("A", "a\0b")], "document 0: .* NUL"),
+        ([("A", "a\ud800b")], "document 0: .* surrogate"),
+        ([("A" * 2000, "text")], "document 0: title has 2000 characters"),
+    ],
+)
+def test_bad_documents_are_named_and_nothing_is_written(memory: GraphMemory, documents, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        memory.add_passages(documents, tagger=capitalised, encode=False)
+    assert len(memory) == 0
+
+
+def test_any_script_and_no_title(memory: GraphMemory) -> None:
+    add(memory, ("北京大学", "北京大学位于北京。"), ("北京", "北京是中国的首都。"), ("", "A note about Paris."))
+    assert "北京" in named_by(memory, "北京大学")
+    assert memory.facts("A note about Paris.", TITLED)
+
+
+def test_a_long_text_is_cut_at_sentences_and_nothing_is_lost() -> None:
+    text = " ".join(f"Sentence number {i} is here." for i in range(1000))
+    parts = pieces(Document("Long", text))
+    assert all(len(part.text) <= LONGEST and part.text.endswith(".") for part in parts)
+    assert " ".join(part.text for part in parts) == text
+    assert len(pieces(Document("Wall", "x" * 10_000))) > 1
+
+
+def test_tagger_without_a_model() -> None:
+    text = "The king of Lotharingia met Ermengarde of Tours. It was cold in St. Maurice's Abbey."
+    names = [text[start:end] for start, end in capitalised([text])[0]]
+    assert "Ermengarde of Tours" in names and "Lotharingia" in names and "It" not in names and "The" not in names
+
+
+def test_spacy_tagger(memory: GraphMemory) -> None:
+    pytest.importorskip("spacy")
+    memory.add_passages([ERMENGARDE], encode=False)
+    assert named_by(memory, "Ermengarde of Tours") == {"Italy"}

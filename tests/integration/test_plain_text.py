@@ -1,0 +1,60 @@
+"""The shipped weights leave plain text alone, even beside a memory that is sure of somebody else's answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from graphmem.evaluation.locality import changed_answers, text_kl, unrelated_questions
+from graphmem.memory import GraphMemory
+from graphmem.model import GraphMemoryModel
+
+TEXTS = (
+    "The tide comes in twice a day at the old harbour, and the boats that lay on the mud in the morning float by noon.",
+    "Bread needs flour, water, salt and time. Knead the dough until it is smooth, cover it, and let it rise overnight.",
+    "She opened the letter slowly, read it twice, and put it back into the drawer without saying a word to anybody.",
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    memory = GraphMemory.open(":memory:")
+    memory.add_many([("Ada Lovelace", "born in", "London"), ("Inception", "directed by", "Christopher Nolan")])
+    yield GraphMemoryModel.from_pretrained("smollm2-135m", memory=memory)
+    memory.close()
+
+
+def test_plain_text_stays_the_bases(model: Any) -> None:
+    found = model.memory.retrieve("Who directed Inception?")
+    moved = text_kl(model, TEXTS, [found] * len(TEXTS))
+    assert moved.kl < 0.02 and moved.tokens > 60
+
+
+def test_the_same_memory_answers_when_asked(model: Any) -> None:
+    assert model.ask("Who directed Inception?").text == "Christopher Nolan"
+    assert model.ask("Where was Ada Lovelace born?").text == "London"
+
+
+def test_answers_that_the_memory_changes_are_told_from_those_it_leaves(model: Any) -> None:
+    moved = changed_answers(model, ["Who directed Inception?", "What is two plus two?"], max_new_tokens=8)
+    assert moved.n == 2 and moved.changed >= 0.5 and moved.begun >= 0.5
+    question, alone, beside = moved.examples[0]
+    assert (question, beside) == ("Who directed Inception?", "Christopher Nolan") and alone != beside
+
+
+def test_unrelated_questions_name_nothing_of_the_memory() -> None:
+    from graphmem.datasets.wikimovies import load_facts
+
+    asked = unrelated_questions("test", 40, seed=3)
+    assert len(set(asked)) > 30 and asked == unrelated_questions("test", 40, seed=3)
+    held = {name for s, _, o in load_facts() for name in (s, o) if len(name.split()) > 2}
+    assert not [name for name in held if any(f" {name}" in question for question in asked)]
+
+
+def test_a_chat_prompt_counts_as_asking_and_plain_text_does_not(model: Any) -> None:
+    from graphmem.adapters.transformers import chat_prompt, is_chat
+
+    asked = model.tokenizer(chat_prompt(model.tokenizer, "Who directed Inception?"))["input_ids"]
+    assert is_chat(model.tokenizer, asked)
+    assert not is_chat(model.tokenizer, model.tokenizer(TEXTS[0])["input_ids"])

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphmem.core.errors import WeightsMismatch
+from graphmem.retrieval.learned_rankers import SHIPPED, load_weights, save_weights, weights_header
+from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
+from graphmem.retrieval.nn.relation_gates import GateConfig, Gates
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, {"gates": Gates(GateConfig(dim=16)), "gnn": RelevanceGNN(GNNConfig(dim=16, width=8))}, "enc-1")
+    return path
+
+
+def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    gates, gnn = Gates(GateConfig(dim=16, hops=2)), RelevanceGNN(GNNConfig(dim=16, width=8, layers=1))
+    save_weights(tmp_path / "w", {"gates": gates, "gnn": gnn}, "enc-1")
+    modules = load_weights(tmp_path / "w", "enc-1")
+    assert modules["gates"].config == gates.config and modules["gnn"].config == gnn.config
+    for name, module in (("gates", gates), ("gnn", gnn)):
+        assert not modules[name].training
+        for key, value in module.state_dict().items():
+            assert torch.allclose(modules[name].state_dict()[key], value, atol=2e-3), key
+
+
+def test_another_encoder_is_refused(saved: Path) -> None:
+    with pytest.raises(WeightsMismatch, match="enc-1.*enc-2"):
+        load_weights(saved, "enc-2")
+
+
+def test_other_files_are_refused(tmp_path: Path, saved: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(WeightsMismatch, match="cannot be read"):
+        load_weights(tmp_path / "text")
+    with pytest.raises(WeightsMismatch, match="cannot be read"):
+        load_weights(tmp_path / "missing")
+    saved.write_bytes(saved.read_bytes()[:500])
+    with pytest.raises(WeightsMismatch):
+        load_weights(saved)
+
+
+def test_what_ships_is_small_and_fits_the_default_encoder(encoder: object) -> None:
+    assert SHIPPED.stat().st_size <= 5_000_000
+    assert weights_header(SHIPPED)["encoder"] == encoder.fingerprint  # type: ignore[attr-defined]
+    assert "gates" in load_weights(SHIPPED)

@@ -1,0 +1,184 @@
+"""Every kind of damage is found, and mended where it can be."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphmem.core.errors import Corrupt, GraphMemError, NotAMemory
+from graphmem.core.types import AddEdge, AddNode, Retire, UpdateNode
+from graphmem.storage.index import snapshot
+from graphmem.storage.maintenance.check import check, repair
+from graphmem.storage.sqlite import SQLiteStore
+
+
+@pytest.fixture
+def path(tmp_path):
+    with SQLiteStore.open(tmp_path / "m.db") as store:
+        store.bulk_load(["a", "b", "c"], [("a", "r", "b"), ("b", "s", "c")], np.eye(3, 8), fingerprint="enc")
+        store.apply(
+            [AddEdge("Ada", "born in", "London", text="Ada was born in London."), AddNode("Ada", aliases=("A",))]
+        )
+        store.apply([UpdateNode(store.resolve("Ada").id, text="A mathematician."), Retire(2)])
+        store.undo()
+        store.snapshot("enc")
+    return str(tmp_path / "m.db")
+
+
+def sql(path, *statements):
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        for statement in statements:
+            raw.execute(statement)
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def kinds(report):
+    return {problem.kind for problem in report.problems}
+
+
+def test_a_sound_memory_is_sound(path):
+    report = check(path)
+    assert report.ok, str(report)
+    assert (report.exit_code, str(report)) == (0, f"{path}: sound")
+    assert repair(path) == (report, report)
+    assert not Path(path + ".before-repair").exists()
+
+
+DAMAGE = {
+    "missing index": ("index", "DROP INDEX edges_in"),
+    "search of nodes": ("search", "DELETE FROM node_fts_data WHERE id > 10"),
+    "search row": ("search", "INSERT INTO node_fts(rowid, name, aliases, text) VALUES (99, 'ghost', '', '')"),
+    "search of facts": ("search", "INSERT INTO edge_fts(edge_fts) VALUES ('delete-all')"),
+    "lost node": ("foreign key", "DELETE FROM nodes WHERE name = 'Ada'"),
+    "vector of nobody": ("foreign key", "UPDATE vectors SET node = 77 WHERE node = 1"),
+    "short vector": ("vector", "UPDATE vectors SET data = x'0000' WHERE node = 1"),
+    "vector of NaN": ("vector", f"UPDATE vectors SET data = x'{'007e' * 8}' WHERE node = 1"),
+    "unknown encoder": ("vector", "DELETE FROM encoders"),
+    "wrong normal form": ("name", "UPDATE nodes SET norm = 'zzz' WHERE name = 'a'"),
+    "low counter": ("counter", "UPDATE meta SET value = 1 WHERE key = 'next_node'"),
+    "lost counter": ("counter", "DELETE FROM meta WHERE key = 'next_edge'"),
+    "fact on a retired node": ("time", "UPDATE nodes SET retired_at = 5 WHERE name = 'a'"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_found_and_mended(path, damage):
+    kind, statement = DAMAGE[damage]
+    sql(path, statement)
+    report = check(path)
+    assert kind in kinds(report), str(report)
+    assert report.exit_code == 1
+    before, after = repair(path)
+    assert kind in kinds(before)
+    assert kind not in kinds(after), str(after)
+    assert Path(path + ".before-repair").exists()
+    with SQLiteStore.open(path) as store:
+        assert store.search_text("a")
+        store.apply([AddEdge("new", "r", "a")])
+        assert store.facts(subject=store.resolve("new").id)
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        ("journal", "UPDATE journal SET note = 'forged' WHERE id = 2"),
+        ("journal", "DELETE FROM journal WHERE id = 2"),
+        ("journal", "UPDATE journal_ranges SET last = last + 5 WHERE what = 'edges'"),
+        ("journal", "UPDATE nodes SET text = 'changed behind' WHERE name = 'Ada'"),
+        ("namespace", "UPDATE edges SET ns = 9 WHERE id = 1"),
+    ],
+)
+def test_what_cannot_be_mended_is_said_so(path, kind, statement):
+    sql(path, statement)
+    _, after = repair(path)
+    assert kind in kinds(after)
+    assert any(not problem.mendable for problem in after.problems)
+    assert "cannot be mended" in str(after)
+
+
+def test_a_lost_node_comes_back_from_the_journal(path):
+    sql(path, "DELETE FROM nodes WHERE name = 'London'")
+    repair(path)
+    with SQLiteStore.open(path) as store:
+        assert [fact.object for fact in store.facts(subject=store.resolve("Ada").id)] == ["London"]
+
+
+def test_a_snapshot_that_lies_is_found_and_dropped(path):
+    file = snapshot.path_for(path, 1)
+    data = bytearray(file.read_bytes())
+    data[-64 * 4 : -64 * 3] = bytes(64)
+    with SQLiteStore.open(path) as store:
+        index = store.index()
+        packed = index.packed
+        bad = type(packed)(packed.indptr, packed.target[::-1].copy(), packed.code, packed.edge)
+        found = snapshot.read(path, 1)
+        snapshot.write(path, found.stamp, type(index)(bad, index.relations))
+    assert kinds(check(path)) == {"snapshot"}
+    repair(path)
+    assert check(path).ok
+    assert not file.exists()
+
+
+def test_damaged_pages_are_salvaged(tmp_path):
+    path = str(tmp_path / "m.db")
+    with SQLiteStore.open(path) as store:
+        names = [f"node {number}" for number in range(5000)]
+        store.bulk_load(names, [(names[n], "r", names[(n * 7) % 5000]) for n in range(5000)])
+    size = Path(path).stat().st_size
+    rng = random.Random(0)
+    with open(path, "r+b") as file:
+        for page in rng.sample(range(40, size // 4096), 3):
+            file.seek(page * 4096)
+            file.write(bytes(rng.randrange(256) for _ in range(4096)))
+    before = check(path)
+    assert not before.ok
+    _, after = repair(path)
+    assert "sqlite" not in kinds(after), str(after)
+    with SQLiteStore.open(path) as store:
+        assert store.stats()["nodes"] > 3000
+        store.apply([AddEdge("node 1", "new", "x")])
+
+
+def test_random_damage_is_a_typed_error_or_a_report(path):
+    with SQLiteStore.open(path) as store:
+        store.drop_snapshot()
+    good = Path(path).read_bytes()
+    for seed in range(25):
+        rng = random.Random(seed)
+        bad = bytearray(good)
+        for _ in range(200):
+            bad[rng.randrange(100, len(bad))] = rng.randrange(256)
+        Path(path).write_bytes(bytes(bad))
+        for suffix in ("-wal", "-shm"):
+            Path(path + suffix).unlink(missing_ok=True)
+        try:
+            found = check(path)
+        except GraphMemError:
+            continue
+        assert not found.ok
+
+
+def test_what_is_no_memory_is_refused(tmp_path):
+    (tmp_path / "text").write_text("hello " * 1000)
+    with pytest.raises(NotAMemory):
+        check(tmp_path / "text")
+    with pytest.raises(NotAMemory):
+        check(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_damaged_file_raises_corrupt_when_read(tmp_path):
+    path = tmp_path / "m.db"
+    with SQLiteStore.open(path) as store:
+        store.bulk_load([], [(f"s{n}", "r", f"o{n}") for n in range(2000)])
+    data = bytearray(path.read_bytes())
+    data[8192:] = b"\x5a" * (len(data) - 8192)
+    path.write_bytes(bytes(data))
+    with pytest.raises(Corrupt, match="graphmem check"):
+        SQLiteStore.open(path).facts()

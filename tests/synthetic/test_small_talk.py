@@ -1,0 +1,28 @@
+from random import Random
+
+from graphmem.synthetic.annotated_texts import Speaker
+from graphmem.synthetic.small_talk import chatter
+from graphmem.text.lexicon import split_relations
+from graphmem.training.reader.train import real_names
+
+
+def test_chatter_marks_names_and_states_little() -> None:
+    speaker = Speaker(split_relations("train"), real_names(None), Random(1))
+    made = chatter(speaker, 300, 2)
+    assert made and all(example.text.strip() for example in made)
+    silent = [example for example in made if not example.facts]
+    assert len(silent) > 180
+    assert any(len(example.mentions) >= 2 for example in silent)
+    for example in made:
+        for mention in example.mentions:
+            assert example.text[mention.start : mention.end].strip()
+        for fact in example.facts:
+            assert max(fact.subject, fact.object) < len(example.mentions)
+
+
+def test_chatter_repeats_itself() -> None:
+    def once() -> list[str]:
+        speaker = Speaker(split_relations("train"), real_names(None), Random(1))
+        return [example.text for example in chatter(speaker, 20, 2)]
+
+    assert once() == once()

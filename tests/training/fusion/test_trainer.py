@@ -1,0 +1,198 @@
+"""Training of readings: what is kept equals the whole forward, losses fall, a stopped run goes on the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.decoders import ByteLevel
+
+from graphmem.core.validation import FusionConfig
+from graphmem.fusion.cross_attention import UNLEARNT
+from graphmem.fusion.hooks import Session, reading
+from graphmem.fusion.memory_tokens import FEATURES, pack
+from graphmem.model import GraphMemoryModel, attach
+from graphmem.training.fusion.examples import (
+    REFUSAL,
+    Example,
+    NamePool,
+    Wording,
+    draw_candidates,
+    name_examples,
+    world_examples,
+)
+from graphmem.training.fusion.mixture import continuations
+from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers, padded
+from graphmem.training.loop import LoopConfig, one_cycle
+
+NAMES = ["Ada Lovelace", "Ada Byron", "London", "Paris", "1815", "Tokyo Story", "M. Night", "Émile"]
+
+
+def byte_tokenizer() -> Any:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {"<s>": 0, "</s>": 1, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = ByteLevel()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+
+
+@pytest.fixture(params=["Llama", "GPT2"])
+def model(request: pytest.FixtureRequest) -> GraphMemoryModel:
+    torch.manual_seed(0)
+    config: Any = (
+        transformers.LlamaConfig(
+            vocab_size=260, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+            num_key_value_heads=2, eos_token_id=1, bos_token_id=0, tie_word_embeddings=True,
+        )
+        if request.param == "Llama"
+        else transformers.GPT2Config(vocab_size=260, n_embd=32, n_layer=4, n_head=4, eos_token_id=1, bos_token_id=0)
+    )  # fmt: skip
+    base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    base.get_output_embeddings().weight.data.mul_(20.0)  # random ones are too small to say anything loudly
+    return attach(base, byte_tokenizer(), None, FusionConfig(layers=(2, 3), tap=1, nodes=4, match_width=32))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def wording(model: GraphMemoryModel) -> Wording:
+    return Wording(model.tokenizer, model.names)
+
+
+def trainer(model: GraphMemoryModel, wording: Wording, steps: int, **settings: Any) -> FusionTrainer:
+    taught = [wording.answer("Who?", name) for name in NAMES]
+    held = [Example((5,), tuple(range(6, 40)), hold=True, answerable=0.9)]
+    config = FusionTraining(
+        LoopConfig(steps, log_every=5, save_every=5), batch=8, held=1, rate=1e-2, gate=0.8, **settings
+    )
+    return FusionTrainer(model, [(1.0, taught)], held, NamePool(NAMES), config)
+
+
+@torch.no_grad()
+def test_kept_lower_layers_give_the_whole_forward(model: GraphMemoryModel, wording: Wording) -> None:
+    for layer in model.fusion.layers:
+        torch.nn.init.constant_(model.fusion[layer].gate, 0.7)
+    texts = [wording.ids("Where was Ada born?"), wording.ids("Hm")]
+    lower = LowerLayers(model)
+    lower.keep(texts)
+    ids, mask = padded(texts)
+    early, late = lower.states(texts)
+    seen = [draw_candidates(Random(i), NamePool(NAMES), "London", 4, None) for i in range(2)]
+    tokens = pack(model.names, seen)
+    session = lambda: Session(model.fusion, model.fusion.project(tokens, model.table, torch.float32), tokens.answerable)
+    mine = lower.scores(lower.upper(ids, mask, late, early, session()))
+    with reading(session()):
+        whole = model.base(input_ids=ids, attention_mask=mask).logits
+    assert torch.allclose(mine[0], whole[0], atol=1e-4) and torch.allclose(mine[1, :2], whole[1, :2], atol=1e-4)
+    without = lower.scores(lower.upper(ids, mask, late, early, None))
+    assert torch.allclose(without[0], model.base(ids[:1]).logits[0], atol=1e-4)
+
+
+def test_training_lowers_the_loss_and_leaves_the_base(
+    model: GraphMemoryModel, wording: Wording, tmp_path: Path
+) -> None:
+    before = {name: value.clone() for name, value in model.base.state_dict().items()}
+    with torch.no_grad():  # else names are followed from the start, and little is left to learn
+        for name, value in model.fusion.named_parameters():
+            if name.endswith(UNLEARNT):
+                value.zero_()
+    log = trainer(model, wording, 40).train(tmp_path)
+    assert log[-1]["answer"] < 0.9 * log[0]["answer"]
+    assert all(torch.equal(before[name], value) for name, value in model.base.state_dict().items())
+    assert (tmp_path / "fusion.safetensors").exists() and (tmp_path / "log.jsonl").read_text().count("\n") == 8
+    assert list(model.decoder.layers) and not any(type(m).__name__ == "_StandIn" for m in model.base.modules())
+
+
+def test_everything_is_made_where_the_model_is(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
+    """What a step makes without saying where lands on another device here, and cannot be used with the model's."""
+    with torch.device("meta"):
+        made = trainer(model, wording, 5)
+        parts, figures = made.losses(0)
+        said = continuations(model, [wording.ids("Who?"), wording.ids("Where was Ada?")], length=2)
+    assert {loss.device.type for loss in parts.values()} == {"cpu"} and set(parts) == {"answer", "held"}
+    assert all(bool(loss.isfinite()) for loss in parts.values()) and 0 <= figures["exact"] <= 1 and len(said) == 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_training_runs_on_a_gpu(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
+    moved = attach(model.detach().to("cuda"), model.tokenizer, None, model.config)  # type: ignore[arg-type]
+    log = trainer(moved, wording, 10).train(tmp_path)
+    assert log[-1]["answer"] < log[0]["answer"]
+    assert {p.device.type for p in moved.fusion.parameters()} == {"cuda"}
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
+    start = {name: value.clone() for name, value in model.fusion.state_dict().items()}
+    whole = trainer(model, wording, 10).train(tmp_path / "whole")
+    end = {name: value.clone() for name, value in model.fusion.state_dict().items()}
+    model.fusion.load_state_dict(start)
+    run = trainer(model, wording, 10)
+    losses = run.losses
+
+    def stop_at_five(step: int) -> Any:
+        if step == 5:
+            raise KeyboardInterrupt
+        return losses(step)
+
+    run.losses = stop_at_five  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run.train(tmp_path / "parts")
+    model.fusion.load_state_dict(start)
+    again = trainer(model, wording, 10).train(tmp_path / "parts")
+    assert [line["answer"] for line in again] == pytest.approx([line["answer"] for line in whole], rel=1e-4)
+    assert all(torch.allclose(end[n], v, atol=1e-4) for n, v in model.fusion.state_dict().items())
+
+
+def test_drawn_candidates_put_the_right_name_first_and_never_twice() -> None:
+    pool = NamePool(NAMES)
+    for seed in range(40):
+        seen = draw_candidates(Random(seed), pool, "ADA lovelace", 6, None)
+        assert seen.names[0] == "ADA lovelace" and len(seen.names) <= 6
+        assert len({name.casefold() for name in seen.names}) == len(seen.names)
+        assert seen.features.shape == (len(seen.names), len(FEATURES)) and seen.answerable > 0.4
+    assert "Ada Byron" in {n for s in range(9) for n in draw_candidates(Random(s), pool, "Ada Lovelace", 4, 0.9).names}
+
+
+def test_examples_end_their_answers_and_know_the_space(wording: Wording) -> None:
+    stop = wording.names.stop
+    chat = wording.answer("who?", "Paris")
+    plain = wording.answer("who?", "Paris", "Question: {q}\nAnswer:")
+    assert chat.target == (*wording.ids("Paris"), stop) and plain.target == (*wording.ids(" Paris"), stop)
+    sentence = wording.statement("{s} was born in {o}.", "Ada", "London")
+    assert sentence is not None and sentence.ids == wording.ids("Ada was born in London.")
+    assert wording.statement("{o} saw {s} born.", "Ada", "London") is None, "the name must come last"
+
+
+def test_worlds_teach_answers_and_refusals(wording: Wording) -> None:
+    made = world_examples(wording, Random(0), 120, entities=80)
+    assert len(made) == 120 and {e.gold == REFUSAL for e in made} == {True, False}
+    assert all(e.answerable is not None and e.answerable < 0.5 for e in made if e.gold == REFUSAL)
+    assert len({e.gold for e in name_examples(wording, Random(0), NAMES, 60)}) > 20
+
+
+def test_the_rate_rises_then_falls() -> None:
+    rates = [one_cycle(step, 100, 0.1) for step in range(100)]
+    assert rates[0] < 0.2 and max(rates) == pytest.approx(1.0) and rates.index(max(rates)) in (9, 10)
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 0.03
+
+
+def test_one_call_trains_in_two_cycles_and_goes_on(model: GraphMemoryModel, tmp_path: Path) -> None:
+    from graphmem.training.fusion.mixture import Sizes
+    from graphmem.training.fusion.train import train_fusion
+
+    base, tokenizer = model.detach(), model.tokenizer
+    sizes = Sizes(retrieved=0, unknown=0, worlds=12, names=6, drawn=4, plain=3, unrelated=2, unanswered=2)
+    config = FusionConfig(layers=(2, 3), tap=1, nodes=4, match_width=32, quiet=0.1)
+    settings = FusionTraining(LoopConfig(3, log_every=1), batch=2, held=1)
+    made = train_fusion(base, tokenizer, None, tmp_path, config, settings, names=NAMES, sizes=sizes, refine=2)
+    assert [(tmp_path / part / "log.jsonl").read_text().count("\n") for part in (".", "refined")] == [3, 2]
+    saved = {name: value.clone() for name, value in made.fusion.state_dict().items()}
+    made.detach()
+    again = train_fusion(base, tokenizer, None, tmp_path, config, settings, names=NAMES, sizes=sizes, refine=2)
+    assert all(torch.allclose(saved[name], value) for name, value in again.fusion.state_dict().items())
+    loaded = GraphMemoryModel.from_pretrained(again.detach(), tmp_path, memory=None, tokenizer=tokenizer)  # type: ignore[arg-type]
+    assert loaded.config.quiet == 0.1 and loaded.fusion[2].quiet == 0.1

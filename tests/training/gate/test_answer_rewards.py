@@ -1,0 +1,132 @@
+"""The later answers' reward, and that following its estimated gradient raises it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+
+from graphmem.core.types import Fact
+from graphmem.reading.extractor import Candidate
+from graphmem.reading.network import MOODS
+from graphmem.synthetic.verbalizer import Event, Passage
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import split_relations
+from graphmem.training.gate.answer_rewards import (
+    Asked,
+    answer_loss,
+    answer_report,
+    answer_score,
+    decided,
+    everything,
+    labelled,
+    run,
+)
+from graphmem.training.gate.streams import Heard
+from graphmem.writing.write_gate import WriteGate
+
+TRUSTED = 0.9
+
+
+def priors(relation: str) -> tuple[float, float]:
+    return 0.5, 0.5
+
+
+def said(triple: tuple[str, str, str], mood: str = "stated", sure: float = 1.0) -> Candidate:
+    moods = np.array([name == mood for name in MOODS], np.float32)
+    features = np.full(4, sure, np.float32)
+    return Candidate(Fact(*triple, confidence=sure), mood, moods, features=features, sure=sure)
+
+
+def stream_of(seed: int = 0, misread: bool = True) -> Heard:
+    """A stream read without a miss; beside each true fact one that the text does not state, of which less is sure."""
+    relations = split_relations("train")[:12]
+    world = World.sample(seed, entities=40, relations=relations)
+    rng, found = Random(seed), []
+    events = world.stream(seed, 40)
+    moods = {"ending": "ended", "rumour": "doubted", "chatter": "doubted"}
+    for event in events:
+        read = [said(triple, moods.get(event.reason, "stated")) for triple in event.passage.triples]
+        if misread and event.passage.triples:
+            wrong = (event.passage.triples[0][0], rng.choice(relations).relation, rng.choice(world.names))
+            read.append(said(wrong, sure=0.6))
+        found.append(tuple(read))
+    return Heard(world, tuple(events), tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("given", "truth", "score"),
+    [
+        ([], [], 1.0),
+        (["Oslo"], ["Oslo"], 1.0),
+        (["Oslo"], [], 0.0),
+        ([], ["Oslo"], 0.0),
+        (["Rome"], ["Oslo"], 0.0),
+        (["Oslo", "Rome"], ["Oslo"], 2 / 3),
+        (["Oslo"], ["Oslo", "Rome"], 2 / 3),
+    ],
+)
+def test_what_is_missing_and_what_is_false_cost(given: list[str], truth: list[str], score: float) -> None:
+    assert answer_score(given, truth) == pytest.approx(score)
+
+
+def test_questions_are_about_the_end_of_the_stream() -> None:
+    relation = next(r for r in split_relations("train") if r.functional and r.updates)
+    world = World(
+        ["Ada", "Oslo", "Rome"], [relation.subject, *[relation.object] * 2], [("Ada", relation.relation, "Oslo")],
+        [relation],
+    )  # fmt: skip
+    first, second = (("Ada", relation.relation, place) for place in ("Oslo", "Rome"))
+    events = (
+        Event(Passage("One.", (), (first,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (first,)),
+        Event(Passage("Two.", (), (second,), "update"), ("update",), TRUSTED, "change", {}, {}, (first,), (second,)),
+    )
+    other = ("Rome", relation.relation, "Ada")
+    asked = Asked.of(Heard(world, events, ((said(first),), (said(second), said(other)))), priors)
+    assert asked.told == (("Ada", relation.relation),)
+    assert asked.misread == (("Rome", relation.relation),)
+    assert asked.truth[asked.told[0]] == {"Rome"}
+    right, all_of_it = run(asked, labelled), run(asked, everything)
+    assert right.answers(*asked.told[0]) == ["Rome"]
+    assert [asked.reward(right, key) for key in (*asked.told, *asked.misread)] == [1.0, 1.0]
+    assert asked.reward(all_of_it, asked.told[0]) == pytest.approx(2 / 3)
+    assert asked.reward(all_of_it, asked.misread[0]) == 0.0
+
+
+def test_a_symmetric_fact_answers_either_way() -> None:
+    relation = next(r for r in split_relations("train") if r.symmetric)
+    world = World(["Ada", "Ben"], [relation.subject] * 2, [("Ada", relation.relation, "Ben")], [relation])
+    fact = ("Ada", relation.relation, "Ben")
+    event = Event(Passage("One.", (), (fact,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (fact,))
+    stage = run(Asked.of(Heard(world, (event,), ((said(fact),),)), priors), labelled)
+    assert stage.answers("Ben", relation.relation) == ["Ada"]
+
+
+def test_following_the_estimate_raises_the_reward() -> None:
+    """No label is shown: the gate learns from answers alone to leave out what is unsure."""
+    train, test = (Asked.of(stream_of(seed), priors) for seed in (1, 2))
+    torch.manual_seed(0)
+    gate = WriteGate(features=4, text_width=4, width=16)
+    before = answer_report([test], {"gate": gate})
+    optimiser = torch.optim.AdamW([*gate.view.parameters(), *gate.layers.parameters()], lr=0.02)
+    for step in range(40):
+        optimiser.zero_grad()
+        answer_loss(gate, train, 3, seed=step).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    after = answer_report([test], {"gate": gate.eval()})
+    assert after["gate"]["score"] > before["gate"]["score"] + 0.05
+    assert after["gate"]["score"] > after["write everything"]["score"] + 0.05
+    assert after["labels"]["score"] >= after["gate"]["score"]
+
+
+def test_no_choice_gives_no_gradient() -> None:
+    heard = stream_of(3)
+    distrusted = tuple(replace(event, trust=0.0) for event in heard.events)  # the rules leave nothing open
+    asked = Asked.of(replace(heard, events=distrusted), priors)
+    gate = WriteGate(features=4, text_width=4)
+    assert float(answer_loss(gate, asked, 2, seed=0)) == 0.0
+    stage = run(asked, decided(gate.eval()))
+    assert set(stage.triples()) == set(heard.world.known)

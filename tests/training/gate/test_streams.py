@@ -1,0 +1,70 @@
+"""Streams that were read once come back from their files as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from graphmem.core.types import Fact
+from graphmem.reading.alias_patterns import ALSO_KNOWN
+from graphmem.reading.extractor import Candidate
+from graphmem.reading.relation_classifier import Reading
+from graphmem.text.lexicon import split_relations
+from graphmem.training.gate.simulation import play
+from graphmem.training.gate.streams import hear
+
+
+class Echo:
+    """Finds in every text the first and last word, and another name."""
+
+    def __init__(self, weight: float = 0.0) -> None:
+        self.network, self.texts = torch.nn.Linear(2, 1), 0
+        torch.nn.init.constant_(self.network.weight, weight)
+
+    def read(self, text: str, *, relations: Sequence[str]) -> list[Candidate]:
+        self.texts += 1
+        words, moods = text.split(), np.array([0, 1, 0, 0, 0], np.float32)
+        fact = Fact(words[0], relations[0], words[-1], text, "2001-01-01", confidence=0.75)
+        features = np.arange(3, dtype=np.float32) + len(text)
+        others = (Reading(relations[1], True, 0.25),)
+        found = Candidate(
+            fact, "stated", moods, (0, 3), (4, 9), "literal", 2.5, features, sure=0.5, others=others, spotted=0.875
+        )
+        return [found, Candidate(Fact(words[0], ALSO_KNOWN, words[-1], text))]
+
+
+def heard(reader: Any, cache: Path | None) -> list[Any]:
+    return list(hear([3, 4], 6, split_relations("train"), reader, cache))
+
+
+def test_what_was_read_is_read_once(tmp_path: Path) -> None:
+    reader = Echo()
+    first, plain = heard(reader, tmp_path / "heard"), heard(Echo(), None)
+    texts = reader.texts
+    again = heard(reader, tmp_path / "heard")
+    assert reader.texts == texts == 12
+    for one, other, uncached in zip(first, again, plain, strict=True):
+        assert one.events == other.events == uncached.events
+        for a, b in zip(sum(one.found, ()), sum(other.found, ()), strict=True):
+            assert (a.fact, a.others, a.spotted, a.subject_span) == (b.fact, b.others, b.spotted, b.subject_span)
+            np.testing.assert_array_equal(a.features, b.features)
+            np.testing.assert_array_equal(a.moods, b.moods)
+    assert all(len(candidates) == 1 for stream in first for candidates in stream.found)  # other names are no facts
+
+
+def test_another_reader_reads_anew(tmp_path: Path) -> None:
+    heard(Echo(), tmp_path)
+    other = Echo(weight=1.0)
+    heard(other, tmp_path)
+    assert other.texts == 12
+
+
+def test_what_the_text_does_not_state_is_to_be_skipped() -> None:
+    played = play(heard(Echo(), None), lambda relation: (0.5, 0.5))
+    assert played.cases
+    assert {case.label for case in played.cases if not case.gold} == {"skip"}
+    assert len(played.missed) > 0

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from graphmem.core.errors import InvalidValue
+from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
+from graphmem.retrieval.nn.path_aligner import Aligner
+from graphmem.retrieval.nn.relation_gates import GateConfig, Gates
+from graphmem.training.retriever.aligner import (
+    AlignerTrainer,
+    AlignerTraining,
+    judged,
+    propose,
+    with_likeness,
+    without_right,
+)
+from graphmem.training.retriever.examples import Adjacency, Example, Texts, make_example, without_gold
+from graphmem.training.retriever.gates import (
+    ArcTable,
+    GateTrainer,
+    GateTraining,
+    QuestionBank,
+    lengthened,
+    losses,
+    pack,
+    path_accuracy,
+)
+from graphmem.training.retriever.gnn import Case, GNNTraining, hits_at_one, listwise, train_gnn
+from graphmem.training.retriever.synthetic_examples import PlainGraph, plain_examples, world_examples
+from graphmem.training.retriever.train import main
+
+
+@pytest.fixture(scope="module")
+def texts() -> Texts:
+    return Texts()
+
+
+@pytest.fixture(scope="module")
+def material(encoder: Any, texts: Texts) -> tuple[list[Example], QuestionBank, ArcTable]:
+    examples = world_examples(texts, "train", Random(0), worlds=3, questions=20)
+    return examples, QuestionBank(encoder, [e.asked for e in examples]), ArcTable(encoder, texts.names)
+
+
+def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_path: Path) -> None:
+    examples, bank, arcs = material
+    config = GateTraining(steps=40, batch=8, rate=3e-3, token_dropout=0.1)
+    torch.manual_seed(0)
+    start = Gates().state_dict()
+    one, other = Gates(), Gates()
+    for gates in (one, other):
+        gates.load_state_dict(start)
+    whole = GateTrainer(one, bank, arcs, config).run([examples])
+    assert np.mean(whole[-10:]) < 0.6 * np.mean(whole[:10])
+    assert path_accuracy(one, examples, bank, arcs)[:, 0].mean() > 0.5
+
+    first = GateTrainer(other, bank, arcs, config)
+    from graphmem.training.retriever.gates import draw
+
+    first.gates.train()
+    for _ in range(20):
+        first.advance(draw([examples], config, first.rng))
+    first.save(tmp_path / "c")
+    again = Gates()
+    assert GateTrainer(again, bank, arcs, config).run([examples], tmp_path / "c") == pytest.approx(whole)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
+    with pytest.raises(InvalidValue, match="other settings|was made with"):
+        GateTrainer(Gates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
+
+
+def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any, encoder: Any, texts: Texts) -> None:
+    examples, bank, arcs = material
+    torch.manual_seed(0)
+    choices = with_likeness(propose(Gates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
+    assert all(choice.gold.any() == example.gold.any() for choice, example in zip(choices, examples, strict=True))
+    assert all((np.diff(choice.prior) <= 0).all() and len(choice.paths) <= 16 for choice in choices)
+    aligner = Aligner()
+    history = AlignerTrainer(aligner, bank, arcs, AlignerTraining(steps=60, batch=8, candidates=16)).run([choices])
+    assert np.mean([h[0] for h in history[-10:]]) < 0.7 * np.mean([h[0] for h in history[:10]])
+    best, chance, there = judged(aligner, choices, bank, arcs)
+    assert best[there].mean() > 0.5 and chance.shape == there.shape
+
+
+def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
+    torch.manual_seed(0)
+    short = Gates(GateConfig(dim=12, hops=2))
+    for parameter in short.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    given = (torch.randn(1, 12), torch.randn(1, 5, 12), torch.ones(1, 5, dtype=torch.bool), torch.randn(4, 12))
+    steps, lengths = short.eval()(*given)
+    longer_steps, longer_lengths = lengthened(short, 4).eval()(*given)
+    assert longer_steps.shape == (1, 4, 4) and torch.allclose(longer_steps[:, :2], steps, atol=1e-5)
+    assert torch.allclose(longer_lengths[:, :3], lengths, atol=1e-5)
+
+
+def test_a_choice_without_its_answer_keeps_the_other_paths(material: Any) -> None:
+    examples, bank, arcs = material
+    for choice in propose(Gates().eval(), examples[:20], bank, arcs, 16):
+        left = without_right(choice, Random(0))
+        assert not left.gold.any() and len(left.paths) == len(left.prior)
+
+
+def test_only_what_is_named_is_trained(material: Any) -> None:
+    examples, bank, arcs = material
+    torch.manual_seed(0)
+    gates = Gates()
+    before = {name: value.clone() for name, value in gates.state_dict().items()}
+    GateTrainer(gates, bank, arcs, GateTraining(steps=2, batch=4), only=("length", "count")).run([examples])
+    changed = {name.split(".")[0] for name, value in gates.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"length", "count"}
+
+
+def test_the_right_path_has_no_loss_when_it_scores_far_above() -> None:
+    example = make_example("q", [(0,), (0, 2), (1,)], {(0, 2)})
+    batch = pack([example])
+    steps = torch.full((1, 4, 3), -30.0)
+    steps[0, 0, 0], steps[0, 1, 2] = 30, 30
+    lengths = torch.tensor([[-99.0, -30, 30, -30, -30]])
+    whole, local = losses(steps, lengths, batch)
+    assert whole < 1e-4 and local < 1e-4
+    wrong, _ = losses(-steps, lengths, batch)
+    assert wrong > 10
+
+
+def test_the_answer_of_an_emptied_question_is_no_path() -> None:
+    example = make_example("q", [(0,), (0, 2), (1,), (1, 2)], {(0, 2)})
+    for seed in range(5):
+        left = without_gold(example, Random(seed))
+        assert (
+            not left.gold.any() and [1, 2, -1, -1] in left.paths.tolist() and [0, 2, -1, -1] not in left.paths.tolist()
+        )
+        assert pack([left]).gold[0].tolist() == [False] * len(left.paths) + [True]
+
+
+def test_walks_leave_the_topic_out_of_their_ends_only() -> None:
+    graph = Adjacency([("a", "likes", "b"), ("c", "likes", "b"), ("a", "owns", "d")])
+    likes, liked, owns = 0, 1, 2
+    assert graph.walk("a", (likes, liked)) == {"c"} and graph.walk("a", (likes, liked, owns)) == {"d"}
+    assert (likes, liked, owns) in graph.paths("a", Random(0))
+    assert all(graph.walk("a", path) for path in graph.paths("a", Random(0)))
+
+
+def test_questions_over_plain_graphs_ask_for_their_gold_paths() -> None:
+    facts = [("x", "has_part", "y"), ("y", "made_of", "z"), ("w", "has_part", "y")]
+    named = {"has_part": ["has part"], "made_of": ["made of"]}
+    graph = PlainGraph(facts, named, {"has_part": "part", "made_of": "material"})
+    texts = Texts()
+    for example in plain_examples(texts, graph, Random(0), questions=20):
+        gold = example.paths[example.gold]
+        assert len(gold) and "it" in example.asked.lower()
+        for code in gold[0][gold[0] >= 0]:
+            assert {"has part": "part", "made of": "material"}[texts.names[code // 2]] in example.asked
+
+
+def test_listwise_asks_every_answer_to_beat_the_rest() -> None:
+    answers = torch.tensor([True, False, True])
+    assert listwise(torch.tensor([9.0, 0.0, 9.0]), answers) < 1e-3
+    assert listwise(torch.tensor([9.0, 0.0, -9.0]), answers) > 4
+
+
+def test_the_gnn_learns_to_break_ties() -> None:
+    torch.manual_seed(0)
+    cases = []
+    for seed in range(40):  # two nodes of equal activation; the one that more walks reach is right
+        features = torch.zeros(2, 10)
+        features[seed % 2, 5] = 2.0
+        empty = torch.zeros(2, 0, dtype=torch.long)
+        inputs = (features, torch.randn(16), torch.randn(2, 16), empty, empty[0], torch.zeros(3, 2))
+        cases.append(Case(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
+    gnn = RelevanceGNN(GNNConfig(dim=16, width=8))
+    train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2))
+    assert hits_at_one(gnn, cases) == (0.5, 1.0)
+
+
+@pytest.mark.slow
+def test_the_command_writes_weights_that_load(tmp_path: Path, capsys: Any) -> None:
+    from graphmem.retrieval.learned_rankers import load_weights
+
+    main(["--out", str(tmp_path / "w.safetensors"), "--steps", "4", "--each", "1", "--worlds", "2", "--cases", "40",
+          "--aligner-steps", "4"])  # fmt: skip
+    assert set(load_weights(tmp_path / "w.safetensors")) == {"gates", "aligner", "gnn"}
+    assert "subgraphs" in capsys.readouterr().out

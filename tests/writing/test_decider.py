@@ -1,0 +1,133 @@
+"""The rules around the gate, on a real store, with a gate that always writes what it may."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from graphmem.core.types import AddEdge, AddNode, Edit, Fact, Retire, SupersedeEdge, WriteDecision
+from graphmem.encoding.node_embeddings import TextCache
+from graphmem.reading.extractor import Candidate
+from graphmem.storage.sqlite import SQLiteStore
+from graphmem.writing.decider import Judge
+from graphmem.writing.entity_linking import EntityResolver
+from graphmem.writing.write_gate import Neighbourhood, WriteGate
+
+
+class Vectors:
+    """An encoder that knows nothing."""
+
+    dim, fingerprint = 4, "none"
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        return np.ones((len(texts), 4), np.float32)
+
+
+class Eager(WriteGate):
+    """Prefers the strongest action."""
+
+    def probabilities(self, candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
+        return np.array([0.01, 0.09, 0.6, 0.3], np.float32)
+
+    def relation_priors(self, vectors: np.ndarray) -> np.ndarray:
+        return np.full((len(vectors), 2), 0.9, np.float32)
+
+
+@pytest.fixture
+def store() -> Iterator[SQLiteStore]:
+    store = SQLiteStore.open(":memory:")
+    store.apply([AddEdge("Ada", "lives in", "London", valid_from="1830")])
+    yield store
+    store.close()
+
+
+def judged(store: SQLiteStore, *said: Candidate, **options: object) -> tuple[list[WriteDecision], list[Edit]]:
+    judge = Judge(store, TextCache(Vectors()), Eager(features=4, text_width=4))
+    entities = EntityResolver(store)
+    cases = [(c, entities.resolve(c.fact.subject), entities.resolve(c.fact.object)) for c in said]
+    decisions = judge.decide(cases, **options)  # type: ignore[arg-type]
+    given = {key: value for key, value in options.items() if key != "trust"}
+    return decisions, [edit for d in decisions for edit in judge.edits_of(d, **given)]  # type: ignore[arg-type]
+
+
+def said(value: str, mood: str = "stated", **fields: str) -> Candidate:
+    return Candidate(Fact("Ada", "lives in", value, **fields), mood)  # type: ignore[arg-type]
+
+
+def test_a_new_value_supersedes(store: SQLiteStore) -> None:
+    _, edits = judged(store, said("Surrey"), at="1843-05-01")
+    assert isinstance(edits[0], SupersedeEdge)
+    store.apply(edits)
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert [(f.object, f.valid_from) for f in store.facts(ada.id)] == [("Surrey", "1843-05-01")]
+
+
+def test_an_earlier_value_takes_its_place_in_the_past(store: SQLiteStore) -> None:
+    _, edits = judged(store, said("Kent", valid_from="1820-01-01"))
+    assert edits == [AddEdge("Ada", "lives in", "Kent", "", "1820-01-01", "1830-01-01", 1.0, None)]
+
+
+def test_the_old_value_named_in_the_same_text_is_the_one_that_goes(store: SQLiteStore) -> None:
+    store.apply([AddEdge("Ada", "lives in", "Bath", valid_from="1840")])
+    decisions, edits = judged(store, said("London", "ended"), said("Surrey"))
+    assert [(d.action, d.fact.object) for d in decisions] == [("update", "Surrey"), ("skip", "London")]
+    old = edits[0].edge if isinstance(edits[0], SupersedeEdge) else 0
+    assert store.facts_by_id([old])[0].object == "London"
+
+
+def test_an_end_closes_the_interval(store: SQLiteStore) -> None:
+    decisions, edits = judged(store, said("London", "ended", valid_to="1850-01-01"))
+    assert decisions[0].action == "retire"
+    store.apply(edits)
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert store.facts(ada.id) == []
+    assert [f.valid_to for f in store.facts_by_id([1])] == ["1850-01-01"]
+
+
+def test_an_end_before_the_beginning_retires(store: SQLiteStore) -> None:
+    _, edits = judged(store, said("London", "ended", valid_to="1800-01-01"))
+    assert edits == [Retire(1)]
+
+
+def test_a_repetition_strengthens(store: SQLiteStore) -> None:
+    decisions, edits = judged(store, said("london"))
+    assert decisions[0].action == "skip"
+    store.apply(edits)
+    assert store.edge(1).strength == 2.0
+
+
+def test_two_values_in_one_text(store: SQLiteStore) -> None:
+    bob = [Candidate(Fact("Bob", "lives in", place)) for place in ("Rome", "Oslo")]
+    decisions, edits = judged(store, *bob, at="2020-01-01")
+    assert [d.action for d in decisions] == ["add", "update"]
+    store.apply(edits)
+    node = store.resolve("Bob")
+    assert node is not None
+    assert [f.object for f in store.facts(node.id)] == ["Oslo"]
+
+
+def test_little_trust_keeps_an_episode(store: SQLiteStore) -> None:
+    decisions, edits = judged(store, said("Mars"), trust=0.4, source="gossip")
+    assert decisions[0].action == "skip"
+    assert "trusted less" in decisions[0].evidence["held_back"]
+    assert [edit.kind for edit in edits if isinstance(edit, AddNode)] == ["episode"]
+
+
+@pytest.mark.parametrize("mood", ["doubted", "denied", "ended"])
+def test_what_is_not_stated_adds_nothing(store: SQLiteStore, mood: str) -> None:
+    assert judged(store, said("Mars", mood))[1] == []
+
+
+def test_a_thing_is_not_related_to_itself(store: SQLiteStore) -> None:
+    assert judged(store, Candidate(Fact("Ada", "knows", "ada"))) == ([], [])
+
+
+def test_the_gate_is_told_which_part_the_names_play_elsewhere(store: SQLiteStore) -> None:
+    store.apply([AddEdge("Ben", "lives in", "Surrey")])
+    right, wrong = (
+        judged(store, Candidate(Fact(*fact)))[0][0].evidence["casts"]
+        for fact in (("Cara", "lives in", "Surrey"), ("Surrey", "lives in", "Cara"))
+    )
+    assert (right, wrong) == (1.0, -1.0)

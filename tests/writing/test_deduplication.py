@@ -1,0 +1,176 @@
+"""A text that was read before is no news."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from graphmem.core.types import READING, AddNode, Fact
+from graphmem.hub import find_encoder
+from graphmem.memory import GraphMemory
+from graphmem.reading.extractor import Candidate
+from graphmem.writing.deduplication import Told, is_mark
+from graphmem.writing.pipeline import read_stream, read_text
+
+LONG = "Ada Lovelace, who liked numbers very much, lives in London."
+
+
+class FakeReader:
+    """Reads lines such as "A | relation | B", and later ``more``: readers change as the graph grows."""
+
+    def __init__(self) -> None:
+        self.more: list[Fact] = []
+
+    def read(self, text: str) -> list[Candidate]:
+        found = [
+            Candidate(Fact(*line.split(".")[0].split(" | "), text=line), object_span=(at, at + len(line)))
+            for line in text.splitlines()
+            if line.count(" | ") == 2
+            for at in [text.index(line)]
+        ]
+        return found + [Candidate(fact, object_span=(0, len(text))) for fact in self.more]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Any:
+    return find_encoder()
+
+
+@pytest.fixture
+def memory(encoder: Any) -> GraphMemory:
+    return GraphMemory.open(":memory:", encoder=encoder)
+
+
+def counts(memory: GraphMemory) -> tuple[int, int, int]:
+    stats = memory.stats()
+    return stats["nodes"], stats["facts"], stats["facts_recorded"]
+
+
+def line(text: str, at: int = 0) -> Candidate:
+    return Candidate(Fact("a", "b", "c"), object_span=(at, at + len(text)))
+
+
+def remember(memory: GraphMemory, text: str, **options: Any) -> Any:
+    edits = Told(memory.store, text, **options).mark()
+    return memory.store.apply(edits) if edits else None
+
+
+def test_a_long_sentence_is_known_in_any_text(memory: GraphMemory) -> None:
+    remember(memory, f"It rained. {LONG}")
+    told = Told(memory.store, f"  {LONG.upper()}  Nobody came to the grand opening of the fair.")
+    assert told(line(LONG, 2))
+    assert not told(line("Nobody came to the grand opening of the fair.", len(LONG) + 4))
+
+
+def test_short_words_may_be_said_anew(memory: GraphMemory) -> None:
+    remember(memory, "Bob lives in Rome. Bob works for Acme in Paris.")
+    assert not Told(memory.store, "Bob lives in Rome.")(line("Bob lives in Rome."))
+    assert Told(memory.store, "Bob lives in Rome. Bob works for Acme in Paris.")(line("Bob lives in Rome."))
+
+
+def test_short_words_after_the_same_long_ones_are_known(memory: GraphMemory) -> None:
+    remember(memory, f"It rained. {LONG} Bob lives in Rome.")
+    assert Told(memory.store, f"{LONG} Bob lives in Rome. Yes.")(line("Bob lives in Rome.", len(LONG) + 1))
+    assert not Told(memory.store, "Bob lives in Rome. Yes.", context=LONG)(line("Bob lives in Rome."))
+
+
+def test_a_pronoun_means_another_after_other_words(memory: GraphMemory) -> None:
+    born = "He was born in London in the spring of 1950."
+    remember(memory, f"John Smith was a baker. {born}")
+    assert Told(memory.store, born, context="Yes. John Smith was a baker.")(line(born))
+    assert not Told(memory.store, f"Paul Jones was a baker. {born}")(line(born, 24))
+
+
+def test_questions_leave_no_trace(memory: GraphMemory) -> None:
+    assert Told(memory.store, "Was Ada?").mark() == []
+
+
+def test_a_better_source_or_another_time_is_heard_again(memory: GraphMemory) -> None:
+    remember(memory, LONG, trust=0.5, at="2020")
+    assert Told(memory.store, LONG, trust=0.5)(line(LONG))
+    assert Told(memory.store, LONG, trust=0.4, at="2020-01-01")(line(LONG))
+    assert not Told(memory.store, LONG, trust=0.9)(line(LONG))
+    assert not Told(memory.store, LONG, trust=0.5, at="2021")(line(LONG))
+
+
+def test_marks_are_no_knowledge(memory: GraphMemory) -> None:
+    remember(memory, LONG)
+    assert (memory.stats()["nodes"], memory.stats()["texts_read"]) == (0, 1)
+    assert memory.store.search_text("Ada Lovelace London reading") == []
+    assert Told(memory.store, LONG).mark() == []
+    memory.consolidate()
+    assert Told(memory.store, LONG)(line(LONG))
+
+
+def test_undo_forgets_and_redo_remembers(memory: GraphMemory) -> None:
+    remember(memory, LONG)
+    memory.undo()
+    assert not Told(memory.store, LONG)(line(LONG))
+    memory.redo()
+    assert Told(memory.store, LONG)(line(LONG))
+
+
+def test_a_node_of_the_users_own_is_no_mark(memory: GraphMemory) -> None:
+    memory.store.apply([AddNode("reading: a history", "entity")])
+    assert memory.stats()["nodes"] == 1
+    assert not Told(memory.store, "reading: a history of books and of the people in them")(line("x" * 60))
+
+
+# ---------------------------------------------------------------- through reading
+
+
+def reading_model(memory: GraphMemory) -> Any:
+    return SimpleNamespace(memory=memory)
+
+
+def test_what_the_reader_finds_only_later_is_no_news(memory: GraphMemory) -> None:
+    model, reader = reading_model(memory), FakeReader()
+    text = "Ada | lives in | London. She said so in a long letter to her mother.\nBob | works for | Acme."
+    read_text(model, text, apply=True, reader=reader)
+    before = counts(memory)
+    assert before[1] == 2
+    reader.more = [Fact("Ada", "writes to", "Acme")]
+    plan = read_text(model, text, apply=True, reader=reader)
+    assert counts(memory) == before
+    assert [d.evidence.get("told_before", False) for d in plan.decisions] == [False, False, True]
+    assert memory.store.edge(memory.facts("Ada", "lives in")[0].id).strength == 2.0
+    anew = read_text(model, text, reader=reader, again=True)
+    assert [d.action for d in anew.decisions] == ["skip", "skip", "add"]
+
+
+def test_another_time_may_change_what_is_held(memory: GraphMemory) -> None:
+    model, reader = reading_model(memory), FakeReader()
+    rome, paris = (f"Bob | lives in | {c}. It is a lovely town in the south." for c in ("Rome", "Paris"))
+    read_text(model, rome, apply=True, reader=reader, at="2020")
+    read_text(model, paris, apply=True, reader=reader, at="2021")
+    again = read_text(model, rome, apply=True, reader=reader)
+    assert [d.action for d in again.decisions] == ["skip"]
+    assert [f.object for f in memory.facts("Bob", "lives in")] == ["Paris"]
+    read_text(model, rome, apply=True, reader=reader, at="2022")
+    assert "Rome" in [f.object for f in memory.facts("Bob", "lives in")]
+
+
+def test_a_rumour_leaves_room_for_a_trusted_source(memory: GraphMemory) -> None:
+    model = reading_model(memory)
+    rumour = read_text(model, LONG, apply=True, reader=FakeReader(), trust=0.1)
+    assert not any(map(is_mark, rumour.edits))
+
+
+def test_no_order_makes_anything_new(memory: GraphMemory) -> None:
+    model, rng = reading_model(memory), random.Random(0)
+    names = [f"Person {i} of the town of Elsewhere" for i in range(8)]
+    texts = ["\n".join(f"{rng.choice(names)} | knows | {rng.choice(names)}." for _ in range(3)) for _ in range(12)]
+    list(read_stream(model, texts, reader=FakeReader(), resume="first"))
+    before = counts(memory)
+    for seed in range(3):
+        random.Random(seed).shuffle(texts)
+        list(read_stream(model, texts, reader=FakeReader(), resume=f"again {seed}"))
+        read_text(model, "\n".join(texts), apply=True, reader=FakeReader())
+    after = counts(memory)
+    assert after[1:] == before[1:]
+    kinds = [node.kind for node in memory.store.all_nodes()]
+    assert after[0] - before[0] == kinds.count("session") - 1  # streams under other names, and nothing else
+    assert READING in kinds
