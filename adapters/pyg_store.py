@@ -21,7 +21,8 @@ from torch_geometric.data.graph_store import EdgeAttr, EdgeLayout
 from torch_geometric.sampler import BaseSampler, EdgeSamplerInput, NodeSamplerInput, SamplerOutput
 
 from graphmem.core.errors import InvalidValue, ReadOnly
-from graphmem.core.types import Arcs, GraphStore, TextEncoder
+from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.types import Arcs
 
 EDGE_TYPE = ("node", "to", "node")
 ALL = -1

@@ -17,12 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
-from graphmem.core.types import AddEdge, SupersedeEdge
-from graphmem.evaluation.answers import evaluate_answers, is_right
+from graphmem.core.edits import AddEdge, SupersedeEdge
+from graphmem.evaluation.answers import evaluate_answers
 from graphmem.evaluation.locality import text_kl
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 from graphmem.synthetic.worlds import World, WorldQuestion
+from graphmem.text.answer_matching import is_right
 from graphmem.text.lexicon import load_lexicon, split_relations
 
 METHODS = ("model alone", "facts in the prompt", "graphmem", "best node as it stands")

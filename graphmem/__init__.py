@@ -12,56 +12,49 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from graphmem.consolidation.graph import ConsolidationConfig
-    from graphmem.core.errors import GraphMemError
-    from graphmem.core.splits import data_split
-    from graphmem.core.types import (
+    from graphmem.core.edits import (
         AddEdge,
         AddNode,
-        Edge,
-        Fact,
         JournalEntry,
         MergeNodes,
-        Node,
         Restore,
         Retire,
-        Subgraph,
         SupersedeEdge,
         UpdateNode,
         WriteDecision,
     )
-    from graphmem.core.validation import FusionConfig, GateConfig, ReaderConfig
+    from graphmem.core.errors import GraphMemError
+    from graphmem.core.splits import data_split
+    from graphmem.core.types import Edge, Fact, Node, Subgraph
+    from graphmem.fusion.config import FusionConfig
     from graphmem.generation.conversation import Session, SessionConfig
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
+    from graphmem.reading.config import ReaderConfig
     from graphmem.retrieval.passages.search import ScoredPassage
-    from graphmem.retrieval.retriever import AnswerPath, Retrieval, RetrievalConfig
+    from graphmem.retrieval.results import AnswerPath, Retrieval
+    from graphmem.retrieval.retriever import RetrievalConfig
+    from graphmem.writing.config import GateConfig
 
 _HOME = {
-    "GraphMemory": "memory",
-    "GraphMemoryModel": "model",
-    "attach": "model",
-    "GraphMemError": "core.errors",
-    "data_split": "core.splits",
-    "FusionConfig": "core.validation",
-    "ReaderConfig": "core.validation",
-    "RetrievalConfig": "retrieval.retriever",
-    "PassagesAdded": "ingestion.documents",
-    "ScoredPassage": "retrieval.passages.search",
-    "AnswerPath": "retrieval.retriever",
-    "Retrieval": "retrieval.retriever",
-    "GateConfig": "core.validation",
-    "ConsolidationConfig": "consolidation.graph",
-    "Session": "generation.conversation",
-    "SessionConfig": "generation.conversation",
-    **dict.fromkeys(
-        (
-            "AddEdge", "AddNode", "Edge", "Fact", "JournalEntry", "MergeNodes", "Node", "Restore", "Retire",
-            "Subgraph", "SupersedeEdge", "UpdateNode", "WriteDecision",
-        ),
-        "core.types",
-    ),
-}  # fmt: skip
+    "memory": "GraphMemory",
+    "model": "GraphMemoryModel attach",
+    "core.errors": "GraphMemError",
+    "core.types": "Edge Fact Node Subgraph",
+    "core.edits": "AddEdge AddNode JournalEntry MergeNodes Restore Retire SupersedeEdge UpdateNode WriteDecision",
+    "core.splits": "data_split",
+    "fusion.config": "FusionConfig",
+    "reading.config": "ReaderConfig",
+    "writing.config": "GateConfig",
+    "retrieval.retriever": "RetrievalConfig",
+    "retrieval.results": "AnswerPath Retrieval",
+    "retrieval.passages.search": "ScoredPassage",
+    "ingestion.documents": "PassagesAdded",
+    "consolidation.graph": "ConsolidationConfig",
+    "generation.conversation": "Session SessionConfig",
+}
+_MODULES = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
     "AddEdge",
@@ -98,9 +91,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'graphmem' has no attribute {name!r}")
-    return getattr(import_module(f"graphmem.{_HOME[name]}"), name)
+    return getattr(import_module(f"graphmem.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

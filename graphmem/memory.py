@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 
-from graphmem.core.errors import Closed, InvalidValue, NotFound
-from graphmem.core.types import (
+from graphmem.core.edits import (
     AddEdge,
     AddNode,
     Edit,
-    Fact,
     JournalEntry,
     MergeNodes,
-    Node,
     Retire,
     SupersedeEdge,
-    TextEncoder,
-    Time,
     UpdateNode,
-    check_name,
-    to_micros,
+    as_edge,
+    is_triple,
 )
-from graphmem.triples import as_edge, is_triple
+from graphmem.core.errors import Closed, InvalidValue, NotFound
+from graphmem.core.names import check_name
+from graphmem.core.protocols import TextEncoder
+from graphmem.core.times import Time, to_micros
+from graphmem.core.types import Fact, Node
 
 if TYPE_CHECKING:
     import networkx
     from torch_geometric.data import Data
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
-    from graphmem.core.types import GraphStore
+    from graphmem.core.protocols import GraphStore
     from graphmem.ingestion.documents import PassagesAdded
-    from graphmem.retrieval.retriever import Retrieval, Retriever
+    from graphmem.retrieval.results import Retrieval
+    from graphmem.retrieval.retriever import Retriever
     from graphmem.storage.exchange.ingest import Ingested
     from graphmem.text.name_tagging import Tagger
 

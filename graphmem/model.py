@@ -13,29 +13,20 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from graphmem.adapters.transformers import (
-    AttachedConfig,
-    chat_prompt,
-    find_decoder,
-    identity,
-    is_adapted,
-    is_chat,
-    is_due,
-    last_user_text,
-    mismatch,
-    prompt_mask,
-    rows_of,
-    stop_token,
-    takes_loss_kwargs,
-)
+from graphmem.adapters.chat_templates import chat_prompt, is_chat, is_due, last_user_text, rows_of, stop_token
+from graphmem.adapters.model_identity import identity, mismatch
+from graphmem.adapters.transformers import find_decoder, is_adapted, prompt_mask, takes_loss_kwargs
 from graphmem.core.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
-from graphmem.core.types import Time
-from graphmem.core.validation import FusionConfig, require
+from graphmem.core.times import Time
+from graphmem.core.validation import require
+from graphmem.fusion.candidates import Candidates, Found, candidates
 from graphmem.fusion.checkpoints import WEIGHTS_FILE, load_fusion, save_fusion
+from graphmem.fusion.config import AttachedConfig, FusionConfig
+from graphmem.fusion.context import Session, reading
 from graphmem.fusion.continuation_candidates import told_all
-from graphmem.fusion.cross_attention import Fusion, with_layers
-from graphmem.fusion.hooks import Attachment, Session, reading
-from graphmem.fusion.memory_tokens import Candidates, Found, MemoryTokens, NameReader, candidates, pack
+from graphmem.fusion.hooks import Attachment
+from graphmem.fusion.layers import Fusion, with_layers
+from graphmem.fusion.memory_tokens import MemoryTokens, NameReader, pack
 from graphmem.fusion.prefix_matching import Standing
 from graphmem.fusion.token_embeddings import TokenTable
 from graphmem.generation.answering import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, plain, speak

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from graphmem.core.errors import ReadOnly
-from graphmem.core.types import check_name
+from graphmem.core.names import check_name
 from graphmem.storage.index import snapshot
 from graphmem.storage.index import vector_cache as vector_views
 from graphmem.storage.index.adjacency_cache import View, Views, stamp

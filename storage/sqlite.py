@@ -1,6 +1,6 @@
 """The store: one SQLite file that holds a graph, its history and its vectors.
 
-The class is the contract of ``graphmem.core.types.GraphStore``; how rows change is in ``edits``, how they are remembered
+The class is the contract of ``graphmem.core.protocols.GraphStore``; how rows change is in ``edits``, how they are remembered
 in ``recorder`` and ``journal``, how they are read in ``reading``, ``search``, ``vector_store`` and ``views``.
 """
 
@@ -12,8 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from graphmem.core.edits import Edit, JournalEntry
 from graphmem.core.errors import InvalidValue, InvalidVector, NotFound
-from graphmem.core.types import Edge, Edit, Fact, JournalEntry, Node, check_name, from_micros, normalise
+from graphmem.core.names import check_name, normalise
+from graphmem.core.times import from_micros
+from graphmem.core.types import Edge, Fact, Node
 from graphmem.storage.index import fulltext as search
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
@@ -36,7 +39,7 @@ class SQLiteStore(PassageStore):
       transactions may be missing, but the file is whole: SQLite's ``synchronous = NORMAL``.)
     - Any number of processes read while one writes; writers queue for up to a minute before ``Busy``. Threads may
       share a store. A forked child opens its own connection.
-    - A name, compared by ``graphmem.core.types.normalise``, never makes two nodes in a namespace. By name comes before by
+    - A name, compared by ``graphmem.core.names.normalise``, never makes two nodes in a namespace. By name comes before by
       alias. A known fact that is told again gains strength and sources instead of a double; the same fact at another
       time is another fact. Self-loops, cycles and thousands of parallel facts are fine.
     - Names have up to 1,024 characters, texts up to 2**20, neither holds NUL or lone surrogates; attributes are JSON.

@@ -7,6 +7,7 @@ import networkx
 import pytest
 
 from graphmem.adapters.networkx import facts_from_networkx
+from graphmem.core.edits import AddEdge
 from graphmem.core.errors import (
     Closed,
     GraphMemError,
@@ -17,9 +18,9 @@ from graphmem.core.errors import (
     NotFound,
     WeightsMismatch,
 )
-from graphmem.core.types import AddEdge, Fact
+from graphmem.core.types import Fact
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.learned_rankers import SHIPPED
+from graphmem.retrieval.checkpoints import SHIPPED
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The attached model's own verbs, on a tiny random base: ask, explain, queries, surprise."""
+"""The attached model's own verbs, on a tiny random base: ask, explain and queries."""
 
 from __future__ import annotations
 
@@ -10,29 +10,16 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
-from tokenizers.decoders import ByteLevel
 
-from graphmem.adapters.transformers import chat_prompt, last_user_text
+from graphmem.adapters.chat_templates import chat_prompt, last_user_text
 from graphmem.core.errors import InvalidValue, NotAttached, WeightsMismatch
 from graphmem.core.types import Fact, Subgraph
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.memory_tokens import START
 from graphmem.generation.answering import ReadPolicy
 from graphmem.model import GraphMemoryModel, attach
-from graphmem.surprise import surprise
+from graphmem.testing import byte_tokenizer
 from graphmem.visualization.attribution_html import save_explanation
-
-
-def chat_tokenizer() -> Any:
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {"<|im_start|>": 0, "<|im_end|>": 1, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = ByteLevel()
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|im_end|>"
-    )
 
 
 class Births:
@@ -65,7 +52,9 @@ def model() -> GraphMemoryModel:
     )  # fmt: skip
     base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
     base.get_output_embeddings().weight.data.mul_(20.0)
-    made = attach(base, chat_tokenizer(), Births(), FusionConfig(layers=(2,), tap=0, match_width=64))
+    made = attach(
+        base, byte_tokenizer("<|im_start|>", "<|im_end|>"), Births(), FusionConfig(layers=(2,), tap=0, match_width=64)
+    )
     reading = made.fusion[2]
     torch.nn.init.constant_(reading.gate, 3.0)  # wide open: an untrained reading copies by construction
     for weight in (reading.query.weight, reading.early.weight, reading.before.weight, reading.kind, reading.position):
@@ -199,21 +188,3 @@ def test_trainable_parameters_are_the_readings_alone(
     assert total == sum(p.numel() for part in (model.base, model.fusion) for p in part.parameters())
     model.print_trainable_parameters()
     assert f"trainable params: {trained:,}" in capsys.readouterr().out
-
-
-def test_surprise_falls_where_the_memory_knows(model: GraphMemoryModel) -> None:
-    text = "Ada was born in Rome"
-    knows = surprise(model, text)
-    with model.memory_disabled():
-        alone = surprise(model, text)
-    start = text.index("Rome")
-    assert len(knows.nats) == len(knows.tokens) == len(text) and knows.nats[0] == 0
-    assert knows.of(start + 1, len(text)) < alone.of(start + 1, len(text))
-    ids = model.tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
-    assert alone.mean == pytest.approx(float(model.base(ids, labels=ids).loss), rel=1e-4)
-    scored = surprise(model, "Rome", prompt="Ada was born in ", retrieval=model.memory.retrieve(""))
-    assert scored.nats[1:] == pytest.approx(knows.nats[-3:], rel=1e-3) and scored.nats[0] > 0
-    with pytest.raises(InvalidValue, match="no token after the first"):
-        knows.of(0, 1)
-    with pytest.raises(InvalidValue, match="at least one token"):
-        surprise(model, "")

@@ -17,7 +17,7 @@ from graphmem.memory import GraphMemory
 from graphmem.visualization.subgraph_html import save_picture
 
 if TYPE_CHECKING:
-    from graphmem.core.types import JournalEntry
+    from graphmem.core.edits import JournalEntry
     from graphmem.model import GraphMemoryModel
 
 METHODS = ("model alone", "facts in the prompt", "graphmem")

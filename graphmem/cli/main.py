@@ -15,7 +15,8 @@ from graphmem import __version__
 from graphmem.core.errors import GraphMemError
 
 if TYPE_CHECKING:
-    from graphmem.core.types import Fact, JournalEntry
+    from graphmem.core.edits import JournalEntry
+    from graphmem.core.types import Fact
     from graphmem.memory import GraphMemory
 
 # Threads that wait asleep: torch's default spins, which is ten times slower when other work shares the cores.

@@ -11,7 +11,7 @@ import click
 from graphmem.cli.main import as_json, emit, main, memory_file, namespace, open_memory, retriever_weights
 
 if TYPE_CHECKING:
-    from graphmem.core.types import WriteDecision
+    from graphmem.core.edits import WriteDecision
     from graphmem.generation.answering import Unknown
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel

@@ -14,24 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from graphmem.core.edits import AddEdge, Edit, JournalEntry, MergeNodes, Retire, UpdateNode
 from graphmem.core.errors import InvalidTime
-from graphmem.core.types import (
-    APART,
-    MAX_NAME,
-    READING,
-    AddEdge,
-    Edit,
-    Fact,
-    JournalEntry,
-    MergeNodes,
-    Node,
-    Retire,
-    Time,
-    UpdateNode,
-    from_micros,
-    normalise,
-    to_micros,
-)
+from graphmem.core.names import MAX_NAME, normalise
+from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.types import APART, READING, Fact, Node
 from graphmem.core.validation import require
 from graphmem.text.relation_synonyms import lexicon_functional
 from graphmem.writing.entity_linking import plain_letters

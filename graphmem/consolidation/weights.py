@@ -21,9 +21,10 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from graphmem.adapters.transformers import chat_prompt, stop_token
+from graphmem.adapters.chat_templates import chat_prompt, stop_token
 from graphmem.core.errors import InvalidValue, MissingExtra
-from graphmem.core.types import Fact, normalise
+from graphmem.core.names import normalise
+from graphmem.core.types import Fact
 from graphmem.core.validation import require
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from graphmem.core.errors import NotFound
-from graphmem.core.types import Fact, GraphStore
+from graphmem.core.protocols import GraphStore
+from graphmem.core.types import Fact
 
 
 def recorded_facts(store: GraphStore, node: int, entries: int | None = None) -> list[Fact]:

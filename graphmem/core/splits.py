@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Literal
 
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 
 Split = Literal["train", "dev", "test"]
 

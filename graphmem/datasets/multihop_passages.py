@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 
 DATASETS = ("2wiki", "hotpotqa")
 

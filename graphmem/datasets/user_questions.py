@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import Fact, normalise
+from graphmem.core.names import normalise
+from graphmem.core.types import Fact
 from graphmem.datasets.wikimovies import Question
 from graphmem.text.lexicon import load_lexicon
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -92,3 +93,7 @@ def _largest_part(facts: Sequence[Triple]) -> list[Triple]:
     graph.add_edges_from((subject, object_) for subject, _, object_ in facts)
     largest: set[str] = max(networkx.connected_components(graph), key=len, default=set())
     return [fact for fact in facts if fact[0] in largest]
+
+
+COVERED = re.compile("direct|writ|act|star|role|genre|kind|lang|tag|releas|year|cast|film|movie|appear")
+"""Words of relations that WikiMovies holds, or may be taken to hold."""

@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphmem.core.edits import UpdateNode, WriteDecision
 from graphmem.core.errors import WeightsMismatch
-from graphmem.core.types import GraphStore, Node, UpdateNode, WriteDecision
+from graphmem.core.protocols import GraphStore
+from graphmem.core.types import Node
 
 if TYPE_CHECKING:
-    from graphmem.reading.extractor import Candidate
+    from graphmem.reading.candidates import Candidate
 
 FILE = "node_states.safetensors"
 

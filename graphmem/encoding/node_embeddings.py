@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from graphmem.core.errors import Busy, DiskFull, ReadOnly
-from graphmem.core.types import PASSAGE, GraphStore, Node, TextEncoder
+from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.types import PASSAGE, Node
 
 Progress = Callable[[int, int], None]
 """Called with how many texts are done and how many there are."""
@@ -16,56 +18,11 @@ Progress = Callable[[int, int], None]
 CHUNK = 1024
 
 
-def arc_texts(relations: Sequence[str]) -> list[str]:
-    """Text of every arc code: ``name`` at ``2 * id``, ``inverse of name`` at ``2 * id + 1``."""
-    return [text for name in relations for text in (name, f"inverse of {name}")]
-
-
-def wording(texts: Sequence[str]) -> str:
-    """How a path is said, from the texts of its arcs: ``gender of spouse``."""
-    return " of ".join(reversed(texts))
-
-
 def node_text(node: Node) -> str:
     """What of a node is encoded: its name, and the start of its text where it has any; a passage's title and text."""
     if node.kind == PASSAGE:
         return f"{node.attributes.get('title') or ''}: {node.text}".removeprefix(": ")
     return f"{node.name}: {node.text[:400]}" if node.text else node.name
-
-
-class TextCache:
-    """Remembers the vectors of texts that come again and again, such as relation names.
-
-    Args:
-        encoder: makes the vectors of texts not seen before.
-        limit: this many texts are kept; when they are full, the cache starts anew.
-    """
-
-    def __init__(self, encoder: TextEncoder, limit: int = 200_000) -> None:
-        self.encoder, self.limit = encoder, limit
-        self._rows: dict[str, int] = {}
-        self._vectors = np.zeros((0, encoder.dim), np.float32)  # with room to grow
-        self._lock = Lock()
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors of ``texts``, float32 [n, K]."""
-        with self._lock:
-            new = list(dict.fromkeys(text for text in texts if text not in self._rows))
-            if len(self._rows) + len(new) > self.limit:
-                self._rows = {}
-                new = list(dict.fromkeys(texts))
-            if new:
-                self._keep(new, self.encoder.encode(new))
-            return self._vectors[[self._rows[text] for text in texts]]
-
-    def _keep(self, texts: Sequence[str], vectors: np.ndarray) -> None:
-        first = len(self._rows)
-        if first + len(texts) > len(self._vectors):
-            room = np.zeros((max(first + len(texts), 2 * first, 64), self.encoder.dim), np.float32)
-            room[:first] = self._vectors[:first]
-            self._vectors = room
-        self._vectors[first : first + len(texts)] = vectors
-        self._rows.update((text, first + i) for i, text in enumerate(texts))
 
 
 def encode_nodes(
@@ -123,3 +80,11 @@ def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progres
             done, last = done + encode_nodes(store, encoder, nodes=ids), int(ids[-1])
             bar.update(len(ids))
     return done
+
+
+def encode_passages(store: Any, encoder: TextEncoder, ids: np.ndarray) -> np.ndarray:
+    """Vectors of some passages, float32 [n, K]. Writes them to the store, where that can be written."""
+    vectors = encoder.encode([node_text(node) for node in store.nodes(ids)])
+    with suppress(ReadOnly, DiskFull, Busy):
+        store.put_vectors(np.asarray(ids, np.int64), vectors, encoder.fingerprint)
+    return vectors

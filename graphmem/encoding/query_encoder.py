@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.core.types import TextEncoder
+from graphmem.core.protocols import TextEncoder
 
 REMEMBERED = 256
 """Queries whose token states are kept."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from graphmem.core.types import normalise
-from graphmem.evaluation.answers import Asked, is_right
+from graphmem.evaluation.answers import Asked
+from graphmem.evaluation.metrics import set_scores
 from graphmem.generation.answering import LEAST
+from graphmem.text.answer_matching import is_right
 
 KNOWN, NO_RELATION, NO_TOPIC = "answerable", "topic known, nothing of the sort", "topic unknown"
 
@@ -58,10 +59,9 @@ def unanswerable(split: str, n: int, seed: int = 0) -> list[tuple[str, str]]:
     questions with an invented name in the topic's place.
     """
     from graphmem.core.splits import data_split
-    from graphmem.datasets.wikimovies import load_facts, load_questions
+    from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
     from graphmem.synthetic.names import Inventor
     from graphmem.text.lexicon import split_relations
-    from graphmem.training.fusion.mixture import COVERED
 
     rng = Random(seed)
     relations = [r for r in split_relations("test") if not COVERED.search(r.relation + r.inverse + r.noun)]
@@ -171,12 +171,3 @@ def evaluate_lists(
         made.rows.append(ListRow(hops, len(scores), *means))
     report(made.table())
     return made
-
-
-def set_scores(said: Sequence[str], right: Sequence[str]) -> tuple[float, float, float, float, float, float]:
-    """Precision, recall, F1, exact, first right, number of right names; of one question."""
-    have, want = {normalise(s) for s in said}, {normalise(a) for a in right}
-    hit = len(have & want)
-    f1 = 2 * hit / max(1, len(have) + len(want))
-    first = float(bool(said) and normalise(said[0]) in want)
-    return hit / max(1, len(have)), hit / max(1, len(want)), f1, float(have == want), first, float(len(want))

@@ -4,7 +4,6 @@ and the retriever's best node said as it stands (what the language model itself 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,13 +11,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-import torch
-
-from graphmem.adapters.transformers import chat_prompt
-from graphmem.core.types import normalise
+from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.names import normalise
+from graphmem.generation.batching import generate_texts
+from graphmem.text.answer_matching import contains, is_right
 
 METHODS = ("model alone", "facts in the prompt", "graphmem", "best node as it stands")
-_SEPARATOR = re.compile(r"\n|,|;|\||\.\s|\.$|\s+and\s+")
 
 
 class Asked(Protocol):
@@ -92,27 +90,6 @@ class AnswerReport:
         """Write rows and answers as JSON."""
         content = {"seed": self.seed, "rows": [asdict(row) for row in self.rows], "answers": self.answers}
         Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def is_right(text: str, answers: Iterable[str]) -> bool:
-    """Whether the first thing said is a right answer: the text up to its end or to any separator equals one."""
-    right = {_bare(answer) for answer in answers}
-    starts = [text, *(text[: match.start()] for match in _SEPARATOR.finditer(text))]
-    return any(_bare(start) in right for start in starts)
-
-
-def contains(text: str, answers: Iterable[str]) -> bool:
-    """Whether a right answer stands anywhere in the text, as whole words."""
-    said = f" {_words(text)} "
-    return any(f" {_words(answer)} " in said for answer in answers if _words(answer))
-
-
-def _bare(text: str) -> str:
-    return normalise(text).strip(" .\"'")
-
-
-def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", normalise(text)))
 
 
 def facts_prompt(tokenizer: Any, question: str, facts: Sequence[Any], limit: int = 50) -> str:
@@ -208,45 +185,6 @@ def _judge(text: str, question: Asked, tokens: int, seconds: float) -> Spoken:
     return Spoken(text, is_right(text, question.answers), contains(text, question.answers), tokens, seconds)
 
 
-@torch.inference_mode()
-def generate_texts(
-    model: Any, prompts: Sequence[str], retrievals: Sequence[Any] | None, *, batch: int = 16, max_new_tokens: int = 48
-) -> list[tuple[str, int, float]]:
-    """Greedy continuations with prompt lengths and seconds each; reads the retrievals, or nothing when None."""
-    tokenized = [model.tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: len(tokenized[i]))
-    done: list[tuple[str, int, float]] = [("", 0, 0.0)] * len(prompts)
-    for rows in _chunks(order, batch):
-        started = time.perf_counter()
-        ids, mask = left_padded([tokenized[i] for i in rows], model.names.stop, model.base.device)
-        options = dict(
-            attention_mask=mask, do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=model.names.stop
-        )
-        if retrievals is None:
-            with model.memory_disabled():
-                out = model.generate(ids, **options)
-        else:
-            out = model.generate(ids, retrieval=[retrievals[i] for i in rows], **options)
-        texts = model.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
-        seconds = (time.perf_counter() - started) / len(rows)
-        for i, text in zip(rows, texts, strict=True):
-            done[i] = text.strip(), len(tokenized[i]), seconds
-    return done
-
-
-def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, int64 [B, T] each, padded on the left, as decoding wants them."""
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    return ids, mask
-
-
-def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
 def _score(method: str, hops: int, asked: Sequence[Asked], spoken: Sequence[Spoken], trained: set[str]) -> Score:
     new = [s.right for q, s in zip(asked, spoken, strict=True) if not trained & {normalise(a) for a in q.answers}]
     mean: Callable[[list[float]], float] = lambda values: sum(values) / max(1, len(values))
@@ -265,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     import argparse
 
-    from graphmem.evaluation.fact_questions import SETS
+    from graphmem.datasets.fact_sets import SETS
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
 
@@ -295,9 +233,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _chosen_set(model: Any, memory: Any, chosen: Any, methods: Sequence[str]) -> Any:
+    from graphmem.datasets.fact_sets import load_facts_and_questions
     from graphmem.datasets.wikimovies import load_facts, load_questions
     from graphmem.evaluation.abstention import evaluate_lists, evaluate_refusal, unanswerable
-    from graphmem.evaluation.fact_questions import evaluate_facts, load_facts_and_questions
+    from graphmem.evaluation.fact_questions import evaluate_facts
 
     if chosen.dataset not in ("wikimovies", "lists", "refusal"):
         stores = load_facts_and_questions(chosen.dataset, chosen.data, chosen.n, chosen.seed)

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.core.validation import GateConfig
+from graphmem.core.paths import WEIGHTS
 from graphmem.encoding.entity_states import Namesakes, NodeStates, load_node_states
-from graphmem.hub import WEIGHTS
 from graphmem.memory import GraphMemory
+from graphmem.writing.config import GateConfig
 from graphmem.writing.entity_linking import EntityResolver, recent_names
 from graphmem.writing.pipeline import read_text
 
@@ -66,8 +66,8 @@ class _Reading:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
+    from graphmem.datasets.plain_text import held_passages
     from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
-    from graphmem.training.entity_states import held_passages
 
     parser = argparse.ArgumentParser(prog="python -m graphmem.evaluation.disambiguation", description=__doc__)
     parser.add_argument("--count", type=int, default=40, help="pairs")

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from graphmem.adapters.transformers import chat_prompt
-from graphmem.core.types import normalise
-from graphmem.evaluation.answers import generate_texts
+from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.names import normalise
+from graphmem.generation.batching import generate_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +204,8 @@ def _corpus(split: str) -> list[tuple[str, str]]:
     import gzip
     import json
 
+    from graphmem.core.paths import DATA
     from graphmem.core.splits import data_split
-    from graphmem.datasets.wikimovies import DATA
 
     with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.names import normalise
 from graphmem.core.splits import Split
-from graphmem.core.types import normalise
 from graphmem.datasets.multihop_passages import DATASETS as PASSAGE_DATASETS
 from graphmem.datasets.wikimovies import Question, trained_answers
 from graphmem.evaluation.question_graphs import DATASETS, Facts, load_graphs
-from graphmem.retrieval.retriever import RANKERS, Retrieval, Retriever
+from graphmem.retrieval.results import Retrieval
+from graphmem.retrieval.retriever import RANKERS, Retriever
 
 BOOTSTRAP = 2000
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from graphmem.datasets.babi import TASKS, Story, load_tasks
 from graphmem.memory import GraphMemory
-from graphmem.state_tracking.extractor import SHIPPED, StateReader, load_states
+from graphmem.state_tracking.extractor import StateReader
+from graphmem.state_tracking.network import SHIPPED, load_states
 from graphmem.state_tracking.tracker import Situation
 
 

@@ -23,12 +23,12 @@ from typing import Any
 from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
 from graphmem.core.types import Fact
 from graphmem.datasets.wikimovies import held_out, neighbourhood
-from graphmem.evaluation.answers import contains
 from graphmem.experiments.harness.report import Result, Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.tasks.domain_lessons import Lesson, icews, icews_before, invented, webnlg
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
+from graphmem.text.answer_matching import contains
 
 DOMAINS = ("invented world", "WebNLG", "ICEWS14")
 OLD = "films (old domain)"

@@ -62,7 +62,7 @@ def opened(panel: Panel, facts: FactSet) -> Iterator[One]:
 
 def apply_changes(memory: Any, facts: FactSet) -> float:
     """Write every change in one transaction; the seconds it took, finding the old facts included."""
-    from graphmem.core.types import AddEdge, SupersedeEdge
+    from graphmem.core.edits import AddEdge, SupersedeEdge
 
     edits: list[Any] = []
     began = time.perf_counter()

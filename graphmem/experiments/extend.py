@@ -22,15 +22,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.adapters.transformers import chat_prompt
-from graphmem.core.types import normalise
+from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.names import normalise
 from graphmem.datasets.babi import TASKS, Story, load_tasks
 from graphmem.evaluation.state_tracking import is_right
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.tasks.long_text import Filler, LongText
 from graphmem.memory import GraphMemory
-from graphmem.state_tracking.extractor import SHIPPED, StateReader, load_states
+from graphmem.state_tracking.extractor import StateReader
+from graphmem.state_tracking.network import SHIPPED, load_states
 from graphmem.state_tracking.tracker import Situation
 
 LENGTHS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000)

@@ -12,7 +12,6 @@ from typing import Any
 from graphmem.core.errors import InvalidValue
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.harness.runs import Part, Run
-from graphmem.experiments.harness.scoring import UNRELATED_TOKENS
 from graphmem.experiments.methods.base import Cost, Language, Method
 from graphmem.experiments.methods.best_node import TopNode
 from graphmem.experiments.methods.graph_memory import Reading
@@ -22,6 +21,7 @@ from graphmem.experiments.methods.prompting import ClosedBook, InPrompt
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import Checkpoint, Lesson, train, training_lessons
 from graphmem.experiments.tasks.fact_set import Asked, FactSet
+from graphmem.experiments.tasks.unrelated import UNRELATED_TOKENS
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
 UNREAD = frozenset({"closed", "gold", "distractors", "lora"})
@@ -74,7 +74,7 @@ class Panel:
     @cached_property
     def encode(self) -> Any:
         """Text to unit vectors, remembered."""
-        from graphmem.encoding.node_embeddings import TextCache
+        from graphmem.encoding.embedding_cache import TextCache
         from graphmem.hub import find_encoder
 
         return TextCache(find_encoder())
@@ -149,7 +149,7 @@ class Panel:
         """What a method's figures depend on beyond the run's settings: steps, and weights by their hash."""
         found: dict[str, Any] = {"steps": self.steps} if name in ("lora", *READERS) else {}
         if name not in UNREAD:
-            from graphmem.retrieval.learned_rankers import SHIPPED
+            from graphmem.retrieval.checkpoints import SHIPPED
 
             found["retriever"] = fingerprint(Path(SHIPPED))
         if name == "graphmem":

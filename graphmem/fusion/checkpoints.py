@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.config import FusionConfig
 
 WEIGHTS_FILE = "fusion.safetensors"
 _FORMAT = "graphmem-fusion-1"

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphmem.fusion.attention import LEAST, LONGER, UNSAID, Reluctant, linear
-from graphmem.fusion.memory_tokens import END, NONE, TOLD, MemoryTokens, ToldTokens
+from graphmem.fusion.candidates import TOLD
+from graphmem.fusion.memory_tokens import END, NONE, MemoryTokens, ToldTokens
 from graphmem.fusion.prefix_matching import CODES, LENGTHS, NOT_SAID, SHORTER, Places
 from graphmem.fusion.token_embeddings import TokenTable
 

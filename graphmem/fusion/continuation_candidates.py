@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.fusion.memory_tokens import FEATURES, SURE, TOLD, Candidates, Told
+from graphmem.fusion.candidates import FEATURES, SURE, TOLD, Candidates, Told
 from graphmem.retrieval.answerability import stands_alone
 
 PER_NODE, HUB = 12, 100

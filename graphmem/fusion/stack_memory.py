@@ -8,11 +8,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from graphmem.core.decoder import Decoder
 from graphmem.core.errors import NotAttached, UnsupportedModel
-from graphmem.core.validation import FusionConfig
-from graphmem.fusion.cross_attention import Fusion, with_layers
-from graphmem.fusion.hooks import Attachment, Decoder, Session, reading
-from graphmem.fusion.memory_tokens import Found, NameReader, candidates, pack
+from graphmem.fusion.candidates import Found, candidates
+from graphmem.fusion.config import FusionConfig
+from graphmem.fusion.context import Session, reading
+from graphmem.fusion.hooks import Attachment
+from graphmem.fusion.layers import Fusion, with_layers
+from graphmem.fusion.memory_tokens import NameReader, pack
 from graphmem.fusion.prefix_matching import Standing
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from graphmem.core.validation import require
-from graphmem.fusion.hooks import Session, reading
-from graphmem.fusion.memory_tokens import Candidates, MemoryTokens, candidates, pack, rank_features
+from graphmem.fusion.candidates import Candidates, candidates, rank_features
+from graphmem.fusion.context import Session, reading
+from graphmem.fusion.memory_tokens import MemoryTokens, pack
 from graphmem.generation.attribution import TokenSource, token_sources
 
 Unknown = Literal["speak", "trust", "refuse", "base"]

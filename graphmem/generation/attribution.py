@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from graphmem.core.types import Fact, normalise
-from graphmem.fusion.hooks import Glance
-from graphmem.fusion.memory_tokens import Candidates
+from graphmem.core.names import normalise
+from graphmem.core.types import Fact
+from graphmem.fusion.candidates import Candidates
+from graphmem.fusion.context import Glance
 
 
 @dataclass(frozen=True, slots=True)

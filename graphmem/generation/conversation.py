@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from graphmem.adapters.transformers import chat_prompt
+from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.edits import AddNode, Edit, JournalEntry
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import AddNode, Edit, JournalEntry, Time, check_name, from_micros, to_micros
+from graphmem.core.names import check_name
+from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.core.validation import require
 from graphmem.generation.attribution import Answer
-from graphmem.reading.extractor import check_text
-from graphmem.reading.relation_context import sentences
+from graphmem.reading.candidates import check_text
+from graphmem.text.sentences import sentences
 from graphmem.writing.deduplication import is_mark
 from graphmem.writing.pipeline import WritePlan, learned_reader, read_text
 

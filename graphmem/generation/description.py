@@ -16,8 +16,10 @@ import numpy as np
 import torch
 
 from graphmem.core.errors import NotFound
-from graphmem.core.types import Fact, Time, normalise, to_micros
-from graphmem.fusion.memory_tokens import SURE, Candidates, rank_features
+from graphmem.core.names import normalise
+from graphmem.core.times import Time, to_micros
+from graphmem.core.types import Fact
+from graphmem.fusion.candidates import SURE, Candidates, rank_features
 from graphmem.generation.answering import Said, say_one
 from graphmem.generation.attribution import Answer
 from graphmem.retrieval.facts_only import facts_only
@@ -175,7 +177,7 @@ def joined(names: Sequence[str]) -> str:
 
 def _name(model: Any, topic: str, group: Group, store: Any, name: str) -> Said:
     """One name, read by the model out of the memory."""
-    from graphmem.adapters.transformers import chat_prompt
+    from graphmem.adapters.chat_templates import chat_prompt
 
     whose = f"the {group.words} of {topic}" if group.forward else f"{group.words} {topic}"
     question = f"What is {whose}?"

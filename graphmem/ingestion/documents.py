@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -17,22 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.core.errors import Busy, DiskFull, GraphMemError, InvalidValue, NotFound, ReadOnly
-from graphmem.core.types import (
-    MAX_NAME,
-    MENTIONS,
-    PASSAGE,
-    TITLED,
-    AddEdge,
-    AddNode,
-    Edit,
-    JournalEntry,
-    Node,
-    TextEncoder,
-    check_name,
-    normalise,
-)
-from graphmem.encoding.node_embeddings import node_text
+from graphmem.core.edits import AddEdge, AddNode, Edit, JournalEntry
+from graphmem.core.errors import GraphMemError, InvalidValue, NotFound
+from graphmem.core.names import MAX_NAME, check_name, normalise
+from graphmem.core.protocols import TextEncoder
+from graphmem.core.types import MENTIONS, PASSAGE, TITLED, Node
+from graphmem.encoding.node_embeddings import encode_passages
 from graphmem.text.name_tagging import Tagger, default_tagger, short_title, title_spans
 
 BATCH = 256
@@ -268,11 +258,3 @@ def names_in(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
         if name and len(name) <= MAX_NAME and any(character.isalnum() for character in name):
             names.setdefault(normalise(name), name)
     return [name for norm, name in names.items() if norm]
-
-
-def encode_passages(store: Any, encoder: TextEncoder, ids: np.ndarray) -> np.ndarray:
-    """Vectors of some passages, float32 [n, K]. Writes them to the store, where that can be written."""
-    vectors = encoder.encode([node_text(node) for node in store.nodes(ids)])
-    with suppress(ReadOnly, DiskFull, Busy):
-        store.put_vectors(np.asarray(ids, np.int64), vectors, encoder.fingerprint)
-    return vectors

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from graphmem.core.types import Fact, normalise
-from graphmem.reading.relation_context import Stretch
+from graphmem.core.names import normalise
+from graphmem.core.types import Fact
+from graphmem.text.sentences import Stretch
 
 ALSO_KNOWN = "also known as"
 """The relation under which a reader tells another name; the memory keeps it as an alias, not as a fact."""

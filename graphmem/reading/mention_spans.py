@@ -8,20 +8,11 @@ from dataclasses import dataclass
 
 from graphmem.reading.hidden_states import TokenStates
 from graphmem.reading.network import Span
-from graphmem.reading.relation_context import Stretch, linked, sentences
+from graphmem.reading.relation_context import linked
+from graphmem.text.sentences import Stretch, sentences
+from graphmem.text.word_classes import is_name, is_pronoun
 
 _PAIRS = 600
-_PRONOUNS = frozenset(
-    "i me you he him she her it we us they them his hers its their theirs this that these those who which whom one "
-    "what nobody somebody everybody anybody everyone someone "
-    "anyone nothing something everything all here there now".split()
-)
-_CALENDAR = frozenset(
-    "january february march april june july august september october november december sept monday tuesday wednesday "
-    "thursday friday saturday sunday spring summer autumn winter century million billion thousand hundred euro euros "
-    "dollar dollars pound pounds about around over nearly early late between before after since until "
-    "one two three four five six seven eight nine ten eleven twelve".split()
-)
 _PERSONAL = re.compile(r"\b(?:he|him|his|she|her|they|them|their|it|its)\b", re.IGNORECASE)
 _OWNING, _NEXT = frozenset("his their its".split()), re.compile(r"\s+(\w+)")
 _JOINING = frozenset("in on at to from by with and or for of as when where before after until again now then".split())
@@ -36,11 +27,6 @@ class Mention:
     end: int
     kind: str
     span: Span
-
-
-def is_pronoun(words: str) -> bool:
-    """Whether a mention is one of the pronouns, and not a description such as "the company"."""
-    return words.casefold() in _PRONOUNS
 
 
 def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mention]:
@@ -81,12 +67,6 @@ def _kind(words: str, tagged: str) -> str:
     if is_pronoun(words):
         return "pronoun"
     return "entity" if tagged == "literal" and is_name(words) else tagged
-
-
-def is_name(words: str) -> bool:
-    """Whether words with a number among them name a thing, as "20 Fenchurch Street" does and "2 May 1908" does not."""
-    named = (word.strip("'\"“”‘’().,:;") for word in words.split())
-    return any(len(w) > 3 and w.isalpha() and w.istitle() and w.casefold() not in _CALENDAR for w in named)
 
 
 def _whole_words(text: str, start: int, end: int) -> Stretch:

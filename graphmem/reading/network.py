@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphmem.core.errors import WeightsMismatch
-from graphmem.core.validation import ReaderConfig
+from graphmem.reading.config import ReaderConfig
 
 TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
 KINDS: Final = ("entity", "literal", "pronoun")

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.encoding.node_embeddings import TextCache
+from graphmem.encoding.embedding_cache import TextCache
+from graphmem.reading.candidates import Reading
 from graphmem.reading.mention_spans import Mention
 from graphmem.reading.network import FactReader, PairScores
 from graphmem.reading.relation_context import blanked, relation_words
@@ -27,15 +28,6 @@ class Vocabulary:
 
     names: list[str]
     live: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A relation that a text may mean between two mentions; ``turned``: the other one is the subject."""
-
-    relation: str
-    turned: bool
-    probability: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-Stretch = tuple[int, int]
-"""Start and end of a piece of a text, in characters."""
+from graphmem.text.sentences import Stretch, sentences
 
-_SENTENCE_END = re.compile(r"[.!?。！？]['\")\]]?\s|[\n。！？]")
 _WORD = re.compile(r"[\w'’-]+|[^\w\s]", re.UNICODE)
 _EMPTY = frozenset("and or , ; & ( ) the a an as well".split())
 _AUXILIARY = frozenset(
@@ -16,23 +14,7 @@ _AUXILIARY = frozenset(
     "then who which that whose whom it he she they".split()
 )
 _JOINTS = frozenset("and or but who which that where while ; , : ( )".split())
-_TITLES = ("Dr", "Mr", "Mrs", "Ms", "St", "No", "Jr", "Sr", "vs", "c", "ca")
 _BEFORE, _AFTER, _LONGEST = 6, 4, 6
-
-
-def sentences(text: str) -> list[Stretch]:
-    """Cut a text into sentences, by their ends alone; good enough to keep names of two sentences apart."""
-    found, start = [], 0
-    for match in _SENTENCE_END.finditer(text):
-        end = match.end()
-        if _abbreviation(text, match.start()):
-            continue
-        if text[start:end].strip():
-            found.append((start, end))
-        start = end
-    if text[start:].strip():
-        found.append((start, len(text)))
-    return found
 
 
 def linked(sentence: Sequence[int], first: int, second: int, topic: int) -> bool:
@@ -46,15 +28,6 @@ def linked(sentence: Sequence[int], first: int, second: int, topic: int) -> bool
         topic: the passage's first name, or -1.
     """
     return sentence[second] - sentence[first] <= 1 or first == topic
-
-
-def _abbreviation(text: str, stop: int) -> bool:
-    """Whether the full stop ends an initial or a title, as in "J. Smith", "Dr. No", "U.S. Senate"."""
-    if text[stop] != ".":
-        return False
-    word = re.search(r"[\w.]*$", text[max(0, stop - 12) : stop])
-    last = word.group().split(".")[-1] if word else ""
-    return (len(last) == 1 and last.isupper()) or last in _TITLES
 
 
 def blanked(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:

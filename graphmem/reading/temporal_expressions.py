@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
-from graphmem.core.types import Time, from_micros, to_micros
-from graphmem.reading.relation_context import Stretch
+from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.text.sentences import Stretch
 
 Role = Literal["from", "to", "in"]
 

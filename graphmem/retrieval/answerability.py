@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from graphmem.text.name_matching import COMMON
+from graphmem.text.stop_words import COMMON
 
 PARTLY, UNNAMED, NEVER = 0.8, 0.95, 2.0
 """Least probability of holding the answer where a query does not name what the memory knows, see ``least_sure``; chosen

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.types import Fact
-from graphmem.encoding.node_embeddings import TextCache
+from graphmem.encoding.embedding_cache import TextCache
 from graphmem.retrieval.rankers import Search
 from graphmem.retrieval.search.spreading_activation import Activated
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from graphmem.core.types import GraphIndex
+from graphmem.core.protocols import GraphIndex
 
 MORE = 8
 """So many times more is asked for when names that only passages hold are dropped from what is found."""

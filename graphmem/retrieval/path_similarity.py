@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphmem.core.types import GraphIndex, Subgraph, TextEncoder
-from graphmem.encoding.node_embeddings import TextCache, arc_texts
+from graphmem.core.protocols import GraphIndex, TextEncoder
+from graphmem.core.types import Subgraph
+from graphmem.encoding.embedding_cache import TextCache, arc_texts
 from graphmem.retrieval.learned_rankers import as_subgraph, roots_of
 from graphmem.retrieval.rankers import Ranked, Search
 from graphmem.retrieval.search.spreading_activation import Budget, Walk

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from graphmem.core.types import GraphIndex, Subgraph, TextEncoder
+from graphmem.core.protocols import GraphIndex, TextEncoder
+from graphmem.core.types import Subgraph
 from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import Activated, Budget
 from graphmem.retrieval.seeds import Seeds, fuse, nearest

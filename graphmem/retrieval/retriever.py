@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from graphmem.core.errors import InvalidValue, WeightsMismatch
-from graphmem.core.types import Fact, GraphStore, Subgraph, TextEncoder, Time, normalise, to_micros
+from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.times import Time, to_micros
 from graphmem.encoding.query_encoder import QueryEncoder
+from graphmem.retrieval.checkpoints import SHIPPED, load_weights
 from graphmem.retrieval.facts_only import facts_only
-from graphmem.retrieval.learned_rankers import SHIPPED, Activation, ActivationGNN, QuestionReader, load_weights
+from graphmem.retrieval.learned_rankers import Activation, ActivationGNN
 from graphmem.retrieval.path_similarity import PathSimilarity
 from graphmem.retrieval.rankers import Dense, Hybrid, PageRank, Ranked, Ranker, Search, Words
-from graphmem.retrieval.search.spreading_activation import Activated, Budget
+from graphmem.retrieval.relation_scorer import QuestionReader
+from graphmem.retrieval.results import Retrieval, ScoredNode
+from graphmem.retrieval.search.spreading_activation import Budget
 from graphmem.retrieval.seeds import SeedFinder, Seeds
 
 if TYPE_CHECKING:
     from graphmem.retrieval.passages.search import PassageSearch, ScoredPassage
+
 
 RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
 
@@ -50,118 +52,6 @@ class RetrievalConfig:
             raise InvalidValue(f"damping must lie between 0 and 1, not {self.damping!r}")
         if self.seeds < 1 or self.facts < 1:
             raise InvalidValue(f"seeds and facts must be at least 1, not {self.seeds!r} and {self.facts!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredNode:
-    """A node that a query found. ``score`` is comparable within one retrieval."""
-
-    id: int
-    name: str
-    score: float
-    kind: str = "entity"
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerPath:
-    """The chain behind a node that a query found.
-
-    Attributes:
-        node: the node it leads to.
-        nodes: ids from a seed to that node; only that node where it is a seed itself, or was found by its text.
-        facts: the facts walked, one fewer than ``nodes``; each has its ``id``. Where one is walked from object to
-            subject, ``nodes`` tell.
-    """
-
-    node: ScoredNode
-    nodes: tuple[int, ...]
-    facts: tuple[Fact, ...]
-
-    def __str__(self) -> str:
-        return f"{self.node.name}: " + "; ".join(map(str, self.facts))
-
-
-@dataclass(frozen=True)
-class Retrieval:
-    """What a query found.
-
-    Attributes:
-        query: as asked.
-        nodes: the best, most relevant first; at most ``top_k``.
-        subgraph: everything activated, most relevant first.
-        seeds: where the search started and what in the query named it.
-        ranker: which ranker made it.
-        activated: how activation spread, where the ranker spreads any.
-    """
-
-    query: str
-    nodes: tuple[ScoredNode, ...]
-    subgraph: Subgraph
-    seeds: Seeds
-    ranker: str
-    store: Any = field(repr=False, compare=False)
-    fact_limit: int = 100
-    activated: Activated | None = field(default=None, repr=False, compare=False)
-    find_passages: Callable[[], tuple[ScoredPassage, ...]] = field(default=tuple, repr=False, compare=False)
-
-    @property
-    def answerable(self) -> float:
-        """Probability that something here answers the query; 0 when nothing was found."""
-        if not len(self.subgraph.node_ids):
-            return 0.0
-        return 1.0 if self.subgraph.answerable is None else float(self.subgraph.answerable)
-
-    @cached_property
-    def facts(self) -> list[Fact]:
-        """Facts of the subgraph: the chains to the best nodes first, then those beside relevant nodes."""
-        graph = self.subgraph
-        if not len(graph.edge_ids):
-            return []
-        strength = np.maximum(graph.relevance[graph.edge_index[0]], graph.relevance[graph.edge_index[1]])
-        best = np.argsort(-strength, kind="stable")
-        chains = [edge for node in self.nodes for edge in self._chain_to(node.id)]
-        ids = list(dict.fromkeys([*chains, *graph.edge_ids[best].tolist()]))[: self.fact_limit]
-        return list(self.store.facts_by_id(ids))
-
-    @cached_property
-    def passages(self) -> tuple[ScoredPassage, ...]:
-        """Passages about the query, best first, at most ``top_k``; searched for when first asked for."""
-        return self.find_passages()
-
-    @cached_property
-    def paths(self) -> list[AnswerPath]:
-        """For every node of ``nodes``, in their order, the chain of facts that leads to it from what the query names.
-
-        Where a node is reached in several ways it is the one that carried most activation.
-        """
-        return [self._path(node) for node in self.nodes]
-
-    def _path(self, end: ScoredNode) -> AnswerPath:
-        edges, nodes = self._chain_to(end.id), [end.id]
-        for number in reversed(edges):
-            edge = self.store.edge(number)
-            nodes.append(edge.src if edge.dst == nodes[-1] else edge.dst)
-        facts = {fact.id: fact for fact in self.store.facts_by_id(edges)} if edges else {}
-        return AnswerPath(end, tuple(nodes[::-1]), tuple(facts[number] for number in edges))
-
-    @property
-    def relation_paths(self) -> list[tuple[tuple[int, ...], float]]:
-        """Arc codes of the relation paths that were followed, with their probability, best first."""
-        return list(self.activated.paths) if self.activated else []
-
-    def path_to(self, name: str) -> list[Fact]:
-        """The chain of facts from a seed to the node of that name; empty when it was not reached."""
-        wanted = set(self.store.resolve_many([normalise(name)]).get(normalise(name), ()))
-        ends = [node for node in self.subgraph.node_ids.tolist() if node in wanted]
-        edges = self._chain_to(ends[0]) if ends else []
-        return list(self.store.facts_by_id(edges)) if edges else []
-
-    def _chain_to(self, node: int) -> list[int]:
-        if self.activated is not None:
-            at = np.flatnonzero(self.activated.nodes == node)
-            return self.activated.chain(int(at[0])) if len(at) else []
-        at = np.flatnonzero(self.subgraph.node_ids == node)
-        return _chain(self.subgraph, int(at[0])) if len(at) else []
 
 
 def readable(query: str) -> str:
@@ -294,27 +184,3 @@ class Retriever:
         except WeightsMismatch as error:
             warnings.warn(f"searching by 'path', without training: {error}", stacklevel=6)
             return None
-
-
-def _chain(graph: Subgraph, end: int) -> list[int]:
-    """Fact ids of a shortest chain from any seed to position ``end``; ties go to the more relevant nodes."""
-    seeds = {node for node, _ in graph.seeds}
-    position = {node: i for i, node in enumerate(graph.node_ids.tolist())}
-    starts = [position[node] for node in seeds if node in position]
-    neighbours: dict[int, list[tuple[int, int]]] = {}
-    for a, b, edge in zip(*graph.edge_index.tolist(), graph.edge_ids.tolist(), strict=True):
-        neighbours.setdefault(a, []).append((b, edge))
-        neighbours.setdefault(b, []).append((a, edge))
-    came: dict[int, tuple[int, int]] = {start: (-1, -1) for start in starts}
-    queue = deque(starts)
-    while queue and end not in came:
-        here = queue.popleft()
-        for there, edge in sorted(neighbours.get(here, ())):
-            if there not in came:
-                came[there] = (here, edge)
-                queue.append(there)
-    chain: list[int] = []
-    while end in came and came[end][0] >= 0:
-        end, edge = came[end]
-        chain.append(edge)
-    return chain[::-1]

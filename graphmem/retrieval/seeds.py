@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphmem.core.types import GraphIndex, GraphStore, TextEncoder
-from graphmem.encoding.node_embeddings import TextCache, encode_nodes
+from graphmem.core.protocols import GraphIndex, GraphStore, TextEncoder
+from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.node_embeddings import encode_nodes
 from graphmem.text.fuzzy_matching import find_near
 from graphmem.text.name_matching import MAX_CHARACTERS, Mention, blank, find_mentions
 

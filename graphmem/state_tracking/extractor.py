@@ -13,34 +13,22 @@ carrier at a time, a carrier has any number). Which words tell of which change i
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import permutations
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from graphmem.core.errors import WeightsMismatch
-from graphmem.core.paths import WEIGHTS
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.core.validation import require
-from graphmem.encoding.node_embeddings import TextCache
-from graphmem.reading.relation_context import Stretch, sentences
+from graphmem.encoding.embedding_cache import TextCache
+from graphmem.state_tracking.network import BACK, CHANGES, QUESTIONS, SHIPPED, StateNetwork, load_states
+from graphmem.text.sentences import Stretch, sentences
 
 PLACE, HOLDS = "is in", "carries"
-CHANGES: Final = ("none", "placed", "taken", "left")
-"""What a sentence may change between X and Y: nothing; X is in Y now; X carries Y now; X carries Y no more."""
-QUESTIONS: Final = ("where", "before", "whether", "count", "list")
-"""Where is X; where was X before Y; is X in Y; how many things does X carry; which."""
-SHIPPED = WEIGHTS / "states.safetensors"
-BACK = 2
-"""A pronoun may mean somebody of so many sentences before its own."""
 _SEVERAL = frozenset("they them".split())
 _PRONOUNS = _SEVERAL | frozenset("he she it him her".split())
 _ARTICLES = frozenset("the a an".split())
@@ -81,27 +69,6 @@ class Told:
     text: str
     words: tuple[Word, ...]
     sure: float = 1.0
-
-
-class StateNetwork(nn.Module):
-    """The trained part: five small heads over vectors of width K.
-
-    Args:
-        text_width: K.
-        width: of the hidden layers.
-        least: the least certainty, 0..1, at which ordinary text is hardly ever taken for a change; calibrated.
-    """
-
-    def __init__(self, text_width: int = 384, width: int = 32, least: float = 0.5) -> None:
-        super().__init__()
-        self.sizes, self.least = {"text_width": text_width, "width": width}, least
-
-        def head(inputs: int, outputs: int) -> nn.Sequential:
-            return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs))
-
-        self.tells, self.names = head(text_width, 1), head(text_width, 1)
-        self.change, self.question = head(2 * text_width, len(CHANGES)), head(text_width, len(QUESTIONS))
-        self.means = head(2 * text_width + BACK + 1, 1)
 
 
 class StateReader:
@@ -231,8 +198,6 @@ class StateReader:
         return QUESTIONS[int(self.network.question(torch.from_numpy(self._vectors([phrase]))).argmax(-1))]
 
 
-# ---------------------------------------------------------------- texts that are encoded
-
 Place = tuple[str, tuple[Stretch, ...]]
 """A text, and where in it the token states are wanted."""
 
@@ -316,41 +281,3 @@ def words_of(text: str) -> list[Word]:
     """All words of a text but articles."""
     found = [Word(*match.span(), match.group()) for match in _WORD.finditer(text)]
     return [word for word in found if word.text.casefold() not in _ARTICLES]
-
-
-# ---------------------------------------------------------------- weights
-
-
-def save_states(network: StateNetwork, path: str | Path, fingerprint: str) -> None:
-    """Write weights as fp16 safetensors, with their sizes and the encoder's fingerprint."""
-    from safetensors.torch import save_file
-
-    tensors: dict[str, Tensor] = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
-    save_file(tensors, str(path), {
-        "kind": "graphmem-states", "sizes": json.dumps(network.sizes), "encoder": fingerprint,
-        "heads": json.dumps([CHANGES, QUESTIONS]), "least": str(network.least),
-    })  # fmt: skip
-
-
-@lru_cache(maxsize=4)
-def load_states(path: str | Path, fingerprint: str | None = None) -> StateNetwork:
-    """Read weights that ``save_states`` wrote.
-
-    Raises:
-        WeightsMismatch: none there, other heads, or trained with another encoder than ``fingerprint``.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise WeightsMismatch(f"{path} cannot be read as weights of a state reader: {error}") from error
-    if header.get("heads") != json.dumps([CHANGES, QUESTIONS]):
-        raise WeightsMismatch(f"{path} holds no state reader of this version; train one: graphmem train states")
-    if fingerprint is not None and header["encoder"] != fingerprint:
-        raise WeightsMismatch(f"{path} was trained with encoder {header['encoder']}, this one is {fingerprint}")
-    network = StateNetwork(**json.loads(header["sizes"]), least=float(header.get("least", 0.5)))
-    network.load_state_dict(tensors)
-    return network.eval()

@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graphmem.core.edits import AddEdge, Edit, SupersedeEdge
 from graphmem.core.errors import InvalidValue
 from graphmem.core.history import recorded_facts
-from graphmem.core.types import AddEdge, Edit, Fact, SupersedeEdge, Time, from_micros, normalise, to_micros
-from graphmem.reading.extractor import check_text
+from graphmem.core.names import normalise
+from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.types import Fact
+from graphmem.reading.candidates import check_text
 from graphmem.state_tracking.extractor import HOLDS, PLACE, Change, StateReader, Told
 
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.synthetic.templates import ADJECTIVES, CLOSED, CULTURES, MONTHS, NOUNS, TRADES, VERBS
 
 _TRIES = 40

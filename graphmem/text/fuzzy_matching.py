@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from graphmem.core.types import normalise
-from graphmem.text.name_matching import COMMON, MAX_CHARACTERS, MAX_WORDS, Mention, trimmed_words
+from graphmem.core.names import normalise
+from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, Mention, trimmed_words
+from graphmem.text.stop_words import COMMON
 
 NEAR = 0.65
 """Share of triples of letters that a stretch of text and a name have in common, from which it may be meant (Dice)."""
@@ -82,3 +84,14 @@ class _Stretches:
             self._triples[first, last] = triples(self.text[self.words[first][0] : self.words[last - 1][1]])
         other = self._triples[first, last]
         return 2 * len(own & other) / (len(own) + len(other))
+
+
+def alike(name: str, title: str) -> float:
+    """Share of three-letter groups that two names have in common, 0..1."""
+    first, second = _groups(name), _groups(title)
+    return len(first & second) / max(len(first | second), 1)
+
+
+def _groups(name: str) -> set[str]:
+    padded = f" {normalise(re.sub(r'[’`]s?$', '', name))} "
+    return {padded[at : at + 3] for at in range(len(padded) - 2)}

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.names import normalise
 from graphmem.core.paths import DATA
 from graphmem.core.splits import Split, data_split
-from graphmem.core.types import normalise
 
 _SLOT = re.compile(r"\{(\w*)\}")
 _SLOTS = {  # field -> the slots that each of its templates holds, exactly once each

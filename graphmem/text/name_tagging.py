@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from graphmem.core.errors import MissingExtra
-from graphmem.core.types import MAX_NAME, normalise
-from graphmem.text.name_matching import COMMON
+from graphmem.core.names import MAX_NAME, normalise
+from graphmem.text.stop_words import COMMON
 
 Tagger = Callable[[Sequence[str]], list[list[tuple[int, int]]]]
 """Start and end of every name in each of some texts."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
 
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.text.lexicon import Relation, load_lexicon
 
 LITERAL_TYPES: Final = frozenset({"year", "date", "number"})

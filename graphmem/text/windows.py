@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from graphmem.reading.relation_context import Stretch, sentences
+from graphmem.text.sentences import Stretch, sentences
 
 SHARED = 160
 """Characters of a window that the one before it has too."""

@@ -13,7 +13,6 @@ import argparse
 import gzip
 import json
 import random
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +22,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from graphmem.core.paths import DATA
-from graphmem.core.splits import Split, data_split
+from graphmem.core.splits import data_split
+from graphmem.datasets.plain_text import _PLAIN, said_of
 from graphmem.encoding.entity_states import NodeStates, save_node_states
-from graphmem.reading.relation_context import sentences
-
-NAME = "Jordan"
-_KINDS = "film|band|album|song|series|movie|company|group|team|club|novel|book|village|town|city|river"
-_LEAD = re.compile(rf"(He|She|It|They|The ({_KINDS}))\b")
-_PLAIN = DATA / "plain_text.jsonl.gz"
-_MOST = 6
 
 
 @dataclass(frozen=True)
@@ -43,31 +35,6 @@ class Course:
     texts: tuple[str, ...]
     hidden: np.ndarray
     vectors: np.ndarray
-
-
-def renamed(title: str, text: str) -> str | None:
-    """A sentence with the common name instead of the title's, or of what refers to it; None where it is not named."""
-    base = re.sub(r"\s*\(.*\)$", "", title)
-    words = base.split()
-    for form in (base, *(words[-1:] if len(words) in (2, 3) else ())):
-        if len(form) > 3 and re.search(rf"\b{re.escape(form)}\b", text):
-            return re.sub(rf"\b{re.escape(form)}\b", NAME, text)
-    return f"{NAME}{text[found.end() :]}" if (found := _LEAD.match(text)) else None
-
-
-def said_of(title: str, text: str) -> list[str]:
-    """The sentences of a passage that name its thing, by the common name."""
-    lines = (" ".join(text[a:b].split()) for a, b in sentences(text))
-    found = (renamed(title, line) for line in lines if 25 < len(line) < 300)
-    return [line for line in found if line is not None][:_MOST]
-
-
-def held_passages(part: Split) -> list[list[str]]:
-    """Sentences of every passage of a part that name its thing, at least three each."""
-    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
-        rows = [row for row in map(json.loads, file) if data_split(row["title"]) == part]
-    told = (said_of(row["title"], row["text"]) for row in rows)
-    return [lines for lines in told if len(lines) >= 3]
 
 
 def courses(count: int, seed: int, encode: Callable[[list[str]], tuple[np.ndarray, np.ndarray]]) -> list[Course]:
@@ -99,9 +66,6 @@ def encoded(texts: list[str], model: Any, tokenizer: Any, layers: tuple[int, int
     return np.stack([hidden[place] for place in range(len(texts))]), encoder.encode(texts)
 
 
-# ---------------------------------------------------------------- training
-
-
 def batch_loss(network: NodeStates, batch: Sequence[Course], rng: random.Random) -> torch.Tensor:
     """Nats of giving each passage's last drawn sentence to its own thing among those of the batch."""
     drawn = [rng.sample(range(len(c.hidden)), rng.randint(2, len(c.hidden))) for c in batch]
@@ -131,9 +95,6 @@ def train(seen: Sequence[Course], *, steps: int, seed: int, batch: int = 96) -> 
         if step % 100 == 99:
             print(f"step {step + 1}: {float(nats.detach()):.3f} nats of {np.log(batch):.2f}", flush=True)
     return network.eval()
-
-
-# ---------------------------------------------------------------- scores
 
 
 def pairs(held: Sequence[Course], count: int, seed: int, *, alike: bool) -> list[tuple[Course, Course]]:
@@ -174,9 +135,6 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
 
 
-# ---------------------------------------------------------------- the command
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m graphmem.training.entity_states", description=__doc__)
@@ -200,7 +158,8 @@ def _kept(texts: list[str], cache: Path | None) -> tuple[np.ndarray, np.ndarray]
         with np.load(cache) as kept:
             if list(kept["texts"]) == texts:
                 return kept["hidden"].astype(np.float32), kept["vectors"].astype(np.float32)
-    from graphmem.hub import DEFAULT_MODEL, WEIGHTS, find_encoder, find_language_model
+    from graphmem.core.paths import WEIGHTS
+    from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
     from graphmem.reading.network import load_reader
 
     base, tokenizer = find_language_model(DEFAULT_MODEL)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from graphmem.core.types import Fact
 
 if TYPE_CHECKING:
-    from graphmem.retrieval.retriever import Retrieval
+    from graphmem.retrieval.results import Retrieval
 
 WIDTH, HEIGHT, MARGIN = 1080, 680, 90
 

@@ -7,27 +7,20 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
-from graphmem.core.types import (
-    AddEdge,
-    AddNode,
-    Edit,
-    Fact,
-    GraphStore,
-    Retire,
-    SupersedeEdge,
-    Time,
-    WriteDecision,
-    from_micros,
-    normalise,
-    to_micros,
-)
-from graphmem.core.validation import GateConfig
-from graphmem.encoding.node_embeddings import TextCache
+from graphmem.core.names import normalise
+from graphmem.core.protocols import GraphStore
+from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.types import Fact
+from graphmem.encoding.embedding_cache import TextCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
-from graphmem.reading.extractor import Candidate
+from graphmem.reading.candidates import Candidate
+from graphmem.writing.config import GateConfig
 from graphmem.writing.entity_linking import EntityResolver, Resolved
-from graphmem.writing.write_gate import Action, Evidence, Neighbourhood, WriteGate, allowed, blended, casting, choose
+from graphmem.writing.gate_features import Action, Evidence, Neighbourhood, casting
+from graphmem.writing.gate_rules import allowed, blended, choose
+from graphmem.writing.write_gate import WriteGate
 
 Case = tuple[Candidate, Resolved, Resolved]
 

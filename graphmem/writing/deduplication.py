@@ -13,9 +13,13 @@ import hashlib
 import re
 from typing import Any
 
-from graphmem.core.types import READING, AddNode, Edit, GraphStore, Time, from_micros, normalise, to_micros
-from graphmem.reading.extractor import Candidate
-from graphmem.reading.relation_context import sentences
+from graphmem.core.edits import AddNode, Edit
+from graphmem.core.names import normalise
+from graphmem.core.protocols import GraphStore
+from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.types import READING
+from graphmem.reading.candidates import Candidate
+from graphmem.text.sentences import sentences
 
 LONG = 40
 """Characters from which a sentence or text is taken for the same one when it comes again."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from graphmem.core.errors import NotFound
-from graphmem.core.types import GraphStore, Node, normalise
+from graphmem.core.names import normalise
+from graphmem.core.protocols import GraphStore
+from graphmem.core.types import Node
 from graphmem.core.validation import require
 
 if TYPE_CHECKING:

@@ -11,14 +11,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
+from graphmem.core.edits import AddNode, Edit, WriteDecision
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import AddNode, Edit, Fact, GraphStore, TextEncoder, Time, WriteDecision, check_name, to_micros
-from graphmem.core.validation import GateConfig
+from graphmem.core.names import check_name
+from graphmem.core.paths import WEIGHTS
+from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.times import Time, to_micros
+from graphmem.core.types import Fact
+from graphmem.encoding.embedding_cache import TextCache
 from graphmem.encoding.entity_states import Namesakes, load_node_states, moves
-from graphmem.encoding.node_embeddings import TextCache
-from graphmem.hub import WEIGHTS
 from graphmem.reading.alias_patterns import is_alias
-from graphmem.reading.extractor import Candidate, LearnedReader, check_text
+from graphmem.reading.candidates import Candidate, check_text
+from graphmem.reading.extractor import LearnedReader
+from graphmem.writing.config import GateConfig
 from graphmem.writing.decider import Judge
 from graphmem.writing.deduplication import Told
 from graphmem.writing.entity_linking import EntityResolver, Resolved, recent_names

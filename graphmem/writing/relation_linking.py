@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from graphmem.reading.extractor import Candidate
+from graphmem.reading.candidates import Candidate
 
 Held = Callable[[str, str], list[str]]
 """Relations that join a subject to an object now."""

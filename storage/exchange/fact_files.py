@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import GraphMemError, InvalidValue
-from graphmem.core.types import AddEdge, AddNode, check_name, to_micros
+from graphmem.core.names import check_name
+from graphmem.core.times import to_micros
 from graphmem.storage.exchange.export import LABEL_IRI, NODE_IRI, RELATION_IRI
 from graphmem.storage.tables.validation import check_number, check_text, interval, to_json
 

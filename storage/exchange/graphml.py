@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
-from graphmem.core.types import AddEdge, AddNode
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.storage.exchange.fact_files import Item, Reject, checked
 
 BLOCK = 1 << 16

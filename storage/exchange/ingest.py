@@ -14,8 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, cast
 
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.core.types import AddEdge, AddNode, Fact
+from graphmem.core.types import Fact
 from graphmem.storage.exchange.fact_files import (
     Item,
     Reader,

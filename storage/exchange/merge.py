@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from graphmem.core.edits import AddEdge, AddNode, Edit, JournalEntry
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import AddEdge, AddNode, Edit, JournalEntry, from_micros
+from graphmem.core.times import from_micros
 from graphmem.storage.exchange.export import all_nodes
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.storage.tables.vector_rows import put

@@ -14,7 +14,8 @@ from itertools import combinations
 
 import numpy as np
 
-from graphmem.core.types import APART, MENTIONS, TITLED, normalise
+from graphmem.core.names import normalise
+from graphmem.core.types import APART, MENTIONS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.storage.index import adjacency_cache as views
 from graphmem.storage.index import snapshot
 from graphmem.storage.tables import journal

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from graphmem.core.errors import StoreError
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.storage.index import snapshot
 from graphmem.storage.maintenance.integrity import Report
 from graphmem.storage.tables import journal

@@ -10,7 +10,7 @@ from operator import itemgetter
 import numpy as np
 
 from graphmem.core.errors import InvalidName, InvalidValue
-from graphmem.core.types import check_name, normalise
+from graphmem.core.names import check_name, normalise
 
 CHUNK = 8_192
 """Triples that are read at a time: what stays in the processor's cache."""

@@ -6,22 +6,10 @@ import math
 import sqlite3
 from typing import Any
 
+from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict, InvalidTime, InvalidValue, NotFound
-from graphmem.core.types import (
-    AddEdge,
-    AddNode,
-    Edit,
-    MergeNodes,
-    Restore,
-    Retire,
-    SupersedeEdge,
-    Time,
-    UpdateNode,
-    check_name,
-    from_micros,
-    normalise,
-    to_micros,
-)
+from graphmem.core.names import check_name, normalise
+from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id

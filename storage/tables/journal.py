@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from graphmem.core.edits import JournalEntry
 from graphmem.core.errors import Conflict, NotFound
-from graphmem.core.types import JournalEntry, from_micros
+from graphmem.core.times import from_micros
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.row_images import Change, Row

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.errors import NotFound
-from graphmem.core.types import READING, Edge, Fact, Node, from_micros
+from graphmem.core.times import from_micros
+from graphmem.core.types import READING, Edge, Fact, Node
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Row

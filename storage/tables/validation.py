@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from graphmem.core.edits import AddEdge
 from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
-from graphmem.core.types import AddEdge, to_micros
+from graphmem.core.times import to_micros
 
 MAX_TEXT = 1 << 20
 """Longest text of a node or fact, in characters."""

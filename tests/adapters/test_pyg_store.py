@@ -12,8 +12,8 @@ from torch_geometric.sampler import BaseSampler
 from torch_geometric.utils import k_hop_subgraph
 
 from graphmem.adapters.pyg_store import MemoryFeatureStore, MemoryGraphStore, MemorySampler
+from graphmem.core.edits import AddEdge, Retire
 from graphmem.core.errors import InvalidValue, ReadOnly
-from graphmem.core.types import AddEdge, Retire
 from graphmem.storage.sqlite import SQLiteStore
 
 N, FACTS = 60, 300

@@ -7,7 +7,7 @@ import pytest
 
 from graphmem.adapters.sentence_transformers import MAX_CHARACTERS, SentenceTransformerEncoder
 from graphmem.core.errors import InvalidValue, ModelNotFound
-from graphmem.core.types import TextEncoder
+from graphmem.core.protocols import TextEncoder
 
 TEXTS = ["Where was Ada Lovelace born?", "a", "Where was Ada Lovelace born?", "the release year of the film"]
 

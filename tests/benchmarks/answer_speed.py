@@ -20,9 +20,10 @@ from typing import Any
 
 import torch
 
-from graphmem.adapters.transformers import chat_prompt
+from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.datasets.wikimovies import load_facts, load_questions
-from graphmem.evaluation.answers import facts_prompt, generate_texts
+from graphmem.evaluation.answers import facts_prompt
+from graphmem.generation.batching import generate_texts
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 

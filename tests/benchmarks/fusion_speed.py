@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from graphmem.core.paths import DATA
 from graphmem.core.types import Subgraph
-from graphmem.datasets.wikimovies import DATA, load_facts
+from graphmem.datasets.wikimovies import load_facts
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Iterator
 from random import Random
 
 import numpy as np
@@ -16,21 +15,11 @@ import numpy as np
 from graphmem.ingestion.documents import add_passages
 from graphmem.retrieval.passages.search import PassageSearch
 from graphmem.storage.sqlite import SQLiteStore
+from graphmem.testing import HashEncoder
 from graphmem.text.name_tagging import capitalised
 
 SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bran drel fosk glim".split()
 VERBS = "directed wrote met married taught painted followed praised founded left".split()
-
-
-class HashEncoder:
-    """Random unit vectors, always the same for the same text: costs next to nothing, so that the search is timed."""
-
-    dim, fingerprint = 384, "hash"
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        seeds = [int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big") for text in texts]
-        vectors = np.stack([np.random.default_rng(seed).normal(size=self.dim) for seed in seeds]).astype(np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def documents(count: int, seed: int = 0) -> Iterator[tuple[str, str]]:

@@ -16,16 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from graphmem.adapters.transformers import chat_prompt
+from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
-from graphmem.core.types import normalise
-from graphmem.evaluation.answers import generate_texts, is_right
 from graphmem.evaluation.question_graphs import load_graphs
+from graphmem.generation.batching import generate_texts
 from graphmem.hub import find_encoder
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
-from graphmem.retrieval.learned_rankers import SHIPPED, load_weights, save_weights
+from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
 from graphmem.retrieval.retriever import Retriever
+from graphmem.text.answer_matching import is_right
 from graphmem.training.retriever.tuning import tune
 
 

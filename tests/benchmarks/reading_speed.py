@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
+from graphmem.core.paths import DATA
 from graphmem.hub import find_encoder, find_language_model
 from graphmem.memory import GraphMemory
 from graphmem.reading.hidden_states import tokenise
-from graphmem.text.lexicon import DATA
 from graphmem.text.windows import windows
 from graphmem.writing.pipeline import learned_reader, read_text
 

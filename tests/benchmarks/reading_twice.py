@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 
-from graphmem.core.types import AddNode
+from graphmem.core.edits import AddNode
+from graphmem.core.paths import DATA
 from graphmem.hub import find_encoder, find_language_model
 from graphmem.memory import GraphMemory
 from graphmem.synthetic.grammar import capitalise, fill
 from graphmem.synthetic.worlds import World
-from graphmem.text.lexicon import DATA
 from graphmem.writing.pipeline import WritePlan, read_stream, read_text
 
 

@@ -16,10 +16,10 @@ from random import Random
 from typing import Any
 
 from graphmem.datasets.wikimovies import load_facts, load_questions
-from graphmem.evaluation.answers import contains
 from graphmem.generation.answering import ReadPolicy
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
+from graphmem.text.answer_matching import contains
 
 BOUNDS = (None, 3.0, 1.5, 0.5, 0.0)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import store_graph
 
-from graphmem.core.types import AddEdge
+from graphmem.core.edits import AddEdge
 from graphmem.storage.sqlite import SQLiteStore
 
 READ = Path(__file__).with_name("store_read.py")

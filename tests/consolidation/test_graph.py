@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from graphmem.consolidation.graph import ConsolidationConfig, consolidate
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import InvalidTime, InvalidValue
-from graphmem.core.types import AddEdge, AddNode
 from graphmem.storage.sqlite import SQLiteStore
 
 NOW = datetime.now(UTC)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from graphmem.core.edits import AddEdge
 from graphmem.core.history import recorded_facts
-from graphmem.core.types import AddEdge
 from graphmem.storage.sqlite import SQLiteStore
 
 

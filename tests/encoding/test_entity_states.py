@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from graphmem.core.edits import AddEdge, UpdateNode, WriteDecision
 from graphmem.core.errors import NotFound, WeightsMismatch
-from graphmem.core.types import AddEdge, Fact, UpdateNode, WriteDecision
+from graphmem.core.types import Fact
 from graphmem.encoding.entity_states import FILE, Namesakes, NodeStates, load_node_states, moves, save_node_states
-from graphmem.reading.extractor import Candidate
+from graphmem.reading.candidates import Candidate
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.writing.entity_linking import EntityResolver
 

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.core.types import AddNode, Node
-from graphmem.encoding.node_embeddings import TextCache, arc_texts, encode_nodes, node_text
+from graphmem.core.edits import AddNode
+from graphmem.core.types import Node
+from graphmem.encoding.embedding_cache import TextCache, arc_texts
+from graphmem.encoding.node_embeddings import encode_nodes, node_text
 
 
 class Counting:

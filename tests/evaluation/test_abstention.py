@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from graphmem.datasets.wikimovies import Question
-from graphmem.evaluation.abstention import KNOWN, NO_RELATION, evaluate_lists, evaluate_refusal, set_scores
+from graphmem.evaluation.abstention import KNOWN, NO_RELATION, evaluate_lists, evaluate_refusal
+from graphmem.evaluation.metrics import set_scores
 
 
 class Answers:

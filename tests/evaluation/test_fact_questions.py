@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from graphmem.core.errors import NotFound
+from graphmem.datasets.fact_sets import FactQuestion, FactStore, _relation, load_facts_and_questions
 from graphmem.evaluation.answers import Spoken
-from graphmem.evaluation.fact_questions import FactQuestion, FactStore, _relation, _row, fill, load_facts_and_questions
+from graphmem.evaluation.fact_questions import _row, fill
 from graphmem.memory import GraphMemory
 
 

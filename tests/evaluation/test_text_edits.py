@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-from graphmem.evaluation.text_edits import EditScores, edit_cases, fill, pools, write_gold
+from graphmem.datasets.mquake import edit_cases, pools
+from graphmem.evaluation.text_edits import EditScores, fill, write_gold
 from graphmem.memory import GraphMemory
 
 

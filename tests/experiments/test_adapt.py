@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graphmem.core.errors import InvalidValue
-from graphmem.evaluation.extraction import held_out_categories
+from graphmem.datasets.webnlg import held_out_categories
 from graphmem.experiments.adapt import main
 from graphmem.experiments.tasks.domain_lessons import icews, icews_before, invented, webnlg
 

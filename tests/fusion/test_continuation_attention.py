@@ -10,15 +10,16 @@ import torch
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.candidates import TOLD
+from graphmem.fusion.config import FusionConfig
+from graphmem.fusion.context import reading
 from graphmem.fusion.continuation_attention import DOUBT, Telling
 from graphmem.fusion.continuation_candidates import PER_NODE, Neighbour, as_candidates, told_candidates
-from graphmem.fusion.hooks import reading
-from graphmem.fusion.memory_tokens import TOLD, NameReader, pack
+from graphmem.fusion.memory_tokens import NameReader, pack
 from graphmem.fusion.prefix_matching import LONGEST, Standing, told_places
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
-from tests.test_model import chat_tokenizer
+from graphmem.testing import byte_tokenizer
 
 FACTS = [
     ("Ada Lovelace", "born in", "London"), ("Ada Lovelace", "mother", "Annabella Milbanke"),
@@ -63,7 +64,7 @@ def test_a_long_list_of_one_relation_is_cut(memory: GraphMemory) -> None:
 
 
 def test_names_said_before_are_marked() -> None:
-    tokenizer = chat_tokenizer()
+    tokenizer = byte_tokenizer("<|im_start|>", "<|im_end|>")
     around = as_candidates([])
     assert around.names == () and around.told is not None
     seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)])
@@ -86,7 +87,7 @@ def test_a_name_is_gone_on_with_in_small_letters_as_well(memory: GraphMemory) ->
     memory.add("Ada Lovelace", "made of", "Compressed rice")
     told = told_candidates(memory.retrieve("Ada Lovelace", top_k=8), 8)
     assert told is not None
-    reader = NameReader(chat_tokenizer(), 2, 24)
+    reader = NameReader(byte_tokenizer("<|im_start|>", "<|im_end|>"), 2, 24)
     tokens = pack(reader, [told])
     standing = Standing(tokens)
     text = "Ada Lovelace: compressed ri"
@@ -122,7 +123,7 @@ def opened(memory: GraphMemory, quiet_text: float | None = 0.0) -> GraphMemoryMo
         )
     ).eval()  # fmt: skip
     config = FusionConfig(layers=(1, 2), tap=0, match_width=32, nodes=8, quiet_text=quiet_text)
-    return attach(base, chat_tokenizer(), memory, config)
+    return attach(base, byte_tokenizer("<|im_start|>", "<|im_end|>"), memory, config)
 
 
 def train(model: GraphMemoryModel) -> None:

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.validation import FusionConfig
-from graphmem.fusion.cross_attention import Context, Fusion, MemoryAttention, default_layers, default_tap
-from graphmem.fusion.memory_tokens import END, FEATURES, INSIDE, NONE, START, MemoryTokens
+from graphmem.fusion.candidates import FEATURES
+from graphmem.fusion.config import FusionConfig
+from graphmem.fusion.cross_attention import Context, MemoryAttention
+from graphmem.fusion.layers import Fusion, default_layers, default_tap
+from graphmem.fusion.memory_tokens import END, INSIDE, NONE, START, MemoryTokens
 from graphmem.fusion.prefix_matching import places
 from graphmem.fusion.token_embeddings import TokenTable, unit
 

@@ -13,19 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphmem.core.types import Subgraph
-from graphmem.fusion.memory_tokens import (
-    END,
-    FEATURES,
-    NONE,
-    START,
-    START_AFTER_SPACE,
-    NameReader,
-    candidates,
-    pack,
-    rank_features,
-    respelt,
-    with_refusal,
-)
+from graphmem.fusion.candidates import FEATURES, candidates, rank_features, with_refusal
+from graphmem.fusion.memory_tokens import END, NONE, START, START_AFTER_SPACE, NameReader, pack, respelt
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.answerability import NEVER, PARTLY, UNNAMED, least_sure, names_something
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
-from tokenizers.decoders import ByteLevel
 
-from graphmem.core.types import Subgraph
-from graphmem.core.validation import FusionConfig
-from graphmem.fusion.memory_tokens import Candidates, MemoryTokens, NameReader, pack, rank_features
+from graphmem.fusion.candidates import Candidates, rank_features
+from graphmem.fusion.config import FusionConfig
+from graphmem.fusion.memory_tokens import MemoryTokens, NameReader, pack
 from graphmem.fusion.prefix_matching import (
     LONGEST,
     NOT_SAID,
@@ -26,19 +21,7 @@ from graphmem.fusion.prefix_matching import (
     places,
 )
 from graphmem.model import GraphMemoryModel, attach
-
-
-def byte_tokenizer() -> Any:
-    """One token a byte: every name repeats tokens, and shares them with every other."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {"<s>": 0, "</s>": 1, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = ByteLevel()
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
-
+from graphmem.testing import FixedMemory, byte_tokenizer
 
 TOKENIZER = byte_tokenizer()
 
@@ -130,19 +113,6 @@ def test_pass_by_pass_is_the_same_as_at_once() -> None:
     assert Standing(tokens).places(1) is None
 
 
-class Names:
-    """A memory that finds the same names whatever is asked."""
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
-        nodes = [SimpleNamespace(id=i, name=name, score=-float(i)) for i, name in enumerate(self.names)]
-        scores, none = -np.arange(len(nodes), dtype=np.float32), np.zeros(0, np.int64)
-        graph = Subgraph(np.arange(len(nodes)), scores, np.exp(scores), np.zeros((2, 0), np.int64), none, none)
-        return SimpleNamespace(nodes=nodes, subgraph=graph, answerable=0.99, facts=[])
-
-
 @pytest.fixture
 def model() -> GraphMemoryModel:
     torch.manual_seed(0)
@@ -151,7 +121,7 @@ def model() -> GraphMemoryModel:
         num_key_value_heads=2, eos_token_id=1, bos_token_id=0, pad_token_id=1,
     )  # fmt: skip
     base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
-    made = attach(base, TOKENIZER, Names("abab-abc", "aba", "2026-12-26"), FusionConfig(layers=(1, 2), tap=0))
+    made = attach(base, TOKENIZER, FixedMemory("abab-abc", "aba", "2026-12-26"), FusionConfig(layers=(1, 2), tap=0))
     for layer in made.fusion.layers:
         torch.nn.init.constant_(made.fusion[layer].gate, 1.0)
         torch.nn.init.normal_(made.fusion[layer].standing, std=3.0)

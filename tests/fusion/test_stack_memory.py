@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from graphmem.core.errors import InvalidValue, NotAttached, UnsupportedModel
 from graphmem.core.types import Subgraph
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.stack_memory import StackMemory
 
 V, D = 40, 32

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from graphmem.cli.main import main
+from graphmem.core.edits import AddNode
 from graphmem.core.errors import InvalidName, InvalidValue
-from graphmem.core.types import AddNode
 from graphmem.generation.conversation import SessionConfig, first_person, question_in
 from graphmem.hub import find_language_model
 from graphmem.memory import GraphMemory

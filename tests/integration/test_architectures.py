@@ -4,95 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
-from tokenizers.decoders import ByteLevel
 
 from graphmem.core.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
-from graphmem.core.types import Subgraph
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.config import FusionConfig
 from graphmem.model import GraphMemoryModel, attach
+from graphmem.testing import ARCHITECTURES, SIZES, VOCAB_SIZE, FixedMemory, byte_tokenizer, open_gates, tiny_model
 
-V = 260
-SIZES: dict[str, Any] = dict(
-    vocab_size=V, hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
-    num_key_value_heads=2, max_position_embeddings=256, bos_token_id=0, eos_token_id=1, pad_token_id=1,
-)  # fmt: skip
-GPT2 = dict(vocab_size=V, n_embd=32, n_layer=4, n_head=4, n_positions=256, bos_token_id=0, eos_token_id=1)
-ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "Llama": SIZES,
-    "Mistral": SIZES,
-    "Qwen2": SIZES,
-    "Qwen3": {**SIZES, "head_dim": 8},
-    "Gemma2": {**SIZES, "head_dim": 8, "sliding_window": 64},
-    "Phi3": {**SIZES, "bos_token_id": 0},
-    "GPT2": GPT2,
-    "GPTNeoX": {k: v for k, v in SIZES.items() if k != "num_key_value_heads"},
-    "OPT": {**SIZES, "ffn_dim": 48, "word_embed_proj_dim": 32, "dropout": 0.0},
-    "Bloom": dict(vocab_size=V, hidden_size=32, n_layer=4, n_head=4, bos_token_id=0, eos_token_id=1, pad_token_id=1),
-    "Falcon": {**SIZES, "new_decoder_architecture": False, "multi_query": True, "alibi": False},
-    "Mixtral": {**SIZES, "num_local_experts": 2, "num_experts_per_tok": 1},
-    "Gemma3Text": {**SIZES, "head_dim": 8, "sliding_window": 64},
-    "Qwen2Moe": {
-        **SIZES, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 32,
-        "shared_expert_intermediate_size": 32,
-    },
-    "Qwen3Moe": {**SIZES, "head_dim": 8, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 32},
-}  # fmt: skip
-
-
-def byte_tokenizer() -> Any:
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {"<s>": 0, "</s>": 1, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = ByteLevel()
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
-
-
-class Names:
-    """A memory that finds the same names whatever is asked; counts how often it was."""
-
-    def __init__(self, *names: str) -> None:
-        self.names, self.asked = names, []  # type: tuple[str, ...], list[str]
-
-    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
-        self.asked.append(query)
-        nodes = [SimpleNamespace(id=i, name=name, score=-float(i)) for i, name in enumerate(self.names[:top_k])]
-        scores = np.array([-float(i) for i in range(len(nodes))], np.float32)
-        none = np.zeros(0, np.int64)
-        graph = Subgraph(np.arange(len(nodes)), scores, np.exp(scores), np.zeros((2, 0), np.int64), none, none)
-        return SimpleNamespace(nodes=nodes, subgraph=graph, answerable=0.9 if nodes else 0.0, facts=[])
-
-
-def tiny(name: str) -> Any:
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(**ARCHITECTURES[name])
-    config._attn_implementation = "eager"
-    return transformers.AutoModelForCausalLM.from_config(config).float().eval()
-
-
-def opened(model: GraphMemoryModel, gate: float = 0.6) -> GraphMemoryModel:
-    """Readings with random weights and open gates, so that what is compared is not trivial."""
-    torch.manual_seed(1)
-    for name, parameter in model.fusion.named_parameters():
-        torch.nn.init.constant_(parameter, gate) if name.endswith("gate") else parameter.data.add_(
-            0.05 * torch.randn_like(parameter)
-        )
-    return model
+V = VOCAB_SIZE
 
 
 @pytest.fixture(params=sorted(ARCHITECTURES))
 def base(request: pytest.FixtureRequest) -> Any:
-    return tiny(request.param)
+    return tiny_model(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +29,8 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture
-def memory() -> Names:
-    return Names("Ada Lovelace", "London", "1815")
+def memory() -> FixedMemory:
+    return FixedMemory("Ada Lovelace", "London", "1815")
 
 
 @pytest.fixture
@@ -115,8 +43,8 @@ def ids() -> Iterator[torch.Tensor]:
 def test_closed_gates_and_detached_are_the_base_bit_for_bit(base, tokenizer, memory, ids) -> None:
     before, keys, grads = base(ids).logits, list(base.state_dict()), [p.requires_grad for p in base.parameters()]
     model = attach(base, tokenizer, memory)
-    assert torch.equal(model(ids).logits, before) and memory.asked
-    opened(model)
+    assert torch.equal(model(ids).logits, before) and memory.queries
+    open_gates(model)
     assert not torch.equal(model(ids).logits, before)
     assert torch.equal(base(ids).logits, before), "the base itself, called directly, reads nothing"
     with model.memory_disabled():
@@ -131,29 +59,29 @@ def test_closed_gates_and_detached_are_the_base_bit_for_bit(base, tokenizer, mem
 @torch.no_grad()
 def test_an_empty_retrieval_adds_exactly_nothing(base, tokenizer, ids) -> None:
     before = base(ids).logits
-    model = opened(attach(base, tokenizer, Names()))
+    model = open_gates(attach(base, tokenizer, FixedMemory()))
     assert torch.equal(model(ids).logits, before)
-    one = Names("Paris").retrieve("")
-    mixed = model(ids, retrieval=[one, Names().retrieve("")]).logits
+    one = FixedMemory("Paris").retrieve("")
+    mixed = model(ids, retrieval=[one, FixedMemory().retrieve("")]).logits
     assert torch.equal(mixed[1], before[1]) and not torch.equal(mixed[0], before[0])
 
 
 @torch.no_grad()
 def test_cached_decoding_equals_uncached(base, tokenizer, memory, ids) -> None:
-    model = opened(attach(base, tokenizer, memory))
+    model = open_gates(attach(base, tokenizer, memory))
     whole = model(ids, retrieval=memory.retrieve("")).logits
     first = model(ids[:, :5], retrieval=memory.retrieve(""), use_cache=True)
-    cache, steps, asked = first.past_key_values, [first.logits], len(memory.asked)
+    cache, steps, asked = first.past_key_values, [first.logits], len(memory.queries)
     for t in range(5, ids.shape[1]):
         steps.append(model(ids[:, t : t + 1], past_key_values=cache, use_cache=True).logits)
     assert torch.allclose(torch.cat(steps, 1), whole, atol=2e-4)
-    assert len(memory.asked) == asked, "what was found at the prompt is read on while decoding"
+    assert len(memory.queries) == asked, "what was found at the prompt is read on while decoding"
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_changes_nothing(base, tokenizer, memory, ids, side) -> None:
-    model = opened(attach(base, tokenizer, memory))
+    model = open_gates(attach(base, tokenizer, memory))
     alone = model(ids[:1, :6], retrieval=memory.retrieve("")).logits[0]
     pad, ones = torch.full((1, 3), 1), torch.ones(1, 6, dtype=torch.long)
     row = torch.cat([pad, ids[:1, :6]] if side == "left" else [ids[:1, :6], pad], 1)
@@ -169,10 +97,10 @@ def test_padding_changes_nothing(base, tokenizer, memory, ids, side) -> None:
 
 @torch.no_grad()
 def test_generate_greedy_beams_and_samples(base, tokenizer, memory, ids) -> None:
-    model = opened(attach(base, tokenizer, memory))
-    memory.asked.clear()
+    model = open_gates(attach(base, tokenizer, memory))
+    memory.queries.clear()
     greedy = model.generate(ids, max_new_tokens=4, do_sample=False, min_new_tokens=4)
-    assert len(memory.asked) == len(ids), "asked once a sample, not once a step"
+    assert len(memory.queries) == len(ids), "asked once a sample, not once a step"
     step = ids
     for _ in range(4):
         logits = model(step, retrieval=memory.retrieve("")).logits[:, -1]
@@ -192,7 +120,7 @@ def test_generate_greedy_beams_and_samples(base, tokenizer, memory, ids) -> None
 def test_checkpointing_gives_the_same_gradients(base, tokenizer, memory, ids) -> None:
     if not base.supports_gradient_checkpointing:
         pytest.skip("this architecture has no gradient checkpointing")
-    model = opened(attach(base, tokenizer, memory)).train()
+    model = open_gates(attach(base, tokenizer, memory)).train()
     for module in base.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -212,7 +140,7 @@ def test_checkpointing_gives_the_same_gradients(base, tokenizer, memory, ids) ->
 
 @torch.no_grad()
 def test_saved_weights_load_and_other_bases_refuse_them(base, tokenizer, memory, ids, tmp_path: Path) -> None:
-    model = opened(attach(base, tokenizer, memory))
+    model = open_gates(attach(base, tokenizer, memory))
     path = model.save_pretrained(tmp_path / "out")
     assert path.parent == tmp_path / "out" and [p.name for p in path.parent.iterdir()] == [path.name]
     expected = model(ids).logits
@@ -227,7 +155,7 @@ def test_saved_weights_load_and_other_bases_refuse_them(base, tokenizer, memory,
 
 
 def test_weights_for_another_width_or_broken_files_say_so(tokenizer, memory, tmp_path: Path) -> None:
-    attach(tiny("Llama"), tokenizer, memory).save_pretrained(tmp_path)
+    attach(tiny_model("Llama"), tokenizer, memory).save_pretrained(tmp_path)
     torch.manual_seed(0)
     wide = transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**{**SIZES, "hidden_size": 64}))
     with pytest.raises(WeightsMismatch, match="width is 64, the weights are for 32"):
@@ -240,25 +168,25 @@ def test_weights_for_another_width_or_broken_files_say_so(tokenizer, memory, tmp
 
 
 def test_unknown_layouts_list_what_was_found(tokenizer, memory, ids) -> None:
-    model = tiny("Llama")
+    model = tiny_model("Llama")
     model.model.layers = torch.nn.ModuleDict({str(i): layer for i, layer in enumerate(model.model.layers)})
     model.extra = torch.nn.ModuleList([torch.nn.Linear(2, 2)])
     with pytest.raises(UnsupportedModel, match=r"extra \(1 x Linear\).*layers_path"):
         attach(model, tokenizer, memory)
     with pytest.raises(UnsupportedModel, match="no stack of layers at 'model.nothing'"):
-        attach(tiny("Llama"), tokenizer, memory, FusionConfig(layers_path="model.nothing"))
-    named = attach(tiny("Llama"), tokenizer, memory, FusionConfig(layers_path="model.layers"))
+        attach(tiny_model("Llama"), tokenizer, memory, FusionConfig(layers_path="model.nothing"))
+    named = attach(tiny_model("Llama"), tokenizer, memory, FusionConfig(layers_path="model.layers"))
     assert named.decoder.path == "model.layers"
     with pytest.raises(InvalidValue, match="below 4"):
-        attach(tiny("Llama"), tokenizer, memory, FusionConfig(layers=(2, 9)))
+        attach(tiny_model("Llama"), tokenizer, memory, FusionConfig(layers=(2, 9)))
 
 
 @torch.no_grad()
 def test_two_memories_on_one_model_stay_apart(tokenizer, ids) -> None:
-    base = tiny("Llama")
+    base = tiny_model("Llama")
     before = base(ids).logits
-    first = opened(attach(base, tokenizer, Names("Ada")))
-    second = opened(attach(base, tokenizer, Names("Bob", "Cleo")), gate=0.3)
+    first = open_gates(attach(base, tokenizer, FixedMemory("Ada")))
+    second = open_gates(attach(base, tokenizer, FixedMemory("Bob", "Cleo")), gate=0.3)
     one, two = first(ids).logits, second(ids).logits
     assert not torch.equal(one, two) and not torch.equal(one, before)
     first.detach()
@@ -268,7 +196,7 @@ def test_two_memories_on_one_model_stay_apart(tokenizer, ids) -> None:
 
 
 def test_sessions_leave_nothing_on_modules(tokenizer, memory, ids) -> None:
-    model = opened(attach(tiny("Llama"), tokenizer, memory))
+    model = open_gates(attach(tiny_model("Llama"), tokenizer, memory))
     names = {n: set(vars(m)) for n, m in model.base.named_modules()}
     with torch.no_grad():
         model.generate(ids, max_new_tokens=2)
@@ -277,7 +205,7 @@ def test_sessions_leave_nothing_on_modules(tokenizer, memory, ids) -> None:
 
 @torch.no_grad()
 def test_inputs_embeds_read_the_same_memory(tokenizer, memory, ids) -> None:
-    model = opened(attach(tiny("Llama"), tokenizer, memory))
+    model = open_gates(attach(tiny_model("Llama"), tokenizer, memory))
     found = memory.retrieve("")
     embedded = model.base.get_input_embeddings()(ids)
     out = model(inputs_embeds=embedded, retrieval=[found, found]).logits

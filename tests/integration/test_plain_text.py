@@ -53,7 +53,7 @@ def test_unrelated_questions_name_nothing_of_the_memory() -> None:
 
 
 def test_a_chat_prompt_counts_as_asking_and_plain_text_does_not(model: Any) -> None:
-    from graphmem.adapters.transformers import chat_prompt, is_chat
+    from graphmem.adapters.chat_templates import chat_prompt, is_chat
 
     asked = model.tokenizer(chat_prompt(model.tokenizer, "Who directed Inception?"))["input_ids"]
     assert is_chat(model.tokenizer, asked)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from graphmem.evaluation.answers import is_right
 from graphmem.evaluation.locality import text_kl
+from graphmem.text.answer_matching import is_right
 
 pytestmark = pytest.mark.slow
 

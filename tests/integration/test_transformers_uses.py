@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from test_architectures import SIZES, Names, V, byte_tokenizer, opened, tiny
 
-from graphmem.adapters.transformers import chat_prompt
+from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.errors import Closed, GraphMemError
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.config import FusionConfig
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
+from graphmem.testing import SIZES, VOCAB_SIZE, FixedMemory, byte_tokenizer, open_gates, tiny_model
 
 LENGTH = 256
-BOTH = dict(vocab_size=V, eos_token_id=1, pad_token_id=1, decoder_start_token_id=0)
+BOTH = dict(vocab_size=VOCAB_SIZE, eos_token_id=1, pad_token_id=1, decoder_start_token_id=0)
 MASKED = dict(
-    vocab_size=V, hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
+    vocab_size=VOCAB_SIZE, hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
     max_position_embeddings=LENGTH, pad_token_id=1,
 )  # fmt: skip
 OTHERS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -69,14 +69,14 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture
-def memory() -> Names:
-    return Names("Ada Lovelace", "London", "1815")
+def memory() -> FixedMemory:
+    return FixedMemory("Ada Lovelace", "London", "1815")
 
 
 @pytest.fixture
 def ids() -> torch.Tensor:
     torch.manual_seed(2)
-    return torch.randint(2, V - 4, (2, 9))
+    return torch.randint(2, VOCAB_SIZE - 4, (2, 9))
 
 
 def given(base: Any, ids: torch.Tensor) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def test_closed_gates_and_detached_are_the_base_bit_for_bit(base, tokenizer, mem
     more = given(base, ids)
     before, keys = base(input_ids=ids, **more).logits, list(base.state_dict())
     model = attach(base, tokenizer, memory)
-    assert torch.equal(model(ids, **more).logits, before) and memory.asked
-    opened(model)
+    assert torch.equal(model(ids, **more).logits, before) and memory.queries
+    open_gates(model)
     assert not torch.equal(model(ids, **more).logits, before)
     with model.memory_disabled():
         assert torch.equal(model(ids, **more).logits, before)
@@ -105,12 +105,12 @@ def test_closed_gates_and_detached_are_the_base_bit_for_bit(base, tokenizer, mem
 def test_an_empty_memory_adds_exactly_nothing(base, tokenizer, ids) -> None:
     more = given(base, ids)
     before = base(input_ids=ids, **more).logits
-    assert torch.equal(opened(attach(base, tokenizer, Names()))(ids, **more).logits, before)
+    assert torch.equal(open_gates(attach(base, tokenizer, FixedMemory()))(ids, **more).logits, before)
 
 
 @torch.no_grad()
 def test_padding_changes_nothing(base, tokenizer, memory, ids) -> None:
-    model, found = opened(attach(base, tokenizer, memory)), memory.retrieve("")
+    model, found = open_gates(attach(base, tokenizer, memory)), memory.retrieve("")
     more = given(base, ids)
     alone = model(ids[:1, :6], retrieval=found, **{k: v[:1] for k, v in more.items()}).logits[0]
     row = torch.cat([ids[:1, :6], torch.full((1, 3), 1)], 1)
@@ -124,9 +124,9 @@ def test_padding_changes_nothing(base, tokenizer, memory, ids) -> None:
 @pytest.mark.parametrize("name", ["Bart", "T5"])
 def test_encoder_decoders_generate_out_of_the_memory(name, tokenizer, memory, ids) -> None:
     base = other(name)
-    model = opened(attach(base, tokenizer, memory))
+    model = open_gates(attach(base, tokenizer, memory))
     greedy = model.generate(ids, max_new_tokens=5, min_new_tokens=5, do_sample=False)
-    assert len(memory.asked) == len(ids), "asked once a sample, with what the encoder reads"
+    assert len(memory.queries) == len(ids), "asked once a sample, with what the encoder reads"
     slow = model.generate(ids, max_new_tokens=5, min_new_tokens=5, do_sample=False, use_cache=False)
     assert torch.equal(greedy, slow)
     beams = model.generate(ids, num_beams=3, num_return_sequences=2, max_new_tokens=3, do_sample=False)
@@ -144,8 +144,8 @@ def test_encoder_decoders_generate_out_of_the_memory(name, tokenizer, memory, id
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
 def test_a_compiled_base_reads_the_same(name, tokenizer, memory, ids) -> None:
-    base, found = tiny(name), memory.retrieve("")
-    model = opened(attach(base, tokenizer, memory))
+    base, found = tiny_model(name), memory.retrieve("")
+    model = open_gates(attach(base, tokenizer, memory))
     expected = model(ids, retrieval=found).logits
     torch._dynamo.reset()
     base.forward = torch.compile(base.forward, backend="eager")
@@ -163,13 +163,13 @@ def test_a_compiled_base_reads_the_same(name, tokenizer, memory, ids) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(dtype, tokenizer, memory, ids) -> None:
-    base = tiny("Llama")
-    whole = opened(attach(base, tokenizer, memory))(ids).logits
-    half = tiny("Llama").to(dtype)
+    base = tiny_model("Llama")
+    whole = open_gates(attach(base, tokenizer, memory))(ids).logits
+    half = tiny_model("Llama").to(dtype)
     before = half(ids).logits
     model = attach(half, tokenizer, memory)
     assert torch.equal(model(ids).logits, before)
-    logits = opened(model)(ids).logits
+    logits = open_gates(model)(ids).logits
     assert logits.dtype == dtype and torch.isfinite(logits).all()
     assert (logits.float() - whole).abs().mean() < 0.1 * whole.abs().mean()
     assert model.generate(ids, max_new_tokens=3, min_new_tokens=3).shape == (2, 12)
@@ -177,20 +177,20 @@ def test_half_precision(dtype, tokenizer, memory, ids) -> None:
 
 @torch.no_grad()
 def test_weights_saved_in_one_dtype_load_into_another(tokenizer, memory, ids, tmp_path: Path) -> None:
-    model = opened(attach(tiny("Llama"), tokenizer, memory))
+    model = open_gates(attach(tiny_model("Llama"), tokenizer, memory))
     model.save_pretrained(tmp_path)
     expected = model(ids).logits
     again = GraphMemoryModel.from_pretrained(
-        tiny("Llama").to(torch.bfloat16), tmp_path, memory=memory, tokenizer=tokenizer
+        tiny_model("Llama").to(torch.bfloat16), tmp_path, memory=memory, tokenizer=tokenizer
     )
     assert (again(ids).logits.float() - expected).abs().mean() < 0.1 * expected.abs().mean()
 
 
 @torch.no_grad()
 def test_threads_side_by_side_read_their_own_memory(tokenizer, ids) -> None:
-    base = tiny("Llama")
-    model = opened(attach(base, tokenizer, Names("Ada")))
-    finds = [Names("Ada").retrieve(""), Names("Bob", "Cleo").retrieve(""), Names().retrieve("")]
+    base = tiny_model("Llama")
+    model = open_gates(attach(base, tokenizer, FixedMemory("Ada")))
+    finds = [FixedMemory("Ada").retrieve(""), FixedMemory("Bob", "Cleo").retrieve(""), FixedMemory().retrieve("")]
     alone = [model(ids, retrieval=found).logits for found in finds]
     same: list[bool] = []
 
@@ -209,7 +209,10 @@ def test_threads_side_by_side_read_their_own_memory(tokenizer, ids) -> None:
 
 @torch.no_grad()
 def test_two_models_share_one_memory(tokenizer, memory, ids) -> None:
-    first, second = opened(attach(tiny("Llama"), tokenizer, memory)), opened(attach(tiny("GPT2"), tokenizer, memory))
+    first, second = (
+        open_gates(attach(tiny_model("Llama"), tokenizer, memory)),
+        open_gates(attach(tiny_model("GPT2"), tokenizer, memory)),
+    )
     one, two = first(ids).logits, second(ids).logits
     assert torch.equal(first(ids).logits, one) and torch.equal(second(ids).logits, two)
     first.detach()
@@ -222,9 +225,9 @@ def test_two_models_share_one_memory(tokenizer, memory, ids) -> None:
 def test_a_lora_on_the_same_base_trains_beside_the_memory(tokenizer, memory, ids) -> None:
     from peft import LoraConfig, get_peft_model
 
-    base = tiny("Llama")
+    base = tiny_model("Llama")
     before = base(ids).logits
-    model = opened(attach(get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"])), tokenizer, memory))
+    model = open_gates(attach(get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"])), tokenizer, memory))
     assert not any("fusion" in name for name, _ in model.base.named_parameters())
     for name, parameter in model.base.named_parameters():
         parameter.requires_grad_("lora_" in name)
@@ -239,11 +242,11 @@ def test_a_lora_on_the_same_base_trains_beside_the_memory(tokenizer, memory, ids
 def _one_of_two(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    memory = Names("Ada", "London") if rank else Names("Bob")
-    model = opened(attach(tiny("Llama"), byte_tokenizer(), memory)).train()
+    memory = FixedMemory("Ada", "London") if rank else FixedMemory("Bob")
+    model = open_gates(attach(tiny_model("Llama"), byte_tokenizer(), memory)).train()
     parallel = torch.nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)
     torch.manual_seed(rank)
-    ids = torch.randint(2, V - 4, (2, 7))
+    ids = torch.randint(2, VOCAB_SIZE - 4, (2, 7))
     parallel(ids, labels=ids, use_cache=False).loss.backward()
     grads = {name: p.grad for name, p in model.fusion.named_parameters() if p.grad is not None}
     torch.save(grads, f"{folder}/grads{rank}.pt")
@@ -276,7 +279,7 @@ def test_two_processes_agree_on_the_gradients(tmp_path: Path) -> None:
 def test_a_memory_changed_or_closed_meanwhile(tokenizer, encoder, ids) -> None:
     memory = GraphMemory.open(":memory:", encoder)
     memory.add("Ada", "born in", "London")
-    model = opened(attach(tiny("Llama"), tokenizer, memory))
+    model = open_gates(attach(tiny_model("Llama"), tokenizer, memory))
     prompt = tokenizer("Where was Ada born?", return_tensors="pt")["input_ids"]
     with torch.no_grad():
         first = model(prompt, use_cache=True)
@@ -303,7 +306,7 @@ def test_embeddings_narrower_than_the_stream(tokenizer, memory, ids) -> None:
     before = base(ids).logits
     model = attach(base, tokenizer, memory, FusionConfig())
     assert torch.equal(model(ids).logits, before)
-    assert not torch.equal(opened(model)(ids).logits, before)
+    assert not torch.equal(open_gates(model)(ids).logits, before)
     model.detach()
     assert torch.equal(base(ids).logits, before)
 

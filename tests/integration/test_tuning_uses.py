@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from test_architectures import SIZES, Names, V, byte_tokenizer, opened, tiny
 
 from graphmem.core.errors import UnsupportedModel
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.config import FusionConfig
 from graphmem.model import attach
+from graphmem.testing import SIZES, VOCAB_SIZE, FixedMemory, byte_tokenizer, open_gates, tiny_model
 
-SMALL = dict(vocab_size=V, pad_token_id=1, eos_token_id=1)
+SMALL = dict(vocab_size=VOCAB_SIZE, pad_token_id=1, eos_token_id=1)
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +23,14 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture
-def memory() -> Names:
-    return Names("Ada Lovelace", "London", "1815")
+def memory() -> FixedMemory:
+    return FixedMemory("Ada Lovelace", "London", "1815")
 
 
 @pytest.fixture
 def ids() -> torch.Tensor:
     torch.manual_seed(2)
-    return torch.randint(2, V - 4, (2, 9))
+    return torch.randint(2, VOCAB_SIZE - 4, (2, 9))
 
 
 def gradients(model: Any, ids: torch.Tensor, **more: Any) -> dict[str, torch.Tensor]:
@@ -40,7 +40,7 @@ def gradients(model: Any, ids: torch.Tensor, **more: Any) -> dict[str, torch.Ten
 
 
 def test_a_memory_is_asked_with_the_prompt_not_with_the_answer(tokenizer, memory) -> None:
-    model = attach(tiny("Llama"), tokenizer, memory)
+    model = attach(tiny_model("Llama"), tokenizer, memory)
     prompts, answers = ["Who wrote it? ", "When? "], ["Ada", "In 1815"]
     rows = [tokenizer(p)["input_ids"] + tokenizer(a)["input_ids"] for p, a in zip(prompts, answers, strict=True)]
     width = max(map(len, rows))
@@ -50,15 +50,15 @@ def test_a_memory_is_asked_with_the_prompt_not_with_the_answer(tokenizer, memory
     for row, answer in zip(labels, answers, strict=True):
         row[: -len(tokenizer(answer)["input_ids"])] = -100
     model(ids, mask, labels)
-    assert memory.asked == ["Who wrote it?", "When?"]
+    assert memory.queries == ["Who wrote it?", "When?"]
     model(ids, mask, ids)
-    assert memory.asked[2:] == ["Who wrote it? Ada", "When? In 1815"], "a text that is learnt whole is asked whole"
+    assert memory.queries[2:] == ["Who wrote it? Ada", "When? In 1815"], "a text that is learnt whole is asked whole"
 
 
 def test_finding_nothing_while_training_gives_zeros_and_the_base(tokenizer, ids) -> None:
-    base = tiny("Llama")
+    base = tiny_model("Llama")
     before = base(ids).logits.detach()
-    model = opened(attach(base, tokenizer, Names())).train()
+    model = open_gates(attach(base, tokenizer, FixedMemory())).train()
     assert torch.equal(model(ids).logits, before)
     grads = gradients(model, ids)
     learning = {name for name, parameter in model.fusion.named_parameters() if parameter.requires_grad}
@@ -68,8 +68,8 @@ def test_finding_nothing_while_training_gives_zeros_and_the_base(tokenizer, ids)
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
 def test_reentrant_checkpoints_read_again_what_was_read(name, tokenizer, memory, ids) -> None:
-    base = tiny(name)
-    model = opened(attach(base, tokenizer, memory, FusionConfig(layers=(1, 3), tap=0))).train()
+    base = tiny_model(name)
+    model = open_gates(attach(base, tokenizer, memory, FusionConfig(layers=(1, 3), tap=0))).train()
     for module in base.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -82,9 +82,9 @@ def test_reentrant_checkpoints_read_again_what_was_read(name, tokenizer, memory,
 
 def test_two_passes_before_one_backward(tokenizer, memory, ids) -> None:
     """The second pass must not change what a checkpoint of the first reads when it runs again."""
-    base = tiny("Llama")
-    model = opened(attach(base, tokenizer, memory)).train()
-    finds = memory.retrieve(""), Names("Bob").retrieve("")
+    base = tiny_model("Llama")
+    model = open_gates(attach(base, tokenizer, memory)).train()
+    finds = memory.retrieve(""), FixedMemory("Bob").retrieve("")
 
     def both() -> list[torch.Tensor]:
         model.zero_grad(set_to_none=True)
@@ -99,8 +99,8 @@ def test_two_passes_before_one_backward(tokenizer, memory, ids) -> None:
 
 
 def test_trainer_moves_the_readings_alone(tokenizer, memory, ids, tmp_path: Path) -> None:
-    base = tiny("Llama")
-    model = opened(attach(base, tokenizer, memory))
+    base = tiny_model("Llama")
+    model = open_gates(attach(base, tokenizer, memory))
     kept = {name: value.clone() for name, value in base.state_dict().items()}
     start = {name: value.clone() for name, value in model.fusion.state_dict().items()}
     rows = [{"input_ids": row, "attention_mask": torch.ones_like(row), "labels": row} for row in ids] * 2
@@ -123,7 +123,7 @@ def test_a_lora_before_or_after_attaching(tokenizer, memory, ids) -> None:
     lora = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
     outs: list[torch.Tensor] = []
     for first in (True, False):
-        base = tiny("Llama")
+        base = tiny_model("Llama")
         torch.manual_seed(5)
         adapted = get_peft_model(base, lora) if first else base
         torch.manual_seed(6)
@@ -131,7 +131,7 @@ def test_a_lora_before_or_after_attaching(tokenizer, memory, ids) -> None:
         if not first:
             torch.manual_seed(5)
             adapted = get_peft_model(base, lora)
-        opened(model)
+        open_gates(model)
         model(ids, labels=ids).loss.backward()
         trained = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
         assert any("lora_A" in name for name in trained) and any(name.startswith("fusion.") for name in trained)
@@ -163,7 +163,7 @@ def test_an_encoder_of_another_depth_than_the_decoder(name, sizes, tokenizer, me
     model = attach(base, tokenizer, memory)
     assert "decoder" in model.decoder.path and len(model.decoder.layers) == 3
     assert torch.equal(model(ids, decoder_input_ids=ids).logits, before)
-    opened(model)
+    open_gates(model)
     first = model(ids, decoder_input_ids=ids[:, :4], use_cache=True)
     whole = model(ids, decoder_input_ids=ids[:, :5], retrieval=memory.retrieve("")).logits
     step = model(
@@ -185,7 +185,7 @@ def test_shared_layers_are_named_and_odd_widths_read(tokenizer, memory, ids) -> 
         before = base(ids).logits
         model = attach(base, tokenizer, memory, config)
         assert torch.equal(model(ids).logits, before)
-        assert not torch.equal(opened(model)(ids).logits, before)
+        assert not torch.equal(open_gates(model)(ids).logits, before)
         assert torch.equal(model.detach()(ids).logits, before)
 
 
@@ -193,7 +193,7 @@ def test_shared_layers_are_named_and_odd_widths_read(tokenizer, memory, ids) -> 
 def test_narrow_embeddings_come_in_as_embeddings(tokenizer, memory, ids) -> None:
     sizes = {**SIZES, "ffn_dim": 48, "word_embed_proj_dim": 16, "dropout": 0.0}
     base = transformers.AutoModelForCausalLM.from_config(transformers.OPTConfig(**sizes)).eval()
-    model, found = opened(attach(base, tokenizer, memory)), memory.retrieve("")
+    model, found = open_gates(attach(base, tokenizer, memory)), memory.retrieve("")
     embedded = base.get_input_embeddings()(ids)
     out = model(inputs_embeds=embedded, retrieval=[found, found]).logits
     assert torch.allclose(out, model(ids, retrieval=found).logits, atol=1e-5)
@@ -201,10 +201,10 @@ def test_narrow_embeddings_come_in_as_embeddings(tokenizer, memory, ids) -> None
 
 def test_an_encoder_trains_through_its_labels(tokenizer, memory, ids) -> None:
     sizes = dict(**SMALL, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4)
-    model = opened(attach(transformers.BertForMaskedLM(transformers.BertConfig(**sizes)).eval(), tokenizer, memory))
+    model = open_gates(attach(transformers.BertForMaskedLM(transformers.BertConfig(**sizes)).eval(), tokenizer, memory))
     labels = torch.where(torch.arange(9) == 3, ids, -100)
     model(ids, labels=labels).loss.backward()
-    assert len(memory.asked[0]) > 8, "both sides of a mask are asked with"
+    assert len(memory.queries[0]) > 8, "both sides of a mask are asked with"
     assert all(p.grad is not None for p in model.fusion.parameters() if p.requires_grad)
     with pytest.raises(UnsupportedModel, match="BertForMaskedLM writes no text"):
         model.ask("Who?")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from graphmem.core.types import Fact
-from graphmem.reading.extractor import Candidate, with_rivals
+from graphmem.reading.candidates import Candidate, with_rivals
 
 SENTENCE = "Ada lives in London, near Surrey."
 

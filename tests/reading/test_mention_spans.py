@@ -1,7 +1,8 @@
 import pytest
 
-from graphmem.reading.mention_spans import Mention, is_name, is_pronoun, pairs_of
+from graphmem.reading.mention_spans import Mention, pairs_of
 from graphmem.reading.network import Span
+from graphmem.text.word_classes import is_name, is_pronoun
 
 NOWHERE = Span(0, 0, "entity")
 

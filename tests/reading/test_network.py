@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
-from graphmem.core.validation import ReaderConfig
+from graphmem.reading.config import ReaderConfig
 from graphmem.reading.network import (
     MOODS,
     TAGS,

@@ -1,6 +1,7 @@
 import pytest
 
-from graphmem.reading.relation_context import between, blanked, relation_words, sentences
+from graphmem.reading.relation_context import between, blanked, relation_words
+from graphmem.text.sentences import sentences
 
 CAST = "Inception was directed by Christopher Nolan and stars Leonardo DiCaprio, Tom Hardy and Elliot Page."
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphmem.core.errors import WeightsMismatch
-from graphmem.retrieval.learned_rankers import SHIPPED, load_weights, save_weights, weights_header
+from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights, weights_header
 from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
 from graphmem.retrieval.nn.relation_gates import GateConfig, Gates
 

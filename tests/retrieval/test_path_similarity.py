@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graphmem.core.types import AddEdge
+from graphmem.core.edits import AddEdge
 from graphmem.retrieval.retriever import Retriever
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode, Retire
 from graphmem.core.errors import InvalidTime, InvalidValue
-from graphmem.core.types import AddEdge, AddNode, Retire
 from graphmem.retrieval.retriever import RANKERS, RetrievalConfig, Retriever
 
 FACTS = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphmem.core.types import AddEdge, AddNode
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.retrieval.seeds import find_seeds, fuse, nearest
 
 

@@ -12,7 +12,8 @@ from graphmem.core.errors import InvalidTime, InvalidValue, WeightsMismatch
 from graphmem.datasets.babi import TASKS, load_tasks
 from graphmem.evaluation.state_tracking import answer_story, is_right, score
 from graphmem.memory import GraphMemory
-from graphmem.state_tracking.extractor import SHIPPED, StateNetwork, StateReader, load_states, save_states
+from graphmem.state_tracking.extractor import StateReader
+from graphmem.state_tracking.network import SHIPPED, StateNetwork, load_states, save_states
 from graphmem.state_tracking.tracker import Situation
 
 

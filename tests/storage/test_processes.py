@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from graphmem.core.types import AddEdge, AddNode
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
 

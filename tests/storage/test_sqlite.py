@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import (
     Closed,
     Conflict,
@@ -15,18 +16,8 @@ from graphmem.core.errors import (
     InvalidVector,
     NotFound,
 )
-from graphmem.core.types import (
-    AddEdge,
-    AddNode,
-    MergeNodes,
-    Restore,
-    Retire,
-    SupersedeEdge,
-    UpdateNode,
-    from_micros,
-    normalise,
-    to_micros,
-)
+from graphmem.core.names import normalise
+from graphmem.core.times import from_micros, to_micros
 from graphmem.storage.sqlite import SQLiteStore
 
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from graphmem.core.types import AddEdge, AddNode, MergeNodes, Restore, Retire, SupersedeEdge, to_micros
+from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Restore, Retire, SupersedeEdge
+from graphmem.core.times import to_micros
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
 

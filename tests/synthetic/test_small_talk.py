@@ -1,9 +1,9 @@
 from random import Random
 
 from graphmem.synthetic.annotated_texts import Speaker
+from graphmem.synthetic.real_texts import real_names
 from graphmem.synthetic.small_talk import chatter
 from graphmem.text.lexicon import split_relations
-from graphmem.training.reader.train import real_names
 
 
 def test_chatter_marks_names_and_states_little() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
-from graphmem.core.types import normalise
 from graphmem.synthetic.grammar import fill, short_name
 from graphmem.synthetic.names import KINDS, Inventor
 from graphmem.synthetic.verbalizer import ASSERTING, replay

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.text.name_matching import blank, find_mentions
 
 NAMES = [

@@ -1,4 +1,4 @@
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.text.lexicon import load_lexicon
 from graphmem.text.relation_synonyms import (
     candidate_relations,

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from graphmem.core.types import AddEdge, AddNode, Edit, Fact, Retire, SupersedeEdge, WriteDecision
-from graphmem.encoding.node_embeddings import TextCache
-from graphmem.reading.extractor import Candidate
+from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
+from graphmem.core.types import Fact
+from graphmem.encoding.embedding_cache import TextCache
+from graphmem.reading.candidates import Candidate
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.writing.decider import Judge
 from graphmem.writing.entity_linking import EntityResolver
-from graphmem.writing.write_gate import Neighbourhood, WriteGate
+from graphmem.writing.gate_features import Neighbourhood
+from graphmem.writing.write_gate import WriteGate
 
 
 class Vectors:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from graphmem.core.types import READING, AddNode, Fact
+from graphmem.core.edits import AddNode
+from graphmem.core.types import READING, Fact
 from graphmem.hub import find_encoder
 from graphmem.memory import GraphMemory
-from graphmem.reading.extractor import Candidate
+from graphmem.reading.candidates import Candidate
 from graphmem.writing.deduplication import Told, is_mark
 from graphmem.writing.pipeline import read_stream, read_text
 

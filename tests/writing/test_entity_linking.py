@@ -3,9 +3,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import AddEdge, AddNode
-from graphmem.hub import WEIGHTS
+from graphmem.core.paths import WEIGHTS
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.writing.entity_linking import (
     FEATURES,

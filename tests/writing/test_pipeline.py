@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import torch
 
+from graphmem.core.edits import AddEdge, AddNode, SupersedeEdge
 from graphmem.core.errors import InvalidTime, InvalidValue
-from graphmem.core.types import AddEdge, AddNode, Fact, SupersedeEdge
-from graphmem.core.validation import GateConfig
+from graphmem.core.types import Fact
 from graphmem.hub import find_encoder, find_language_model
 from graphmem.memory import GraphMemory
-from graphmem.reading.extractor import MAX_CHARACTERS
+from graphmem.reading.candidates import MAX_CHARACTERS
 from graphmem.text.windows import windows
+from graphmem.writing.config import GateConfig
 from graphmem.writing.pipeline import Reader, learned_reader, read_stream, read_text
 
 

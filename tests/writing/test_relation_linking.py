@@ -1,6 +1,5 @@
 from graphmem.core.types import Fact
-from graphmem.reading.extractor import Candidate
-from graphmem.reading.relation_classifier import Reading
+from graphmem.reading.candidates import Candidate, Reading
 from graphmem.writing.relation_linking import settled
 
 HELD = {("Bob", "Acme"): ["works for"], ("Acme", "Bob"): []}

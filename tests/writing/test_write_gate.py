@@ -7,23 +7,12 @@ import torch
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.types import Fact
-from graphmem.core.validation import GateConfig
-from graphmem.reading.extractor import Candidate
+from graphmem.reading.candidates import Candidate, Reading
 from graphmem.reading.network import MOODS
-from graphmem.reading.relation_classifier import Reading
-from graphmem.writing.write_gate import (
-    ACTIONS,
-    NUMBERS,
-    Neighbourhood,
-    WriteGate,
-    allowed,
-    blended,
-    casting,
-    choose,
-    gate_numbers,
-    load_gate,
-    save_gate,
-)
+from graphmem.writing.config import GateConfig
+from graphmem.writing.gate_features import ACTIONS, NUMBERS, Neighbourhood, casting, gate_numbers
+from graphmem.writing.gate_rules import allowed, blended, choose
+from graphmem.writing.write_gate import WriteGate, load_gate, save_gate
 
 LONDON = Fact("Ada", "lives in", "London", confidence=0.9, id=1)
 HELD = Neighbourhood(held=(LONDON,), functional=0.9, changeable=0.9, subject_known=True)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from graphmem.evaluation.answers import is_right
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.tasks.fact_set import Asked
+from graphmem.text.answer_matching import is_right
 
 if TYPE_CHECKING:
     from graphmem.experiments.panel import Panel
@@ -24,7 +24,7 @@ def edit_costs(sizes: Sequence[int]) -> list[Row]:
     By the clock and of the processor, which differ where others use the machine. Vectors of new names are not in it:
     they are made at the next search.
     """
-    from graphmem.core.types import AddEdge, SupersedeEdge
+    from graphmem.core.edits import AddEdge, SupersedeEdge
     from graphmem.memory import GraphMemory
 
     rows = []

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from graphmem.evaluation.answers import contains, is_right
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part
 from graphmem.experiments.methods.base import Method, Said
 from graphmem.experiments.tasks.fact_set import FactSet, Item, LookUp
-from graphmem.experiments.tasks.unrelated import everyday, plain_texts
+from graphmem.experiments.tasks.unrelated import UNRELATED_TOKENS, everyday, plain_texts
+from graphmem.text.answer_matching import contains, is_right
 
 if TYPE_CHECKING:
     from graphmem.experiments.panel import Panel
 
+
 MOST_TOKENS = 128
 """Of a passage whose logits are compared."""
-UNRELATED_TOKENS = 12
-"""Of an answer to a question that the memory does not concern."""
 
 
 def ask(method: Method, items: Sequence[Item], look_up: LookUp, *, phrasing: int = 0, limit: int = 24) -> list[Said]:
@@ -94,9 +93,6 @@ def _right(items: Sequence[Item], said: Sequence[Said]) -> list[float]:
     return [float(is_right(s.text, item.answers)) for item, s in zip(items, said, strict=True)]
 
 
-# ---------------------------------------------------------------- what must be left alone
-
-
 def left_alone(panel: Panel, name: str, method: Method, look_up: LookUp) -> list[Row]:
     """KL to the base on plain text, and answers to questions that the memory does not concern.
 
@@ -127,9 +123,6 @@ def kl(before: torch.Tensor, after: torch.Tensor) -> float:
     """Mean KL(before || after) in nats a token, of logits [T, V]."""
     p, q = before.float().log_softmax(-1), after.float().log_softmax(-1)
     return float((p.exp() * (p - q)).sum(-1).mean())
-
-
-# ---------------------------------------------------------------- free text
 
 
 def free_text(facts: FactSet, method: Method, look_up: LookUp, count: int, *, seed: int = 0, limit: int = 48) -> Part:

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from graphmem.adapters.transformers import chat_prompt, stop_token
-from graphmem.evaluation.answers import left_padded
+from graphmem.adapters.chat_templates import chat_prompt, stop_token
 from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.generation.batching import left_padded
 
 
 @dataclass(frozen=True, slots=True)

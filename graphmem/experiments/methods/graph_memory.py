@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmem.adapters.transformers import chat_prompt
-from graphmem.evaluation.answers import generate_texts
+from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.experiments.methods.base import Cost, Said
 from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.generation.batching import generate_texts
 from graphmem.generation.description import describe
 
 

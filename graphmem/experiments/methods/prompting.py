@@ -7,7 +7,7 @@ from random import Random
 
 from torch import Tensor
 
-from graphmem.adapters.transformers import chat_prompt
+from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.experiments.methods.base import Cost, Language, Said
 from graphmem.experiments.tasks.fact_set import Asked, Pair, Triple
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.datasets.wikimovies import trained_answers
 from graphmem.experiments.tasks.fact_set import FactSet, Item, Triple, plain_pairs
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
-from graphmem.evaluation.extraction import words_of
+from graphmem.datasets.webnlg import words_of
 from graphmem.experiments.tasks.fact_set import FactSet, Passage, Triple, plain_pairs
 
 NAME, FILE = "WebNLG", "webnlg/dev.jsonl.gz"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Fact
-from graphmem.evaluation.extraction import held_out_categories, words_of
+from graphmem.datasets.webnlg import held_out_categories, words_of
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 

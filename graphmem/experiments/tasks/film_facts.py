@@ -6,8 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from random import Random
 
+from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
-from graphmem.core.types import normalise
 from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourhood, trained_answers
 from graphmem.experiments.tasks.fact_set import FactSet, Item, Triple, plain_pairs
 

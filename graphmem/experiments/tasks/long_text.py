@@ -13,7 +13,7 @@ from typing import Any
 from graphmem.core.paths import DATA
 from graphmem.core.splits import passage_split
 from graphmem.datasets.babi import Question, Story
-from graphmem.reading.relation_context import sentences
+from graphmem.text.sentences import sentences
 
 _PLAIN = DATA / "plain_text.jsonl.gz"
 

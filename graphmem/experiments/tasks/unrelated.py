@@ -62,10 +62,14 @@ def everyday(count: int, seed: int = 0) -> list[tuple[str, tuple[str, ...]]]:
 
 def plain_texts(count: int, seed: int = 0) -> list[str]:
     """Wikipedia introductions (2WikiMultiHopQA) whose titles were held out of training."""
+    from graphmem.core.paths import DATA
     from graphmem.core.splits import data_split
-    from graphmem.datasets.wikimovies import DATA
 
     with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     held = [row["text"] for row in rows if data_split(row["title"]) == "test"]
     return Random(seed).sample(held, min(count, len(held)))
+
+
+UNRELATED_TOKENS = 12
+"""Of an answer to a question that the memory does not concern."""

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphmem.core.types import Node, normalise
-from graphmem.text.name_matching import COMMON, MAX_CHARACTERS, name_spans
+from graphmem.core.names import normalise
+from graphmem.core.types import Node
+from graphmem.text.fuzzy_matching import alike
+from graphmem.text.name_matching import MAX_CHARACTERS, name_spans
+from graphmem.text.stop_words import COMMON
 
 LEAST_LIKE = 0.4
 """Share of three-letter groups in common from which a title is taken for a misspelt or shortened name."""
@@ -116,17 +119,6 @@ def _alike(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Itera
         best = max(likeness, key=lambda passage: likeness[passage], default=None)
         if best is not None and likeness[best] >= LEAST_LIKE:
             yield Named(*match.span(), (), (best,), 0.7 * likeness[best])
-
-
-def alike(name: str, title: str) -> float:
-    """Share of three-letter groups that two names have in common, 0..1."""
-    first, second = _groups(name), _groups(title)
-    return len(first & second) / max(len(first | second), 1)
-
-
-def _groups(name: str) -> set[str]:
-    padded = f" {normalise(re.sub(r'[’`]s?$', '', name))} "
-    return {padded[at : at + 3] for at in range(len(padded) - 2)}
 
 
 def title_of(passage: Node) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from graphmem.core.errors import WeightsMismatch
+from graphmem.core.names import normalise
 from graphmem.core.paths import WEIGHTS
-from graphmem.core.types import normalise
 from graphmem.retrieval.passages.links import Link, Named
-from graphmem.text.name_matching import COMMON
+from graphmem.text.stop_words import COMMON
 
 SHIPPED = WEIGHTS / "passages" / "scorer.safetensors"
 """The weights that ship."""

@@ -15,14 +15,15 @@ from typing import Any, Literal
 import numpy as np
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import TextEncoder
-from graphmem.encoding.node_embeddings import TextCache
-from graphmem.ingestion.documents import encode_passages
+from graphmem.core.protocols import TextEncoder
+from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.node_embeddings import encode_passages
 from graphmem.retrieval.passages.links import Link, Named, links, named, title_of
 from graphmem.retrieval.passages.reranker import Evidence, Scorer
 from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import Budget
-from graphmem.text.name_matching import COMMON, MAX_CHARACTERS, Mention, blank, find_mentions
+from graphmem.text.name_matching import MAX_CHARACTERS, Mention, blank, find_mentions
+from graphmem.text.stop_words import COMMON
 
 PassageRanker = Literal["learned", "ppr", "dense", "bm25", "fused"]
 RANKERS = ("learned", "ppr", "dense", "bm25", "fused")

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from graphmem.core.types import Arcs, normalise
+from graphmem.core.names import normalise
+from graphmem.core.types import Arcs
 
 
 class ArrayIndex:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphmem.core.types import GraphIndex
+from graphmem.core.protocols import GraphIndex
 from graphmem.retrieval.search.spreading_activation import Budget
 
 

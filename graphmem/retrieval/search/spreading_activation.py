@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import GraphIndex
+from graphmem.core.protocols import GraphIndex
 from graphmem.retrieval.search.frontier import Hop, spans_of
 from graphmem.retrieval.search.grouping import grouped
 

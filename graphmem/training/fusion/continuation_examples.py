@@ -7,13 +7,17 @@ of; so what is said cannot be told from what is held, and only the text says whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from graphmem.core.names import normalise
+from graphmem.experiments.tasks.described_facts import described, passages
+from graphmem.experiments.tasks.fact_set import Passage
+from graphmem.fusion.candidates import Candidates
 from graphmem.fusion.continuation_candidates import Neighbour, as_candidates, told_candidates
-from graphmem.fusion.memory_tokens import Candidates
 from graphmem.synthetic.annotated_texts import Example as Text
 from graphmem.text.lexicon import Relation
 from graphmem.training.fusion.examples import Example, Wording
@@ -158,3 +162,33 @@ def accidental(wording: Wording, memory: Any, texts: Sequence[str], limit: int) 
         if told is not None and told.names and len(ids) > 8:
             made.append(Example(ids[:1], ids[1:], told, hold=True, offer=False))
     return made
+
+
+def own_texts(path: str | Path, apart: Collection[str] = ()) -> list[Marked]:
+    """Texts of a file as what is learned from, those that name anything of ``apart`` left out.
+
+    Args:
+        path: JSON lines, gzipped or not.
+        apart: names; a text one of whose facts holds any of them, as names are compared, is not taken.
+
+    Raises:
+        InvalidValue: the file cannot be read as that.
+    """
+    shut = {normalise(name) for name in apart}
+    kept = (p for p in passages(Path(path)) if p.mentions and not {normalise(n) for n in names_of(p)} & shut)
+    return [Marked(p.text, p.mentions, p.topic, p.gold) for p in kept]
+
+
+def names_of(passage: Passage) -> set[str]:
+    """Subjects and objects of a passage's facts."""
+    return {name for subject, _, object in passage.gold for name in (subject, object)}
+
+
+def names_asked(path: str | Path, count: int, seed: int = 0) -> set[str]:
+    """Names in the facts of the passages that ``graphmem experiment modelling`` draws of a file.
+
+    Args:
+        path: JSON lines, gzipped or not.
+        count, seed: as that is run.
+    """
+    return {name for passage in described(Path(path), count, seed=seed).passages for name in names_of(passage)}

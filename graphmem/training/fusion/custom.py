@@ -21,12 +21,13 @@ from typing import Any
 import torch
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
-from graphmem.core.types import normalise
-from graphmem.core.validation import FusionConfig, require
+from graphmem.core.validation import require
 from graphmem.datasets.user_questions import own_facts, own_questions, read_questions
 from graphmem.datasets.wikimovies import Question
-from graphmem.fusion.memory_tokens import Candidates
+from graphmem.fusion.candidates import Candidates
+from graphmem.fusion.config import FusionConfig
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion.examples import (
     FORMS,
@@ -255,7 +256,7 @@ def _drawn(example: Example, pool: NamePool, limit: int, rng: Random) -> Candida
 
 def _scored(model: GraphMemoryModel, asked: Sequence[Question], folder: Path, most: int = 200) -> Report:
     """Ask questions of held-out topics; ``report.json`` holds the outcome."""
-    from graphmem.evaluation.answers import is_right
+    from graphmem.text.answer_matching import is_right
 
     right = found = 0
     for question in asked[:most]:

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.adapters.transformers import chat_prompt
-from graphmem.core.types import normalise
-from graphmem.fusion.memory_tokens import Candidates, NameReader, candidates, rank_features
+from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.names import normalise
+from graphmem.fusion.candidates import Candidates, candidates, rank_features
+from graphmem.fusion.memory_tokens import NameReader
 from graphmem.synthetic.rare_names import odd_name
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,14 +13,15 @@ from typing import Any, Self
 
 import torch
 
-from graphmem.adapters.transformers import last_user_text
+from graphmem.adapters.chat_templates import last_user_text
+from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
-from graphmem.datasets.wikimovies import DATA, load_facts, load_questions
-from graphmem.evaluation.answers import left_padded
-from graphmem.fusion.memory_tokens import Candidates, candidates
+from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
+from graphmem.fusion.candidates import Candidates, candidates
+from graphmem.generation.batching import left_padded
 from graphmem.model import GraphMemoryModel
 from graphmem.text.lexicon import split_relations
-from graphmem.training.fusion.examples import (  # fmt: skip
+from graphmem.training.fusion.examples import (
     FORMS,
     Example,
     NamePool,
@@ -61,9 +61,6 @@ def plain_texts(count: int, rng: Random) -> list[str]:
 
 Retrieve = Callable[[str], Any]
 """What the live memory finds for a text."""
-
-COVERED = re.compile("direct|writ|act|star|role|genre|kind|lang|tag|releas|year|cast|film|movie|appear")
-"""Words of relations that WikiMovies holds, or may be taken to hold."""
 
 
 def retrieved_examples(wording: Wording, retrieve: Retrieve, count: int, limit: int, rng: Random) -> list[Example]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from graphmem.core.validation import FusionConfig
+from graphmem.fusion.config import FusionConfig
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion.mixture import Mixture, Sizes, mixture, training_names
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining

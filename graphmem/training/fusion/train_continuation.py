@@ -16,13 +16,12 @@ from typing import Any
 
 from graphmem.fusion.continuation_attention import DROPPED
 from graphmem.model import GraphMemoryModel
-from graphmem.training.fusion.continuation_examples import Marked, ToldTexts, accidental, marked
+from graphmem.training.fusion.continuation_examples import Marked, ToldTexts, accidental, marked, names_asked, own_texts
 from graphmem.training.fusion.examples import Example, NamePool, Wording
 from graphmem.training.fusion.mixture import Counts, plain_texts
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig, started
 from graphmem.training.reader.curriculum import Curriculum, curriculum
-from graphmem.training.telling_texts import names_asked, own_texts
 
 log = logging.getLogger(__name__)
 

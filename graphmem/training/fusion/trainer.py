@@ -15,8 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphmem.core.validation import require
-from graphmem.fusion.hooks import Session, hidden_of, read, reading
-from graphmem.fusion.memory_tokens import Candidates, pack, with_refusal
+from graphmem.fusion.candidates import Candidates, with_refusal
+from graphmem.fusion.context import Session, reading
+from graphmem.fusion.hooks import hidden_of, read
+from graphmem.fusion.memory_tokens import pack
 from graphmem.fusion.prefix_matching import Standing
 from graphmem.model import GraphMemoryModel
 from graphmem.training.fusion.examples import REFUSAL, Example, NamePool, draw_candidates

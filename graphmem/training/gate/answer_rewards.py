@@ -17,13 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.core.validation import GateConfig
-from graphmem.reading.extractor import Candidate
+from graphmem.reading.candidates import Candidate
 from graphmem.synthetic.verbalizer import Event
 from graphmem.training.gate.baselines import by_rules
 from graphmem.training.gate.simulation import Priors, Stage, ended_beside
 from graphmem.training.gate.streams import Heard
-from graphmem.writing.write_gate import ACTIONS, Action, Neighbourhood, WriteGate, allowed, choose, gate_numbers
+from graphmem.writing.config import GateConfig
+from graphmem.writing.gate_features import ACTIONS, Action, Neighbourhood, gate_numbers
+from graphmem.writing.gate_rules import allowed, choose
+from graphmem.writing.write_gate import WriteGate
 
 Key = tuple[str, str]
 """Subject and relation: what a question asks about."""

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.core.validation import GateConfig
-from graphmem.reading.extractor import Candidate
-from graphmem.writing.write_gate import ACTIONS, Action, Neighbourhood, WriteGate, allowed, choose, gate_numbers
+from graphmem.reading.candidates import Candidate
+from graphmem.writing.config import GateConfig
+from graphmem.writing.gate_features import ACTIONS, Action, Neighbourhood, gate_numbers
+from graphmem.writing.gate_rules import allowed, choose
+from graphmem.writing.write_gate import WriteGate
 
 
 @dataclass(frozen=True, slots=True)

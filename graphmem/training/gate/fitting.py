@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from graphmem.encoding.node_embeddings import TextCache
+from graphmem.encoding.embedding_cache import TextCache
 from graphmem.text.lexicon import Relation
 from graphmem.training.gate.answer_rewards import Asked, answer_loss
 from graphmem.training.gate.baselines import Case, tensors
-from graphmem.writing.write_gate import ACTIONS, NUMBERS, WriteGate
+from graphmem.writing.gate_features import ACTIONS, NUMBERS
+from graphmem.writing.write_gate import WriteGate
 
 
 @dataclass(frozen=True, slots=True)

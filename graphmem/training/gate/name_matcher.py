@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.writing.entity_linking import name_features
 from graphmem.writing.write_gate import WriteGate
 

@@ -6,15 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from graphmem.core.types import Fact, normalise
-from graphmem.reading.extractor import Candidate
+from graphmem.core.names import normalise
+from graphmem.core.types import Fact
+from graphmem.reading.candidates import Candidate
 from graphmem.synthetic.verbalizer import Event, Triple
 from graphmem.synthetic.worlds import World
 from graphmem.training.gate.baselines import Case, Played
 from graphmem.training.gate.streams import Heard
 from graphmem.writing.entity_linking import is_short_for
+from graphmem.writing.gate_features import Action, Neighbourhood, casting
+from graphmem.writing.gate_rules import blended
 from graphmem.writing.relation_linking import settled
-from graphmem.writing.write_gate import Action, Neighbourhood, blended, casting
 
 Priors = Callable[[str], tuple[float, float]]
 """How functional and how changeable a relation sounds."""

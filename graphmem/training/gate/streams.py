@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.core.types import Fact, normalise
+from graphmem.core.names import normalise
+from graphmem.core.types import Fact
 from graphmem.reading.alias_patterns import is_alias
-from graphmem.reading.extractor import Candidate, LearnedReader, with_rivals
-from graphmem.reading.relation_classifier import Reading
+from graphmem.reading.candidates import Candidate, Reading, with_rivals
+from graphmem.reading.extractor import LearnedReader
 from graphmem.synthetic.verbalizer import Event
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from graphmem.core.splits import data_split
-from graphmem.encoding.node_embeddings import TextCache
+from graphmem.encoding.embedding_cache import TextCache
 from graphmem.reading.extractor import LearnedReader
 from graphmem.text.lexicon import load_lexicon, split_relations
 from graphmem.training.gate.answer_rewards import Asked, answer_report, questions_of
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def train(reader: LearnedReader, vectors: TextCache, given: argparse.Namespace) -> tuple[WriteGate, float]:
     """A gate fitted and calibrated on worlds of its own, and the best threshold of surprise for the baseline."""
-    from graphmem.training.reader.train import real_names
+    from graphmem.synthetic.real_texts import real_names
 
     torch.manual_seed(given.seed)
     gate = WriteGate(reader.network.config.width, vectors.encoder.dim)

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.core.types import TextEncoder
-from graphmem.core.validation import ReaderConfig
+from graphmem.core.protocols import TextEncoder
+from graphmem.reading.config import ReaderConfig
 from graphmem.reading.hidden_states import TokenStates, token_states, tokenise
 from graphmem.reading.network import MOODS
-from graphmem.reading.relation_context import blanked, linked, sentences
+from graphmem.reading.relation_context import blanked, linked
 from graphmem.synthetic.annotated_texts import Example
 from graphmem.text.lexicon import Relation
+from graphmem.text.sentences import sentences
 
 KIND_TAG = {"entity": 1, "literal": 3, "pronoun": 5}
 _TOKENS_A_BATCH = 1200

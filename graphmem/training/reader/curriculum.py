@@ -10,10 +10,10 @@ from random import Random
 from graphmem.synthetic.annotated_texts import Example, Speaker
 from graphmem.synthetic.articles import Writer, with_spoken
 from graphmem.synthetic.profiles import Portraitist
+from graphmem.synthetic.real_texts import natural_examples, real_names
 from graphmem.synthetic.small_talk import chatter
 from graphmem.text.lexicon import Relation, split_relations
 from graphmem.training.reader.distant_supervision import distant_examples, evidence_facts, film_facts
-from graphmem.training.reader.train import natural_examples, real_names
 from graphmem.training.wording import plain_relations
 
 

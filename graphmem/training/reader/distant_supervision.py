@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
+from graphmem.core.names import normalise
+from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
-from graphmem.core.types import normalise
-from graphmem.reading.relation_context import sentences
 from graphmem.reading.temporal_expressions import parse_time
 from graphmem.synthetic.annotated_texts import Example, Mention, Said
-from graphmem.text.lexicon import DATA, Relation
+from graphmem.text.lexicon import Relation
+from graphmem.text.sentences import sentences
 from graphmem.training.phrasing import DEMONYMS
 
 Facts = dict[str, list[tuple[str, str]]]

@@ -6,7 +6,6 @@ python -m graphmem.training.reader.train --out reader.safetensors --kgc DATA/kgc
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,24 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from graphmem.core.splits import data_split
-from graphmem.core.types import TextEncoder
-from graphmem.core.validation import ReaderConfig
+from graphmem.core.protocols import TextEncoder
+from graphmem.reading.config import ReaderConfig
 from graphmem.reading.network import FactReader, PairIndex, load_reader, save_reader
-from graphmem.reading.relation_context import sentences
-from graphmem.synthetic.annotated_texts import Example, Mention
-from graphmem.text.lexicon import DATA, Relation, load_lexicon
+from graphmem.text.lexicon import Relation, load_lexicon
 from graphmem.text.relation_synonyms import names_elsewhere, synonym_groups
 from graphmem.training.loop import LoopConfig, run
 from graphmem.training.reader.corpus import Corpus, Item, build_corpus
-from graphmem.training.wording import EVERYDAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,60 +51,6 @@ class ReaderTraining:
     forget: float = 0.12
     inverse: float = 0.12
     relation_weight: float = 0.5
-
-
-def real_names(kgc: Path | None) -> dict[str, list[str]]:
-    """Names of real things: WikiMovies by type (ships with the library), and FB15k-237 and WN18RR under ""."""
-    from graphmem.datasets.wikimovies import load_facts
-
-    found: dict[str, set[str]] = {"film": set(), "person": set()}
-    for subject, relation, value in load_facts():
-        found["film"].add(subject)
-        if relation in ("directed by", "written by", "starred actors"):
-            found["person"].add(value)
-    names: dict[str, list[str]] = {type: sorted(group) for type, group in found.items()} | EVERYDAY
-    names[""] = [*names["film"][::4], *names["person"][::4]]
-    if kgc:
-        for type, group in typed_names(kgc / "fb15k237").items():
-            names[type] = sorted({*names.get(type, ()), *group})
-        rows = (kgc / "wn18rr" / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
-        nouns = sorted({row.split("\t")[1].split(",")[0].strip() for row in rows if "\t" in row})
-        names[""] += Random(0).sample(nouns, min(4000, len(nouns)))
-    return names
-
-
-_TYPED = {
-    "people/person": "person", "film/actor": "person", "influence/influence_node": "person", "film/director": "person",
-    "people/deceased_person": "person", "music/group_member": "person", "soccer/football_player": "person",
-    "location/country": "country", "olympics/olympic_participating_country": "country", "food/food": "dish",
-    "location/hud_county_place": "city", "travel/travel_destination": "city", "location/statistical_region": "region",
-    "education/educational_institution": "organisation", "education/university": "school", "film/film": "film",
-    "organization/organization": "company", "business/business_operation": "company",
-    "film/film_distributor": "company",
-    "music/record_label": "company", "soccer/football_team": "team", "sports/sports_team": "team",
-    "award/award_category": "award", "music/performance_role": "instrument", "music/genre": "genre",
-    "business/job_title": "occupation", "people/cause_of_death": "disease", "education/field_of_study": "field",
-    "olympics/olympic_sport": "sport", "book/book": "book", "tv/tv_program": "film", "people/ethnicity": "region",
-}  # fmt: skip
-
-
-def typed_names(folder: Path) -> dict[str, list[str]]:
-    """Names of FB15k-237 by type, as far as the relations that they are subjects of tell it; all of them under ""."""
-    rows = (folder / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
-    names = dict(row.split("\t")[:2] for row in rows if "\t" in row)
-    found: dict[str, set[str]] = {"": set(names.values())}
-    with ZipFile(folder / "FB15k-237.zip").open("FB15k-237/train.txt") as lines:
-        for line in lines:
-            head, relation, tail = line.decode().strip().split("\t")
-            kind = _TYPED.get("/".join(relation.split("/")[1:3]))
-            if kind and head in names:
-                found.setdefault(kind, set()).add(names[head].strip())
-            if relation == "/people/person/place_of_birth" and tail in names:
-                found.setdefault("city", set()).add(names[tail].strip())
-    return {kind: sorted(group) for kind, group in found.items()}
-
-
-# ---------------------------------------------------------------- learning
 
 
 class RelationTexts:
@@ -260,23 +200,6 @@ def _relation_loss(
                 right[row, place + (0 if turned else len(chosen))] = True
     best = torch.logsumexp(logits.masked_fill(~right, -torch.inf), dim=-1)
     return (torch.logsumexp(logits, dim=-1) - best).mean()
-
-
-def natural_examples(count: int, seed: int) -> list[Example]:
-    """Encyclopaedia sentences with names found by spaCy: they teach what a mention looks like in real text."""
-    from graphmem.adapters.spacy import named_spans
-
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    texts = []
-    for row in Random(seed).sample([row for row in rows if data_split(row["title"]) == "train"], count):
-        end = next((e for _, e in sentences(row["text"]) if e > 80), len(row["text"]))
-        texts.append(row["text"][:end].strip()[:400])
-    found = []
-    for text, spans in zip(texts, named_spans(texts), strict=True):
-        mentions = [Mention(start, end, kind, number) for number, (start, end, kind) in enumerate(spans)]
-        found.append(Example(text, mentions, [], paired=False))
-    return found
 
 
 def run_folder(given: argparse.Namespace) -> Path:

@@ -22,16 +22,9 @@ from typing import Any, Final
 
 import torch
 
-from graphmem.core.validation import ReaderConfig
-from graphmem.evaluation.extraction import (
-    Scores,
-    held_out_categories,
-    mention_kind,
-    stated,
-    surface_span,
-    webnlg_rows,
-    words_of,
-)
+from graphmem.datasets.webnlg import held_out_categories, mention_kind, surface_span, webnlg_rows, words_of
+from graphmem.evaluation.extraction import Scores, stated
+from graphmem.reading.config import ReaderConfig
 from graphmem.reading.extractor import LearnedReader
 from graphmem.reading.network import FactReader, load_reader, save_reader
 from graphmem.synthetic.annotated_texts import Example, Mention, Said
@@ -133,8 +126,9 @@ def held_back(row: dict[str, Any], share: float) -> bool:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the experiment."""
     given = _parser().parse_args(arguments)
-    from graphmem.encoding.node_embeddings import TextCache
-    from graphmem.hub import DEFAULT_MODEL, WEIGHTS, find_encoder, find_language_model
+    from graphmem.core.paths import WEIGHTS
+    from graphmem.encoding.embedding_cache import TextCache
+    from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
 
     torch.set_num_threads(given.threads)
     every, left_out = _rows(given.train, given.texts, given.held_out)

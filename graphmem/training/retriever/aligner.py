@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from graphmem.core.errors import InvalidValue
-from graphmem.encoding.node_embeddings import arc_texts, wording
-from graphmem.retrieval.learned_rankers import WORDING
+from graphmem.encoding.embedding_cache import arc_texts, wording
 from graphmem.retrieval.nn.path_aligner import Aligner
 from graphmem.retrieval.nn.relation_gates import Gates, path_scores
+from graphmem.retrieval.relation_scorer import WORDING
 from graphmem.training.retriever.examples import HOPS, Example
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, pack
 

@@ -14,8 +14,8 @@ from random import Random
 
 import numpy as np
 
+from graphmem.core.names import normalise
 from graphmem.core.splits import Split
-from graphmem.core.types import normalise
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
 
 HOPS = 4

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from graphmem.core.errors import InvalidValue
-from graphmem.encoding.node_embeddings import arc_texts
+from graphmem.encoding.embedding_cache import arc_texts
 from graphmem.retrieval.nn.relation_gates import Gates, path_scores
 from graphmem.training.retriever.examples import HOPS, Example, without_gold
 

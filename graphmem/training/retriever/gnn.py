@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.names import normalise
 from graphmem.core.splits import Split
-from graphmem.core.types import normalise
 from graphmem.datasets.wikimovies import load_facts, load_questions
-from graphmem.retrieval.learned_rankers import QuestionReader, gnn_inputs
+from graphmem.retrieval.learned_rankers import gnn_inputs
 from graphmem.retrieval.nn.gnn import RelevanceGNN
+from graphmem.retrieval.relation_scorer import QuestionReader
 from graphmem.retrieval.search.array_index import ArrayIndex
 from graphmem.retrieval.search.spreading_activation import Budget, spread
 from graphmem.synthetic.worlds import World

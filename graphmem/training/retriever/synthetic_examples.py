@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+from graphmem.core.names import normalise
 from graphmem.core.splits import Split
-from graphmem.core.types import normalise
 from graphmem.datasets.wordnet import Vary, as_it_is
 from graphmem.synthetic.names import KINDS
 from graphmem.synthetic.question_wordings import asked_for, middles, worded

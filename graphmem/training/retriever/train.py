@@ -64,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.facts or given.questions:
         return _tune(given)
     from graphmem.hub import find_encoder
-    from graphmem.retrieval.learned_rankers import QuestionReader, load_weights, save_weights
+    from graphmem.retrieval.checkpoints import load_weights, save_weights
     from graphmem.retrieval.nn.gnn import RelevanceGNN
+    from graphmem.retrieval.relation_scorer import QuestionReader
     from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_cases, world_cases
 
     encoder, texts = find_encoder(), Texts()

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.datasets.wikimovies import Question
 from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
 from graphmem.training.retriever.examples import MARK, Adjacency, Example, Path_, Texts, make_example
@@ -112,7 +112,7 @@ def tune_from_files(
     from graphmem.datasets.user_questions import read_questions
     from graphmem.hub import find_encoder
     from graphmem.memory import GraphMemory
-    from graphmem.retrieval.learned_rankers import SHIPPED, load_weights, save_weights
+    from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
 
     encoder = find_encoder()
     modules = load_weights(start or SHIPPED, encoder.fingerprint)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.core.types import normalise
+from graphmem.core.names import normalise
 from graphmem.datasets.babi import Question, Story
-from graphmem.encoding.node_embeddings import TextCache
+from graphmem.encoding.embedding_cache import TextCache
 from graphmem.state_tracking.extractor import (
-    BACK,
     Place,
     PlaceCache,
     Told,
@@ -24,6 +23,7 @@ from graphmem.state_tracking.extractor import (
     meaning,
     words_of,
 )
+from graphmem.state_tracking.network import BACK
 from graphmem.training.state_tracking.soft_tracker import Asked
 
 _FUNCTION = frozenset("the a an is was were are in to of before carrying what where how many objects who".split())

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from graphmem.core.paths import DATA
 from graphmem.core.splits import Split, passage_split
-from graphmem.reading.relation_context import sentences
 from graphmem.state_tracking.extractor import Place, Told, as_pair, words_of
+from graphmem.text.sentences import sentences
 
 _PLAIN = DATA / "plain_text.jsonl.gz"
 

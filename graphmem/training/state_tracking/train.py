@@ -26,15 +26,8 @@ import torch
 from torch.nn import functional as F
 
 from graphmem.datasets.babi import TASKS, Story, load_tasks
-from graphmem.state_tracking.extractor import (
-    PlaceCache,
-    StateNetwork,
-    StateReader,
-    Told,
-    Word,
-    save_states,
-    word_vectors,
-)
+from graphmem.state_tracking.extractor import PlaceCache, StateReader, Told, Word, word_vectors
+from graphmem.state_tracking.network import StateNetwork, save_states
 from graphmem.training.state_tracking.examples import Prepared, Tables, Vectors, focused, names_of, prepare, told_of
 from graphmem.training.state_tracking.negatives import plain_labels, plain_pairs, plain_sentences, pools_of
 from graphmem.training.state_tracking.soft_tracker import Asked, likelihoods, loss

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
-from graphmem.encoding.node_embeddings import arc_texts
+from graphmem.encoding.embedding_cache import arc_texts
 from graphmem.retrieval.nn.relation_gates import GateConfig, Gates, path_scores
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.passages.links import alike, named, words_around
+from graphmem.retrieval.passages.links import named, words_around
 from graphmem.retrieval.passages.reranker import FEATURES, Scorer
 from graphmem.retrieval.passages.search import RANKERS, PassageSearch
+from graphmem.text.fuzzy_matching import alike
 from graphmem.text.name_tagging import capitalised
 
 DOCUMENTS = [

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.core.types import AddEdge, AddNode, Fact
+from graphmem.core.types import Fact
 from graphmem.storage.exchange import fact_files as readers
 from graphmem.storage.exchange import ingest as module
 from graphmem.storage.exchange.ingest import READERS, ingest, ingest_facts

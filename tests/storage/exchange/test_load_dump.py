@@ -11,8 +11,9 @@ import networkx
 import numpy as np
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.core.types import AddEdge, AddNode, Retire, SupersedeEdge, UpdateNode, to_micros
+from graphmem.core.times import to_micros
 from graphmem.storage.exchange.export import DUMPED, export
 from graphmem.storage.exchange.ingest import ingest
 from graphmem.storage.exchange.load_dump import load_jsonl

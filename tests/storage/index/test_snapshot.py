@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
+from graphmem.core.edits import AddEdge, Retire
 from graphmem.core.errors import ReadOnly
-from graphmem.core.types import AddEdge, Retire
 from graphmem.storage.index import adjacency_cache as views
 from graphmem.storage.index import snapshot
 from graphmem.storage.sqlite import SQLiteStore

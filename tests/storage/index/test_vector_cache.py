@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Restore, Retire, UpdateNode
 from graphmem.core.errors import EncoderMismatch
-from graphmem.core.types import AddEdge, AddNode, MergeNodes, Restore, Retire, UpdateNode
 from graphmem.storage.index import snapshot
 from graphmem.storage.index import vector_cache as vector_views
 from graphmem.storage.index import vector_search as dense

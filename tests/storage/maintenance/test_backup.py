@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import InvalidValue, NotAMemory
-from graphmem.core.types import AddEdge, AddNode
 from graphmem.storage.maintenance.backup import backup, restore, vacuum
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode, Retire, UpdateNode
 from graphmem.core.errors import Corrupt, GraphMemError, NotAMemory
-from graphmem.core.types import AddEdge, AddNode, Retire, UpdateNode
 from graphmem.storage.index import snapshot
 from graphmem.storage.maintenance.check import check, repair
 from graphmem.storage.sqlite import SQLiteStore

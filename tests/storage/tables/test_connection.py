@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import Busy, DiskFull, NewerSchema, NotAMemory, ReadOnly
-from graphmem.core.types import AddEdge, AddNode, to_micros
+from graphmem.core.times import to_micros
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.storage.tables import connection, migrations, schema

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from test_architectures import byte_tokenizer, tiny
 
 from graphmem.cli.main import main
 from graphmem.core.errors import InvalidValue, WeightsMismatch
@@ -19,6 +18,7 @@ from graphmem.core.splits import data_split
 from graphmem.datasets.user_questions import own_questions, read_questions
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
+from graphmem.testing import byte_tokenizer, tiny_model
 from graphmem.training.fusion.custom import CustomTraining, Stage, load_config, train_custom
 
 PEOPLE = [f"{first} {last}" for first in ("Ada", "Bo", "Cleo", "Dag", "Eve") for last in ("Moss", "Reed", "Vale", "Wu")]
@@ -42,7 +42,7 @@ def small(steps: int = 12, **settings: Any) -> CustomTraining:
 
 
 def base() -> Any:
-    model = tiny("Llama")
+    model = tiny_model("Llama")
     model.get_output_embeddings().weight.data.mul_(20.0)
     return model
 
@@ -59,7 +59,7 @@ def test_questions_are_made_from_the_facts(memory: GraphMemory) -> None:
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
 def test_training_lowers_the_loss_and_weights_load(name: str, memory: GraphMemory, tmp_path: Path) -> None:
-    model = tiny(name)
+    model = tiny_model(name)
     model.get_output_embeddings().weight.data.mul_(20.0)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     report = train_custom(model, byte_tokenizer(), memory, tmp_path, small(120))

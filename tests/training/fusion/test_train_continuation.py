@@ -10,19 +10,17 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
+from graphmem.fusion.candidates import TOLD
 from graphmem.fusion.continuation_attention import DROPPED, Telling
-from graphmem.fusion.memory_tokens import TOLD
 from graphmem.model import GraphMemoryModel
 from graphmem.synthetic.annotated_texts import Example, Mention, Said
 from graphmem.text.lexicon import split_relations
-from graphmem.training.fusion.continuation_examples import Marked, ToldTexts, marked
+from graphmem.training.fusion.continuation_examples import Marked, ToldTexts, marked, names_asked, own_texts
 from graphmem.training.fusion.examples import Example as Taught
 from graphmem.training.fusion.examples import Wording
 from graphmem.training.fusion.train_continuation import TellingPlan, train_telling
 from graphmem.training.fusion.trainer import FusionTraining
 from graphmem.training.loop import LoopConfig
-from graphmem.training.telling_texts import names_asked, own_texts
-from tests.training.fusion.test_trainer import model  # noqa: F401 - a fixture
 
 TEXT = Example(
     "Ada was born in London. Ada Lovelace, they say, never saw Paris.",
@@ -42,7 +40,7 @@ def test_a_thing_bears_its_longest_name_and_denied_facts_are_not_held() -> None:
 
 
 def test_what_is_told_begins_at_the_topic_and_scores_every_name(
-    model: GraphMemoryModel,  # noqa: F811
+    model: GraphMemoryModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for share in ("LATE", "LED"):
@@ -66,7 +64,7 @@ def test_what_is_told_begins_at_the_topic_and_scores_every_name(
 
 
 def test_some_texts_are_asked_about_by_a_later_name_and_some_begin_with_another_word(
-    model: GraphMemoryModel,  # noqa: F811
+    model: GraphMemoryModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = Marked("Ada was born in London.", ((0, 3), (16, 22)), "Ada", (("Ada", "born in", "London"),))
@@ -105,7 +103,7 @@ def test_own_texts_share_no_name_with_what_will_be_asked(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("model", ["Llama"], indirect=True)
 def test_only_telling_learns(
-    model: GraphMemoryModel,  # noqa: F811
+    model: GraphMemoryModel,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

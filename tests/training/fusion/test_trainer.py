@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
-from tokenizers.decoders import ByteLevel
 
-from graphmem.core.validation import FusionConfig
-from graphmem.fusion.cross_attention import UNLEARNT
-from graphmem.fusion.hooks import Session, reading
-from graphmem.fusion.memory_tokens import FEATURES, pack
+from graphmem.fusion.candidates import FEATURES
+from graphmem.fusion.config import FusionConfig
+from graphmem.fusion.context import Session, reading
+from graphmem.fusion.layers import UNLEARNT
+from graphmem.fusion.memory_tokens import pack
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion.examples import (
     REFUSAL,
@@ -31,31 +29,6 @@ from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, Lowe
 from graphmem.training.loop import LoopConfig, one_cycle
 
 NAMES = ["Ada Lovelace", "Ada Byron", "London", "Paris", "1815", "Tokyo Story", "M. Night", "Émile"]
-
-
-def byte_tokenizer() -> Any:
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {"<s>": 0, "</s>": 1, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = ByteLevel()
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
-
-
-@pytest.fixture(params=["Llama", "GPT2"])
-def model(request: pytest.FixtureRequest) -> GraphMemoryModel:
-    torch.manual_seed(0)
-    config: Any = (
-        transformers.LlamaConfig(
-            vocab_size=260, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
-            num_key_value_heads=2, eos_token_id=1, bos_token_id=0, tie_word_embeddings=True,
-        )
-        if request.param == "Llama"
-        else transformers.GPT2Config(vocab_size=260, n_embd=32, n_layer=4, n_head=4, eos_token_id=1, bos_token_id=0)
-    )  # fmt: skip
-    base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
-    base.get_output_embeddings().weight.data.mul_(20.0)  # random ones are too small to say anything loudly
-    return attach(base, byte_tokenizer(), None, FusionConfig(layers=(2, 3), tap=1, nodes=4, match_width=32))  # type: ignore[arg-type]
 
 
 @pytest.fixture

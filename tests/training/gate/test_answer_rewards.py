@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from graphmem.core.types import Fact
-from graphmem.reading.extractor import Candidate
+from graphmem.reading.candidates import Candidate
 from graphmem.reading.network import MOODS
 from graphmem.synthetic.verbalizer import Event, Passage
 from graphmem.synthetic.worlds import World

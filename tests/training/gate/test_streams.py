@@ -11,8 +11,7 @@ import torch
 
 from graphmem.core.types import Fact
 from graphmem.reading.alias_patterns import ALSO_KNOWN
-from graphmem.reading.extractor import Candidate
-from graphmem.reading.relation_classifier import Reading
+from graphmem.reading.candidates import Candidate, Reading
 from graphmem.text.lexicon import split_relations
 from graphmem.training.gate.simulation import play
 from graphmem.training.gate.streams import hear

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from graphmem.core.types import Fact
-from graphmem.core.validation import ReaderConfig
-from graphmem.evaluation.extraction import webnlg_rows
-from graphmem.reading.extractor import Candidate
+from graphmem.datasets.webnlg import webnlg_rows
+from graphmem.reading.candidates import Candidate
+from graphmem.reading.config import ReaderConfig
 from graphmem.reading.network import FactReader
 from graphmem.training.reader import train as reading
 from graphmem.training.reader.corpus import Corpus, Item

@@ -179,7 +179,7 @@ def test_the_gnn_learns_to_break_ties() -> None:
 
 @pytest.mark.slow
 def test_the_command_writes_weights_that_load(tmp_path: Path, capsys: Any) -> None:
-    from graphmem.retrieval.learned_rankers import load_weights
+    from graphmem.retrieval.checkpoints import load_weights
 
     main(["--out", str(tmp_path / "w.safetensors"), "--steps", "4", "--each", "1", "--worlds", "2", "--cases", "40",
           "--aligner-steps", "4"])  # fmt: skip

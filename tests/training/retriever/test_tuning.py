@@ -12,7 +12,7 @@ import pytest
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.wikimovies import Question
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.learned_rankers import SHIPPED, load_weights
+from graphmem.retrieval.checkpoints import SHIPPED, load_weights
 from graphmem.retrieval.retriever import Retriever
 from graphmem.training.retriever.examples import Texts
 from graphmem.training.retriever.train import main
@@ -56,7 +56,7 @@ def test_tuning_learns_the_names_of_a_graph(encoder: Any, tmp_path: Path) -> Non
             found = [(retriever.retrieve(q.question, top_k=1).nodes, q.answers) for q in asked(range(12, 16))]
             return sum(bool(nodes) and nodes[0].name in answers for nodes, answers in found) / len(found)
 
-        from graphmem.retrieval.learned_rankers import save_weights
+        from graphmem.retrieval.checkpoints import save_weights
 
         save_weights(tmp_path / "tuned.safetensors", tuned, encoder.fingerprint)
         before, after = right(None), right(tmp_path / "tuned.safetensors")

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from graphmem.datasets.babi import Question, Story, load_tasks
-from graphmem.state_tracking.extractor import StateNetwork, StateReader
+from graphmem.state_tracking.extractor import StateReader
+from graphmem.state_tracking.network import StateNetwork
 from graphmem.training.state_tracking.examples import Tables, focused, names_of, prepare
 from graphmem.training.state_tracking.soft_tracker import Asked, likelihoods, loss
 

@@ -1,0 +1,32 @@
+"""The parts of a base model that a memory attaches to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """The parts of a language model that a memory is attached to.
+
+    Attributes:
+        layers: the decoder layers, in order.
+        path: their dotted path in the model.
+        embedding: the module that embeds token ids.
+        inputs: [V, D'] its weights.
+        outputs: [V, D''] weights that score the next token; ``inputs`` itself where they are tied.
+        width: D of the residual stream.
+        encodes: whether an encoder reads the prompt, and this decoder only writes the answer.
+        writes: whether the model continues texts.
+    """
+
+    layers: nn.ModuleList
+    path: str
+    embedding: nn.Module
+    inputs: Tensor
+    outputs: Tensor
+    width: int
+    encodes: bool = False
+    writes: bool = True

@@ -1,0 +1,114 @@
+"""WebNLG: texts with their mentions and triples."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from graphmem.core.names import normalise
+from graphmem.text.word_classes import is_name
+
+Triple = tuple[str, str, str]
+_ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
+_NUMBER = re.compile(r"^[\d$€£.,:–-]+|\d{4}$|^\W*\d")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldText:
+    """A text with the names in it and the facts it states, by those names.
+
+    ``same`` leads from other names of a thing, those that the text itself gives it and the one that the data set's
+    triples use, to the name that its facts use here.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    facts: tuple[Triple, ...]
+    same: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, name: str) -> str:
+        """A name as it is compared."""
+        return self.same.get(plain(name), plain(name))
+
+
+def plain(name: str) -> str:
+    """A name without its article and possessive, as it is compared."""
+    name = re.sub(r"^(the|a|an) ", "", normalise(name))
+    return re.sub(r"\s*['’]s?$", "", name).rstrip(" .,;")
+
+
+def webnlg_texts(path: Path, count: int, seed: int, categories: Sequence[str] = ()) -> tuple[list[GoldText], list[str]]:
+    """A sample of a WebNLG file, of some categories or of all, and all the file's relations in words."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        every = [json.loads(line) for line in lines]
+    rows = [row for row in every if not categories or row["category"] in categories]
+    return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), every)
+
+
+def held_out_categories(rows: Sequence[Any], count: int, seed: int) -> list[str]:
+    """Categories of ``rows`` that are left out of training, drawn by ``seed``; the same ones wherever it is asked."""
+    categories = sorted({row["category"] for row in rows})
+    return sorted(Random(seed).sample(categories, min(count, len(categories) - 1)))
+
+
+def webnlg_rows(rows: Sequence[Any], every: Sequence[Any]) -> tuple[list[GoldText], list[str]]:
+    """Rows as texts, and the relations of ``every`` row. Facts whose names are not marked in the text are left out."""
+    relations = sorted({words_of(relation) for row in every for _, relation, _ in row["triples"]})
+    return [_gold(row) for row in rows], relations
+
+
+def _gold(row: Any) -> GoldText:
+    """Names as the text writes them; any full name that it, or the data set, gives a thing stands for it."""
+    ways: dict[str, list[str]] = {}
+    names, end = [], 0
+    for mention in row["mentions"]:
+        place = surface_span(row["text"], mention["surface"], end)
+        end = place[1] if place else end
+        surface = row["text"][slice(*place)] if place else mention["surface"]
+        if mention["type"] in ("name", "description"):
+            names.append(surface)
+        again = mention["entity"] in ways
+        if mention_kind(mention, surface, again) != "pronoun":
+            ways.setdefault(mention["entity"], []).append(surface)
+    facts = [(ways[s][0], words_of(r), ways[o][0]) for s, r, o in row["triples"] if s in ways and o in ways]
+    same = {plain(label): plain(known[0]) for name, known in ways.items() for label in _labels(name)}
+    same |= {plain(way): plain(known[0]) for known in reversed(ways.values()) for way in known}
+    return GoldText(row["text"], tuple(names), tuple(facts), same)
+
+
+def _labels(entity: str) -> tuple[str, str]:
+    """How the triples name a thing, with and without what tells it from its namesakes: "Arion (comics)"."""
+    return entity, re.sub(r"\s*\([^()]*\)$", "", entity)
+
+
+def surface_span(text: str, surface: str, after: int) -> tuple[int, int] | None:
+    """Where a surface, written with blanks around punctuation, stands in the text, without article and possessive."""
+    words = [word for word in _ARTICLE.sub("", surface.strip()).split() if word not in ("``", "''")]
+    while words and words[-1] in ("'s", "’s", "'", ",", "."):
+        words = words[:-1]
+    if not words:
+        return None
+    match = re.compile(r'["\s]*'.join(map(re.escape, words)), re.IGNORECASE).search(text, after)
+    return match.span() if match else None
+
+
+def mention_kind(mention: Any, surface: str, again: bool) -> str:
+    """A number or date is a literal; "the airport", of an airport named before, stands for it as a pronoun does."""
+    if mention["type"] in ("pronoun", "demonstrative"):
+        return "pronoun"
+    alike = set(normalise(surface).split()) & set(normalise(mention["entity"]).split())
+    if again and mention["type"] == "description" and (surface[:1].islower() or not alike):
+        return "pronoun"
+    return "literal" if _NUMBER.search(surface) and not is_name(surface) else "entity"
+
+
+def words_of(relation: str) -> str:
+    """``runwayLength`` as "runway length"."""
+    return " ".join(_CAMEL.sub(" ", relation).split()).lower()

@@ -1,0 +1,35 @@
+"""Sentence splitting."""
+
+from __future__ import annotations
+
+import re
+
+Stretch = tuple[int, int]
+"""Start and end of a piece of a text, in characters."""
+
+_SENTENCE_END = re.compile(r"[.!?。！？]['\")\]]?\s|[\n。！？]")
+_TITLES = ("Dr", "Mr", "Mrs", "Ms", "St", "No", "Jr", "Sr", "vs", "c", "ca")
+
+
+def sentences(text: str) -> list[Stretch]:
+    """Cut a text into sentences, by their ends alone; good enough to keep names of two sentences apart."""
+    found, start = [], 0
+    for match in _SENTENCE_END.finditer(text):
+        end = match.end()
+        if _abbreviation(text, match.start()):
+            continue
+        if text[start:end].strip():
+            found.append((start, end))
+        start = end
+    if text[start:].strip():
+        found.append((start, len(text)))
+    return found
+
+
+def _abbreviation(text: str, stop: int) -> bool:
+    """Whether the full stop ends an initial or a title, as in "J. Smith", "Dr. No", "U.S. Senate"."""
+    if text[stop] != ".":
+        return False
+    word = re.search(r"[\w.]*$", text[max(0, stop - 12) : stop])
+    last = word.group().split(".")[-1] if word else ""
+    return (len(last) == 1 and last.isupper()) or last in _TITLES
