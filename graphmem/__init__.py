@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
-    from graphmem.reading.config import ReaderConfig
+    from graphmem.reading.config import ExtractorConfig
     from graphmem.retrieval.passages.search import ScoredPassage
     from graphmem.retrieval.results import AnswerPath, Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig
-    from graphmem.writing.config import GateConfig
+    from graphmem.writing.config import WriteGateConfig
 
 _HOME = {
     "memory": "GraphMemory",
@@ -45,8 +45,8 @@ _HOME = {
     "core.edits": "AddEdge AddNode JournalEntry MergeNodes Restore Retire SupersedeEdge UpdateNode WriteDecision",
     "core.splits": "data_split",
     "fusion.config": "FusionConfig",
-    "reading.config": "ReaderConfig",
-    "writing.config": "GateConfig",
+    "reading.config": "ExtractorConfig",
+    "writing.config": "WriteGateConfig",
     "retrieval.retriever": "RetrievalConfig",
     "retrieval.results": "AnswerPath Retrieval",
     "retrieval.passages.search": "ScoredPassage",
@@ -64,7 +64,7 @@ __all__ = [
     "Edge",
     "Fact",
     "FusionConfig",
-    "GateConfig",
+    "WriteGateConfig",
     "GraphMemError",
     "GraphMemory",
     "GraphMemoryModel",
@@ -72,7 +72,7 @@ __all__ = [
     "MergeNodes",
     "Node",
     "PassagesAdded",
-    "ReaderConfig",
+    "ExtractorConfig",
     "Restore",
     "Retire",
     "Retrieval",

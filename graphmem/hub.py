@@ -81,7 +81,7 @@ def locate(name: str) -> Located:
     return Located(canonical(name), known.hub if known else name)
 
 
-def find_encoder(name: str | None = None) -> SentenceTransformerEncoder:
+def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
     """Load a text encoder; ``all-minilm-l6-v2`` when no name is given.
 
     Raises:
@@ -96,7 +96,7 @@ def find_encoder(name: str | None = None) -> SentenceTransformerEncoder:
         raise ModelNotFound(_three_things(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
 
 
-def find_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> tuple[Any, Any]:
+def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> tuple[Any, Any]:
     """Load a causal language model and its tokenizer, in evaluation mode.
 
     Args:
@@ -123,7 +123,7 @@ def find_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
     return model.eval(), tokenizer
 
 
-def weights_for(name: str) -> Path | None:
+def shipped_weights(name: str) -> Path | None:
     """The folder of shipped weights for a base model, or None."""
     folder = WEIGHTS / canonical(name)
     return folder if (folder / "fusion.safetensors").exists() else None

@@ -126,9 +126,9 @@ class GraphMemory:
     def encoder(self) -> TextEncoder:
         """The text encoder, loaded now if it was not yet."""
         if self._encoder is None or isinstance(self._encoder, str):
-            from graphmem.hub import find_encoder
+            from graphmem.hub import load_encoder
 
-            self._encoder = find_encoder(self._encoder)
+            self._encoder = load_encoder(self._encoder)
         return self._encoder
 
     @property

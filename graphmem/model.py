@@ -19,17 +19,27 @@ from graphmem.adapters.transformers import find_decoder, is_adapted, prompt_mask
 from graphmem.core.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
 from graphmem.core.times import Time
 from graphmem.core.validation import require
-from graphmem.fusion.candidates import Candidates, Found, candidates
+from graphmem.fusion.candidates import Candidates, RetrievedNodes, candidates
 from graphmem.fusion.checkpoints import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.fusion.config import AttachedConfig, FusionConfig
-from graphmem.fusion.context import Session, reading
-from graphmem.fusion.continuation_candidates import told_all
-from graphmem.fusion.hooks import Attachment
-from graphmem.fusion.layers import Fusion, with_layers
-from graphmem.fusion.memory_tokens import MemoryTokens, NameReader, pack
-from graphmem.fusion.prefix_matching import Standing
+from graphmem.fusion.context import MemoryContext, active_context
+from graphmem.fusion.continuation_candidates import batch_continuation_candidates
+from graphmem.fusion.hooks import MemoryHooks
+from graphmem.fusion.layers import FusionLayers, with_layers
+from graphmem.fusion.memory_tokens import MemoryTokens, NameTokenizer, collate
+from graphmem.fusion.prefix_matching import PrefixTracker
 from graphmem.fusion.token_embeddings import TokenTable
-from graphmem.generation.answering import LEAST, REFUSAL, UNKNOWN, Offer, ReadPolicy, Said, Unknown, plain, speak
+from graphmem.generation.answering import (
+    MIN_CONFIDENCE,
+    REFUSAL,
+    WHEN_UNKNOWN,
+    Offer,
+    RetrievalSchedule,
+    Said,
+    WhenUnknown,
+    plain,
+    speak,
+)
 from graphmem.generation.attribution import Answer, TokenSource, spoken_path
 from graphmem.generation.description import describe, tell_about
 from graphmem.retrieval.answerability import confidence
@@ -87,13 +97,13 @@ class GraphMemoryModel(nn.Module):
         self.config = AttachedConfig.beside(config, getattr(model, "config", None))
         widths = (int(self.decoder.inputs.shape[1]), int(self.decoder.outputs.shape[1]))
         layers, tap = self.config.layers or (), self.config.tap or 0
-        self.fusion = Fusion(self.decoder.width, widths, layers, tap, self.config).to(self.decoder.inputs.device)
-        self.names = NameReader(tokenizer, stop_token(model, tokenizer), self.config.max_name_tokens)
+        self.fusion = FusionLayers(self.decoder.width, widths, layers, tap, self.config).to(self.decoder.inputs.device)
+        self.names = NameTokenizer(tokenizer, stop_token(model, tokenizer), self.config.max_name_tokens)
         self._was_trained = [(p, p.requires_grad) for p in model.parameters()]
         if not is_adapted(model):  # PEFT has frozen what it wants frozen
             model.requires_grad_(False)
-        self._attachment: Attachment | None = Attachment(model, self.decoder, self.fusion)
-        self._by_cache: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+        self._attachment: MemoryHooks | None = MemoryHooks(model, self.decoder, self.fusion)
+        self._by_cache: WeakKeyDictionary[Any, MemoryContext] = WeakKeyDictionary()
         self._last: Answer | None = None
 
     @classmethod
@@ -112,17 +122,17 @@ class GraphMemoryModel(nn.Module):
             WeightsMismatch: the weights are for another base, or none are shipped for it.
             ModelNotFound: no model of that name.
         """
-        from graphmem.hub import find_language_model, weights_for
+        from graphmem.hub import load_language_model, shipped_weights
 
         base, name = base_or_name, str(base_or_name)
         if isinstance(base_or_name, (str, Path)):
-            base, found = find_language_model(name)
+            base, found = load_language_model(name)
             tokenizer = tokenizer or found
         else:
             name = str(getattr(getattr(base, "config", None), "name_or_path", "") or "smollm2-135m")
         if tokenizer is None:
             raise InvalidValue("tokenizer must be given with a model that is already loaded, not None")
-        folder = Path(weights) if weights is not None else weights_for(name) or weights_for("smollm2-135m")
+        folder = Path(weights) if weights is not None else shipped_weights(name) or shipped_weights("smollm2-135m")
         if folder is None:
             raise WeightsMismatch(f"no weights are shipped for {name!r}; train some, or attach(...) with closed gates")
         loaded = load_fusion(folder / WEIGHTS_FILE if folder.is_dir() else folder)
@@ -139,7 +149,7 @@ class GraphMemoryModel(nn.Module):
     @torch.inference_mode()
     def ask(
         self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None,
-        unknown: Unknown = "speak", least: float = LEAST, all_answers: bool = False, policy: ReadPolicy | None = None,
+        unknown: WhenUnknown = "speak", least: float = MIN_CONFIDENCE, all_answers: bool = False, policy: RetrievalSchedule | None = None,
     ) -> Answer:  # fmt: skip
         """Answer a question out of the memory.
 
@@ -160,7 +170,7 @@ class GraphMemoryModel(nn.Module):
         """
         if not question.strip():
             raise InvalidValue(f"question must be visible text, not {question!r}")
-        require(unknown in UNKNOWN, "unknown", unknown, f"one of {', '.join(UNKNOWN)}")
+        require(unknown in WHEN_UNKNOWN, "unknown", unknown, f"one of {', '.join(WHEN_UNKNOWN)}")
         require(0 <= least <= 1, "least", least, "a probability, 0..1")
         started = time.perf_counter()
         inputs = self.tokenizer(chat_prompt(self.tokenizer, question), add_special_tokens=False, return_tensors="pt")
@@ -179,7 +189,7 @@ class GraphMemoryModel(nn.Module):
             offered = refusal or self.config.refusal
             trust = 0.0 if unknown == "trust" else self.config.trust
             offer = Offer(offered, trust, self.config.silent, all_answers)
-            said = speak(self, question, ids, retrieval, max_new_tokens, offer, policy or ReadPolicy())
+            said = speak(self, question, ids, retrieval, max_new_tokens, offer, policy or RetrievalSchedule())
         paths = [spoken_path(s.text, s.found, retrieval) for s in said if s.found is not None]
         facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
         self._last = Answer(
@@ -203,11 +213,11 @@ class GraphMemoryModel(nn.Module):
             raise InvalidValue("there is no answer to explain yet; call ask(...) first")
         return self._last.sources
 
-    def greedy(self, ids: Tensor, session: Session | None, limit: int) -> list[int]:
+    def greedy(self, ids: Tensor, session: MemoryContext | None, limit: int) -> list[int]:
         """The base's greedy continuation of one prompt, int64 [1, T], beside a session; the stop is cut off."""
         if not self.decoder.writes:
             raise UnsupportedModel(f"{type(self.base).__name__} writes no text; call the model itself for its logits")
-        with reading(session):
+        with active_context(session):
             out = self.base.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit,
                 eos_token_id=self.names.stop, pad_token_id=self.names.stop,
@@ -234,7 +244,7 @@ class GraphMemoryModel(nn.Module):
         """
         kwargs |= {k: v for k, v in (("attention_mask", attention_mask), ("labels", labels)) if v is not None}
         session = self._session_for(input_ids, retrieval, kwargs)
-        with reading(session):
+        with active_context(session):
             out = self.base(input_ids=input_ids, **kwargs)
         cache = getattr(out, "past_key_values", None)
         if session is not None and cache is not None and not torch.is_grad_enabled():
@@ -244,10 +254,10 @@ class GraphMemoryModel(nn.Module):
     def generate(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:
         """The base's generate (greedy, sampled or beams), reading the memory; see ``forward``. Retrieves once."""
         kwargs.setdefault("pad_token_id", getattr(self.tokenizer, "pad_token_id", None) or self.names.stop)
-        with reading(self._session_for(input_ids, retrieval, kwargs)):
+        with active_context(self._session_for(input_ids, retrieval, kwargs)):
             return self.base.generate(input_ids=input_ids, **kwargs)
 
-    def _session_for(self, ids: Tensor | None, retrieval: Any, kwargs: dict[str, Any]) -> Session | None:
+    def _session_for(self, ids: Tensor | None, retrieval: Any, kwargs: dict[str, Any]) -> MemoryContext | None:
         if self._attachment is None:
             raise NotAttached("the memory has been detached from this model; attach it again")
         if self._off:
@@ -263,7 +273,7 @@ class GraphMemoryModel(nn.Module):
         asks = ids is None or self._asks(ids, mask)
         found = self._found(ids, retrieval, mask, asks)
         least = int(self.training and torch.is_grad_enabled())  # so that finding nothing gives zeros, not no gradients
-        session = self.session_of(pack(self.names, found, least))
+        session = self.session_of(collate(self.names, found, least))
         if session is not None and not asks:
             by_name = all(seen.told and not seen.told.own for seen in found)
             session.quiet = self.config.quiet_topic if by_name else self.config.quiet_text
@@ -283,16 +293,16 @@ class GraphMemoryModel(nn.Module):
         if ids is not None and len(given) != len(ids):
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         c = self.config
-        told = told_all(given, c.nodes) if not asks and self.fusion.tells else None
+        told = batch_continuation_candidates(given, c.nodes) if not asks and self.fusion.tells else None
         return told or [candidates(found, c.nodes, c.refusal, c.trust, c.silent) for found in given]
 
     def _queries(self, ids: Tensor, mask: Tensor | None) -> list[str]:
         return [last_user_text(self.tokenizer, row)[-MAX_QUERY:] for row in rows_of(ids, mask)]
 
-    def _retrieve(self, query: str, as_of: Time | None = None) -> Found:
+    def _retrieve(self, query: str, as_of: Time | None = None) -> RetrievedNodes:
         return self.memory.retrieve(query, top_k=self.config.nodes, as_of=as_of)
 
-    def session_of(self, tokens: MemoryTokens, *, trace: bool = False) -> Session | None:
+    def session_of(self, tokens: MemoryTokens, *, trace: bool = False) -> MemoryContext | None:
         """What one call reads: the slots as every fused layer sees them; None where there are none."""
         if self._attachment is None:
             raise NotAttached("the memory has been detached from this model; attach it again")
@@ -300,7 +310,9 @@ class GraphMemoryModel(nn.Module):
             return None
         tokens = tokens.to(self.decoder.inputs.device)
         slots = self.fusion.project(tokens, self._attachment.table, self.decoder.inputs.dtype)
-        return Session(self.fusion, slots, tokens.answerable, [] if trace else None, standing=Standing(tokens))
+        return MemoryContext(
+            self.fusion, slots, tokens.answerable, [] if trace else None, standing=PrefixTracker(tokens)
+        )
 
     # ---------------------------------------------------------------- reading text
 
@@ -348,7 +360,7 @@ class GraphMemoryModel(nn.Module):
         """Inside this block (and thread) the model is the base, bit for bit."""
         token = _DISABLED.set(_DISABLED.get() | {id(self)})
         try:
-            with reading(None):
+            with active_context(None):
                 yield
         finally:
             _DISABLED.reset(token)

@@ -16,9 +16,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 @pytest.fixture(scope="session")
 def encoder() -> Any:
     """The default text encoder, loaded once a run."""
-    from graphmem.hub import find_encoder
+    from graphmem.hub import load_encoder
 
-    return find_encoder()
+    return load_encoder()
 
 
 @pytest.fixture

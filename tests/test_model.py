@@ -16,7 +16,7 @@ from graphmem.core.errors import InvalidValue, NotAttached, WeightsMismatch
 from graphmem.core.types import Fact, Subgraph
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.memory_tokens import START
-from graphmem.generation.answering import ReadPolicy
+from graphmem.generation.answering import RetrievalSchedule
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer
 from graphmem.visualization.attribution_html import save_explanation
@@ -132,15 +132,17 @@ def test_what_is_not_known_is_refused_or_left_to_the_base(model: GraphMemoryMode
 
 def test_rereading_searches_again_within_its_budget(model: GraphMemoryModel) -> None:
     plain = model.ask("Where was Ada born?", max_new_tokens=12)
-    never = model.ask("Where was Ada born?", max_new_tokens=12, policy=ReadPolicy(rereads=3, entropy=99.0))
+    never = model.ask("Where was Ada born?", max_new_tokens=12, policy=RetrievalSchedule(rereads=3, entropy=99.0))
     assert never.text == plain.text and never.sources == plain.sources
     asked = model.memory.queries  # type: ignore[attr-defined]
     asked.clear()
-    again = model.ask("Where was Ada born?", max_new_tokens=12, policy=ReadPolicy(rereads=2, entropy=0.0, apart=1))
+    again = model.ask(
+        "Where was Ada born?", max_new_tokens=12, policy=RetrievalSchedule(rereads=2, entropy=0.0, apart=1)
+    )
     assert [query for query, _ in asked] == ["Where was Ada born?", "Where was Ada born? R", "Where was Ada born? Ro"]
     assert again.text == "Rome" and [s.token for s in again.sources] == list("Rome")
     with pytest.raises(InvalidValue, match="rereads"):
-        ReadPolicy(rereads=-1)
+        RetrievalSchedule(rereads=-1)
 
 
 def test_taking_away_the_node_that_is_named_changes_the_answer(model: GraphMemoryModel) -> None:

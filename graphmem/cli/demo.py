@@ -176,12 +176,12 @@ def detach(console: Console, model: GraphMemoryModel) -> None:
     """Take the memory off and compare the logits with those of a fresh copy of the base, bit for bit."""
     import torch
 
-    from graphmem.hub import find_language_model
+    from graphmem.hub import load_language_model
 
     with step(console, "7. The memory taken off again"):
         name, tokenizer = model.base.config.name_or_path, model.tokenizer
         base = model.detach()
-        fresh, _ = find_language_model(name, dtype=str(base.dtype).removeprefix("torch."))
+        fresh, _ = load_language_model(name, dtype=str(base.dtype).removeprefix("torch."))
         ids = tokenizer("Paris is the capital of", return_tensors="pt")
         with torch.no_grad():
             same = torch.equal(base(**ids).logits, fresh(**ids).logits)

@@ -12,7 +12,7 @@ from graphmem.cli.main import as_json, emit, main, memory_file, namespace, open_
 
 if TYPE_CHECKING:
     from graphmem.core.edits import WriteDecision
-    from graphmem.generation.answering import Unknown
+    from graphmem.generation.answering import WhenUnknown
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
 
@@ -59,16 +59,16 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @namespace
 @as_json
 def ask(
-    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, unknown: Unknown,
+    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, unknown: WhenUnknown,
     all_answers: bool, retriever: str | None, rereads: int, drawing: Path | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
-    from graphmem.generation.answering import ReadPolicy
+    from graphmem.generation.answering import RetrievalSchedule
     from graphmem.visualization.attribution_html import save_explanation
 
     with open_memory(db, namespace=namespace, retriever=retriever) as memory:
         answer = load_model(memory, base, weights).ask(
-            question, as_of=as_of, unknown=unknown, all_answers=all_answers, policy=ReadPolicy(rereads=rereads)
+            question, as_of=as_of, unknown=unknown, all_answers=all_answers, policy=RetrievalSchedule(rereads=rereads)
         )
     path = answer.path
     if drawing:

@@ -192,9 +192,9 @@ def into_weights(memory: Any, folder: Path, base: str, steps: int) -> None:
     from types import SimpleNamespace
 
     from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
-    from graphmem.hub import find_language_model
+    from graphmem.hub import load_language_model
 
-    model, tokenizer = find_language_model(base)
+    model, tokenizer = load_language_model(base)
     bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
     done = consolidate_into_weights(bare, folder, config=ReplayConfig(steps=steps))
     nats = f"{done.first:.2f} → {done.last:.2f} nats a token"

@@ -18,7 +18,7 @@ from graphmem.core.edits import AddEdge, Edit, JournalEntry, MergeNodes, Retire,
 from graphmem.core.errors import InvalidTime
 from graphmem.core.names import MAX_NAME, normalise
 from graphmem.core.times import Time, from_micros, to_micros
-from graphmem.core.types import APART, READING, Fact, Node
+from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Fact, Node
 from graphmem.core.validation import require
 from graphmem.text.relation_synonyms import lexicon_functional
 from graphmem.writing.entity_linking import plain_letters
@@ -28,7 +28,7 @@ _FADED, _COUNTED = "faded_at", "uses_counted"
 EPISODE = "episode"
 
 
-class SleepingStore(Protocol):
+class ConsolidationStore(Protocol):
     """What consolidation needs of a store beyond reading facts."""
 
     def all_nodes(self, *, after: int = 0, limit: int = 1024) -> list[Node]: ...
@@ -83,7 +83,7 @@ class Consolidation:
 
 
 def consolidate(
-    store: SleepingStore, config: ConsolidationConfig | None = None, *, at: Time | None = None
+    store: ConsolidationStore, config: ConsolidationConfig | None = None, *, at: Time | None = None
 ) -> Consolidation:
     """Consolidate a memory. Writes one transaction, or nothing where there is nothing to do.
 
@@ -97,7 +97,7 @@ def consolidate(
     """
     config = config or ConsolidationConfig()
     now = to_micros(at if at is not None else datetime.now(UTC)) or 0
-    nodes = [node for node in _nodes(store) if node.kind not in ("session", READING)]
+    nodes = [node for node in _nodes(store) if node.kind not in ("session", READ_MARK)]
     merges = list(_merges(nodes))
     absorbed = {merge.absorb for merge in merges}
     promotions = list(_promotions(store, nodes, config))
@@ -114,7 +114,7 @@ def consolidate(
     return Consolidation(len(merges), len(promotions), used, faded, len(archive), entry)
 
 
-def _nodes(store: SleepingStore) -> Iterator[Node]:
+def _nodes(store: ConsolidationStore) -> Iterator[Node]:
     last = 0
     while page := store.all_nodes(after=last):
         yield from page
@@ -126,7 +126,7 @@ def _merges(nodes: Sequence[Node]) -> Iterator[MergeNodes]:
     groups: dict[tuple[str, str], list[Node]] = {}
     for node in nodes:
         letters = plain_letters(node.name)
-        if node.kind not in APART and any(c.isalpha() for c in letters):
+        if node.kind not in SYSTEM_KINDS and any(c.isalpha() for c in letters):
             groups.setdefault((node.kind, letters), []).append(node)
     for group in groups.values():
         keep, *others = sorted(group, key=lambda node: (-node.strength, node.id))
@@ -141,7 +141,7 @@ def _summed(nodes: Sequence[Node], merges: Sequence[MergeNodes]) -> list[Node]:
     return [replace(node, strength=own[node.id]) for node in nodes]
 
 
-def _promotions(store: SleepingStore, nodes: Sequence[Node], config: ConsolidationConfig) -> Iterator[list[Edit]]:
+def _promotions(store: ConsolidationStore, nodes: Sequence[Node], config: ConsolidationConfig) -> Iterator[list[Edit]]:
     """Claims heard often enough, unless the memory holds something that leaves no room for them."""
     claims: dict[str, list[Node]] = {}
     for node in nodes:
@@ -163,7 +163,7 @@ def _is_fact(parts: Sequence[str]) -> bool:
     return len(parts) == 3 and all(part.strip() and len(part) <= MAX_NAME for part in parts)
 
 
-def _contested(store: SleepingStore, parts: Sequence[str]) -> bool:
+def _contested(store: ConsolidationStore, parts: Sequence[str]) -> bool:
     subject = store.resolve(parts[0])
     held = store.facts(subject.id, parts[1]) if subject else []
     others = [fact for fact in held if normalise(fact.object) != normalise(parts[2])]
@@ -171,7 +171,7 @@ def _contested(store: SleepingStore, parts: Sequence[str]) -> bool:
 
 
 def _strengths(
-    store: SleepingStore, nodes: Sequence[Node], config: ConsolidationConfig, now: int
+    store: ConsolidationStore, nodes: Sequence[Node], config: ConsolidationConfig, now: int
 ) -> dict[int, UpdateNode]:
     """New strengths of the nodes that were used or have faded enough to be worth writing, by id."""
     usage = {row[0]: row[1:] for row in store.usage()}

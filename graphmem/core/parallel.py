@@ -11,7 +11,7 @@ Piece = TypeVar("Piece")
 Made = TypeVar("Made")
 
 
-def side_by_side(work: Callable[[Piece], Made], pieces: Sequence[Piece]) -> Iterator[Made]:
+def parallel_map(work: Callable[[Piece], Made], pieces: Sequence[Piece]) -> Iterator[Made]:
     """What ``work`` makes of each piece, in their order; as many at a time as torch has threads.
 
     Args:

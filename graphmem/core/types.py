@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-READING = "reading"
+READ_MARK = "reading"
 """Kind of a node that only remembers that a text was read, see ``told``; its name begins with the kind and a colon."""
 
 PASSAGE = "passage"
 """Kind of a node that holds a piece of a document in its text, with the document's title in its attributes."""
 
-APART = ("episode", "session", PASSAGE, READING)
+SYSTEM_KINDS = ("episode", "session", PASSAGE, READ_MARK)
 """Kinds of nodes that are no knowledge but its history: what was heard, the state of conversations and streams,
 passages of documents, and which texts were read. Ordinary searches leave them out."""
 

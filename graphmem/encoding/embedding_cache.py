@@ -20,7 +20,7 @@ def wording(texts: Sequence[str]) -> str:
     return " of ".join(reversed(texts))
 
 
-class TextCache:
+class EmbeddingCache:
     """Remembers the vectors of texts that come again and again, such as relation names.
 
     Args:

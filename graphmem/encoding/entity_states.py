@@ -26,12 +26,12 @@ from graphmem.core.protocols import GraphStore
 from graphmem.core.types import Node
 
 if TYPE_CHECKING:
-    from graphmem.reading.candidates import Candidate
+    from graphmem.reading.candidates import CandidateFact
 
 FILE = "node_states.safetensors"
 
 
-class NodeStates(nn.Module):
+class EntityStates(nn.Module):
     """The recurrence and the judge of fit. Alphabet: B nodes, F = 2D (two layers of the frozen model), G state width.
 
     Args:
@@ -69,7 +69,7 @@ class NodeStates(nn.Module):
         return np.asarray(logits.softmax(-1).numpy())
 
 
-class Namesakes:
+class EntityDisambiguator:
     """Tells by a sentence which of several nodes it speaks of.
 
     Args:
@@ -78,7 +78,7 @@ class Namesakes:
         least: share of the best node below which nothing is said.
     """
 
-    def __init__(self, store: GraphStore, network: NodeStates, least: float = 0.6) -> None:
+    def __init__(self, store: GraphStore, network: EntityStates, least: float = 0.6) -> None:
         self._store, self._network, self._least = store, network, least
 
     def meant(self, nodes: Sequence[Node], sentence: np.ndarray) -> tuple[Node | None, float]:
@@ -91,8 +91,8 @@ class Namesakes:
         return (known[best][0], float(shares[best])) if shares[best] >= self._least else (None, float(shares[best]))
 
 
-def moves(
-    network: NodeStates, store: GraphStore, candidates: Sequence[Candidate], decisions: Sequence[WriteDecision]
+def state_updates(
+    network: EntityStates, store: GraphStore, candidates: Sequence[CandidateFact], decisions: Sequence[WriteDecision]
 ) -> Iterator[UpdateNode]:
     """New states of the nodes that written or repeated facts speak of, once for each of their sentences."""
     told = {
@@ -112,7 +112,7 @@ def moves(
         yield UpdateNode(name, state=state)
 
 
-def save_node_states(network: NodeStates, path: str | Path, scores: dict[str, Any]) -> None:
+def save_entity_states(network: EntityStates, path: str | Path, scores: dict[str, Any]) -> None:
     """Write weights as fp16 safetensors with their sizes and the scores they got."""
     from safetensors.torch import save_file
 
@@ -122,7 +122,7 @@ def save_node_states(network: NodeStates, path: str | Path, scores: dict[str, An
 
 
 @lru_cache(maxsize=4)
-def load_node_states(folder: str | Path) -> NodeStates | None:
+def load_entity_states(folder: str | Path) -> EntityStates | None:
     """The weights in a base's folder, in evaluation mode; None where none were trained.
 
     Raises:
@@ -141,6 +141,6 @@ def load_node_states(folder: str | Path) -> NodeStates | None:
         raise WeightsMismatch(f"{path} cannot be read as weights of node states: {error}") from error
     if header.get("kind") != "graphmem-node-states":
         raise WeightsMismatch(f"{path} holds no node states; train some: python -m graphmem.training.entity_states")
-    network = NodeStates(**json.loads(header["sizes"]))
+    network = EntityStates(**json.loads(header["sizes"]))
     network.load_state_dict(tensors)
     return network.eval()

@@ -15,7 +15,7 @@ from typing import Any
 
 from graphmem.evaluation.answers import Asked
 from graphmem.evaluation.metrics import set_scores
-from graphmem.generation.answering import LEAST
+from graphmem.generation.answering import MIN_CONFIDENCE
 from graphmem.text.answer_matching import is_right
 
 KNOWN, NO_RELATION, NO_TOPIC = "answerable", "topic known, nothing of the sort", "topic unknown"
@@ -60,7 +60,7 @@ def unanswerable(split: str, n: int, seed: int = 0) -> list[tuple[str, str]]:
     """
     from graphmem.core.splits import data_split
     from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
-    from graphmem.synthetic.names import Inventor
+    from graphmem.synthetic.names import NameGenerator
     from graphmem.text.lexicon import split_relations
 
     rng = Random(seed)
@@ -69,12 +69,12 @@ def unanswerable(split: str, n: int, seed: int = 0) -> list[tuple[str, str]]:
     topics = sorted({s for s, _, _ in load_facts() if data_split(s) == split})
     made = [(rng.choice(forms).format(s=rng.choice(topics)), NO_RELATION) for _ in range(n)]
     asked = rng.sample(list(load_questions(split)), n)
-    names = Inventor(rng).names("person", n)
+    names = NameGenerator(rng).names("person", n)
     return made + [(q.question.replace(q.topic, name), NO_TOPIC) for q, name in zip(asked, names, strict=True)]
 
 
 def evaluate_refusal(
-    model: Any, known: Sequence[Asked], unknown: Sequence[tuple[str, str]], *, least: float = LEAST,
+    model: Any, known: Sequence[Asked], unknown: Sequence[tuple[str, str]], *, least: float = MIN_CONFIDENCE,
     report: Callable[[str], None] = print,
 ) -> RefusalReport:  # fmt: skip
     """Ask both sorts with ``unknown="refuse"``.

@@ -16,16 +16,18 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.paths import WEIGHTS
-from graphmem.encoding.entity_states import Namesakes, NodeStates, load_node_states
+from graphmem.encoding.entity_states import EntityDisambiguator, EntityStates, load_entity_states
 from graphmem.memory import GraphMemory
-from graphmem.writing.config import GateConfig
-from graphmem.writing.entity_linking import EntityResolver, recent_names
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.entity_linking import EntityLinker, recent_names
 from graphmem.writing.pipeline import read_text
 
 SURNAME, FIRST = "Jordan", ("Peter", "Anna")
 
 
-def asked_of(model: Any, network: NodeStates, passages: Sequence[Sequence[str]], rng: random.Random) -> dict[str, bool]:
+def asked_of(
+    model: Any, network: EntityStates, passages: Sequence[Sequence[str]], rng: random.Random
+) -> dict[str, bool]:
     """Read two passages (sentences with the surname for their thing) and ask of the last sentence of one of them."""
     first = [passages[place][:-1] for place in (0, 1)]
     whom = rng.randrange(2)
@@ -34,12 +36,12 @@ def asked_of(model: Any, network: NodeStates, passages: Sequence[Sequence[str]],
         for place in rng.sample((0, 1), 2):
             for line in first[place]:
                 full = line.replace(SURNAME, f"{FIRST[place]} {SURNAME}")
-                read_text(model, full, apply=True, config=GateConfig(states=True))
+                read_text(model, full, apply=True, config=WriteGateConfig(states=True))
         sentence = state_of(model, passages[whom][-1])
         recent = recent_names(memory.store)
         wanted = f"{FIRST[whom]} {SURNAME}"
-        plain = EntityResolver(memory.store, recent=recent).resolve(SURNAME)
-        told = EntityResolver(memory.store, recent=recent, namesakes=Namesakes(memory.store, network))
+        plain = EntityLinker(memory.store, recent=recent).resolve(SURNAME)
+        told = EntityLinker(memory.store, recent=recent, namesakes=EntityDisambiguator(memory.store, network))
         found = told.resolve(SURNAME, (), sentence)
     return {"without": plain.name == wanted, "with": found.name == wanted, "told by context": found.how == "context"}
 
@@ -47,9 +49,9 @@ def asked_of(model: Any, network: NodeStates, passages: Sequence[Sequence[str]],
 def state_of(model: Any, text: str) -> np.ndarray:
     """Mean hidden state of a sentence by itself, float32 [F]."""
     from graphmem.reading.hidden_states import token_states
-    from graphmem.writing.pipeline import learned_reader
+    from graphmem.writing.pipeline import shipped_extractor
 
-    layers = learned_reader(model).network.config.layers
+    layers = shipped_extractor(model).network.config.layers
     state = token_states(model.base, model.tokenizer, [text], layers, surprise=False)[0]
     return np.asarray(state.hidden[1:].mean(0).numpy())
 
@@ -67,17 +69,17 @@ class _Reading:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     from graphmem.datasets.plain_text import held_passages
-    from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
+    from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
 
     parser = argparse.ArgumentParser(prog="python -m graphmem.evaluation.disambiguation", description=__doc__)
     parser.add_argument("--count", type=int, default=40, help="pairs")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    network, rng = load_node_states(WEIGHTS / DEFAULT_MODEL), random.Random(given.seed)
+    network, rng = load_entity_states(WEIGHTS / DEFAULT_MODEL), random.Random(given.seed)
     if network is None:
         parser.error(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of node states")
-    base, tokenizer = find_language_model()
-    with GraphMemory.open(":memory:", find_encoder()) as memory:
+    base, tokenizer = load_language_model()
+    with GraphMemory.open(":memory:", load_encoder()) as memory:
         model, held = _Reading(base, tokenizer, memory), held_passages("test")
         rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(given.count)]
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

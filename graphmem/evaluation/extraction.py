@@ -18,8 +18,8 @@ from typing import Any
 from graphmem.core.splits import data_split
 from graphmem.datasets.webnlg import GoldText, Triple, held_out_categories, plain, webnlg_texts
 from graphmem.evaluation.metrics import Tally
-from graphmem.reading.candidates import Candidate
-from graphmem.reading.extractor import LearnedReader
+from graphmem.reading.candidates import CandidateFact
+from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.hidden_states import token_states
 from graphmem.text.lexicon import load_lexicon
 from graphmem.text.relation_synonyms import synonyms
@@ -56,11 +56,11 @@ def canonical(relation: str) -> str:
 
 def invented_texts(split: str, count: int, seed: int, *, held_out_relations: bool) -> list[GoldText]:
     """Made-up texts with names of one split, about relations of training or about those held out of it."""
-    from graphmem.synthetic.annotated_texts import Speaker
+    from graphmem.synthetic.annotated_texts import TextGenerator
     from graphmem.synthetic.real_texts import real_names
 
     relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
-    speaker = Speaker(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
+    speaker = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
     found = []
     for _ in range(count):
         example = speaker.example()
@@ -86,7 +86,7 @@ def _named(example: Any, number: int, whole: dict[int, str]) -> str:
     return own if mention.kind != "pronoun" else whole.get(mention.entity, own)
 
 
-def score(reader: LearnedReader, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:
+def score(reader: FactExtractor, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:
     """Read every text and score what was found."""
     scores = Scores()
     for gold in texts:
@@ -108,21 +108,21 @@ def score_rules(texts: Sequence[GoldText]) -> Scores:
     return scores
 
 
-def stated(candidates: Sequence[Candidate]) -> list[Triple]:
+def stated(candidates: Sequence[CandidateFact]) -> list[Triple]:
     """The triples of what a text states, and does not deny, doubt or end."""
     return [(c.fact.subject, c.fact.relation, c.fact.object) for c in candidates if c.mood == "stated"]
 
 
-def shipped_reader(weights: Path | None = None, *, lexicon: bool = True) -> LearnedReader:
+def shipped_reader(weights: Path | None = None, *, lexicon: bool = True) -> FactExtractor:
     """The reader that ships, or one of other weights, over the default model and encoder."""
     from graphmem.core.paths import WEIGHTS
-    from graphmem.encoding.embedding_cache import TextCache
-    from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
-    from graphmem.reading.network import load_reader
+    from graphmem.encoding.embedding_cache import EmbeddingCache
+    from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
+    from graphmem.reading.network import load_extractor
 
-    model, tokenizer = find_language_model()
-    network = load_reader(weights or WEIGHTS / DEFAULT_MODEL / "reader.safetensors")
-    return LearnedReader(model, tokenizer, TextCache(find_encoder()), network, lexicon=lexicon)
+    model, tokenizer = load_language_model()
+    network = load_extractor(weights or WEIGHTS / DEFAULT_MODEL / "reader.safetensors")
+    return FactExtractor(model, tokenizer, EmbeddingCache(load_encoder()), network, lexicon=lexicon)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.multihop_passages import DATASETS, PassageQuestion, load
-from graphmem.retrieval.passages.reranker import Scorer
+from graphmem.retrieval.passages.reranker import PassageReranker
 from graphmem.retrieval.passages.search import PassageSearch
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -112,8 +112,8 @@ def open_corpus(documents: Sequence[tuple[str, str]], path: str | Path, progress
 
 def evaluate_passages(
     dataset: str, *, folder: str | Path | None = None, half: Half = "test", methods: Sequence[str] = tuple(METHODS),
-    seed: int = 0, n: int | None = None, memory: str | Path | None = None, scorer: Scorer | None = None,
-    cross: dict[str, Scorer] | None = None, progress: bool = True,
+    seed: int = 0, n: int | None = None, memory: str | Path | None = None, scorer: PassageReranker | None = None,
+    cross: dict[str, PassageReranker] | None = None, progress: bool = True,
 ) -> PassageReport:  # fmt: skip
     """Ask the questions of a data set of a memory that holds its corpus; nothing but the question is given.
 
@@ -152,7 +152,7 @@ def evaluate_passages(
 
 def _ask(
     search: PassageSearch, questions: Sequence[PassageQuestion], arguments: dict[str, Any],
-    cross: dict[str, Scorer] | None,
+    cross: dict[str, PassageReranker] | None,
 ) -> list[_Outcome]:  # fmt: skip
     outcomes = []
     for question in questions:
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report = evaluate_passages(
         given.dataset, folder=given.data, half="all" if given.cross else given.half, seed=given.seed, n=given.n,
         methods=given.rankers.split(","), memory=given.memory, cross=cross,
-        scorer=Scorer.load(given.weights) if given.weights else None,
+        scorer=PassageReranker.load(given.weights) if given.weights else None,
     )  # fmt: skip
     if given.out:
         given.out.write_text(report.json(), encoding="utf-8")

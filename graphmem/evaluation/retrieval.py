@@ -165,9 +165,9 @@ def evaluate_retrieval(
 
 
 def _default_encoder() -> Any:
-    from graphmem.hub import find_encoder
+    from graphmem.hub import load_encoder
 
-    return find_encoder()
+    return load_encoder()
 
 
 @contextmanager

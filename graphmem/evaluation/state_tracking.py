@@ -10,9 +10,9 @@ from typing import Any
 
 from graphmem.datasets.babi import TASKS, Story, load_tasks
 from graphmem.memory import GraphMemory
-from graphmem.state_tracking.extractor import StateReader
+from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.network import SHIPPED, load_states
-from graphmem.state_tracking.tracker import Situation
+from graphmem.state_tracking.tracker import StateTracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class TaskScore:
         return self.right / self.questions if self.questions else 0.0
 
 
-def answer_story(story: Story, reader: StateReader, encoder: Any) -> list[str]:
+def answer_story(story: Story, reader: StateChangeExtractor, encoder: Any) -> list[str]:
     """Read a story into an empty memory, sentence by sentence, and answer each question when it is asked."""
     answers = []
     with GraphMemory.open(":memory:", encoder) as memory:
-        situation, read = Situation(memory, reader), 0
+        situation, read = StateTracker(memory, reader), 0
         for question in story.questions:
             situation.read("\n".join(story.sentences[read : question.after]))
             read = question.after
@@ -42,7 +42,7 @@ def answer_story(story: Story, reader: StateReader, encoder: Any) -> list[str]:
     return answers
 
 
-def score(stories: Sequence[Story], reader: StateReader, encoder: Any) -> list[TaskScore]:
+def score(stories: Sequence[Story], reader: StateChangeExtractor, encoder: Any) -> list[TaskScore]:
     """Score each task of the stories: the answer must be the given one, of lists in any order."""
     scores = []
     for task in sorted({story.task for story in stories}):
@@ -61,7 +61,7 @@ def is_right(said: str, gold: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    from graphmem.hub import find_encoder
+    from graphmem.hub import load_encoder
 
     parser = argparse.ArgumentParser(prog="graphmem evaluate stories", description="Score bAbI's questions.")
     parser.add_argument("--data", help="bAbI's `en` folder; what ships with graphmem if left out")
@@ -72,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tasks", type=int, nargs="+", default=list(TASKS))
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    encoder = find_encoder()
-    reader = StateReader(load_states(options.weights, encoder.fingerprint), encoder)
+    encoder = load_encoder()
+    reader = StateChangeExtractor(load_states(options.weights, encoder.fingerprint), encoder)
     split = load_tasks(options.data, options.tasks)
     scores = score(split.test if options.part == "test" else split.dev, reader, encoder)
     if options.json:

@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: prints one JSON object a line."""
     import torch
 
-    from graphmem.hub import find_language_model
+    from graphmem.hub import load_language_model
     from graphmem.model import GraphMemoryModel
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--spoken", action="store_true", help="let the model speak, beside the best node")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    base, tokenizer = find_language_model()
+    base, tokenizer = load_language_model()
     evaluate_edits(
         lambda memory: GraphMemoryModel.from_pretrained(base, memory=memory, tokenizer=tokenizer),
         edit_cases(given.akew, given.count, given.seed), old=given.old, spoken=given.spoken,

@@ -167,7 +167,7 @@ def courses(run: Run, count: int) -> Iterator[tuple[str, list[Lesson], list[Fact
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    from graphmem.hub import find_language_model
+    from graphmem.hub import load_language_model
 
     made = parser("adapt", __doc__)
     made.add_argument("--lora", default="1,10", help="LoRA is trained for so many times the CPU time of reading (1,10)")
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = replace(parse(made, "adapt", arguments), options=("--lora", given.lora))
     times = tuple(map(int, given.lora.split(",")))
     count = run.n or (12 if run.quick else 60)
-    base, tokenizer = find_language_model(run.model)
+    base, tokenizer = load_language_model(run.model)
     old = random.Random(run.seed).sample(held_out(1), min(2 * count, 10 if run.quick else 20))
     parts = Parts(run)
     for domain, lessons, known in courses(run, count):

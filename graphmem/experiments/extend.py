@@ -30,9 +30,9 @@ from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.tasks.long_text import Filler, LongText
 from graphmem.memory import GraphMemory
-from graphmem.state_tracking.extractor import StateReader
+from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.network import SHIPPED, load_states
-from graphmem.state_tracking.tracker import Situation
+from graphmem.state_tracking.tracker import StateTracker
 
 LENGTHS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000)
 WINDOW, CHUNKS = 2_000, 10
@@ -73,11 +73,11 @@ class Setting:
     network: Any
     filler: Filler
     stories: list[Story]
-    reader: StateReader = field(init=False)
+    reader: StateChangeExtractor = field(init=False)
     vectors: Vectors = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = StateReader(self.network, self.encoder, remembered=100_000)  # shared by all texts
+        self.reader = StateChangeExtractor(self.network, self.encoder, remembered=100_000)  # shared by all texts
         self.vectors = Vectors(self.encoder)
 
     def texts(self, length: int, count: int) -> list[LongText]:
@@ -89,10 +89,10 @@ class Setting:
 # ---------------------------------------------------------------- who answers
 
 
-def read_and_ask(text: LongText, reader: StateReader, encoder: Any) -> tuple[str, dict[str, float]]:
+def read_and_ask(text: LongText, reader: StateChangeExtractor, encoder: Any) -> tuple[str, dict[str, float]]:
     """Read window by window into an empty memory, then answer; with what it cost."""
     with GraphMemory.open(":memory:", encoder) as memory:
-        situation, begun = Situation(memory, reader), time.process_time()
+        situation, begun = StateTracker(memory, reader), time.process_time()
         for window in text.windows(WINDOW):
             situation.read(window)
         read = time.process_time() - begun
@@ -188,7 +188,7 @@ def speed(setting: Setting, length: int, count: int) -> Part:
     rows = []
     rates, same = list[float](), list[float]()
     for text in setting.texts(length, count):
-        fresh = StateReader(setting.network, setting.encoder)
+        fresh = StateChangeExtractor(setting.network, setting.encoder)
         said, cost = read_and_ask(text, fresh, setting.encoder)
         rates.append(text.tokens / max(cost["s"], 1e-9))
         same.append(float(said == read_and_ask(text, setting.reader, setting.encoder)[0]))
@@ -216,10 +216,10 @@ def in_turn(stories: Sequence[Story]) -> list[Story]:
 
 def setting_of(run: Run, filler: int | None) -> Setting:
     """Load everything once."""
-    from graphmem.hub import find_encoder, find_language_model
+    from graphmem.hub import load_encoder, load_language_model
 
-    base, tokenizer = find_language_model(run.model)
-    encoder = find_encoder()
+    base, tokenizer = load_language_model(run.model)
+    encoder = load_encoder()
     network = load_states(SHIPPED, encoder.fingerprint)
     return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer, filler), in_turn(load_tasks().test))
 

@@ -9,7 +9,7 @@ import numpy as np
 DRAWS = 2000
 
 
-def bootstrap(values: Sequence[float], seed: int = 0, *, level: float = 0.95) -> tuple[float, float]:
+def bootstrap_interval(values: Sequence[float], seed: int = 0, *, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of the mean over resampled values (Efron 1979); (nan, nan) for no values.
 
     Args:
@@ -26,7 +26,9 @@ def bootstrap(values: Sequence[float], seed: int = 0, *, level: float = 0.95) ->
     return float(low), float(high)
 
 
-def ratio(parts: Sequence[tuple[float, float]], seed: int = 0, *, level: float = 0.95) -> tuple[float, float, float]:
+def ratio_interval(
+    parts: Sequence[tuple[float, float]], seed: int = 0, *, level: float = 0.95
+) -> tuple[float, float, float]:
     """Sum of the first over sum of the second, with the percentile interval over resampled parts.
 
     For figures a token of texts: tokens of one text are not independent, so whole texts are drawn.
@@ -41,7 +43,7 @@ def ratio(parts: Sequence[tuple[float, float]], seed: int = 0, *, level: float =
     return float(sums[:, 0].sum() / sums[:, 1].sum()), float(low), float(high)
 
 
-def paired(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
+def paired_interval(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
     """Mean difference first - second over the same questions, with its 95 % bootstrap interval."""
     gaps = [a - b for a, b in zip(first, second, strict=True)]
-    return (sum(gaps) / len(gaps) if gaps else float("nan"), *bootstrap(gaps, seed))
+    return (sum(gaps) / len(gaps) if gaps else float("nan"), *bootstrap_interval(gaps, seed))

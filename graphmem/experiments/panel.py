@@ -13,11 +13,11 @@ from graphmem.core.errors import InvalidValue
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.harness.runs import Part, Run
 from graphmem.experiments.methods.base import Cost, Language, Method
-from graphmem.experiments.methods.best_node import TopNode
-from graphmem.experiments.methods.graph_memory import Reading
-from graphmem.experiments.methods.key_value_memory import KeyValues
+from graphmem.experiments.methods.best_node import Top1Retrieval
+from graphmem.experiments.methods.graph_memory import GraphMemoryMethod
+from graphmem.experiments.methods.key_value_memory import KeyValueMemory
 from graphmem.experiments.methods.lora import Lora
-from graphmem.experiments.methods.prompting import ClosedBook, InPrompt
+from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import Checkpoint, Lesson, train, training_lessons
 from graphmem.experiments.tasks.fact_set import Asked, FactSet
@@ -65,19 +65,19 @@ class Panel:
 
     def copy(self) -> Language:
         """Another copy of the base, for rivals that change it."""
-        from graphmem.hub import find_language_model
+        from graphmem.hub import load_language_model
 
-        base, tokenizer = find_language_model(self.run.model)
+        base, tokenizer = load_language_model(self.run.model)
         base.requires_grad_(False)
         return Language(base, tokenizer)
 
     @cached_property
     def encode(self) -> Any:
         """Text to unit vectors, remembered."""
-        from graphmem.encoding.embedding_cache import TextCache
-        from graphmem.hub import find_encoder
+        from graphmem.encoding.embedding_cache import EmbeddingCache
+        from graphmem.hub import load_encoder
 
-        return TextCache(find_encoder())
+        return EmbeddingCache(load_encoder())
 
     @cached_property
     def base(self) -> ClosedBook:
@@ -102,7 +102,7 @@ class Panel:
                 language.base, self.run.weights, memory=memory, tokenizer=language.tokenizer
             )
             try:
-                yield Reading(model), Cost()
+                yield GraphMemoryMethod(model), Cost()
             finally:
                 model.detach()
         elif name in READERS:
@@ -114,11 +114,11 @@ class Panel:
         if name == "closed":
             return self.base
         if name == "top":
-            return TopNode()
+            return Top1Retrieval()
         if name == "lora":
             return Lora(self.copy(), self.steps, batch=LORA_BATCH, seed=self.run.seed)
         kind = {"gold": "gold", "distractors": "gold + distractors", "retrieved": "retrieved"}[name]
-        return InPrompt(self.language, kind, facts.all_facts, self.run.seed)
+        return InContextFacts(self.language, kind, facts.all_facts, self.run.seed)
 
     # ---------------------------------------------------------------- rivals trained to read
 
@@ -128,7 +128,7 @@ class Panel:
             made: Any = (
                 SoftPrompt(self.language, self.encode, seed=run.seed)
                 if name == "soft"
-                else KeyValues(self.copy(), self.encode, seed=run.seed)
+                else KeyValueMemory(self.copy(), self.encode, seed=run.seed)
             )
             path = (run.rivals or run.out / "rivals") / f"{name}.pt"
             settings = {"steps": steps, "seed": run.seed, "model": run.model, "lessons": self.lessons}
@@ -153,9 +153,9 @@ class Panel:
 
             found["retriever"] = fingerprint(Path(SHIPPED))
         if name == "graphmem":
-            from graphmem.hub import weights_for
+            from graphmem.hub import shipped_weights
 
-            folder = self.run.weights or weights_for(self.run.model) or weights_for("smollm2-135m")
+            folder = self.run.weights or shipped_weights(self.run.model) or shipped_weights("smollm2-135m")
             found["fusion"] = fingerprint(Path(folder) / "fusion.safetensors") if folder else None
         return found
 

@@ -15,7 +15,7 @@ UNSAID, LONGER = -8.0, -4.0
 _NULL_WIDTH = 32
 
 
-class Reluctant(nn.Module):
+class NullSlot(nn.Module):
     """Holds a null slot: how much a state is against reading anything, a line and a small network for each head."""
 
     null: nn.Linear

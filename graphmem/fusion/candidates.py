@@ -16,7 +16,7 @@ FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal"
 """What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
 
 
-class Named(Protocol):
+class NamedNode(Protocol):
     """A node of a retrieval, as far as the model reads it."""
 
     @property
@@ -25,25 +25,25 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
-class Found(Protocol):
+class RetrievedNodes(Protocol):
     """What a memory returns for a query, as far as the model reads it."""
 
     @property
-    def nodes(self) -> Sequence[Named]: ...
+    def nodes(self) -> Sequence[NamedNode]: ...
     @property
     def subgraph(self) -> Subgraph: ...
     @property
     def answerable(self) -> float: ...
 
 
-TOLD = ("topic", "one", "two", "inverse", "rank", "shared")
+CONTINUATION_FEATURES = ("topic", "one", "two", "inverse", "rank", "shared")
 """What a plain text is told of a name besides its words: whether the text named it itself, whether it stands one fact
 away from what the text named or further, whether the fact is walked from its object, its rank, and how many names share
 its relation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ContinuationCandidates:
     """How plain text knows N candidates.
 
     Attributes:
@@ -75,14 +75,14 @@ class Candidates:
     features: np.ndarray
     answerable: float
     ids: tuple[int, ...]
-    told: Told | None = None
+    told: ContinuationCandidates | None = None
 
 
 def candidates(
-    found: Found, limit: int, refusal: str | None = None, trust: float = LIKELY, silent: float = 0.0
+    found: RetrievedNodes, limit: int, refusal: str | None = None, trust: float = LIKELY, silent: float = 0.0
 ) -> Candidates:
     """Rank features of at most ``limit`` nodes of a retrieval, and of the refusal if there is one; ``trust`` as in
-    ``settled``.
+    ``calibrate_confidence``.
 
     There are none where the memory's probability of holding the answer is below ``silent``, so that the base says
     exactly what it would say alone, or what a question that does not name what the memory knows asks for
@@ -94,16 +94,16 @@ def candidates(
     least = least_sure(found, silent) if silent else silent
     heard = refusal is not None or trust <= 0 or float(found.answerable) >= least
     nodes = list(found.nodes)[:limit] if heard else []
-    answerable = settled(float(found.answerable), trust) if nodes else 0.0
+    answerable = calibrate_confidence(float(found.answerable), trust) if nodes else 0.0
     relevance, activation = _aligned(nodes, found.subgraph)
     order = np.argsort(-relevance, kind="stable")
     features = rank_features(relevance[order], activation[order], answerable)
     names, ids = tuple(nodes[i].name for i in order), tuple(nodes[i].id for i in order)
     seen = Candidates(names, features, answerable, ids)
-    return with_refusal(seen, refusal) if refusal else seen
+    return add_refusal(seen, refusal) if refusal else seen
 
 
-def settled(answerable: float, trust: float = LIKELY) -> float:
+def calibrate_confidence(answerable: float, trust: float = LIKELY) -> float:
     """The memory's probability of holding the answer, as the readings take it: likely is as good as sure.
 
     A memory is less sure of relations it was not trained on, though as often right; readings trained on what it is sure
@@ -112,7 +112,7 @@ def settled(answerable: float, trust: float = LIKELY) -> float:
     return max(answerable, SURE) if answerable >= trust else answerable
 
 
-def with_refusal(seen: Candidates, refusal: str) -> Candidates:
+def add_refusal(seen: Candidates, refusal: str) -> Candidates:
     """The same candidates and, where there are any, the words that say that none is the answer."""
     if not seen.names:
         return seen
@@ -120,7 +120,7 @@ def with_refusal(seen: Candidates, refusal: str) -> Candidates:
     return Candidates((*seen.names, refusal), features, seen.answerable, (*seen.ids, -1))
 
 
-def _aligned(nodes: Sequence[Named], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
+def _aligned(nodes: Sequence[NamedNode], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
     """Relevance and activation, float32 [N] each, of the nodes; a node outside the subgraph gets the least."""
     place = {node: i for i, node in enumerate(np.asarray(graph.node_ids).tolist())}
     where = [place.get(node.id, -1) for node in nodes]

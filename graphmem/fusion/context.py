@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from graphmem.core.errors import InvalidValue
-from graphmem.fusion.cross_attention import Context, LayerSlots
-from graphmem.fusion.layers import Fusion
-from graphmem.fusion.prefix_matching import Standing
+from graphmem.fusion.cross_attention import LayerMemory, TokenContext
+from graphmem.fusion.layers import FusionLayers
+from graphmem.fusion.prefix_matching import PrefixTracker
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class AttentionRecord:
     """Where one layer looked at the last position of one forward pass: weight [H, M] (gate included), per sample."""
 
     layer: int
@@ -25,7 +25,7 @@ class Glance:
 
 
 @dataclass
-class Session:
+class MemoryContext:
     """One call's memory: made when the call starts, gone when it ends.
 
     Attributes:
@@ -38,18 +38,18 @@ class Session:
         learns: whether gradients are wanted of the pass that runs.
     """
 
-    fusion: Fusion
-    slots: dict[int, LayerSlots]
+    fusion: FusionLayers
+    slots: dict[int, LayerMemory]
     answerable: Tensor
-    trace: list[Glance] | None = None
+    trace: list[AttentionRecord] | None = None
     quiet: float | None = None
-    standing: Standing | None = None
+    standing: PrefixTracker | None = None
     current: Tensor | None = None
     early: Tensor | None = None
     learns: bool = False
-    _spread: dict[int, tuple[dict[int, LayerSlots], Tensor]] = field(default_factory=dict)
+    _spread: dict[int, tuple[dict[int, LayerMemory], Tensor]] = field(default_factory=dict)
 
-    def for_batch(self, rows: int) -> tuple[dict[int, LayerSlots], Tensor]:
+    def for_batch(self, rows: int) -> tuple[dict[int, LayerMemory], Tensor]:
         """Slots and answerability for ``rows`` rows: samples repeated side by side, as beam search lays them out."""
         batch = len(self.answerable)
         if rows == batch:
@@ -65,18 +65,18 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LayerContext:
     """What a layer read in one pass: kept with its input, for when a checkpoint runs the layer again."""
 
-    session: Session
-    context: Context
+    session: MemoryContext
+    context: TokenContext
 
 
-_ACTIVE: ContextVar[Session | None] = ContextVar("graphmem_session", default=None)
+_ACTIVE: ContextVar[MemoryContext | None] = ContextVar("graphmem_session", default=None)
 
 
 @contextmanager
-def reading(session: Session | None) -> Iterator[None]:
+def active_context(session: MemoryContext | None) -> Iterator[None]:
     """Make a session the one that forward passes inside this block read; None reads nothing."""
     token = _ACTIVE.set(session)
     try:

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphmem.fusion.attention import LEAST, LONGER, UNSAID, Reluctant, linear
-from graphmem.fusion.candidates import TOLD
-from graphmem.fusion.memory_tokens import END, NONE, MemoryTokens, ToldTokens
-from graphmem.fusion.prefix_matching import CODES, LENGTHS, NOT_SAID, SHORTER, Places
+from graphmem.fusion.attention import LEAST, LONGER, UNSAID, NullSlot, linear
+from graphmem.fusion.candidates import CONTINUATION_FEATURES
+from graphmem.fusion.memory_tokens import END, NONE, ContinuationTokens, MemoryTokens
+from graphmem.fusion.prefix_matching import CODES, LENGTHS, NOT_SAID, SHORTER, PrefixMatches
 from graphmem.fusion.token_embeddings import TokenTable
 
 _AGAIN, _EARLY, _NULL = -1.0, -2.0, 2.0
@@ -27,12 +27,12 @@ DOUBT = 1.5
 DROPPED = 0.6
 """Share of a state that is left out while learning which name is next: a few thousand names are soon known by heart."""
 
-Worth = tuple[Tensor | None, Tensor, Tensor | None]
+ScoreAdjustment = tuple[Tensor | None, Tensor, Tensor | None]
 """What a state and its place in the names are worth: to slots [B, H, T, M] or None, to the null slot [B, T, H], and the
 factor of what is read, [B, T, 1] or None."""
 
 
-class Telling(Reluctant):
+class ContinuationAttention(NullSlot):
     """What one fused layer needs beside its reading to go on with a text; ``opening`` 0 reads nothing.
 
     ``dropped`` is the share of a state that is left out, above 0 only while it learns (``graphmem train telling``).
@@ -52,7 +52,7 @@ class Telling(Reluctant):
         self.relation = nn.Linear(token_width, inner, bias=False)
         self.name = nn.Linear(token_width, inner, bias=False)
         self.make_null(width, heads)
-        self.start_bias = nn.Parameter(torch.zeros(len(TOLD), heads))
+        self.start_bias = nn.Parameter(torch.zeros(len(CONTINUATION_FEATURES), heads))
         self.again_bias = nn.Parameter(torch.full((heads,), _AGAIN))
         self.early_bias = nn.Parameter(torch.full((heads,), _EARLY))
         self.standing = nn.Parameter(torch.zeros(CODES, heads))
@@ -99,14 +99,14 @@ class Telling(Reluctant):
         s = torch.expm1(self.doubt.float().clamp_min(0.0))
         return torch.where(s > 0, torch.log1p(s * weights) / torch.log1p(s).clamp_min(1e-12), weights)
 
-    def keys(self, tokens: MemoryTokens, told: ToldTokens, table: TokenTable, dtype: torch.dtype) -> Tensor:
+    def keys(self, tokens: MemoryTokens, told: ContinuationTokens, table: TokenTable, dtype: torch.dtype) -> Tensor:
         """What the facts add to the keys of slots, [B, M, H, K]: something where a name starts, zeros inside one."""
         about = linear(self.relation, _mean(told.relations, table).to(dtype))
         about = about + linear(self.name, _mean(told.names, table).to(dtype))  # B N HK
         slots = about.gather(1, tokens.node.unsqueeze(-1).expand(-1, -1, about.shape[-1]))
         return (slots * tokens.starts.unsqueeze(-1).to(dtype)).unflatten(-1, (self.heads, -1))
 
-    def bias(self, tokens: MemoryTokens, told: ToldTokens) -> Tensor:
+    def bias(self, tokens: MemoryTokens, told: ContinuationTokens) -> Tensor:
         """Bias of slots, float32 [B, M, H]; minus infinity for padding and for ends: a text goes on."""
         features = told.features.gather(1, tokens.node.unsqueeze(-1).expand(-1, -1, told.features.shape[-1]))
         bias = (features @ self.start_bias.float()) * tokens.starts.unsqueeze(-1)
@@ -117,8 +117,8 @@ class Telling(Reluctant):
         state, early = (F.dropout(x, self.dropped, self.dropped > 0) for x in (state, early))
         return linear(self.query, state) + linear(self.early, early)
 
-    def worth(self, state: Tensor, places: Places | None) -> Worth:
-        """What a unit state and its place in the names are worth, see ``Worth``."""
+    def worth(self, state: Tensor, places: PrefixMatches | None) -> ScoreAdjustment:
+        """What a unit state and its place in the names are worth, see ``ScoreAdjustment``."""
         null, loud = self.against(state), self.opening.float()
         if places is None:
             return None, null, loud

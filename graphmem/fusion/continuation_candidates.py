@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.fusion.candidates import FEATURES, SURE, TOLD, Candidates, Told
+from graphmem.fusion.candidates import CONTINUATION_FEATURES, FEATURES, SURE, Candidates, ContinuationCandidates
 from graphmem.retrieval.answerability import stands_alone
 
 PER_NODE, HUB = 12, 100
@@ -42,7 +42,7 @@ class Neighbour:
     beside: int | None = None
 
 
-def told_candidates(found: Any, limit: int) -> Candidates | None:
+def continuation_candidates(found: Any, limit: int) -> Candidates | None:
     """The names around what a text named, as its readings are told of them; None where nothing can be told.
 
     Where the memory was asked with a text and not with a name alone, no name may be said before what leads to it has
@@ -64,9 +64,9 @@ def told_candidates(found: Any, limit: int) -> Candidates | None:
     return as_candidates(_around(found.subgraph, named, store, limit), own=_is_own(found))
 
 
-def told_all(found: Sequence[Any], limit: int) -> list[Candidates] | None:
-    """``told_candidates`` of several retrievals; None where one of them cannot be told."""
-    told = [told_candidates(one, limit) for one in found]
+def batch_continuation_candidates(found: Sequence[Any], limit: int) -> list[Candidates] | None:
+    """``continuation_candidates`` of several retrievals; None where one of them cannot be told."""
+    told = [continuation_candidates(one, limit) for one in found]
     return [seen for seen in told if seen is not None] if all(seen is not None for seen in told) else None
 
 
@@ -100,7 +100,7 @@ def _common(surface: str) -> bool:
 def as_candidates(around: Sequence[Neighbour], own: bool = False) -> Candidates:
     """Neighbours, nearest first, with their features."""
     shared = Counter((n.relation, n.inverse, n.hops) for n in around)
-    told = np.zeros((len(around), len(TOLD)), np.float32)
+    told = np.zeros((len(around), len(CONTINUATION_FEATURES)), np.float32)
     for i, n in enumerate(around):
         told[i] = (
             n.hops == 0, n.hops == 1, n.hops > 1, n.inverse, np.log1p(i) / 2,
@@ -108,7 +108,7 @@ def as_candidates(around: Sequence[Neighbour], own: bool = False) -> Candidates:
         )  # fmt: skip
     return Candidates(
         tuple(n.name for n in around), np.zeros((len(around), len(FEATURES)), np.float32), SURE if around else 0.0,
-        tuple(n.node for n in around), Told(tuple(n.relation for n in around), told, _opens(around), own),
+        tuple(n.node for n in around), ContinuationCandidates(tuple(n.relation for n in around), told, _opens(around), own),
     )  # fmt: skip
 
 

@@ -22,16 +22,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphmem.fusion.attention import LONGER, UNSAID, Reluctant, attend, linear
+from graphmem.fusion.attention import LONGER, UNSAID, NullSlot, attend, linear
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
-from graphmem.fusion.continuation_attention import Telling, Worth
+from graphmem.fusion.continuation_attention import ContinuationAttention, ScoreAdjustment
 from graphmem.fusion.memory_tokens import NONE, MemoryTokens
-from graphmem.fusion.prefix_matching import CODES, LENGTHS, NOT_SAID, SHORTER, Places
+from graphmem.fusion.prefix_matching import CODES, LENGTHS, NOT_SAID, SHORTER, PrefixMatches
 from graphmem.fusion.token_embeddings import TokenTable, unit
 
 _LOUDER = (0.0, 0.7, 1.0, 1.3, 1.5, 1.5)
-"""Log of how much louder a name is continued than begun, by how much of it was said (``Places.positions``)."""
+"""Log of how much louder a name is continued than begun, by how much of it was said (``PrefixMatches.positions``)."""
 
 _BELIEVED = (0.0, 0.0, -1.5, -3.0, -4.0, -4.0)
 """What the null slot loses where a name has been begun, likewise: less and less is against going on with it."""
@@ -44,7 +44,7 @@ _SHARPNESS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class LayerSlots:
+class LayerMemory:
     """Memory tokens as one fused layer sees them: keys [B, H, M, K], values [B, H, M, C], bias [B, H, M] (fp32).
 
     ``told`` where they are for a text that goes on, and not for a question.
@@ -55,14 +55,14 @@ class LayerSlots:
     bias: Tensor
     told: bool = False
 
-    def repeated(self, times: int) -> LayerSlots:
+    def repeated(self, times: int) -> LayerMemory:
         """Every sample ``times`` times, side by side."""
         spread = lambda rows: rows.repeat_interleave(times, 0)
-        return LayerSlots(spread(self.keys), spread(self.values), spread(self.bias), self.told)
+        return LayerMemory(spread(self.keys), spread(self.values), spread(self.bias), self.told)
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class TokenContext:
     """What a fused layer is told about each position besides its own state.
 
     Attributes:
@@ -73,10 +73,10 @@ class Context:
 
     current: Tensor
     early: Tensor
-    places: Places | None = None
+    places: PrefixMatches | None = None
 
 
-class MemoryAttention(Reluctant):
+class GatedCrossAttention(NullSlot):
     """The reading of one fused layer. Its output is added to the stream by ``gated``.
 
     Args:
@@ -108,7 +108,7 @@ class MemoryAttention(Reluctant):
         self.loud_standing = nn.Parameter(torch.empty(LENGTHS + 1))
         self.agreement = nn.Parameter(torch.empty(()))
         self.gate = nn.Parameter(torch.zeros(()))
-        self.told = Telling(width, token_widths[0], inner, self.heads)
+        self.told = ContinuationAttention(width, token_widths[0], inner, self.heads)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -130,7 +130,7 @@ class MemoryAttention(Reluctant):
         nn.init.constant_(self.agreement, _AGREEMENT)
         nn.init.zeros_(self.gate)
 
-    def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerSlots:
+    def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerMemory:
         """Keys, values and biases of the slots; every distinct token is projected once."""
         previous, said = _Distinct.of(tokens.previous), _Distinct.of(tokens.says)
         before = _Distinct.of(tokens.before)
@@ -142,17 +142,17 @@ class MemoryAttention(Reluctant):
         if tokens.told is not None:
             keys = keys + self.told.keys(tokens, tokens.told, table, dtype)
             bias = self.told.bias(tokens, tokens.told)
-            return LayerSlots(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2), told=True)
+            return LayerMemory(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2), told=True)
         bias = torch.where(
             tokens.starts.unsqueeze(-1),
             tokens.features @ self.start_bias.float(),
             tokens.features @ self.inside_bias.float(),
         )
         bias = bias.masked_fill(~tokens.mask.unsqueeze(-1), float("-inf"))
-        return LayerSlots(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2))  # B H M .
+        return LayerMemory(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2))  # B H M .
 
     def forward(
-        self, x: Tensor, context: Context, slots: LayerSlots, answerable: Tensor, quiet: float | None = None
+        self, x: Tensor, context: TokenContext, slots: LayerMemory, answerable: Tensor, quiet: float | None = None
     ) -> tuple[Tensor, Tensor]:
         """Read the memory at every position.
 
@@ -184,7 +184,7 @@ class MemoryAttention(Reluctant):
         read = (share.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
         return linear(self.out, read if loud is None else read * loud.to(read.dtype)), weights
 
-    def _worth(self, state: Tensor, places: Places | None, answerable: Tensor, asked: bool) -> Worth:
+    def _worth(self, state: Tensor, places: PrefixMatches | None, answerable: Tensor, asked: bool) -> ScoreAdjustment:
         """What state and place are worth where an answer is looked for, see ``telling.Worth``."""
         null = self.against(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()
         if places is None:

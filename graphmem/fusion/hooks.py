@@ -12,16 +12,16 @@ from torch.utils.hooks import RemovableHandle
 
 from graphmem.core.decoder import Decoder
 from graphmem.core.errors import InvalidValue
-from graphmem.fusion.context import _ACTIVE, Glance, Seen, Session
-from graphmem.fusion.cross_attention import Context
-from graphmem.fusion.layers import Fusion
+from graphmem.fusion.context import _ACTIVE, AttentionRecord, LayerContext, MemoryContext
+from graphmem.fusion.cross_attention import TokenContext
+from graphmem.fusion.layers import FusionLayers
 from graphmem.fusion.token_embeddings import TokenTable
 
 _SESSION = "_graphmem_session"
 _PREPARE = "prepare_inputs_for_generation"
 
 
-class Attachment:
+class MemoryHooks:
     """The hooks on one base model. ``remove`` takes them off and leaves nothing behind.
 
     Args:
@@ -30,7 +30,7 @@ class Attachment:
         fusion: what reads.
     """
 
-    def __init__(self, model: nn.Module, decoder: Decoder, fusion: Fusion) -> None:
+    def __init__(self, model: nn.Module, decoder: Decoder, fusion: FusionLayers) -> None:
         self.fusion, self._encodes = fusion, decoder.encodes
         self.table = TokenTable(decoder.inputs, decoder.outputs)
         layers = decoder.layers
@@ -55,7 +55,7 @@ class Attachment:
                 delattr(part, _PREPARE)
         self._prepared.clear()
 
-    def _session(self) -> Session | None:
+    def _session(self) -> MemoryContext | None:
         active = _ACTIVE.get()
         return active if active is not None and active.fusion is self.fusion else None
 
@@ -71,7 +71,7 @@ class Attachment:
         if embedded is not None:
             self._look(session, embedded)
 
-    def _look(self, session: Session, embedded: Tensor) -> None:
+    def _look(self, session: MemoryContext, embedded: Tensor) -> None:
         """Take the current tokens from their embeddings."""
         session.current = self.table.centre(embedded.detach())
         if session.standing is not None:
@@ -123,7 +123,7 @@ def _generating(model: nn.Module) -> list[nn.Module]:
     return [part for part in dict.fromkeys((model, inner)) if callable(getattr(part, _PREPARE, None))]
 
 
-def _follow_generate(part: nn.Module, active: Callable[[], Session | None]) -> tuple[nn.Module, Any]:
+def _follow_generate(part: nn.Module, active: Callable[[], MemoryContext | None]) -> tuple[nn.Module, Any]:
     """Let a session see the whole rows that ``generate`` continues: beams swap rows between two passes."""
     prepare: Any = getattr(part, _PREPARE)
 
@@ -138,27 +138,27 @@ def _follow_generate(part: nn.Module, active: Callable[[], Session | None]) -> t
     return part, followed
 
 
-def read(session: Session, number: int, x: Tensor) -> Tensor:
+def attend_memory(session: MemoryContext, number: int, x: Tensor) -> Tensor:
     """The stream after layer ``number`` with what the memory adds to it: x itself where there is nothing to read."""
     seen = _seen(session, number, x.shape[0])
     return x if seen is None else _add(seen, number, x)
 
 
-def _seen(session: Session, number: int, rows: int) -> Seen | None:
+def _seen(session: MemoryContext, number: int, rows: int) -> LayerContext | None:
     if session.current is None or session.early is None or not session.slots[number].bias.shape[-1]:
         return None
     places = session.standing.places(rows) if session.standing is not None else None
-    return Seen(session, Context(session.current, session.early, places))
+    return LayerContext(session, TokenContext(session.current, session.early, places))
 
 
-def _add(seen: Seen, number: int, x: Tensor) -> Tensor:
+def _add(seen: LayerContext, number: int, x: Tensor) -> Tensor:
     session = seen.session
     slots, answerable = session.for_batch(x.shape[0])
     layer = session.fusion[number]
     found, weights = layer(x, seen.context, slots[number], answerable, session.quiet)
     if session.trace is not None and not _runs_again():
         opened = torch.tanh(layer.gate.detach().float()).abs()
-        session.trace.append(Glance(number, weights[:, :, -1].detach() * opened))
+        session.trace.append(AttentionRecord(number, weights[:, :, -1].detach() * opened))
     return layer.gated(x, found)
 
 
@@ -172,7 +172,7 @@ def _runs_again() -> bool:
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 
-def _keep(hidden: Tensor, seen: Seen) -> None:
+def _keep(hidden: Tensor, seen: LayerContext) -> None:
     """Keep what was read with a layer's input: on the tensor, or on its storage where the tensor will be another."""
     if torch.compiler.is_compiling():
         return
@@ -186,14 +186,14 @@ def _keep(hidden: Tensor, seen: Seen) -> None:
             )
         storage, context = hidden.untyped_storage(), seen.context
         if context.early.untyped_storage().data_ptr() == storage.data_ptr():  # else it would keep itself alive
-            context = Context(context.current, context.early.clone(), context.places)
-        setattr(storage, _SESSION, Seen(seen.session, context))
+            context = TokenContext(context.current, context.early.clone(), context.places)
+        setattr(storage, _SESSION, LayerContext(seen.session, context))
 
 
-def _kept(hidden: Tensor) -> Seen | None:
+def _kept(hidden: Tensor) -> LayerContext | None:
     if not _runs_again():
         return None
-    kept: Seen | None = getattr(hidden, _SESSION, None)
+    kept: LayerContext | None = getattr(hidden, _SESSION, None)
     return kept if kept is not None else getattr(hidden.untyped_storage(), _SESSION, None)
 
 

@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.config import FusionConfig
-from graphmem.fusion.cross_attention import LayerSlots, MemoryAttention
+from graphmem.fusion.cross_attention import GatedCrossAttention, LayerMemory
 from graphmem.fusion.memory_tokens import MemoryTokens
 from graphmem.fusion.token_embeddings import TokenTable
 
 UNLEARNT = ("standing", "agreement")
 """Ends of the names of parameters that older weights lack; they keep what they are made with."""
 
-TELLING = ".told."
+CONTINUATION = ".told."
 """Stands in the names of the parameters for plain text, which older weights lack as well: they then read nothing."""
 
 
-class Fusion(nn.Module):
+class FusionLayers(nn.Module):
     """The readings of all fused layers. Holds parameters and nothing else.
 
     Args:
@@ -38,13 +38,13 @@ class Fusion(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.tap, self.layers = config, tap, tuple(layers)
-        self.readings = nn.ModuleDict({str(i): MemoryAttention(width, token_widths, config) for i in self.layers})
+        self.readings = nn.ModuleDict({str(i): GatedCrossAttention(width, token_widths, config) for i in self.layers})
         self.teach(telling=False)
 
-    def __getitem__(self, layer: int) -> MemoryAttention:
+    def __getitem__(self, layer: int) -> GatedCrossAttention:
         return self.readings[str(layer)]  # type: ignore[return-value]
 
-    def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> dict[int, LayerSlots]:
+    def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> dict[int, LayerMemory]:
         """Slots as every fused layer sees them."""
         return {layer: self[layer].project(tokens, table, dtype) for layer in self.layers}
 
@@ -55,14 +55,14 @@ class Fusion(nn.Module):
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take saved parameters; what older weights lack keeps what it is made with."""
-        unlearnt = lambda name: name.endswith(UNLEARNT) or TELLING in name
+        unlearnt = lambda name: name.endswith(UNLEARNT) or CONTINUATION in name
         fresh = {name: value for name, value in self.state_dict().items() if unlearnt(name)}
         self.load_state_dict({**fresh, **state})
 
     def teach(self, telling: bool) -> None:
         """Choose what learns: going on with plain text, or answering; the other half stays as it is."""
         for name, parameter in self.named_parameters():
-            parameter.requires_grad_((TELLING in name) == telling)
+            parameter.requires_grad_((CONTINUATION in name) == telling)
 
     @property
     def tells(self) -> bool:

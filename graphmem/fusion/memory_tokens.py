@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.fusion.candidates import FEATURES, TOLD, Candidates, log_odds
+from graphmem.fusion.candidates import CONTINUATION_FEATURES, FEATURES, Candidates, log_odds
 
 NONE = -1
 """Stands for "no token" in ``previous`` and ``before``."""
@@ -48,7 +48,7 @@ _WORDS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class ToldTokens:
+class ContinuationTokens:
     """``Told`` of a batch: relations and names, int64 [B, N, A] token ids; features float32 [B, N, len(TOLD)];
     opens bool [B, N, N]; and own bool [B]."""
 
@@ -58,9 +58,9 @@ class ToldTokens:
     opens: Tensor
     own: Tensor
 
-    def to(self, device: torch.device | str) -> ToldTokens:
+    def to(self, device: torch.device | str) -> ContinuationTokens:
         """The same on another device."""
-        return ToldTokens(*(getattr(self, name).to(device) for name in self.__slots__))
+        return ContinuationTokens(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class MemoryTokens:
     mask: Tensor
     answerable: Tensor
     behind: Tensor
-    told: ToldTokens | None = None
+    told: ContinuationTokens | None = None
 
     @property
     def batch(self) -> int:
@@ -119,11 +119,11 @@ class MemoryTokens:
         rows = {name: getattr(self, name).repeat_interleave(times, 0) for name in self.__slots__ if name != "told"}
         told = self.told
         if told is not None:
-            told = ToldTokens(*(getattr(told, name).repeat_interleave(times, 0) for name in told.__slots__))
+            told = ContinuationTokens(*(getattr(told, name).repeat_interleave(times, 0) for name in told.__slots__))
         return MemoryTokens(**rows, told=told)
 
 
-class NameReader:
+class NameTokenizer:
     """Cuts names into slots, for one tokenizer.
 
     Args:
@@ -194,7 +194,7 @@ def _shared_tail(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     return max(shared, 1)
 
 
-def pack(reader: NameReader, batch: Sequence[Candidates], least: int = 0) -> MemoryTokens:
+def collate(reader: NameTokenizer, batch: Sequence[Candidates], least: int = 0) -> MemoryTokens:
     """Slots of every sample, as many as its names have tokens, padded to the longest sample and to ``least``."""
     per_sample = [_slots_of(reader, c) for c in batch]
     width = max((len(slots) for slots in per_sample), default=0)
@@ -218,19 +218,19 @@ def pack(reader: NameReader, batch: Sequence[Candidates], least: int = 0) -> Mem
     )  # fmt: skip
 
 
-def _slots_of(reader: NameReader, sample: Candidates) -> list[tuple[int, Slot]]:
+def _slots_of(reader: NameTokenizer, sample: Candidates) -> list[tuple[int, Slot]]:
     """Number of the candidate and slot, for all slots of a sample."""
     told = sample.told is not None
     return [(n, slot) for n, name in enumerate(sample.names) for slot in reader.readings(name, told)]
 
 
-def _told(reader: NameReader, batch: Sequence[Candidates]) -> ToldTokens | None:
+def _told(reader: NameTokenizer, batch: Sequence[Candidates]) -> ContinuationTokens | None:
     """What a plain text is told of the candidates of every sample; None where somebody asked."""
     if not any(sample.told is not None for sample in batch):
         return None
     most = max(1, *(len(sample.names) for sample in batch))
     words = np.full((2, len(batch), most, _WORDS), NONE, np.int64)
-    features = np.zeros((len(batch), most, len(TOLD)), np.float32)
+    features = np.zeros((len(batch), most, len(CONTINUATION_FEATURES)), np.float32)
     opens = np.zeros((len(batch), most, most), bool)
     for b, sample in enumerate(batch):
         if sample.told is None:
@@ -242,7 +242,7 @@ def _told(reader: NameReader, batch: Sequence[Candidates]) -> ToldTokens | None:
                 ids = reader.words(text)
                 words[way, b, n, : len(ids)] = ids
     own = np.array([sample.told is not None and sample.told.own for sample in batch])
-    return ToldTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, opens, own)))
+    return ContinuationTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, opens, own)))
 
 
 def _behind(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:

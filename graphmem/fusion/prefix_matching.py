@@ -34,7 +34,7 @@ UNKNOWN, _NEVER = -2, -3
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PrefixMatches:
     """Codes of one forward pass: of slots, int64 [B, T, M], and of positions, int64 [B, T].
 
     A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
@@ -50,7 +50,7 @@ class Places:
     shut: Tensor | None = None
 
 
-def places(text: Tensor, last: int, behind: Tensor) -> Places:
+def match_prefixes(text: Tensor, last: int, behind: Tensor) -> PrefixMatches:
     """Compare the last positions of a text with all slots.
 
     Args:
@@ -66,11 +66,11 @@ def places(text: Tensor, last: int, behind: Tensor) -> Places:
     best = length.amax(-1, keepdim=True) if length.shape[-1] else length.new_zeros(*length.shape[:2], 1)  # B T 1
     codes = torch.where(length > 0, torch.where(length == best, LONGEST - 1 + _bucket(length), SHORTER), NOT_SAID)
     codes = torch.where(start, torch.where(best > 0, START_INSIDE, START_OUTSIDE), codes)
-    return Places(codes, _bucket(best.squeeze(-1)))
+    return PrefixMatches(codes, _bucket(best.squeeze(-1)))
 
 
-def told_places(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor, Tensor]:
-    """Which names a text has said, as its slots are told: ``again``, ``early`` and ``shut`` of ``Places``.
+def match_continuation_prefixes(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor, Tensor]:
+    """Which names a text has said, as its slots are told: ``again``, ``early`` and ``shut`` of ``PrefixMatches``.
 
     What the memory was asked about is never early.
 
@@ -124,7 +124,7 @@ def _bucket(length: Tensor) -> Tensor:
     return torch.bucketize(length, edges, right=True)
 
 
-class Standing:
+class PrefixTracker:
     """Follows one call's text, forward pass by forward pass, beside the slots of its memory.
 
     Args:
@@ -139,7 +139,7 @@ class Standing:
         self._text: Tensor | None = None
         self._all: Tensor | None = None
         self._past = self._new = 0
-        self._places: Places | None = None
+        self._places: PrefixMatches | None = None
 
     def begin(self, past: int) -> None:
         """A forward pass begins, with ``past`` positions in its cache."""
@@ -177,15 +177,15 @@ class Standing:
         kept = self._text[:, : self._past] if self._text is not None and len(self._text) == len(ids) else ids[:, :0]
         return torch.nn.functional.pad(kept, (self._past - kept.shape[1], 0), value=UNKNOWN)
 
-    def places(self, rows: int) -> Places | None:
+    def places(self, rows: int) -> PrefixMatches | None:
         """Codes of this pass, for ``rows`` rows (samples repeated side by side); None where no ids were seen."""
         if self._text is None or not self._new or len(self._text) != rows:
             return None
         if self._places is None:
             times = rows // len(self._behind)
-            self._places = places(self._text, self._new, self._behind.repeat_interleave(times, 0))
+            self._places = match_prefixes(self._text, self._new, self._behind.repeat_interleave(times, 0))
             if self._tokens.told is not None:
                 spread = self._tokens.repeated(times)
-                said, early, shut = told_places(self._text, self._new, spread)
+                said, early, shut = match_continuation_prefixes(self._text, self._new, spread)
                 self._places = replace(self._places, again=said, early=early, shut=shut)
         return self._places

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from graphmem.core.decoder import Decoder
 from graphmem.core.errors import NotAttached, UnsupportedModel
-from graphmem.fusion.candidates import Found, candidates
+from graphmem.fusion.candidates import RetrievedNodes, candidates
 from graphmem.fusion.config import FusionConfig
-from graphmem.fusion.context import Session, reading
-from graphmem.fusion.hooks import Attachment
-from graphmem.fusion.layers import Fusion, with_layers
-from graphmem.fusion.memory_tokens import NameReader, pack
-from graphmem.fusion.prefix_matching import Standing
+from graphmem.fusion.context import MemoryContext, active_context
+from graphmem.fusion.hooks import MemoryHooks
+from graphmem.fusion.layers import FusionLayers, with_layers
+from graphmem.fusion.memory_tokens import NameTokenizer, collate
+from graphmem.fusion.prefix_matching import PrefixTracker
 
 
 class StackMemory:
@@ -47,15 +47,17 @@ class StackMemory:
         width = int(outputs.shape[1])
         placed = with_layers(self.config, len(stack))
         widths = (int(table.weight.shape[1]), width)
-        self.fusion = Fusion(width, widths, placed.layers or (), placed.tap or 0, self.config).to(table.weight.device)
-        self.names = NameReader(tokenizer, stop, self.config.max_name_tokens)
+        self.fusion = FusionLayers(width, widths, placed.layers or (), placed.tap or 0, self.config).to(
+            table.weight.device
+        )
+        self.names = NameTokenizer(tokenizer, stop, self.config.max_name_tokens)
         self._was_trained = [(p, p.requires_grad) for p in model.parameters()]
         model.requires_grad_(False)
         decoder = Decoder(stack, layers, table, table.weight, outputs, width)
-        self._attachment: Attachment | None = Attachment(model, decoder, self.fusion)
+        self._attachment: MemoryHooks | None = MemoryHooks(model, decoder, self.fusion)
 
     @contextmanager
-    def reading(self, found: Found | Sequence[Found]) -> Iterator[None]:
+    def reading(self, found: RetrievedNodes | Sequence[RetrievedNodes]) -> Iterator[None]:
         """Inside this block the module reads what was found: one retrieval for the batch, or one a sample.
 
         Raises:
@@ -64,13 +66,13 @@ class StackMemory:
         if self._attachment is None:
             raise NotAttached("the memory has been detached from this module; make a new StackMemory")
         given = list(found) if isinstance(found, Sequence) else [found]
-        tokens = pack(self.names, [candidates(one, self.config.nodes, self.config.refusal) for one in given])
+        tokens = collate(self.names, [candidates(one, self.config.nodes, self.config.refusal) for one in given])
         weight: Tensor = self._attachment.table.weight
         tokens = tokens.to(weight.device)
         slots = self.fusion.project(tokens, self._attachment.table, weight.dtype)
-        standing = Standing(tokens)
-        session = Session(self.fusion, slots, tokens.answerable, standing=standing) if tokens.slots else None
-        with reading(session):
+        standing = PrefixTracker(tokens)
+        session = MemoryContext(self.fusion, slots, tokens.answerable, standing=standing) if tokens.slots else None
+        with active_context(session):
             yield
 
     def detach(self) -> nn.Module:

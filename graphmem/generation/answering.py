@@ -12,17 +12,17 @@ from torch import Tensor
 
 from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, candidates, rank_features
-from graphmem.fusion.context import Session, reading
-from graphmem.fusion.memory_tokens import MemoryTokens, pack
+from graphmem.fusion.context import MemoryContext, active_context
+from graphmem.fusion.memory_tokens import MemoryTokens, collate
 from graphmem.generation.attribution import TokenSource, token_sources
 
-Unknown = Literal["speak", "trust", "refuse", "base"]
-UNKNOWN: tuple[Unknown, ...] = ("speak", "trust", "refuse", "base")
+WhenUnknown = Literal["speak", "trust", "refuse", "base"]
+WHEN_UNKNOWN: tuple[WhenUnknown, ...] = ("speak", "trust", "refuse", "base")
 """Where the memory holds no answer: let the readings decide, believe it all the same, say the refusal, or let the base
 answer alone."""
 
 REFUSAL = "I don't know."
-LEAST = 0.9
+MIN_CONFIDENCE = 0.9
 """Confidence below which a question is refused, where refusing was asked for; chosen on WikiMovies' dev questions."""
 
 TIED = 1.0
@@ -30,7 +30,7 @@ TIED = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPolicy:
+class RetrievalSchedule:
     """When the memory is read again while an answer is being written.
 
     Attributes:
@@ -52,7 +52,7 @@ class ReadPolicy:
         require(self.window >= 1, "window", self.window, "at least 1 character")
 
 
-_ONCE = ReadPolicy()
+_ONCE = RetrievalSchedule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Offer:
 
 
 def speak(
-    model: Any, question: str, ids: Tensor, retrieval: Any, limit: int, offer: Offer, policy: ReadPolicy
+    model: Any, question: str, ids: Tensor, retrieval: Any, limit: int, offer: Offer, policy: RetrievalSchedule
 ) -> list[Said]:
     """What the model says to one question: one answer, or one for each node that is as relevant as the best.
 
@@ -113,7 +113,7 @@ def plain(model: Any, ids: Tensor, limit: int) -> str:
 
 
 def say_one(
-    model: Any, question: str, ids: Tensor, seen: Candidates, retrieval: Any, limit: int, policy: ReadPolicy = _ONCE
+    model: Any, question: str, ids: Tensor, seen: Candidates, retrieval: Any, limit: int, policy: RetrievalSchedule = _ONCE
 ) -> Said:  # fmt: skip
     """One answer, read from these candidates alone; arguments as in ``speak``. ``retrieval`` may be None."""
     readings = [_Reading.of(model, seen, retrieval)]
@@ -121,13 +121,13 @@ def say_one(
         out = model.greedy(ids, readings[0].session, limit)
         return Said(_text(model, out), readings[0].explain(model, out), seen)
 
-    def again(said: list[int]) -> Session | None:
+    def again(said: list[int]) -> MemoryContext | None:
         found = model.memory.retrieve(f"{question} {_text(model, said)[-policy.window :]}", top_k=model.config.nodes)
         readings.append(_Reading.of(model, candidates(found, model.config.nodes), found, len(said)))
         return readings[-1].session
 
     out = speak_and_reread(model.base, ids, readings[0].session, policy, again, model.names.stop, limit)
-    ends = [*(reading.start for reading in readings[1:]), len(out)]
+    ends = [*(active_context.start for active_context in readings[1:]), len(out)]
     parts = [r.explain(model, out[r.start : end]) for r, end in zip(readings, ends, strict=True)]
     return Said(_text(model, out), tuple(source for part in parts for source in part), seen)
 
@@ -136,7 +136,7 @@ def say_one(
 class _Reading:
     """One search of an answer, and the token from which on it was read."""
 
-    session: Session | None
+    session: MemoryContext | None
     tokens: MemoryTokens
     found: Candidates
     retrieval: Any
@@ -144,7 +144,7 @@ class _Reading:
 
     @classmethod
     def of(cls, model: Any, found: Candidates, retrieval: Any, start: int = 0) -> _Reading:
-        tokens = pack(model.names, [found])
+        tokens = collate(model.names, [found])
         return cls(model.session_of(tokens, trace=True), tokens, found, retrieval, start)
 
     def explain(self, model: Any, out: Sequence[int]) -> tuple[TokenSource, ...]:
@@ -162,7 +162,7 @@ def entropy(logits: Tensor) -> float:
 
 @torch.inference_mode()
 def speak_and_reread(
-    base: Any, ids: Tensor, session: Session | None, policy: ReadPolicy, again: Callable[[list[int]], Session | None],
+    base: Any, ids: Tensor, session: MemoryContext | None, policy: RetrievalSchedule, again: Callable[[list[int]], MemoryContext | None],
     stop: int, limit: int,
 ) -> list[int]:  # fmt: skip
     """Greedy decoding of one row that searches again where the next token is unsure.
@@ -181,7 +181,7 @@ def speak_and_reread(
     while len(said) < limit:
         if session is not None and session.standing is not None:
             session.standing.whole(whole)
-        with reading(session):
+        with active_context(session):
             out = base(input_ids=new, past_key_values=cache, use_cache=True)
         cache, scores = out.past_key_values, out.logits[0, -1]
         if left and said and since >= policy.apart and entropy(scores) > policy.entropy:

@@ -11,7 +11,7 @@ import torch
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact
 from graphmem.fusion.candidates import Candidates
-from graphmem.fusion.context import Glance
+from graphmem.fusion.context import AttentionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Answer:
 
 
 def token_sources(
-    trace: Sequence[Glance], node: torch.Tensor, found: Candidates, tokens: Sequence[str], retrieval: Any
+    trace: Sequence[AttentionRecord], node: torch.Tensor, found: Candidates, tokens: Sequence[str], retrieval: Any
 ) -> tuple[TokenSource, ...]:
     """For every token the layer, head and node with the largest weight.
 
@@ -80,7 +80,7 @@ def token_sources(
         tokens: text of each generated token, one a pass.
         retrieval: what the memory found; gives the facts.
     """
-    passes: list[list[Glance]] = []
+    passes: list[list[AttentionRecord]] = []
     for glance in trace:
         if not passes or glance.layer <= passes[-1][-1].layer:
             passes.append([])
@@ -97,7 +97,7 @@ def token_sources(
     return tuple(made)
 
 
-def _strongest(glance: Glance, node: torch.Tensor, count: int) -> tuple[float, int, int, int]:
+def _strongest(glance: AttentionRecord, node: torch.Tensor, count: int) -> tuple[float, int, int, int]:
     weights = glance.weights[0].float().cpu()  # H M
     per_node = torch.zeros(weights.shape[0], count).index_add_(1, node.cpu(), weights)
     best = int(per_node.argmax())

@@ -27,7 +27,7 @@ from graphmem.generation.attribution import Answer
 from graphmem.reading.candidates import check_text
 from graphmem.text.sentences import sentences
 from graphmem.writing.deduplication import is_mark
-from graphmem.writing.pipeline import WritePlan, learned_reader, read_text
+from graphmem.writing.pipeline import WritePlan, read_text, shipped_extractor
 
 _ASKING = re.compile(
     r"(who|whom|whose|what|where|when|why|which|how|is|are|was|were|do|does|did|has|have|had|can|could|will|would"
@@ -161,7 +161,7 @@ class Session:
     def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
         """Out of the memory; where it is not sure, out of the buffer."""
         if before.strip():
-            question = learned_reader(self.model).spelled_out(question, before)
+            question = shipped_extractor(self.model).spelled_out(question, before)
         answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens)
         if answer.answerable >= self.config.sure or not before.strip():
             return answer.text, answer

@@ -20,7 +20,7 @@ _STRONGEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateFact:
     """A fact as a text speaks of it, before anything was decided.
 
     Attributes:
@@ -54,13 +54,13 @@ class Candidate:
     heard: tuple[str, ...] = ()
     sentence: np.ndarray | None = None
     sure: float = 1.0
-    others: tuple[Reading, ...] = ()
+    others: tuple[RelationAlternative, ...] = ()
     spotted: float = 1.0
     contested: float = 0.0
 
 
-def with_rivals(found: Sequence[Candidate]) -> list[Candidate]:
-    """Tell each candidate how much stronger the strongest rival in its sentence is, see ``Candidate.contested``."""
+def mark_competition(found: Sequence[CandidateFact]) -> list[CandidateFact]:
+    """Tell each candidate how much stronger the strongest rival in its sentence is, see ``CandidateFact.contested``."""
     by_key: dict[tuple[object, ...], list[int]] = {}
     for place, candidate in enumerate(found):
         for key in _rivalries(candidate):
@@ -77,13 +77,13 @@ def with_rivals(found: Sequence[Candidate]) -> list[Candidate]:
     return [replace(c, contested=value) for c, value in zip(found, against, strict=True)]
 
 
-def _torn(one: Candidate, other: Candidate) -> bool:
+def _torn(one: CandidateFact, other: CandidateFact) -> bool:
     """Whether names of the two touch, as parts of one name do that was torn: "Hi" and "Yean" of "Hi Yean"."""
     ends = ((a, b) for a in (one.subject_span, one.object_span) for b in (other.subject_span, other.object_span))
     return any(0 <= max(a[0], b[0]) - min(a[1], b[1]) <= 1 for a, b in ends if a != b)
 
 
-def _rivalries(candidate: Candidate) -> list[tuple[object, ...]]:
+def _rivalries(candidate: CandidateFact) -> list[tuple[object, ...]]:
     """What only one candidate of a sentence can well be: the one between two names, or of one name and a relation."""
     fact, where = candidate.fact, (candidate.fact.text, candidate.mood)
     return [(*where, frozenset((fact.subject, fact.object)))] + [
@@ -108,7 +108,7 @@ def check_text(text: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RelationAlternative:
     """A relation that a text may mean between two mentions; ``turned``: the other one is the subject."""
 
     relation: str

@@ -8,7 +8,7 @@ from graphmem.core.validation import require
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderConfig:
+class ExtractorConfig:
     """Shape of a reader and the thresholds it reads with.
 
     Attributes:

@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.core.parallel import side_by_side
+from graphmem.core.parallel import parallel_map
 from graphmem.core.times import Time
 from graphmem.core.types import Fact
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.faiths import faith_named
 from graphmem.reading.alias_patterns import ALSO_KNOWN, is_change, other_names
-from graphmem.reading.candidates import Candidate, check_text, with_rivals
+from graphmem.reading.candidates import CandidateFact, check_text, mark_competition
 from graphmem.reading.hidden_states import TokenStates, token_states
-from graphmem.reading.mention_spans import Mention, is_owner, pairs_of, placed, with_pronouns
-from graphmem.reading.network import MOODS, FactReader, PairIndex, PairScores, decode_tags
-from graphmem.reading.relation_classifier import RelationNamer, Vocabulary
+from graphmem.reading.mention_spans import MentionSpan, is_owner, pairs_of, placed, with_pronouns
+from graphmem.reading.network import FACTUALITY, ExtractionNetwork, PairIndex, PairScores, decode_tags
+from graphmem.reading.relation_classifier import RelationClassifier, RelationVocabulary
 from graphmem.reading.temporal_expressions import TimeSpan, find_times, valid_interval
 from graphmem.text.relation_synonyms import candidate_relations
 from graphmem.text.sentences import Stretch, sentences
 from graphmem.text.windows import SHARED, WINDOW, Window, windows
 
 
-class LearnedReader:
+class FactExtractor:
     """The ``Reader`` that ships: one forward pass of the frozen model a window, no generation.
 
     Args:
@@ -38,15 +38,15 @@ class LearnedReader:
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, vectors: TextCache, network: FactReader, *, lexicon: bool = True
+        self, model: Any, tokenizer: Any, vectors: EmbeddingCache, network: ExtractionNetwork, *, lexicon: bool = True
     ) -> None:
         self.model, self.tokenizer, self.network, self.lexicon = model, tokenizer, network, lexicon
-        self._vectors, self._namer = vectors, RelationNamer(network, vectors, half=_half(model))
+        self._vectors, self._namer = vectors, RelationClassifier(network, vectors, half=_half(model))
 
     def read(
         self, text: str, *, relations: Sequence[str] = (), context: str = "", now: Time | None = None,
         surprise: bool = True,
-    ) -> list[Candidate]:  # fmt: skip
+    ) -> list[CandidateFact]:  # fmt: skip
         """Return what ``text`` says, in its order.
 
         Args:
@@ -64,11 +64,11 @@ class LearnedReader:
         before = f"{context[-SHARED:]} " if context.strip() else ""
         whole = before + text
         own_names = list(dict.fromkeys(relations))
-        names = Vocabulary(candidate_relations(own_names) if self.lexicon else own_names, len(own_names))
-        found: dict[tuple[Stretch, Stretch, str], Candidate] = {}
+        names = RelationVocabulary(candidate_relations(own_names) if self.lexicon else own_names, len(own_names))
+        found: dict[tuple[Stretch, Stretch, str], CandidateFact] = {}
         model = self.model if surprise else getattr(self.model, "base", self.model)
 
-        def candidates(window: Window) -> list[Candidate]:
+        def candidates(window: Window) -> list[CandidateFact]:
             """What one window says, by characters of the whole text."""
             piece, own = whole[window.start : window.end], max(window.own, len(before)) - window.start
             states = token_states(model, self.tokenizer, [piece], self.network.config.layers, surprise=surprise)
@@ -77,7 +77,7 @@ class LearnedReader:
                 for candidate in self._window(piece, own, states[0], names, now)
             ]
 
-        for read in side_by_side(candidates, windows(whole)):
+        for read in parallel_map(candidates, windows(whole)):
             for moved in read:
                 found.setdefault((moved.subject_span, moved.object_span, moved.fact.relation), moved)
         return sorted(found.values(), key=_place)
@@ -98,13 +98,15 @@ class LearnedReader:
         return whole[len(before) :] + text[WINDOW:]
 
     @torch.no_grad()
-    def mentions(self, text: str, state: TokenStates) -> tuple[list[Mention], torch.Tensor]:
+    def mentions(self, text: str, state: TokenStates) -> tuple[list[MentionSpan], torch.Tensor]:
         """Names, literals and pronouns of one window, and the reader's states [1, T, W]."""
         states = self.network.encode(state.hidden[None], torch.ones(1, len(state.hidden), dtype=torch.bool))
         return placed(text, decode_tags(self.network.tags(states)[0], start=1), state), states
 
     @torch.no_grad()
-    def _window(self, text: str, own: int, state: TokenStates, names: Vocabulary, now: Time | None) -> list[Candidate]:
+    def _window(
+        self, text: str, own: int, state: TokenStates, names: RelationVocabulary, now: Time | None
+    ) -> list[CandidateFact]:
         """Candidates of one window's text; those that end at or before ``own`` were read before."""
         mentions, states = self.mentions(text, state)
         pairs = pairs_of(text, mentions)
@@ -127,9 +129,9 @@ class LearnedReader:
                     confidence=float(1 - spoken[row, 0]),
                 )  # fmt: skip
                 found.append(
-                    Candidate(
+                    CandidateFact(
                         fact,
-                        MOODS[1 + int(spoken[row, 1:].argmax())],
+                        FACTUALITY[1 + int(spoken[row, 1:].argmax())],
                         spoken[row].numpy(),
                         (subject.start, subject.end),
                         (value.start, value.end),
@@ -143,11 +145,11 @@ class LearnedReader:
                     )  # fmt: skip
                 )
         found = _with_sentences(text, _with_aliases(text, mentions, found), state)
-        return with_rivals(_timed(text, found, find_times(text, now)))
+        return mark_competition(_timed(text, found, find_times(text, now)))
 
-    def _heads(self, mentions: Sequence[Mention], states: torch.Tensor) -> dict[Mention, Mention]:
+    def _heads(self, mentions: Sequence[MentionSpan], states: torch.Tensor) -> dict[MentionSpan, MentionSpan]:
         """What each pronoun stands for: the likeliest earlier name, if any is likely; its span is as sure as that."""
-        heads: dict[Mention, Mention] = {}
+        heads: dict[MentionSpan, MentionSpan] = {}
         for place, mention in enumerate(mentions):
             if mention.kind != "pronoun":
                 continue
@@ -162,7 +164,7 @@ class LearnedReader:
         return heads
 
 
-def _called(text: str, mention: Mention) -> str:
+def _called(text: str, mention: MentionSpan) -> str:
     """The name of what a mention means: its words, or a faith's noun for its adjective."""
     return faith_named(text, mention.start, mention.end) or text[mention.start : mention.end]
 
@@ -174,26 +176,27 @@ def _half(model: Any) -> bool:
     return first is not None and first.dtype == torch.bfloat16
 
 
-def _with_aliases(text: str, mentions: Sequence[Mention], found: Sequence[Candidate]) -> list[Candidate]:
+def _with_aliases(text: str, mentions: Sequence[MentionSpan], found: Sequence[CandidateFact]) -> list[CandidateFact]:
     """Pairs that give one thing two names say just that."""
     pairs = other_names(text, [(m.start, m.end) for m in mentions if m.kind == "entity"])
     changed = {name for a, b in pairs if is_change(text[a[1] : b[0]]) for name in (a, b)}
     rest = [c for c in found if tuple(sorted((c.subject_span, c.object_span))) not in pairs]
     rest = [c for c in rest if c.object_kind != "literal" or c.subject_span not in changed]  # a date tells when
     return rest + [
-        Candidate(Fact(text[slice(*a)], ALSO_KNOWN, text[slice(*b)]), subject_span=a, object_span=b) for a, b in pairs
+        CandidateFact(Fact(text[slice(*a)], ALSO_KNOWN, text[slice(*b)]), subject_span=a, object_span=b)
+        for a, b in pairs
     ]
 
 
-def _surprise(state: TokenStates, first: Mention, second: Mention) -> float:
+def _surprise(state: TokenStates, first: MentionSpan, second: MentionSpan) -> float:
     if state.surprise is None:
         return 0.0
     return float(state.surprise[first.span.first : second.span.last + 1].mean())
 
 
-def _with_sentences(text: str, found: Sequence[Candidate], state: TokenStates) -> list[Candidate]:
+def _with_sentences(text: str, found: Sequence[CandidateFact], state: TokenStates) -> list[CandidateFact]:
     """Give each candidate what the model made of its sentence."""
-    bounds, means, kept = sentences(text), dict[Stretch, np.ndarray](), list[Candidate]()
+    bounds, means, kept = sentences(text), dict[Stretch, np.ndarray](), list[CandidateFact]()
     for candidate in found:
         place = next(((a, b) for a, b in bounds if a < _place(candidate) <= b), (0, len(text)))
         if place not in means:
@@ -203,7 +206,7 @@ def _with_sentences(text: str, found: Sequence[Candidate], state: TokenStates) -
     return kept
 
 
-def _timed(text: str, found: Sequence[Candidate], times: Sequence[TimeSpan]) -> list[Candidate]:
+def _timed(text: str, found: Sequence[CandidateFact], times: Sequence[TimeSpan]) -> list[CandidateFact]:
     """Give each fact its sentence and its valid time."""
     bounds, timed = sentences(text), []
     taken = [c.object_span for c in found]
@@ -224,13 +227,13 @@ def _asked(sentence: str) -> dict[str, Any]:
     """A question states nothing and denies nothing, however it sounds."""
     if not sentence.rstrip("\"'”’) ").endswith(("?", "？", "؟")):
         return {}
-    return {"mood": "doubted", "moods": np.array([mood == "doubted" for mood in MOODS], np.float32)}
+    return {"mood": "doubted", "moods": np.array([mood == "doubted" for mood in FACTUALITY], np.float32)}
 
 
-def _place(candidate: Candidate) -> int:
+def _place(candidate: CandidateFact) -> int:
     return max(candidate.subject_span[1], candidate.object_span[1])
 
 
-def _shifted(candidate: Candidate, by: int) -> Candidate:
+def _shifted(candidate: CandidateFact, by: int) -> CandidateFact:
     (a, b), (c, d) = candidate.subject_span, candidate.object_span
     return replace(candidate, subject_span=(a + by, b + by), object_span=(c + by, d + by))

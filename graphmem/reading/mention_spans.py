@@ -20,7 +20,7 @@ _OPENING, _CLOSING = " \t\n\"'“‘([{,;:-", " \t\n\"'”’,;:!?-"
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class MentionSpan:
     """Characters ``start`` to ``end`` of a text name something."""
 
     start: int
@@ -29,20 +29,20 @@ class Mention:
     span: Span
 
 
-def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mention]:
+def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[MentionSpan]:
     """Tagged tokens as stretches of whole words, in their order, none inside another."""
-    found: list[Mention] = []
+    found: list[MentionSpan] = []
     for span in spans:
         start, end = state.offsets[span.first][0], state.offsets[span.last][1]
         start, end = _whole_words(text, start, end)
         kind = _kind(text[start:end], span.kind)
         visible = any(letter.isprintable() and letter not in " \ufffd" for letter in text[start:end])
         if visible and not (found and start < found[-1].end):
-            found.append(Mention(start, end, kind, span))
+            found.append(MentionSpan(start, end, kind, span))
     return found
 
 
-def with_pronouns(text: str, mentions: Sequence[Mention], state: TokenStates) -> list[Mention]:
+def with_pronouns(text: str, mentions: Sequence[MentionSpan], state: TokenStates) -> list[MentionSpan]:
     """Mentions and the personal pronouns outside them, which are a closed class and need no tagger.
 
     Words that ask ("who") stand for nothing said before, and are left out.
@@ -51,11 +51,11 @@ def with_pronouns(text: str, mentions: Sequence[Mention], state: TokenStates) ->
     mentions = [m for m in mentions if _PERSONAL.fullmatch(words[m]) or not is_pronoun(words[m])]
     free = [m.span() for m in _PERSONAL.finditer(text)]
     free = [(a, b) for a, b in free if not any(m.start < b and a < m.end for m in mentions)]
-    more = [Mention(a, b, "pronoun", Span(*state.token_span(a, b), "pronoun")) for a, b in free]
+    more = [MentionSpan(a, b, "pronoun", Span(*state.token_span(a, b), "pronoun")) for a, b in free]
     return sorted([*mentions, *more], key=lambda mention: mention.start)
 
 
-def is_owner(text: str, mention: Mention) -> bool:
+def is_owner(text: str, mention: MentionSpan) -> bool:
     """Whether a pronoun says whose the next word is: "her mother", not "saw her in Rome"."""
     after = _NEXT.match(text, mention.end)
     word = text[mention.start : mention.end].casefold()
@@ -97,7 +97,7 @@ def _full_stop(text: str, start: int, end: int) -> bool:
     return "." not in word and not (len(word) == 1 and word.isupper()) and (len(word) > 3 or end == len(text.rstrip()))
 
 
-def pairs_of(text: str, mentions: Sequence[Mention]) -> list[tuple[Mention, Mention]]:
+def pairs_of(text: str, mentions: Sequence[MentionSpan]) -> list[tuple[MentionSpan, MentionSpan]]:
     """Pairs of mentions that something may be said about, see ``linked``; neighbours first where there are too many."""
     bounds = [end for _, end in sentences(text[: mentions[-1].end])] if mentions else []
     number = [sum(m.start >= bound for bound in bounds) for m in mentions]

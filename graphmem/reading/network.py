@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphmem.core.errors import WeightsMismatch
-from graphmem.reading.config import ReaderConfig
+from graphmem.reading.config import ExtractorConfig
 
 TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
 KINDS: Final = ("entity", "literal", "pronoun")
-MOODS: Final = ("none", "stated", "ended", "denied", "doubted")
+FACTUALITY: Final = ("none", "stated", "ended", "denied", "doubted")
 """What a text does with a pair: nothing, states a fact, says that it ended, denies it, or only asks or rumours it."""
 
 
@@ -72,12 +72,12 @@ class PairScores:
     same: Tensor
 
 
-class FactReader(nn.Module):
+class ExtractionNetwork(nn.Module):
     """Tags tokens and scores pairs of mentions (see the module's text for the flow)."""
 
-    def __init__(self, config: ReaderConfig | None = None) -> None:
+    def __init__(self, config: ExtractorConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or ReaderConfig()
+        self.config = config = config or ExtractorConfig()
         width, text = config.width, config.text_width
         self.inward = nn.Linear(2 * config.hidden_size, width)
         block = nn.TransformerEncoderLayer(
@@ -87,7 +87,7 @@ class FactReader(nn.Module):
         self.tags = nn.Linear(width, len(TAGS))
         self.distance = nn.Embedding(_DISTANCES, 32)
         self.pair = nn.Sequential(nn.Linear(5 * width + 32, width), nn.GELU(), nn.Dropout(config.dropout))
-        self.mood = nn.Linear(width, len(MOODS))
+        self.mood = nn.Linear(width, len(FACTUALITY))
         self.same = nn.Linear(width, 1)
         self.forward_query = nn.Linear(width, text)
         self.backward_query = nn.Linear(width, text)
@@ -208,7 +208,7 @@ def _likeliest(chances: np.ndarray) -> list[int]:
     return tags[::-1]
 
 
-def save_reader(reader: FactReader, path: str | Path) -> None:
+def save_extractor(reader: ExtractionNetwork, path: str | Path) -> None:
     """Write weights (bfloat16) and configuration to one safetensors file."""
     from safetensors.torch import save_file
 
@@ -216,7 +216,9 @@ def save_reader(reader: FactReader, path: str | Path) -> None:
     save_file(tensors, str(path), metadata={"kind": "graphmem-reader", "config": json.dumps(asdict(reader.config))})
 
 
-def load_reader(path: str | Path, *, hidden_size: int | None = None, text_width: int | None = None) -> FactReader:
+def load_extractor(
+    path: str | Path, *, hidden_size: int | None = None, text_width: int | None = None
+) -> ExtractionNetwork:
     """Read a reader back, in evaluation mode and float32.
 
     Raises:
@@ -230,14 +232,14 @@ def load_reader(path: str | Path, *, hidden_size: int | None = None, text_width:
             raise WeightsMismatch(f"{path} holds no reader; train one with `python -m graphmem.training.reader.train`")
         fields = json.loads(metadata["config"])
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    known = {field.name for field in dataclass_fields(ReaderConfig)}
+    known = {field.name for field in dataclass_fields(ExtractorConfig)}
     given: dict[str, Any] = {name: tuple(v) if name == "layers" else v for name, v in fields.items() if name in known}
-    config = ReaderConfig(**given)
+    config = ExtractorConfig(**given)
     for name, wanted, held in (
         ("hidden size", hidden_size, config.hidden_size), ("text width", text_width, config.text_width),
     ):  # fmt: skip
         if wanted is not None and wanted != held:
             raise WeightsMismatch(f"{path} was trained for {name} {held}, this one has {wanted}; train a reader for it")
-    reader = FactReader(config)
+    reader = ExtractionNetwork(config)
     reader.load_state_dict(tensors)
     return reader.eval()

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.encoding.embedding_cache import TextCache
-from graphmem.reading.candidates import Reading
-from graphmem.reading.mention_spans import Mention
-from graphmem.reading.network import FactReader, PairScores
+from graphmem.encoding.embedding_cache import EmbeddingCache
+from graphmem.reading.candidates import RelationAlternative
+from graphmem.reading.mention_spans import MentionSpan
+from graphmem.reading.network import ExtractionNetwork, PairScores
 from graphmem.reading.relation_context import blanked, relation_words
 from graphmem.text.relation_synonyms import tells_literals
 
@@ -23,7 +23,7 @@ _MISFIT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class RelationVocabulary:
     """Relations to choose from; the first ``live`` of them are those of the graph."""
 
     names: list[str]
@@ -31,7 +31,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class RelationDraft:
     """A pair of mentions, the earlier one first, with the relation that was chosen.
 
     Attributes:
@@ -43,21 +43,21 @@ class Draft:
         others: what else may be meant, turned as seen from this draft.
     """
 
-    first: Mention
-    second: Mention
+    first: MentionSpan
+    second: MentionSpan
     relation: str
     known: bool
     backwards: bool
     sure: float
-    others: tuple[Reading, ...] = ()
+    others: tuple[RelationAlternative, ...] = ()
 
     @property
-    def ends(self) -> tuple[Mention, Mention]:
+    def ends(self) -> tuple[MentionSpan, MentionSpan]:
         """Subject and object."""
         return (self.second, self.first) if self.backwards else (self.first, self.second)
 
 
-class RelationNamer:
+class RelationClassifier:
     """Chooses relations for pairs of mentions.
 
     Args:
@@ -66,13 +66,13 @@ class RelationNamer:
         half: encode the words around pairs in bfloat16, about twice as fast on processors that have it.
     """
 
-    def __init__(self, network: FactReader, vectors: TextCache, *, half: bool = False) -> None:
+    def __init__(self, network: ExtractionNetwork, vectors: EmbeddingCache, *, half: bool = False) -> None:
         self.network, self._vectors, self._half = network, vectors, half
 
     def __call__(
-        self, text: str, pairs: Sequence[tuple[Mention, Mention]], mentions: Sequence[Mention], scores: PairScores,
-        vocabulary: Vocabulary,
-    ) -> list[Draft]:  # fmt: skip
+        self, text: str, pairs: Sequence[tuple[MentionSpan, MentionSpan]], mentions: Sequence[MentionSpan], scores: PairScores,
+        vocabulary: RelationVocabulary,
+    ) -> list[RelationDraft]:  # fmt: skip
         """One draft a pair.
 
         Args:
@@ -96,8 +96,8 @@ class RelationNamer:
         ]
 
     def _logits(
-        self, text: str, pairs: Sequence[tuple[Mention, Mention]], around: Sequence[list[tuple[int, int]]],
-        scores: PairScores, vocabulary: Vocabulary,
+        self, text: str, pairs: Sequence[tuple[MentionSpan, MentionSpan]], around: Sequence[list[tuple[int, int]]],
+        scores: PairScores, vocabulary: RelationVocabulary,
     ) -> Tensor | None:  # fmt: skip
         """Logits [P, 2R]; None where there is no relation to choose from."""
         names = vocabulary.names
@@ -120,12 +120,12 @@ class RelationNamer:
         return logits
 
     def _draft(
-        self, text: str, pair: tuple[Mention, Mention], around: list[tuple[int, int]], chances: Tensor,
-        vocabulary: Vocabulary,
-    ) -> Draft:  # fmt: skip
+        self, text: str, pair: tuple[MentionSpan, MentionSpan], around: list[tuple[int, int]], chances: Tensor,
+        vocabulary: RelationVocabulary,
+    ) -> RelationDraft:  # fmt: skip
         names = vocabulary.names
         best = [
-            Reading(names[number % len(names)], number >= len(names), chance)
+            RelationAlternative(names[number % len(names)], number >= len(names), chance)
             for chance, number in zip(*(v.tolist() for v in chances.topk(min(_KEPT, len(chances)))), strict=True)
             if chance >= _LEAST
         ]
@@ -134,14 +134,16 @@ class RelationNamer:
         return _chosen(*pair, best)
 
     @staticmethod
-    def _by_words(text: str, a: Mention, b: Mention, around: list[tuple[int, int]], best: Sequence[Reading]) -> Draft:
+    def _by_words(
+        text: str, a: MentionSpan, b: MentionSpan, around: list[tuple[int, int]], best: Sequence[RelationAlternative]
+    ) -> RelationDraft:
         """No relation of the vocabulary is likely: the words between name one, else the nearest is taken."""
         if not _nameable(text, a, b):
-            return Draft(a, b, "", True, False, 0.0)
+            return RelationDraft(a, b, "", True, False, 0.0)
         own = relation_words(text, (a.start, a.end), (b.start, b.end), around)
         if own:
-            return Draft(a, b, own, False, False, best[0].probability if best else 0.0, tuple(best))
-        return _chosen(a, b, best) if best else Draft(a, b, "", True, False, 0.0)
+            return RelationDraft(a, b, own, False, False, best[0].probability if best else 0.0, tuple(best))
+        return _chosen(a, b, best) if best else RelationDraft(a, b, "", True, False, 0.0)
 
 
 def _misfits(told: Sequence[bool | None], kind: str) -> Tensor:
@@ -150,13 +152,13 @@ def _misfits(told: Sequence[bool | None], kind: str) -> Tensor:
     return _MISFIT * torch.tensor(unlike, dtype=torch.float32)
 
 
-def _chosen(a: Mention, b: Mention, best: Sequence[Reading]) -> Draft:
+def _chosen(a: MentionSpan, b: MentionSpan, best: Sequence[RelationAlternative]) -> RelationDraft:
     first = best[0]
     others = tuple(replace(other, turned=other.turned != first.turned) for other in best[1:])
-    return Draft(a, b, first.relation, True, first.turned, first.probability, others)
+    return RelationDraft(a, b, first.relation, True, first.turned, first.probability, others)
 
 
-def _nameable(text: str, a: Mention, b: Mention) -> bool:
+def _nameable(text: str, a: MentionSpan, b: MentionSpan) -> bool:
     """Whether the words between two mentions may name a new relation: not for numbers, nor for "It rained all day"."""
     if "literal" in (a.kind, b.kind):
         return False

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from graphmem.text.stop_words import COMMON
+from graphmem.text.stop_words import STOP_WORDS
 
 PARTLY, UNNAMED, NEVER = 0.8, 0.95, 2.0
 """Least probability of holding the answer where a query does not name what the memory knows, see ``least_sure``; chosen
@@ -56,7 +56,7 @@ def names_something(retrieval: Any) -> bool:
             unknown = unknown_names(query, seeds.mentions)
         known = not unknown or any(not query[m.start : m.end].islower() for m in seeds.mentions)
         return known and all(stands_alone(query, mention, seeds.mentions) for mention in seeds.mentions)
-    asked = set(_WORD.findall(query.casefold())) - COMMON
+    asked = set(_WORD.findall(query.casefold())) - STOP_WORDS
     names = [set(_WORD.findall(name.casefold())) for name in retrieval.store.names(seeds.nodes)]
     if unknown:
         return any(words <= name for words in unknown for name in names)
@@ -95,7 +95,7 @@ def unknown_names(query: str, mentions: Sequence[Any]) -> list[set[str]]:
     abbreviation."""
     inside = [(mention.start, mention.end) for mention in mentions]
     runs = [m for m in _NAME.finditer(query) if not any(m.start() < end and m.end() > start for start, end in inside)]
-    words = ({w.casefold() for w in _WORD.findall(m.group()) if not w.isupper()} - COMMON for m in runs)
+    words = ({w.casefold() for w in _WORD.findall(m.group()) if not w.isupper()} - STOP_WORDS for m in runs)
     return [run for run in words if run]
 
 

@@ -79,13 +79,13 @@ def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, 
 
 
 def _module(name: str, values: dict[str, int]) -> Any:
-    from graphmem.retrieval.nn.path_aligner import Aligner, AlignerConfig
-    from graphmem.retrieval.nn.relation_gates import GateConfig, Gates
+    from graphmem.retrieval.nn.path_aligner import PathAligner, PathAlignerConfig
+    from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
 
     if name == "gates":
-        return Gates(GateConfig(**values))
+        return RelationGates(RelationGateConfig(**values))
     if name == "aligner":
-        return Aligner(AlignerConfig(**values))
+        return PathAligner(PathAlignerConfig(**values))
     from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
 
     return RelevanceGNN(GNNConfig(**values))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.types import Fact
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.retrieval.rankers import Search
-from graphmem.retrieval.search.spreading_activation import Activated
+from graphmem.retrieval.search.spreading_activation import ActivatedSubgraph
 
 WEIGHT = 30.0
 """Nats for a whole point of likeness; that of a path's wording."""
@@ -22,7 +22,7 @@ MOST = 64
 """Only so many of the best nodes are compared."""
 
 
-def text_bonus(search: Search, found: Activated, question: np.ndarray, vectors: TextCache) -> np.ndarray:
+def text_bonus(search: Search, found: ActivatedSubgraph, question: np.ndarray, vectors: EmbeddingCache) -> np.ndarray:
     """What is added to each node's relevance, in nats, float32 [N]; it sums to nothing over the ends of a path.
 
     Args:
@@ -48,7 +48,7 @@ def text_bonus(search: Search, found: Activated, question: np.ndarray, vectors: 
     return bonus
 
 
-def _last_fact(found: Activated, place: int) -> int:
+def _last_fact(found: ActivatedSubgraph, place: int) -> int:
     layer, entry = found.best[place].tolist()
     return int(found.layers[layer].edge[entry])
 

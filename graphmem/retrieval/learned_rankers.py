@@ -9,20 +9,20 @@ import numpy as np
 from graphmem.core.types import Subgraph
 from graphmem.retrieval.fact_text_scores import text_bonus
 from graphmem.retrieval.rankers import Ranked, Search
-from graphmem.retrieval.relation_scorer import QuestionReader, Read, eased
-from graphmem.retrieval.search.spreading_activation import Activated, spread
+from graphmem.retrieval.relation_scorer import RelationScorer, RelationScores, eased
+from graphmem.retrieval.search.spreading_activation import ActivatedSubgraph, spread
 
 LOOKED_AT = 128
 """Most active nodes that the GNN looks at; what it settles are near ties among the first."""
 
 
-class Activation:
+class ActivationRanker:
     """Ranks by learned spreading activation alone: the probability that the answer lies where a path ends."""
 
-    def __init__(self, reader: QuestionReader) -> None:
+    def __init__(self, reader: RelationScorer) -> None:
         self.reader = reader
 
-    def activate(self, search: Search) -> tuple[Read, Activated] | None:
+    def activate(self, search: Search) -> tuple[RelationScores, ActivatedSubgraph] | None:
         """Read the question and spread from the seeds of a search; None when there are none or nothing is reached."""
         seeds, index = search.seeds, search.index
         if not len(seeds.nodes) or not len(index.relations):
@@ -43,16 +43,16 @@ class Activation:
         relevance = np.log(np.maximum(found.activation, 1e-9)) + self.texts(search, found, read)
         return Ranked(as_subgraph(search, found, relevance), found)
 
-    def texts(self, search: Search, found: Activated, read: Read) -> np.ndarray:
+    def texts(self, search: Search, found: ActivatedSubgraph, read: RelationScores) -> np.ndarray:
         """What facts' own texts add to relevance, in nats [N]."""
         return text_bonus(search, found, read.question.numpy(), self.reader.vectors)
 
 
-class ActivationGNN:
+class GNNRanker:
     """Activation first, then a GNN over what it reached, which gives states and breaks ties."""
 
-    def __init__(self, reader: QuestionReader, gnn: Any) -> None:
-        self.activation, self.gnn = Activation(reader), gnn
+    def __init__(self, reader: RelationScorer, gnn: Any) -> None:
+        self.activation, self.gnn = ActivationRanker(reader), gnn
 
     def rank(self, search: Search) -> Ranked:
         """Rank what is activated by the GNN's logits."""
@@ -75,7 +75,9 @@ class ActivationGNN:
         return Ranked(as_subgraph(search, found, relevance, every), found)
 
 
-def gnn_inputs(reader: QuestionReader, read: Read, found: Activated, index: Any, seeds: np.ndarray) -> tuple[Any, ...]:
+def gnn_inputs(
+    reader: RelationScorer, read: RelationScores, found: ActivatedSubgraph, index: Any, seeds: np.ndarray
+) -> tuple[Any, ...]:
     """What the GNN takes: node features, question, relations, arcs both ways with their codes, gates.
 
     Args:
@@ -115,7 +117,9 @@ def _others(few: np.ndarray, many: np.ndarray) -> np.ndarray:
     return np.unique(few[~(few[:, None] == many).any(axis=1)])
 
 
-def as_subgraph(search: Search, found: Activated, relevance: np.ndarray, states: np.ndarray | None = None) -> Subgraph:
+def as_subgraph(
+    search: Search, found: ActivatedSubgraph, relevance: np.ndarray, states: np.ndarray | None = None
+) -> Subgraph:
     """What was activated as a Subgraph, most relevant first; seeds that answer nothing come last."""
     extra = _others(search.seeds.nodes, found.nodes)
     order = np.argsort(-relevance, kind="stable")

@@ -6,7 +6,7 @@ import numpy as np
 
 from graphmem.core.protocols import GraphIndex, TextEncoder
 from graphmem.core.types import Subgraph
-from graphmem.encoding.embedding_cache import TextCache, arc_texts
+from graphmem.encoding.embedding_cache import EmbeddingCache, arc_texts
 from graphmem.retrieval.learned_rankers import as_subgraph, roots_of
 from graphmem.retrieval.rankers import Ranked, Search
 from graphmem.retrieval.search.spreading_activation import Budget, Walk
@@ -15,7 +15,7 @@ SHARPNESS = 60.0
 """Turns differences of cosines into nats."""
 
 
-class PathSimilarity:
+class PathSimilarityRanker:
     """Compares the question, its topic blanked, with the text of every relation path around the topic.
 
     Paths grow arc by arc, and the most similar go on. It needs no weights, so it is what a memory with a foreign
@@ -24,7 +24,7 @@ class PathSimilarity:
 
     def __init__(self, encoder: TextEncoder, *, hops: int = 4) -> None:
         self.encoder, self.hops = encoder, hops
-        self._vectors = TextCache(encoder)
+        self._vectors = EmbeddingCache(encoder)
 
     def rank(self, search: Search) -> Ranked:
         """Rank the ends of the most similar paths."""
@@ -46,7 +46,7 @@ class _SimilarityWalk(Walk):
 
     def __init__(
         self, index: GraphIndex, roots: list[np.ndarray], weights: np.ndarray, question: np.ndarray,
-        vectors: TextCache, hops: int, budget: Budget,
+        vectors: EmbeddingCache, hops: int, budget: Budget,
     ) -> None:  # fmt: skip
         open_gates = np.zeros((hops, 2 * len(index.relations)))
         lengths = np.zeros(hops + 1)

@@ -14,7 +14,7 @@ import numpy as np
 from graphmem.core.protocols import GraphIndex, TextEncoder
 from graphmem.core.types import Subgraph
 from graphmem.retrieval.search.pagerank import push
-from graphmem.retrieval.search.spreading_activation import Activated, Budget
+from graphmem.retrieval.search.spreading_activation import ActivatedSubgraph, Budget
 from graphmem.retrieval.seeds import Seeds, fuse, nearest
 
 
@@ -35,7 +35,7 @@ class Ranked:
     """What a ranker made: the subgraph, and for the learned ones how activation got there."""
 
     graph: Subgraph
-    activated: Activated | None = None
+    activated: ActivatedSubgraph | None = None
 
 
 class Ranker(Protocol):
@@ -44,7 +44,7 @@ class Ranker(Protocol):
     def rank(self, search: Search) -> Ranked: ...
 
 
-class PageRank:
+class PageRankRanker:
     """Query-blind personalised PageRank from the seeds. The seeds themselves rank last: a query names them."""
 
     def __init__(self, damping: float = 0.5) -> None:
@@ -63,7 +63,7 @@ class PageRank:
         return assemble(search, nodes, np.log(np.maximum(mass, 1e-30)), mass, left_out)
 
 
-class Dense:
+class DenseRanker:
     """Nodes whose text is nearest to the query in meaning; no graph."""
 
     def rank(self, search: Search) -> Ranked:
@@ -74,7 +74,7 @@ class Dense:
         return assemble(search, nodes, 20 * (cosines - 0.5), np.maximum(cosines, 0), 0.0)
 
 
-class Words:
+class BM25Ranker:
     """Nodes whose text shares the query's words, by BM25; no graph."""
 
     def rank(self, search: Search) -> Ranked:
@@ -85,11 +85,11 @@ class Words:
         return assemble(search, np.asarray([node for node, _ in found], np.int64), scores, scores / scores.max(), 0.0)
 
 
-class Hybrid:
-    """Reciprocal-rank fusion of ``Dense`` and ``Words``; no graph."""
+class HybridRanker:
+    """Reciprocal-rank fusion of ``DenseRanker`` and ``BM25Ranker``; no graph."""
 
     def rank(self, search: Search) -> Ranked:
-        rankings = [ranker.rank(search).graph.node_ids.tolist() for ranker in (Dense(), Words())]
+        rankings = [ranker.rank(search).graph.node_ids.tolist() for ranker in (DenseRanker(), BM25Ranker())]
         if not any(rankings):
             return Ranked(Subgraph.empty())
         nodes, scores = fuse([(1.0, ranking) for ranking in rankings], search.budget.nodes)

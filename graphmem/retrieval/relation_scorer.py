@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.protocols import TextEncoder
-from graphmem.encoding.embedding_cache import TextCache, arc_texts, wording
-from graphmem.retrieval.search.spreading_activation import Opinion
+from graphmem.encoding.embedding_cache import EmbeddingCache, arc_texts, wording
+from graphmem.retrieval.search.spreading_activation import PathRescorer
 
 WORDING = 30.0
 """Nats for a whole point of likeness between a question and the wording of a path.
@@ -22,7 +22,7 @@ RETRACE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class RelationScores:
     """What a question says about relations.
 
     Attributes:
@@ -50,7 +50,7 @@ class Arcs:
     words: list[str]
 
 
-class QuestionReader:
+class RelationScorer:
     """Reads from a question which relations may be crossed at each hop, and judges the paths that are found.
 
     Args:
@@ -61,7 +61,7 @@ class QuestionReader:
 
     def __init__(self, gates: Any, encoder: TextEncoder, aligner: Any = None) -> None:
         self.gates, self.encoder, self.aligner = gates, encoder, aligner
-        self.vectors = TextCache(encoder)
+        self.vectors = EmbeddingCache(encoder)
         self._arcs: dict[tuple[str, ...], Arcs] = {}
 
     def relations(self, names: Sequence[str]) -> Any:
@@ -83,7 +83,7 @@ class QuestionReader:
             self._arcs[key] = Arcs(read, texts, doubled, words)
         return self._arcs[key]
 
-    def read(self, asked: str, names: Sequence[str]) -> Read:
+    def read(self, asked: str, names: Sequence[str]) -> RelationScores:
         """Read a question whose topic is blanked, for a graph of these relations."""
         import torch
 
@@ -91,9 +91,9 @@ class QuestionReader:
             question, tokens, mask = (torch.from_numpy(array) for array in encode_question(self.encoder, asked))
             relations = self.relations(names)
             steps, lengths = self.gates(question, tokens, mask, relations)
-        return Read(steps[0].numpy(), lengths[0].numpy(), question[0], relations, tokens[:, mask[0]])
+        return RelationScores(steps[0].numpy(), lengths[0].numpy(), question[0], relations, tokens[:, mask[0]])
 
-    def opinion(self, read: Read, names: Sequence[str]) -> Opinion | None:
+    def opinion(self, read: RelationScores, names: Sequence[str]) -> PathRescorer | None:
         """The aligner's judgement of whole paths; None without one."""
         import torch
 

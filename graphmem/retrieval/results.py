@@ -12,7 +12,7 @@ import numpy as np
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact, Subgraph
-from graphmem.retrieval.search.spreading_activation import Activated
+from graphmem.retrieval.search.spreading_activation import ActivatedSubgraph
 from graphmem.retrieval.seeds import Seeds
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Retrieval:
     ranker: str
     store: Any = field(repr=False, compare=False)
     fact_limit: int = 100
-    activated: Activated | None = field(default=None, repr=False, compare=False)
+    activated: ActivatedSubgraph | None = field(default=None, repr=False, compare=False)
     find_passages: Callable[[], tuple[ScoredPassage, ...]] = field(default=tuple, repr=False, compare=False)
 
     @property

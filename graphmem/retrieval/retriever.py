@@ -16,10 +16,10 @@ from graphmem.core.times import Time, to_micros
 from graphmem.encoding.query_encoder import QueryEncoder
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights
 from graphmem.retrieval.facts_only import facts_only
-from graphmem.retrieval.learned_rankers import Activation, ActivationGNN
-from graphmem.retrieval.path_similarity import PathSimilarity
-from graphmem.retrieval.rankers import Dense, Hybrid, PageRank, Ranked, Ranker, Search, Words
-from graphmem.retrieval.relation_scorer import QuestionReader
+from graphmem.retrieval.learned_rankers import ActivationRanker, GNNRanker
+from graphmem.retrieval.path_similarity import PathSimilarityRanker
+from graphmem.retrieval.rankers import BM25Ranker, DenseRanker, HybridRanker, PageRankRanker, Ranked, Ranker, Search
+from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.retrieval.results import Retrieval, ScoredNode
 from graphmem.retrieval.search.spreading_activation import Budget
 from graphmem.retrieval.seeds import SeedFinder, Seeds
@@ -84,7 +84,7 @@ class Retriever:
         self._queries = QueryEncoder(encoder)
         self._seeds = SeedFinder(store, self._queries)
         self._rankers: dict[str, Ranker] = {}
-        self._reader: QuestionReader | None = None
+        self._reader: RelationScorer | None = None
         self._passages: PassageSearch | None = None
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
@@ -158,21 +158,21 @@ class Retriever:
 
     def _make(self, name: str) -> Ranker:
         if name == "dense":
-            return Dense()
+            return DenseRanker()
         if name == "bm25":
-            return Words()
+            return BM25Ranker()
         if name == "hybrid":
-            return Hybrid()
+            return HybridRanker()
         if name == "ppr":
-            return PageRank(self.config.damping)
+            return PageRankRanker(self.config.damping)
         modules = None if name == "path" else self._modules
         if modules is None:
-            return PathSimilarity(self.encoder)
+            return PathSimilarityRanker(self.encoder)
         if self._reader is None:
-            self._reader = QuestionReader(modules["gates"], self._queries, modules.get("aligner"))
+            self._reader = RelationScorer(modules["gates"], self._queries, modules.get("aligner"))
         if name == "gnn" and "gnn" in modules:
-            return ActivationGNN(self._reader, modules["gnn"])
-        return Activation(self._reader)
+            return GNNRanker(self._reader, modules["gnn"])
+        return ActivationRanker(self._reader)
 
     @cached_property
     def _modules(self) -> dict[str, Any] | None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graphmem.core.protocols import GraphIndex, GraphStore, TextEncoder
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.node_embeddings import encode_nodes
 from graphmem.text.fuzzy_matching import find_near
-from graphmem.text.name_matching import MAX_CHARACTERS, Mention, blank, find_mentions
+from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, blank, match_names
 
 BACKLOG = 50_000
 """Most nodes that one search encodes before it answers."""
@@ -54,7 +54,7 @@ class Seeds:
 
     nodes: np.ndarray
     weights: np.ndarray
-    mentions: tuple[Mention, ...] = ()
+    mentions: tuple[NameMatch, ...] = ()
     asked: str = ""
     how: str = "none"
 
@@ -73,7 +73,7 @@ class SeedFinder:
 
     def __init__(self, store: GraphStore, encoder: TextEncoder | None) -> None:
         self.store, self.encoder = store, encoder
-        self._relations = TextCache(encoder) if encoder is not None else None
+        self._relations = EmbeddingCache(encoder) if encoder is not None else None
 
     def find(self, query: str, *, limit: int = 8, index: GraphIndex | None = None) -> Seeds:
         """Seeds of a query: exact names when there are any, else near ones, else words and vectors fused by rank.
@@ -86,7 +86,7 @@ class SeedFinder:
             index: the graph whose facts are looked at; None takes the present one.
         """
         query = query[:MAX_CHARACTERS]
-        mentions = find_mentions(query, self.store)
+        mentions = match_names(query, self.store)
         if mentions:
             return replace(_from_mentions(mentions, limit), asked=blank(query, mentions))
         words, facts = self.store.search_texts(query, nodes=NEAR_WORDS, facts=limit)
@@ -107,7 +107,7 @@ class SeedFinder:
     def asked(self, queries: Sequence[str]) -> list[str]:
         """What of each query will be encoded: the names in it blanked, as far as they stand in it as they are."""
         cut = [query[:MAX_CHARACTERS] for query in queries]
-        return [text for text in (blank(query, find_mentions(query, self.store)) for query in cut) if text.strip()]
+        return [text for text in (blank(query, match_names(query, self.store)) for query in cut) if text.strip()]
 
     def _nearest(self, vector: np.ndarray | None) -> list[int]:
         if vector is None or self.encoder is None:
@@ -196,7 +196,7 @@ def nearest(store: GraphStore, encoder: TextEncoder, query: np.ndarray, limit: i
     return store.nearest(query, encoder.fingerprint, limit)
 
 
-def _from_mentions(mentions: Sequence[Mention], limit: int) -> Seeds:
+def _from_mentions(mentions: Sequence[NameMatch], limit: int) -> Seeds:
     weights: dict[int, float] = {}
     best = mentions[0].score
     for mention in mentions:

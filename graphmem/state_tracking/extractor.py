@@ -24,7 +24,7 @@ import torch
 
 from graphmem.core.names import normalise
 from graphmem.core.validation import require
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.state_tracking.network import BACK, CHANGES, QUESTIONS, SHIPPED, StateNetwork, load_states
 from graphmem.text.sentences import Stretch, sentences
 
@@ -38,7 +38,7 @@ _MOST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StateChange:
     """``what`` (one of ``CHANGES``) happened between ``first`` and ``second``, with the sentence that says so."""
 
     what: str
@@ -63,7 +63,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EncodedSentence:
     """A sentence with the words in it that matter, and how sure it is that it tells of a change, 0..1."""
 
     text: str
@@ -71,7 +71,7 @@ class Told:
     sure: float = 1.0
 
 
-class StateReader:
+class StateChangeExtractor:
     """Reads sentences one after another.
 
     Args:
@@ -87,12 +87,12 @@ class StateReader:
     ) -> None:
         threshold = network.least if threshold is None else threshold
         require(0.0 <= threshold <= 1.0, "threshold", threshold, "a probability, 0..1")
-        self.remembered, self._known = remembered, dict[str, Told | None]()
+        self.remembered, self._known = remembered, dict[str, EncodedSentence | None]()
         self.network, self.encoder, self.threshold = network.eval(), encoder, threshold
-        self._places, self._vectors = PlaceCache(encoder), TextCache(encoder, limit=20_000)
+        self._places, self._vectors = PlaceCache(encoder), EmbeddingCache(encoder, limit=20_000)
 
     @classmethod
-    def shipped(cls, encoder: Any) -> StateReader:
+    def shipped(cls, encoder: Any) -> StateChangeExtractor:
         """The reader with the weights of the package.
 
         Raises:
@@ -100,7 +100,9 @@ class StateReader:
         """
         return cls(load_states(SHIPPED, encoder.fingerprint), encoder)
 
-    def read(self, text: str, before: Sequence[Told] = ()) -> Iterator[tuple[Told, list[Change]]]:
+    def read(
+        self, text: str, before: Sequence[EncodedSentence] = ()
+    ) -> Iterator[tuple[EncodedSentence, list[StateChange]]]:
         """Every sentence that tells of changes, with them, in order.
 
         Args:
@@ -114,7 +116,7 @@ class StateReader:
                 recent = [*recent, told][-BACK:]
                 yield told, changes
 
-    def told(self, texts: Sequence[str]) -> Iterator[tuple[int, Told]]:
+    def told(self, texts: Sequence[str]) -> Iterator[tuple[int, EncodedSentence]]:
         """Those of the sentences that seem to tell of a change, with their places and the names in them."""
         if len(self._known) > self.remembered:
             self._known = {}
@@ -126,15 +128,15 @@ class StateReader:
                 yield place, told
 
     @torch.no_grad()
-    def _told(self, texts: Sequence[str]) -> dict[str, Told | None]:
+    def _told(self, texts: Sequence[str]) -> dict[str, EncodedSentence | None]:
         vectors, states, _ = self.encoder.encode_both(texts)
         chances = self.network.tells(torch.from_numpy(vectors))[:, 0].sigmoid()
-        found: dict[str, Told | None] = dict.fromkeys(texts)
+        found: dict[str, EncodedSentence | None] = dict.fromkeys(texts)
         kept = [row for row in range(len(texts)) if float(chances[row]) >= self.threshold]
         offsets = self.encoder.offsets([texts[row] for row in kept])
         for row, spans in zip(kept, offsets, strict=True):
             words = tuple(self._words(texts[row], states[row], spans))
-            found[texts[row]] = Told(texts[row], words, float(chances[row]))
+            found[texts[row]] = EncodedSentence(texts[row], words, float(chances[row]))
         return found
 
     def _words(self, text: str, states: np.ndarray, offsets: Sequence[tuple[int, int]]) -> Iterator[Word]:
@@ -155,7 +157,7 @@ class StateReader:
         yield from found[:_MOST]
 
     @torch.no_grad()
-    def changes(self, told: Told, before: Sequence[Told]) -> Iterator[Change]:
+    def changes(self, told: EncodedSentence, before: Sequence[EncodedSentence]) -> Iterator[StateChange]:
         """What a sentence changes; pronouns are taken for whom they mean in the sentences before."""
         pairs = list(permutations(told.words, 2))
         if not pairs:
@@ -169,9 +171,9 @@ class StateReader:
                 for first in self._meant(told, a, before):
                     for second in self._meant(told, b, before):
                         if normalise(first) != normalise(second):
-                            yield Change(CHANGES[int(which)], first, second, told.text, round(sure, 4))
+                            yield StateChange(CHANGES[int(which)], first, second, told.text, round(sure, 4))
 
-    def _meant(self, told: Told, word: Word, before: Sequence[Told]) -> list[str]:
+    def _meant(self, told: EncodedSentence, word: Word, before: Sequence[EncodedSentence]) -> list[str]:
         """Names that a word stands for: its own, those that "they" means, or the one that "she" means."""
         if not word.refers_back:
             return [word.text]
@@ -239,7 +241,7 @@ def meaning(places: PlaceCache, rows: Sequence[tuple[Place, Place, int]]) -> np.
     return np.concatenate([states, np.eye(BACK + 1, dtype=np.float32)[[row[2] for row in rows]]], 1)
 
 
-def as_pair(told: Told, first: Word, second: Word) -> Place:
+def as_pair(told: EncodedSentence, first: Word, second: Word) -> Place:
     """The sentence with ``first`` as X, ``second`` as Y and other names as Z, and where X and Y stand."""
     return _marked(told, {first: "X", second: "Y"})
 
@@ -247,10 +249,12 @@ def as_pair(told: Told, first: Word, second: Word) -> Place:
 def as_question(question: str, names: Sequence[Word]) -> str:
     """The question with its names as X and Y, in their order."""
     marks = {word: mark for word, mark in zip(names, "XYZZZZ", strict=False)}
-    return _marked(Told(question, tuple(names)), marks)[0]
+    return _marked(EncodedSentence(question, tuple(names)), marks)[0]
 
 
-def antecedents(told: Told, pronoun: Word, before: Sequence[Told]) -> Iterator[tuple[str, Place, Place, int]]:
+def antecedents(
+    told: EncodedSentence, pronoun: Word, before: Sequence[EncodedSentence]
+) -> Iterator[tuple[str, Place, Place, int]]:
     """Names that a pronoun may mean: the name, where it stands, where the pronoun stands, how many sentences back."""
     own = _marked(told, {pronoun: pronoun.text})
     for back, earlier in enumerate([told, *reversed(before)][: BACK + 1]):
@@ -259,7 +263,7 @@ def antecedents(told: Told, pronoun: Word, before: Sequence[Told]) -> Iterator[t
                 yield word.text, _marked(earlier, {word: "X"}), own, back
 
 
-def _marked(told: Told, marks: dict[Word, str]) -> Place:
+def _marked(told: EncodedSentence, marks: dict[Word, str]) -> Place:
     """The text with marks instead of the words, other names as Z, and where the marked words stand, in their order."""
     parts, last, length = list[str](), 0, 0
     spans: dict[Word, Stretch] = {}

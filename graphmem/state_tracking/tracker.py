@@ -21,7 +21,7 @@ from graphmem.core.names import normalise
 from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.core.types import Fact
 from graphmem.reading.candidates import check_text
-from graphmem.state_tracking.extractor import HOLDS, PLACE, Change, StateReader, Told
+from graphmem.state_tracking.extractor import HOLDS, PLACE, EncodedSentence, StateChange, StateChangeExtractor
 
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NOTHING, UNKNOWN = "nothing", "unknown"
@@ -29,7 +29,7 @@ _TICK = 1_000_000
 _DEPTH = 8
 
 
-class Situation:
+class StateTracker:
     """Reads sentences into a memory as changes of state, and answers from them.
 
     Args:
@@ -40,14 +40,14 @@ class Situation:
     Story time is valid time: each sentence that changes something happens a second after the last one, or at ``at``.
     """
 
-    def __init__(self, memory: Any, reader: StateReader, *, source: str | None = None) -> None:
+    def __init__(self, memory: Any, reader: StateChangeExtractor, *, source: str | None = None) -> None:
         self.memory, self.reader, self.source = memory, reader, source
-        self._recent: list[Told] = []
+        self._recent: list[EncodedSentence] = []
         self._now = self._latest()
 
     # ---------------------------------------------------------------- reading
 
-    def read(self, text: str, *, at: Time | None = None) -> list[Change]:
+    def read(self, text: str, *, at: Time | None = None) -> list[StateChange]:
         """Read a text of any length; returns what changed. Writes, one transaction a sentence that tells of a change.
 
         Args:
@@ -62,7 +62,7 @@ class Situation:
         time = to_micros(at)
         if time is not None and time < self._now:
             raise InvalidValue(f"at={at!r} lies before what was read, {from_micros(self._now)}; read in order")
-        changed: list[Change] = []
+        changed: list[StateChange] = []
         for told, changes in self.reader.read(text, self._recent):
             self._now = self._now + _TICK if time is None else time
             self._apply(changes)
@@ -70,13 +70,13 @@ class Situation:
             changed += changes
         return changed
 
-    def _apply(self, changes: Sequence[Change]) -> None:
+    def _apply(self, changes: Sequence[StateChange]) -> None:
         last = {_ends_with(change): change for change in changes}  # of two places at once the last one holds
         edits = [edit for change in last.values() for edit in self._edits(change)]
         if edits:
             self.memory.store.apply(edits, action="read", note=changes[0].sentence[:200])
 
-    def _edits(self, change: Change) -> list[Edit]:
+    def _edits(self, change: StateChange) -> list[Edit]:
         when, text = from_micros(self._now), change.sentence
         new = AddEdge(
             change.first, PLACE if change.what == "placed" else HOLDS, change.second, text, when, None, change.sure,
@@ -175,7 +175,7 @@ def _closed(fact: Fact, when: str | None) -> Edit:
     return AddEdge(fact.subject, fact.relation, fact.object, fact.text, fact.valid_from, when, fact.confidence)
 
 
-def _ends_with(change: Change) -> tuple[str, ...]:
+def _ends_with(change: StateChange) -> tuple[str, ...]:
     """What a change leaves room for only once: a place of each thing, a carrier of each thing."""
     if change.what == "placed":
         return "placed", normalise(change.first)

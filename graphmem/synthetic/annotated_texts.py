@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from graphmem.core.splits import Split, data_split
-from graphmem.synthetic.names import KINDS, Inventor
+from graphmem.synthetic.names import KINDS, NameGenerator
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import LITERAL_TYPES
 from graphmem.training.wording import (
@@ -40,7 +40,7 @@ _PERSONS = frozenset({"person", "character"})
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class GoldMention:
     """Characters ``start`` to ``end`` of a text name ``entity``; kind as in ``reader.KINDS``."""
 
     start: int
@@ -50,7 +50,7 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class GoldFact:
     """Mention ``subject`` stands in ``relation`` to mention ``object``; ``mood`` as in ``reader.MOODS``."""
 
     subject: int
@@ -60,15 +60,15 @@ class Said:
 
 
 @dataclass(slots=True)
-class Example:
+class AnnotatedText:
     """A text with its mentions (in order) and what it says.
 
     ``paired`` is false where only mentions are known; ``partial`` where some facts are known and others may be missing.
     """
 
     text: str = ""
-    mentions: list[Mention] = field(default_factory=list)
-    facts: list[Said] = field(default_factory=list)
+    mentions: list[GoldMention] = field(default_factory=list)
+    facts: list[GoldFact] = field(default_factory=list)
     paired: bool = True
     partial: bool = False
 
@@ -80,7 +80,7 @@ class Example:
         """Append a mention of ``thing`` and return its number."""
         start = len(self.text)
         self.text += surface or thing.name
-        self.mentions.append(Mention(start, len(self.text), kind or thing.kind, thing.id))
+        self.mentions.append(GoldMention(start, len(self.text), kind or thing.kind, thing.id))
         return len(self.mentions) - 1
 
 
@@ -97,7 +97,7 @@ class Thing:
         return "literal" if self.type in LITERAL_TYPES else "entity"
 
 
-class Speaker:
+class TextGenerator:
     """Writes examples.
 
     Args:
@@ -121,9 +121,9 @@ class Speaker:
         self._profiles = [p for p in PROFILES if set(_NAMED.findall(p)) - {"s", "year"} <= set(self._by_name)]
         self._count = 0
 
-    def example(self) -> Example:
+    def example(self) -> AnnotatedText:
         """One text of one to five sentences."""
-        rng, made = self.rng, Example()
+        rng, made = self.rng, AnnotatedText()
         for number in range(rng.choice((1, 1, 1, 2, 2, 3, 4))):
             if number:
                 made.write(rng.choice((" ", " ", " ", "\n")))
@@ -157,7 +157,7 @@ class Speaker:
         if chance < 0.63:
             return self._foreign()
         # a new inventor each time, since a closed list of real words would run out of new ones
-        name = (Inventor(self.rng).names(type if type in KINDS else "person", 1) or [self._foreign()])[0]
+        name = (NameGenerator(self.rng).names(type if type in KINDS else "person", 1) or [self._foreign()])[0]
         return name.lower() if chance > 0.97 and type not in _PERSONS else name
 
     def _literal(self, type: str) -> str:
@@ -168,7 +168,7 @@ class Speaker:
             return rng.choice(QUANTITIES).replace("{n}", value) if rng.random() < 0.35 else value
         if type == "year":
             return str(rng.randint(1500, 2035))
-        return Inventor(rng).names("date", 1)[0]
+        return NameGenerator(rng).names("date", 1)[0]
 
     def _foreign(self) -> str:
         joint, words = self.rng.choice(SCRIPTS)
@@ -176,7 +176,7 @@ class Speaker:
 
     # ---------------------------------------------------------------- sentences
 
-    def _sentence(self, made: Example) -> None:
+    def _sentence(self, made: AnnotatedText) -> None:
         chance = self.rng.random()
         if chance < 0.12 and self._profiles:
             self._profile(made)
@@ -193,7 +193,7 @@ class Speaker:
         else:
             self._aside(made)
 
-    def _statement(self, made: Example) -> None:
+    def _statement(self, made: AnnotatedText) -> None:
         rng, relation = self.rng, self.rng.choice(self._relations)
         subject = self.thing(relation.subject)
         times = rng.choice((1, 1, 1, 2, 2, 3))
@@ -208,7 +208,7 @@ class Speaker:
                 made.write(" ")
                 self._say(made, self._leading(more), more, subject, again=True, timed=True)
 
-    def _profile(self, made: Example) -> None:
+    def _profile(self, made: AnnotatedText) -> None:
         """A sentence that says several things about its subject, each slot named by its relation."""
         template = self.rng.choice(self._profiles)
         names = [name for name in _NAMED.findall(template) if name not in ("s", "year")]
@@ -222,7 +222,7 @@ class Speaker:
                 made.name(Thing(0, self._literal("year"), "year"))
             else:
                 objects.append((piece, made.name(self.thing(self._by_name[piece].object))))
-        made.facts += [Said(first, name, number) for name, number in objects]
+        made.facts += [GoldFact(first, name, number) for name, number in objects]
 
     def _templates(self, relation: Relation) -> list[str]:
         noun = relation.noun
@@ -236,7 +236,7 @@ class Speaker:
         return self.rng.choice(leading or list(relation.statements))
 
     def _say(
-        self, made: Example, template: str, relation: Relation, subject: Thing, *, mood: str = "stated",
+        self, made: AnnotatedText, template: str, relation: Relation, subject: Thing, *, mood: str = "stated",
         again: bool = False, timed: bool = False,
     ) -> int:  # fmt: skip
         """Write one filled template and mark its fact; returns the mention that is its subject."""
@@ -256,10 +256,10 @@ class Speaker:
                 made.write(self._capital(made, piece))
         for number, piece in objects if first >= 0 else ():
             old = piece == "{old}"
-            made.facts.append(Said(first, relation.relation, number, "ended" if old and mood == "stated" else mood))
+            made.facts.append(GoldFact(first, relation.relation, number, "ended" if old and mood == "stated" else mood))
         return first
 
-    def _object(self, made: Example, relation: Relation, known: list[tuple[int, str]], *, many: bool) -> int:
+    def _object(self, made: AnnotatedText, relation: Relation, known: list[tuple[int, str]], *, many: bool) -> int:
         thing = self.thing(relation.object)
         article = thing.name[:1].islower() and thing.kind == "entity" and not made.text.endswith(("the ", "a ", "an "))
         if article and self.rng.random() < 0.6:
@@ -274,7 +274,7 @@ class Speaker:
             number = made.name(self.thing(relation.object))
         return number
 
-    def _refer(self, made: Example, thing: Thing, again: bool) -> int:
+    def _refer(self, made: AnnotatedText, thing: Thing, again: bool) -> int:
         if not again:
             return made.name(thing)
         chance, start = self.rng.random(), _begins(made.text)
@@ -288,7 +288,7 @@ class Speaker:
         short = words[self.rng.choice((0, -1))] if thing.type in _PERSONS and len(words) > 1 else thing.name
         return made.name(thing, short)
 
-    def _join(self, made: Example, relation: Relation, subject: Thing, number: int) -> None:
+    def _join(self, made: AnnotatedText, relation: Relation, subject: Thing, number: int) -> None:
         """Go on about the same subject in one sentence: "... and stars Y." """
         template = self._leading(relation)
         opening = _begins(made.text[: made.mentions[number].start])
@@ -303,7 +303,7 @@ class Speaker:
             return
         for piece in _pieces(template[4:]):
             if piece == "{o}":
-                made.facts.append(Said(number, relation.relation, made.name(self.thing(relation.object))))
+                made.facts.append(GoldFact(number, relation.relation, made.name(self.thing(relation.object))))
             elif piece != "{s}":
                 made.write(piece)
 
@@ -312,12 +312,12 @@ class Speaker:
             return self.rng.choice(LEADING_TIMES) + template
         return template[:-1] + self.rng.choice(TRAILING_TIMES) + "." if template.endswith(".") else template
 
-    def _change(self, made: Example) -> None:
+    def _change(self, made: AnnotatedText) -> None:
         relation = self.rng.choice([r for r in self._relations if r.updates] or self._relations)
         template = self.rng.choice(relation.updates or relation.statements)
         self._say(made, template, relation, self.thing(relation.subject), timed=True)
 
-    def _ended(self, made: Example) -> None:
+    def _ended(self, made: AnnotatedText) -> None:
         relation = self.rng.choice([r for r in self._relations if r.ends] or self._relations)
         if relation.ends:
             template = self.rng.choice(relation.ends)
@@ -326,7 +326,7 @@ class Speaker:
         mood = "ended" if relation.ends or "no longer" in template else "stated"
         self._say(made, template, relation, self.thing(relation.subject), mood=mood, timed=True)
 
-    def _denied(self, made: Example) -> None:
+    def _denied(self, made: AnnotatedText) -> None:
         """A denial: its fact is marked with the mood ``denied``."""
         rng, relation = self.rng, self.rng.choice(self._relations)
         template, chance = rng.choice(relation.statements), rng.random()
@@ -338,7 +338,7 @@ class Speaker:
             template = _framed(rng.choice(DENIALS), template)
         self._say(made, template, relation, self.thing(relation.subject), mood="denied")
 
-    def _doubted(self, made: Example) -> None:
+    def _doubted(self, made: AnnotatedText) -> None:
         """A question or hearsay: its fact is marked with the mood ``doubted``."""
         rng, relation = self.rng, self.rng.choice(self._relations)
         chance = rng.random()
@@ -350,7 +350,7 @@ class Speaker:
             template = _framed(rng.choice(DOUBTS if chance < 0.65 else HEARSAY), rng.choice(relation.statements))
         self._say(made, template, relation, self.thing(relation.subject), mood="doubted")
 
-    def _aside(self, made: Example) -> None:
+    def _aside(self, made: AnnotatedText) -> None:
         """Chatter and commands, some about something with a name, that say nothing."""
         rng = self.rng
         template = rng.choice(CHATTER if rng.random() < 0.8 else COMMANDS)
@@ -360,7 +360,7 @@ class Speaker:
             else:
                 made.write(piece)
 
-    def _capital(self, made: Example, words: str) -> str:
+    def _capital(self, made: AnnotatedText, words: str) -> str:
         return words[0].upper() + words[1:] if _begins(made.text) and words[:1].isalpha() else words
 
 

@@ -1,6 +1,6 @@
 """Longer texts to learn reading from: several facts about one thing, in clauses, appositions and lists, with filler.
 
-``Speaker`` says one plain thing after another. Real texts put their facts behind commas, before the verb, into relative
+``TextGenerator`` says one plain thing after another. Real texts put their facts behind commas, before the verb, into relative
 clauses, and surround them with words that state nothing; so do these.
 """
 
@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphmem.synthetic.annotated_texts import Example, Said, Speaker, Thing
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, TextGenerator, Thing
 from graphmem.text.lexicon import Relation
 from graphmem.training.phrasing import (
     APPOSITIONS,
@@ -46,12 +46,12 @@ def _with_more(relation: Relation, statements: Sequence[str]) -> Relation:
     )  # fmt: skip
 
 
-class Writer(Speaker):
+class ArticleGenerator(TextGenerator):
     """Writes articles: a thing, what is said about it, and words around that."""
 
-    def article(self) -> Example:
+    def article(self) -> AnnotatedText:
         """One text of one to five sentences about one thing, and now and then about what it is linked to."""
-        rng, made = self.rng, Example()
+        rng, made = self.rng, AnnotatedText()
         first = rng.choice(self._relations)
         subject = self.thing(first.subject)
         others = [r for r in self._by_subject[first.subject] if r is not first]
@@ -70,14 +70,14 @@ class Writer(Speaker):
                 made.write(" " + rng.choice(FILLERS))
         return made
 
-    def _turn(self, made: Example, relation: Relation, subject: Thing, again: bool) -> None:
+    def _turn(self, made: AnnotatedText, relation: Relation, subject: Thing, again: bool) -> None:
         """A change, or an end."""
         ended = not relation.updates or self.rng.random() < 0.4
         template = self.rng.choice((relation.ends if ended else relation.updates) or relation.statements)
         over = ended and bool(relation.ends)
         self._say(made, template, relation, subject, mood="ended" if over else "stated", again=again, timed=True)
 
-    def _clause_set(self, made: Example, subject: Thing, about: Sequence[Relation], again: bool) -> int:
+    def _clause_set(self, made: AnnotatedText, subject: Thing, about: Sequence[Relation], again: bool) -> int:
         """One sentence; returns how many of ``about`` it said."""
         chance, rng = self.rng.random(), self.rng
         leading = [r for r in about if self._predicates(r)]
@@ -94,7 +94,7 @@ class Writer(Speaker):
             return self._introduced(made, subject, about, again)
         return self._running(made, subject, about, again)
 
-    def _running(self, made: Example, subject: Thing, about: Sequence[Relation], again: bool) -> int:
+    def _running(self, made: AnnotatedText, subject: Thing, about: Sequence[Relation], again: bool) -> int:
         """``{s}, an apposition, does this, who does that, and does a third thing.``"""
         rng = self.rng
         made.write(rng.choice((*LEADS, *CONTRASTS)) if rng.random() < 0.25 else "")
@@ -112,7 +112,7 @@ class Writer(Speaker):
         made.write((rng.choice(TAILS) if rng.random() < 0.2 else "") + ".")
         return max(1, said)
 
-    def _apposed(self, made: Example, number: int, subject: Thing, about: Sequence[Relation]) -> int:
+    def _apposed(self, made: AnnotatedText, number: int, subject: Thing, about: Sequence[Relation]) -> int:
         """Words between commas after the subject: filler, a participle or a relative clause; how many facts it said."""
         chance, relation = self.rng.random(), about[0]
         participles, predicates = self._participles(relation), self._predicates(relation)
@@ -125,7 +125,7 @@ class Writer(Speaker):
         elif len(about) > 1 and chance < 0.7 and len(relation.noun.split()) < 4:
             made.write(self.rng.choice((f", whose {relation.noun} is ", f" ({relation.noun}: ")))
             closing = ")" if made.text.endswith(": ") else ","
-            made.facts.append(Said(number, relation.relation, made.name(self.thing(relation.object))))
+            made.facts.append(GoldFact(number, relation.relation, made.name(self.thing(relation.object))))
             made.write(closing)
             return 1
         else:
@@ -138,7 +138,7 @@ class Writer(Speaker):
         group = "person" if subject.type == "person" else "place" if subject.type in _PLACES else "thing"
         return self.rng.choice(APPOSITIONS[group].split("|"))
 
-    def _fronted(self, made: Example, subject: Thing, about: Sequence[Relation], again: bool) -> int:
+    def _fronted(self, made: AnnotatedText, subject: Thing, about: Sequence[Relation], again: bool) -> int:
         """``Born in {o}, {s} does that.``"""
         rng, ahead = self.rng, about[0]
         template = rng.choice(self._participles(ahead))
@@ -150,7 +150,7 @@ class Writer(Speaker):
         value = made.name(self.thing(ahead.object))
         made.write(f"{after}, ")
         number = self._refer(made, subject, again)
-        made.facts.append(Said(number, ahead.relation, value))
+        made.facts.append(GoldFact(number, ahead.relation, value))
         others = [r for r in about[1:2] if self._predicates(r)]
         made.write(" " if others else rng.choice((" is well known", " became famous", " has come a long way")))
         for relation in others:
@@ -158,7 +158,7 @@ class Writer(Speaker):
         made.write((rng.choice(TAILS) if rng.random() < 0.2 else "") + ".")
         return 1 + len(others)
 
-    def _introduced(self, made: Example, subject: Thing, about: Sequence[Relation], again: bool) -> int:
+    def _introduced(self, made: AnnotatedText, subject: Thing, about: Sequence[Relation], again: bool) -> int:
         """``{s} is an American writer, who does that.``, with the nationality as a fact of its own."""
         rng, person = self.rng, subject.type == "person"
         if again or not person and subject.type not in ("film", "book", "song", "album"):
@@ -167,13 +167,13 @@ class Writer(Speaker):
         if rng.random() < 0.3 and not made.text.endswith(" "):
             made.write(" (born " if person else " (")
             date = made.name(self.thing("date" if person else "year"))
-            made.facts += [Said(number, "date of birth" if person else "release year", date)]
+            made.facts += [GoldFact(number, "date of birth" if person else "release year", date)]
             made.write(")")
         article = rng.choice((" is", " was"))
         demonym = rng.choice(DEMONYMS)
         made.write(f"{article} {'an' if demonym[0] in 'AEIOU' else 'a'} ")
         value = made.name(Thing(0, demonym, "country"))
-        made.facts.append(Said(number, "nationality" if person else "country of origin", value))
+        made.facts.append(GoldFact(number, "nationality" if person else "country of origin", value))
         made.write(f" {rng.choice(ROLES if person else KINDS_OF_WORK)}")
         predicates = self._predicates(about[0])
         made.write(rng.choice((" who ", " who ", " and ")) if person else " that ")
@@ -181,16 +181,16 @@ class Writer(Speaker):
         made.write(".")
         return 1
 
-    def _predicate(self, made: Example, number: int, relation: Relation, words: str) -> None:
+    def _predicate(self, made: AnnotatedText, number: int, relation: Relation, words: str) -> None:
         """Write a predicate with its object; now and then say something about the object too."""
         before, after = words.split("{o}", 1)
         made.write(before)
         known: list[tuple[int, str]] = []
         known.append((self._object(made, relation, known, many=True), "{o}"))
         made.write(after)
-        made.facts += [Said(number, relation.relation, value) for value, _ in known]
+        made.facts += [GoldFact(number, relation.relation, value) for value, _ in known]
 
-    def _chain(self, made: Example, relation: Relation) -> None:
+    def _chain(self, made: AnnotatedText, relation: Relation) -> None:
         """Go on about the object of the sentence just written: ``... {o}, which lies in {o2}.``"""
         if not made.facts or self.rng.random() > 0.4 or not made.text.endswith("."):
             return

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from graphmem.synthetic.verbalizer import Event, Passage, Teller, Triple
+from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText, Triple, Verbalizer
 
 _WEIGHTS: Final = {"new": 32, "duplicate": 8, "paraphrase": 14, "change": 18, "ending": 10, "rumour": 10, "chatter": 8}
 _TRIES = 20
 
-Made = tuple[Passage, tuple[str, ...], float, tuple[Triple, ...], tuple[Triple, ...]]  # labels, trust, removed, added
+Made = tuple[
+    SyntheticText, tuple[str, ...], float, tuple[Triple, ...], tuple[Triple, ...]
+]  # labels, trust, removed, added
 
 
-class Stream:
+class EventStream:
     """Makes one event after another and keeps the facts that a perfect memory would hold.
 
     Args:
@@ -23,17 +25,17 @@ class Stream:
         known: the facts held at first.
     """
 
-    def __init__(self, teller: Teller, rng: Random, known: Sequence[Triple]) -> None:
+    def __init__(self, teller: Verbalizer, rng: Random, known: Sequence[Triple]) -> None:
         self.teller, self.rng = teller, rng
         self.held: dict[tuple[str, str], list[str]] = {}
         self.current: dict[Triple, None] = {}
         self.order: list[Triple] = []
-        self.heard: list[Passage] = []
+        self.heard: list[SyntheticText] = []
         self.fresh = [triple for triple in teller.triples if triple not in set(known)]
         rng.shuffle(self.fresh)
         self._apply((), tuple(known))
 
-    def event(self) -> Event:
+    def event(self) -> LabelledEvent:
         """Return the next event and take it in."""
         reason = self.rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
         made = getattr(self, f"_{reason}")()
@@ -45,7 +47,7 @@ class Stream:
         self._apply(removed, added)
         if passage.kind == "statement" and "add" in labels:
             self.heard.append(passage)
-        return Event(passage, labels, round(trust, 3), reason, before, self._view(subjects), removed, added)
+        return LabelledEvent(passage, labels, round(trust, 3), reason, before, self._view(subjects), removed, added)
 
     def _view(self, subjects: set[str]) -> dict[tuple[str, str], tuple[str, ...]]:
         relations = self.teller.relations
@@ -127,7 +129,7 @@ class Stream:
                 return passage, ("update",), self._sure(), (old,), (new,)
         return None
 
-    def _plain_change(self, new: Triple) -> Passage | None:
+    def _plain_change(self, new: Triple) -> SyntheticText | None:
         """State the new fact plainly, where its relation changes in time anyway."""
         return self.teller.state(self.rng, [new]) if self.teller.relations[new[1]].updates else None
 

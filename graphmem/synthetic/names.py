@@ -43,7 +43,7 @@ _TITLES: Final = (
 ).split("|")
 
 
-class Inventor:
+class NameGenerator:
     """Makes names of any type, never the same twice (as ``normalise`` compares them).
 
     Args:

@@ -13,7 +13,7 @@ from random import Random
 from typing import Final
 
 from graphmem.core.splits import Split
-from graphmem.synthetic.annotated_texts import Example, Said, Speaker, Thing
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, TextGenerator, Thing
 from graphmem.text.lexicon import Relation
 from graphmem.training.phrasing import APPOSITIONS, DEMONYMS, FILLERS, KINDS_OF_WORK, ROLES
 from graphmem.training.portrait_frames import BEGINNINGS, FAITHS, FRAMES, KINDS, NOTES, OBJECT_FIRST, POOLS, TIES, USUAL
@@ -23,7 +23,7 @@ _PERSON: Final = "person"
 _WAYS: Final = {"person": (("he", "his"), ("she", "her"))}
 
 
-class Portraitist(Speaker):
+class ProfileGenerator(TextGenerator):
     """Writes passages of two to five sentences about one thing.
 
     Args:
@@ -42,9 +42,9 @@ class Portraitist(Speaker):
         self._way = ("it", "its")
         self._topic = -1
 
-    def portrait(self) -> Example:
+    def portrait(self) -> AnnotatedText:
         """One passage."""
-        rng, made = self.rng, Example()
+        rng, made = self.rng, AnnotatedText()
         type = rng.choices(list(KINDS), [KINDS[kind] for kind in KINDS])[0]
         names = [name for name, frames in self._known.items() if type in frames.subjects]
         about = rng.sample(names, min(len(names), rng.choice((1, 1, 2, 2, 3))))
@@ -72,7 +72,7 @@ class Portraitist(Speaker):
 
     # ---------------------------------------------------------------- sentences
 
-    def _opening(self, made: Example, subject: Thing, name: str) -> None:
+    def _opening(self, made: AnnotatedText, subject: Thing, name: str) -> None:
         """The first sentence: who or what it is and, most often, the first fact; or the fact's object first."""
         rng, group = self.rng, self._group(subject)
         if name in OBJECT_FIRST and rng.random() < 0.25:
@@ -90,7 +90,7 @@ class Portraitist(Speaker):
         made.write(", ")
         self._frame(made, subject, name, again=True, apposed=True)
 
-    def _described(self, made: Example, subject: Thing) -> None:
+    def _described(self, made: AnnotatedText, subject: Thing) -> None:
         """ "a renowned Portuguese politician and author": the nationality is a fact."""
         rng = self.rng
         person = subject.type == _PERSON
@@ -99,17 +99,17 @@ class Portraitist(Speaker):
         made.write("an " if words == "a " and demonym[:1] in tuple("AEIOU") and demonym else words)
         if demonym:
             number = made.name(Thing(0, demonym, "country"))
-            made.facts.append(Said(self._topic, "nationality" if person else "country of origin", number))
+            made.facts.append(GoldFact(self._topic, "nationality" if person else "country of origin", number))
             made.write(" ")
         roles = ROLES if person else KINDS_OF_WORK
         made.write(rng.choice(roles) + (f" and {rng.choice(roles)}" if person and rng.random() < 0.4 else ""))
 
-    def _beginning(self, made: Example, subject: Thing) -> None:
+    def _beginning(self, made: AnnotatedText, subject: Thing) -> None:
         """ "Born in 1958, Rees ...": when, and sometimes where, it began, under a name that follows."""
         template, relation = self.rng.choice(BEGINNINGS[self._group(subject)])
         self._fill(made, template, subject, relation, again=True)
 
-    def _frame(self, made: Example, subject: Thing, name: str, *, again: bool, apposed: bool = False) -> None:
+    def _frame(self, made: AnnotatedText, subject: Thing, name: str, *, again: bool, apposed: bool = False) -> None:
         """One fact in one of its ways; ``apposed``: the subject has just been named, and the predicate follows."""
         frames, rng = self._known[name], self.rng
         ways = list(TIES if frames.tied and rng.random() < 0.35 else frames.ways)
@@ -123,7 +123,7 @@ class Portraitist(Speaker):
 
     # ---------------------------------------------------------------- words
 
-    def _fill(self, made: Example, template: str, subject: Thing, name: str, *, again: bool) -> None:
+    def _fill(self, made: AnnotatedText, template: str, subject: Thing, name: str, *, again: bool) -> None:
         """Write a frame and mark its fact, once for each object."""
         relation = self._by_name[name]
         if self._meant(name).name in FAITHS and " {o}" in template and self.rng.random() < 0.25:
@@ -143,9 +143,9 @@ class Portraitist(Speaker):
             else:
                 made.write(self._capital(made, piece))
         teller = here if here >= 0 else self._topic
-        made.facts += [Said(teller, name, number) for number in objects]
+        made.facts += [GoldFact(teller, name, number) for number in objects]
 
-    def _again(self, made: Example, subject: Thing) -> int:
+    def _again(self, made: AnnotatedText, subject: Thing) -> int:
         """The subject once more: its name, the family name alone, a pronoun or a description."""
         rng, chance, words = self.rng, self.rng.random(), subject.name.split()
         if subject.type == _PERSON and len(words) > 1 and chance < 0.55:
@@ -158,7 +158,7 @@ class Portraitist(Speaker):
         word = rng.choice(("the ", "this ")) + rng.choice(USUAL.get(subject.type, subject.type).split("|"))
         return made.name(subject, word[0].upper() + word[1:] if _begins(made.text) else word, "pronoun")
 
-    def _values(self, made: Example, name: str, *, adjective: bool, last: bool) -> list[int]:
+    def _values(self, made: AnnotatedText, name: str, *, adjective: bool, last: bool) -> list[int]:
         """Write the fact's object, a faith as its adjective where asked for; at a sentence's end at times more."""
         thing, relation = self._meant(name), self._by_name[name]
         words = FAITHS.get(thing.name, thing.name) if adjective else thing.name
@@ -171,7 +171,7 @@ class Portraitist(Speaker):
             self._noted(made, thing, found[0])
         return found
 
-    def _noted(self, made: Example, thing: Thing, number: int) -> None:
+    def _noted(self, made: AnnotatedText, thing: Thing, number: int) -> None:
         """Go on about the object itself: ``..., a country in Asia``."""
         note, relation = self.rng.choice(NOTES.get(thing.type, NOTES[""]))
         if relation and relation not in self._by_name:
@@ -179,7 +179,7 @@ class Portraitist(Speaker):
         before, slot, after = note.partition("{o}")
         made.write(", " + before)
         if slot:
-            made.facts.append(Said(number, relation, made.name(self.thing(self._by_name[relation].object))))
+            made.facts.append(GoldFact(number, relation, made.name(self.thing(self._by_name[relation].object))))
         made.write(after)
 
     def _meant(self, name: str) -> Thing:

@@ -35,7 +35,7 @@ RUNS = (
 Maker = Callable[[Random, Sequence[str]], str]
 
 
-def odd_name(rng: Random, names: Sequence[str]) -> str:
+def rare_name(rng: Random, names: Sequence[str]) -> str:
     """A name of ``names``, or, in three cases of four, something odd made of them or of nothing."""
     return rng.choice(_MAKERS)(rng, names)
 

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
-from graphmem.synthetic.annotated_texts import Example, Mention
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldMention
 from graphmem.text.sentences import sentences
 from graphmem.training.wording import EVERYDAY
 
@@ -66,7 +66,7 @@ def typed_names(folder: Path) -> dict[str, list[str]]:
     return {kind: sorted(group) for kind, group in found.items()}
 
 
-def natural_examples(count: int, seed: int) -> list[Example]:
+def natural_examples(count: int, seed: int) -> list[AnnotatedText]:
     """Encyclopaedia sentences with names found by spaCy: they teach what a mention looks like in real text."""
     from graphmem.adapters.spacy import named_spans
 
@@ -78,6 +78,6 @@ def natural_examples(count: int, seed: int) -> list[Example]:
         texts.append(row["text"][:end].strip()[:400])
     found = []
     for text, spans in zip(texts, named_spans(texts), strict=True):
-        mentions = [Mention(start, end, kind, number) for number, (start, end, kind) in enumerate(spans)]
-        found.append(Example(text, mentions, [], paired=False))
+        mentions = [GoldMention(start, end, kind, number) for number, (start, end, kind) in enumerate(spans)]
+        found.append(AnnotatedText(text, mentions, [], paired=False))
     return found

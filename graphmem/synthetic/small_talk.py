@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from graphmem.synthetic.annotated_texts import Example, Mention, Said, Speaker, Thing
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention, TextGenerator, Thing
 
 _WHO: Final = (
     "the children|my neighbour|nobody|everyone|the old man|two strangers|the dog|a few guests|the workers|the crowd|"
@@ -54,7 +54,7 @@ _ASKED: Final = (
 _TYPES: Final = ("person", "person", "city", "company", "film", "country", "book", "organisation", "team", "")
 
 
-class Chatterer:
+class SmallTalkGenerator:
     """Writes texts that state nothing, alone or around texts that do.
 
     Args:
@@ -62,12 +62,12 @@ class Chatterer:
         rng: where chance comes from.
     """
 
-    def __init__(self, speaker: Speaker, rng: Random) -> None:
+    def __init__(self, speaker: TextGenerator, rng: Random) -> None:
         self._speaker, self.rng = speaker, rng
 
-    def example(self) -> Example:
+    def example(self) -> AnnotatedText:
         """A text of one to four sentences; in one of three, one sentence is replaced by a text that states facts."""
-        rng, made = self.rng, Example()
+        rng, made = self.rng, AnnotatedText()
         count = rng.choice((1, 1, 2, 2, 3, 4))
         place = rng.randrange(count) if rng.random() < 0.33 else -1
         repeated = rng.random() < 0.15
@@ -82,7 +82,7 @@ class Chatterer:
                 self._sentence(made)
         return made
 
-    def _sentence(self, made: Example) -> None:
+    def _sentence(self, made: AnnotatedText) -> None:
         rng, chance, start = self.rng, self.rng.random(), len(made.text)
         if chance < 0.12:
             made.write(rng.choice(_ASKED).replace("{x}", f"{rng.choice(_WHO)} {rng.choice(_DID)}") + "?")
@@ -95,7 +95,7 @@ class Chatterer:
             made.write(rng.choice((".", ".", ".", ".", "!", " ...")))
         made.text = made.text[:start] + made.text[start : start + 1].upper() + made.text[start + 1 :]
 
-    def _clause(self, made: Example, chance: float) -> None:
+    def _clause(self, made: AnnotatedText, chance: float) -> None:
         """Nothing, one name or two names, with words that state no fact."""
         if chance < 0.4:
             made.write(self.rng.choice(_SKY))
@@ -104,7 +104,7 @@ class Chatterer:
         else:
             self._filled(made, self.rng.choice(_ONE if chance < 0.78 else _TWO))
 
-    def _filled(self, made: Example, template: str) -> None:
+    def _filled(self, made: AnnotatedText, template: str) -> None:
         for place, words in enumerate(template.replace("{o}", "{s}").split("{s}")):
             if place:
                 made.name(self._thing())
@@ -114,15 +114,15 @@ class Chatterer:
         return self._speaker.thing(self.rng.choice(_TYPES))
 
 
-def append(made: Example, other: Example) -> None:
+def append(made: AnnotatedText, other: AnnotatedText) -> None:
     """Write another text behind this one, with its mentions and facts."""
     shift, first = len(made.text), len(made.mentions)
     made.text += other.text
-    made.mentions += [Mention(m.start + shift, m.end + shift, m.kind, m.entity) for m in other.mentions]
-    made.facts += [Said(f.subject + first, f.relation, f.object + first, f.mood) for f in other.facts]
+    made.mentions += [GoldMention(m.start + shift, m.end + shift, m.kind, m.entity) for m in other.mentions]
+    made.facts += [GoldFact(f.subject + first, f.relation, f.object + first, f.mood) for f in other.facts]
 
 
-def chatter(speaker: Speaker, count: int, seed: int) -> Sequence[Example]:
+def small_talk_examples(speaker: TextGenerator, count: int, seed: int) -> Sequence[AnnotatedText]:
     """``count`` texts that mostly state nothing."""
-    writer = Chatterer(speaker, Random(seed))
+    writer = SmallTalkGenerator(speaker, Random(seed))
     return [writer.example() for _ in range(count)]

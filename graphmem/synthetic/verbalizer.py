@@ -37,7 +37,7 @@ ASSERTING: Final = frozenset({"statement", "update", "end"})
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class SyntheticText:
     """A short text and what it says.
 
     Attributes:
@@ -58,7 +58,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LabelledEvent:
     """One passage that a memory hears, and what it should do with each of its triples.
 
     Attributes:
@@ -72,7 +72,7 @@ class Event:
         added: facts that begin here.
     """
 
-    passage: Passage
+    passage: SyntheticText
     labels: tuple[str, ...]
     trust: float
     reason: str
@@ -82,7 +82,9 @@ class Event:
     added: tuple[Triple, ...]
 
 
-def replay(known: Iterable[Triple], events: Iterable[Event]) -> Iterator[tuple[Event, frozenset[Triple]]]:
+def replay(
+    known: Iterable[Triple], events: Iterable[LabelledEvent]
+) -> Iterator[tuple[LabelledEvent, frozenset[Triple]]]:
     """Yield each event with all facts that hold before it, starting from ``known``."""
     state = set(known)
     for event in events:
@@ -108,14 +110,14 @@ class Draft:
         self.text += gap + capitalise(text)
         self.mentions += [(base + a, base + b, values[slot]) for a, b, slot in spans if slot not in hidden]
 
-    def passage(self, kind: str) -> Passage:
+    def passage(self, kind: str) -> SyntheticText:
         """Return the finished passage."""
         triples = tuple(fact[0] for fact in self.facts)
         times, former = tuple(fact[1] for fact in self.facts), tuple(fact[2] for fact in self.facts)
-        return Passage(self.text, tuple(sorted(self.mentions)), triples, kind, times, former)
+        return SyntheticText(self.text, tuple(sorted(self.mentions)), triples, kind, times, former)
 
 
-class Teller:
+class Verbalizer:
     """Puts the facts of one world into words.
 
     Args:
@@ -136,13 +138,13 @@ class Teller:
             self.about[triple[0]].append(triple)
         self.subjects = list(self.about)
 
-    def statements(self, rng: Random, n: int, facts: tuple[int, int]) -> list[Passage]:
+    def statements(self, rng: Random, n: int, facts: tuple[int, int]) -> list[SyntheticText]:
         """Return ``n`` passages of all kinds."""
         if not self.triples:
             return []
         return [self._one(rng, rng.choices(KINDS, _KIND_WEIGHTS)[0], facts) for _ in range(n)]
 
-    def _one(self, rng: Random, kind: str, facts: tuple[int, int]) -> Passage:
+    def _one(self, rng: Random, kind: str, facts: tuple[int, int]) -> SyntheticText:
         if kind == "chatter":
             return self.chatter(rng)
         triple = rng.choice(self.triples)
@@ -168,7 +170,7 @@ class Teller:
 
     # ---------------------------------------------------------------- statements
 
-    def state(self, rng: Random, triples: Sequence[Triple]) -> Passage:
+    def state(self, rng: Random, triples: Sequence[Triple]) -> SyntheticText:
         """Return a passage that states facts, those of one subject joined and shortened as people do."""
         draft, queue, told = Draft(), list(triples), ""
         while queue:
@@ -242,14 +244,14 @@ class Teller:
 
     # ---------------------------------------------------------------- other kinds
 
-    def canonical(self, triple: Triple) -> Passage:
+    def canonical(self, triple: Triple) -> SyntheticText:
         """Return the plainest statement of one fact."""
         draft = Draft()
         draft.add(self.relations[triple[1]].statements[0], {"s": triple[0], "o": triple[2]}, {})
         draft.facts.append((triple, None, None))
         return draft.passage("statement")
 
-    def change(self, rng: Random, triple: Triple, old: str) -> Passage | None:
+    def change(self, rng: Random, triple: Triple, old: str) -> SyntheticText | None:
         """Return a passage in which the object ``old`` gives way to the triple's; None where it cannot change."""
         templates = self.relations[triple[1]].updates
         if not templates:
@@ -263,7 +265,7 @@ class Teller:
         draft.facts.append((triple, when, old))
         return draft.passage("update")
 
-    def end(self, rng: Random, triple: Triple) -> Passage | None:
+    def end(self, rng: Random, triple: Triple) -> SyntheticText | None:
         """Return a passage that says a fact no longer holds; None where it cannot end."""
         templates = self.relations[triple[1]].ends
         if not templates:
@@ -273,7 +275,7 @@ class Teller:
         draft.facts.append((triple, None, None))
         return draft.passage("end")
 
-    def wrap(self, rng: Random, triple: Triple, kind: str) -> Passage:
+    def wrap(self, rng: Random, triple: Triple, kind: str) -> SyntheticText:
         """Return a passage that denies, asks about or only rumours one fact."""
         draft, relation = Draft(), self.relations[triple[1]]
         values = {"s": triple[0], "o": triple[2]}
@@ -285,7 +287,7 @@ class Teller:
         draft.facts.append((triple, None, None))
         return draft.passage(kind)
 
-    def correction(self, rng: Random, triple: Triple) -> Passage:
+    def correction(self, rng: Random, triple: Triple) -> SyntheticText:
         """Return a passage that states one fact as a correction of what was held before."""
         draft = Draft()
         body = rng.choice(self.relations[triple[1]].statements)
@@ -293,16 +295,16 @@ class Teller:
         draft.facts.append((triple, None, None))
         return draft.passage("statement")
 
-    def chatter(self, rng: Random) -> Passage:
+    def chatter(self, rng: Random) -> SyntheticText:
         """Return talk that says nothing worth keeping."""
         draft = Draft()
         one, two = rng.sample(self.subjects, 2) if len(self.subjects) > 1 else (self.subjects[0],) * 2
         draft.add(rng.choice(CHATTER), {"s": one, "o": two}, {})
         return draft.passage("chatter")
 
-    def stream(self, rng: Random, n: int, known: Sequence[Triple]) -> list[Event]:
+    def stream(self, rng: Random, n: int, known: Sequence[Triple]) -> list[LabelledEvent]:
         """Return ``n`` events for a memory that holds ``known``."""
-        from graphmem.synthetic.event_streams import Stream
+        from graphmem.synthetic.event_streams import EventStream
 
-        stream = Stream(self, rng, known)
+        stream = EventStream(self, rng, known)
         return [stream.event() for _ in range(n)] if self.triples else []

@@ -12,12 +12,12 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.synthetic.grammar import capitalise, fill
-from graphmem.synthetic.names import Inventor
-from graphmem.synthetic.verbalizer import Event, Passage, Teller, replay
+from graphmem.synthetic.names import NameGenerator
+from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText, Verbalizer, replay
 from graphmem.text.lexicon import Relation, load_lexicon, parse_relation, split_relations
 
 __all__ = [
-    "Event", "Passage", "Relation", "World", "WorldQuestion",
+    "LabelledEvent", "SyntheticText", "Relation", "World", "WorldQuestion",
     "load_lexicon", "parse_relation", "replay", "split_relations",
 ]  # fmt: skip
 
@@ -75,7 +75,7 @@ class World:
                     self._arcs[start].append((relation, direction))
                 if end not in self._ends[start, relation, direction]:
                     self._ends[start, relation, direction].append(end)
-        self._teller: Teller | None = None
+        self._teller: Verbalizer | None = None
 
     def _both_ways(self, subject: str, relation: str, object: str) -> Iterator[tuple[str, int, str]]:
         yield subject, 0, object
@@ -202,17 +202,17 @@ class World:
 
     # ---------------------------------------------------------------- texts
 
-    def statements(self, rng: Chance, n: int, facts: tuple[int, int] = (1, 4)) -> list[Passage]:
+    def statements(self, rng: Chance, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
         """Return ``n`` passages of all kinds, each of ``facts`` (least, most) facts where it states some."""
         return self._tell().statements(as_random(rng), n, facts)
 
-    def stream(self, rng: Chance, n: int) -> list[Event]:
+    def stream(self, rng: Chance, n: int) -> list[LabelledEvent]:
         """Return ``n`` passages in the order a memory hears them, with what it should do; it begins with ``known``."""
         return self._tell().stream(as_random(rng), n, self.known)
 
-    def _tell(self) -> Teller:
+    def _tell(self) -> Verbalizer:
         if self._teller is None:
-            self._teller = Teller(self.kind_of, self.triples, self.relations)
+            self._teller = Verbalizer(self.kind_of, self.triples, self.relations)
         return self._teller
 
 
@@ -233,7 +233,7 @@ def _people(
     for relation in relations:
         weight[relation.subject] += 1.0
         weight[relation.object] += 0.6
-    inventor, total = Inventor(rng), sum(weight.values())
+    inventor, total = NameGenerator(rng), sum(weight.values())
     found = {
         kind: inventor.names(kind, max(3, round(entities * share / total)), given.get(kind))
         for kind, share in weight.items()

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from graphmem.core.names import normalise
-from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, Mention, trimmed_words
-from graphmem.text.stop_words import COMMON
+from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, NameMatch, trimmed_words
+from graphmem.text.stop_words import STOP_WORDS
 
 NEAR = 0.65
 """Share of triples of letters that a stretch of text and a name have in common, from which it may be meant (Dice)."""
@@ -19,7 +19,7 @@ COMPARED = 8
 """Names that are laid along the text."""
 
 
-def find_near(text: str, names: Mapping[int, str]) -> list[Mention]:
+def find_near(text: str, names: Mapping[int, str]) -> list[NameMatch]:
     """Stretches of ``text`` that come near to one of the ``names`` (by node id), nearest first, none overlapping.
 
     A mention's score is the share of letters in common times the length of the name, and half as much again where its
@@ -28,7 +28,7 @@ def find_near(text: str, names: Mapping[int, str]) -> list[Mention]:
     text = text[:MAX_CHARACTERS]
     stretches = _Stretches(text)
     found = [near for node, name in _likeliest(text, names) for near in stretches.nearest(node, name)]
-    kept: list[Mention] = []
+    kept: list[NameMatch] = []
     for mention in sorted(found, key=lambda mention: (-mention.score, mention.start)):
         if all(mention.end <= other.start or mention.start >= other.end for other in kept):
             kept.append(mention)
@@ -46,7 +46,7 @@ def _likeliest(text: str, names: Mapping[int, str]) -> list[tuple[int, str]]:
     here, shared = f" {normalise(text)} ", {}
     for node, name in names.items():
         folded = name.casefold()
-        if len(name) >= SHORTEST and folded not in COMMON:
+        if len(name) >= SHORTEST and folded not in STOP_WORDS:
             count = sum(folded[at : at + 3] in here for at in range(len(folded) - 2))
             shared[node] = count**2 / len(folded)
     best = sorted(shared, key=lambda node: (-shared[node], node))[:COMPARED]
@@ -58,10 +58,10 @@ class _Stretches:
 
     def __init__(self, text: str) -> None:
         self.text, self.words = text, trimmed_words(text)[:MAX_WORDS]
-        self.common = [text[start:end].casefold() in COMMON for start, end in self.words]
+        self.common = [text[start:end].casefold() in STOP_WORDS for start, end in self.words]
         self._triples: dict[tuple[int, int], frozenset[str]] = {}
 
-    def nearest(self, node: int, name: str) -> list[Mention]:
+    def nearest(self, node: int, name: str) -> list[NameMatch]:
         """The stretch that comes nearest to a name, if it comes near enough."""
         own, length = triples(name), len(name.split())
         best, span = NEAR, None
@@ -74,7 +74,7 @@ class _Stretches:
             return []
         words = self.text[slice(*span)].split()
         capitals = sum(word[:1].isupper() or word[:1].isdigit() for word in words) / len(words)
-        return [Mention(*span, self.text[slice(*span)], (node,), best * len(own) * (1 + 0.5 * capitals))]
+        return [NameMatch(*span, self.text[slice(*span)], (node,), best * len(own) * (1 + 0.5 * capitals))]
 
     def _share(self, first: int, last: int, own: frozenset[str]) -> float:
         """Triples that the words ``first`` to ``last`` share with a name (Dice); 0 where they are all common."""

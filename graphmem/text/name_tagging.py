@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from graphmem.core.errors import MissingExtra
 from graphmem.core.names import MAX_NAME, normalise
-from graphmem.text.stop_words import COMMON
+from graphmem.text.stop_words import STOP_WORDS
 
 Tagger = Callable[[Sequence[str]], list[list[tuple[int, int]]]]
 """Start and end of every name in each of some texts."""
@@ -47,7 +47,7 @@ def _runs(text: str) -> Iterator[tuple[int, int]]:
     for run in _CAPITALISED.finditer(text):
         start, end = run.span()
         words = text[start:end].split()
-        while words and words[0].casefold() in COMMON:
+        while words and words[0].casefold() in STOP_WORDS:
             start += len(words[0]) + 1
             words = words[1:]
         found = _POSSESSIVE.search(text[start:end]) if words else None
@@ -82,7 +82,7 @@ def _candidates(text: str) -> Iterator[tuple[int, int]]:
         if text[start].islower() and text[start].isascii():
             continue
         for _, end in reversed(words[first : first + MAX_WORDS]):
-            if end - start > MAX_NAME or text[start:end].casefold() in COMMON:
+            if end - start > MAX_NAME or text[start:end].casefold() in STOP_WORDS:
                 continue
             yield start, end
             if text[end : end + 1] in (")", "）", "!", "?", "."):

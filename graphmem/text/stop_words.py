@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-COMMON = frozenset(
+STOP_WORDS = frozenset(
     """a about above act acted acting actor actors actress after again all also am an and any are as at award be because
     been before being below between both but by came can come city could country created date day did direct directed
     director directors do does doing done down during each english fall few film films find first for from further

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from graphmem.core.splits import data_split
 from graphmem.datasets.plain_text import _PLAIN, said_of
-from graphmem.encoding.entity_states import NodeStates, save_node_states
+from graphmem.encoding.entity_states import EntityStates, save_entity_states
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def encoded(texts: list[str], model: Any, tokenizer: Any, layers: tuple[int, int
     return np.stack([hidden[place] for place in range(len(texts))]), encoder.encode(texts)
 
 
-def batch_loss(network: NodeStates, batch: Sequence[Course], rng: random.Random) -> torch.Tensor:
+def batch_loss(network: EntityStates, batch: Sequence[Course], rng: random.Random) -> torch.Tensor:
     """Nats of giving each passage's last drawn sentence to its own thing among those of the batch."""
     drawn = [rng.sample(range(len(c.hidden)), rng.randint(2, len(c.hidden))) for c in batch]
     asked = torch.from_numpy(np.stack([c.hidden[rows[-1]] for c, rows in zip(batch, drawn, strict=True)]))
@@ -79,10 +79,10 @@ def batch_loss(network: NodeStates, batch: Sequence[Course], rng: random.Random)
     return F.cross_entropy(network.fit(states, asked), torch.arange(len(batch)))
 
 
-def train(seen: Sequence[Course], *, steps: int, seed: int, batch: int = 96) -> NodeStates:
+def train(seen: Sequence[Course], *, steps: int, seed: int, batch: int = 96) -> EntityStates:
     """Train on passages; AdamW, one cycle."""
     torch.manual_seed(seed)
-    rng, network = random.Random(seed), NodeStates(seen[0].hidden.shape[1])
+    rng, network = random.Random(seed), EntityStates(seen[0].hidden.shape[1])
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.1)
     for step in range(steps):
@@ -107,7 +107,7 @@ def pairs(held: Sequence[Course], count: int, seed: int, *, alike: bool) -> list
     return found
 
 
-def scores(network: NodeStates, held: Sequence[Course], *, count: int, seed: int) -> dict[str, float]:
+def scores(network: EntityStates, held: Sequence[Course], *, count: int, seed: int) -> dict[str, float]:
     """Share of last sentences given to the right one of two namesakes, by the states, and by means of text vectors and
     of hidden states (nothing trained); chance is 0.5."""
     result: dict[str, float] = {"n": float(count)}
@@ -124,7 +124,7 @@ def scores(network: NodeStates, held: Sequence[Course], *, count: int, seed: int
     return result
 
 
-def _read(network: NodeStates, rows: np.ndarray) -> np.ndarray:
+def _read(network: EntityStates, rows: np.ndarray) -> np.ndarray:
     state = None
     for row in rows:
         state = network.moved(state, row)
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network = train(seen, steps=given.steps, seed=given.seed)
     found = {part: scores(network, held, count=400, seed=given.seed) for part, held in parts.items()}
     print(json.dumps({"passages": len(seen), **{part: len(held) for part, held in parts.items()}, **found}, indent=1))
-    save_node_states(network, given.out, found)
+    save_entity_states(network, given.out, found)
 
 
 def _kept(texts: list[str], cache: Path | None) -> tuple[np.ndarray, np.ndarray]:
@@ -159,13 +159,13 @@ def _kept(texts: list[str], cache: Path | None) -> tuple[np.ndarray, np.ndarray]
             if list(kept["texts"]) == texts:
                 return kept["hidden"].astype(np.float32), kept["vectors"].astype(np.float32)
     from graphmem.core.paths import WEIGHTS
-    from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
-    from graphmem.reading.network import load_reader
+    from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
+    from graphmem.reading.network import load_extractor
 
-    base, tokenizer = find_language_model(DEFAULT_MODEL)
-    layers = load_reader(WEIGHTS / DEFAULT_MODEL / "reader.safetensors").config.layers
+    base, tokenizer = load_language_model(DEFAULT_MODEL)
+    layers = load_extractor(WEIGHTS / DEFAULT_MODEL / "reader.safetensors").config.layers
     base.model.layers = base.model.layers[: max(layers) + 1]  # no later layer is looked at
-    hidden, vectors = encoded(texts, base.to(torch.bfloat16), tokenizer, layers, find_encoder())
+    hidden, vectors = encoded(texts, base.to(torch.bfloat16), tokenizer, layers, load_encoder())
     if cache is not None:
         np.savez(cache, texts=np.asarray(texts), hidden=hidden.astype(np.float16), vectors=vectors.astype(np.float16))
     return hidden, vectors

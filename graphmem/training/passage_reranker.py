@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from graphmem.datasets.multihop_passages import PassageQuestion, load
-from graphmem.retrieval.passages.reranker import FEATURES, Scorer
+from graphmem.retrieval.passages.reranker import FEATURES, PassageReranker
 from graphmem.retrieval.passages.search import PassageSearch
 
 Example = tuple[np.ndarray, np.ndarray]
@@ -34,7 +34,7 @@ def examples(search: PassageSearch, questions: Sequence[PassageQuestion]) -> lis
 
 def train(
     data: Sequence[Example], *, steps: int = 400, rate: float = 1e-2, decay: float = 0.05, seed: int = 0
-) -> Scorer:
+) -> PassageReranker:
     """Fit one weight a feature: every gold passage shall score above the soft maximum of the others.
 
     Args:
@@ -62,12 +62,12 @@ def train(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return Scorer(weights.detach().numpy())
+    return PassageReranker(weights.detach().numpy())
 
 
 def train_halves(
     folder: str | Path | None = None, *, memory: str | Path | None = None, seed: int = 0
-) -> dict[str, Scorer]:
+) -> dict[str, PassageReranker]:
     """Scorers by the half of 2wiki's questions that each is to be tested on: it was trained on the other."""
     from graphmem.evaluation.passages import open_corpus
 

@@ -8,7 +8,7 @@ from graphmem.core.validation import require
 
 
 @dataclass(frozen=True, slots=True)
-class GateConfig:
+class WriteGateConfig:
     """How the gate writes.
 
     Attributes:

@@ -13,19 +13,19 @@ from graphmem.core.names import normalise
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.core.types import Fact
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
-from graphmem.reading.candidates import Candidate
-from graphmem.writing.config import GateConfig
-from graphmem.writing.entity_linking import EntityResolver, Resolved
-from graphmem.writing.gate_features import Action, Evidence, Neighbourhood, casting
-from graphmem.writing.gate_rules import allowed, blended, choose
+from graphmem.reading.candidates import CandidateFact
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.entity_linking import EntityLinker, LinkedEntity
+from graphmem.writing.gate_features import Action, EvidenceRecord, GraphContext, role_agreement
+from graphmem.writing.gate_rules import allowed_actions, blend_priors, select_action
 from graphmem.writing.write_gate import WriteGate
 
-Case = tuple[Candidate, Resolved, Resolved]
+Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
 
 
-class Character(NamedTuple):
+class RelationProfile(NamedTuple):
     """What a relation is like: how functional, how changeable, and the names on either side of it in the graph."""
 
     functional: float
@@ -38,7 +38,7 @@ _SAMPLE = 500
 _SNIPPET = 160
 
 
-class Judge:
+class WriteDecider:
     """Decides about candidates in order; each sees what those before it in the same text will have written.
 
     Args:
@@ -49,18 +49,18 @@ class Judge:
     """
 
     def __init__(
-        self, store: GraphStore, vectors: TextCache, gate: WriteGate, config: GateConfig | None = None
+        self, store: GraphStore, vectors: EmbeddingCache, gate: WriteGate, config: WriteGateConfig | None = None
     ) -> None:
         self._store, self._vectors, self._gate = store, vectors, gate
-        self._config = config or GateConfig()
+        self._config = config or WriteGateConfig()
         self._pending: dict[tuple[str, str], list[Fact]] = {}
         self._closed: set[int] = set()
-        self._characters: dict[str, Character] = {}
+        self._characters: dict[str, RelationProfile] = {}
         self._records: dict[int, list[Fact]] = {}
 
     def decide(
         self, cases: Sequence[Case], *, source: str | None = None, trust: float = 1.0, at: Time | None = None,
-        told: Callable[[Candidate], bool] = lambda _: False,
+        told: Callable[[CandidateFact], bool] = lambda _: False,
     ) -> list[WriteDecision]:  # fmt: skip
         """One decision a candidate, what ended last. Reads the store, writes nothing.
 
@@ -84,12 +84,18 @@ class Judge:
         return decisions
 
     def _decide(
-        self, candidate: Candidate, near: Neighbourhood, source: str | None, trust: float, at: Time | None, told: bool
+        self,
+        candidate: CandidateFact,
+        near: GraphContext,
+        source: str | None,
+        trust: float,
+        at: Time | None,
+        told: bool,
     ) -> WriteDecision:
         chances = self._gate.probabilities(candidate, near, trust)
-        open_to: tuple[Action, ...] = ("skip",) if told else allowed(candidate, near, trust, self._config)
-        action, gate = choose(chances, open_to, self._config.threshold)
-        evidence = dict(Evidence.of(candidate, near, chances, trust).values)
+        open_to: tuple[Action, ...] = ("skip",) if told else allowed_actions(candidate, near, trust, self._config)
+        action, gate = select_action(chances, open_to, self._config.threshold)
+        evidence = dict(EvidenceRecord.of(candidate, near, chances, trust).values)
         held, rival = near.same(candidate.fact), near.rival(candidate.fact)
         fact = replace(candidate.fact, confidence=round(trust * min(1.0, candidate.fact.confidence), 4), source=source)
         if action == "skip" and candidate.mood == "stated" and held is not None and trust >= self._config.least_trust:
@@ -106,7 +112,7 @@ class Judge:
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
 
     def aliases(
-        self, said: Sequence[Candidate], cases: Sequence[Case], entities: EntityResolver, *, trust: float,
+        self, said: Sequence[CandidateFact], cases: Sequence[Case], entities: EntityLinker, *, trust: float,
         source: str | None,
     ) -> list[WriteDecision]:  # fmt: skip
         """Names to keep beside a node's own: those that the text gives, and spellings that were matched to a node.
@@ -133,7 +139,9 @@ class Judge:
     def _key(fact: Fact) -> tuple[str, str]:
         return normalise(fact.subject), normalise(fact.relation)
 
-    def _near(self, candidate: Candidate, subject: Resolved, value: Resolved, ended: Candidate | None) -> Neighbourhood:
+    def _near(
+        self, candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, ended: CandidateFact | None
+    ) -> GraphContext:
         fact = candidate.fact
         held = [f for f in self._held(subject, fact.relation) if f.id not in self._closed]
         held += self._pending.get(self._key(fact), [])
@@ -141,23 +149,23 @@ class Judge:
         over = None
         if ended is not None and ended is not candidate:
             over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
-        return Neighbourhood(
+        return GraphContext(
             tuple(held), self._once(subject, value, fact.relation), relation.functional, relation.changeable,
             subject.node is not None, value.node is not None, over, self._joined(subject, value),
-            casting(fact, relation.subjects, relation.objects),
+            role_agreement(fact, relation.subjects, relation.objects),
         )  # fmt: skip
 
-    def _joined(self, subject: Resolved, value: Resolved) -> bool:
+    def _joined(self, subject: LinkedEntity, value: LinkedEntity) -> bool:
         """Whether any relation joins the two things now."""
         if subject.node is None or value.node is None:
             return False
         ends = (subject.node.id, value.node.id)
         return any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
 
-    def _held(self, subject: Resolved, relation: str) -> list[Fact]:
+    def _held(self, subject: LinkedEntity, relation: str) -> list[Fact]:
         return self._store.facts(subject.node.id, relation) if subject.node else []
 
-    def _once(self, subject: Resolved, value: Resolved, relation: str) -> bool:
+    def _once(self, subject: LinkedEntity, value: LinkedEntity, relation: str) -> bool:
         """Whether the graph held this very fact once and holds it no more."""
         if subject.node is None or value.node is None or self._store.facts(subject.node.id, relation, value.node.id):
             return False
@@ -167,15 +175,15 @@ class Judge:
         wanted = (normalise(relation), normalise(value.name))
         return any((normalise(f.relation), normalise(f.object)) == wanted for f in self._records[node])
 
-    def _character(self, relation: str) -> Character:
+    def _character(self, relation: str) -> RelationProfile:
         """What a relation is like, from its text and from this graph's facts of it."""
         if relation not in self._characters:
             functional, changeable = self._gate.relation_priors(self._vectors([relation]))[0].tolist()
             facts = self._store.facts(relation=relation, limit=_SAMPLE)
             counts = Counter(normalise(fact.subject) for fact in facts)
-            functional = blended(functional, sum(count == 1 for count in counts.values()), len(counts))
+            functional = blend_priors(functional, sum(count == 1 for count in counts.values()), len(counts))
             objects = {normalise(fact.object) for fact in facts}
-            self._characters[relation] = Character(functional, changeable, counts, objects)
+            self._characters[relation] = RelationProfile(functional, changeable, counts, objects)
         return self._characters[relation]
 
     # ---------------------------------------------------------------- what follows

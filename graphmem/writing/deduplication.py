@@ -17,13 +17,13 @@ from graphmem.core.edits import AddNode, Edit
 from graphmem.core.names import normalise
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, from_micros, to_micros
-from graphmem.core.types import READING
-from graphmem.reading.candidates import Candidate
+from graphmem.core.types import READ_MARK
+from graphmem.reading.candidates import CandidateFact
 from graphmem.text.sentences import sentences
 
 LONG = 40
 """Characters from which a sentence or text is taken for the same one when it comes again."""
-_MARK = f"{READING}:"
+_MARK = f"{READ_MARK}:"
 _PRONOUN = re.compile(
     r"\b(he|she|it|they|him|her|them|his|hers|its|theirs?|this|that|these|those|i|me|my|we|us|our|you|your)\b",
     re.IGNORECASE,
@@ -31,7 +31,7 @@ _PRONOUN = re.compile(
 _ASKS = ("?", "？", "؟")
 
 
-class Told:
+class ReadHistory:
     """Which sentences of a text the memory has read before, as said at the same time by a source trusted as much.
 
     Args:
@@ -57,7 +57,7 @@ class Told:
         found = store.resolve_many([_name(key) for key in asked]) if asked else {}
         self._known = {key for key in asked if any(map(self._fits, store.nodes(found[_name(key)])))}
 
-    def __call__(self, candidate: Candidate) -> bool:
+    def __call__(self, candidate: CandidateFact) -> bool:
         """Whether the sentence that says this was read before."""
         if self._whole in self._known:
             return True
@@ -71,7 +71,7 @@ class Told:
             return []
         seen: dict[str, Any] = {"trust": self._trust, "at": self._at, "source": source, "begins": self._begins}
         name = _digest(*new, *map(str, seen.values()))
-        return [AddNode(f"{_MARK}{name}", READING, "", tuple(map(_name, new)), seen)]
+        return [AddNode(f"{_MARK}{name}", READ_MARK, "", tuple(map(_name, new)), seen)]
 
     def _fits(self, node: Any) -> bool:
         seen = node.attributes
@@ -82,7 +82,7 @@ class Told:
 
 def is_mark(edit: Edit) -> bool:
     """Whether an edit only remembers that something was read."""
-    return isinstance(edit, AddNode) and edit.kind == READING and edit.name.startswith(_MARK)
+    return isinstance(edit, AddNode) and edit.kind == READ_MARK and edit.name.startswith(_MARK)
 
 
 def _key(before: str, sentence: str, *, first: bool) -> str:

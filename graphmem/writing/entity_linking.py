@@ -20,9 +20,9 @@ from graphmem.core.types import Node
 from graphmem.core.validation import require
 
 if TYPE_CHECKING:
-    from graphmem.encoding.entity_states import Namesakes
+    from graphmem.encoding.entity_states import EntityDisambiguator
 
-How = Literal["exact", "text", "context", "recent", "similar", "new"]
+LinkStrategy = Literal["exact", "text", "context", "recent", "similar", "new"]
 FEATURES: Final = (
     "same letters", "prefix", "suffix", "words shared", "letters shared", "initials", "digits differ",
     "rivals", "recent", "one word", "length ratio", "other initial", "bias",
@@ -31,7 +31,7 @@ _TITLES: Final = frozenset("mr mrs ms dr sir lady lord prof professor saint st t
 
 
 @dataclass(frozen=True, slots=True)
-class ResolutionConfig:
+class LinkingConfig:
     """How bold resolution is: ``threshold`` is the least probability at which a similar name is the same node."""
 
     threshold: float = 0.85
@@ -43,13 +43,13 @@ class ResolutionConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class LinkedEntity:
     """What a name means: ``name`` as the graph (or the fuller mention in the text) has it; ``node`` None if new."""
 
     name: str
     node: Node | None
     probability: float
-    how: How
+    how: LinkStrategy
 
 
 class NameMatcher:
@@ -128,7 +128,7 @@ def is_short_for(short: str, full: str) -> bool:
     return 0 < len(a) < len(b) and (b[: len(a)] == a or b[-len(a) :] == a)
 
 
-class EntityResolver:
+class EntityLinker:
     """Finds nodes for names: by exact name or alias, by a fuller name in the same text, then by a learned match.
 
     Args:
@@ -141,39 +141,39 @@ class EntityResolver:
     """
 
     def __init__(
-        self, store: GraphStore, matcher: NameMatcher | None = None, config: ResolutionConfig | None = None,
-        recent: Sequence[str] = (), renamed: Mapping[str, str] | None = None, namesakes: Namesakes | None = None,
+        self, store: GraphStore, matcher: NameMatcher | None = None, config: LinkingConfig | None = None,
+        recent: Sequence[str] = (), renamed: Mapping[str, str] | None = None, namesakes: EntityDisambiguator | None = None,
     ) -> None:  # fmt: skip
         self._store, self._matcher = store, matcher
-        self._config = config or ResolutionConfig()
+        self._config = config or LinkingConfig()
         self._recent, self._namesakes = list(recent), namesakes
         self._renamed = {normalise(other): name for other, name in (renamed or {}).items()}
 
-    def resolve(self, name: str, mentioned: Sequence[str] = (), sentence: np.ndarray | None = None) -> Resolved:
+    def resolve(self, name: str, mentioned: Sequence[str] = (), sentence: np.ndarray | None = None) -> LinkedEntity:
         """Return what ``name`` means, given the other names that its text mentions, and its sentence's mean state."""
         known_as = self._renamed.get(normalise(name))
         if known_as is not None and normalise(known_as) != normalise(name) and self._exact(name) is None:
             known = self._exact(known_as)
-            return Resolved(known.name if known else known_as, known, 1.0, "text")
+            return LinkedEntity(known.name if known else known_as, known, 1.0, "text")
         fuller = [other for other in dict.fromkeys(mentioned) if is_short_for(name, other)]
         if len(fuller) == 1:
             known = self._exact(fuller[0])
-            return Resolved(known.name if known else fuller[0], known, 1.0, "text")
+            return LinkedEntity(known.name if known else fuller[0], known, 1.0, "text")
         known = self._exact(name)
         if (known is None or normalise(known.name) != normalise(name)) and (meant := self._of_several(name, sentence)):
             return meant
         if known is not None:
-            return Resolved(known.name, known, 1.0, "exact")
+            return LinkedEntity(known.name, known, 1.0, "exact")
         for other in self._recent:
             if is_short_for(name, other) and (known := self._exact(other)) is not None:
-                return Resolved(known.name, known, 0.9, "recent")
-        return self._similar(name) or Resolved(name, None, 1.0, "new")
+                return LinkedEntity(known.name, known, 0.9, "recent")
+        return self._similar(name) or LinkedEntity(name, None, 1.0, "new")
 
     def _exact(self, name: str) -> Node | None:
         node = self._store.resolve(name)
         return None if node is None or node.retired else node
 
-    def _of_several(self, name: str, sentence: np.ndarray | None) -> Resolved | None:
+    def _of_several(self, name: str, sentence: np.ndarray | None) -> LinkedEntity | None:
         """Of several nodes that a name is short for, or another name of, the one that the sentence speaks of."""
         if self._namesakes is None or sentence is None or not any(c.isalpha() for c in name):
             return None
@@ -185,9 +185,9 @@ class EntityResolver:
             and (is_short_for(name, node.name) or normalise(name) in map(normalise, node.aliases))
         ]
         node, share = self._namesakes.meant(bearers, sentence)
-        return Resolved(node.name, node, share, "context") if node else None
+        return LinkedEntity(node.name, node, share, "context") if node else None
 
-    def _similar(self, name: str) -> Resolved | None:
+    def _similar(self, name: str) -> LinkedEntity | None:
         if self._matcher is None or not any(c.isalpha() for c in name):
             return None
         known = [self._store.node(i) for i, _ in self._store.search_text(name, limit=self._config.candidates)]
@@ -199,7 +199,7 @@ class EntityResolver:
             for node in close
         ]
         probability, best = max(matches, key=lambda match: match[0])
-        return Resolved(best.name, best, probability, "similar") if probability >= self._config.threshold else None
+        return LinkedEntity(best.name, best, probability, "similar") if probability >= self._config.threshold else None
 
 
 def _close(name: str, known: str) -> bool:

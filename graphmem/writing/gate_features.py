@@ -11,14 +11,14 @@ import numpy as np
 from graphmem.core.names import normalise
 from graphmem.core.times import to_micros
 from graphmem.core.types import Fact
-from graphmem.reading.candidates import Candidate
-from graphmem.reading.network import MOODS
+from graphmem.reading.candidates import CandidateFact
+from graphmem.reading.network import FACTUALITY
 from graphmem.text.relation_synonyms import tells_literals
 from graphmem.writing.entity_linking import name_features
 
 Action = Literal["skip", "add", "update", "retire"]
 ACTIONS: Final[tuple[Action, ...]] = ("skip", "add", "update", "retire")
-NUMBERS: Final = (
+FEATURES: Final = (
     "none", "stated", "ended", "denied", "doubted", "held", "once held", "conflict", "rivals", "functional",
     "functional conflict", "changeable", "novelty", "subject known", "object known", "surprise", "trust", "held trust",
     "trust gap", "says old is over", "later", "reader", "named", "relation", "joined", "spotted", "contested", "margin",
@@ -28,7 +28,7 @@ NUMBERS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbourhood:
+class GraphContext:
     """What the graph holds near a candidate.
 
     Attributes:
@@ -66,8 +66,8 @@ class Neighbourhood:
         return max(others, key=lambda fact: (fact.valid_from or "", fact.id or 0), default=None)
 
 
-def gate_numbers(candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
-    """What the gate sees in numbers, float32 [32], in the order of ``NUMBERS``."""
+def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) -> np.ndarray:
+    """What the gate sees in numbers, float32 [32], in the order of ``FEATURES``."""
     fact, held, rival = candidate.fact, near.same(candidate.fact), near.rival(candidate.fact)
     against = held or rival
     alike = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
@@ -115,16 +115,16 @@ def _literal_fits(relation: str, kind: str) -> float:
     return 0.0 if told is None else 1.0 if told == (kind == "literal") else -1.0
 
 
-def casting(fact: Fact, subjects: Collection[str], objects: Collection[str]) -> float:
-    """See ``Neighbourhood.casts``: from the normalised subjects and objects of other facts of the relation."""
+def role_agreement(fact: Fact, subjects: Collection[str], objects: Collection[str]) -> float:
+    """See ``GraphContext.casts``: from the normalised subjects and objects of other facts of the relation."""
     subject, value = normalise(fact.subject), normalise(fact.object)
     straight = (subject in subjects) + (value in objects)
     return float(np.sign(straight - (subject in objects) - (value in subjects)))
 
 
-def _moods(candidate: Candidate) -> Sequence[float] | np.ndarray:
-    """Probability of each of ``MOODS``; of readers that give none the mood is taken for certain."""
-    return candidate.moods if candidate.moods is not None else [float(name == candidate.mood) for name in MOODS]
+def _moods(candidate: CandidateFact) -> Sequence[float] | np.ndarray:
+    """Probability of each of ``FACTUALITY``; of readers that give none the mood is taken for certain."""
+    return candidate.moods if candidate.moods is not None else [float(name == candidate.mood) for name in FACTUALITY]
 
 
 def _order(first: str | None, second: str | None) -> float:
@@ -136,16 +136,16 @@ def _order(first: str | None, second: str | None) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EvidenceRecord:
     """What a decision saw, as the journal keeps it."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, candidate: Candidate, near: Neighbourhood, chances: np.ndarray, trust: float) -> Evidence:
+    def of(cls, candidate: CandidateFact, near: GraphContext, chances: np.ndarray, trust: float) -> EvidenceRecord:
         """Collect it."""
-        seen = gate_numbers(candidate, near, trust).tolist()
-        numbers = {name: round(value, 4) for name, value in zip(NUMBERS, seen, strict=True)}
+        seen = gate_features(candidate, near, trust).tolist()
+        numbers = {name: round(value, 4) for name, value in zip(FEATURES, seen, strict=True)}
         held = near.same(candidate.fact) or near.rival(candidate.fact)
         return cls({
             "mood": candidate.mood,

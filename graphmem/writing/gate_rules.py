@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphmem.reading.candidates import Candidate
-from graphmem.reading.network import MOODS
-from graphmem.writing.config import GateConfig
-from graphmem.writing.gate_features import ACTIONS, Action, Neighbourhood, _moods
+from graphmem.reading.candidates import CandidateFact
+from graphmem.reading.network import FACTUALITY
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, _moods
 
 _PRIOR_WEIGHT = 5.0
 _OVER = 0.2
@@ -18,7 +18,7 @@ _SURE = 0.5
 """Least probability of a relation, 0..1, at which a fact of it may take the place of another."""
 
 
-def taken_at_its_word(candidate: Candidate, near: Neighbourhood) -> np.ndarray:
+def rule_based_probabilities(candidate: CandidateFact, near: GraphContext) -> np.ndarray:
     """Probabilities where only the graph can be asked: how functional the relation is says whether a value replaces."""
     if near.same(candidate.fact) is not None:
         share = {"retire": 0.9, "skip": 0.1} if candidate.mood in ("ended", "denied") else {"skip": 1.0}
@@ -30,7 +30,9 @@ def taken_at_its_word(candidate: Candidate, near: Neighbourhood) -> np.ndarray:
     return np.array([share.get(action, 0.0) for action in ACTIONS], np.float32)
 
 
-def allowed(candidate: Candidate, near: Neighbourhood, trust: float, config: GateConfig) -> tuple[Action, ...]:
+def allowed_actions(
+    candidate: CandidateFact, near: GraphContext, trust: float, config: WriteGateConfig
+) -> tuple[Action, ...]:
     """The actions that the rules leave open; ``skip`` always is one."""
     held, rival = near.same(candidate.fact), near.rival(candidate.fact)
     if candidate.mood == "doubted" or trust < config.least_trust:
@@ -39,7 +41,7 @@ def allowed(candidate: Candidate, near: Neighbourhood, trust: float, config: Gat
         strong = held is not None and trust >= held.confidence - config.trust_margin
         return ("skip", "retire") if strong else ("skip",)
     if held is not None:  # said again; unless it may be over after all, which is left to what was learned
-        over = sum(_moods(candidate)[MOODS.index(mood)] for mood in ("ended", "denied"))
+        over = sum(_moods(candidate)[FACTUALITY.index(mood)] for mood in ("ended", "denied"))
         strong = trust >= held.confidence - config.trust_margin
         return ("skip", "retire") if strong and over >= _OVER else ("skip",)
     strong = rival is not None and trust >= rival.confidence - config.trust_margin
@@ -50,7 +52,7 @@ def allowed(candidate: Candidate, near: Neighbourhood, trust: float, config: Gat
     return ("skip", "add", "update") if strong else ("skip", "add")
 
 
-def choose(probabilities: np.ndarray, open_to: Sequence[Action], threshold: float) -> tuple[Action, float]:
+def select_action(probabilities: np.ndarray, open_to: Sequence[Action], threshold: float) -> tuple[Action, float]:
     """The action taken and its probability among those that are open."""
     chances = {action: float(probabilities[ACTIONS.index(action)]) for action in open_to}
     total = sum(chances.values()) or 1.0
@@ -61,6 +63,6 @@ def choose(probabilities: np.ndarray, open_to: Sequence[Action], threshold: floa
     return best, writes[best]
 
 
-def blended(prior: float, single: int, subjects: int) -> float:
+def blend_priors(prior: float, single: int, subjects: int) -> float:
     """How functional a relation is: subjects with one object out of all, with the prior as five more subjects."""
     return (prior * _PRIOR_WEIGHT + single) / (_PRIOR_WEIGHT + subjects)

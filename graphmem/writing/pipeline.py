@@ -18,16 +18,16 @@ from graphmem.core.paths import WEIGHTS
 from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
-from graphmem.encoding.embedding_cache import TextCache
-from graphmem.encoding.entity_states import Namesakes, load_node_states, moves
+from graphmem.encoding.embedding_cache import EmbeddingCache
+from graphmem.encoding.entity_states import EntityDisambiguator, load_entity_states, state_updates
 from graphmem.reading.alias_patterns import is_alias
-from graphmem.reading.candidates import Candidate, check_text
-from graphmem.reading.extractor import LearnedReader
-from graphmem.writing.config import GateConfig
-from graphmem.writing.decider import Judge
-from graphmem.writing.deduplication import Told
-from graphmem.writing.entity_linking import EntityResolver, Resolved, recent_names
-from graphmem.writing.relation_linking import settled
+from graphmem.reading.candidates import CandidateFact, check_text
+from graphmem.reading.extractor import FactExtractor
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.decider import WriteDecider
+from graphmem.writing.deduplication import ReadHistory
+from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, recent_names
+from graphmem.writing.relation_linking import link_relation
 from graphmem.writing.write_gate import load_gate
 
 
@@ -49,16 +49,16 @@ class WritePlan:
 
 
 @runtime_checkable
-class Reader(Protocol):
+class Extractor(Protocol):
     """Anything that finds facts in text: the learned reader, spaCy rules, a prompt to a large model, your function."""
 
-    def read(self, text: str) -> Iterable[Fact | Candidate]:
+    def read(self, text: str) -> Iterable[Fact | CandidateFact]:
         """Facts that the text states, in its order."""
 
 
 def read_text(
     model: Any, text: str, *, apply: bool = False, source: str | None = None, trust: float = 1.0,
-    at: Time | None = None, context: str = "", reader: Reader | None = None, config: GateConfig | None = None,
+    at: Time | None = None, context: str = "", reader: Extractor | None = None, config: WriteGateConfig | None = None,
     surprise: bool = True, again: bool = False,
 ) -> WritePlan:  # fmt: skip
     """Read a text in one pass and plan what to write. Writes only with ``apply``, in one transaction.
@@ -91,16 +91,16 @@ def read_text(
         found = _candidates(model, text, context, reader, at, surprise)
     gate = load_gate(WEIGHTS / _folder(model))
     aliases = [candidate for candidate in found if is_alias(candidate.fact)]
-    states = load_node_states(WEIGHTS / _folder(model)) if (config or GateConfig()).states else None
-    entities = EntityResolver(
+    states = load_entity_states(WEIGHTS / _folder(model)) if (config or WriteGateConfig()).states else None
+    entities = EntityLinker(
         memory.store, gate.matcher, recent=recent_names(memory.store), renamed=_renamed(aliases),
-        namesakes=Namesakes(memory.store, states) if states else None,
+        namesakes=EntityDisambiguator(memory.store, states) if states else None,
     )  # fmt: skip
     resolved = list(_resolve([candidate for candidate in found if not is_alias(candidate.fact)], entities))
     resolved = [_settled(*case, memory.store) for case in resolved]
-    told = Told(memory.store, text, context=context, trust=float(trust), at=at)
+    told = ReadHistory(memory.store, text, context=context, trust=float(trust), at=at)
     old = (lambda _: False) if again else told
-    judge = Judge(memory.store, _vectors(memory.encoder), gate, config)
+    judge = WriteDecider(memory.store, _vectors(memory.encoder), gate, config)
     decisions = judge.decide(resolved, source=source, trust=float(trust), at=at, told=old)
     facts = tuple(d.fact for d in decisions if d.evidence.get("mood") == "stated")
     edits = tuple(edit for decision in decisions for edit in judge.edits_of(decision, source=source, at=at))
@@ -108,8 +108,8 @@ def read_text(
     learned = judge.aliases([c for c in aliases if not old(c)], fresh, entities, trust=float(trust), source=source)
     edits = (*edits, *(d.edit for d in learned if d.edit is not None))
     if states is not None:
-        edits = (*edits, *moves(states, memory.store, [case[0] for case in resolved], decisions))
-    if found and trust >= (config or GateConfig()).least_trust:
+        edits = (*edits, *state_updates(states, memory.store, [case[0] for case in resolved], decisions))
+    if found and trust >= (config or WriteGateConfig()).least_trust:
         edits = (*edits, *told.mark(source))
     plan = WritePlan(text, facts, (*decisions, *learned), edits)
     if apply and plan.edits:
@@ -157,15 +157,15 @@ def _pieces(
 
 
 def _candidates(
-    model: Any, text: str, context: str, reader: Reader | None, at: Time | None, surprise: bool
-) -> list[Candidate]:
+    model: Any, text: str, context: str, reader: Extractor | None, at: Time | None, surprise: bool
+) -> list[CandidateFact]:
     if reader is not None:
-        return [item if isinstance(item, Candidate) else Candidate(item) for item in reader.read(text)]
+        return [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in reader.read(text)]
     live = list(model.memory.store.index().relations)
-    return learned_reader(model).read(text, relations=live, context=context, now=at, surprise=surprise)
+    return shipped_extractor(model).read(text, relations=live, context=context, now=at, surprise=surprise)
 
 
-def learned_reader(model: Any) -> LearnedReader:
+def shipped_extractor(model: Any) -> FactExtractor:
     """The shipped reader over ``model``; its weights are loaded on first use and shared.
 
     Raises:
@@ -174,13 +174,13 @@ def learned_reader(model: Any) -> LearnedReader:
     base = getattr(model, "base", None) or model.base_model
     vectors = _vectors(model.memory.encoder)
     network = _network(_folder(model), int(base.config.hidden_size), vectors.encoder.dim)
-    return LearnedReader(_runner(model, base), model.tokenizer, vectors, network)
+    return FactExtractor(_runner(model, base), model.tokenizer, vectors, network)
 
 
 @lru_cache(maxsize=2)
-def _vectors(encoder: TextEncoder) -> TextCache:
+def _vectors(encoder: TextEncoder) -> EmbeddingCache:
     """Relation texts are encoded once a process and encoder."""
-    return TextCache(encoder)
+    return EmbeddingCache(encoder)
 
 
 def _runner(model: Any, base: Any) -> Any:
@@ -190,12 +190,12 @@ def _runner(model: Any, base: Any) -> Any:
 
 @lru_cache(maxsize=4)
 def _network(folder: str, hidden_size: int, text_width: int) -> Any:
-    from graphmem.reading.network import load_reader
+    from graphmem.reading.network import load_extractor
 
-    return load_reader(WEIGHTS / folder / "reader.safetensors", hidden_size=hidden_size, text_width=text_width)
+    return load_extractor(WEIGHTS / folder / "reader.safetensors", hidden_size=hidden_size, text_width=text_width)
 
 
-def _renamed(aliases: Sequence[Candidate]) -> dict[str, str]:
+def _renamed(aliases: Sequence[CandidateFact]) -> dict[str, str]:
     """Other names that a text gives, with the name each stands for."""
     return {c.fact.object: c.fact.subject for c in aliases if c.mood == "stated"}
 
@@ -209,10 +209,12 @@ def _folder(model: Any) -> str:
     return name if (WEIGHTS / name / "reader.safetensors").exists() else DEFAULT_MODEL
 
 
-def _resolve(found: Sequence[Candidate], entities: EntityResolver) -> Iterator[tuple[Candidate, Resolved, Resolved]]:
+def _resolve(
+    found: Sequence[CandidateFact], entities: EntityLinker
+) -> Iterator[tuple[CandidateFact, LinkedEntity, LinkedEntity]]:
     """Each candidate under the names of the graph, with what its subject and object were found to be."""
     mentioned = [c.fact.subject for c in found] + [c.fact.object for c in found if c.object_kind == "entity"]
-    known: dict[str, Resolved] = {}
+    known: dict[str, LinkedEntity] = {}
     for candidate in found:
         fact = candidate.fact
         for name in (fact.subject, fact.object):
@@ -225,11 +227,11 @@ def _resolve(found: Sequence[Candidate], entities: EntityResolver) -> Iterator[t
 
 
 def _settled(
-    candidate: Candidate, subject: Resolved, value: Resolved, store: GraphStore
-) -> tuple[Candidate, Resolved, Resolved]:
+    candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, store: GraphStore
+) -> tuple[CandidateFact, LinkedEntity, LinkedEntity]:
     """The case with a relation that is held between the two, where the reader thinks one possible."""
     if subject.node is None or value.node is None:
         return candidate, subject, value
     ids = {subject.name: subject.node.id, value.name: value.node.id}
-    taken, turned = settled(candidate, lambda a, b: [fact.relation for fact in store.facts(ids[a], None, ids[b])])
+    taken, turned = link_relation(candidate, lambda a, b: [fact.relation for fact in store.facts(ids[a], None, ids[b])])
     return (taken, value, subject) if turned else (taken, subject, value)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from graphmem.reading.candidates import Candidate
+from graphmem.reading.candidates import CandidateFact
 
 Held = Callable[[str, str], list[str]]
 """Relations that join a subject to an object now."""
 
 
-def settled(candidate: Candidate, held: Held) -> tuple[Candidate, bool]:
+def link_relation(candidate: CandidateFact, held: Held) -> tuple[CandidateFact, bool]:
     """The candidate with the likeliest relation that is held between its two things, and whether it was turned.
 
     Args:
@@ -33,7 +33,7 @@ def settled(candidate: Candidate, held: Held) -> tuple[Candidate, bool]:
     return candidate, False
 
 
-def _taken(candidate: Candidate, relation: str, turned: bool) -> Candidate:
+def _taken(candidate: CandidateFact, relation: str, turned: bool) -> CandidateFact:
     fact = replace(candidate.fact, relation=relation)
     if not turned:
         return replace(candidate, fact=fact)

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.core.errors import WeightsMismatch
-from graphmem.reading.candidates import Candidate
+from graphmem.reading.candidates import CandidateFact
 from graphmem.writing.entity_linking import FEATURES as NAME_FEATURES
 from graphmem.writing.entity_linking import NameMatcher
-from graphmem.writing.gate_features import ACTIONS, NUMBERS, Neighbourhood, gate_numbers
-from graphmem.writing.gate_rules import taken_at_its_word
+from graphmem.writing.gate_features import ACTIONS, FEATURES, GraphContext, gate_features
+from graphmem.writing.gate_rules import rule_based_probabilities
 
 
 class WriteGate(nn.Module):
@@ -38,7 +38,7 @@ class WriteGate(nn.Module):
         super().__init__()
         self.sizes = {"features": features, "text_width": text_width, "width": width}
         self.view = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, 16), nn.Tanh())
-        self.layers = nn.Sequential(nn.Linear(len(NUMBERS) + 16, width), nn.GELU(), nn.Linear(width, len(ACTIONS)))
+        self.layers = nn.Sequential(nn.Linear(len(FEATURES) + 16, width), nn.GELU(), nn.Linear(width, len(ACTIONS)))
         self.priors = nn.Linear(text_width, 2)
         self.temperature: Tensor
         self.names: Tensor
@@ -60,14 +60,14 @@ class WriteGate(nn.Module):
         return NameMatcher(self.names.double().numpy())
 
     @torch.no_grad()
-    def probabilities(self, candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
+    def probabilities(self, candidate: CandidateFact, near: GraphContext, trust: float) -> np.ndarray:
         """Calibrated probabilities of ``ACTIONS`` before any rule, float32 [4].
 
-        Of a reader that shows no view of the pair (a plug-in) the word is taken: see ``taken_at_its_word``.
+        Of a reader that shows no view of the pair (a plug-in) the word is taken: see ``rule_based_probabilities``.
         """
         if candidate.features is None:
-            return taken_at_its_word(candidate, near)
-        numbers = torch.from_numpy(gate_numbers(candidate, near, trust))
+            return rule_based_probabilities(candidate, near)
+        numbers = torch.from_numpy(gate_features(candidate, near, trust))
         features = torch.from_numpy(np.asarray(candidate.features, np.float32))
         return self(numbers[None], features[None])[0].softmax(-1).numpy()
 
@@ -76,7 +76,7 @@ def save_gate(gate: WriteGate, path: str | Path) -> None:
     """Write weights and sizes to one safetensors file."""
     from safetensors.torch import save_file
 
-    metadata = {"kind": "graphmem-write-gate", "sizes": json.dumps(gate.sizes), "numbers": json.dumps(NUMBERS)}
+    metadata = {"kind": "graphmem-write-gate", "sizes": json.dumps(gate.sizes), "numbers": json.dumps(FEATURES)}
     save_file({name: tensor.contiguous() for name, tensor in gate.state_dict().items()}, str(path), metadata=metadata)
 
 
@@ -92,7 +92,7 @@ def load_gate(folder: str | Path) -> WriteGate:
     path = Path(folder) / "gate.safetensors"
     with safe_open(str(path), "pt") as file:
         metadata = file.metadata() or {}
-        if metadata.get("kind") != "graphmem-write-gate" or json.loads(metadata["numbers"]) != list(NUMBERS):
+        if metadata.get("kind") != "graphmem-write-gate" or json.loads(metadata["numbers"]) != list(FEATURES):
             raise WeightsMismatch(
                 f"{path} holds no gate of this version; train one: python -m graphmem.training.gate.train"
             )

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from graphmem.core.names import normalise
-from graphmem.core.types import APART, MENTIONS, TITLED
+from graphmem.core.types import MENTIONS, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
 
@@ -104,14 +104,14 @@ def matches(raw: sqlite3.Connection, query: str, counts: WordCounts) -> list[str
 def search_nodes(
     raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts
 ) -> list[tuple[int, float]]:
-    """Live nodes but those of kinds ``APART``, by BM25 of name, aliases and text, best first; higher is better."""
+    """Live nodes but those of kinds ``SYSTEM_KINDS``, by BM25 of name, aliases and text, best first; higher is better."""
     found: list[tuple[int, float]] = []
     if limit <= 0:
         return found
     sql = (
         "SELECT id, score FROM (SELECT n.id AS id, -bm25(node_fts, 4.0, 4.0, 1.0) AS score "
         "FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid "
-        f"WHERE node_fts MATCH ? AND +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART} LIMIT {RANKED}) "
+        f"WHERE node_fts MATCH ? AND +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS} LIMIT {RANKED}) "
         "ORDER BY score DESC, id LIMIT ?"
     )
     for match in matches(raw, query, counts):

@@ -18,7 +18,7 @@ from graphmem.storage.tables import journal, vector_rows
 PACK_VECTORS = 100_000
 """Vectors from which codes that had to be made from the tables are kept beside the file."""
 
-SEARCHED = f"retired_at IS NULL AND kind NOT IN {vector_rows.APART}"
+SEARCHED = f"retired_at IS NULL AND kind NOT IN {vector_rows.SYSTEM_KINDS}"
 """Nodes that a search may find."""
 
 KEPT = 2

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphmem.core.errors import NotFound
 from graphmem.core.times import from_micros
-from graphmem.core.types import READING, Edge, Fact, Node
+from graphmem.core.types import READ_MARK, Edge, Fact, Node
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Row
@@ -302,7 +302,7 @@ def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
         "JOIN encoders k ON k.id = v.encoder WHERE n.ns = ? GROUP BY k.id",
         (ns,),
     )
-    marks = f"norm >= '{READING}:' AND norm < '{READING};' AND kind = '{READING}'"
+    marks = f"norm >= '{READ_MARK}:' AND norm < '{READ_MARK};' AND kind = '{READ_MARK}'"
     texts = count(f"nodes WHERE ns = :ns AND retired_at IS NULL AND {marks}")
     return {
         "nodes": count("nodes WHERE ns = :ns AND retired_at IS NULL") - texts,

@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 
 from graphmem.core.errors import EncoderMismatch, InvalidValue, InvalidVector
-from graphmem.core.types import APART
+from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.tables.row_images import insert_many
 
 BLOCK = 4096
@@ -117,7 +117,7 @@ def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray
     row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
     live = (
         "FROM vectors v CROSS JOIN nodes n ON n.id = v.node "
-        f"WHERE +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART}"
+        f"WHERE +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS}"
     )
     count = raw.execute(f"SELECT count(*) {live} AND v.encoder = ?", (ns, row[0])).fetchone()[0] if row else 0
     if not count:
@@ -160,7 +160,7 @@ def refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
     """Raise ``EncoderMismatch`` where the namespace holds vectors; call it when none of them is of this encoder."""
     sql = (
         "SELECT k.fingerprint FROM vectors v JOIN nodes n ON n.id = v.node JOIN encoders k ON k.id = v.encoder "
-        f"WHERE n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {APART} LIMIT 1"
+        f"WHERE n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS} LIMIT 1"
     )
     other = raw.execute(sql, (ns,)).fetchone()
     if other is not None:
@@ -176,11 +176,11 @@ def refuse(other: str, fingerprint: str) -> NoReturn:
 
 
 def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0) -> list[int]:
-    """Ids above ``after`` of live nodes that this encoder has not seen, lowest first; kinds ``APART`` are left out."""
+    """Ids above ``after`` of live nodes that this encoder has not seen, lowest first; kinds ``SYSTEM_KINDS`` are left out."""
     sql = (
         "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
         "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
         "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL AND v.node IS NULL "
-        f"AND n.kind NOT IN {APART} ORDER BY n.id LIMIT ?"
+        f"AND n.kind NOT IN {SYSTEM_KINDS} ORDER BY n.id LIMIT ?"
     )
     return [row[0] for row in raw.execute(sql, (fingerprint, ns, after, limit))]

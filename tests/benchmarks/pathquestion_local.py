@@ -21,7 +21,7 @@ from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.evaluation.question_graphs import load_graphs
 from graphmem.generation.batching import generate_texts
-from graphmem.hub import find_encoder
+from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
@@ -38,7 +38,7 @@ def main() -> None:
     seed = given.seed
     ((facts, questions),) = load_graphs("pathquestion", "test", 10**6, seed)
     halves = {half: [q for q in questions if data_split(q.topic) == half] for half in ("train", "test")}
-    encoder = find_encoder()
+    encoder = load_encoder()
     with tempfile.TemporaryDirectory() as folder, GraphMemory.open(":memory:", encoder) as memory:
         memory.add_many(facts)
         tuned = Path(folder) / "tuned.safetensors"

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 
 from graphmem.core.paths import DATA
-from graphmem.hub import find_encoder, find_language_model
+from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.reading.hidden_states import tokenise
 from graphmem.text.windows import windows
-from graphmem.writing.pipeline import learned_reader, read_text
+from graphmem.writing.pipeline import read_text, shipped_extractor
 
 
 def passages(count: int) -> list[str]:
@@ -55,13 +55,13 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=40)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    base, tokenizer = find_language_model()
-    memory = GraphMemory.open(":memory:", encoder=find_encoder())
+    base, tokenizer = load_language_model()
+    memory = GraphMemory.open(":memory:", encoder=load_encoder())
     model: Any = SimpleNamespace(base=base, tokenizer=tokenizer, memory=memory)
     texts = passages(given.passages)
     whole = "\n".join(texts)
     tokens = len(tokenizer(whole)["input_ids"])
-    reader = learned_reader(model)
+    reader = shipped_extractor(model)
     reader.read(texts[0])
     plain_forward(base, tokenizer, texts[0])
     rows = {

@@ -21,7 +21,7 @@ import torch
 
 from graphmem.core.edits import AddNode
 from graphmem.core.paths import DATA
-from graphmem.hub import find_encoder, find_language_model
+from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.synthetic.grammar import capitalise, fill
 from graphmem.synthetic.worlds import World
@@ -113,8 +113,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     texts = passages(given.passages, given.seed)
-    base, tokenizer = find_language_model()
-    encoder = find_encoder()
+    base, tokenizer = load_language_model()
+    encoder = load_encoder()
     for name, measure in (
         *((way, partial(read_twice, texts=texts, surprise=given.surprise, way=way)) for way in given.ways.split("; ")),
         ("rumours", lambda m: hear_rumours(m, given.rumours, given.seed, given.trust)),

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.evaluation.retrieval import TimedEncoder
-from graphmem.hub import find_encoder
+from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.retriever import Retriever
 from graphmem.retrieval.search import frontier
@@ -158,7 +158,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    encoder = TimedEncoder(find_encoder())
+    encoder = TimedEncoder(load_encoder())
     compiled = scan.ready() and frontier.ready()
     print(f"compiled scan: {compiled}\n")
     print(f"| {' | '.join(COLUMNS)} |\n|" + "---|" * len(COLUMNS))

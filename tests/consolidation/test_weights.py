@@ -12,7 +12,7 @@ import torch
 from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights, load_replayed, said_and_asked
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Fact
-from graphmem.hub import find_language_model
+from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
 
@@ -25,7 +25,7 @@ FACTS = [
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return find_language_model()[1]
+    return load_language_model()[1]
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_smollm_learns_a_few_facts_by_heart(encoder: Any) -> None:
     """Closed book after the replay, and both memories at once."""
     from graphmem.experiments.extend import holds
 
-    base, tokenizer = find_language_model()
+    base, tokenizer = load_language_model()
     with GraphMemory.open(":memory:", encoder) as memory:
         memory.add_many(FACTS[:2])
         model = GraphMemoryModel.from_pretrained(base, tokenizer=tokenizer, memory=memory)

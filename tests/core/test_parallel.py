@@ -9,7 +9,7 @@ from contextvars import ContextVar
 import pytest
 import torch
 
-from graphmem.core.parallel import side_by_side
+from graphmem.core.parallel import parallel_map
 
 WORD: ContextVar[str] = ContextVar("word", default="")
 
@@ -25,7 +25,7 @@ def _threads() -> Iterator[None]:
 def test_results_come_in_order_and_see_the_callers_context() -> None:
     token = WORD.set("said")
     try:
-        assert list(side_by_side(lambda n: (n, WORD.get()), range(20))) == [(n, "said") for n in range(20)]
+        assert list(parallel_map(lambda n: (n, WORD.get()), range(20))) == [(n, "said") for n in range(20)]
     finally:
         WORD.reset(token)
 
@@ -37,15 +37,15 @@ def test_two_work_at_once_with_a_thread_each() -> None:
         both.wait()
         return torch.get_num_threads()
 
-    assert list(side_by_side(meet, range(2))) == [1, 1]
+    assert list(parallel_map(meet, range(2))) == [1, 1]
     assert torch.get_num_threads() == 2
 
 
 def test_one_piece_or_one_thread_needs_no_other_thread() -> None:
-    assert list(side_by_side(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
+    assert list(parallel_map(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
     torch.set_num_threads(1)
-    assert set(side_by_side(lambda _: threading.get_ident(), range(3))) == {threading.get_ident()}
-    assert list(side_by_side(str, [])) == []
+    assert set(parallel_map(lambda _: threading.get_ident(), range(3))) == {threading.get_ident()}
+    assert list(parallel_map(str, [])) == []
 
 
 def test_an_error_comes_out_and_ends_the_rest() -> None:
@@ -54,7 +54,7 @@ def test_an_error_comes_out_and_ends_the_rest() -> None:
             raise ValueError("no")
         return n
 
-    made = side_by_side(fail, range(4))
+    made = parallel_map(fail, range(4))
     assert next(made) == 0
     with pytest.raises(ValueError, match="no"):
         list(made)

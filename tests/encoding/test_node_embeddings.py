@@ -6,7 +6,7 @@ import numpy as np
 
 from graphmem.core.edits import AddNode
 from graphmem.core.types import Node
-from graphmem.encoding.embedding_cache import TextCache, arc_texts
+from graphmem.encoding.embedding_cache import EmbeddingCache, arc_texts
 from graphmem.encoding.node_embeddings import encode_nodes, node_text
 
 
@@ -25,14 +25,14 @@ class Counting:
 
 def test_a_text_is_encoded_once() -> None:
     encoder = Counting()
-    cache = TextCache(encoder)
+    cache = EmbeddingCache(encoder)
     assert cache(["a", "bb", "a"])[:, 0].tolist() == [1, 2, 1]
     assert cache(["bb", "ccc"])[:, 0].tolist() == [2, 3] and encoder.seen == ["a", "bb", "ccc"]
 
 
 def test_a_full_cache_starts_anew() -> None:
     encoder = Counting()
-    cache = TextCache(encoder, limit=2)
+    cache = EmbeddingCache(encoder, limit=2)
     cache(["a", "bb"])
     assert cache(["ccc", "a"])[:, 0].tolist() == [3, 1] and encoder.seen == ["a", "bb", "ccc", "a"]
 

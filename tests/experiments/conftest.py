@@ -13,9 +13,9 @@ from graphmem.experiments.methods.base import Language
 @pytest.fixture(scope="session")
 def tokenizer() -> Any:
     """SmolLM2's, loaded once."""
-    from graphmem.hub import find_language_model
+    from graphmem.hub import load_language_model
 
-    return find_language_model("smollm2-135m")[1]
+    return load_language_model("smollm2-135m")[1]
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import pytest
 from graphmem.datasets.babi import load_tasks
 from graphmem.experiments.extend import best_by_words, holds, in_turn, last_window, read_and_ask
 from graphmem.experiments.tasks.long_text import Filler
-from graphmem.hub import find_language_model
-from graphmem.state_tracking.extractor import StateReader
+from graphmem.hub import load_language_model
+from graphmem.state_tracking.extractor import StateChangeExtractor
 
 
 @pytest.fixture(scope="module")
 def filler() -> Filler:
-    return Filler(find_language_model()[1])
+    return Filler(load_language_model()[1])
 
 
 def test_a_story_is_hidden_whole_and_in_order(filler: Filler) -> None:
@@ -30,7 +30,7 @@ def test_a_story_is_hidden_whole_and_in_order(filler: Filler) -> None:
 def test_what_is_hidden_is_remembered(filler: Filler, encoder: Any) -> None:
     story = next(story for story in load_tasks().dev if story.task == 2)
     text = filler.around(story, 3_000, random.Random(1))
-    said, cost = read_and_ask(text, StateReader.shipped(encoder), encoder)
+    said, cost = read_and_ask(text, StateChangeExtractor.shipped(encoder), encoder)
     assert said == text.question.answer
     assert cost["facts"] < 60
 

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from graphmem.fusion.candidates import TOLD
+from graphmem.fusion.candidates import CONTINUATION_FEATURES
 from graphmem.fusion.config import FusionConfig
-from graphmem.fusion.context import reading
-from graphmem.fusion.continuation_attention import DOUBT, Telling
-from graphmem.fusion.continuation_candidates import PER_NODE, Neighbour, as_candidates, told_candidates
-from graphmem.fusion.memory_tokens import NameReader, pack
-from graphmem.fusion.prefix_matching import LONGEST, Standing, told_places
+from graphmem.fusion.context import active_context
+from graphmem.fusion.continuation_attention import DOUBT, ContinuationAttention
+from graphmem.fusion.continuation_candidates import PER_NODE, Neighbour, as_candidates, continuation_candidates
+from graphmem.fusion.memory_tokens import NameTokenizer, collate
+from graphmem.fusion.prefix_matching import LONGEST, PrefixTracker, match_continuation_prefixes
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer
@@ -36,14 +36,14 @@ def memory() -> Iterator[GraphMemory]:
 
 
 def test_names_around_what_was_named_come_with_their_facts(memory: GraphMemory) -> None:
-    told = told_candidates(memory.retrieve("Ada Lovelace was a mathematician", top_k=8), 8)
+    told = continuation_candidates(memory.retrieve("Ada Lovelace was a mathematician", top_k=8), 8)
     assert told is not None and told.told is not None
     known = dict(zip(told.names, told.told.relations, strict=True))
     assert known == {
         "Ada Lovelace": "", "London": "born in", "Annabella Milbanke": "mother", "Charles Babbage": "friend of",
         "Elemore Hall": "born in",
     }  # fmt: skip
-    features = dict(zip(told.names, told.told.features[:, : TOLD.index("rank")].tolist(), strict=True))
+    features = dict(zip(told.names, told.told.features[:, : CONTINUATION_FEATURES.index("rank")].tolist(), strict=True))
     assert features["Ada Lovelace"] == [1, 0, 0, 0]
     assert features["London"] == [0, 1, 0, 0]
     assert features["Charles Babbage"] == [0, 1, 0, 1]  # walked from its object
@@ -51,14 +51,14 @@ def test_names_around_what_was_named_come_with_their_facts(memory: GraphMemory) 
 
 
 def test_nothing_is_told_where_nothing_is_named(memory: GraphMemory) -> None:
-    told = told_candidates(memory.retrieve("It rained all day.", top_k=8), 8)
+    told = continuation_candidates(memory.retrieve("It rained all day.", top_k=8), 8)
     assert told is not None and told.names == () and told.answerable == 0
-    assert told_candidates(object(), 8) is None
+    assert continuation_candidates(object(), 8) is None
 
 
 def test_a_long_list_of_one_relation_is_cut(memory: GraphMemory) -> None:
     memory.add_many([("Oslo", "twin city", f"Town {i}") for i in range(40)])
-    told = told_candidates(memory.retrieve("Oslo lies by the sea", top_k=32), 32)
+    told = continuation_candidates(memory.retrieve("Oslo lies by the sea", top_k=32), 32)
     assert told is not None and sum(name.startswith("Town") for name in told.names) == PER_NODE
     assert "Norway" in told.names
 
@@ -68,9 +68,9 @@ def test_names_said_before_are_marked() -> None:
     around = as_candidates([])
     assert around.names == () and around.told is not None
     seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)])
-    tokens = pack(NameReader(tokenizer, 0, 16), [seen])
+    tokens = collate(NameTokenizer(tokenizer, 0, 16), [seen])
     text = tokenizer("xabcyde", add_special_tokens=False, return_tensors="pt")["input_ids"]
-    said, early, shut = (marks[0] for marks in told_places(text, text.shape[1], tokens))  # T M
+    said, early, shut = (marks[0] for marks in match_continuation_prefixes(text, text.shape[1], tokens))  # T M
     starts = {int(tokens.node[0, m]): m for m in range(tokens.slots) if int(tokens.position[0, m]) == 0}
     assert said[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
     assert said[:, starts[1]].tolist() == [False] * 6 + [True]
@@ -79,17 +79,17 @@ def test_names_said_before_are_marked() -> None:
     assert early[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
     assert not early[:, starts[0]].any() and not shut.any()  # what was asked about
     own = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)], own=True)
-    shut = told_places(text, text.shape[1], pack(NameReader(tokenizer, 0, 16), [own]))[2][0]
+    shut = match_continuation_prefixes(text, text.shape[1], collate(NameTokenizer(tokenizer, 0, 16), [own]))[2][0]
     assert shut[:3].all() and not shut[3:].any()
 
 
 def test_a_name_is_gone_on_with_in_small_letters_as_well(memory: GraphMemory) -> None:
     memory.add("Ada Lovelace", "made of", "Compressed rice")
-    told = told_candidates(memory.retrieve("Ada Lovelace", top_k=8), 8)
+    told = continuation_candidates(memory.retrieve("Ada Lovelace", top_k=8), 8)
     assert told is not None
-    reader = NameReader(byte_tokenizer("<|im_start|>", "<|im_end|>"), 2, 24)
-    tokens = pack(reader, [told])
-    standing = Standing(tokens)
+    reader = NameTokenizer(byte_tokenizer("<|im_start|>", "<|im_end|>"), 2, 24)
+    tokens = collate(reader, [told])
+    standing = PrefixTracker(tokens)
     text = "Ada Lovelace: compressed ri"
     standing.see(torch.tensor([reader._tokenizer(text, add_special_tokens=False)["input_ids"]]))
     places = standing.places(1)
@@ -103,14 +103,14 @@ def test_a_name_is_gone_on_with_in_small_letters_as_well(memory: GraphMemory) ->
 def test_names_come_early_only_where_the_memory_was_asked_with_a_name_alone(memory: GraphMemory) -> None:
     queries = {"Ada Lovelace met Charles Babbage in London.": True, "Who is Ada Lovelace?": True, "Ada Lovelace": False}
     for query, own in queries.items():
-        told = told_candidates(memory.retrieve(query, top_k=8), 8)
+        told = continuation_candidates(memory.retrieve(query, top_k=8), 8)
         assert told is not None and told.told is not None and told.told.own == own, query
 
 
 def test_common_words_parts_of_longer_names_and_hubs_tell_nothing(memory: GraphMemory) -> None:
     memory.add_many([("rain", "kind of", "weather"), *((f"Film {i}", "release year", "Nineteen") for i in range(120))])
     for text in ("There was rain", "Oslo Street is long", "Nineteen is a number"):
-        told = told_candidates(memory.retrieve(text, top_k=8), 8)
+        told = continuation_candidates(memory.retrieve(text, top_k=8), 8)
         assert told is not None and told.names == (), text
 
 
@@ -168,7 +168,7 @@ def test_a_name_that_was_begun_is_gone_on_with_and_never_ended_for_the_text(memo
     now = model(begun).logits[0, -1].log_softmax(-1)
     after = ids_of(model, "b")[0, 0]
     assert now[after] > base[after] + 0.5
-    tokens = pack(model.names, model._found(begun, None, None, asks=False))
+    tokens = collate(model.names, model._found(begun, None, None, asks=False))
     slots = model.fusion.project(tokens, model.table, torch.float32)[1]
     assert slots.told and torch.isinf(slots.bias[0, 0][tokens.says[0] == model.names.stop]).all()
 
@@ -180,18 +180,18 @@ def test_cached_equals_uncached_and_rows_may_be_repeated(memory: GraphMemory) ->
     text = ids_of(model, "Ada Lovelace, of London, met Charles Babbage")
     found = memory.retrieve("Ada Lovelace", top_k=8)
     whole = model(text, retrieval=found).logits
-    session = model.session_of(pack(model.names, model._found(text, found, None, asks=False)))
+    session = model.session_of(collate(model.names, model._found(text, found, None, asks=False)))
     assert session is not None
     session.quiet = model.config.quiet_text
-    with reading(session):
+    with active_context(session):
         first = model.base(text[:, :20], use_cache=True)
         rest = [first.logits]
         for at in range(20, text.shape[1]):
             step = model.base(text[:, at : at + 1], past_key_values=first.past_key_values, use_cache=True)
             rest.append(step.logits)
     assert torch.allclose(torch.cat(rest, 1), whole, atol=1e-4)
-    told = pack(model.names, model._found(text, found, None, asks=False))
-    twice = Standing(told)
+    told = collate(model.names, model._found(text, found, None, asks=False))
+    twice = PrefixTracker(told)
     twice.begin(0)
     twice.see(text.repeat(2, 1))
     places = twice.places(2)
@@ -210,7 +210,7 @@ def test_questions_are_answered_as_before(memory: GraphMemory) -> None:
 
 
 def test_what_is_doubtful_is_read_louder_than_its_share() -> None:
-    telling = Telling(8, 8, 8, 2)
+    telling = ContinuationAttention(8, 8, 8, 2)
     share = torch.tensor([0.0, 0.01, 0.1, 0.3, 1.0])
     assert torch.equal(telling.doubting(share), share), "weights that never learned it read as they did"
     telling.open()

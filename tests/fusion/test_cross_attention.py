@@ -10,10 +10,10 @@ import torch
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
-from graphmem.fusion.cross_attention import Context, MemoryAttention
-from graphmem.fusion.layers import Fusion, default_layers, default_tap
+from graphmem.fusion.cross_attention import GatedCrossAttention, TokenContext
+from graphmem.fusion.layers import FusionLayers, default_layers, default_tap
 from graphmem.fusion.memory_tokens import END, INSIDE, NONE, START, MemoryTokens
-from graphmem.fusion.prefix_matching import places
+from graphmem.fusion.prefix_matching import match_prefixes
 from graphmem.fusion.token_embeddings import TokenTable, unit
 
 V, D = 50, 256
@@ -28,9 +28,9 @@ def table() -> TokenTable:
 
 
 @pytest.fixture
-def layer() -> MemoryAttention:
+def layer() -> GatedCrossAttention:
     torch.manual_seed(1)
-    return MemoryAttention(D, (D, D), CONFIG)
+    return GatedCrossAttention(D, (D, D), CONFIG)
 
 
 def slots_of(*names: list[int], stop: int = 1) -> MemoryTokens:
@@ -55,11 +55,11 @@ def behind_of(names: tuple[list[int], ...], stop: int) -> torch.Tensor:
     return torch.tensor(ways)[None, :, None].expand(-1, -1, 2, -1)
 
 
-def context(table: TokenTable, *tokens: int) -> Context:
-    return Context(table.inputs(torch.tensor([tokens])), torch.zeros(1, len(tokens), D))
+def context(table: TokenTable, *tokens: int) -> TokenContext:
+    return TokenContext(table.inputs(torch.tensor([tokens])), torch.zeros(1, len(tokens), D))
 
 
-def test_untrained_attention_continues_the_name_it_stands_in(layer: MemoryAttention, table: TokenTable) -> None:
+def test_untrained_attention_continues_the_name_it_stands_in(layer: GatedCrossAttention, table: TokenTable) -> None:
     tokens = slots_of([10, 11, 12], [20, 21], [30])
     slots = layer.project(tokens, table, torch.float32)
     read, weights = layer(torch.randn(1, 4, D), context(table, 10, 11, 20, 40), slots, tokens.answerable)
@@ -69,7 +69,7 @@ def test_untrained_attention_continues_the_name_it_stands_in(layer: MemoryAttent
     assert closest.tolist() == [11, 12, 21], "reading a slot means saying its token before anything is trained"
 
 
-def test_at_a_new_token_the_best_ranked_node_is_read(layer: MemoryAttention, table: TokenTable) -> None:
+def test_at_a_new_token_the_best_ranked_node_is_read(layer: GatedCrossAttention, table: TokenTable) -> None:
     tokens = slots_of([10, 11], [20, 21])
     slots = layer.project(tokens, table, torch.float32)
     _, weights = layer(torch.randn(1, 1, D), context(table, 45), slots, tokens.answerable)
@@ -77,14 +77,14 @@ def test_at_a_new_token_the_best_ranked_node_is_read(layer: MemoryAttention, tab
     assert of_node[0] > 5 * of_node[1]
 
 
-def test_names_that_share_a_token_are_told_apart_by_rank(layer: MemoryAttention, table: TokenTable) -> None:
+def test_names_that_share_a_token_are_told_apart_by_rank(layer: GatedCrossAttention, table: TokenTable) -> None:
     tokens = slots_of([10, 11], [10, 12])
     slots = layer.project(tokens, table, torch.float32)
     _, weights = layer(torch.randn(1, 1, D), context(table, 10), slots, tokens.answerable)
     assert int(tokens.says[0][weights.mean(1)[0, 0].argmax()]) == 11
 
 
-def test_a_null_slot_that_takes_all_leaves_exactly_nothing(layer: MemoryAttention, table: TokenTable) -> None:
+def test_a_null_slot_that_takes_all_leaves_exactly_nothing(layer: GatedCrossAttention, table: TokenTable) -> None:
     torch.nn.init.constant_(layer.gate, 1.0)
     torch.nn.init.constant_(layer.null.bias, 1e4)
     tokens = slots_of([10, 11])
@@ -95,7 +95,7 @@ def test_a_null_slot_that_takes_all_leaves_exactly_nothing(layer: MemoryAttentio
 
 def test_quiet_positions_read_exactly_nothing(table: TokenTable) -> None:
     torch.manual_seed(1)
-    loud, quiet = MemoryAttention(D, (D, D), CONFIG), MemoryAttention(D, (D, D), replace(CONFIG, quiet=0.9))
+    loud, quiet = GatedCrossAttention(D, (D, D), CONFIG), GatedCrossAttention(D, (D, D), replace(CONFIG, quiet=0.9))
     quiet.load_state_dict(loud.state_dict())
     for layer in (loud, quiet):
         torch.nn.init.constant_(layer.null.bias, 4.5)
@@ -106,7 +106,7 @@ def test_quiet_positions_read_exactly_nothing(table: TokenTable) -> None:
     assert mass(quiet).mean(0)[0] > 0 and mass(quiet)[:, 1].abs().max() == 0
 
 
-def test_masked_slots_are_never_read(layer: MemoryAttention, table: TokenTable) -> None:
+def test_masked_slots_are_never_read(layer: GatedCrossAttention, table: TokenTable) -> None:
     tokens = slots_of([10, 11], [20])
     tokens.mask[0, :3] = False
     slots = layer.project(tokens, table, torch.float32)
@@ -114,7 +114,7 @@ def test_masked_slots_are_never_read(layer: MemoryAttention, table: TokenTable) 
     assert weights[..., :3].sum() == 0 and weights[..., 3:].sum() > 0
 
 
-def test_all_heads_read_the_same_slots(layer: MemoryAttention, table: TokenTable) -> None:
+def test_all_heads_read_the_same_slots(layer: GatedCrossAttention, table: TokenTable) -> None:
     layer.start_bias.data[0] = torch.tensor([16.0, -2.0, 16.0, -2.0])  # alone, two heads would begin either name
     tokens = slots_of([10, 11], [20, 21])
     read, weights = layer(
@@ -125,11 +125,11 @@ def test_all_heads_read_the_same_slots(layer: MemoryAttention, table: TokenTable
     assert int((unit(read[0, 0]) @ table.outputs(torch.arange(V)).T).argmax()) == 10, "no token of two halves"
 
 
-def test_a_begun_name_is_believed_only_where_somebody_asked(layer: MemoryAttention, table: TokenTable) -> None:
+def test_a_begun_name_is_believed_only_where_somebody_asked(layer: GatedCrossAttention, table: TokenTable) -> None:
     torch.nn.init.constant_(layer.null.bias, 9.0)
     tokens, text = slots_of([10, 11, 12, 13]), torch.tensor([[45, 10, 11, 12]])
     slots = layer.project(tokens, table, torch.float32)
-    known = replace(context(table, *text[0].tolist()), places=places(text, 4, tokens.behind))
+    known = replace(context(table, *text[0].tolist()), places=match_prefixes(text, 4, tokens.behind))
     asked, plain = (
         layer(torch.zeros(1, 4, D), known, slots, tokens.answerable, quiet)[1].sum(-1).mean(1)[0]
         for quiet in (None, 0.0)
@@ -137,7 +137,7 @@ def test_a_begun_name_is_believed_only_where_somebody_asked(layer: MemoryAttenti
     assert torch.allclose(asked[:2], plain[:2]) and (asked[2:] > plain[2:] + 0.05).all()
 
 
-def test_a_sample_without_slots_has_finite_gradients(layer: MemoryAttention, table: TokenTable) -> None:
+def test_a_sample_without_slots_has_finite_gradients(layer: GatedCrossAttention, table: TokenTable) -> None:
     tokens = slots_of([10, 11])
     tokens.mask[:] = False
     x = torch.randn(1, 2, D)
@@ -146,7 +146,7 @@ def test_a_sample_without_slots_has_finite_gradients(layer: MemoryAttention, tab
     assert weights.sum() == 0 and all(p.grad is None or p.grad.isfinite().all() for p in layer.parameters())
 
 
-def test_the_gate_is_relative_to_the_stream(layer: MemoryAttention) -> None:
+def test_the_gate_is_relative_to_the_stream(layer: GatedCrossAttention) -> None:
     torch.nn.init.constant_(layer.gate, 0.5)
     x, read = torch.randn(1, 3, D), torch.randn(1, 3, D)
     small, large = layer.gated(x, read) - x, layer.gated(100 * x, read) - 100 * x
@@ -164,7 +164,7 @@ def test_scaled_embeddings_match_the_table(table: TokenTable) -> None:
 
 
 def test_biases_learn_fastest_and_gates_faster_than_matrices() -> None:
-    fusion = Fusion(D, (D, D), (1, 2), 0, CONFIG)
+    fusion = FusionLayers(D, (D, D), (1, 2), 0, CONFIG)
     slow, middle, quick = fusion.parameter_groups(1e-3, 16.0)
     counted = sum(p.numel() for group in (slow, middle, quick) for p in group["params"])
     assert counted == sum(p.numel() for p in fusion.parameters() if p.requires_grad)

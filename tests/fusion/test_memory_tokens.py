@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphmem.core.types import Subgraph
-from graphmem.fusion.candidates import FEATURES, candidates, rank_features, with_refusal
-from graphmem.fusion.memory_tokens import END, NONE, START, START_AFTER_SPACE, NameReader, pack, respelt
+from graphmem.fusion.candidates import FEATURES, add_refusal, candidates, rank_features
+from graphmem.fusion.memory_tokens import END, NONE, START, START_AFTER_SPACE, NameTokenizer, collate, respelt
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.answerability import NEVER, PARTLY, UNNAMED, least_sure, names_something
 
@@ -36,8 +36,8 @@ class Letters:
 
 
 @pytest.fixture
-def reader() -> NameReader:
-    return NameReader(Letters(), STOP, 12)
+def reader() -> NameTokenizer:
+    return NameTokenizer(Letters(), STOP, 12)
 
 
 def found(names: list[str], relevance: list[float], answerable: float = 0.9) -> Any:
@@ -50,7 +50,7 @@ def found(names: list[str], relevance: list[float], answerable: float = 0.9) -> 
     return SimpleNamespace(nodes=nodes, subgraph=graph, answerable=answerable)
 
 
-def spell(reader: NameReader, name: str, start: int) -> list[int]:
+def spell(reader: NameTokenizer, name: str, start: int) -> list[int]:
     """Follow the slots of a name as an induction head would: from its start, each token leads to the next."""
     slots = reader.slots(name)
     here = next(slot for slot in slots if slot.kind == start)
@@ -65,14 +65,14 @@ def spell(reader: NameReader, name: str, start: int) -> list[int]:
 @settings(max_examples=60, deadline=None)
 @given(st.text("abcdefgh. ", min_size=1, max_size=9).map(lambda t: "x" + t.strip() + "y"))
 def test_following_the_slots_says_the_name_in_both_readings(name: str) -> None:
-    reader = NameReader(Letters(), STOP, 40)
+    reader = NameTokenizer(Letters(), STOP, 40)
     unique = len(set(Letters()(name)["input_ids"])) == len(Letters()(name)["input_ids"])
     if unique:  # a repeated token needs more context than the one before it
         assert tuple(spell(reader, name, START)) == (*Letters()(name)["input_ids"], STOP)
         assert tuple(spell(reader, name, START_AFTER_SPACE)) == (*Letters()(" " + name)["input_ids"], STOP)
 
 
-def test_slots_are_as_many_as_tokens_and_know_what_stands_before(reader: NameReader) -> None:
+def test_slots_are_as_many_as_tokens_and_know_what_stands_before(reader: NameTokenizer) -> None:
     slots = reader.slots("ab.c")
     plain = [s for s in slots if s.kind != START_AFTER_SPACE][:5]
     assert [s.says for s in plain] == [*Letters()("ab.c")["input_ids"], STOP]
@@ -82,7 +82,7 @@ def test_slots_are_as_many_as_tokens_and_know_what_stands_before(reader: NameRea
     assert len(slots) == 5 + 2, "after a space only the first token and what leads out of it differ"
 
 
-def test_names_beyond_the_limit_are_cut_and_not_ended(reader: NameReader) -> None:
+def test_names_beyond_the_limit_are_cut_and_not_ended(reader: NameTokenizer) -> None:
     says = [s.says for s in reader.slots("abcdefghijklmnop") if s.kind != START_AFTER_SPACE]
     assert STOP not in says and len(reader.tokens("abcdefghijklmnop")) == 12
 
@@ -110,17 +110,17 @@ def test_the_refusal_stands_last_and_only_beside_candidates() -> None:
         seen.features[-1, FEATURES.index("refusal_answerable")] < 0 < rank_features(np.zeros(1), np.ones(1), 0.9)[0, 5]
     )
     empty = candidates(found([], []), 10, refusal="no")
-    assert empty.names == () and with_refusal(empty, "no").names == ()
+    assert empty.names == () and add_refusal(empty, "no").names == ()
 
 
-def test_pack_pads_to_the_longest_and_masks(reader: NameReader) -> None:
+def test_pack_pads_to_the_longest_and_masks(reader: NameTokenizer) -> None:
     one, two = candidates(found(["ab"], [0.0]), 9), candidates(found(["abc", "d"], [0.0, -1.0]), 9)
-    tokens = pack(reader, [one, two, candidates(found([], []), 9)])
+    tokens = collate(reader, [one, two, candidates(found([], []), 9)])
     assert tokens.batch == 3 and tokens.slots == len(reader.slots("abc")) + len(reader.slots("d"))
     assert tokens.mask.sum(1).tolist() == [len(reader.slots("ab")), tokens.slots, 0]
     assert tokens.node[1].tolist() == [0] * len(reader.slots("abc")) + [1] * len(reader.slots("d"))
     assert torch.equal(tokens.features[1, -1], torch.from_numpy(two.features[1]))
-    assert pack(reader, []).slots == 0
+    assert collate(reader, []).slots == 0
 
 
 @pytest.mark.parametrize(("answerable", "heard"), [(0.1, False), (0.54, False), (0.56, True)])

@@ -9,7 +9,7 @@ import transformers
 
 from graphmem.fusion.candidates import Candidates, rank_features
 from graphmem.fusion.config import FusionConfig
-from graphmem.fusion.memory_tokens import MemoryTokens, NameReader, pack
+from graphmem.fusion.memory_tokens import MemoryTokens, NameTokenizer, collate
 from graphmem.fusion.prefix_matching import (
     LONGEST,
     NOT_SAID,
@@ -17,8 +17,8 @@ from graphmem.fusion.prefix_matching import (
     START_INSIDE,
     START_OUTSIDE,
     UNKNOWN,
-    Standing,
-    places,
+    PrefixTracker,
+    match_prefixes,
 )
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import FixedMemory, byte_tokenizer
@@ -29,7 +29,7 @@ TOKENIZER = byte_tokenizer()
 def slots_of(*names: str) -> MemoryTokens:
     features = rank_features(-np.arange(len(names), dtype=np.float32), np.ones(len(names), np.float32), 0.99)
     found = Candidates(names, features, 0.99, tuple(range(len(names))))
-    return pack(NameReader(TOKENIZER, 1, 48), [found])
+    return collate(NameTokenizer(TOKENIZER, 1, 48), [found])
 
 
 def ids(text: str) -> torch.Tensor:
@@ -39,7 +39,7 @@ def ids(text: str) -> torch.Tensor:
 def may_follow(text: str, *names: str) -> dict[str, set[str]]:
     """After the text: what each name's slots would say next, of those that fit longest."""
     tokens = slots_of(*names)
-    codes = places(ids(text), 1, tokens.behind).slots[0, 0]
+    codes = match_prefixes(ids(text), 1, tokens.behind).slots[0, 0]
     made: dict[str, set[str]] = {}
     for code, says, node in zip(codes.tolist(), tokens.says[0].tolist(), tokens.node[0].tolist(), strict=True):
         if code >= LONGEST:
@@ -75,7 +75,7 @@ def test_every_token_of_an_odd_name_is_among_what_fits(name: str, before: str) -
     written = ids(f" {name}" if before == "is" else name)[0].tolist()
     for i in range(1, len(written) + 1):
         text = torch.cat([ids(before)[0], torch.tensor(written[:i])])[None]
-        codes = places(text, 1, tokens.behind).slots[0, 0]
+        codes = match_prefixes(text, 1, tokens.behind).slots[0, 0]
         rows = zip(tokens.says[0].tolist(), codes.tolist(), tokens.node[0].tolist(), strict=True)
         fits = {says for says, code, node in rows if code >= LONGEST and node == 0}
         others += len(fits - {[*written, 1][i]})
@@ -85,19 +85,19 @@ def test_every_token_of_an_odd_name_is_among_what_fits(name: str, before: str) -
 
 def test_codes_tell_starts_from_what_was_not_said() -> None:
     tokens = slots_of("ab", "b")
-    found = places(ids("xa"), 2, tokens.behind)
+    found = match_prefixes(ids("xa"), 2, tokens.behind)
     starts = (tokens.behind[0] < 0).all(-1).all(-1)
     assert (found.slots[0, 0][starts] == START_OUTSIDE).all() and (found.slots[0, 1][starts] == START_INSIDE).all()
     assert (found.slots[0, 0][~starts] == NOT_SAID).all() and found.positions.tolist() == [[0, 1]]
-    longer = places(ids("ab"), 1, tokens.behind).slots[0, 0]
+    longer = match_prefixes(ids("ab"), 1, tokens.behind).slots[0, 0]
     assert SHORTER in longer.tolist(), "the end of 'b' fits after 'ab' too, but less of it was said"
-    assert places(ids("ab"), 2, slots_of().behind).slots.shape == (1, 2, 0)
+    assert match_prefixes(ids("ab"), 2, slots_of().behind).slots.shape == (1, 2, 0)
 
 
 def test_pass_by_pass_is_the_same_as_at_once() -> None:
     tokens, text = slots_of("abcabd", "bca"), ids("xxabcabcabd")
-    whole = places(text, text.shape[1], tokens.behind)
-    standing, parts = Standing(tokens), []
+    whole = match_prefixes(text, text.shape[1], tokens.behind)
+    standing, parts = PrefixTracker(tokens), []
     for start, stop in ((0, 4), (4, 5), (5, 11)):
         standing.begin(start)
         standing.see(text[:, start:stop])
@@ -106,11 +106,11 @@ def test_pass_by_pass_is_the_same_as_at_once() -> None:
     standing.begin(3)
     standing.see(text[:, 3:5])
     assert torch.equal(standing.places(1).slots, whole.slots[:, 3:5]), "a cache that was cut back"  # type: ignore[union-attr]
-    unseen = Standing(tokens)
+    unseen = PrefixTracker(tokens)
     unseen.begin(7)
     unseen.see(text[:, 7:8])
     assert unseen._text is not None and unseen._text[0, :7].unique().tolist() == [UNKNOWN]
-    assert Standing(tokens).places(1) is None
+    assert PrefixTracker(tokens).places(1) is None
 
 
 @pytest.fixture

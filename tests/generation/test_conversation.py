@@ -17,15 +17,15 @@ from graphmem.cli.main import main
 from graphmem.core.edits import AddNode
 from graphmem.core.errors import InvalidName, InvalidValue
 from graphmem.generation.conversation import SessionConfig, first_person, question_in
-from graphmem.hub import find_language_model
+from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
-from graphmem.writing.pipeline import learned_reader
+from graphmem.writing.pipeline import shipped_extractor
 
 
 @pytest.fixture(scope="module")
 def parts() -> tuple[Any, Any]:
-    return find_language_model()
+    return load_language_model()
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_bad_piece_stops_the_stream_and_loses_nothing(model: GraphMemoryModel)
 
 
 def test_chat_by_the_line(tmp_path: Path, parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphmem.hub.find_language_model", lambda name=None: parts)
+    monkeypatch.setattr("graphmem.hub.load_language_model", lambda name=None: parts)
     db = str(tmp_path / "m.db")
     said = CliRunner().invoke(main, ["chat", db], input="Ada Lovelace was born in London.\n\nWhere was she born?\n")
     assert said.exit_code == 0, said.output
@@ -243,4 +243,4 @@ def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
     ],
 )
 def test_pronouns_of_a_question_are_spelled_out(model: GraphMemoryModel, before: str, asked: str, meant: str) -> None:
-    assert learned_reader(model).spelled_out(asked, before) == meant
+    assert shipped_extractor(model).spelled_out(asked, before) == meant

@@ -12,7 +12,7 @@ import pytest
 from graphmem.core.errors import NotFound
 from graphmem.core.types import Fact
 from graphmem.generation.description import Group, describe, groups_of, joined, topic_asked
-from graphmem.hub import find_language_model
+from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 
@@ -30,7 +30,7 @@ def model(encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gr
     folder: Path = tmp_path_factory.mktemp("describing")
     with GraphMemory.open(folder / "m.db", encoder=encoder) as memory:
         memory.add_many(FACTS)
-        base, tokenizer = find_language_model()
+        base, tokenizer = load_language_model()
         attached = GraphMemoryModel.from_pretrained(base, tokenizer=tokenizer, memory=memory)
         yield attached
         attached.detach()

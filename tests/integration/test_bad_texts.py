@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from graphmem.core.errors import InvalidValue
-from graphmem.hub import find_language_model
+from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
-from graphmem.state_tracking.extractor import StateReader
-from graphmem.state_tracking.tracker import Situation
+from graphmem.state_tracking.extractor import StateChangeExtractor
+from graphmem.state_tracking.tracker import StateTracker
 from graphmem.storage.maintenance.check import check
 
 Way = Callable[[Any, str], object]
@@ -23,7 +23,9 @@ WAYS: dict[str, Way] = {
     "read": lambda model, text: model.read(text, apply=True),
     "stream": lambda model, text: list(model.read([text])),
     "say": lambda model, text: model.session("odd").say(text),
-    "situation": lambda model, text: Situation(model.memory, StateReader.shipped(model.memory.encoder)).read(text),
+    "situation": lambda model, text: StateTracker(
+        model.memory, StateChangeExtractor.shipped(model.memory.encoder)
+    ).read(text),
 }
 TEXTS = {
     "scripts": "玛丽喜欢北京。 Мария живёт в Москве. ماري تحب القاهرة. מרים אוהבת תה. 👩‍🚀🚀 𝕬𝖉𝖆 Z̷̢͓a̸l̵g̶o̵",
@@ -36,10 +38,10 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def model(encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphMemoryModel]:
-    base, tokenizer = find_language_model()
+    base, tokenizer = load_language_model()
     with GraphMemory.open(tmp_path_factory.mktemp("bad") / "m.db", encoder=encoder) as memory:
         memory.add("Ada Lovelace", "born in", "London")
-        Situation(memory, StateReader.shipped(encoder)).read("Ada went to the library. Ada took the lamp.")
+        StateTracker(memory, StateChangeExtractor.shipped(encoder)).read("Ada went to the library. Ada took the lamp.")
         attached = GraphMemoryModel.from_pretrained(base, tokenizer=tokenizer, memory=memory)
         yield attached
         attached.detach()
@@ -88,7 +90,7 @@ def test_a_sentence_that_contradicts_itself_can_be_taken_back_whole(model: Graph
 
 
 def test_somebody_in_two_places_at_once_is_in_the_last_one(model: GraphMemoryModel) -> None:
-    situation = Situation(model.memory, StateReader.shipped(model.memory.encoder))  # type: ignore[attr-defined]
+    situation = StateTracker(model.memory, StateChangeExtractor.shipped(model.memory.encoder))  # type: ignore[attr-defined]
     situation.read("Mary went to the garden and Mary went to the kitchen.")
     places = [str(fact) for fact in model.memory.facts("Mary", "is in")]  # type: ignore[attr-defined]
     assert len(places) <= 1

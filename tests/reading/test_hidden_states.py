@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from graphmem.hub import find_language_model
+from graphmem.hub import load_language_model
 from graphmem.reading.hidden_states import token_states
 
 TEXTS = ["Ada Lovelace was born in London.", "It rained."]
@@ -13,7 +13,7 @@ TEXTS = ["Ada Lovelace was born in London.", "It rained."]
 
 @pytest.fixture(scope="module")
 def parts() -> tuple[Any, Any]:
-    return find_language_model()
+    return load_language_model()
 
 
 def test_an_early_end_gives_the_same_states(parts: tuple[Any, Any]) -> None:

@@ -1,17 +1,17 @@
 import pytest
 
-from graphmem.reading.mention_spans import Mention, pairs_of
+from graphmem.reading.mention_spans import MentionSpan, pairs_of
 from graphmem.reading.network import Span
 from graphmem.text.word_classes import is_name, is_pronoun
 
 NOWHERE = Span(0, 0, "entity")
 
 
-def mentions(text: str, *names: str) -> list[Mention]:
+def mentions(text: str, *names: str) -> list[MentionSpan]:
     found, start = [], 0
     for name in names:
         start = text.index(name, start)
-        found.append(Mention(start, start + len(name), "pronoun" if is_pronoun(name) else "entity", NOWHERE))
+        found.append(MentionSpan(start, start + len(name), "pronoun" if is_pronoun(name) else "entity", NOWHERE))
         start += len(name)
     return found
 

@@ -4,26 +4,26 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
-from graphmem.reading.config import ReaderConfig
+from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.network import (
-    MOODS,
+    FACTUALITY,
     TAGS,
-    FactReader,
+    ExtractionNetwork,
     PairIndex,
     Span,
     decode_tags,
     join_layers,
-    load_reader,
-    save_reader,
+    load_extractor,
+    save_extractor,
 )
 
-TINY = ReaderConfig(hidden_size=12, text_width=8, width=16, heads=2, feedforward=32, dropout=0.0)
+TINY = ExtractorConfig(hidden_size=12, text_width=8, width=16, heads=2, feedforward=32, dropout=0.0)
 
 
 @pytest.fixture
-def reader() -> FactReader:
+def reader() -> ExtractionNetwork:
     torch.manual_seed(0)
-    return FactReader(TINY).eval()
+    return ExtractionNetwork(TINY).eval()
 
 
 def logits(tags: list[str]) -> torch.Tensor:
@@ -67,17 +67,17 @@ def test_the_begin_marker_is_no_part_of_a_span() -> None:
     assert decode_tags(tags[:1], start=1) == []
 
 
-def test_shapes(reader: FactReader) -> None:
+def test_shapes(reader: ExtractionNetwork) -> None:
     hidden = join_layers(torch.randn(2, 5, 12), torch.randn(2, 5, 12))
     states = reader.encode(hidden, torch.ones(2, 5, dtype=torch.bool))
     assert states.shape == (2, 5, 16)
     spans = Span(0, 1, "entity"), Span(3, 4, "entity")
     scores = reader.pairs(states, PairIndex.of([(0, *spans), (1, *spans)]))
-    assert scores.mood.shape == (2, len(MOODS))
+    assert scores.mood.shape == (2, len(FACTUALITY))
     assert reader.relations(scores.features, torch.randn(2, 8), torch.randn(3, 8)).shape == (2, 6)
 
 
-def test_padding_changes_nothing(reader: FactReader) -> None:
+def test_padding_changes_nothing(reader: ExtractionNetwork) -> None:
     hidden = join_layers(torch.randn(1, 5, 12), torch.randn(1, 5, 12))
     padded = torch.cat([hidden, torch.randn(1, 3, 24)], dim=1)
     mask = torch.tensor([[True] * 5 + [False] * 3])
@@ -85,23 +85,23 @@ def test_padding_changes_nothing(reader: FactReader) -> None:
     torch.testing.assert_close(reader.encode(padded, mask)[:, :5], alone, atol=1e-5, rtol=1e-4)
 
 
-def test_no_pairs_are_no_scores(reader: FactReader) -> None:
+def test_no_pairs_are_no_scores(reader: ExtractionNetwork) -> None:
     scores = reader.pairs(torch.zeros(1, 4, 16), PairIndex.of([]))
-    assert scores.mood.shape == (0, len(MOODS))
+    assert scores.mood.shape == (0, len(FACTUALITY))
 
 
-def test_a_reader_is_saved_and_loaded(reader: FactReader, tmp_path: Path) -> None:
-    save_reader(reader, tmp_path / "reader.safetensors")
-    back = load_reader(tmp_path / "reader.safetensors", hidden_size=12, text_width=8)
+def test_a_reader_is_saved_and_loaded(reader: ExtractionNetwork, tmp_path: Path) -> None:
+    save_extractor(reader, tmp_path / "reader.safetensors")
+    back = load_extractor(tmp_path / "reader.safetensors", hidden_size=12, text_width=8)
     hidden = join_layers(torch.randn(1, 5, 12), torch.randn(1, 5, 12))
     mask = torch.ones(1, 5, dtype=torch.bool)
     torch.testing.assert_close(back.encode(hidden, mask), reader.encode(hidden, mask), atol=0.05, rtol=0.05)
     with pytest.raises(WeightsMismatch, match="hidden size 12, this one has 99"):
-        load_reader(tmp_path / "reader.safetensors", hidden_size=99)
+        load_extractor(tmp_path / "reader.safetensors", hidden_size=99)
 
 
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(InvalidValue, match="heads"):
-        ReaderConfig(width=10, heads=4)
+        ExtractorConfig(width=10, heads=4)
     with pytest.raises(InvalidValue, match="fact_threshold"):
-        ReaderConfig(fact_threshold=2.0)
+        ExtractorConfig(fact_threshold=2.0)

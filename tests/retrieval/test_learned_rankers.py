@@ -8,19 +8,23 @@ import torch
 from graphmem.core.errors import WeightsMismatch
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights, weights_header
 from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
-from graphmem.retrieval.nn.relation_gates import GateConfig, Gates
+from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "weights.safetensors"
-    save_weights(path, {"gates": Gates(GateConfig(dim=16)), "gnn": RelevanceGNN(GNNConfig(dim=16, width=8))}, "enc-1")
+    save_weights(
+        path,
+        {"gates": RelationGates(RelationGateConfig(dim=16)), "gnn": RelevanceGNN(GNNConfig(dim=16, width=8))},
+        "enc-1",
+    )
     return path
 
 
 def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    gates, gnn = Gates(GateConfig(dim=16, hops=2)), RelevanceGNN(GNNConfig(dim=16, width=8, layers=1))
+    gates, gnn = RelationGates(RelationGateConfig(dim=16, hops=2)), RelevanceGNN(GNNConfig(dim=16, width=8, layers=1))
     save_weights(tmp_path / "w", {"gates": gates, "gnn": gnn}, "enc-1")
     modules = load_weights(tmp_path / "w", "enc-1")
     assert modules["gates"].config == gates.config and modules["gnn"].config == gnn.config

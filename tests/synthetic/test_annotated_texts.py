@@ -3,8 +3,8 @@ from random import Random
 import pytest
 
 from graphmem.core.splits import data_split
-from graphmem.reading.network import KINDS, MOODS
-from graphmem.synthetic.annotated_texts import Example, Speaker
+from graphmem.reading.network import FACTUALITY, KINDS
+from graphmem.synthetic.annotated_texts import AnnotatedText, TextGenerator
 from graphmem.text.lexicon import load_lexicon, split_relations
 from graphmem.training.wording import plain_relations
 
@@ -12,13 +12,13 @@ REAL = {"": ["Ada Lovelace", "horse"], "person": ["Jeremy Irons"], "film": ["Blu
 
 
 @pytest.fixture(scope="module")
-def examples() -> list[Example]:
+def examples() -> list[AnnotatedText]:
     relations = [*split_relations("train"), *plain_relations(Random(0), 50)]
-    speaker = Speaker(relations, REAL, Random(3))
+    speaker = TextGenerator(relations, REAL, Random(3))
     return [speaker.example() for _ in range(400)]
 
 
-def test_mentions_lie_in_the_text_and_in_order(examples: list[Example]) -> None:
+def test_mentions_lie_in_the_text_and_in_order(examples: list[AnnotatedText]) -> None:
     for example in examples:
         ends = [0]
         for mention in example.mentions:
@@ -27,30 +27,32 @@ def test_mentions_lie_in_the_text_and_in_order(examples: list[Example]) -> None:
             ends.append(mention.end)
 
 
-def test_facts_join_mentions(examples: list[Example]) -> None:
+def test_facts_join_mentions(examples: list[AnnotatedText]) -> None:
     for example in examples:
         for fact in example.facts:
             assert fact.subject != fact.object
             assert max(fact.subject, fact.object) < len(example.mentions)
 
 
-def test_every_mood_and_pronouns_occur(examples: list[Example]) -> None:
-    assert {fact.mood for example in examples for fact in example.facts} == set(MOODS) - {"none"}
+def test_every_mood_and_pronouns_occur(examples: list[AnnotatedText]) -> None:
+    assert {fact.mood for example in examples for fact in example.facts} == set(FACTUALITY) - {"none"}
     assert {mention.kind for example in examples for mention in example.mentions} == set(KINDS)
 
 
-def test_held_out_relations_are_never_said(examples: list[Example]) -> None:
+def test_held_out_relations_are_never_said(examples: list[AnnotatedText]) -> None:
     held_out = {relation.relation for relation in load_lexicon() if data_split(relation.relation) == "test"}
     assert held_out
     assert not held_out & {fact.relation for example in examples for fact in example.facts}
 
 
 def test_equal_seeds_say_the_same() -> None:
-    texts = [[Speaker(split_relations("train"), REAL, Random(5)).example().text for _ in range(3)] for _ in range(2)]
+    texts = [
+        [TextGenerator(split_relations("train"), REAL, Random(5)).example().text for _ in range(3)] for _ in range(2)
+    ]
     assert texts[0] == texts[1]
 
 
 def test_names_keep_to_their_split() -> None:
-    speaker = Speaker(split_relations("train"), {}, Random(1), "test")
+    speaker = TextGenerator(split_relations("train"), {}, Random(1), "test")
     names = [speaker.thing("person").name for _ in range(50)]
     assert sum(data_split(name) == "test" for name in names) >= 45

@@ -5,17 +5,17 @@ from random import Random
 import pytest
 
 from graphmem.core.splits import data_split
-from graphmem.synthetic.articles import Writer, with_spoken
+from graphmem.synthetic.articles import ArticleGenerator, with_spoken
 from graphmem.text.lexicon import split_relations
 from graphmem.training.phrasing import spoken_statements
 
 
 @pytest.fixture(scope="module")
-def writer() -> Writer:
-    return Writer(with_spoken(split_relations("train")), {}, Random(0))
+def writer() -> ArticleGenerator:
+    return ArticleGenerator(with_spoken(split_relations("train")), {}, Random(0))
 
 
-def test_marks_lie_in_the_text_in_order(writer: Writer) -> None:
+def test_marks_lie_in_the_text_in_order(writer: ArticleGenerator) -> None:
     for _ in range(60):
         made = writer.article()
         ends = [0]
@@ -28,7 +28,7 @@ def test_marks_lie_in_the_text_in_order(writer: Writer) -> None:
         assert "{" not in made.text
 
 
-def test_only_relations_that_were_given_are_said(writer: Writer) -> None:
+def test_only_relations_that_were_given_are_said(writer: ArticleGenerator) -> None:
     said = {fact.relation for _ in range(60) for fact in writer.article().facts}
     assert said
     assert all(data_split(relation) == "train" for relation in said)

@@ -1,13 +1,13 @@
 from random import Random
 
 from graphmem.core.splits import data_split
-from graphmem.synthetic.profiles import Portraitist
+from graphmem.synthetic.profiles import ProfileGenerator
 from graphmem.text.lexicon import split_relations
 
 
 def test_portraits_mark_what_they_say() -> None:
     relations = [*split_relations("train"), *split_relations("dev")]
-    writer, known = Portraitist(relations, {}, Random(0)), {relation.relation for relation in relations}
+    writer, known = ProfileGenerator(relations, {}, Random(0)), {relation.relation for relation in relations}
     made = [writer.portrait() for _ in range(120)]
     for text in made:
         places = [(m.start, m.end) for m in text.mentions]
@@ -24,7 +24,7 @@ def test_portraits_keep_to_names_of_their_split() -> None:
     relations = list(split_relations("train"))
     sports = {
         text.text[text.mentions[fact.object].start : text.mentions[fact.object].end]
-        for writer in [Portraitist(relations, {}, Random(1))]
+        for writer in [ProfileGenerator(relations, {}, Random(1))]
         for text in (writer.portrait() for _ in range(150))
         for fact in text.facts
         if fact.relation == "sport played"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 from random import Random
 
-from graphmem.synthetic.rare_names import odd_name, word
+from graphmem.synthetic.rare_names import rare_name, word
 
 
 def test_names_are_of_many_scripts_and_shapes() -> None:
     rng = Random(0)
-    made = [odd_name(rng, ["Ada Byron", "Joe"]) for _ in range(2000)]
+    made = [rare_name(rng, ["Ada Byron", "Joe"]) for _ in range(2000)]
     scripts = {unicodedata.name(letter).split()[0] for name in made for letter in name if letter.isalpha()}
     assert {"LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "CJK", "HANGUL", "HIRAGANA", "KATAKANA"} <= scripts
     assert all(name.strip() == name and name for name in made) and len(set(made)) > 300
@@ -20,4 +20,4 @@ def test_names_are_of_many_scripts_and_shapes() -> None:
 def test_equal_seeds_make_equal_names() -> None:
     assert [word(Random(7)) for _ in range(3)] == [word(Random(7)) for _ in range(3)]
     first, second = Random(7), Random(7)
-    assert [odd_name(first, ["A"]) for _ in range(50)] == [odd_name(second, ["A"]) for _ in range(50)]
+    assert [rare_name(first, ["A"]) for _ in range(50)] == [rare_name(second, ["A"]) for _ in range(50)]

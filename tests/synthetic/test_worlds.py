@@ -11,7 +11,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.synthetic.grammar import fill, short_name
-from graphmem.synthetic.names import KINDS, Inventor
+from graphmem.synthetic.names import KINDS, NameGenerator
 from graphmem.synthetic.verbalizer import ASSERTING, replay
 from graphmem.synthetic.worlds import World, as_random
 from graphmem.text.lexicon import load_lexicon, parse_relation, split_relations
@@ -83,16 +83,16 @@ def test_fill_minds_articles_and_tells_where_values_lie() -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_invented_names_are_distinct_and_visible(kind: str) -> None:
-    names = Inventor(as_random(1)).names(kind, 12)
+    names = NameGenerator(as_random(1)).names(kind, 12)
     assert len(names) >= 10 and len({normalise(n) for n in names}) == len(names)
     assert all(name == name.strip() and name for name in names)
-    assert names == Inventor(as_random(1)).names(kind, 12)
+    assert names == NameGenerator(as_random(1)).names(kind, 12)
 
 
 def test_unknown_types_need_names_of_the_callers() -> None:
     with pytest.raises(InvalidValue, match="wizardry"):
-        Inventor(as_random(1)).names("wizardry", 2)
-    assert Inventor(as_random(1)).names("wizardry", 2, ["a", "A", "b"]) in (
+        NameGenerator(as_random(1)).names("wizardry", 2)
+    assert NameGenerator(as_random(1)).names("wizardry", 2, ["a", "A", "b"]) in (
         ["a", "b"],
         ["A", "b"],
         ["b", "a"],

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from graphmem.core.names import normalise
-from graphmem.text.name_matching import blank, find_mentions
+from graphmem.text.name_matching import blank, match_names
 
 NAMES = [
     "It", "Her", "What", "In", "Tim Curry", "Stephen King", "The Stand", "Stand", "What's Up, Doc?", "Hell", "21",
@@ -26,7 +26,7 @@ class Names:
 
 
 def found(text: str) -> list[str]:
-    return [NAMES[mention.nodes[0]] for mention in find_mentions(text, Names())]
+    return [NAMES[mention.nodes[0]] for mention in match_names(text, Names())]
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,16 @@ def test_finds_several() -> None:
 
 def test_spans_point_into_the_text() -> None:
     text = "films by Stephen King, please"
-    (mention,) = find_mentions(text, Names())
+    (mention,) = match_names(text, Names())
     assert text[mention.start : mention.end] == mention.text == "Stephen King"
 
 
 def test_a_long_text_costs_one_look_up_and_bounded_spans() -> None:
     names = Names()
-    assert find_mentions("Tim Curry " + "word " * 50_000, names)[0].text == "Tim Curry"
+    assert match_names("Tim Curry " + "word " * 50_000, names)[0].text == "Tim Curry"
     assert names.calls == 1
 
 
 def test_blanking_replaces_every_mention() -> None:
     text = "did Tim Curry meet Stephen King's cat"
-    assert blank(text, find_mentions(text, Names())) == "did it meet it's cat"
+    assert blank(text, match_names(text, Names())) == "did it meet it's cat"

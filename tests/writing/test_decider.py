@@ -7,12 +7,12 @@ import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.types import Fact
-from graphmem.encoding.embedding_cache import TextCache
-from graphmem.reading.candidates import Candidate
+from graphmem.encoding.embedding_cache import EmbeddingCache
+from graphmem.reading.candidates import CandidateFact
 from graphmem.storage.sqlite import SQLiteStore
-from graphmem.writing.decider import Judge
-from graphmem.writing.entity_linking import EntityResolver
-from graphmem.writing.gate_features import Neighbourhood
+from graphmem.writing.decider import WriteDecider
+from graphmem.writing.entity_linking import EntityLinker
+from graphmem.writing.gate_features import GraphContext
 from graphmem.writing.write_gate import WriteGate
 
 
@@ -28,7 +28,7 @@ class Vectors:
 class Eager(WriteGate):
     """Prefers the strongest action."""
 
-    def probabilities(self, candidate: Candidate, near: Neighbourhood, trust: float) -> np.ndarray:
+    def probabilities(self, candidate: CandidateFact, near: GraphContext, trust: float) -> np.ndarray:
         return np.array([0.01, 0.09, 0.6, 0.3], np.float32)
 
     def relation_priors(self, vectors: np.ndarray) -> np.ndarray:
@@ -43,17 +43,17 @@ def store() -> Iterator[SQLiteStore]:
     store.close()
 
 
-def judged(store: SQLiteStore, *said: Candidate, **options: object) -> tuple[list[WriteDecision], list[Edit]]:
-    judge = Judge(store, TextCache(Vectors()), Eager(features=4, text_width=4))
-    entities = EntityResolver(store)
+def judged(store: SQLiteStore, *said: CandidateFact, **options: object) -> tuple[list[WriteDecision], list[Edit]]:
+    judge = WriteDecider(store, EmbeddingCache(Vectors()), Eager(features=4, text_width=4))
+    entities = EntityLinker(store)
     cases = [(c, entities.resolve(c.fact.subject), entities.resolve(c.fact.object)) for c in said]
     decisions = judge.decide(cases, **options)  # type: ignore[arg-type]
     given = {key: value for key, value in options.items() if key != "trust"}
     return decisions, [edit for d in decisions for edit in judge.edits_of(d, **given)]  # type: ignore[arg-type]
 
 
-def said(value: str, mood: str = "stated", **fields: str) -> Candidate:
-    return Candidate(Fact("Ada", "lives in", value, **fields), mood)  # type: ignore[arg-type]
+def said(value: str, mood: str = "stated", **fields: str) -> CandidateFact:
+    return CandidateFact(Fact("Ada", "lives in", value, **fields), mood)  # type: ignore[arg-type]
 
 
 def test_a_new_value_supersedes(store: SQLiteStore) -> None:
@@ -101,7 +101,7 @@ def test_a_repetition_strengthens(store: SQLiteStore) -> None:
 
 
 def test_two_values_in_one_text(store: SQLiteStore) -> None:
-    bob = [Candidate(Fact("Bob", "lives in", place)) for place in ("Rome", "Oslo")]
+    bob = [CandidateFact(Fact("Bob", "lives in", place)) for place in ("Rome", "Oslo")]
     decisions, edits = judged(store, *bob, at="2020-01-01")
     assert [d.action for d in decisions] == ["add", "update"]
     store.apply(edits)
@@ -123,13 +123,13 @@ def test_what_is_not_stated_adds_nothing(store: SQLiteStore, mood: str) -> None:
 
 
 def test_a_thing_is_not_related_to_itself(store: SQLiteStore) -> None:
-    assert judged(store, Candidate(Fact("Ada", "knows", "ada"))) == ([], [])
+    assert judged(store, CandidateFact(Fact("Ada", "knows", "ada"))) == ([], [])
 
 
 def test_the_gate_is_told_which_part_the_names_play_elsewhere(store: SQLiteStore) -> None:
     store.apply([AddEdge("Ben", "lives in", "Surrey")])
     right, wrong = (
-        judged(store, Candidate(Fact(*fact)))[0][0].evidence["casts"]
+        judged(store, CandidateFact(Fact(*fact)))[0][0].evidence["casts"]
         for fact in (("Cara", "lives in", "Surrey"), ("Surrey", "lives in", "Cara"))
     )
     assert (right, wrong) == (1.0, -1.0)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from graphmem.core.edits import AddNode
-from graphmem.core.types import READING, Fact
-from graphmem.hub import find_encoder
+from graphmem.core.types import READ_MARK, Fact
+from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
-from graphmem.reading.candidates import Candidate
-from graphmem.writing.deduplication import Told, is_mark
+from graphmem.reading.candidates import CandidateFact
+from graphmem.writing.deduplication import ReadHistory, is_mark
 from graphmem.writing.pipeline import read_stream, read_text
 
 LONG = "Ada Lovelace, who liked numbers very much, lives in London."
@@ -25,19 +25,19 @@ class FakeReader:
     def __init__(self) -> None:
         self.more: list[Fact] = []
 
-    def read(self, text: str) -> list[Candidate]:
+    def read(self, text: str) -> list[CandidateFact]:
         found = [
-            Candidate(Fact(*line.split(".")[0].split(" | "), text=line), object_span=(at, at + len(line)))
+            CandidateFact(Fact(*line.split(".")[0].split(" | "), text=line), object_span=(at, at + len(line)))
             for line in text.splitlines()
             if line.count(" | ") == 2
             for at in [text.index(line)]
         ]
-        return found + [Candidate(fact, object_span=(0, len(text))) for fact in self.more]
+        return found + [CandidateFact(fact, object_span=(0, len(text))) for fact in self.more]
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Any:
-    return find_encoder()
+    return load_encoder()
 
 
 @pytest.fixture
@@ -50,74 +50,74 @@ def counts(memory: GraphMemory) -> tuple[int, int, int]:
     return stats["nodes"], stats["facts"], stats["facts_recorded"]
 
 
-def line(text: str, at: int = 0) -> Candidate:
-    return Candidate(Fact("a", "b", "c"), object_span=(at, at + len(text)))
+def line(text: str, at: int = 0) -> CandidateFact:
+    return CandidateFact(Fact("a", "b", "c"), object_span=(at, at + len(text)))
 
 
 def remember(memory: GraphMemory, text: str, **options: Any) -> Any:
-    edits = Told(memory.store, text, **options).mark()
+    edits = ReadHistory(memory.store, text, **options).mark()
     return memory.store.apply(edits) if edits else None
 
 
 def test_a_long_sentence_is_known_in_any_text(memory: GraphMemory) -> None:
     remember(memory, f"It rained. {LONG}")
-    told = Told(memory.store, f"  {LONG.upper()}  Nobody came to the grand opening of the fair.")
+    told = ReadHistory(memory.store, f"  {LONG.upper()}  Nobody came to the grand opening of the fair.")
     assert told(line(LONG, 2))
     assert not told(line("Nobody came to the grand opening of the fair.", len(LONG) + 4))
 
 
 def test_short_words_may_be_said_anew(memory: GraphMemory) -> None:
     remember(memory, "Bob lives in Rome. Bob works for Acme in Paris.")
-    assert not Told(memory.store, "Bob lives in Rome.")(line("Bob lives in Rome."))
-    assert Told(memory.store, "Bob lives in Rome. Bob works for Acme in Paris.")(line("Bob lives in Rome."))
+    assert not ReadHistory(memory.store, "Bob lives in Rome.")(line("Bob lives in Rome."))
+    assert ReadHistory(memory.store, "Bob lives in Rome. Bob works for Acme in Paris.")(line("Bob lives in Rome."))
 
 
 def test_short_words_after_the_same_long_ones_are_known(memory: GraphMemory) -> None:
     remember(memory, f"It rained. {LONG} Bob lives in Rome.")
-    assert Told(memory.store, f"{LONG} Bob lives in Rome. Yes.")(line("Bob lives in Rome.", len(LONG) + 1))
-    assert not Told(memory.store, "Bob lives in Rome. Yes.", context=LONG)(line("Bob lives in Rome."))
+    assert ReadHistory(memory.store, f"{LONG} Bob lives in Rome. Yes.")(line("Bob lives in Rome.", len(LONG) + 1))
+    assert not ReadHistory(memory.store, "Bob lives in Rome. Yes.", context=LONG)(line("Bob lives in Rome."))
 
 
 def test_a_pronoun_means_another_after_other_words(memory: GraphMemory) -> None:
     born = "He was born in London in the spring of 1950."
     remember(memory, f"John Smith was a baker. {born}")
-    assert Told(memory.store, born, context="Yes. John Smith was a baker.")(line(born))
-    assert not Told(memory.store, f"Paul Jones was a baker. {born}")(line(born, 24))
+    assert ReadHistory(memory.store, born, context="Yes. John Smith was a baker.")(line(born))
+    assert not ReadHistory(memory.store, f"Paul Jones was a baker. {born}")(line(born, 24))
 
 
 def test_questions_leave_no_trace(memory: GraphMemory) -> None:
-    assert Told(memory.store, "Was Ada?").mark() == []
+    assert ReadHistory(memory.store, "Was Ada?").mark() == []
 
 
 def test_a_better_source_or_another_time_is_heard_again(memory: GraphMemory) -> None:
     remember(memory, LONG, trust=0.5, at="2020")
-    assert Told(memory.store, LONG, trust=0.5)(line(LONG))
-    assert Told(memory.store, LONG, trust=0.4, at="2020-01-01")(line(LONG))
-    assert not Told(memory.store, LONG, trust=0.9)(line(LONG))
-    assert not Told(memory.store, LONG, trust=0.5, at="2021")(line(LONG))
+    assert ReadHistory(memory.store, LONG, trust=0.5)(line(LONG))
+    assert ReadHistory(memory.store, LONG, trust=0.4, at="2020-01-01")(line(LONG))
+    assert not ReadHistory(memory.store, LONG, trust=0.9)(line(LONG))
+    assert not ReadHistory(memory.store, LONG, trust=0.5, at="2021")(line(LONG))
 
 
 def test_marks_are_no_knowledge(memory: GraphMemory) -> None:
     remember(memory, LONG)
     assert (memory.stats()["nodes"], memory.stats()["texts_read"]) == (0, 1)
     assert memory.store.search_text("Ada Lovelace London reading") == []
-    assert Told(memory.store, LONG).mark() == []
+    assert ReadHistory(memory.store, LONG).mark() == []
     memory.consolidate()
-    assert Told(memory.store, LONG)(line(LONG))
+    assert ReadHistory(memory.store, LONG)(line(LONG))
 
 
 def test_undo_forgets_and_redo_remembers(memory: GraphMemory) -> None:
     remember(memory, LONG)
     memory.undo()
-    assert not Told(memory.store, LONG)(line(LONG))
+    assert not ReadHistory(memory.store, LONG)(line(LONG))
     memory.redo()
-    assert Told(memory.store, LONG)(line(LONG))
+    assert ReadHistory(memory.store, LONG)(line(LONG))
 
 
 def test_a_node_of_the_users_own_is_no_mark(memory: GraphMemory) -> None:
     memory.store.apply([AddNode("reading: a history", "entity")])
     assert memory.stats()["nodes"] == 1
-    assert not Told(memory.store, "reading: a history of books and of the people in them")(line("x" * 60))
+    assert not ReadHistory(memory.store, "reading: a history of books and of the people in them")(line("x" * 60))
 
 
 # ---------------------------------------------------------------- through reading
@@ -174,4 +174,4 @@ def test_no_order_makes_anything_new(memory: GraphMemory) -> None:
     assert after[1:] == before[1:]
     kinds = [node.kind for node in memory.store.all_nodes()]
     assert after[0] - before[0] == kinds.count("session") - 1  # streams under other names, and nothing else
-    assert READING in kinds
+    assert READ_MARK in kinds

@@ -9,9 +9,9 @@ from graphmem.core.paths import WEIGHTS
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.writing.entity_linking import (
     FEATURES,
-    EntityResolver,
+    EntityLinker,
+    LinkingConfig,
     NameMatcher,
-    ResolutionConfig,
     is_short_for,
     name_features,
     recent_names,
@@ -33,22 +33,22 @@ def matcher() -> NameMatcher:
 
 
 def test_exact_and_alias_come_first(store: SQLiteStore) -> None:
-    entities = EntityResolver(store)
+    entities = EntityLinker(store)
     assert entities.resolve("  ada LOVELACE ").name == "Ada Lovelace"
     assert entities.resolve("nyc").name == "New York City"
 
 
 def test_a_fuller_name_in_the_text_wins(store: SQLiteStore) -> None:
-    found = EntityResolver(store).resolve("Bell", ["Bell", "Alexander Bell"])
+    found = EntityLinker(store).resolve("Bell", ["Bell", "Alexander Bell"])
     assert (found.name, found.how, found.node) == ("Alexander Bell", "text", None)
 
 
 def test_two_fuller_names_leave_it_open(store: SQLiteStore) -> None:
-    assert EntityResolver(store).resolve("Bell", ["Alexander Bell", "Mabel Bell"]).how == "new"
+    assert EntityLinker(store).resolve("Bell", ["Alexander Bell", "Mabel Bell"]).how == "new"
 
 
 def test_what_was_spoken_of_lately_is_meant(store: SQLiteStore) -> None:
-    found = EntityResolver(store, recent=recent_names(store)).resolve("Ada")
+    found = EntityLinker(store, recent=recent_names(store)).resolve("Ada")
     assert (found.name, found.how) == ("Ada Lovelace", "recent")
 
 
@@ -59,13 +59,13 @@ def test_what_an_undo_took_away_is_not_spoken_of(store: SQLiteStore) -> None:
 
 
 def test_a_new_name_is_new(store: SQLiteStore, matcher: NameMatcher) -> None:
-    entities = EntityResolver(store, matcher)
+    entities = EntityLinker(store, matcher)
     for name in ("Grace Hopper", "London Bridge", "Ada Byron", "New York Times", "🚀", "東京", "42"):
         assert entities.resolve(name).node is None, name
 
 
 def test_other_spellings_are_the_same(store: SQLiteStore, matcher: NameMatcher) -> None:
-    entities = EntityResolver(store, matcher)
+    entities = EntityLinker(store, matcher)
     for name in ("Ada-Lovelace", "Ms. Ada Lovelace", "the New York City"):
         assert entities.resolve(name).node is not None, name
 
@@ -89,6 +89,6 @@ def test_features_have_their_names() -> None:
 
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(InvalidValue, match=r"1\.5"):
-        ResolutionConfig(threshold=1.5)
+        LinkingConfig(threshold=1.5)
     with pytest.raises(InvalidValue, match="weights"):
         NameMatcher(np.zeros(2))

@@ -10,18 +10,18 @@ import torch
 from graphmem.core.edits import AddEdge, AddNode, SupersedeEdge
 from graphmem.core.errors import InvalidTime, InvalidValue
 from graphmem.core.types import Fact
-from graphmem.hub import find_encoder, find_language_model
+from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.reading.candidates import MAX_CHARACTERS
 from graphmem.text.windows import windows
-from graphmem.writing.config import GateConfig
-from graphmem.writing.pipeline import Reader, learned_reader, read_stream, read_text
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.pipeline import Extractor, read_stream, read_text, shipped_extractor
 
 
 @pytest.fixture(scope="module")
 def parts() -> tuple[Any, Any, Any]:
-    base, tokenizer = find_language_model()
-    return base, tokenizer, find_encoder()
+    base, tokenizer = load_language_model()
+    return base, tokenizer, load_encoder()
 
 
 class Model:
@@ -157,7 +157,7 @@ def test_the_graphs_own_relation_is_used(model: Model) -> None:
 
 
 def test_the_threshold_can_be_moved(model: Model) -> None:
-    plan = read_text(model, "Ada Lovelace was born in London.", config=GateConfig(threshold=1.0))
+    plan = read_text(model, "Ada Lovelace was born in London.", config=WriteGateConfig(threshold=1.0))
     assert [d.action for d in plan.decisions] == ["skip"]
 
 
@@ -166,7 +166,7 @@ def test_any_reader_can_be_put_in_its_place(model: Model) -> None:
         def read(self, text: str) -> list[Fact]:
             return [Fact("x", "likes", "y")] if text else []
 
-    assert isinstance(Mine(), Reader)
+    assert isinstance(Mine(), Extractor)
     plan = read_text(model, "whatever", reader=Mine(), apply=True)
     assert [str(fact) for fact in model.memory.facts()] == ["x | likes | y"]
     assert plan.decisions[0].action == "add"
@@ -252,7 +252,7 @@ def test_windows_read_side_by_side_are_the_same(model: Model, surprise: bool) ->
     before = torch.get_num_threads()
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        read = learned_reader(model).read(text, surprise=surprise)
+        read = shipped_extractor(model).read(text, surprise=surprise)
         found.append([(str(c.fact), c.subject_span, c.mood, round(c.surprise, 1)) for c in read])
     torch.set_num_threads(before)
     assert len(found[0]) >= 24

@@ -7,36 +7,36 @@ import torch
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.types import Fact
-from graphmem.reading.candidates import Candidate, Reading
-from graphmem.reading.network import MOODS
-from graphmem.writing.config import GateConfig
-from graphmem.writing.gate_features import ACTIONS, NUMBERS, Neighbourhood, casting, gate_numbers
-from graphmem.writing.gate_rules import allowed, blended, choose
+from graphmem.reading.candidates import CandidateFact, RelationAlternative
+from graphmem.reading.network import FACTUALITY
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.gate_features import ACTIONS, FEATURES, GraphContext, gate_features, role_agreement
+from graphmem.writing.gate_rules import allowed_actions, blend_priors, select_action
 from graphmem.writing.write_gate import WriteGate, load_gate, save_gate
 
 LONDON = Fact("Ada", "lives in", "London", confidence=0.9, id=1)
-HELD = Neighbourhood(held=(LONDON,), functional=0.9, changeable=0.9, subject_known=True)
+HELD = GraphContext(held=(LONDON,), functional=0.9, changeable=0.9, subject_known=True)
 
 
-def said(value: str, mood: str = "stated") -> Candidate:
-    moods = np.array([name == mood for name in MOODS], np.float32)
-    return Candidate(Fact("Ada", "lives in", value, confidence=0.95), mood, moods, surprise=3.0)
+def said(value: str, mood: str = "stated") -> CandidateFact:
+    moods = np.array([name == mood for name in FACTUALITY], np.float32)
+    return CandidateFact(Fact("Ada", "lives in", value, confidence=0.95), mood, moods, surprise=3.0)
 
 
 def test_numbers_have_their_names() -> None:
-    numbers = dict(zip(NUMBERS, gate_numbers(said("Paris"), HELD, 1.0), strict=True))
+    numbers = dict(zip(FEATURES, gate_features(said("Paris"), HELD, 1.0), strict=True))
     assert numbers["conflict"] == 1.0
     assert numbers["held"] == 0.0
     assert numbers["trust gap"] == pytest.approx(0.1)
-    assert dict(zip(NUMBERS, gate_numbers(said("london"), HELD, 1.0), strict=True))["held"] == 1.0
+    assert dict(zip(FEATURES, gate_features(said("london"), HELD, 1.0), strict=True))["held"] == 1.0
 
 
 def test_the_reader_says_how_sure_it_is_of_names_and_relation() -> None:
-    others = (Reading("lives in", True, 0.3), Reading("works in", False, 0.1))
+    others = (RelationAlternative("lives in", True, 0.3), RelationAlternative("works in", False, 0.1))
     doubtful = replace(
         said("Paris"), spotted=0.4, contested=0.7, sure=0.5, others=others, subject_span=(0, 3), object_span=(13, 18)
     )
-    numbers = dict(zip(NUMBERS, gate_numbers(doubtful, HELD, 1.0), strict=True))
+    numbers = dict(zip(FEATURES, gate_features(doubtful, HELD, 1.0), strict=True))
     seen = {name: float(numbers[name]) for name in ("spotted", "contested", "margin", "turned", "apart")}
     assert seen == pytest.approx(
         {"spotted": 0.4, "contested": 0.7, "margin": 0.2, "turned": 0.3, "apart": np.log(11) / 5}, rel=1e-5
@@ -46,7 +46,7 @@ def test_the_reader_says_how_sure_it_is_of_names_and_relation() -> None:
 def test_a_number_fits_relations_that_tell_numbers() -> None:
     def fits(relation: str, kind: str) -> float:
         candidate = replace(said("1843"), fact=Fact("Ada", relation, "1843"), object_kind=kind)
-        return float(gate_numbers(candidate, HELD, 1.0)[NUMBERS.index("literal")])
+        return float(gate_features(candidate, HELD, 1.0)[FEATURES.index("literal")])
 
     assert (fits("born in", "literal"), fits("born in", "entity")) == (-1.0, 1.0)
     assert (fits("publication year", "literal"), fits("publication year", "entity")) == (1.0, -1.0)
@@ -55,10 +55,10 @@ def test_a_number_fits_relations_that_tell_numbers() -> None:
 
 def test_parts_are_known_from_other_facts() -> None:
     subjects, objects = {"ada", "ben"}, {"london"}
-    assert casting(Fact("Ada", "lives in", "Rome"), subjects, objects) == 1.0
-    assert casting(Fact("London", "lives in", "Ben"), subjects, objects) == -1.0
-    assert casting(Fact("Ada", "lives in", "Ben"), subjects, objects) == 0.0
-    assert casting(Fact("Carl", "lives in", "Rome"), subjects, objects) == 0.0
+    assert role_agreement(Fact("Ada", "lives in", "Rome"), subjects, objects) == 1.0
+    assert role_agreement(Fact("London", "lives in", "Ben"), subjects, objects) == -1.0
+    assert role_agreement(Fact("Ada", "lives in", "Ben"), subjects, objects) == 0.0
+    assert role_agreement(Fact("Carl", "lives in", "Rome"), subjects, objects) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -75,24 +75,24 @@ def test_parts_are_known_from_other_facts() -> None:
         (said("Paris"), 0.1, ("skip",)),
     ],
 )
-def test_the_rules(candidate: Candidate, trust: float, open_to: tuple[str, ...]) -> None:
-    assert allowed(candidate, HELD, trust, GateConfig()) == open_to
+def test_the_rules(candidate: CandidateFact, trust: float, open_to: tuple[str, ...]) -> None:
+    assert allowed_actions(candidate, HELD, trust, WriteGateConfig()) == open_to
 
 
 def test_what_seems_repeated_may_be_over() -> None:
-    def heard(ended: float) -> Candidate:
+    def heard(ended: float) -> CandidateFact:
         return replace(said("London"), moods=np.array([0.0, 1 - ended, ended, 0.0, 0.0], np.float32))
 
-    assert allowed(heard(0.3), HELD, 1.0, GateConfig()) == ("skip", "retire")
-    assert allowed(heard(0.1), HELD, 1.0, GateConfig()) == ("skip",)
-    assert allowed(heard(0.3), HELD, 0.45, GateConfig()) == ("skip",)
+    assert allowed_actions(heard(0.3), HELD, 1.0, WriteGateConfig()) == ("skip", "retire")
+    assert allowed_actions(heard(0.1), HELD, 1.0, WriteGateConfig()) == ("skip",)
+    assert allowed_actions(heard(0.3), HELD, 0.45, WriteGateConfig()) == ("skip",)
 
 
 def test_the_threshold_moves() -> None:
     chances = np.array([0.4, 0.5, 0.05, 0.05])
-    assert choose(chances, ("skip", "add", "update"), 0.5)[0] == "add"
-    assert choose(chances, ("skip", "add", "update"), 0.9)[0] == "skip"
-    assert choose(chances, ("skip",), 0.0) == ("skip", 1.0)
+    assert select_action(chances, ("skip", "add", "update"), 0.5)[0] == "add"
+    assert select_action(chances, ("skip", "add", "update"), 0.9)[0] == "skip"
+    assert select_action(chances, ("skip",), 0.0) == ("skip", 1.0)
 
 
 def test_the_rival_is_the_value_that_the_text_says_is_over() -> None:
@@ -102,13 +102,13 @@ def test_the_rival_is_the_value_that_the_text_says_is_over() -> None:
 
 
 def test_counts_outweigh_the_prior() -> None:
-    assert blended(0.2, 0, 0) == pytest.approx(0.2)
-    assert blended(0.2, 100, 100) > 0.9
+    assert blend_priors(0.2, 0, 0) == pytest.approx(0.2)
+    assert blend_priors(0.2, 100, 100) > 0.9
 
 
 def test_bad_thresholds_are_refused() -> None:
     with pytest.raises(InvalidValue, match=r"-0\.1"):
-        GateConfig(threshold=-0.1)
+        WriteGateConfig(threshold=-0.1)
 
 
 def test_weights_come_back_as_they_were(tmp_path: Path) -> None:

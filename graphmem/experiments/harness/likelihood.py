@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from graphmem.experiments.harness.report import Row
-from graphmem.experiments.intervals import ratio
+from graphmem.experiments.intervals import ratio_interval
 from graphmem.experiments.methods.base import Language, Method
 from graphmem.experiments.tasks.fact_set import FactSet, LookUp, Passage
 
@@ -98,5 +98,5 @@ def _row(where: str, method: str, measure: str, parts: Sequence[tuple[float, int
     tokens = sum(count for _, count in parts)
     if not tokens:
         return None
-    value, low, high = ratio(parts, seed)
+    value, low, high = ratio_interval(parts, seed)
     return Row(where, method, measure, value, tokens, low, high, f"n counts tokens, of {len(parts)} passages")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphmem.experiments.intervals import bootstrap
+from graphmem.experiments.intervals import bootstrap_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def row_of(
     """The mean of one figure a question, with its interval; None for no values."""
     if not len(values):
         return Row(dataset, method, measure, None, 0, note=note)
-    low, high = bootstrap(values, seed)
+    low, high = bootstrap_interval(values, seed)
     return Row(dataset, method, measure, sum(values) / len(values), len(values), low, high, note)
 
 

@@ -10,7 +10,7 @@ from graphmem.experiments.methods.base import Cost, Said
 from graphmem.experiments.tasks.fact_set import Asked, Pair
 
 
-class TopNode:
+class Top1Retrieval:
     """Says the name of the best node. What a language model adds must show against this."""
 
     name = "top node, no model"

@@ -16,7 +16,7 @@ from graphmem.generation.batching import generate_texts
 from graphmem.generation.description import describe
 
 
-class Reading:
+class GraphMemoryMethod:
     """A ``GraphMemoryModel`` as a method: it learns nothing, the memory holds the facts."""
 
     name = "graphmem"

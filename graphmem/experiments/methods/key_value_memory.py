@@ -34,7 +34,7 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass
-class Session:
+class KeyValueContext:
     """What one forward pass attends to: keys and values [B, H, M, d] and shifts [B, M] by layer, queries as made."""
 
     keys: dict[int, Tensor]
@@ -43,10 +43,10 @@ class Session:
     queries: dict[int, Tensor]
 
 
-_ACTIVE: ContextVar[Session | None] = ContextVar("graphmem_key_values", default=None)
+_ACTIVE: ContextVar[KeyValueContext | None] = ContextVar("graphmem_key_values", default=None)
 
 
-class Adapters(nn.Module):
+class KeyValueAdapters(nn.Module):
     """Vectors of triples to keys and values, and the query heads.
 
     Args:
@@ -69,12 +69,12 @@ class Adapters(nn.Module):
             nn.init.normal_(weight, std=1.0)  # entries of a unit vector are about K^-1/2: keys of size about 1
         self.value.weight.data.mul_(0.1)
 
-    def session(self, keys: Tensor, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Session:
+    def session(self, keys: Tensor, values: Tensor, mask: Tensor, dtype: torch.dtype) -> KeyValueContext:
         """Keys and values by layer from vectors [B, M, K] and mask [B, M]; where M is 0, nothing is read."""
         count = mask.sum(1, keepdim=True).clamp(min=1)
         shift = (math.log(SCALE) - count.float().log()).expand(mask.shape).masked_fill(~mask, -math.inf)
         k, v = self._split(self.key(keys), dtype), self._split(self.value(values), dtype)
-        return Session(k, v, shift, {})
+        return KeyValueContext(k, v, shift, {})
 
     def _split(self, x: Tensor, dtype: torch.dtype) -> dict[int, Tensor]:
         batch, slots, width = x.shape
@@ -105,7 +105,7 @@ def attend(
     return out.transpose(1, 2).contiguous(), None
 
 
-class KeyValues:
+class KeyValueMemory:
     """The frozen base with a flat memory of the retrieved facts.
 
     Args:
@@ -131,7 +131,7 @@ class KeyValues:
         chosen: list[Any] = [layer.self_attn for layer in layers][::EVERY]
         numbers = [int(attention.layer_idx) for attention in chosen]
         heads = int(language.base.config.num_attention_heads)
-        self.module = Adapters(encode(["a"]).shape[1], numbers, [a.q_proj for a in chosen], heads)
+        self.module = KeyValueAdapters(encode(["a"]).shape[1], numbers, [a.q_proj for a in chosen], heads)
         self._handles = [
             attention.register_forward_pre_hook(self._ask(i, number), with_kwargs=True)
             for i, (number, attention) in enumerate(zip(numbers, chosen, strict=True))
@@ -161,7 +161,7 @@ class KeyValues:
         finally:
             _ACTIVE.reset(token)
 
-    def _session(self, asked: Sequence[Asked]) -> Session:
+    def _session(self, asked: Sequence[Asked]) -> KeyValueContext:
         slots, width = max((len(a.facts) for a in asked), default=0), self.module.key.in_features
         keys, values = np.zeros((2, len(asked), slots, width), np.float32)
         mask = torch.zeros(len(asked), slots, dtype=torch.bool)

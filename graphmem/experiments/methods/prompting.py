@@ -35,7 +35,7 @@ class ClosedBook:
         return self.language.after(ids)
 
 
-class InPrompt(ClosedBook):
+class InContextFacts(ClosedBook):
     """Facts as sentences before the question.
 
     Args:

@@ -18,7 +18,7 @@ from graphmem.core.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)
-class AlignerConfig:
+class PathAlignerConfig:
     """Sizes of the aligner.
 
     Attributes:
@@ -41,12 +41,12 @@ class AlignerConfig:
             raise InvalidValue(f"width must be a multiple of heads, not {self.width!r} and {self.heads!r}")
 
 
-class Aligner(nn.Module):
+class PathAligner(nn.Module):
     """Scores of candidate paths, and the logit that one of them answers, for a batch of questions."""
 
-    def __init__(self, config: AlignerConfig | None = None) -> None:
+    def __init__(self, config: PathAlignerConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or AlignerConfig()
+        self.config = config = config or PathAlignerConfig()
         dim, width = config.dim, config.width
         self.word = nn.Sequential(nn.Linear(dim, width), nn.LayerNorm(width))
         self.context = nn.TransformerEncoderLayer(width, config.heads, 2 * width, 0.1, "gelu", batch_first=True)

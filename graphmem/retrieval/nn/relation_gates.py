@@ -21,7 +21,7 @@ from graphmem.core.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)
-class GateConfig:
+class RelationGateConfig:
     """Sizes of the gates.
 
     Attributes:
@@ -40,12 +40,12 @@ class GateConfig:
                 raise InvalidValue(f"{name} must be a whole number of at least 1, not {value!r}")
 
 
-class Gates(nn.Module):
+class RelationGates(nn.Module):
     """Scores of every relation at every hop, and of every path length, for a batch of questions."""
 
-    def __init__(self, config: GateConfig | None = None) -> None:
+    def __init__(self, config: RelationGateConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or GateConfig()
+        self.config = config = config or RelationGateConfig()
         dim, hops = config.dim, config.hops
         self.norm = nn.LayerNorm(dim)
         self.key = nn.Linear(dim, dim, bias=False)

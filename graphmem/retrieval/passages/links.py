@@ -15,7 +15,7 @@ from graphmem.core.names import normalise
 from graphmem.core.types import Node
 from graphmem.text.fuzzy_matching import alike
 from graphmem.text.name_matching import MAX_CHARACTERS, name_spans
-from graphmem.text.stop_words import COMMON
+from graphmem.text.stop_words import STOP_WORDS
 
 LEAST_LIKE = 0.4
 """Share of three-letter groups in common from which a title is taken for a misspelt or shortened name."""
@@ -91,7 +91,7 @@ def _stands_out(question: str, start: int, end: int) -> bool:
     words = question[start:end].split()
     if not any(not word[:1].islower() or not word.isascii() for word in words):
         return False
-    if len(words) == 1 and words[0].casefold().strip(".,;:!?'’") in COMMON:
+    if len(words) == 1 and words[0].casefold().strip(".,;:!?'’") in STOP_WORDS:
         return start > 0 and words[0][:1].isupper()
     return True
 
@@ -110,7 +110,7 @@ def _alike(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Itera
         free[start:end] = "\n" * (end - start)
     for match in _NAME.finditer("".join(free)):
         words = match.group().split()
-        while words and words[0].casefold() in COMMON:
+        while words and words[0].casefold() in STOP_WORDS:
             words = words[1:]
         name = " ".join(words).strip(" ,.?'’")
         found = store.search_passages(name, limit=MOST_NAMED, where="title") if name else []

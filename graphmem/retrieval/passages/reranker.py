@@ -12,7 +12,7 @@ from graphmem.core.errors import WeightsMismatch
 from graphmem.core.names import normalise
 from graphmem.core.paths import WEIGHTS
 from graphmem.retrieval.passages.links import Link, Named
-from graphmem.text.stop_words import COMMON
+from graphmem.text.stop_words import STOP_WORDS
 
 SHIPPED = WEIGHTS / "passages" / "scorer.safetensors"
 """The weights that ship."""
@@ -128,10 +128,10 @@ def _best_of(at: list[int], links: list[Link], around: np.ndarray) -> list[int]:
 def stems(text: str) -> set[str]:
     """Beginnings of the words that say something."""
     words = (word for word in _WORD.findall(normalise(text)) if len(word) > 2)
-    return {word[:STEM] for word in words if word not in COMMON or word in _RELATIONAL}
+    return {word[:STEM] for word in words if word not in STOP_WORDS or word in _RELATIONAL}
 
 
-class Scorer:
+class PassageReranker:
     """One weight a feature: a passage's score is their sum.
 
     Args:
@@ -148,7 +148,7 @@ class Scorer:
         return np.asarray(features @ self.weights, np.float32)
 
     @classmethod
-    def load(cls, path: str | Path = SHIPPED) -> Scorer:
+    def load(cls, path: str | Path = SHIPPED) -> PassageReranker:
         """Read weights.
 
         Raises:

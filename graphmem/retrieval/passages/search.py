@@ -16,14 +16,14 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.protocols import TextEncoder
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.node_embeddings import encode_passages
 from graphmem.retrieval.passages.links import Link, Named, links, named, title_of
-from graphmem.retrieval.passages.reranker import Evidence, Scorer
+from graphmem.retrieval.passages.reranker import Evidence, PassageReranker
 from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import Budget
-from graphmem.text.name_matching import MAX_CHARACTERS, Mention, blank, find_mentions
-from graphmem.text.stop_words import COMMON
+from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, blank, match_names
+from graphmem.text.stop_words import STOP_WORDS
 
 PassageRanker = Literal["learned", "ppr", "dense", "bm25", "fused"]
 RANKERS = ("learned", "ppr", "dense", "bm25", "fused")
@@ -84,12 +84,12 @@ class PassageSearch:
         scorer: ranks candidates; None for the weights that ship.
     """
 
-    def __init__(self, store: Any, encoder: TextEncoder, scorer: Scorer | None = None) -> None:
+    def __init__(self, store: Any, encoder: TextEncoder, scorer: PassageReranker | None = None) -> None:
         self.store, self.encoder = store, encoder
         self.scorer = scorer
         self.ids = np.zeros(0, np.int64)
         self._vectors = np.zeros((0, encoder.dim), np.float32)
-        self._texts = TextCache(encoder, limit=20_000)
+        self._texts = EmbeddingCache(encoder, limit=20_000)
 
     def search(
         self, query: str, *, limit: int = 10, ranker: PassageRanker = "learned", as_of: int | None = None,
@@ -155,8 +155,8 @@ class PassageSearch:
         dense = self._vectors @ vector
         names = named(question, self.store, lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]]), as_of)
         exact = [name for name in names if name.nodes]
-        asked = blank(question, [Mention(name.start, name.end, "", name.nodes, 1.0) for name in exact])
-        telling = " ".join(word for word in _WORD.findall(question) if word.casefold() not in COMMON) or question
+        asked = blank(question, [NameMatch(name.start, name.end, "", name.nodes, 1.0) for name in exact])
+        telling = " ".join(word for word in _WORD.findall(question) if word.casefold() not in STOP_WORDS) or question
         words = dict(self.store.search_passages(telling, limit=DEEP))
         return Signals(question, asked, names, dense, words)
 
@@ -182,7 +182,7 @@ class PassageSearch:
             for passage in name.passages:
                 weights[passage] = weights.get(passage, 0.0) + name.sure / len(name.passages)
         taken = [(name.start, name.end) for name in signals.names if name.nodes]
-        for mention in find_mentions(signals.question, self.store):
+        for mention in match_names(signals.question, self.store):
             if all(mention.end <= start or mention.start >= end for start, end in taken):
                 weights.update((node, 1.0) for node in mention.nodes if node not in weights)
         if not weights:
@@ -209,7 +209,7 @@ class PassageSearch:
     def _learned(self, signals: Signals, as_of: int | None) -> list[tuple[int, float]]:
         passages, features = self.features(signals, as_of)
         if self.scorer is None:
-            self.scorer = Scorer.load()
+            self.scorer = PassageReranker.load()
         scores = self.scorer(features)
         order = np.argsort(-scores, kind="stable")
         return [(passages[at], float(scores[at])) for at in order.tolist()]

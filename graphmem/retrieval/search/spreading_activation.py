@@ -40,7 +40,7 @@ FOLLOWED = 48
 ASKED, WITHIN = 24, 14.0
 """Paths that a second opinion is asked about: the best by the gates, so many nats below the best of them at most."""
 
-Opinion = Callable[[list[tuple[int, ...]], np.ndarray], tuple[np.ndarray, float]]
+PathRescorer = Callable[[list[tuple[int, ...]], np.ndarray], tuple[np.ndarray, float]]
 """Scores of relation paths, in nats, and the chance that one of them answers; given their arc codes and what the gates
 said of each, in nats below the best."""
 
@@ -86,7 +86,7 @@ class Layer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Activated:
+class ActivatedSubgraph:
     """What a spread reached, most active node first.
 
     Attributes:
@@ -111,7 +111,7 @@ class Activated:
     paths: tuple[tuple[tuple[int, ...], float], ...]
     left_out: float
 
-    def first(self, count: int, beside: np.ndarray) -> Activated:
+    def first(self, count: int, beside: np.ndarray) -> ActivatedSubgraph:
         """The same with the most active nodes only, and the arcs among them and nodes ``beside``."""
         if len(self.nodes) <= count:
             return self
@@ -135,8 +135,8 @@ class Activated:
 
 def spread(
     index: GraphIndex, roots: list[np.ndarray], weights: np.ndarray, steps: np.ndarray, lengths: np.ndarray,
-    budget: Budget | None = None, opinion: Opinion | None = None,
-) -> Activated:  # fmt: skip
+    budget: Budget | None = None, opinion: PathRescorer | None = None,
+) -> ActivatedSubgraph:  # fmt: skip
     """Let activation spread through learned gates.
 
     Args:
@@ -250,7 +250,7 @@ class Walk:
         self.root_of.append(self.root_of[-1][parents])
         self.walks.append(count.astype(np.float64))
 
-    def finish(self, opinion: Opinion | None = None) -> Activated:
+    def finish(self, opinion: PathRescorer | None = None) -> ActivatedSubgraph:
         """Turn path scores into probabilities and sum them over the paths that reach each node."""
         totals = [scores + self.lengths[hop] for hop, scores in enumerate(self.scores) if hop]
         none = self.lengths[0]
@@ -270,7 +270,7 @@ class Walk:
             return self._nothing()
         return self._ranked(answers, mass[answers], depth[answers], entry[answers], chances, float(every[-1]))
 
-    def _listen(self, opinion: Opinion, totals: list[np.ndarray]) -> float:
+    def _listen(self, opinion: PathRescorer, totals: list[np.ndarray]) -> float:
         """Put an opinion on the best paths in place of the gates'; returns the score of *none answers*, in nats.
 
         Paths that are not asked about keep their distance from the last that is.
@@ -294,7 +294,7 @@ class Walk:
     def _ranked(
         self, rows: np.ndarray, mass: np.ndarray, depth: np.ndarray, entry: np.ndarray, chances: list[np.ndarray],
         none: float,
-    ) -> Activated:  # fmt: skip
+    ) -> ActivatedSubgraph:  # fmt: skip
         node = np.concatenate([layer.node for layer in self.layers[1:]])[rows]
         by_mass = np.argsort(-mass, kind="stable")
         nodes, first, _, where = grouped(node[by_mass])
@@ -308,7 +308,7 @@ class Walk:
             needed[self._likeliest(order, ~needed, rows, first)[: max(0, self.budget.nodes - int(needed.sum()))]] = True
             order = order[needed][: self.budget.nodes]
         lost = float(activation.sum() - activation[order].sum()) / max(float(activation.sum()), 1e-12)
-        return Activated(
+        return ActivatedSubgraph(
             nodes[order], activation[order].astype(np.float32), self.layers,
             np.stack([depth, entry], 1)[first[order]], walks[order].astype(np.float32), self._carrying(nodes[order]),
             none, self._named(chances), min(1.0, max(self.dropped, lost)),
@@ -355,9 +355,9 @@ class Walk:
         flat = [(float(p), layer, i) for layer, chance in enumerate(chances, 1) for i, p in enumerate(chance)]
         return tuple((self.codes_of(layer, i), chance) for chance, layer, i in sorted(flat, reverse=True)[:most])
 
-    def _nothing(self) -> Activated:
+    def _nothing(self) -> ActivatedSubgraph:
         none = np.zeros(0, np.int64)
-        return Activated(
+        return ActivatedSubgraph(
             none, np.zeros(0, np.float32), self.layers, np.zeros((0, 2), np.int64), np.zeros(0, np.float32),
             np.zeros((4, 0), np.int64), 1.0, (), 0.0,
         )  # fmt: skip

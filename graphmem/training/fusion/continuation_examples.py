@@ -17,8 +17,8 @@ from graphmem.core.names import normalise
 from graphmem.experiments.tasks.described_facts import described, passages
 from graphmem.experiments.tasks.fact_set import Passage
 from graphmem.fusion.candidates import Candidates
-from graphmem.fusion.continuation_candidates import Neighbour, as_candidates, told_candidates
-from graphmem.synthetic.annotated_texts import Example as Text
+from graphmem.fusion.continuation_candidates import Neighbour, as_candidates, continuation_candidates
+from graphmem.synthetic.annotated_texts import AnnotatedText as Text
 from graphmem.text.lexicon import Relation
 from graphmem.training.fusion.examples import Example, Wording
 
@@ -64,7 +64,7 @@ def marked(texts: Iterable[Text]) -> list[Marked]:
     return found
 
 
-class ToldTexts:
+class ContinuationExamples:
     """Makes examples of marked texts.
 
     Args:
@@ -158,7 +158,7 @@ def accidental(wording: Wording, memory: Any, texts: Sequence[str], limit: int) 
     made = []
     for text in texts:
         ids = wording.ids(text)[:72]
-        told = told_candidates(memory.retrieve(wording.tokenizer.decode(ids), top_k=limit), limit)
+        told = continuation_candidates(memory.retrieve(wording.tokenizer.decode(ids), top_k=limit), limit)
         if told is not None and told.names and len(ids) > 8:
             made.append(Example(ids[:1], ids[1:], told, hold=True, offer=False))
     return made

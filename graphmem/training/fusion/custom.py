@@ -273,7 +273,7 @@ def _scored(model: GraphMemoryModel, asked: Sequence[Question], folder: Path, mo
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train readings for your own model on your own facts."""
-    from graphmem.hub import find_language_model
+    from graphmem.hub import load_language_model
     from graphmem.memory import GraphMemory
 
     parser = argparse.ArgumentParser("graphmem train", description=main.__doc__)
@@ -290,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     training = load_config(chosen.config)
     questions = read_questions(chosen.questions) if chosen.questions else None
-    base, tokenizer = find_language_model(chosen.base, training.dtype)
+    base, tokenizer = load_language_model(chosen.base, training.dtype)
     folder = Path(chosen.out)
     folder.mkdir(parents=True, exist_ok=True)
     data = Path(chosen.data)

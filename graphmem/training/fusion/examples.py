@@ -18,8 +18,8 @@ import numpy as np
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
 from graphmem.fusion.candidates import Candidates, candidates, rank_features
-from graphmem.fusion.memory_tokens import NameReader
-from graphmem.synthetic.rare_names import odd_name
+from graphmem.fusion.memory_tokens import NameTokenizer
+from graphmem.synthetic.rare_names import rare_name
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 
@@ -122,7 +122,7 @@ class Wording:
         names: its reader of names.
     """
 
-    def __init__(self, tokenizer: Any, names: NameReader) -> None:
+    def __init__(self, tokenizer: Any, names: NameTokenizer) -> None:
         self.tokenizer, self.names = tokenizer, names
 
     def ids(self, text: str) -> tuple[int, ...]:
@@ -184,7 +184,7 @@ def name_examples(wording: Wording, rng: Random, names: Sequence[str], count: in
     made = []
     for _ in range(count):
         question = rng.choice(asked).format(s=rng.choice(names))
-        made.append(wording.answer(question, odd_name(rng, names), rng.choice(FORMS)))
+        made.append(wording.answer(question, rare_name(rng, names), rng.choice(FORMS)))
     return made
 
 

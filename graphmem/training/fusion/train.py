@@ -82,7 +82,7 @@ def _refining(training: FusionTraining, steps: int) -> FusionTraining:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the readings of a base model."""
-    from graphmem.hub import find_language_model
+    from graphmem.hub import load_language_model
     from graphmem.memory import GraphMemory
 
     parser = argparse.ArgumentParser("graphmem train fusion", description=main.__doc__)
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="size of the mixture")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     chosen = started(parser, arguments)
-    base, tokenizer = find_language_model(chosen.base)
+    base, tokenizer = load_language_model(chosen.base)
     memory = GraphMemory.open(chosen.memory) if chosen.memory else None
     layers = tuple(int(n) for n in chosen.layers.split(",")) if chosen.layers else None
     loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)

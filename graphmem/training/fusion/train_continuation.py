@@ -16,7 +16,14 @@ from typing import Any
 
 from graphmem.fusion.continuation_attention import DROPPED
 from graphmem.model import GraphMemoryModel
-from graphmem.training.fusion.continuation_examples import Marked, ToldTexts, accidental, marked, names_asked, own_texts
+from graphmem.training.fusion.continuation_examples import (
+    ContinuationExamples,
+    Marked,
+    accidental,
+    marked,
+    names_asked,
+    own_texts,
+)
 from graphmem.training.fusion.examples import Example, NamePool, Wording
 from graphmem.training.fusion.mixture import Counts, plain_texts
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
@@ -27,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class TellingPlan(Counts):
+class ContinuationTraining(Counts):
     """How many texts of each kind: made short and long ones, encyclopaedia openings, and texts to be left alone."""
 
     texts: int = 900
@@ -38,8 +45,8 @@ class TellingPlan(Counts):
     accidental: int = 500
 
 
-def telling_mixture(
-    model: GraphMemoryModel, memory: Any, plan: TellingPlan, seed: int, kgc: Path | None, evidence: Path | None,
+def continuation_mixture(
+    model: GraphMemoryModel, memory: Any, plan: ContinuationTraining, seed: int, kgc: Path | None, evidence: Path | None,
     own: Sequence[Marked] = (),
 ) -> tuple[list[Example], list[Example]]:  # fmt: skip
     """Texts to go on with, and texts on which the base is held.
@@ -57,7 +64,7 @@ def telling_mixture(
         Curriculum(texts=plan.texts, articles=plan.articles, distant=plan.distant, portraits=plan.portraits, seed=seed),
         kgc=kgc, evidence=evidence,
     )  # fmt: skip
-    telling = ToldTexts(wording, [*marked(texts), *own], {r.relation: r for r in relations}, limit, rng)
+    telling = ContinuationExamples(wording, [*marked(texts), *own], {r.relation: r for r in relations}, limit, rng)
     taught = [made for text in telling.texts if (made := telling.example(text)) is not None]
     held = [made for text in plain_texts(plan.beside, rng) if (made := telling.beside(text)) is not None]
     if memory is not None:
@@ -65,8 +72,8 @@ def telling_mixture(
     return taught, held
 
 
-def train_telling(
-    model: GraphMemoryModel, memory: Any, folder: str | Path, training: FusionTraining, plan: TellingPlan,
+def train_continuation(
+    model: GraphMemoryModel, memory: Any, folder: str | Path, training: FusionTraining, plan: ContinuationTraining,
     kgc: Path | None = None, evidence: Path | None = None, own: Sequence[Marked] = (), *, afresh: bool = False,
 ) -> GraphMemoryModel:  # fmt: skip
     """Teach a model whose readings answer already to go on with plain text; its answers stay as they are.
@@ -75,12 +82,12 @@ def train_telling(
 
     Args:
         model: with trained readings.
-        memory: holds something; see ``telling_mixture``.
+        memory: holds something; see ``continuation_mixture``.
         folder: of the run.
         training: steps, batch, rates.
         plan: how many texts of each kind.
         kgc, evidence: as in ``curriculum``.
-        own: see ``telling_mixture``.
+        own: see ``continuation_mixture``.
         afresh: unlearn first which name is next.
     """
     folder, kept = Path(folder), Path(folder) / "telling.pkl"
@@ -88,7 +95,7 @@ def train_telling(
     if kept.exists():
         taught, held = pickle.loads(kept.read_bytes())  # noqa: S301 - our own file, in the run's own folder
     else:
-        taught, held = telling_mixture(model, memory, plan, training.loop.seed, kgc, evidence, own)
+        taught, held = continuation_mixture(model, memory, plan, training.loop.seed, kgc, evidence, own)
         kept.write_bytes(pickle.dumps((taught, held)))
     model.fusion.teach(telling=True)
     if model.config.quiet_text is None:  # else nobody would tell plain text from a question
@@ -138,9 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     memory: Any = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else None
     model = GraphMemoryModel.from_pretrained(chosen.base, chosen.weights, memory=memory)
     loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
-    train_telling(
+    train_continuation(
         model, memory, chosen.out, FusionTraining(loop, batch=chosen.batch, rate=chosen.rate, refusals=0.0),
-        TellingPlan().scaled(chosen.scale), chosen.kgc, chosen.evidence, _own(chosen), afresh=chosen.afresh,
+        ContinuationTraining().scaled(chosen.scale), chosen.kgc, chosen.evidence, _own(chosen), afresh=chosen.afresh,
     )  # fmt: skip
 
 

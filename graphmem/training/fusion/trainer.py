@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphmem.core.validation import require
-from graphmem.fusion.candidates import Candidates, with_refusal
-from graphmem.fusion.context import Session, reading
-from graphmem.fusion.hooks import hidden_of, read
-from graphmem.fusion.memory_tokens import pack
-from graphmem.fusion.prefix_matching import Standing
+from graphmem.fusion.candidates import Candidates, add_refusal
+from graphmem.fusion.context import MemoryContext, active_context
+from graphmem.fusion.hooks import attend_memory, hidden_of
+from graphmem.fusion.memory_tokens import collate
+from graphmem.fusion.prefix_matching import PrefixTracker
 from graphmem.model import GraphMemoryModel
 from graphmem.training.fusion.examples import REFUSAL, Example, NamePool, draw_candidates
 from graphmem.training.loop import LoopConfig, run
@@ -113,7 +113,7 @@ class LowerLayers:
         pad = lambda rows: nn.utils.rnn.pad_sequence(rows, batch_first=True)
         return pad([k.early for k in kept]), pad([k.late for k in kept])
 
-    def upper(self, ids: Tensor, mask: Tensor, late: Tensor, early: Tensor, session: Session | None) -> Tensor:
+    def upper(self, ids: Tensor, mask: Tensor, late: Tensor, early: Tensor, session: MemoryContext | None) -> Tensor:
         """Last hidden states [B, T, D] of the layers above, from the late states, reading the session's memory."""
         x = late
         if session is not None:
@@ -121,8 +121,8 @@ class LowerLayers:
             if session.standing is not None:
                 session.standing.begin(0)
                 session.standing.see(ids)
-            x = read(session, self.first, x)
-        with self._resumed(x), reading(session):
+            x = attend_memory(session, self.first, x)
+        with self._resumed(x), active_context(session):
             return hidden_of(self._backbone(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=False))
 
     def scores(self, hidden: Tensor) -> Tensor:
@@ -267,10 +267,12 @@ class FusionTrainer:
             )
         return parts, {"exact": exact}
 
-    def _session(self, batch: Sequence[Example], rng: Random) -> Session:
-        tokens = pack(self.attached.names, [self._candidates(example, rng) for example in batch]).to(self.lower.device)
+    def _session(self, batch: Sequence[Example], rng: Random) -> MemoryContext:
+        tokens = collate(self.attached.names, [self._candidates(example, rng) for example in batch]).to(
+            self.lower.device
+        )
         slots = self.attached.fusion.project(tokens, self.lower.table, self.lower.decoder.inputs.dtype)
-        return Session(self.attached.fusion, slots, tokens.answerable, standing=Standing(tokens))
+        return MemoryContext(self.attached.fusion, slots, tokens.answerable, standing=PrefixTracker(tokens))
 
     def _candidates(self, example: Example, rng: Random) -> Candidates:
         unknown = example.gold == REFUSAL
@@ -281,7 +283,7 @@ class FusionTrainer:
             gold, limit = None if unknown else example.gold, self.attached.config.nodes
             seen = draw_candidates(rng, self.pool, gold, limit, example.answerable)
         offered = unknown or (example.offer and rng.random() < self.config.refusals)
-        return with_refusal(seen, REFUSAL) if offered and seen.told is None else seen
+        return add_refusal(seen, REFUSAL) if offered and seen.told is None else seen
 
     def _answer_loss(self, batch: Sequence[Example], rng: Random) -> tuple[Tensor, float]:
         ids, mask, early, late = self._inputs(batch)

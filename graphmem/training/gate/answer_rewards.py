@@ -17,19 +17,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.reading.candidates import Candidate
-from graphmem.synthetic.verbalizer import Event
+from graphmem.reading.candidates import CandidateFact
+from graphmem.synthetic.verbalizer import LabelledEvent
 from graphmem.training.gate.baselines import by_rules
-from graphmem.training.gate.simulation import Priors, Stage, ended_beside
-from graphmem.training.gate.streams import Heard
-from graphmem.writing.config import GateConfig
-from graphmem.writing.gate_features import ACTIONS, Action, Neighbourhood, gate_numbers
-from graphmem.writing.gate_rules import allowed, choose
+from graphmem.training.gate.simulation import Priors, SimulatedGraph, ended_beside
+from graphmem.training.gate.streams import ExtractedStream
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
+from graphmem.writing.gate_rules import allowed_actions, select_action
 from graphmem.writing.write_gate import WriteGate
 
 Key = tuple[str, str]
 """Subject and relation: what a question asks about."""
-Policy = Callable[[Candidate, Neighbourhood, Event], Action]
+Policy = Callable[[CandidateFact, GraphContext, LabelledEvent], Action]
 """What is done about a candidate of an event, given what is held near it."""
 
 
@@ -45,16 +45,16 @@ class Asked:
         misread: other keys that only the reader found in the texts; most have no answer.
     """
 
-    heard: Heard
+    heard: ExtractedStream
     priors: Priors
     truth: dict[Key, frozenset[str]]
     told: tuple[Key, ...]
     misread: tuple[Key, ...]
 
     @classmethod
-    def of(cls, heard: Heard, priors: Priors) -> Asked:
+    def of(cls, heard: ExtractedStream, priors: Priors) -> Asked:
         """Ask about everything that the texts speak of, and everything that they were taken to speak of."""
-        stage = Stage(heard.world, priors)
+        stage = SimulatedGraph(heard.world, priors)
         told: dict[Key, None] = {}
         read: dict[Key, None] = {}
         for event, found in zip(heard.events, heard.found, strict=True):
@@ -69,12 +69,12 @@ class Asked:
         truth = {key: frozenset(stage.answers(*key)) for key in dict.fromkeys([*keys, *_held_keys(stage)])}
         return cls(heard, priors, truth, tuple(told), tuple(key for key in read if key not in told))
 
-    def reward(self, stage: Stage, key: Key) -> float:
+    def reward(self, stage: SimulatedGraph, key: Key) -> float:
         """How well a graph answers a question, see ``answer_score``."""
         return answer_score(stage.answers(*key), self.truth.get(key, frozenset()))
 
 
-def _held_keys(stage: Stage) -> Iterator[Key]:
+def _held_keys(stage: SimulatedGraph) -> Iterator[Key]:
     for subject, relation, _ in stage.triples():
         yield subject, relation
 
@@ -90,9 +90,9 @@ def answer_score(given: Collection[str], truth: Collection[str]) -> float:
     return 2 * len(given & truth) / (len(given) + len(truth))
 
 
-def run(asked: Asked, policy: Policy) -> Stage:
+def run(asked: Asked, policy: Policy) -> SimulatedGraph:
     """Play a stream: every candidate sees the graph that the policy's own earlier actions have made."""
-    stage = Stage(asked.heard.world, asked.priors)
+    stage = SimulatedGraph(asked.heard.world, asked.priors)
     for event, found in zip(asked.heard.events, asked.heard.found, strict=True):
         meant = stage.meant(found, event.passage.triples)
         for candidate in sorted(meant, key=lambda c: c.mood == "ended"):  # a new value goes before the end of the old
@@ -121,18 +121,18 @@ class Played:
     masks: list[list[bool]]
     actions: list[int]
     keys: list[Key]
-    stage: Stage | None = None
+    stage: SimulatedGraph | None = None
 
 
-def sampled(gate: WriteGate, asked: Asked, draw: Iterable[float], config: GateConfig) -> Played:
+def sampled(gate: WriteGate, asked: Asked, draw: Iterable[float], config: WriteGateConfig) -> Played:
     """Play a stream with actions drawn from the gate's probabilities among those that its rules leave open."""
     play, chance = Played([], [], [], [], []), iter(draw)
 
-    def policy(candidate: Candidate, near: Neighbourhood, event: Event) -> Action:
-        open_to = allowed(candidate, near, event.trust, config)
+    def policy(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
+        open_to = allowed_actions(candidate, near, event.trust, config)
         if len(open_to) == 1:
             return open_to[0]
-        numbers, view = gate_numbers(candidate, near, event.trust), np.asarray(candidate.features, np.float32)
+        numbers, view = gate_features(candidate, near, event.trust), np.asarray(candidate.features, np.float32)
         mask = [action in open_to for action in ACTIONS]
         with torch.no_grad():
             logits = gate(torch.from_numpy(numbers)[None], torch.from_numpy(view)[None])[0].double()
@@ -150,7 +150,9 @@ def sampled(gate: WriteGate, asked: Asked, draw: Iterable[float], config: GateCo
     return play
 
 
-def answer_loss(gate: WriteGate, asked: Asked, samples: int, *, seed: int, config: GateConfig | None = None) -> Tensor:
+def answer_loss(
+    gate: WriteGate, asked: Asked, samples: int, *, seed: int, config: WriteGateConfig | None = None
+) -> Tensor:
     """A loss whose gradient estimates that of the later answers' mean loss (1 - F1), a scalar.
 
     Args:
@@ -160,7 +162,7 @@ def answer_loss(gate: WriteGate, asked: Asked, samples: int, *, seed: int, confi
         seed: of the draws.
         config: the rules' thresholds.
     """
-    rng, config = np.random.default_rng(seed), config or GateConfig()
+    rng, config = np.random.default_rng(seed), config or WriteGateConfig()
     plays = [sampled(gate, asked, _draws(rng), config) for _ in range(samples)]
     rewards = _rewards(asked, plays)  # one dict a play
     advantages = [
@@ -193,28 +195,28 @@ def _rewards(asked: Asked, plays: Sequence[Played]) -> list[dict[Key, float]]:
 # ---------------------------------------------------------------- scores
 
 
-def decided(gate: WriteGate, config: GateConfig | None = None) -> Policy:
+def decided(gate: WriteGate, config: WriteGateConfig | None = None) -> Policy:
     """What a gate decides, with its rules and threshold, as the library does."""
-    config = config or GateConfig()
+    config = config or WriteGateConfig()
 
-    def policy(candidate: Candidate, near: Neighbourhood, event: Event) -> Action:
-        open_to = allowed(candidate, near, event.trust, config)
-        return choose(gate.probabilities(candidate, near, event.trust), open_to, config.threshold)[0]
+    def policy(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
+        open_to = allowed_actions(candidate, near, event.trust, config)
+        return select_action(gate.probabilities(candidate, near, event.trust), open_to, config.threshold)[0]
 
     return policy
 
 
-def everything(candidate: Candidate, near: Neighbourhood, event: Event) -> Action:
+def everything(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
     """A baseline: whatever was read and is not held is added."""
     return "skip" if near.same(candidate.fact) else "add"
 
 
-def rules(candidate: Candidate, near: Neighbourhood, event: Event) -> Action:
+def rules(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
     """A baseline: the strongest action that the rules around the gate allow."""
     return by_rules(candidate, near, event.trust)
 
 
-def labelled(candidate: Candidate, near: Neighbourhood, event: Event) -> Action:
+def labelled(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
     """The ceiling: what is right, as far as the reader found it."""
     labels = dict(zip(event.passage.triples, event.labels, strict=True))
     label = labels.get((candidate.fact.subject, candidate.fact.relation, candidate.fact.object), "skip")

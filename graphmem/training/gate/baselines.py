@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.reading.candidates import Candidate
-from graphmem.writing.config import GateConfig
-from graphmem.writing.gate_features import ACTIONS, Action, Neighbourhood, gate_numbers
-from graphmem.writing.gate_rules import allowed, choose
+from graphmem.reading.candidates import CandidateFact
+from graphmem.writing.config import WriteGateConfig
+from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
+from graphmem.writing.gate_rules import allowed_actions, select_action
 from graphmem.writing.write_gate import WriteGate
 
 
@@ -21,8 +21,8 @@ from graphmem.writing.write_gate import WriteGate
 class Case:
     """One candidate with what the graph held near it, and what is right; ``gold`` False: the text says no such."""
 
-    candidate: Candidate
-    near: Neighbourhood
+    candidate: CandidateFact
+    near: GraphContext
     trust: float
     label: str
     reason: str
@@ -38,19 +38,19 @@ class Played:
 
 
 def tensors(cases: Sequence[Case]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    numbers = np.stack([gate_numbers(case.candidate, case.near, case.trust) for case in cases])
+    numbers = np.stack([gate_features(case.candidate, case.near, case.trust) for case in cases])
     views = np.stack([case.candidate.features for case in cases if case.candidate.features is not None])
     labels = [ACTIONS.index(case.label) for case in cases]  # type: ignore[arg-type]
     return torch.from_numpy(numbers), torch.from_numpy(views), torch.tensor(labels)
 
 
-def decide_all(gate: WriteGate, cases: Sequence[Case], config: GateConfig) -> list[str]:
+def decide_all(gate: WriteGate, cases: Sequence[Case], config: WriteGateConfig) -> list[str]:
     """What the gate, with its rules, does in each case."""
     out: list[str] = []
     for case in cases:
         chances = gate.probabilities(case.candidate, case.near, case.trust)
-        open_to = allowed(case.candidate, case.near, case.trust, config)
-        out.append(choose(chances, open_to, config.threshold)[0])
+        open_to = allowed_actions(case.candidate, case.near, case.trust, config)
+        out.append(select_action(chances, open_to, config.threshold)[0])
     return out
 
 
@@ -76,8 +76,8 @@ def report(gate: WriteGate, played: Played, surprise: float) -> dict[str, Any]:
     """The gate beside its baselines, on the candidates the reader found, and on all facts (missed ones as skipped)."""
     labels = [case.label for case in played.cases]
     ways = {
-        "gate": decide_all(gate, played.cases, GateConfig()),
-        "gate at 0.5": decide_all(gate, played.cases, GateConfig(threshold=0.5)),
+        "gate": decide_all(gate, played.cases, WriteGateConfig()),
+        "gate at 0.5": decide_all(gate, played.cases, WriteGateConfig(threshold=0.5)),
         "always add": ["add"] * len(labels),
         "surprise threshold": ["add" if c.candidate.surprise > surprise else "skip" for c in played.cases],
         "nearest neighbour": [nearest_neighbour(case) for case in played.cases],
@@ -100,9 +100,9 @@ def report(gate: WriteGate, played: Played, surprise: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def by_rules(candidate: Candidate, near: Neighbourhood, trust: float) -> Action:
+def by_rules(candidate: CandidateFact, near: GraphContext, trust: float) -> Action:
     """The rules with no learned part: the strongest action they allow."""
-    open_to = allowed(candidate, near, trust, GateConfig())
+    open_to = allowed_actions(candidate, near, trust, WriteGateConfig())
     order: tuple[Action, ...] = ("retire", "update", "add", "skip") if near.functional >= 0.5 else (
         "retire", "add", "skip"
     )  # fmt: skip

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.text.lexicon import Relation
 from graphmem.training.gate.answer_rewards import Asked, answer_loss
 from graphmem.training.gate.baselines import Case, tensors
-from graphmem.writing.gate_features import ACTIONS, NUMBERS
+from graphmem.writing.gate_features import ACTIONS, FEATURES
 from graphmem.writing.write_gate import WriteGate
 
 
@@ -42,7 +42,7 @@ class Fitting:
     samples: int = 4
 
 
-def fit_priors(gate: WriteGate, relations: Sequence[Relation], vectors: TextCache, steps: int = 400) -> None:
+def fit_priors(gate: WriteGate, relations: Sequence[Relation], vectors: EmbeddingCache, steps: int = 400) -> None:
     """Teach the gate how functional and how changeable a relation sounds."""
     texts, wanted = [], []
     for relation in relations:
@@ -112,12 +112,12 @@ def blurred(numbers: Tensor, views: Tensor, noise: float) -> tuple[Tensor, Tenso
     young graph knows none; sometimes the view and the surprise are missing, as from readers that have none.
     """
     numbers = numbers.clone()
-    known = [NUMBERS.index("subject known"), NUMBERS.index("object known")]
+    known = [FEATURES.index("subject known"), FEATURES.index("object known")]
     drawn = torch.rand(len(numbers), 2)
     numbers[:, known] = torch.where(drawn < 0.5, (drawn < 0.25).float(), numbers[:, known])
-    numbers[:, [NUMBERS.index("casts")]] *= torch.rand(len(numbers), 1) < 0.7
+    numbers[:, [FEATURES.index("casts")]] *= torch.rand(len(numbers), 1) < 0.7
     blind, calm = torch.rand(len(numbers), 1) < 0.15, torch.rand(len(numbers), 1) < 0.3
-    numbers[:, [NUMBERS.index("surprise")]] *= ~(blind | calm)
+    numbers[:, [FEATURES.index("surprise")]] *= ~(blind | calm)
     hidden = blind | (torch.rand(len(numbers), 1) < 0.2)
     return numbers, torch.where(hidden, 0.0, views + torch.randn_like(views) * noise * views.std())
 

@@ -8,21 +8,21 @@ from dataclasses import replace
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact
-from graphmem.reading.candidates import Candidate
-from graphmem.synthetic.verbalizer import Event, Triple
+from graphmem.reading.candidates import CandidateFact
+from graphmem.synthetic.verbalizer import LabelledEvent, Triple
 from graphmem.synthetic.worlds import World
 from graphmem.training.gate.baselines import Case, Played
-from graphmem.training.gate.streams import Heard
+from graphmem.training.gate.streams import ExtractedStream
 from graphmem.writing.entity_linking import is_short_for
-from graphmem.writing.gate_features import Action, Neighbourhood, casting
-from graphmem.writing.gate_rules import blended
-from graphmem.writing.relation_linking import settled
+from graphmem.writing.gate_features import Action, GraphContext, role_agreement
+from graphmem.writing.gate_rules import blend_priors
+from graphmem.writing.relation_linking import link_relation
 
 Priors = Callable[[str], tuple[float, float]]
 """How functional and how changeable a relation sounds."""
 
 
-class Stage:
+class SimulatedGraph:
     """A made-up graph that events change: keeps what is held, with the trust it was told with."""
 
     def __init__(self, world: World, priors: Priors) -> None:
@@ -50,7 +50,7 @@ class Stage:
         self.past.add(triple)
         self._count(subject, relation)
 
-    def act(self, action: Action, fact: Fact, near: Neighbourhood, trust: float) -> None:
+    def act(self, action: Action, fact: Fact, near: GraphContext, trust: float) -> None:
         """Do to the graph what the gate decides about a fact; ``near`` is what it saw."""
         over = {"update": near.rival(fact), "retire": near.same(fact)}.get(action)
         if over is not None:
@@ -88,7 +88,7 @@ class Stage:
             return fuller[0]
         return self.names.get(normalise(name), self.names.get(bare(name), name))
 
-    def meant(self, found: Iterable[Candidate], stated: Collection[Triple]) -> list[Candidate]:
+    def meant(self, found: Iterable[CandidateFact], stated: Collection[Triple]) -> list[CandidateFact]:
         """Candidates by the graph's names and relations, each fact once.
 
         Args:
@@ -97,10 +97,10 @@ class Stage:
         """
         found = list(found)
         mentioned = [name for c in found for name in (c.fact.subject, c.fact.object)]
-        kept: dict[Triple, Candidate] = {}
+        kept: dict[Triple, CandidateFact] = {}
         for c in found:
             subject, value = (self.meaning(name, mentioned) for name in (c.fact.subject, c.fact.object))
-            c, _ = settled(replace(c, fact=replace(c.fact, subject=subject, object=value)), self.between)
+            c, _ = link_relation(replace(c, fact=replace(c.fact, subject=subject, object=value)), self.between)
             c = replace(c, fact=self._turned(c.fact, stated))
             kept.setdefault((c.fact.subject, c.fact.relation, c.fact.object), c)
         return list(kept.values())
@@ -113,18 +113,18 @@ class Stage:
         known = other in stated or fact.relation in self.between(fact.object, fact.subject)
         return replace(fact, subject=fact.object, object=fact.subject) if known else fact
 
-    def near(self, fact: Fact, ended: Sequence[Fact]) -> Neighbourhood:
+    def near(self, fact: Fact, ended: Sequence[Fact]) -> GraphContext:
         """What is held near a fact; ``ended`` are facts that the same text says are over."""
         held = tuple(self.held(fact.subject, fact.relation))
         over = next((f for f in held for e in ended if normalise(e.object) == normalise(f.object)), None)
         counts = self._subjects[fact.relation].values()
         functional, changeable = self._priors(fact.relation)
-        return Neighbourhood(
+        return GraphContext(
             held, (fact.subject, fact.relation, fact.object) in self.past,
-            blended(functional, sum(count == 1 for count in counts), len(counts)), changeable,
+            blend_priors(functional, sum(count == 1 for count in counts), len(counts)), changeable,
             bool(self._held.get(fact.subject)), normalise(fact.object) in self.names, over,
             bool(self.between(fact.subject, fact.object) or self.between(fact.object, fact.subject)),
-            casting(fact, set(map(normalise, self._subjects[fact.relation])), self._objects(fact.relation)),
+            role_agreement(fact, set(map(normalise, self._subjects[fact.relation])), self._objects(fact.relation)),
         )  # fmt: skip
 
     def _objects(self, relation: str) -> set[str]:
@@ -140,23 +140,23 @@ def bare(name: str) -> str:
     return normalise(name).removeprefix("the ")
 
 
-def ended_beside(candidate: Candidate, found: Sequence[Candidate]) -> list[Fact]:
+def ended_beside(candidate: CandidateFact, found: Sequence[CandidateFact]) -> list[Fact]:
     """Facts of the candidate's subject and relation that the same text says are over."""
     fact, ended = candidate.fact, [c.fact for c in found if c.mood == "ended"]
     return [f for f in ended if f is not fact and f.subject == fact.subject and f.relation == fact.relation]
 
 
-def play(heard: Iterable[Heard], priors: Priors) -> Played:
+def simulate(heard: Iterable[ExtractedStream], priors: Priors) -> Played:
     """Set the candidates of every event beside the labels, in a graph that does what the labels say."""
     played = Played()
     for stream in heard:
-        stage = Stage(stream.world, priors)
+        stage = SimulatedGraph(stream.world, priors)
         for event, found in zip(stream.events, stream.found, strict=True):
             _play(stage, event, stage.meant(found, event.passage.triples), played)
     return played
 
 
-def _play(stage: Stage, event: Event, found: Sequence[Candidate], played: Played) -> None:
+def _play(stage: SimulatedGraph, event: LabelledEvent, found: Sequence[CandidateFact], played: Played) -> None:
     gold = dict(zip(event.passage.triples, event.labels, strict=True))
     for candidate in found:
         fact = candidate.fact

@@ -15,9 +15,9 @@ import numpy as np
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact
 from graphmem.reading.alias_patterns import is_alias
-from graphmem.reading.candidates import Candidate, Reading, with_rivals
-from graphmem.reading.extractor import LearnedReader
-from graphmem.synthetic.verbalizer import Event
+from graphmem.reading.candidates import CandidateFact, RelationAlternative, mark_competition
+from graphmem.reading.extractor import FactExtractor
+from graphmem.synthetic.verbalizer import LabelledEvent
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import synonyms
@@ -26,17 +26,17 @@ _ENTITIES, _RELATIONS = 120, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ExtractedStream:
     """One world's stream of events, and for each event the candidates that the reader found in its text."""
 
     world: World
-    events: tuple[Event, ...]
-    found: tuple[tuple[Candidate, ...], ...]
+    events: tuple[LabelledEvent, ...]
+    found: tuple[tuple[CandidateFact, ...], ...]
 
 
-def hear(
-    seeds: Sequence[int], events: int, relations: Sequence[Relation], reader: LearnedReader, cache: Path | None = None
-) -> Iterator[Heard]:
+def extract_stream(
+    seeds: Sequence[int], events: int, relations: Sequence[Relation], reader: FactExtractor, cache: Path | None = None
+) -> Iterator[ExtractedStream]:
     """One stream of ``events`` events in the world of each seed, read by ``reader``.
 
     Args:
@@ -60,7 +60,7 @@ def hear(
             found = [[c for c in candidates if not is_alias(c.fact)] for candidates in read]
             if path is not None:
                 _save(path, found)
-        yield Heard(world, tuple(stream), tuple(map(tuple, found)))
+        yield ExtractedStream(world, tuple(stream), tuple(map(tuple, found)))
 
 
 def _world(seed: int, relations: Sequence[Relation]) -> World:
@@ -80,7 +80,7 @@ def _distinct(relations: Sequence[Relation]) -> list[Relation]:
 # ---------------------------------------------------------------- files
 
 
-def _fingerprint(reader: LearnedReader, relations: Sequence[Relation]) -> str:
+def _fingerprint(reader: FactExtractor, relations: Sequence[Relation]) -> str:
     """Of the reader's weights and of the relations that worlds are made of."""
     digest = blake2b(digest_size=6)
     for tensor in reader.network.state_dict().values():
@@ -89,7 +89,7 @@ def _fingerprint(reader: LearnedReader, relations: Sequence[Relation]) -> str:
     return digest.hexdigest()
 
 
-def _save(path: Path, found: Sequence[Sequence[Candidate]]) -> None:
+def _save(path: Path, found: Sequence[Sequence[CandidateFact]]) -> None:
     """Write candidates: their arrays as arrays, the rest as JSON. The sentences' states are left out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = [candidate for candidates in found for candidate in candidates]
@@ -103,23 +103,23 @@ def _save(path: Path, found: Sequence[Sequence[Candidate]]) -> None:
     partial.replace(path)
 
 
-def _row(candidate: Candidate) -> dict[str, Any]:
+def _row(candidate: CandidateFact) -> dict[str, Any]:
     kept = ("mood", "subject_span", "object_span", "object_kind", "surprise", "named", "sure", "spotted")
     row = {name: getattr(candidate, name) for name in kept}
     fact = {name: value for name, value in asdict(candidate.fact).items() if name != "id"}
     return {**row, "fact": fact, "others": [asdict(other) for other in candidate.others]}
 
 
-def _load(path: Path) -> list[list[Candidate]]:
+def _load(path: Path) -> list[list[CandidateFact]]:
     with np.load(path, allow_pickle=False) as file:
         rows, moods, features = json.loads(str(file["rows"])), file["moods"], file["features"]
     arrays = zip(moods, features, strict=True)
-    return [with_rivals([_candidate(row, *next(arrays)) for row in event]) for event in rows]
+    return [mark_competition([_candidate(row, *next(arrays)) for row in event]) for event in rows]
 
 
-def _candidate(row: dict[str, Any], moods: np.ndarray, features: np.ndarray) -> Candidate:
+def _candidate(row: dict[str, Any], moods: np.ndarray, features: np.ndarray) -> CandidateFact:
     spans = {name: (row[name][0], row[name][1]) for name in ("subject_span", "object_span")}
-    others = tuple(Reading(**other) for other in row["others"])
-    return Candidate(**{
+    others = tuple(RelationAlternative(**other) for other in row["others"])
+    return CandidateFact(**{
         **row, **spans, "fact": Fact(**row["fact"]), "others": others, "moods": moods, "features": features
     })  # fmt: skip

@@ -13,15 +13,15 @@ from pathlib import Path
 import torch
 
 from graphmem.core.splits import data_split
-from graphmem.encoding.embedding_cache import TextCache
-from graphmem.reading.extractor import LearnedReader
+from graphmem.encoding.embedding_cache import EmbeddingCache
+from graphmem.reading.extractor import FactExtractor
 from graphmem.text.lexicon import load_lexicon, split_relations
 from graphmem.training.gate.answer_rewards import Asked, answer_report, questions_of
 from graphmem.training.gate.baselines import best_surprise, report
 from graphmem.training.gate.fitting import Fitting, calibrate, fit_gate, fit_priors
 from graphmem.training.gate.name_matcher import fit_matcher
-from graphmem.training.gate.simulation import Priors, play
-from graphmem.training.gate.streams import Heard, hear
+from graphmem.training.gate.simulation import Priors, simulate
+from graphmem.training.gate.streams import ExtractedStream, extract_stream
 from graphmem.writing.write_gate import WriteGate, load_gate, save_gate
 
 _CALIBRATION = 4
@@ -43,12 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--score", action="store_true", help="only score the gate of --out, on worlds of this seed")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    from graphmem.hub import find_encoder, find_language_model
-    from graphmem.reading.network import load_reader
+    from graphmem.hub import load_encoder, load_language_model
+    from graphmem.reading.network import load_extractor
 
-    model, tokenizer = find_language_model()
-    vectors = TextCache(find_encoder())
-    reader = LearnedReader(model, tokenizer, vectors, load_reader(given.reader))
+    model, tokenizer = load_language_model()
+    vectors = EmbeddingCache(load_encoder())
+    reader = FactExtractor(model, tokenizer, vectors, load_extractor(given.reader))
     if given.score:
         return score_all(load_gate(given.out.parent), reader, vectors, given, 1.0)
     gate, surprise = train(reader, vectors, given)
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         score_all(gate, reader, vectors, given, surprise)
 
 
-def train(reader: LearnedReader, vectors: TextCache, given: argparse.Namespace) -> tuple[WriteGate, float]:
+def train(reader: FactExtractor, vectors: EmbeddingCache, given: argparse.Namespace) -> tuple[WriteGate, float]:
     """A gate fitted and calibrated on worlds of its own, and the best threshold of surprise for the baseline."""
     from graphmem.synthetic.real_texts import real_names
 
@@ -68,16 +68,18 @@ def train(reader: LearnedReader, vectors: TextCache, given: argparse.Namespace) 
     names = [name for name in real_names(None)["person"] if data_split(name) == "train"]
     print(json.dumps({"name matcher": fit_matcher(gate, names, given.seed)}), flush=True)
     base, priors = 1000 * (given.seed + 1), priors_of(gate, vectors)
-    heard = _counted(hear(range(base, base + given.worlds), given.events, relations, reader, given.cache))
-    cases = play(heard, priors).cases
+    heard = _counted(extract_stream(range(base, base + given.worlds), given.events, relations, reader, given.cache))
+    cases = simulate(heard, priors).cases
     asked = [Asked.of(stream, priors) for stream in heard] if given.answers else []
     fit_gate(gate, cases, given.seed, Fitting(epochs=given.epochs, answers=given.answers), asked)
-    held_out = hear(range(base + 500, base + 500 + _CALIBRATION), given.events, relations, reader, given.cache)
-    print(json.dumps({"temperature": calibrate(gate, play(held_out, priors).cases)}), flush=True)
+    held_out = extract_stream(
+        range(base + 500, base + 500 + _CALIBRATION), given.events, relations, reader, given.cache
+    )
+    print(json.dumps({"temperature": calibrate(gate, simulate(held_out, priors).cases)}), flush=True)
     return gate, best_surprise(cases)
 
 
-def priors_of(gate: WriteGate, vectors: TextCache) -> Priors:
+def priors_of(gate: WriteGate, vectors: EmbeddingCache) -> Priors:
     """How functional and changeable the gate takes relations to be, each looked at once."""
     known: dict[str, tuple[float, float]] = {}
 
@@ -91,7 +93,7 @@ def priors_of(gate: WriteGate, vectors: TextCache) -> Priors:
 
 
 def score_all(
-    gate: WriteGate, reader: LearnedReader, vectors: TextCache, given: argparse.Namespace, threshold: float
+    gate: WriteGate, reader: FactExtractor, vectors: EmbeddingCache, given: argparse.Namespace, threshold: float
 ) -> None:
     """Print the scores on new worlds, with relations of training and with others."""
     base, priors = 1000 * (given.seed + 1), priors_of(gate, vectors)
@@ -101,16 +103,16 @@ def score_all(
         ("new worlds", base + 700, trained),
         ("new worlds, relations never trained on", base + 800, unseen),
     ):
-        heard = _counted(hear(range(first, first + given.test), given.events, relations, reader, given.cache))
+        heard = _counted(extract_stream(range(first, first + given.test), given.events, relations, reader, given.cache))
         asked = [Asked.of(stream, priors) for stream in heard]
-        scores = {"test": test, **report(gate, play(heard, priors), threshold)}
+        scores = {"test": test, **report(gate, simulate(heard, priors), threshold)}
         answers = {"questions": questions_of(asked), **answer_report(asked, {"gate": gate})}
         print(json.dumps({**scores, "answers": answers}, indent=1), flush=True)
 
 
-def _counted(heard: Iterable[Heard]) -> list[Heard]:
+def _counted(heard: Iterable[ExtractedStream]) -> list[ExtractedStream]:
     """All streams, with a line of progress for each."""
-    kept: list[Heard] = []
+    kept: list[ExtractedStream] = []
     for stream in heard:
         kept.append(stream)
         print(f"stream {len(kept)}: {sum(map(len, stream.found))} candidates", flush=True)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from graphmem.core.protocols import TextEncoder
-from graphmem.reading.config import ReaderConfig
+from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.hidden_states import TokenStates, token_states, tokenise
-from graphmem.reading.network import MOODS
+from graphmem.reading.network import FACTUALITY
 from graphmem.reading.relation_context import blanked, linked
-from graphmem.synthetic.annotated_texts import Example
+from graphmem.synthetic.annotated_texts import AnnotatedText
 from graphmem.text.lexicon import Relation
 from graphmem.text.sentences import sentences
 
@@ -119,8 +119,8 @@ class StateCache:
 
 
 def build_corpus(
-    examples: Sequence[Example], relations: Sequence[Relation], model: Any, tokenizer: Any, encoder: TextEncoder,
-    config: ReaderConfig, *, cache: Path | None = None, log: Any = print,
+    examples: Sequence[AnnotatedText], relations: Sequence[Relation], model: Any, tokenizer: Any, encoder: TextEncoder,
+    config: ExtractorConfig, *, cache: Path | None = None, log: Any = print,
 ) -> Corpus:  # fmt: skip
     """Run the frozen model over every text once and mark its tokens and pairs."""
     states = StateCache(model, tokenizer, config.layers, cache)
@@ -150,7 +150,7 @@ def _encoded(texts: Sequence[str], encoder: TextEncoder, folder: Path | None) ->
 
 
 def mark(
-    example: Example, hidden: np.ndarray, tokenizer: Any, known: Mapping[str, int], phrases: dict[str, int]
+    example: AnnotatedText, hidden: np.ndarray, tokenizer: Any, known: Mapping[str, int], phrases: dict[str, int]
 ) -> Item:
     """Turn characters into tokens and list every pair of mentions that share a sentence, or name the same thing."""
     state = TokenStates(torch.empty(0), tuple(tokenise(tokenizer, example.text)[1]))
@@ -183,7 +183,7 @@ def mark(
                 phrase = blanked(example.text, places[a], places[b], others)
                 number = len(said)
                 said.append((known[fact.relation], fact.subject == b, phrases.setdefault(phrase, len(phrases))))
-            mood = MOODS.index(fact.mood) if fact else (0 if near else -1)
+            mood = FACTUALITY.index(fact.mood) if fact else (0 if near else -1)
             pairs.append([*spans[a], *spans[b]])
             labels.append([mood, same if example.mentions[b].kind == "pronoun" else -1, number])
     table = torch.tensor(pairs, dtype=torch.long).reshape(-1, 4)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from graphmem.synthetic.annotated_texts import Example, Speaker
-from graphmem.synthetic.articles import Writer, with_spoken
-from graphmem.synthetic.profiles import Portraitist
+from graphmem.synthetic.annotated_texts import AnnotatedText, TextGenerator
+from graphmem.synthetic.articles import ArticleGenerator, with_spoken
+from graphmem.synthetic.profiles import ProfileGenerator
 from graphmem.synthetic.real_texts import natural_examples, real_names
-from graphmem.synthetic.small_talk import chatter
+from graphmem.synthetic.small_talk import small_talk_examples
 from graphmem.text.lexicon import Relation, split_relations
 from graphmem.training.reader.distant_supervision import distant_examples, evidence_facts, film_facts
 from graphmem.training.wording import plain_relations
@@ -42,7 +42,7 @@ class Curriculum:
 
 def curriculum(
     plan: Curriculum, *, kgc: Path | None = None, evidence: Path | None = None
-) -> tuple[list[Example], list[Relation]]:
+) -> tuple[list[AnnotatedText], list[Relation]]:
     """Texts, and the relations that they speak of.
 
     Args:
@@ -52,15 +52,15 @@ def curriculum(
     """
     lexicon = [*split_relations("train"), *split_relations("dev")]
     relations, names = [*lexicon, *plain_relations(Random(plan.seed), 200)], real_names(kgc)
-    speaker = Speaker(relations, names, Random(plan.seed))
+    speaker = TextGenerator(relations, names, Random(plan.seed))
     examples = [speaker.example() for _ in range(plan.texts)]
     examples += natural_examples(plan.natural, plan.seed) if plan.natural else []
     spoken: Sequence[Relation] = [*with_spoken(lexicon), *relations[len(lexicon) :][:120]]
-    writer = Writer(spoken, names, Random(plan.seed + 1))
+    writer = ArticleGenerator(spoken, names, Random(plan.seed + 1))
     examples += [writer.article() for _ in range(plan.articles)]
     if plan.distant:
         facts = film_facts() | (evidence_facts(evidence) if evidence else {})
         examples += distant_examples(facts, relations, plan.distant, plan.seed)
-    examples += chatter(speaker, plan.chatter, plan.seed + 2)
-    portraitist = Portraitist(lexicon, names, Random(plan.seed + 3))
+    examples += small_talk_examples(speaker, plan.chatter, plan.seed + 2)
+    portraitist = ProfileGenerator(lexicon, names, Random(plan.seed + 3))
     return [*examples, *(portraitist.portrait() for _ in range(plan.portraits))], relations

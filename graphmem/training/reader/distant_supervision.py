@@ -17,7 +17,7 @@ from graphmem.core.names import normalise
 from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
 from graphmem.reading.temporal_expressions import parse_time
-from graphmem.synthetic.annotated_texts import Example, Mention, Said
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.text.lexicon import Relation
 from graphmem.text.sentences import sentences
 from graphmem.training.phrasing import DEMONYMS
@@ -98,7 +98,7 @@ def film_facts() -> Facts:
     return found
 
 
-def distant_examples(facts: Facts, relations: Sequence[Relation], count: int, seed: int) -> list[Example]:
+def distant_examples(facts: Facts, relations: Sequence[Relation], count: int, seed: int) -> list[AnnotatedText]:
     """Beginnings of encyclopaedia passages of the train half that state at least one known fact; at most ``count``."""
     from graphmem.adapters.spacy import named_spans
 
@@ -178,17 +178,17 @@ def _lived(text: str, after: int) -> Iterable[Span]:
             yield (*match.span(group), relation)
 
 
-def _example(text: str, topic: Span, stated: Sequence[Span], spans: Sequence[Span]) -> Example:
+def _example(text: str, topic: Span, stated: Sequence[Span], spans: Sequence[Span]) -> AnnotatedText:
     own = {(a, b) for a, b, _ in (topic, *stated)}
     kinds = {(a, b): "literal" if parse_time(text[a:b]) else "entity" for a, b in own}
     free = [s for s in spans if all(s[1] <= a or s[0] >= b for a, b in own)]
     places = _apart(sorted([*((a, b, kind) for (a, b), kind in kinds.items()), *free]))
-    mentions = [Mention(a, b, kind, number) for number, (a, b, kind) in enumerate(places)]
+    mentions = [GoldMention(a, b, kind, number) for number, (a, b, kind) in enumerate(places)]
     number_of = {(a, b): number for number, (a, b, _) in enumerate(places)}
     subject = number_of.get(topic[:2], -1)
     said = {(a, b): r for a, b, r in reversed(stated) if (a, b) in number_of and number_of[a, b] != subject}
-    facts = [Said(subject, r, number_of[place]) for place, r in said.items()]
-    return Example(text, mentions, facts if subject >= 0 else [], partial=True)
+    facts = [GoldFact(subject, r, number_of[place]) for place, r in said.items()]
+    return AnnotatedText(text, mentions, facts if subject >= 0 else [], partial=True)
 
 
 def _apart(places: Sequence[Span]) -> list[Span]:

@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from graphmem.core.protocols import TextEncoder
-from graphmem.reading.config import ReaderConfig
-from graphmem.reading.network import FactReader, PairIndex, load_reader, save_reader
+from graphmem.reading.config import ExtractorConfig
+from graphmem.reading.network import ExtractionNetwork, PairIndex, load_extractor, save_extractor
 from graphmem.text.lexicon import Relation, load_lexicon
 from graphmem.text.relation_synonyms import names_elsewhere, synonym_groups
 from graphmem.training.loop import LoopConfig, run
@@ -82,8 +82,14 @@ def _ways(relation: Relation) -> tuple[list[str], list[str]]:
 
 
 def train(
-    corpus: Corpus, encoder: TextEncoder, plan: ReaderTraining, reader: FactReader, *, folder: Path, log: Any = print
-) -> FactReader:
+    corpus: Corpus,
+    encoder: TextEncoder,
+    plan: ReaderTraining,
+    reader: ExtractionNetwork,
+    *,
+    folder: Path,
+    log: Any = print,
+) -> ExtractionNetwork:
     """Fit a reader, in place; it is returned in evaluation mode.
 
     Args:
@@ -133,7 +139,12 @@ class _Batches:
 
 
 def batch_losses(
-    reader: FactReader, corpus: Corpus, batch: Sequence[Item], texts: RelationTexts, rng: Random, plan: ReaderTraining
+    reader: ExtractionNetwork,
+    corpus: Corpus,
+    batch: Sequence[Item],
+    texts: RelationTexts,
+    rng: Random,
+    plan: ReaderTraining,
 ) -> list[Tensor]:
     """Losses of tags, moods, coreference and relations, each a scalar."""
     states, tags, mask = _stack(reader, batch)
@@ -157,7 +168,7 @@ def batch_losses(
     return [tag_loss, mood_loss, 0.5 * same_loss, plan.relation_weight * relation_loss]
 
 
-def _stack(reader: FactReader, batch: Sequence[Item]) -> tuple[Tensor, Tensor, Tensor]:
+def _stack(reader: ExtractionNetwork, batch: Sequence[Item]) -> tuple[Tensor, Tensor, Tensor]:
     longest = max(item.length for item in batch)
     hidden = torch.zeros(len(batch), longest, batch[0].hidden.shape[1])
     tags = torch.zeros(len(batch), longest, dtype=torch.long)
@@ -170,7 +181,7 @@ def _stack(reader: FactReader, batch: Sequence[Item]) -> tuple[Tensor, Tensor, T
 
 
 def _relation_loss(
-    reader: FactReader, features: Tensor, said: Sequence[tuple[int, bool, int]], corpus: Corpus, texts: RelationTexts,
+    reader: ExtractionNetwork, features: Tensor, said: Sequence[tuple[int, bool, int]], corpus: Corpus, texts: RelationTexts,
     rng: Random, plan: ReaderTraining,
 ) -> Tensor:  # fmt: skip
     if not said:
@@ -228,11 +239,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     plan = ReaderTraining(steps=given.steps, seed=given.seed)
-    from graphmem.hub import find_encoder, find_language_model
+    from graphmem.hub import load_encoder, load_language_model
     from graphmem.training.reader.curriculum import Curriculum, curriculum
 
-    model, tokenizer = find_language_model()
-    encoder, config = find_encoder(), ReaderConfig()
+    model, tokenizer = load_language_model()
+    encoder, config = load_encoder(), ExtractorConfig()
     model.base_model.layers = model.base_model.layers[: config.layers[1] + 1]  # nothing above is read
     counts = Curriculum(
         given.texts, given.natural, given.articles, given.distant, given.chatter, given.portraits, given.seed
@@ -242,8 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     corpus = build_corpus(examples, relations, model, tokenizer, encoder, config, cache=given.cache)
     del model
     torch.manual_seed(plan.seed)
-    reader = load_reader(given.start) if given.start else FactReader(config)
-    save_reader(train(corpus, encoder, plan, reader, folder=run_folder(given)), given.out)
+    reader = load_extractor(given.start) if given.start else ExtractionNetwork(config)
+    save_extractor(train(corpus, encoder, plan, reader, folder=run_folder(given)), given.out)
     print(
         json.dumps(
             {"out": str(given.out), "tokens": sum(i.length for i in corpus.items), "phrases": len(corpus.phrases)}

@@ -24,24 +24,24 @@ import torch
 
 from graphmem.datasets.webnlg import held_out_categories, mention_kind, surface_span, webnlg_rows, words_of
 from graphmem.evaluation.extraction import Scores, stated
-from graphmem.reading.config import ReaderConfig
-from graphmem.reading.extractor import LearnedReader
-from graphmem.reading.network import FactReader, load_reader, save_reader
-from graphmem.synthetic.annotated_texts import Example, Mention, Said
+from graphmem.reading.config import ExtractorConfig
+from graphmem.reading.extractor import FactExtractor
+from graphmem.reading.network import ExtractionNetwork, load_extractor, save_extractor
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.text.lexicon import Relation
 from graphmem.training.reader.corpus import build_corpus
 from graphmem.training.reader.curriculum import Curriculum, curriculum
 from graphmem.training.reader.train import ReaderTraining, run_folder, train
 
 
-def webnlg_examples(rows: Sequence[dict[str, Any]]) -> list[Example]:
+def webnlg_examples(rows: Sequence[dict[str, Any]]) -> list[AnnotatedText]:
     """Rows as texts to learn from; facts whose names are not found in the text are left out."""
     found = [_example(row) for row in rows]
     return [example for example in found if example.mentions]
 
 
-def _example(row: dict[str, Any]) -> Example:
-    text, made = row["text"], Example(row["text"])
+def _example(row: dict[str, Any]) -> AnnotatedText:
+    text, made = row["text"], AnnotatedText(row["text"])
     entities = list(dict.fromkeys(m["entity"] for m in row["mentions"]))
     named: dict[str, int] = {}
     end = 0
@@ -52,17 +52,17 @@ def _example(row: dict[str, Any]) -> Example:
         end = place[1]
         again = mention["entity"] in named
         kind = mention_kind(mention, text[slice(*place)], again)
-        made.mentions.append(Mention(*place, kind, entities.index(mention["entity"])))
+        made.mentions.append(GoldMention(*place, kind, entities.index(mention["entity"])))
         if kind != "pronoun":
             named.setdefault(mention["entity"], len(made.mentions) - 1)
     for subject, relation, value in row["triples"]:
         if subject in named and value in named and subject != value:
             pair = _nearest(made, entities, subject, value)
-            made.facts.append(Said(pair[0], words_of(relation), pair[1]))
+            made.facts.append(GoldFact(pair[0], words_of(relation), pair[1]))
     return made
 
 
-def _nearest(made: Example, entities: Sequence[str], subject: str, value: str) -> tuple[int, int]:
+def _nearest(made: AnnotatedText, entities: Sequence[str], subject: str, value: str) -> tuple[int, int]:
     """The mentions of a fact's two things that stand closest together, in one sentence where there is such a pair."""
     one, two = entities.index(subject), entities.index(value)
     first = [i for i, m in enumerate(made.mentions) if m.entity == one]
@@ -91,7 +91,7 @@ THRESHOLDS: Final = tuple(step / 20 for step in range(2, 17))
 
 
 def calibrated(
-    network: FactReader, rows: Sequence[dict[str, Any]], every: Sequence[dict[str, Any]], reader: LearnedReader
+    network: ExtractionNetwork, rows: Sequence[dict[str, Any]], every: Sequence[dict[str, Any]], reader: FactExtractor
 ) -> dict[str, Any]:
     """Set the network's ``fact_threshold`` to the one with the best F1 of facts on rows that it never learned from.
 
@@ -127,16 +127,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the experiment."""
     given = _parser().parse_args(arguments)
     from graphmem.core.paths import WEIGHTS
-    from graphmem.encoding.embedding_cache import TextCache
-    from graphmem.hub import DEFAULT_MODEL, find_encoder, find_language_model
+    from graphmem.encoding.embedding_cache import EmbeddingCache
+    from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
 
     torch.set_num_threads(given.threads)
     every, left_out = _rows(given.train, given.texts, given.held_out)
     rows = [row for row in every if not held_back(row, given.back)]
     own = webnlg_relations(every)
     examples, lexicon = curriculum(_mixture(given.made, given.seed), kgc=given.kgc, evidence=given.evidence)
-    model, tokenizer = find_language_model()
-    encoder, config = find_encoder(), ReaderConfig(dropout=given.dropout)
+    model, tokenizer = load_language_model()
+    encoder, config = load_encoder(), ExtractorConfig(dropout=given.dropout)
     model.base_model.layers = model.base_model.layers[: config.layers[1] + 1]
     print(json.dumps({"texts": len(rows), "relations": len(own), "held out": left_out}), flush=True)
     everything = [*webnlg_examples(rows), *examples]
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     corpus.family[:] = [0] * len(own) + [1] * len(lexicon)
     torch.manual_seed(given.seed)
     start = given.start or WEIGHTS / DEFAULT_MODEL / "reader.safetensors"
-    network = FactReader(config) if given.scratch else load_reader(start)
+    network = ExtractionNetwork(config) if given.scratch else load_extractor(start)
     plan = ReaderTraining(
         given.steps, rate=given.rate, seed=given.seed, negatives=256, forget=given.forget, inverse=0.0,
         relation_weight=1.0,
@@ -152,9 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train(corpus, encoder, plan, network, folder=run_folder(given))
     back = [row for row in every if held_back(row, given.back)][:400]
     if back:
-        reader = LearnedReader(model, tokenizer, TextCache(encoder), network, lexicon=False)
+        reader = FactExtractor(model, tokenizer, EmbeddingCache(encoder), network, lexicon=False)
         print(json.dumps(calibrated(network, back, every, reader)), flush=True)
-    save_reader(network, given.out)
+    save_extractor(network, given.out)
 
 
 def _parser() -> argparse.ArgumentParser:

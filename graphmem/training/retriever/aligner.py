@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from graphmem.core.errors import InvalidValue
 from graphmem.encoding.embedding_cache import arc_texts, wording
-from graphmem.retrieval.nn.path_aligner import Aligner
-from graphmem.retrieval.nn.relation_gates import Gates, path_scores
+from graphmem.retrieval.nn.path_aligner import PathAligner
+from graphmem.retrieval.nn.relation_gates import RelationGates, path_scores
 from graphmem.retrieval.relation_scorer import WORDING
 from graphmem.training.retriever.examples import HOPS, Example
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, pack
@@ -89,7 +89,9 @@ class Choice:
 
 
 @torch.inference_mode()
-def propose(gates: Gates, examples: Sequence[Example], bank: QuestionBank, arcs: ArcTable, most: int) -> list[Choice]:
+def propose(
+    gates: RelationGates, examples: Sequence[Example], bank: QuestionBank, arcs: ArcTable, most: int
+) -> list[Choice]:
     """The best paths of every example by the gates, those next to a right one and the right ones themselves."""
     choices = []
     for start in range(0, len(examples), 64):
@@ -177,7 +179,7 @@ def pack_choices(choices: Sequence[Choice]) -> tuple[np.ndarray, Tensor, Tensor,
 class AlignerTrainer:
     """Trains an aligner in place on questions drawn evenly from several sources."""
 
-    def __init__(self, aligner: Aligner, bank: QuestionBank, arcs: ArcTable, config: AlignerTraining) -> None:
+    def __init__(self, aligner: PathAligner, bank: QuestionBank, arcs: ArcTable, config: AlignerTraining) -> None:
         self.aligner, self.bank, self.arcs, self.config = aligner, bank, arcs, config
         torch.manual_seed(config.seed)
         self.optimiser = torch.optim.AdamW(aligner.parameters(), lr=config.rate, weight_decay=config.weight_decay)

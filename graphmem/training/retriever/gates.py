@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graphmem.core.errors import InvalidValue
 from graphmem.encoding.embedding_cache import arc_texts
-from graphmem.retrieval.nn.relation_gates import Gates, path_scores
+from graphmem.retrieval.nn.relation_gates import RelationGates, path_scores
 from graphmem.training.retriever.examples import HOPS, Example, without_gold
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,13 @@ class GateTrainer:
     """
 
     def __init__(
-        self, gates: Gates, bank: QuestionBank, arcs: ArcTable, config: GateTraining, *, only: Sequence[str] = ()
+        self,
+        gates: RelationGates,
+        bank: QuestionBank,
+        arcs: ArcTable,
+        config: GateTraining,
+        *,
+        only: Sequence[str] = (),
     ) -> None:
         self.gates, self.bank, self.arcs, self.config = gates, bank, arcs, config
         torch.manual_seed(config.seed)
@@ -258,9 +264,9 @@ class GateTrainer:
         self.step, self.history = state["step"], state["history"]
 
 
-def lengthened(gates: Gates, hops: int = HOPS) -> Gates:
+def lengthened(gates: RelationGates, hops: int = HOPS) -> RelationGates:
     """The same gates for more hops: what is new reads, and counts, as the last hop did."""
-    old, longer = gates.state_dict(), Gates(replace(gates.config, hops=max(hops, gates.config.hops)))
+    old, longer = gates.state_dict(), RelationGates(replace(gates.config, hops=max(hops, gates.config.hops)))
     last = gates.config.hops - 1
     for name, value in longer.state_dict().items():
         known = old.get(name)
@@ -273,7 +279,7 @@ def lengthened(gates: Gates, hops: int = HOPS) -> Gates:
 
 
 @torch.inference_mode()
-def path_accuracy(gates: Gates, examples: Sequence[Example], bank: QuestionBank, arcs: ArcTable) -> np.ndarray:
+def path_accuracy(gates: RelationGates, examples: Sequence[Example], bank: QuestionBank, arcs: ArcTable) -> np.ndarray:
     """Of each example: is the best path a right one, and is *no path* rightly above or below it; bool [n, 2]."""
     right = []
     for start in range(0, len(examples), 64):

@@ -18,7 +18,7 @@ from graphmem.core.splits import Split
 from graphmem.datasets.wikimovies import load_facts, load_questions
 from graphmem.retrieval.learned_rankers import gnn_inputs
 from graphmem.retrieval.nn.gnn import RelevanceGNN
-from graphmem.retrieval.relation_scorer import QuestionReader
+from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.retrieval.search.array_index import ArrayIndex
 from graphmem.retrieval.search.spreading_activation import Budget, spread
 from graphmem.synthetic.worlds import World
@@ -60,7 +60,7 @@ class Case:
 
 
 def make_case(
-    reader: QuestionReader, index: ArrayIndex, asked: str, topic: str, answers: Iterable[str], config: GNNTraining
+    reader: RelationScorer, index: ArrayIndex, asked: str, topic: str, answers: Iterable[str], config: GNNTraining
 ) -> Case | None:
     """Activate from a topic; None where activation reaches no answer, or nothing but answers."""
     root = np.asarray([index.ids[normalise(topic)]], np.int64)
@@ -76,7 +76,7 @@ def make_case(
     return Case(inputs, mask) if mask.any() and not mask.all() else None
 
 
-def wikimovies_cases(reader: QuestionReader, count: int, config: GNNTraining, split: Split = "train") -> list[Case]:
+def wikimovies_cases(reader: RelationScorer, count: int, config: GNNTraining, split: Split = "train") -> list[Case]:
     """Questions about topics of the split, over the whole WikiMovies graph."""
     index = ArrayIndex(load_facts())
     questions = Random(config.seed).sample(load_questions(split), count)
@@ -85,7 +85,7 @@ def wikimovies_cases(reader: QuestionReader, count: int, config: GNNTraining, sp
 
 
 def world_cases(
-    reader: QuestionReader, worlds: int, each: int, config: GNNTraining, split: Split = "train"
+    reader: RelationScorer, worlds: int, each: int, config: GNNTraining, split: Split = "train"
 ) -> list[Case]:
     """Questions over random worlds of the split's relations."""
     rng, cases = Random(config.seed), []

@@ -14,8 +14,8 @@ import torch
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
-from graphmem.retrieval.nn.path_aligner import Aligner
-from graphmem.retrieval.nn.relation_gates import Gates
+from graphmem.retrieval.nn.path_aligner import PathAligner
+from graphmem.retrieval.nn.relation_gates import RelationGates
 from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
 from graphmem.training.retriever.examples import Example, Texts, wikimovies_examples
 from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
@@ -63,13 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if given.facts or given.questions:
         return _tune(given)
-    from graphmem.hub import find_encoder
+    from graphmem.hub import load_encoder
     from graphmem.retrieval.checkpoints import load_weights, save_weights
     from graphmem.retrieval.nn.gnn import RelevanceGNN
-    from graphmem.retrieval.relation_scorer import QuestionReader
+    from graphmem.retrieval.relation_scorer import RelationScorer
     from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_cases, world_cases
 
-    encoder, texts = find_encoder(), Texts()
+    encoder, texts = load_encoder(), Texts()
     start = load_weights(given.start, encoder.fingerprint) if given.start else {}
     if given.only_aligner and not {"gates", "aligner"} <= start.keys():
         raise InvalidValue("--only-aligner goes on with the aligner of --start; name weights that have one")
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain, vary=vary
     )  # fmt: skip
     bank = QuestionBank(encoder, [example.asked for source in sources for example in source])
-    arcs, gates = ArcTable(encoder, texts.names), lengthened(start.get("gates") or Gates())
+    arcs, gates = ArcTable(encoder, texts.names), lengthened(start.get("gates") or RelationGates())
     if not given.only_aligner:
         config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
         GateTrainer(gates, bank, arcs, config).run(weighted(sources, 2), given.out.with_suffix(".gates"))
@@ -87,14 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with_likeness(propose(gates, source, bank, arcs, PROPOSED), bank, encoder, texts.names) for source in sources
     ]
     torch.manual_seed(given.seed)
-    aligner = start["aligner"] if given.only_aligner else Aligner()
+    aligner = start["aligner"] if given.only_aligner else PathAligner()
     training = AlignerTraining(steps=given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
     AlignerTrainer(aligner, bank, arcs, training).run(weighted(choices, 2))
     if given.only_aligner:
         save_weights(given.out, {**start, "aligner": aligner}, encoder.fingerprint)
         print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
         return
-    reader, plan, gnn = QuestionReader(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
+    reader, plan, gnn = RelationScorer(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
     cases = wikimovies_cases(reader, given.cases, plan) + world_cases(reader, max(1, given.cases // 40), 40, plan)
     history = train_gnn(gnn, cases, plan)
     save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)

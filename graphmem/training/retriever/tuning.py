@@ -110,11 +110,11 @@ def tune_from_files(
 ) -> int:
     """Tune the shipped retriever, or that of ``start``, to files of facts and questions; returns how many were used."""
     from graphmem.datasets.user_questions import read_questions
-    from graphmem.hub import find_encoder
+    from graphmem.hub import load_encoder
     from graphmem.memory import GraphMemory
     from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
 
-    encoder = find_encoder()
+    encoder = load_encoder()
     modules = load_weights(start or SHIPPED, encoder.fingerprint)
     with GraphMemory.open(":memory:", encoder) as memory:
         memory.ingest(facts)

@@ -11,11 +11,11 @@ import torch
 
 from graphmem.core.names import normalise
 from graphmem.datasets.babi import Question, Story
-from graphmem.encoding.embedding_cache import TextCache
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.state_tracking.extractor import (
+    EncodedSentence,
     Place,
     PlaceCache,
-    Told,
     Word,
     antecedents,
     as_pair,
@@ -77,9 +77,9 @@ def names_of(stories: Sequence[Story]) -> set[str]:
     return found - _FUNCTION
 
 
-def told_of(text: str, names: set[str]) -> Told:
+def told_of(text: str, names: set[str]) -> EncodedSentence:
     """A sentence with its names and pronouns, by a list of names."""
-    return Told(text, tuple(w for w in words_of(text) if w.text.casefold() in names or w.refers_back))
+    return EncodedSentence(text, tuple(w for w in words_of(text) if w.text.casefold() in names or w.refers_back))
 
 
 def prepare(story: Story, names: set[str], tables: Tables) -> Prepared:
@@ -101,7 +101,7 @@ def prepare(story: Story, names: set[str], tables: Tables) -> Prepared:
 
 
 def _rows(
-    number: int, told: Told, before: Sequence[Told], pair: tuple[Word, Word], phrase: int, place: dict[str, int],
+    number: int, told: EncodedSentence, before: Sequence[EncodedSentence], pair: tuple[Word, Word], phrase: int, place: dict[str, int],
     tables: Tables,
 ) -> Iterator[Row]:  # fmt: skip
     meant = [_meant(told, word, before, place, tables) for word in pair]
@@ -112,7 +112,7 @@ def _rows(
 
 
 def _meant(
-    told: Told, word: Word, before: Sequence[Told], place: dict[str, int], tables: Tables
+    told: EncodedSentence, word: Word, before: Sequence[EncodedSentence], place: dict[str, int], tables: Tables
 ) -> list[tuple[int, tuple[int, ...]]]:
     if not word.refers_back:
         return [(place[normalise(word.text)], ())]
@@ -155,7 +155,7 @@ class Vectors:
     @classmethod
     def of(cls, tables: Tables, encoder: Any) -> Vectors:
         """Encode every text once."""
-        places, texts = PlaceCache(encoder, limit=200_000), TextCache(encoder)
+        places, texts = PlaceCache(encoder, limit=200_000), EmbeddingCache(encoder)
         guesses = meaning(places, list(tables.guesses)) if tables.guesses else np.zeros((1, 2 * encoder.dim + BACK + 1))
         arrays = places(list(tables.phrases)), texts(list(tables.questions)), guesses.astype(np.float32)
         return cls(*(torch.from_numpy(array) for array in arrays))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from graphmem.core.paths import DATA
 from graphmem.core.splits import Split, passage_split
-from graphmem.state_tracking.extractor import Place, Told, as_pair, words_of
+from graphmem.state_tracking.extractor import EncodedSentence, Place, as_pair, words_of
 from graphmem.text.sentences import sentences
 
 _PLAIN = DATA / "plain_text.jsonl.gz"
@@ -35,7 +35,7 @@ def plain_pairs(texts: Sequence[str], rng: random.Random, each: int = 2) -> Iter
             second = rng.choice(words)
             if first is not second:
                 pair = (first, second) if rng.random() < 0.5 else (second, first)
-                yield as_pair(Told(text, tuple(dict.fromkeys(pair))), *pair)
+                yield as_pair(EncodedSentence(text, tuple(dict.fromkeys(pair))), *pair)
 
 
 def plain_labels(text: str) -> list[float]:

@@ -26,7 +26,7 @@ import torch
 from torch.nn import functional as F
 
 from graphmem.datasets.babi import TASKS, Story, load_tasks
-from graphmem.state_tracking.extractor import PlaceCache, StateReader, Told, Word, word_vectors
+from graphmem.state_tracking.extractor import EncodedSentence, PlaceCache, StateChangeExtractor, Word, word_vectors
 from graphmem.state_tracking.network import StateNetwork, save_states
 from graphmem.training.state_tracking.examples import Prepared, Tables, Vectors, focused, names_of, prepare, told_of
 from graphmem.training.state_tracking.negatives import plain_labels, plain_pairs, plain_sentences, pools_of
@@ -130,7 +130,7 @@ def train_changes(
 # ---------------------------------------------------------------- names, and whether a sentence tells of a change
 
 
-def swapped(text: str, names: set[str], pools: tuple[list[str], list[str]], rng: random.Random) -> Told:
+def swapped(text: str, names: set[str], pools: tuple[list[str], list[str]], rng: random.Random) -> EncodedSentence:
     """A sentence with other names in the places of its names, two words at times."""
     told, parts, last, words = told_of(text, names), list[str](), 0, list[Word]()
     length = 0
@@ -144,7 +144,7 @@ def swapped(text: str, names: set[str], pools: tuple[list[str], list[str]], rng:
         words.append(Word(start, start + len(new), new))
         parts += [gap, new]
         length, last = start + len(new), word.end
-    return Told("".join(parts) + text[last:], tuple(words))
+    return EncodedSentence("".join(parts) + text[last:], tuple(words))
 
 
 def train_words(
@@ -169,7 +169,7 @@ def train_words(
     fit(network.tells, vectors, (np.arange(len(texts)) < len(told)).astype(np.float32), seed, epochs=24)
 
 
-def named(told: Told) -> list[float]:
+def named(told: EncodedSentence) -> list[float]:
     """Which words of a sentence are its names."""
     inside = [(w.start, w.end) for w in told.words if not w.refers_back]
     places = [match.span() for match in re.finditer(r"\w[\w'’-]*", told.text)]
@@ -233,7 +233,7 @@ def calibrate(
     plain = plain_sentences("dev", ordinary, seed)
     pools = pools_of(plain)
     told = [swapped(rng.choice(lines), names, pools, rng).text for _ in range(600)]
-    reader = StateReader(network, encoder, threshold=0.3)
+    reader = StateChangeExtractor(network, encoder, threshold=0.3)
     before = [told_of(rng.choice(lines), names) for _ in range(2)]
     list(reader.told([*plain, *told, *lines]))  # encoded together
     never, ever, own = (np.asarray([certainty(reader, text, before) for text in part]) for part in (plain, told, lines))
@@ -243,7 +243,7 @@ def calibrate(
     return {"least": network.least, "plain above 0.5": float((never >= 0.5).mean()), **above}
 
 
-def certainty(reader: StateReader, text: str, before: Sequence[Told]) -> float:
+def certainty(reader: StateChangeExtractor, text: str, before: Sequence[EncodedSentence]) -> float:
     """How sure a reader is that a sentence tells of some change; 0 if it is not."""
     changes = (change for _, told in reader.told([text]) for change in reader.changes(told, before))
     return max((change.sure for change in changes), default=0.0)
@@ -251,7 +251,7 @@ def certainty(reader: StateReader, text: str, before: Sequence[Told]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    from graphmem.hub import find_encoder
+    from graphmem.hub import load_encoder
 
     parser = argparse.ArgumentParser(prog="graphmem train states", description="Train the state reader on bAbI.")
     parser.add_argument("--data", help="bAbI's `en` folder; what ships with graphmem if left out")
@@ -260,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tasks", type=int, nargs="+", default=list(TASKS))
     options = parser.parse_args(arguments)
-    started, encoder = time.process_time(), find_encoder()
+    started, encoder = time.process_time(), load_encoder()
     network, notes = train(
         load_tasks(options.data, options.tasks).train, encoder, epochs=options.epochs, seed=options.seed
     )

@@ -13,10 +13,10 @@ import torch
 from graphmem.core.errors import InvalidValue
 from graphmem.experiments.harness.likelihood import modelling, surprise
 from graphmem.experiments.harness.runs import Run
-from graphmem.experiments.intervals import ratio
+from graphmem.experiments.intervals import ratio_interval
 from graphmem.experiments.methods.base import Language
-from graphmem.experiments.methods.best_node import TopNode
-from graphmem.experiments.methods.prompting import ClosedBook, InPrompt
+from graphmem.experiments.methods.best_node import Top1Retrieval
+from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
 from graphmem.experiments.modelling import fact_sets
 from graphmem.experiments.tasks.described_facts import FILE, described, passage_of, standing_in
 from graphmem.experiments.tasks.fact_set import FactSet, LookUp, Passage, plain_pairs
@@ -58,10 +58,10 @@ def test_only_tokens_from_the_start_on_count() -> None:
 
 
 def test_the_interval_of_a_ratio_is_over_passages() -> None:
-    value, low, high = ratio([(2.0, 1), (4.0, 2), (6.0, 3)] * 5)
+    value, low, high = ratio_interval([(2.0, 1), (4.0, 2), (6.0, 3)] * 5)
     assert value == low == high == 2.0
-    value, low, high = ratio([(1.0, 1), (9.0, 1)] * 10, 3)
-    assert low < value == 5.0 < high and all(map(math.isnan, ratio([])))
+    value, low, high = ratio_interval([(1.0, 1), (9.0, 1)] * 10, 3)
+    assert low < value == 5.0 < high and all(map(math.isnan, ratio_interval([])))
 
 
 def test_methods_are_measured_and_asked_with_no_more_than_the_text_so_far(language: Language) -> None:
@@ -71,7 +71,7 @@ def test_methods_are_measured_and_asked_with_no_more_than_the_text_so_far(langua
         look_up = LookUp(memory)
         closed = modelling(facts, ClosedBook(language), language, look_up)
     assert set(look_up.known) == {"Ada"}  # the topic, and the text up to the end of its first name
-    gold = modelling(facts, InPrompt(language, "gold"), language, look_up)
+    gold = modelling(facts, InContextFacts(language, "gold"), language, look_up)
     assert [row.measure for row in closed] == ["nats/token", "nats/name token", "nats/name token, text so far"]
     assert closed[0].n == len(language.ids(PASSAGE.text)) - 1 and closed[0].value != gold[0].value
-    assert modelling(facts, TopNode(), language, look_up) == []
+    assert modelling(facts, Top1Retrieval(), language, look_up) == []

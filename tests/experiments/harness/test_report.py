@@ -7,21 +7,21 @@ import math
 from pathlib import Path
 
 from graphmem.experiments.harness.report import Result, Row, row_of
-from graphmem.experiments.intervals import bootstrap, paired
+from graphmem.experiments.intervals import bootstrap_interval, paired_interval
 
 
 def test_the_interval_holds_the_mean_and_is_the_same_for_the_same_seed() -> None:
     values = [1.0] * 60 + [0.0] * 40
-    low, high = bootstrap(values, 3)
+    low, high = bootstrap_interval(values, 3)
     assert low < 0.6 < high and 0.45 < low and high < 0.75
-    assert bootstrap(values, 3) == (low, high)
-    assert bootstrap([1.0] * 9) == (1.0, 1.0)
-    assert all(math.isnan(bound) for bound in bootstrap([]))
+    assert bootstrap_interval(values, 3) == (low, high)
+    assert bootstrap_interval([1.0] * 9) == (1.0, 1.0)
+    assert all(math.isnan(bound) for bound in bootstrap_interval([]))
 
 
 def test_a_paired_difference_is_narrower_than_its_sides() -> None:
     first = [float(i % 7) for i in range(70)]
-    gap, low, high = paired([value + 0.1 for value in first], first)
+    gap, low, high = paired_interval([value + 0.1 for value in first], first)
     assert math.isclose(gap, 0.1) and math.isclose(low, 0.1) and math.isclose(high, 0.1)
 
 

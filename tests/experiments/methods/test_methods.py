@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from graphmem.experiments.methods.base import Language
-from graphmem.experiments.methods.best_node import TopNode
-from graphmem.experiments.methods.key_value_memory import KeyValues
+from graphmem.experiments.methods.best_node import Top1Retrieval
+from graphmem.experiments.methods.key_value_memory import KeyValueMemory
 from graphmem.experiments.methods.lora import Lora
-from graphmem.experiments.methods.prompting import ClosedBook, InPrompt
+from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import Checkpoint, train
 from graphmem.experiments.tasks.fact_set import Asked
@@ -42,7 +42,7 @@ def test_the_soft_prompt_learns_and_lengthens_the_prompt(language: Language) -> 
 def test_key_values_read_nothing_without_facts_and_learn(language: Language) -> None:
     ids = torch.tensor([language.ids("Ada was born in")])
     plain = ClosedBook(language).logits(ids, Asked(""))
-    method = KeyValues(language, encode)
+    method = KeyValueMemory(language, encode)
     assert plain is not None
     torch.testing.assert_close(method.logits(ids, Asked("")), plain, rtol=1e-4, atol=1e-5)
     read = method.logits(ids, LESSONS[0][0])
@@ -56,7 +56,7 @@ def test_key_values_read_nothing_without_facts_and_learn(language: Language) -> 
 
 
 def test_padding_of_facts_changes_nothing(language: Language) -> None:
-    method = KeyValues(language, encode)
+    method = KeyValueMemory(language, encode)
     with method.memory([LESSONS[1][0], LESSONS[0][0]]):
         both = language.base(input_ids=torch.tensor([[5, 6, 7]] * 2)).logits
     with method.memory([LESSONS[1][0]]):
@@ -79,13 +79,15 @@ def test_lora_learns_its_lesson(language: Language) -> None:
 def test_prompts_hold_the_facts_they_should(language: Language) -> None:
     others = [("Cy", "likes", f"thing {i}") for i in range(30)]
     asked = Asked("Where was Ada born?", FACTS, gold=FACTS[:1])
-    lengths = [InPrompt(language, kind, others).say([asked], 1)[0].tokens for kind in ("gold", "gold + distractors")]
-    assert lengths[0] < lengths[1] and InPrompt(language, "retrieved").say([asked], 1)[0].tokens > lengths[0]
+    lengths = [
+        InContextFacts(language, kind, others).say([asked], 1)[0].tokens for kind in ("gold", "gold + distractors")
+    ]
+    assert lengths[0] < lengths[1] and InContextFacts(language, "retrieved").say([asked], 1)[0].tokens > lengths[0]
 
 
 def test_the_top_node_needs_no_model() -> None:
-    assert TopNode().say([Asked("Where?")])[0].text == ""
-    assert TopNode().logits(torch.zeros(1, 1, dtype=torch.long), Asked("")) is None
+    assert Top1Retrieval().say([Asked("Where?")])[0].text == ""
+    assert Top1Retrieval().logits(torch.zeros(1, 1, dtype=torch.long), Asked("")) is None
 
 
 def test_a_stopped_training_ends_where_one_that_ran_through_does(language: Language, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
-from graphmem.retrieval.nn.path_aligner import Aligner, AlignerConfig
+from graphmem.retrieval.nn.path_aligner import PathAligner, PathAlignerConfig
 
 
 def inputs(paths: list[list[int]], words: int = 5, dim: int = 16) -> list[torch.Tensor]:
@@ -15,9 +15,9 @@ def inputs(paths: list[list[int]], words: int = 5, dim: int = 16) -> list[torch.
     ]  # fmt: skip
 
 
-def small() -> Aligner:
+def small() -> PathAligner:
     torch.manual_seed(0)
-    return Aligner(AlignerConfig(dim=16, width=8, heads=2, hops=3)).eval()
+    return PathAligner(PathAlignerConfig(dim=16, width=8, heads=2, hops=3)).eval()
 
 
 def test_padding_of_words_and_paths_changes_nothing() -> None:
@@ -43,6 +43,6 @@ def test_the_order_of_paths_does_not_matter_and_that_of_steps_does() -> None:
 
 def test_sizes_are_checked() -> None:
     with pytest.raises(InvalidValue, match="heads"):
-        AlignerConfig(width=10, heads=4)
+        PathAlignerConfig(width=10, heads=4)
     with pytest.raises(InvalidValue, match="hops.*0"):
-        AlignerConfig(hops=0)
+        PathAlignerConfig(hops=0)

@@ -8,10 +8,10 @@ import torch
 
 from graphmem.core.errors import InvalidValue
 from graphmem.encoding.embedding_cache import arc_texts
-from graphmem.retrieval.nn.relation_gates import GateConfig, Gates, path_scores
+from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates, path_scores
 
 
-def read(gates: Gates, encoder: Any, question: str, names: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+def read(gates: RelationGates, encoder: Any, question: str, names: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
     vector, tokens, mask = (torch.from_numpy(array) for array in encoder.encode_both([question]))
     doubled = torch.from_numpy(encoder.encode([name for name in names for _ in (0, 1)]))
     relations = gates.relations(
@@ -24,14 +24,14 @@ def read(gates: Gates, encoder: Any, question: str, names: list[str]) -> tuple[t
 def test_untrained_gates_compare_texts(encoder: Any) -> None:
     torch.manual_seed(0)
     names = ["birthplace", "currency", "spouse"]
-    steps, lengths = read(Gates().eval(), encoder, "what is the currency of it", names)
+    steps, lengths = read(RelationGates().eval(), encoder, "what is the currency of it", names)
     assert steps.shape == (1, 4, 6) and lengths.shape == (1, 5)
     assert names[int(steps[0, 0, ::2].argmax())] == "currency" and not lengths.any()
 
 
 def test_padding_changes_nothing() -> None:
     torch.manual_seed(0)
-    gates = Gates(GateConfig(dim=12, hops=2)).eval()
+    gates = RelationGates(RelationGateConfig(dim=12, hops=2)).eval()
     for parameter in gates.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     question, tokens, relations = torch.randn(1, 12), torch.randn(1, 5, 12), torch.randn(4, 12)
@@ -53,4 +53,4 @@ def test_a_path_scores_its_steps_and_its_length() -> None:
 
 def test_sizes_are_checked() -> None:
     with pytest.raises(InvalidValue, match="hops.*0"):
-        GateConfig(hops=0)
+        RelationGateConfig(hops=0)

@@ -8,7 +8,7 @@ import pytest
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.passages.links import named, words_around
-from graphmem.retrieval.passages.reranker import FEATURES, Scorer
+from graphmem.retrieval.passages.reranker import FEATURES, PassageReranker
 from graphmem.retrieval.passages.search import RANKERS, PassageSearch
 from graphmem.text.fuzzy_matching import alike
 from graphmem.text.name_tagging import capitalised
@@ -125,15 +125,15 @@ def test_words_around_a_name_stay_in_its_sentence() -> None:
 
 
 def test_scorer_files(tmp_path) -> None:
-    assert Scorer.load().weights.shape == (len(FEATURES),)
+    assert PassageReranker.load().weights.shape == (len(FEATURES),)
     path = tmp_path / "scorer.safetensors"
-    Scorer(np.arange(len(FEATURES))).save(path)
-    assert Scorer.load(path).weights[3] == 3
+    PassageReranker(np.arange(len(FEATURES))).save(path)
+    assert PassageReranker.load(path).weights[3] == 3
     path.write_bytes(b"no weights")
     with pytest.raises(WeightsMismatch, match="cannot read"):
-        Scorer.load(path)
+        PassageReranker.load(path)
     with pytest.raises(WeightsMismatch, match="expected"):
-        Scorer(np.zeros(2))
+        PassageReranker(np.zeros(2))
 
 
 def test_another_encoder_is_a_clear_error(memory: GraphMemory, encoder) -> None:

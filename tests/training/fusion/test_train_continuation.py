@@ -10,30 +10,30 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
-from graphmem.fusion.candidates import TOLD
-from graphmem.fusion.continuation_attention import DROPPED, Telling
+from graphmem.fusion.candidates import CONTINUATION_FEATURES
+from graphmem.fusion.continuation_attention import DROPPED, ContinuationAttention
 from graphmem.model import GraphMemoryModel
-from graphmem.synthetic.annotated_texts import Example, Mention, Said
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.text.lexicon import split_relations
-from graphmem.training.fusion.continuation_examples import Marked, ToldTexts, marked, names_asked, own_texts
+from graphmem.training.fusion.continuation_examples import ContinuationExamples, Marked, marked, names_asked, own_texts
 from graphmem.training.fusion.examples import Example as Taught
 from graphmem.training.fusion.examples import Wording
-from graphmem.training.fusion.train_continuation import TellingPlan, train_telling
+from graphmem.training.fusion.train_continuation import ContinuationTraining, train_continuation
 from graphmem.training.fusion.trainer import FusionTraining
 from graphmem.training.loop import LoopConfig
 
-TEXT = Example(
+TEXT = AnnotatedText(
     "Ada was born in London. Ada Lovelace, they say, never saw Paris.",
     [
-        Mention(0, 3, "entity", 0), Mention(16, 22, "entity", 1), Mention(24, 36, "entity", 0),
-        Mention(58, 63, "entity", 2),
+        GoldMention(0, 3, "entity", 0), GoldMention(16, 22, "entity", 1), GoldMention(24, 36, "entity", 0),
+        GoldMention(58, 63, "entity", 2),
     ],
-    [Said(0, "born in", 1), Said(0, "visited", 3, "denied")],
+    [GoldFact(0, "born in", 1), GoldFact(0, "visited", 3, "denied")],
 )  # fmt: skip
 
 
 def test_a_thing_bears_its_longest_name_and_denied_facts_are_not_held() -> None:
-    (text,) = marked([TEXT, Example("It rained.")])
+    (text,) = marked([TEXT, AnnotatedText("It rained.")])
     assert text.topic == "Ada Lovelace"
     assert text.facts == (("Ada Lovelace", "born in", "London"),)
     assert [text.text[a:b] for a, b in text.spans] == ["London", "Ada Lovelace", "Paris"]
@@ -49,7 +49,7 @@ def test_what_is_told_begins_at_the_topic_and_scores_every_name(
     text = Marked("Ada was born in London.", ((0, 3), (16, 22)), "Ada", facts)
     others = [Marked("Oslo is in Norway.", ((0, 4), (11, 17)), "Oslo", (("Oslo", "located in", "Norway"),))]
     relations = {relation.relation: relation for relation in split_relations("train")}
-    telling = ToldTexts(Wording(model.tokenizer, model.names), [text, *others], relations, 4, Random(0))
+    telling = ContinuationExamples(Wording(model.tokenizer, model.names), [text, *others], relations, 4, Random(0))
     whole = 0
     for _ in range(30):
         made = telling.example(text)
@@ -57,9 +57,9 @@ def test_what_is_told_begins_at_the_topic_and_scores_every_name(
         assert set(range(16 - 1, 22 - 1)) <= set(made.scored)  # every letter is a token here; the first is no target
         names, features = made.found.names, made.found.told.features
         assert len(names) <= 4 and "Ada" in names
-        assert features[names.index("Ada"), TOLD.index("topic")] == 1
+        assert features[names.index("Ada"), CONTINUATION_FEATURES.index("topic")] == 1
         if "London" in names:
-            whole += features[names.index("London"), TOLD.index("one")] == 1
+            whole += features[names.index("London"), CONTINUATION_FEATURES.index("one")] == 1
     assert whole > 15  # of 30, some forget the fact
 
 
@@ -68,7 +68,7 @@ def test_some_texts_are_asked_about_by_a_later_name_and_some_begin_with_another_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = Marked("Ada was born in London.", ((0, 3), (16, 22)), "Ada", (("Ada", "born in", "London"),))
-    telling = ToldTexts(Wording(model.tokenizer, model.names), [text], {}, 4, Random(0))
+    telling = ContinuationExamples(Wording(model.tokenizer, model.names), [text], {}, 4, Random(0))
     varied = [telling._varied(text) for _ in range(200)]
     assert {made.topic for made in varied} == {"Ada", "London"} and len({made.text for made in varied}) == 4
     assert all([made.text[a:b] for a, b in made.spans] == ["Ada", "London"] for made in varied)
@@ -110,9 +110,9 @@ def test_only_telling_learns(
     before = {name: value.clone() for name, value in model.fusion.state_dict().items()}
     rain = "It rained all day, and then some."
     monkeypatch.setattr("graphmem.training.fusion.train_continuation.plain_texts", lambda count, rng: [rain] * count)
-    plan = TellingPlan(texts=12, articles=4, distant=0, portraits=3, beside=3, accidental=0)
+    plan = ContinuationTraining(texts=12, articles=4, distant=0, portraits=3, beside=3, accidental=0)
     training = FusionTraining(LoopConfig(3, log_every=1), batch=4, held=1, refusals=0.0)
-    trained = train_telling(model, None, tmp_path, training, plan)
+    trained = train_continuation(model, None, tmp_path, training, plan)
     changed = {name for name, value in trained.fusion.state_dict().items() if not torch.equal(value, before[name])}
     told = {name for name in changed if ".told." in name}
     assert told and all(name in told or name.endswith(".gate") for name in changed)  # closed gates are opened to learn
@@ -125,7 +125,7 @@ def test_only_telling_learns(
 
 
 def test_learning_afresh_unlearns_which_name_is_next_and_keeps_when() -> None:
-    telling = Telling(8, 8, 8, 2)
+    telling = ContinuationAttention(8, 8, 8, 2)
     with torch.no_grad():
         for parameter in telling.parameters():
             parameter.fill_(3.0)

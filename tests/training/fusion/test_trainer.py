@@ -11,9 +11,9 @@ import torch
 
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
-from graphmem.fusion.context import Session, reading
+from graphmem.fusion.context import MemoryContext, active_context
 from graphmem.fusion.layers import UNLEARNT
-from graphmem.fusion.memory_tokens import pack
+from graphmem.fusion.memory_tokens import collate
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion.examples import (
     REFUSAL,
@@ -55,10 +55,12 @@ def test_kept_lower_layers_give_the_whole_forward(model: GraphMemoryModel, wordi
     ids, mask = padded(texts)
     early, late = lower.states(texts)
     seen = [draw_candidates(Random(i), NamePool(NAMES), "London", 4, None) for i in range(2)]
-    tokens = pack(model.names, seen)
-    session = lambda: Session(model.fusion, model.fusion.project(tokens, model.table, torch.float32), tokens.answerable)
+    tokens = collate(model.names, seen)
+    session = lambda: MemoryContext(
+        model.fusion, model.fusion.project(tokens, model.table, torch.float32), tokens.answerable
+    )
     mine = lower.scores(lower.upper(ids, mask, late, early, session()))
-    with reading(session()):
+    with active_context(session()):
         whole = model.base(input_ids=ids, attention_mask=mask).logits
     assert torch.allclose(mine[0], whole[0], atol=1e-4) and torch.allclose(mine[1, :2], whole[1, :2], atol=1e-4)
     without = lower.scores(lower.upper(ids, mask, late, early, None))

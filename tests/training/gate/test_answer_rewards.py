@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from graphmem.core.types import Fact
-from graphmem.reading.candidates import Candidate
-from graphmem.reading.network import MOODS
-from graphmem.synthetic.verbalizer import Event, Passage
+from graphmem.reading.candidates import CandidateFact
+from graphmem.reading.network import FACTUALITY
+from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 from graphmem.training.gate.answer_rewards import (
@@ -25,7 +25,7 @@ from graphmem.training.gate.answer_rewards import (
     labelled,
     run,
 )
-from graphmem.training.gate.streams import Heard
+from graphmem.training.gate.streams import ExtractedStream
 from graphmem.writing.write_gate import WriteGate
 
 TRUSTED = 0.9
@@ -35,13 +35,13 @@ def priors(relation: str) -> tuple[float, float]:
     return 0.5, 0.5
 
 
-def said(triple: tuple[str, str, str], mood: str = "stated", sure: float = 1.0) -> Candidate:
-    moods = np.array([name == mood for name in MOODS], np.float32)
+def said(triple: tuple[str, str, str], mood: str = "stated", sure: float = 1.0) -> CandidateFact:
+    moods = np.array([name == mood for name in FACTUALITY], np.float32)
     features = np.full(4, sure, np.float32)
-    return Candidate(Fact(*triple, confidence=sure), mood, moods, features=features, sure=sure)
+    return CandidateFact(Fact(*triple, confidence=sure), mood, moods, features=features, sure=sure)
 
 
-def stream_of(seed: int = 0, misread: bool = True) -> Heard:
+def stream_of(seed: int = 0, misread: bool = True) -> ExtractedStream:
     """A stream read without a miss; beside each true fact one that the text does not state, of which less is sure."""
     relations = split_relations("train")[:12]
     world = World.sample(seed, entities=40, relations=relations)
@@ -54,7 +54,7 @@ def stream_of(seed: int = 0, misread: bool = True) -> Heard:
             wrong = (event.passage.triples[0][0], rng.choice(relations).relation, rng.choice(world.names))
             read.append(said(wrong, sure=0.6))
         found.append(tuple(read))
-    return Heard(world, tuple(events), tuple(found))
+    return ExtractedStream(world, tuple(events), tuple(found))
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,13 @@ def test_questions_are_about_the_end_of_the_stream() -> None:
     )  # fmt: skip
     first, second = (("Ada", relation.relation, place) for place in ("Oslo", "Rome"))
     events = (
-        Event(Passage("One.", (), (first,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (first,)),
-        Event(Passage("Two.", (), (second,), "update"), ("update",), TRUSTED, "change", {}, {}, (first,), (second,)),
+        LabelledEvent(SyntheticText("One.", (), (first,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (first,)),
+        LabelledEvent(
+            SyntheticText("Two.", (), (second,), "update"), ("update",), TRUSTED, "change", {}, {}, (first,), (second,)
+        ),
     )
     other = ("Rome", relation.relation, "Ada")
-    asked = Asked.of(Heard(world, events, ((said(first),), (said(second), said(other)))), priors)
+    asked = Asked.of(ExtractedStream(world, events, ((said(first),), (said(second), said(other)))), priors)
     assert asked.told == (("Ada", relation.relation),)
     assert asked.misread == (("Rome", relation.relation),)
     assert asked.truth[asked.told[0]] == {"Rome"}
@@ -100,8 +102,10 @@ def test_a_symmetric_fact_answers_either_way() -> None:
     relation = next(r for r in split_relations("train") if r.symmetric)
     world = World(["Ada", "Ben"], [relation.subject] * 2, [("Ada", relation.relation, "Ben")], [relation])
     fact = ("Ada", relation.relation, "Ben")
-    event = Event(Passage("One.", (), (fact,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (fact,))
-    stage = run(Asked.of(Heard(world, (event,), ((said(fact),),)), priors), labelled)
+    event = LabelledEvent(
+        SyntheticText("One.", (), (fact,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (fact,)
+    )
+    stage = run(Asked.of(ExtractedStream(world, (event,), ((said(fact),),)), priors), labelled)
     assert stage.answers("Ben", relation.relation) == ["Ada"]
 
 

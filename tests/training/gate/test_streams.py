@@ -11,10 +11,10 @@ import torch
 
 from graphmem.core.types import Fact
 from graphmem.reading.alias_patterns import ALSO_KNOWN
-from graphmem.reading.candidates import Candidate, Reading
+from graphmem.reading.candidates import CandidateFact, RelationAlternative
 from graphmem.text.lexicon import split_relations
-from graphmem.training.gate.simulation import play
-from graphmem.training.gate.streams import hear
+from graphmem.training.gate.simulation import simulate
+from graphmem.training.gate.streams import extract_stream
 
 
 class Echo:
@@ -24,20 +24,20 @@ class Echo:
         self.network, self.texts = torch.nn.Linear(2, 1), 0
         torch.nn.init.constant_(self.network.weight, weight)
 
-    def read(self, text: str, *, relations: Sequence[str]) -> list[Candidate]:
+    def read(self, text: str, *, relations: Sequence[str]) -> list[CandidateFact]:
         self.texts += 1
         words, moods = text.split(), np.array([0, 1, 0, 0, 0], np.float32)
         fact = Fact(words[0], relations[0], words[-1], text, "2001-01-01", confidence=0.75)
         features = np.arange(3, dtype=np.float32) + len(text)
-        others = (Reading(relations[1], True, 0.25),)
-        found = Candidate(
+        others = (RelationAlternative(relations[1], True, 0.25),)
+        found = CandidateFact(
             fact, "stated", moods, (0, 3), (4, 9), "literal", 2.5, features, sure=0.5, others=others, spotted=0.875
         )
-        return [found, Candidate(Fact(words[0], ALSO_KNOWN, words[-1], text))]
+        return [found, CandidateFact(Fact(words[0], ALSO_KNOWN, words[-1], text))]
 
 
 def heard(reader: Any, cache: Path | None) -> list[Any]:
-    return list(hear([3, 4], 6, split_relations("train"), reader, cache))
+    return list(extract_stream([3, 4], 6, split_relations("train"), reader, cache))
 
 
 def test_what_was_read_is_read_once(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_another_reader_reads_anew(tmp_path: Path) -> None:
 
 
 def test_what_the_text_does_not_state_is_to_be_skipped() -> None:
-    played = play(heard(Echo(), None), lambda relation: (0.5, 0.5))
+    played = simulate(heard(Echo(), None), lambda relation: (0.5, 0.5))
     assert played.cases
     assert {case.label for case in played.cases if not case.gold} == {"skip"}
     assert len(played.missed) > 0

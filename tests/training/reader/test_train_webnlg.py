@@ -11,9 +11,9 @@ import torch
 
 from graphmem.core.types import Fact
 from graphmem.datasets.webnlg import webnlg_rows
-from graphmem.reading.candidates import Candidate
-from graphmem.reading.config import ReaderConfig
-from graphmem.reading.network import FactReader
+from graphmem.reading.candidates import CandidateFact
+from graphmem.reading.config import ExtractorConfig
+from graphmem.reading.network import ExtractionNetwork
 from graphmem.training.reader import train as reading
 from graphmem.training.reader.corpus import Corpus, Item
 from graphmem.training.reader.train import ReaderTraining, train
@@ -30,7 +30,7 @@ ROW = {
         {"entity": "Ava Field", "surface": "It", "type": "pronoun"},
     ],
 }
-TINY = ReaderConfig(hidden_size=6, text_width=8, width=16, heads=2, feedforward=16, dropout=0.2)
+TINY = ExtractorConfig(hidden_size=6, text_width=8, width=16, heads=2, feedforward=16, dropout=0.2)
 
 
 class Encoder:
@@ -77,7 +77,7 @@ def corpus() -> Corpus:
     return Corpus(items, np.ones((1, 8), np.float32), webnlg_relations([ROW]), [0, 0])
 
 
-def fitted(folder: Path, monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> FactReader:
+def fitted(folder: Path, monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> ExtractionNetwork:
     torch.manual_seed(0)
     config = reading.LoopConfig
 
@@ -89,7 +89,7 @@ def fitted(folder: Path, monkeypatch: pytest.MonkeyPatch, stop: int | None = Non
         losses = reading.batch_losses
         monkeypatch.setattr(reading, "batch_losses", stopped(losses, stop))
     return train(
-        corpus(), Encoder(), ReaderTraining(6, batch=4), FactReader(TINY), folder=folder, log=lambda *_, **__: 0
+        corpus(), Encoder(), ReaderTraining(6, batch=4), ExtractionNetwork(TINY), folder=folder, log=lambda *_, **__: 0
     )
 
 
@@ -121,13 +121,13 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
 class Sure:
     """Reads one right fact, of which it is fairly sure, and a wrong one, of which it is less so."""
 
-    def read(self, text: str, **_: Any) -> list[Candidate]:
+    def read(self, text: str, **_: Any) -> list[CandidateFact]:
         right, wrong = Fact("Ava Field", "city served", "Orda"), Fact("Orda", "city served", "Veltia")
-        return [Candidate(replace(right, confidence=0.4)), Candidate(replace(wrong, confidence=0.3))]
+        return [CandidateFact(replace(right, confidence=0.4)), CandidateFact(replace(wrong, confidence=0.3))]
 
 
 def test_the_threshold_is_the_best_one_on_what_was_held_back() -> None:
-    network = FactReader(TINY)
+    network = ExtractionNetwork(TINY)
     found = calibrated(network, [ROW], [ROW], Sure())  # type: ignore[arg-type]
     assert 0.3 < network.config.fact_threshold <= 0.4 and network.config.fact_threshold == found["fact threshold"]
     assert found["facts"]["precision"] == 1.0 and found["at 0.5"]["f1"] == 0.0 and found["n"] == 1

@@ -10,8 +10,8 @@ import torch
 
 from graphmem.core.errors import InvalidValue
 from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
-from graphmem.retrieval.nn.path_aligner import Aligner
-from graphmem.retrieval.nn.relation_gates import GateConfig, Gates
+from graphmem.retrieval.nn.path_aligner import PathAligner
+from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
 from graphmem.training.retriever.aligner import (
     AlignerTrainer,
     AlignerTraining,
@@ -51,8 +51,8 @@ def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_pat
     examples, bank, arcs = material
     config = GateTraining(steps=40, batch=8, rate=3e-3, token_dropout=0.1)
     torch.manual_seed(0)
-    start = Gates().state_dict()
-    one, other = Gates(), Gates()
+    start = RelationGates().state_dict()
+    one, other = RelationGates(), RelationGates()
     for gates in (one, other):
         gates.load_state_dict(start)
     whole = GateTrainer(one, bank, arcs, config).run([examples])
@@ -66,20 +66,20 @@ def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_pat
     for _ in range(20):
         first.advance(draw([examples], config, first.rng))
     first.save(tmp_path / "c")
-    again = Gates()
+    again = RelationGates()
     assert GateTrainer(again, bank, arcs, config).run([examples], tmp_path / "c") == pytest.approx(whole)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
     with pytest.raises(InvalidValue, match="other settings|was made with"):
-        GateTrainer(Gates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
+        GateTrainer(RelationGates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
 def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any, encoder: Any, texts: Texts) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
-    choices = with_likeness(propose(Gates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
+    choices = with_likeness(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
     assert all(choice.gold.any() == example.gold.any() for choice, example in zip(choices, examples, strict=True))
     assert all((np.diff(choice.prior) <= 0).all() and len(choice.paths) <= 16 for choice in choices)
-    aligner = Aligner()
+    aligner = PathAligner()
     history = AlignerTrainer(aligner, bank, arcs, AlignerTraining(steps=60, batch=8, candidates=16)).run([choices])
     assert np.mean([h[0] for h in history[-10:]]) < 0.7 * np.mean([h[0] for h in history[:10]])
     best, chance, there = judged(aligner, choices, bank, arcs)
@@ -88,7 +88,7 @@ def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any
 
 def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
     torch.manual_seed(0)
-    short = Gates(GateConfig(dim=12, hops=2))
+    short = RelationGates(RelationGateConfig(dim=12, hops=2))
     for parameter in short.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     given = (torch.randn(1, 12), torch.randn(1, 5, 12), torch.ones(1, 5, dtype=torch.bool), torch.randn(4, 12))
@@ -100,7 +100,7 @@ def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
 
 def test_a_choice_without_its_answer_keeps_the_other_paths(material: Any) -> None:
     examples, bank, arcs = material
-    for choice in propose(Gates().eval(), examples[:20], bank, arcs, 16):
+    for choice in propose(RelationGates().eval(), examples[:20], bank, arcs, 16):
         left = without_right(choice, Random(0))
         assert not left.gold.any() and len(left.paths) == len(left.prior)
 
@@ -108,7 +108,7 @@ def test_a_choice_without_its_answer_keeps_the_other_paths(material: Any) -> Non
 def test_only_what_is_named_is_trained(material: Any) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
-    gates = Gates()
+    gates = RelationGates()
     before = {name: value.clone() for name, value in gates.state_dict().items()}
     GateTrainer(gates, bank, arcs, GateTraining(steps=2, batch=4), only=("length", "count")).run([examples])
     changed = {name.split(".")[0] for name, value in gates.state_dict().items() if not torch.equal(value, before[name])}

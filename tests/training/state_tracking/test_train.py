@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphmem.datasets.babi import Question, Story, load_tasks
-from graphmem.state_tracking.extractor import StateReader
+from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.network import StateNetwork
 from graphmem.training.state_tracking.examples import Tables, focused, names_of, prepare
 from graphmem.training.state_tracking.soft_tracker import Asked, likelihoods, loss
@@ -68,5 +68,5 @@ def test_answers_alone_teach_verbs(encoder: Any) -> None:
     split = load_tasks(None, [1, 2])
     network, notes = train(split.train[:60] + split.train[140:200], encoder, epochs=6, ordinary=1000)
     assert isinstance(network, StateNetwork) and notes["loss"][-1] < 0.2
-    scores = score(split.dev, StateReader(network, encoder), encoder)
+    scores = score(split.dev, StateChangeExtractor(network, encoder), encoder)
     assert min(s.accuracy for s in scores) > 0.9

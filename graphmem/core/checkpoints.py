@@ -1,0 +1,145 @@
+"""Checkpoints: the one format of trained weights, a safetensors file with its kind and settings in the header.
+
+Weights that were written before this format are read as well: their headers differ by part, and ``_LEGACY`` names them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from graphmem.core.errors import WeightsMismatch
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+FORMAT: Final = "graphmem-checkpoint-1"
+
+_LEGACY: Final = {  # what the header of an older file says -> kind
+    "graphmem-retriever-1": "retriever",
+    "graphmem-fusion-1": "fusion",
+    "graphmem-reader": "extractor",
+    "graphmem-write-gate": "write-gate",
+    "graphmem-node-states": "entity-states",
+    "graphmem-states": "state-changes",
+}
+_LEGACY_KEYS: Final = {"sizes": "config", "configs": "config", "encoder": "fingerprint", "numbers": "features"}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a weights file holds.
+
+    Attributes:
+        path: the file.
+        kind: which part of graphmem it belongs to.
+        meta: its settings: ``config``, ``fingerprint`` of the encoder or base it fits, and what the part added.
+        tensors: by name, as stored.
+    """
+
+    path: Path
+    kind: str
+    meta: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    def load_into(self, module: Any, prefix: str = "") -> Any:
+        """Copy the tensors whose names begin with ``prefix`` into a module, as float32; return it in eval mode.
+
+        Raises:
+            WeightsMismatch: names or shapes do not fit.
+        """
+        own = {k.removeprefix(prefix): v.float() for k, v in self.tensors.items() if k.startswith(prefix)}
+        try:
+            module.load_state_dict(own)
+        except RuntimeError as error:
+            raise WeightsMismatch(f"{self.path}: tensors do not fit their own config: {error}") from error
+        return module.eval()
+
+
+def save_module(
+    path: str | Path, module: nn.Module | Mapping[str, Tensor], *, kind: str, dtype: torch.dtype | None = None,
+    **meta: Any,
+) -> Path:  # fmt: skip
+    """Write weights; matrices as ``dtype`` (bfloat16 when None), vectors as float32. Return the file.
+
+    Args:
+        path: the file; its folder is made.
+        module: a module, or its tensors by name.
+        kind: which part of graphmem it belongs to.
+        meta: JSON values for the header.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    state = module.state_dict() if isinstance(module, torch.nn.Module) else module
+    wide = torch.bfloat16 if dtype is None else dtype
+    tensors = {
+        name: value.detach().to(wide if value.ndim > 1 else torch.float32).cpu().contiguous()
+        for name, value in state.items()
+    }
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, target, {"format": FORMAT, "kind": kind, "meta": json.dumps(meta)})
+    return target
+
+
+def read_meta(path: str | Path, *, kind: str) -> dict[str, Any]:
+    """The settings of a weights file, without its tensors.
+
+    Raises:
+        WeightsMismatch: no such file, no safetensors file, or weights of another kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "numpy") as file:
+            header = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsMismatch(f"cannot read {kind} weights at {path}: {error}") from error
+    found, meta = _parse(header)
+    if found != kind:
+        raise WeightsMismatch(f"{path} holds {found or 'unknown'} weights, not {kind} weights")
+    return meta
+
+
+def load_module(path: str | Path, *, kind: str, fingerprint: str | None = None) -> Checkpoint:
+    """Read a weights file.
+
+    Args:
+        path: the file.
+        kind: what it must hold.
+        fingerprint: of the encoder in use; None does not compare.
+
+    Raises:
+        WeightsMismatch: no such file, weights of another kind, or trained with another encoder.
+    """
+    from safetensors.torch import load_file
+
+    meta = read_meta(path, kind=kind)
+    trained_with = meta.get("fingerprint")
+    if fingerprint is not None and trained_with != fingerprint:
+        raise WeightsMismatch(
+            f"{path} was trained with encoder {trained_with}, this one is {fingerprint}; use that encoder or train"
+        )
+    return Checkpoint(Path(path), kind, meta, load_file(str(path)))
+
+
+def _parse(header: Mapping[str, str]) -> tuple[str | None, dict[str, Any]]:
+    """Kind and settings of a header, older ones included."""
+    if header.get("format") == FORMAT:
+        return header.get("kind"), json.loads(header.get("meta", "{}"))
+    kind = _LEGACY.get(header.get("kind", header.get("format", "")))
+    if kind is None and "features" in header:
+        return "passage-reranker", {"features": header["features"].split("|")}
+    return kind, {_LEGACY_KEYS.get(k, k): _value(v) for k, v in header.items() if k not in ("format", "kind")}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
