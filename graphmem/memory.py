@@ -26,7 +26,7 @@ from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.names import check_name
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node
+from graphmem.core.types import Fact, Node, Triple
 
 if TYPE_CHECKING:
     import networkx
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from graphmem.storage.exchange.ingest import Ingested
     from graphmem.text.name_tagging import Tagger
 
-Triple = tuple[str, str, str]
+
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 

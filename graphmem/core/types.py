@@ -129,3 +129,6 @@ class Arcs:
     target: np.ndarray
     relation: np.ndarray
     edge: np.ndarray
+
+
+Triple = tuple[str, str, str]

@@ -13,9 +13,9 @@ from typing import Any
 
 from graphmem.core.errors import NotFound
 from graphmem.core.names import normalise
+from graphmem.core.types import Triple
 from graphmem.text.answer_matching import contains
 
-Triple = tuple[str, str, str]
 SETS = ("pathquestion", "akew", "popqa", "zsre", "paraphrase")
 
 

@@ -10,8 +10,7 @@ from random import Random
 from typing import Any
 
 from graphmem.core.names import normalise
-
-Triple = tuple[str, str, str]
+from graphmem.core.types import Triple
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from graphmem.core.names import normalise
+from graphmem.core.types import Triple
 from graphmem.text.word_classes import is_name
 
-Triple = tuple[str, str, str]
 _ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
 _NUMBER = re.compile(r"^[\d$€£.,:–-]+|\d{4}$|^\W*\d")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")

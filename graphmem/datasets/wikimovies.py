@@ -12,8 +12,7 @@ from functools import cache
 
 from graphmem.core.paths import DATA
 from graphmem.core.splits import Split, data_split
-
-Triple = tuple[str, str, str]
+from graphmem.core.types import Triple
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from random import Random
 from typing import Any
 
 from graphmem.core.splits import data_split
-from graphmem.datasets.webnlg import GoldText, Triple, held_out_categories, plain, webnlg_texts
+from graphmem.core.types import Triple
+from graphmem.datasets.webnlg import GoldText, held_out_categories, plain, webnlg_texts
 from graphmem.evaluation.metrics import Tally
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.extractor import FactExtractor

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from graphmem.core.names import normalise
-from graphmem.datasets.mquake import EditCase, Triple, edit_cases, pools
+from graphmem.core.types import Triple
+from graphmem.datasets.mquake import EditCase, edit_cases, pools
 from graphmem.text.answer_matching import is_right
 
 Answerer = Callable[[str], str]

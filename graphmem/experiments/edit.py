@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+from graphmem.core.types import Triple
 from graphmem.experiments.comparison import Comparison, One
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.harness.runs import Part, Run
 from graphmem.experiments.harness.scoring import answer_rows, ask, left_alone, measure, other_words
 from graphmem.experiments.panel import UNREAD, Panel, cost_part
 from graphmem.experiments.tasks.benchmark_facts import counterfactuals, found_in
-from graphmem.experiments.tasks.fact_set import FactSet, LookUp, Triple, pairs_of
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp, pairs_of
 from graphmem.experiments.tasks.film_facts import NAME as FILMS
 from graphmem.experiments.tasks.film_facts import film_edits
 from graphmem.experiments.tasks.synthetic_facts import NAME as INVENTED

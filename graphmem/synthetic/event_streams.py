@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText, Triple, Verbalizer
+from graphmem.core.types import Triple
+from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText, Verbalizer
 
 _WEIGHTS: Final = {"new": 32, "duplicate": 8, "paraphrase": 14, "change": 18, "ending": 10, "rumour": 10, "chatter": 8}
 _TRIES = 20

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from graphmem.core.types import Triple
 from graphmem.synthetic.grammar import (
     CHATTER,
     CHECKS,
@@ -27,7 +28,6 @@ from graphmem.synthetic.grammar import (
 )
 from graphmem.text.lexicon import Relation
 
-Triple = tuple[str, str, str]
 Mention = tuple[int, int, str]
 
 KINDS: Final = ("statement", "update", "end", "negation", "question", "hearsay", "chatter")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.types import Triple
 from graphmem.synthetic.grammar import capitalise, fill
 from graphmem.synthetic.names import NameGenerator
 from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText, Verbalizer, replay
@@ -24,7 +25,6 @@ __all__ = [
 MAX_ANSWERS = 12
 _TRIES = 60
 
-Triple = tuple[str, str, str]
 Chance = Random | np.random.Generator | int
 """Where chance comes from: a ``random.Random``, a numpy Generator, or a seed."""
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from graphmem.evaluation.statistics import ratio_interval
 from graphmem.experiments.harness.report import Row
-from graphmem.experiments.intervals import ratio_interval
 from graphmem.experiments.methods.base import Language, Method
 from graphmem.experiments.tasks.fact_set import FactSet, LookUp, Passage
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphmem.experiments.intervals import bootstrap_interval
+from graphmem.evaluation.statistics import bootstrap_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from random import Random
 from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.types import Triple
 from graphmem.experiments.methods.base import Cost, Language, Said
-from graphmem.experiments.tasks.fact_set import Asked, Pair, Triple
+from graphmem.experiments.tasks.fact_set import Asked, Pair
 
 DISTRACTORS = 14
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
+from graphmem.core.types import Triple
 from graphmem.datasets.wikimovies import trained_answers
-from graphmem.experiments.tasks.fact_set import FactSet, Item, Triple, plain_pairs
+from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
 
 FILES = {
     "PopQA": "popqa/dev.jsonl", "zsRE": "zsre/dev.jsonl", "AKEW": "mquake/akew_dev.jsonl",

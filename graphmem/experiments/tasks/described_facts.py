@@ -11,8 +11,9 @@ from random import Random
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.types import Triple
 from graphmem.datasets.webnlg import words_of
-from graphmem.experiments.tasks.fact_set import FactSet, Passage, Triple, plain_pairs
+from graphmem.experiments.tasks.fact_set import FactSet, Passage, plain_pairs
 
 NAME, FILE = "WebNLG", "webnlg/dev.jsonl.gz"
 

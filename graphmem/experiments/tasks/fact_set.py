@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
-Triple = tuple[str, str, str]
+from graphmem.core.types import Triple
+
 Pair = tuple[str | None, str]
 """A text to learn: (question, answer), or (None, statement)."""
 

@@ -8,8 +8,9 @@ from random import Random
 
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
+from graphmem.core.types import Triple
 from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourhood, trained_answers
-from graphmem.experiments.tasks.fact_set import FactSet, Item, Triple, plain_pairs
+from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
 
 NAME = "WikiMovies"
 ASKED = {

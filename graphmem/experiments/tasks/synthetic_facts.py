@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from graphmem.experiments.tasks.fact_set import FactSet, Item, Pair, Passage, Triple
+from graphmem.core.types import Triple
+from graphmem.experiments.tasks.fact_set import FactSet, Item, Pair, Passage
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from graphmem.core.names import normalise
+from graphmem.core.types import Triple
 from graphmem.experiments.tasks.described_facts import described, passages
 from graphmem.experiments.tasks.fact_set import Passage
 from graphmem.fusion.candidates import Candidates
@@ -21,8 +22,6 @@ from graphmem.fusion.continuation_candidates import Neighbour, as_candidates, co
 from graphmem.synthetic.annotated_texts import AnnotatedText as Text
 from graphmem.text.lexicon import Relation
 from graphmem.training.fusion.examples import Example, Wording
-
-Triple = tuple[str, str, str]
 
 OTHERS, FORGOTTEN = 16, 0.12
 """Tokens of a text that are scored besides those of names, and the share of a text's facts that the memory lacks."""

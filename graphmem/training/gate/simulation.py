@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from graphmem.core.names import normalise
-from graphmem.core.types import Fact
+from graphmem.core.types import Fact, Triple
 from graphmem.reading.candidates import CandidateFact
-from graphmem.synthetic.verbalizer import LabelledEvent, Triple
+from graphmem.synthetic.verbalizer import LabelledEvent
 from graphmem.synthetic.worlds import World
 from graphmem.training.gate.baselines import Case, Played
 from graphmem.training.gate.streams import ExtractedStream

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
+from graphmem.evaluation.statistics import ratio_interval
 from graphmem.experiments.harness.likelihood import modelling, surprise
 from graphmem.experiments.harness.runs import Run
-from graphmem.experiments.intervals import ratio_interval
 from graphmem.experiments.methods.base import Language
 from graphmem.experiments.methods.best_node import Top1Retrieval
 from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts

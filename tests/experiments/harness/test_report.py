@@ -6,8 +6,8 @@ import json
 import math
 from pathlib import Path
 
+from graphmem.evaluation.statistics import bootstrap_interval, paired_interval
 from graphmem.experiments.harness.report import Result, Row, row_of
-from graphmem.experiments.intervals import bootstrap_interval, paired_interval
 
 
 def test_the_interval_holds_the_mean_and_is_the_same_for_the_same_seed() -> None:
