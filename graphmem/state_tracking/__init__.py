@@ -1,1 +1,1 @@
-"""Story states: sentences to state changes, and questions about who or what is where at which time."""
+"""State tracking: sentences to state changes, and questions about who or what is where at which time."""
