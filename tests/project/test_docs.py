@@ -45,9 +45,7 @@ def links(page: Path) -> list[str]:
 def commands(page: Path) -> set[tuple[str, str]]:
     """Command and second word of every call of graphmem that a page shows."""
     found = COMMAND.findall(page.read_text(encoding="utf-8"))
-    return {
-        (first, second) for firsts, seconds in found for first in firsts.split("|") for second in seconds.split("|")
-    }
+    return {pair for firsts, seconds in found for pair in product(firsts.split("|"), seconds.split("|"))}
 
 
 def exists(command: str, second: str) -> bool:
