@@ -1,6 +1,6 @@
 """State-change extractor: where things are and who carries what, read from sentences as changes of a graph.
 
-A small network over a frozen text encoder, trained on answers alone (see ``training.state_tracking``). For each sentence:
+A small network over a frozen text encoder, trained on answers alone (``training.state_tracking``). For each sentence:
 
     sentence vector -> is there a change?                      (most sentences have none and are skipped)
     token states -> which words are names?

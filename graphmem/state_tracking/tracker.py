@@ -4,9 +4,9 @@
     tracker.read("Mary took the milk. She went to the garden.")
     tracker.ask("Where is the milk?")                         # "garden"
 
-A state change becomes edits: a new place supersedes the old one, a thing taken is added, the interval of a thing left is
-closed. Nothing is deleted, so "where was it before the kitchen?" is answered from past facts. A carried thing is where
-its carrier is.
+A state change becomes edits: a new place supersedes the old one, a thing taken is added, the interval of a thing left
+is closed. Nothing is deleted, so "where was it before the kitchen?" is answered from past facts. A carried thing is
+where its carrier is.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def read_text(
     edits = [edit for decision in decisions for edit in decider.edits_of(decision, source=source, at=at)]
     edits += [decision.edit for decision in named if decision.edit is not None]
     if states is not None:
-        edits += state_updates(states, store, _sentences_of(cases, decisions))
+        edits += state_updates(states, store, sentences_of(cases, decisions))
     if found and trust >= config.min_trust:
         edits += history.mark(source)
     facts = tuple(d.fact for d in decisions if d.evidence.get("factuality") == "asserted")
@@ -226,7 +226,7 @@ def _relation_linked(candidate: CandidateFact, subject: LinkedEntity, value: Lin
     return (linked, value, subject) if inverted else (linked, subject, value)
 
 
-def _sentences_of(cases: Sequence[Case], decisions: Sequence[WriteDecision]) -> dict[str, list[np.ndarray]]:
+def sentences_of(cases: Sequence[Case], decisions: Sequence[WriteDecision]) -> dict[str, list[np.ndarray]]:
     """Hidden states of the sentences about each node that written or repeated facts mention, each sentence once."""
     written = {
         (d.fact.subject, d.fact.object) for d in decisions if d.action in ("add", "update") or "repeats" in d.evidence

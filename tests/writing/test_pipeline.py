@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from graphmem.core.edits import AddEdge, AddNode, SupersedeEdge
+from graphmem.core.edits import AddEdge, AddNode, SupersedeEdge, WriteDecision
 from graphmem.core.errors import InvalidTime, InvalidValue
 from graphmem.core.types import Fact
 from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
-from graphmem.reading.candidates import MAX_CHARACTERS
+from graphmem.reading.candidates import MAX_CHARACTERS, CandidateFact
 from graphmem.text.windows import windows
 from graphmem.writing.config import WriteGateConfig
-from graphmem.writing.pipeline import Extractor, read_stream, read_text, shipped_extractor
+from graphmem.writing.entity_linking import LinkedEntity
+from graphmem.writing.pipeline import Extractor, read_stream, read_text, sentences_of, shipped_extractor
 
 
 @pytest.fixture(scope="module")
@@ -227,20 +229,13 @@ def test_a_name_that_is_taken_stays_where_it_is(model: Model) -> None:
     assert node.name == "Meta"
 
 
-def test_an_endless_line_is_refused_at_once(model: Model) -> None:
-    with pytest.raises(InvalidValue, match="piece by piece"):
-        read_text(model, "x" * 10_000_000)
-
-
-def test_the_same_long_sentence_again_is_no_news_whatever_happened_since(model: Model) -> None:
-    text = "Ada Lovelace, who liked numbers very much, lives in London."
-    read_text(model, text, apply=True, source="letter")
-    read_text(model, "Ada Lovelace moved to Surrey.", apply=True)
-    before = model.memory.stats()
-    plan = read_text(model, text, apply=True, source="letter")
-    assert [d.action for d in plan.decisions] == ["skip"] * len(plan.decisions)
-    assert model.memory.stats()["facts"] == before["facts"]
-    assert [f.object for f in model.memory.facts("Ada Lovelace", "lives in")] == ["Surrey"]
+def test_states_are_updated_once_a_sentence_for_both_ends() -> None:
+    mention = np.ones(8, np.float32)
+    facts = [Fact("John Smith", "plays", value, "He plays.") for value in ("chess", "bridge")]
+    linked = LinkedEntity("x", None, 1.0, "new")
+    cases = [(CandidateFact(fact, sentence=mention), linked, linked) for fact in facts]
+    found = sentences_of(cases, [WriteDecision("add", 1.0, 0.0, None, facts[0], {})])
+    assert {name: len(sentences) for name, sentences in found.items()} == {"John Smith": 1, "chess": 1}
 
 
 @pytest.mark.parametrize("surprise", [False, True])

@@ -1,11 +1,11 @@
 """Answer rewards: the write gate learns from the answers that its graph gives later.
 
-    stream of extracted texts -> actions drawn from the gate -> graph at the end -> questions about what is true -> reward
+    stream of extracted texts -> actions drawn from the gate -> graph at the end -> questions about it -> reward
 
-The gate learns by a score-function estimate (Williams 1992, REINFORCE) with a leave-one-out baseline (Kool et al. 2019):
-of K rollouts of one stream, the probability of each decision is raised by how much better the questions about its own
-subject and relation were answered than in the other rollouts. Decisions about other subjects are taken to have no part
-in an answer, which keeps the variance low enough for streams of a hundred texts.
+The gate learns by a score-function estimate (Williams 1992, REINFORCE) with a leave-one-out baseline (Kool et al.
+2019): of K rollouts of one stream, the probability of each decision is raised by how much better the questions about
+its own subject and relation were answered than in the other rollouts. Decisions about other subjects are taken to have
+no part in an answer, which keeps the variance low enough for streams of a hundred texts.
 """
 
 from __future__ import annotations

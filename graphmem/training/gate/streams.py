@@ -1,10 +1,11 @@
-"""Extracted event streams: the candidates of every text of a synthetic world, cached in files, for extraction is slow."""
+"""Extracted event streams: the candidates of every text of a synthetic world, cached in files."""
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ import numpy as np
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact
 from graphmem.reading.alias_patterns import is_alias
-from graphmem.reading.candidates import CandidateFact, RelationAlternative, mark_competition
+from graphmem.reading.candidates import CandidateFact, RelationAlternative
 from graphmem.reading.extractor import FactExtractor
 from graphmem.synthetic.verbalizer import LabelledEvent
 from graphmem.synthetic.worlds import World
@@ -52,7 +53,7 @@ def extract_streams(
     for seed in seeds:
         world = _world(seed, relations)
         stream = world.stream(seed, events)
-        path = cache / f"{seed}-{events}-{mark}.npz" if cache is not None else None
+        path = cache / f"{seed}-{events}-{mark}.json.gz" if cache is not None else None
         if path is not None and path.exists():
             found = _load(path)
         else:
@@ -91,40 +92,22 @@ def _fingerprint(extractor: FactExtractor, relations: Sequence[Relation]) -> str
 
 
 def _save(path: Path, found: Sequence[Sequence[CandidateFact]]) -> None:
-    """Write candidates: their arrays as arrays, the rest as JSON. The sentences' states are left out."""
+    """Write candidates as gzipped JSON, without the hidden states of their sentences."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    flat = [candidate for candidates in found for candidate in candidates]
-    rows = [[_row(candidate) for candidate in candidates] for candidates in found]
-    arrays = {
-        name: np.stack([np.asarray(getattr(c, name), np.float32) for c in flat] or [np.zeros(0, np.float32)])
-        for name in ("factuality_probabilities", "features")
-    }
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
+    rows = [[asdict(replace(candidate, sentence=None)) for candidate in event] for event in found]
+    partial = path.with_suffix(".partial")
+    with gzip.open(partial, "wt", encoding="utf-8") as file:
+        json.dump(rows, file, default=np.ndarray.tolist)
     partial.replace(path)
 
 
-def _row(candidate: CandidateFact) -> dict[str, Any]:
-    kept = (
-        "factuality", "subject_span", "object_span", "object_kind", "surprise", "is_known_relation",
-        "relation_probability", "span_probability",
-    )  # fmt: skip
-    row = {name: getattr(candidate, name) for name in kept}
-    fact = {name: value for name, value in asdict(candidate.fact).items() if name != "id"}
-    return {**row, "fact": fact, "alternatives": [asdict(other) for other in candidate.alternatives]}
-
-
 def _load(path: Path) -> list[list[CandidateFact]]:
-    with np.load(path, allow_pickle=False) as file:
-        rows = json.loads(str(file["rows"]))
-        arrays = zip(file["factuality_probabilities"], file["features"], strict=True)
-        return [mark_competition([_candidate(row, *next(arrays)) for row in event]) for event in rows]
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [[_candidate(row) for row in event] for event in json.load(file)]
 
 
-def _candidate(row: dict[str, Any], probabilities: np.ndarray, features: np.ndarray) -> CandidateFact:
+def _candidate(row: dict[str, Any]) -> CandidateFact:
+    arrays = {name: np.asarray(row[name], np.float32) for name in ("factuality_probabilities", "features")}
+    spans = {name: tuple(row[name]) for name in ("subject_span", "object_span", "as_received")}
     alternatives = tuple(RelationAlternative(**other) for other in row["alternatives"])
-    return CandidateFact(**{
-        **row, "subject_span": tuple(row["subject_span"]), "object_span": tuple(row["object_span"]),
-        "fact": Fact(**row["fact"]), "alternatives": alternatives, "features": features,
-        "factuality_probabilities": probabilities,
-    })  # fmt: skip
+    return CandidateFact(**{**row, **arrays, **spans, "fact": Fact(**row["fact"]), "alternatives": alternatives})

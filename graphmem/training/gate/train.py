@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -77,7 +77,7 @@ def train(extractor: FactExtractor, vectors: EmbeddingCache, given: argparse.Nam
 def priors_of(gate: WriteGate, vectors: EmbeddingCache) -> Priors:
     """The gate's priors of relations, cached."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def priors(relation: str) -> tuple[float, float]:
         functional, changeable = gate.relation_priors(vectors([relation]))[0].tolist()
         return functional, changeable

@@ -4,8 +4,8 @@
 
 1. The words of questions and answers are a weak label of a story's names. The head that finds names is trained on them,
    with the names exchanged for others, so that it learns their positions rather than the words.
-2. The heads for changes, pronouns and kinds of question are trained together through the soft tracker, by the likelihood
-   of the answers: first on the supporting sentences of each question, then on whole stories.
+2. The heads for changes, pronouns and kinds of question are trained together through the soft tracker, by the
+   likelihood of the answers: first on the supporting sentences of each question, then on whole stories.
 3. Sentences of ordinary text have no change: the first head is trained on them beside the stories, and the threshold of
    a change is calibrated on others of them.
 """
@@ -85,7 +85,7 @@ def batches(stories: Sequence[EncodedStory], size: int, rng: random.Random) -> l
 def batch_loss(
     batch: Sequence[EncodedStory], network: StateNetwork, vectors: Vectors, *, floor: float, uniform: bool
 ) -> Tensor:
-    """-log likelihood of the answers of a batch, in nats a question; ``uniform``: every kind of question equally likely."""
+    """-log likelihood of the answers, in nats a question; ``uniform``: every kind of question equally likely."""
     questions = [replace(q, story=number) for number, story in enumerate(batch) for q in story.questions]
     history = any("before" in question.text for story in batch for question in story.story.questions)
     answers = likelihoods(batch_changes(batch, network, vectors), questions, history)
