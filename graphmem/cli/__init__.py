@@ -1,1 +1,2 @@
-"""The command line, ``graphmem``. Modules are loaded when a command needs them."""
+"""The command line ``graphmem``: ``main`` holds the group and the commands for facts, ``store`` those for the file,
+``passages`` documents, ``model`` the language model, ``evaluate`` every measurement, ``demo`` the demonstration."""
