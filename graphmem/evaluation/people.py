@@ -130,17 +130,10 @@ def evaluate_people(
             raise InvalidValue(f"{folder} holds no facts.tsv")
         task = PeopleTask(folder, log or (lambda line: None))
         own: Values = {}
+        for part in (part for part in PARTS if part in parts):
+            with task.attached(attach, documents=part != "read") as model:
+                own |= getattr(task, part)(model)
         values[folder.name] = own
-        if {"ask", "unknown"} & set(parts):
-            with task.attached(attach) as model:
-                own |= task.ask(model) if "ask" in parts else {}
-                own |= task.unknown(model) if "unknown" in parts else {}
-        if "read" in parts:
-            with task.attached(attach, documents=False) as model:
-                own |= task.read(model)
-        if "chat" in parts:
-            with task.attached(attach) as model:
-                own |= task.chat(model)
     return PeopleReport.of(values)
 
 
@@ -238,10 +231,7 @@ class PeopleTask:
             except GraphMemError as error:
                 self.log(f"  read {document['id']}: {error}")
                 failed[number] = 1.0
-        after, recorded = (
-            current_ends(memory, self.day),
-            {ends(memory, f.subject, f.object) for f in every_fact(memory)},
-        )
+        after, recorded = current_ends(memory, self.day), ends_of(memory, every_fact(memory))
         facts = [fact for document in documents for fact in document["facts"]]
         by_status: defaultdict[str, set[Ends]] = defaultdict(set)
         for fact in facts:
@@ -312,12 +302,17 @@ def holds(fact: Fact, day: str | None) -> bool:
 
 def current_ends(memory: GraphMemory, day: str | None) -> set[Ends]:
     """Ends of the facts that hold on a day."""
-    return {ends(memory, f.subject, f.object) for f in every_fact(memory) if holds(f, day)}
+    return ends_of(memory, [fact for fact in every_fact(memory) if holds(fact, day)])
 
 
 def every_fact(memory: GraphMemory) -> list[Fact]:
     """Every fact recorded so far, whether or not it still holds."""
     return memory.facts(known_at=datetime.now(UTC))
+
+
+def ends_of(memory: GraphMemory, facts: Iterable[Fact]) -> set[Ends]:
+    """Ends of facts."""
+    return {ends(memory, fact.subject, fact.object) for fact in facts}
 
 
 def ends(memory: GraphMemory, subject: str, object: str) -> Ends:
