@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
+from graphmem.datasets.files import read_rows
 from graphmem.text.word_classes import is_name
 
 _ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
@@ -47,8 +46,7 @@ def plain(name: str) -> str:
 
 def webnlg_texts(path: Path, count: int, seed: int, categories: Sequence[str] = ()) -> tuple[list[GoldText], list[str]]:
     """A sample of a WebNLG file, of some categories or of all, and all the file's relations in words."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        every = [json.loads(line) for line in lines]
+    every = read_rows(path)
     rows = [row for row in every if not categories or row["category"] in categories]
     return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), every)
 
@@ -146,12 +144,9 @@ def fact_texts(path: Path) -> list[FactText]:
     Raises:
         InvalidValue: the file cannot be read as that.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines if line.strip()]
-        return [fact_text(row) for row in rows if row["triples"] and row["text"]]
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        return [fact_text(row) for row in read_rows(path) if row["triples"] and row["text"]]
+    except (KeyError, TypeError) as error:
         raise InvalidValue(f"cannot read {path} as JSON lines of text and triples: {error!r}") from error
 
 

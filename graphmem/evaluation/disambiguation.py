@@ -72,12 +72,12 @@ def evaluate_disambiguation(network: EntityStates, pairs: int = 40, seed: int = 
         pairs: pairs of passages, drawn from those held out of training.
         seed: of the draw.
     """
-    from graphmem.datasets.plain_text import held_passages
+    from graphmem.datasets.plain_text import entity_passages
     from graphmem.hub import load_encoder, load_language_model
 
     rng = random.Random(seed)
     base, tokenizer = load_language_model()
     with GraphMemory.open(":memory:", encoder=load_encoder()) as memory:
-        model, held = _Reading(base, tokenizer, memory), held_passages("test")
+        model, held = _Reading(base, tokenizer, memory), entity_passages("test")
         rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(pairs)]
     return Report([{"n": len(rows), **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]}}], seed)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from graphmem.core.splits import data_split
 from graphmem.core.types import Triple
+from graphmem.datasets.files import read_rows
 from graphmem.datasets.webnlg import GoldText, held_out_categories, plain, webnlg_texts
 from graphmem.evaluation.metrics import Tally
 from graphmem.evaluation.report import Report
@@ -141,8 +140,7 @@ def extraction_sets(
         }
     if not held_out:
         return {"webnlg": webnlg_texts(webnlg, count, seed)}
-    with gzip.open(webnlg, "rt", encoding="utf-8") as lines:
-        left_out = held_out_categories([json.loads(line) for line in lines], held_out, 0)
+    left_out = held_out_categories(read_rows(webnlg), held_out, 0)
     return {" ".join(left_out): webnlg_texts(webnlg, count, seed, left_out)}
 
 

@@ -10,6 +10,7 @@ import torch
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
+from graphmem.core.splits import Split
 from graphmem.evaluation.report import Report
 from graphmem.generation.batching import generate_texts
 
@@ -129,15 +130,16 @@ def changed_answers(model: Any, questions: Sequence[str], max_new_tokens: int = 
     return Changed(len(rows) / n, begun / n, len(questions), tuple(rows))
 
 
-def unrelated_questions(split: str, n: int, seed: int = 0) -> list[str]:
+def unrelated_questions(split: Split, n: int, seed: int = 0) -> list[str]:
     """Questions about titles of the shipped corpus that WikiMovies does not hold, in the lexicon's test relations."""
     from random import Random
 
+    from graphmem.datasets.plain_text import passages
     from graphmem.datasets.wikimovies import load_facts
     from graphmem.text.lexicon import split_relations
 
     held = {normalise(name) for s, _, o in load_facts() for name in (s, o)}
-    titles = sorted({title.split(" (")[0] for title, _ in _corpus(split)})
+    titles = sorted({title.split(" (")[0] for title, _ in passages(split)})
     titles = [title for title in titles if not _names(title) & held]
     forms = [q for relation in split_relations("test") for q in relation.questions if "{s}" in q]
     rng = Random(seed)
@@ -165,7 +167,7 @@ class LocalityReport(Report):
         return f"{super().table()}\n\nunrelated questions, n = {self.n_questions}: {changed}"
 
 
-def evaluate_locality(model: Any, split: str, n: int = 60, questions: int = 200, seed: int = 0) -> LocalityReport:
+def evaluate_locality(model: Any, split: Split, n: int = 60, questions: int = 200, seed: int = 0) -> LocalityReport:
     """How far a memory of WikiMovies moves the base on plain text held out of training, and on unrelated questions.
 
     Each passage is read with its own retrieval, and with that of a film question. The unrelated questions are about
@@ -180,10 +182,11 @@ def evaluate_locality(model: Any, split: str, n: int = 60, questions: int = 200,
     """
     from random import Random
 
+    from graphmem.datasets.plain_text import passage_texts
     from graphmem.datasets.wikimovies import load_questions
 
     draw, rows = Random(seed), []
-    texts = draw.sample(_passages(split), n)
+    texts = draw.sample(passage_texts(split), n)
     films = draw.sample(list(load_questions(split)), n)
     for name, queries in (("own", [text[:500] for text in texts]), ("other", [q.question for q in films])):
         found = [model.memory.retrieve(query, top_k=model.config.nodes) for query in queries]
@@ -191,19 +194,3 @@ def evaluate_locality(model: Any, split: str, n: int = 60, questions: int = 200,
     changed = changed_answers(model, unrelated_questions(split, questions, seed))
     examples = [dict(zip(("question", "base", "memory"), example, strict=True)) for example in changed.examples]
     return LocalityReport(rows, seed, examples, changed.n, changed.changed, changed.begun)
-
-
-def _passages(split: str) -> list[str]:
-    return [text for _, text in _corpus(split)]
-
-
-def _corpus(split: str) -> list[tuple[str, str]]:
-    import gzip
-    import json
-
-    from graphmem.core.paths import DATA
-    from graphmem.core.splits import data_split
-
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [(row["title"], row["text"]) for row in rows if data_split(row["title"]) == split]
