@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -30,11 +30,8 @@ def ingest(
     db: str, file: Path, format_: str | None, on_error: Any, source: str | None, namespace: str, json_: bool
 ) -> None:
     """Read facts from FILE (TSV, CSV, JSONL, GraphML or N-Triples). Run again after a kill, it goes on."""
-    from graphmem.storage.exchange.ingest import ingest as ingest_file
-
     with open_memory(db, namespace=namespace, must_exist=False) as memory:
-        origin, store = source or file.name, cast(Any, memory.store)
-        done = ingest_file(store, file, format=format_, on_error=on_error, source=origin, progress=not json_)
+        done = memory.ingest(file, format=format_, on_error=on_error, source=source or file.name, progress=not json_)
     if json_:
         return emit({"lines": done.lines, "facts": done.facts, "rejects": done.rejects})
     click.echo(f"{done.facts:,} facts from {done.lines:,} lines")
@@ -56,7 +53,7 @@ def export(db: str, file: str, format_: str | None, namespace: str) -> None:
     from graphmem.storage.exchange.export import export as export_file
 
     with open_memory(db, namespace=namespace, read_only=True) as memory:
-        count = export_file(cast(Any, memory.store), file, format=format_)
+        count = export_file(memory.store, file, format=format_)
     click.echo(f"{count:,} records", err=True)
 
 
@@ -140,7 +137,7 @@ def merge(db: str, other: Path, namespace: str, json_: bool) -> None:
     from graphmem.storage.exchange.merge import merge as merge_file
 
     with open_memory(db, namespace=namespace) as memory:
-        entry = merge_file(cast(Any, memory.store), other)
+        entry = merge_file(memory.store, other)
     emit(entry) if json_ else print_entries([entry])
 
 
@@ -183,7 +180,7 @@ def consolidate(
             into_weights(memory, adapter, base, steps)
     if json_:
         return emit(done)
-    counts = ("merged", "promoted", "strengthened", "faded", "archived")
+    counts = ("merged", "promoted", "strengthened", "decayed", "archived")
     click.echo(", ".join(f"{getattr(done, count)} {count}" for count in counts))
 
 
@@ -197,5 +194,5 @@ def into_weights(memory: Any, folder: Path, base: str, steps: int) -> None:
     model, tokenizer = load_language_model(base)
     bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
     done = consolidate_into_weights(bare, folder, config=ReplayConfig(steps=steps))
-    nats = f"{done.first:.2f} → {done.last:.2f} nats a token"
+    nats = f"{done.first_loss:.2f} → {done.last_loss:.2f} nats a token"
     click.echo(f"{folder}: {done.facts} facts in {done.steps} steps, {nats}", err=True)

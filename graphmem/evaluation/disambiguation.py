@@ -31,7 +31,7 @@ def asked_of(
     """Read two passages (sentences with the surname for their thing) and ask of the last sentence of one of them."""
     first = [passages[place][:-1] for place in (0, 1)]
     whom = rng.randrange(2)
-    with GraphMemory.open(":memory:", model.memory.encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=model.memory.encoder) as memory:
         model.memory = memory
         for place in rng.sample((0, 1), 2):
             for line in first[place]:
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if network is None:
         parser.error(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of node states")
     base, tokenizer = load_language_model()
-    with GraphMemory.open(":memory:", load_encoder()) as memory:
+    with GraphMemory.open(":memory:", encoder=load_encoder()) as memory:
         model, held = _Reading(base, tokenizer, memory), held_passages("test")
         rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(given.count)]
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

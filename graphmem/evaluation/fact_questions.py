@@ -102,7 +102,7 @@ def evaluate_facts(
 
     said: dict[str, list[tuple[int, FactQuestion, Spoken]]] = {method: [] for method in methods}
     for number, store in enumerate(stores):
-        with GraphMemory.open(":memory:", model.memory.encoder) as memory:
+        with GraphMemory.open(":memory:", encoder=model.memory.encoder) as memory:
             fill(memory, store)
             for method, spoken in speak(model, memory, store.questions, methods, facts, batch, max_new_tokens):
                 said[method] += [(number, q, s) for q, s in zip(store.questions, spoken, strict=True)]
