@@ -181,7 +181,7 @@ def consolidate(
             into_weights(memory, adapter, base, steps)
     if json_:
         return emit(done)
-    counts = ("merged", "promoted", "strengthened", "faded", "archived")
+    counts = ("merged", "promoted", "strengthened", "decayed", "archived")
     click.echo(", ".join(f"{getattr(done, count)} {count}" for count in counts))
 
 
@@ -195,5 +195,5 @@ def into_weights(memory: Any, folder: Path, base: str, steps: int) -> None:
     model, tokenizer = load_language_model(base)
     bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
     done = consolidate_into_weights(bare, folder, config=ReplayConfig(steps=steps))
-    nats = f"{done.first:.2f} → {done.last:.2f} nats a token"
+    nats = f"{done.first_loss:.2f} → {done.last_loss:.2f} nats a token"
     click.echo(f"{folder}: {done.facts} facts in {done.steps} steps, {nats}", err=True)

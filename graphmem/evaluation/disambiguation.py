@@ -29,7 +29,7 @@ def asked_of(
     """Read two passages (sentences with the surname for their thing) and ask of the last sentence of one of them."""
     first = [passages[place][:-1] for place in (0, 1)]
     whom = rng.randrange(2)
-    with GraphMemory.open(":memory:", model.memory.encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=model.memory.encoder) as memory:
         model.memory = memory
         for place in rng.sample((0, 1), 2):
             for line in first[place]:

@@ -169,7 +169,7 @@ def _opened(facts: Facts, encoder: Any, weights: str | Path | None) -> Iterator[
     """A retriever over a memory of these facts in RAM."""
     from graphmem.memory import GraphMemory
 
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(facts)
         yield Retriever(memory.store, encoder, weights)
 

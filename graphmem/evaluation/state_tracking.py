@@ -30,7 +30,7 @@ class TaskScore:
 def answer_story(story: Story, reader: StateChangeExtractor, encoder: Any) -> list[str]:
     """Read a story into an empty memory, sentence by sentence, and answer each question when it is asked."""
     answers = []
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         situation, read = StateTracker(memory, reader), 0
         for question in story.questions:
             situation.read("\n".join(story.sentences[read : question.after]))
