@@ -28,6 +28,7 @@ from typing import Any
 
 from graphmem.core.errors import GraphMemError, InvalidName, InvalidTime, InvalidValue
 from graphmem.core.types import Fact
+from graphmem.datasets.files import read_lines, read_rows
 from graphmem.evaluation.report import markdown_table
 from graphmem.evaluation.statistics import mean, percentile_interval, resampled_means
 from graphmem.memory import GraphMemory
@@ -153,7 +154,7 @@ class PeopleTask:
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The JSON lines of a file of the set; none where the file is missing."""
         path = self.folder / name
-        return [json.loads(line) for line in path.open(encoding="utf-8") if line.strip()] if path.exists() else []
+        return read_rows(path) if path.exists() else []
 
     @contextmanager
     def attached(self, attach: Attach, *, documents: bool = True) -> Iterator[Any]:
@@ -170,8 +171,8 @@ class PeopleTask:
 
     def write_facts(self, memory: GraphMemory) -> None:
         """Write ``facts.tsv``: facts with their validity, ``also known as`` as aliases. Writes."""
-        for line in (self.folder / "facts.tsv").read_text(encoding="utf-8").splitlines():
-            if not line.strip() or line.startswith("#"):
+        for line in read_lines(self.folder / "facts.tsv"):
+            if line.startswith("#"):
                 continue
             subject, relation, value, begin, end = (line.split("\t") + [""] * 4)[:5]
             if relation == "also known as":
@@ -280,8 +281,8 @@ class PeopleTask:
         """Whether a document's fact must not become a current one: negated, reported, or planned for later."""
         if fact["status"] in ("current", "past"):
             return False
-        begun = bool(self.day) and "" < date_of(fact["valid_from"]) <= str(self.day)
-        return fact["status"] in ("negated", "reported") or not begun
+        started = bool(self.day) and "" < date_of(fact["valid_from"]) <= str(self.day)
+        return fact["status"] in ("negated", "reported") or not started
 
     def answers_change(self, model: Any, fact: Mapping[str, Any]) -> bool:
         """Whether the new value of a change is generated, and not after the old one."""
