@@ -62,4 +62,4 @@ def test_wrong_names_are_errors() -> None:
 
 def test_a_table_has_a_column_for_every_field() -> None:
     table = markdown_table([{"a": 1, "b": (0.25, 1.0)}, {"a": True, "c_d": "x"}])
-    assert table.splitlines() == ["| a | b | c d |", "|---|---|---|", "| 1 | [0.250, 1.000] | - |", "| True | - | x |"]
+    assert table.splitlines() == ["| a | b | c_d |", "|---|---|---|", "| 1 | [0.250, 1.000] | - |", "| True | - | x |"]

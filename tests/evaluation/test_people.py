@@ -36,7 +36,7 @@ QUESTIONS = [
 DOCUMENT = {
     "id": "d1", "title": "Minutes", "date": "2024-03-01", "text": "Ada Lovelace has moved to Bath.",
     "facts": [
-        {"subject": "Ada Lovelace", "relation": "lives in", "object": "the city of Bath", "status": "current",
+        {"subject": "Ada Lovelace", "relation": "lives in", "object": "Bath", "status": "current",
          "valid_from": "2024-03-01", "valid_to": "", "changes": True, "old": "London"},
         {"subject": "Bo Ek", "relation": "likes", "object": "tea", "status": "negated", "valid_from": ""},
         {"subject": "Bo Ek", "relation": "job", "object": "baker", "status": "past", "valid_from": ""},
