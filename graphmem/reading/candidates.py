@@ -47,8 +47,8 @@ class CandidateFact:
         alternatives: other relations, the likeliest first.
         span_probability: the lower one of the two mentions, coreference included.
         competition: by how much the strongest rival in the sentence is stronger, 0..1. A rival joins the same two
-            names, or one of them by the same relation. The items of a list are about equally strong. A rival whose mention
-            touches this one's, as the parts of a torn name do, counts with its full strength.
+            names, or one of them by the same relation. The items of a list are about equally strong. A rival whose
+            mention touches this one's, as the parts of a torn name do, counts with its full strength.
     """
 
     fact: Fact

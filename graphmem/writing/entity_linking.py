@@ -27,19 +27,11 @@ FEATURES: Final = (
     "same letters", "prefix", "suffix", "words shared", "letters shared", "initials", "digits differ",
     "rivals", "recent", "one word", "length ratio", "other initial", "bias",
 )  # fmt: skip
+MIN_MATCH: Final = 0.85
+"""Minimum probability that a similar name is the same node."""
+_MAX_NODES: Final = 12
+"""Nodes that a name is compared with."""
 _TITLES: Final = frozenset("mr mrs ms dr sir lady lord prof professor saint st the".split())
-
-
-@dataclass(frozen=True, slots=True)
-class LinkingConfig:
-    """Fuzzy linking: the minimum probability that a similar name is the same node, and how many nodes are compared."""
-
-    threshold: float = 0.85
-    candidates: int = 12
-
-    def __post_init__(self) -> None:
-        require(0.0 <= self.threshold <= 1.0, "threshold", self.threshold, "a probability, 0..1")
-        require(self.candidates > 0, "candidates", self.candidates, "positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +128,16 @@ class EntityLinker:
     Args:
         store: the live graph; only read.
         matcher: of similar names; None links only exact ones.
-        config: of fuzzy linking.
         recent: names of recently touched nodes, latest first.
         aliases: other names that the text itself gives, with the name each stands for.
         disambiguator: chooses by the sentence among several nodes; None leaves it to ``recent``.
     """
 
     def __init__(
-        self, store: GraphStore, matcher: NameMatcher | None = None, config: LinkingConfig | None = None,
-        recent: Sequence[str] = (), aliases: Mapping[str, str] | None = None,
-        disambiguator: EntityDisambiguator | None = None,
+        self, store: GraphStore, matcher: NameMatcher | None = None, *, recent: Sequence[str] = (),
+        aliases: Mapping[str, str] | None = None, disambiguator: EntityDisambiguator | None = None,
     ) -> None:  # fmt: skip
         self._store, self._matcher = store, matcher
-        self._config = config or LinkingConfig()
         self._recent, self._disambiguator = list(recent), disambiguator
         self._aliases = {normalise(other): name for other, name in (aliases or {}).items()}
 
@@ -187,7 +176,7 @@ class EntityLinker:
         return None if node is None or node.retired else node
 
     def _search(self, name: str) -> list[Node]:
-        found = (self._store.node(i) for i, _ in self._store.search_text(name, limit=self._config.candidates))
+        found = (self._store.node(i) for i, _ in self._store.search_text(name, limit=_MAX_NODES))
         return [node for node in found if node.kind == "entity"]
 
     def _disambiguated(self, name: str, sentence: np.ndarray | None) -> LinkedEntity | None:
@@ -213,7 +202,7 @@ class EntityLinker:
             for node in close
         ]
         probability, best = max(matches, key=lambda match: match[0])
-        return LinkedEntity(best.name, best, probability, "fuzzy") if probability >= self._config.threshold else None
+        return LinkedEntity(best.name, best, probability, "fuzzy") if probability >= MIN_MATCH else None
 
 
 def _is_similar(name: str, known: str) -> bool:

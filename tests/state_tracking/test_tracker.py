@@ -24,7 +24,7 @@ def extractor(encoder: Any) -> StateChangeExtractor:
 
 @pytest.fixture
 def memory(encoder: Any) -> Iterator[GraphMemory]:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         yield memory
 
 
@@ -67,9 +67,9 @@ def test_reading_the_same_twice_adds_no_node(memory: GraphMemory, extractor: Sta
 
 
 def test_a_story_goes_on_in_the_file(tmp_path: Path, encoder: Any, extractor: StateChangeExtractor) -> None:
-    with GraphMemory.open(tmp_path / "m.db", encoder) as memory:
+    with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
         StateTracker(memory, extractor).read(STORY)
-    with GraphMemory.open(tmp_path / "m.db", encoder) as memory:
+    with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
         tracker = StateTracker(memory, extractor)
         tracker.read("Mary journeyed to the office.")
         assert tracker.ask("Where is Mary?") == "office"

@@ -17,8 +17,8 @@ from graphmem.text.lexicon import Relation
 from graphmem.training.gate.answer_rewards import StreamQuestions, answer_loss
 from graphmem.training.gate.scores import tensors
 from graphmem.training.gate.simulation import Case
-from graphmem.writing.entity_linking import name_features
-from graphmem.writing.gate_features import ACTIONS, FEATURES
+from graphmem.writing.entity_linking import MIN_MATCH, name_features
+from graphmem.writing.gate_features import FEATURES
 from graphmem.writing.write_gate import WriteGate
 
 _ANSWER_EVERY = 4
@@ -34,7 +34,6 @@ class GateFitConfig:
         epochs: passes over the decisions.
         rate, decay: learning rate and weight decay.
         noise: standard deviation of noise on the extractor's features, in standard deviations of these.
-        balance: exponent of the inverse frequency that weights the actions; 0 weights them equally.
         averaged: share of the epochs, the last ones, whose weights are averaged; 0 takes the last weights.
         answers: weight of the answers' loss; 0 leaves it out.
         samples: K rollouts of a stream for a step of the answers' loss.
@@ -44,7 +43,6 @@ class GateFitConfig:
     rate: float = 2e-3
     decay: float = 0.02
     noise: float = 1.0
-    balance: float = 0.0
     averaged: float = 0.5
     answers: float = 3.0
     samples: int = 4
@@ -79,7 +77,7 @@ def fit_matcher(gate: WriteGate, names: Sequence[str], seed: int, steps: int = 6
     torch.nn.init.zeros_(weights.weight)
     _fit_logits(weights, x[:_TRAIN_PAIRS], y[:_TRAIN_PAIRS], rate=0.1, decay=0.001, steps=steps)
     gate.names.copy_(weights.weight.detach()[0])
-    accepted, right = weights(x[_TRAIN_PAIRS:]).sigmoid() >= 0.85, y[_TRAIN_PAIRS:].bool()
+    accepted, right = weights(x[_TRAIN_PAIRS:]).sigmoid() >= MIN_MATCH, y[_TRAIN_PAIRS:].bool()
     return {"precision": float(right[accepted].float().mean()), "recall": float(accepted[right].float().mean())}
 
 
@@ -128,8 +126,6 @@ def fit_gate(
     config = config or GateFitConfig()
     torch.manual_seed(seed)
     numbers, views, labels = tensors(cases)
-    counts = torch.bincount(labels, minlength=len(ACTIONS)).float()
-    weight = (counts.sum() / counts.clamp(min=1)) ** config.balance
     parameters = [p for part in (gate.view, gate.layers) for p in part.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=config.rate, weight_decay=config.decay)
     mean = [torch.zeros_like(p) for p in parameters]
@@ -138,9 +134,7 @@ def fit_gate(
     for epoch in range(config.epochs):
         with_answers = config.answers > 0 and bool(questions) and epoch >= config.epochs // 2
         for place, rows in enumerate(torch.randperm(len(labels)).split(128)):
-            loss = F.cross_entropy(
-                gate(*augment(numbers[rows], views[rows], config.noise)), labels[rows], weight / weight.mean()
-            )
+            loss = F.cross_entropy(gate(*augment(numbers[rows], views[rows], config.noise)), labels[rows])
             if with_answers and place % _ANSWER_EVERY == 0:
                 stream = questions[int(torch.randint(len(questions), ()))]
                 draw = int(torch.randint(2**31, ()))
