@@ -41,9 +41,9 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @click.option("--as-of", help="Answer from what held at that time.")
 @click.option("--facts/--no-facts", "show_facts", default=True, help="Show the facts that lead to the answer.")
 @click.option(
-    "--unknown",
-    type=click.Choice(("speak", "trust", "refuse", "base")),
-    default="speak",
+    "--when-unknown",
+    type=click.Choice(("attend", "answer", "refuse", "base")),
+    default="attend",
     show_default=True,
     help="Where the memory holds no answer: the readings decide, it is believed, it says so, or the base answers.",
 )
@@ -59,16 +59,20 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @namespace
 @as_json
 def ask(
-    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, unknown: WhenUnknown,
+    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, when_unknown: WhenUnknown,
     all_answers: bool, retriever: str | None, rereads: int, drawing: Path | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
-    from graphmem.generation.answering import RetrievalSchedule
+    from graphmem.generation.decoding import RetrievalSchedule
     from graphmem.visualization.attribution_html import save_explanation
 
     with open_memory(db, namespace=namespace, retriever=retriever) as memory:
         answer = load_model(memory, base, weights).ask(
-            question, as_of=as_of, unknown=unknown, all_answers=all_answers, policy=RetrievalSchedule(rereads=rereads)
+            question,
+            as_of=as_of,
+            when_unknown=when_unknown,
+            all_answers=all_answers,
+            schedule=RetrievalSchedule(max_retrievals=rereads),
         )
     path = answer.path
     if drawing:

@@ -77,7 +77,7 @@ def evaluate_refusal(
     model: Any, known: Sequence[Asked], unknown: Sequence[tuple[str, str]], *, least: float = MIN_CONFIDENCE,
     report: Callable[[str], None] = print,
 ) -> RefusalReport:  # fmt: skip
-    """Ask both sorts with ``unknown="refuse"``.
+    """Ask both sorts with ``when_unknown="refuse"``.
 
     Args:
         model: a ``GraphMemoryModel``.
@@ -85,7 +85,7 @@ def evaluate_refusal(
         unknown: (question, kind) that it does not.
         least: see ``GraphMemoryModel.ask``.
     """
-    options: dict[str, Any] = {"unknown": "refuse", "least": least, "max_new_tokens": 24}
+    options: dict[str, Any] = {"when_unknown": "refuse", "min_confidence": least, "max_new_tokens": 24}
     right, said = [], {KNOWN: []}  # type: list[bool], dict[str, list[bool]]
     for q in known:
         answer = model.ask(q.question, **options)

@@ -144,7 +144,7 @@ def _retrieve(model: Any, memory: Any, asked: Sequence[Asked]) -> list[tuple[Any
     found, source = [], memory if memory is not None else model.memory
     for question in asked:
         started = time.perf_counter()
-        found.append((source.retrieve(question.question, top_k=model.config.nodes), time.perf_counter() - started))
+        found.append((source.retrieve(question.question, top_k=model.config.max_nodes), time.perf_counter() - started))
     return found
 
 
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with GraphMemory.open(chosen.memory or ":memory:") as memory:
         model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
         if chosen.trust is not None:
-            model.config = model.config.changed(trust=chosen.trust)
+            model.config = model.config.replaced(trust=chosen.trust)
         made = _chosen_set(model, memory, chosen, methods)
     if chosen.json:
         made.save(chosen.json)

@@ -117,7 +117,7 @@ def changed_answers(model: Any, questions: Sequence[str], max_new_tokens: int = 
         max_new_tokens: of each answer.
     """
     prompts = [chat_prompt(model.tokenizer, question) for question in questions]
-    found = [model.memory.retrieve(question, top_k=model.config.nodes) for question in questions]
+    found = [model.memory.retrieve(question, top_k=model.config.max_nodes) for question in questions]
     alone, beside = (
         [text for text, _, _ in generate_texts(model, prompts, given, max_new_tokens=max_new_tokens)]
         for given in (None, found)
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             memory.add_many(load_facts(), source="WikiMovies")
         model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
         for name, queries in (("its own", [text[:500] for text in texts]), ("another's", [q.question for q in asked])):
-            found = [memory.retrieve(query, top_k=model.config.nodes) for query in queries]
+            found = [memory.retrieve(query, top_k=model.config.max_nodes) for query in queries]
             moved = text_kl(model, texts, found)
             print(
                 f"beside {name} retrieval: KL {moved.kl:.4f} nats/token (worst passage {moved.worst:.3f}), "

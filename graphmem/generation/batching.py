@@ -1,12 +1,39 @@
-"""Batched greedy generation with left padding."""
+"""Greedy generation for batches of prompts, with left padding."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+
+from graphmem.core.errors import UnsupportedModel
+
+
+@torch.inference_mode()
+def generate_ids(model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
+    """Greedy continuations of token ids by the base, which reads the active memory context; stop tokens are cut off.
+
+    Args:
+        model: a ``GraphMemoryModel``.
+        prompts: token ids.
+        max_new_tokens: of each.
+
+    Raises:
+        UnsupportedModel: the base generates no text.
+    """
+    if not model.decoder.writes:
+        raise UnsupportedModel(f"{type(model.base).__name__} writes no text; call the model itself for its logits")
+    stop = model.names.stop
+    ids, mask = left_padded(prompts, stop, model.base.device)
+    out = model.base.generate(
+        input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=stop,
+        pad_token_id=stop,
+    )  # fmt: skip
+    start = 1 if getattr(model.base.config, "is_encoder_decoder", False) else ids.shape[1]
+    rows = out[:, start:].tolist()
+    return [row[: row.index(stop)] if stop in row else row for row in rows]
 
 
 @torch.inference_mode()
@@ -17,7 +44,8 @@ def generate_texts(
     tokenized = [model.tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda i: len(tokenized[i]))
     done: list[tuple[str, int, float]] = [("", 0, 0.0)] * len(prompts)
-    for rows in _chunks(order, batch):
+    for first in range(0, len(order), batch):
+        rows = order[first : first + batch]
         started = time.perf_counter()
         ids, mask = left_padded([tokenized[i] for i in rows], model.names.stop, model.base.device)
         options = dict(
@@ -36,13 +64,8 @@ def generate_texts(
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, int64 [B, T] each, padded on the left, as decoding wants them."""
+    """Token ids and mask, int64 [B, T] each, padded on the left, as decoding needs them."""
     width = max(len(row) for row in rows)
     ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
     return ids, mask
-
-
-def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

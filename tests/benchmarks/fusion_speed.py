@@ -58,7 +58,7 @@ def plain_text(model: GraphMemoryModel, tokens: int, texts: int = 3) -> list[tup
     with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [model.tokenizer(json.loads(line)["text"], return_tensors="pt")["input_ids"] for line in lines]
     ids = [row[:, :tokens] for row in rows if row.shape[1] >= tokens][:texts]
-    return [(row, model.memory.retrieve(model.tokenizer.decode(row[0]), top_k=model.config.nodes)) for row in ids]
+    return [(row, model.memory.retrieve(model.tokenizer.decode(row[0]), top_k=model.config.max_nodes)) for row in ids]
 
 
 def main() -> None:

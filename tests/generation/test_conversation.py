@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from graphmem.cli.main import main
 from graphmem.core.edits import AddNode
 from graphmem.core.errors import InvalidName, InvalidValue
-from graphmem.generation.conversation import SessionConfig, first_person, question_in
+from graphmem.generation.conversation import SessionConfig, extract_question, resolve_first_person
 from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
@@ -41,7 +41,7 @@ def facts(model: GraphMemoryModel) -> set[str]:
     return {str(fact) for fact in model.memory.facts()}  # type: ignore[attr-defined]
 
 
-def test_what_is_said_is_noted_and_answered(model: GraphMemoryModel) -> None:
+def test_statements_are_written_and_questions_answered(model: GraphMemoryModel) -> None:
     session = model.session("tea")
     assert session.say("Ada Lovelace was born in London.").text == ""
     reply = session.say("Where was she born?")
@@ -50,7 +50,7 @@ def test_what_is_said_is_noted_and_answered(model: GraphMemoryModel) -> None:
     assert [turn.role for turn in session.turns] == ["user", "user", "model"]
 
 
-def test_a_session_goes_on_where_it_stopped(model: GraphMemoryModel) -> None:
+def test_a_session_is_resumed(model: GraphMemoryModel) -> None:
     model.session("tea").say("Ada Lovelace was born in London.")
     again = model.session("tea")
     assert (again.count, again.context()) == (1, "Ada Lovelace was born in London.")
@@ -59,7 +59,7 @@ def test_a_session_goes_on_where_it_stopped(model: GraphMemoryModel) -> None:
 
 
 def test_the_buffer_is_bounded_and_episodes_remain(model: GraphMemoryModel) -> None:
-    session = model.session("tea", SessionConfig(turns=2, characters=20))
+    session = model.session("tea", SessionConfig(max_turns=2, max_characters=20))
     for number in range(4):
         session.say(f"Film {number} was directed by Director {number}. " + "And more of it. " * 3)
     assert [len(turn.text) for turn in model.session("tea").turns] == [20, 20]
@@ -69,14 +69,14 @@ def test_the_buffer_is_bounded_and_episodes_remain(model: GraphMemoryModel) -> N
     assert len(said) == 4 and {node.attributes["source"] for node in said} == {"session:tea"}
 
 
-def test_episodes_and_the_session_are_never_found_or_spoken(model: GraphMemoryModel) -> None:
+def test_episodes_and_the_session_are_never_retrieved(model: GraphMemoryModel) -> None:
     model.session("tea").say("Ada Lovelace was born in London.")
     for ranker in ("gnn", "ppr", "dense", "bm25"):
         found = model.memory.retrieve("tea session of Ada Lovelace", ranker=ranker)
         assert not [node.name for node in found.nodes if node.name.startswith("session:")]
 
 
-def test_a_fact_can_be_undone_after_more_was_said(model: GraphMemoryModel) -> None:
+def test_a_fact_can_be_undone_after_later_turns(model: GraphMemoryModel) -> None:
     session = model.session("tea")
     entry = session.say("Ada Lovelace was born in London.").entry
     session.say("Nice weather, thank you.")
@@ -86,7 +86,7 @@ def test_a_fact_can_be_undone_after_more_was_said(model: GraphMemoryModel) -> No
     assert session.context().startswith("Ada")
 
 
-def test_the_speaker_speaks_of_herself(model: GraphMemoryModel) -> None:
+def test_the_first_person_is_the_configured_speaker(model: GraphMemoryModel) -> None:
     session = model.session("me", SessionConfig(speaker="Ada Lovelace"))
     session.say("I live in Rome.")
     assert facts(model) == {"Ada Lovelace | lives in | Rome"}
@@ -110,8 +110,8 @@ def test_what_is_no_turn_is_refused_and_changes_nothing(model: GraphMemoryModel,
 def test_bad_names_and_settings(model: GraphMemoryModel) -> None:
     with pytest.raises(InvalidName):
         model.session(" ")
-    with pytest.raises(InvalidValue, match="turns"):
-        SessionConfig(turns=0)
+    with pytest.raises(InvalidValue, match="max_turns"):
+        SessionConfig(max_turns=0)
     model.memory.store.apply([AddNode("session:odd", "person")])  # type: ignore[attr-defined]
     with pytest.raises(InvalidValue, match="another name"):
         model.session("odd")
@@ -142,32 +142,32 @@ PIECES = ["Ada Lovelace was born in London.", "", "She moved to Surrey in 1843."
 
 
 def test_a_stream_is_read_piece_by_piece(model: GraphMemoryModel) -> None:
-    plans = model.read(iter(PIECES), apply=True)
+    plans = model.read_stream(iter(PIECES), apply=True)
     next(plans)
     assert facts(model) == {"Ada Lovelace | born in | London"}  # nothing beyond what was asked for
     assert len(list(plans)) == 3
     assert "Heat | directed by | Michael Mann" in facts(model)
 
 
-def test_a_stream_goes_on_after_a_stop_and_twice_is_once(model: GraphMemoryModel) -> None:
-    first = model.read(PIECES, apply=True, resume="book")
+def test_a_stream_resumes_and_twice_is_once(model: GraphMemoryModel) -> None:
+    first = model.read_stream(PIECES, apply=True, resume="book")
     next(first)
     first.close()
-    rest = [plan.text for plan in model.read(PIECES, apply=True, resume="book")]
+    rest = [plan.text for plan in model.read_stream(PIECES, apply=True, resume="book")]
     assert rest == PIECES[1:]
-    assert list(model.read(PIECES, apply=True, resume="book")) == []
+    assert list(model.read_stream(PIECES, apply=True, resume="book")) == []
     before = model.memory.stats()  # type: ignore[attr-defined]
-    list(model.read(PIECES, apply=True))
+    list(model.read_stream(PIECES, apply=True))
     after = model.memory.stats()  # type: ignore[attr-defined]
     assert (after["nodes"], after["facts"]) == (before["nodes"], before["facts"])
 
 
 def test_a_bad_piece_stops_the_stream_and_loses_nothing(model: GraphMemoryModel) -> None:
     with pytest.raises(InvalidValue, match="only text"):
-        list(model.read([PIECES[0], 7], apply=True, resume="book"))  # type: ignore[list-item]
+        list(model.read_stream([PIECES[0], 7], apply=True, resume="book"))  # type: ignore[list-item]
     assert facts(model) == {"Ada Lovelace | born in | London"}
     with pytest.raises(InvalidValue, match="apply=True"):
-        model.read(PIECES, resume="book")
+        model.read_stream(PIECES, resume="book")
 
 
 # ---------------------------------------------------------------- the command, and a kill
@@ -184,7 +184,7 @@ def test_chat_by_the_line(tmp_path: Path, parts: Any, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_a_killed_conversation_goes_on(tmp_path: Path, model: GraphMemoryModel) -> None:
+def test_a_killed_conversation_is_resumed(tmp_path: Path, model: GraphMemoryModel) -> None:
     db = tmp_path / "killed.db"
     command = [sys.executable, "-c", "from graphmem.cli.main import main; main()", "chat", str(db), "--json"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -216,7 +216,7 @@ def test_a_killed_conversation_goes_on(tmp_path: Path, model: GraphMemoryModel) 
     ],
 )
 def test_what_a_turn_asks(text: str, stated: bool, asked: str) -> None:
-    assert question_in(text, stated=stated) == asked
+    assert extract_question(text, stated=stated) == asked
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_what_a_turn_asks(text: str, stated: bool, asked: str) -> None:
     ],
 )
 def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
-    assert first_person(text, "Ada") == said
-    assert first_person(text, None) == text
+    assert resolve_first_person(text, "Ada") == said
+    assert resolve_first_person(text, None) == text
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_what_the_retriever_ranks_first_is_what_is_said(model: Any, question: st
     best = said.retrieval.nodes[0].name
     assert is_right(said.text, [best]), f"said {said.text!r} where the memory found {best!r}"
     if best == answer:
-        assert {s.node for s in model.explain()} == {answer}
+        assert {s.node for s in said.sources} == {answer}
         assert said.path and str(said.path[-1].object) == answer
 
 
@@ -70,7 +70,8 @@ def test_a_changed_fact_is_said_at_once_and_undone(model: Any) -> None:
 
 def test_taking_away_the_fact_that_is_named_changes_what_is_said(model: Any) -> None:
     question = "Where was Ada Brightwater born?"
-    said, named = model.ask(question), model.explain()[0]
+    said = model.ask(question)
+    named = said.sources[0]
     assert is_right(said.text, [named.node]) and named.fact is not None
     entry = model.memory.retire(named.fact.subject, named.fact.relation, named.fact.object)
     assert not is_right(model.ask(question).text, [named.node])
@@ -87,7 +88,7 @@ def test_taking_away_the_fact_that_is_named_changes_what_is_said(model: Any) -> 
 )  # fmt: skip
 def test_odd_names_are_said_to_their_end(model: Any, value: str) -> None:
     entry = model.memory.add("Zarn Obrecht", "born in", value)
-    answer = model.ask("Where was Zarn Obrecht born?", unknown="trust")
+    answer = model.ask("Where was Zarn Obrecht born?", when_unknown="answer")
     if answer.retrieval.nodes[0].name == value:
         assert answer.text == value
     model.memory.undo(entry)

@@ -13,7 +13,7 @@ from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.experiments.methods.base import Cost, Said
 from graphmem.experiments.tasks.fact_set import Asked, Pair
 from graphmem.generation.batching import generate_texts
-from graphmem.generation.description import describe
+from graphmem.generation.description import describe_topic
 
 
 class GraphMemoryMethod:
@@ -39,7 +39,7 @@ class GraphMemoryMethod:
 
     def _told(self, asked: Asked, limit: int) -> Said | None:
         started = time.perf_counter()
-        found = describe(self.model, asked.found, limit)
+        found = describe_topic(self.model, asked.found, limit)
         if found is None:
             return None
         prompt = self.model.tokenizer(chat_prompt(self.model.tokenizer, asked.question), add_special_tokens=False)
