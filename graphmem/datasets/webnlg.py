@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
+from graphmem.datasets.files import read_rows
 from graphmem.text.word_classes import is_name
 
 _ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
@@ -47,8 +46,7 @@ def plain(name: str) -> str:
 
 def webnlg_texts(path: Path, count: int, seed: int, categories: Sequence[str] = ()) -> tuple[list[GoldText], list[str]]:
     """A sample of a WebNLG file, of some categories or of all, and all the file's relations in words."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        every = [json.loads(line) for line in lines]
+    every = read_rows(path)
     rows = [row for row in every if not categories or row["category"] in categories]
     return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), every)
 

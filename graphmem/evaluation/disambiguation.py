@@ -68,7 +68,7 @@ class _Reading:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    from graphmem.datasets.plain_text import held_passages
+    from graphmem.datasets.plain_text import entity_passages
     from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
 
     parser = argparse.ArgumentParser(prog="python -m graphmem.evaluation.disambiguation", description=__doc__)
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of node states")
     base, tokenizer = load_language_model()
     with GraphMemory.open(":memory:", load_encoder()) as memory:
-        model, held = _Reading(base, tokenizer, memory), held_passages("test")
+        model, held = _Reading(base, tokenizer, memory), entity_passages("test")
         rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(given.count)]
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
     print(json.dumps({"n": len(rows), "seed": given.seed, **means}))

@@ -7,7 +7,6 @@ python -m graphmem.evaluation.extraction --webnlg DATA/webnlg/dev.jsonl.gz # rea
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 
 from graphmem.core.splits import data_split
 from graphmem.core.types import Triple
+from graphmem.datasets.files import read_rows
 from graphmem.datasets.webnlg import GoldText, held_out_categories, plain, webnlg_texts
 from graphmem.evaluation.metrics import Tally
 from graphmem.reading.candidates import CandidateFact
@@ -151,8 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.webnlg:
         sets = {"webnlg": lambda: webnlg_texts(given.webnlg, given.count, given.seed)}
         if given.held_out:
-            with gzip.open(given.webnlg, "rt", encoding="utf-8") as lines:
-                left_out = held_out_categories([json.loads(line) for line in lines], given.held_out, 0)
+            left_out = held_out_categories(read_rows(given.webnlg), given.held_out, 0)
             sets = {" ".join(left_out): lambda: webnlg_texts(given.webnlg, given.count, given.seed, left_out)}
     for name, make in sets.items():
         texts, relations = make()

@@ -20,7 +20,7 @@ from typing import Any
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
-from graphmem.datasets.mquake import EditCase, edit_cases, pools
+from graphmem.datasets.mquake import EditCase, consistent_groups, edit_cases
 from graphmem.text.answer_matching import is_right
 
 Answerer = Callable[[str], str]
@@ -123,7 +123,7 @@ def evaluate_edits(
         scores = {"best node": EditScores()} | ({"spoken": EditScores()} if spoken else {})
         counts: dict[str, int] = {}
         began = time.monotonic()
-        for group in pools(cases):
+        for group in consistent_groups(cases):
             memory = GraphMemory.open(":memory:")
             fill(memory, group, old=old)
             model = model_of(memory)
