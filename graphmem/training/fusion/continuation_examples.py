@@ -124,7 +124,9 @@ class ContinuationExamples:
             named.append(rng.choice(text.facts)[2])
         rng.shuffle(facts)
         strict = Random(text.text).random() < STRICT
-        return as_candidates(self._neighbours(dict.fromkeys(named), [self._paraphrased(fact) for fact in facts]), strict)
+        return as_candidates(
+            self._neighbours(dict.fromkeys(named), [self._paraphrased(fact) for fact in facts]), strict
+        )
 
     def _more_facts(self, entity: str, count: int) -> list[Triple]:
         """Facts of other entities, moved to this one at either end."""

@@ -260,7 +260,13 @@ class FusionTrainer:
     def _candidates(self, example: Example, rng: Random) -> Candidates:
         unknown = example.gold == REFUSAL
         found = example.found
-        if found is None and example.keep and example.offer and self._retrieved and rng.random() < self.config.confident:
+        if (
+            found is None
+            and example.keep
+            and example.offer
+            and self._retrieved
+            and rng.random() < self.config.confident
+        ):
             found = rng.choice(self._retrieved)
         if found is None:
             gold, max_nodes = None if unknown else example.gold, self.attached.config.max_nodes

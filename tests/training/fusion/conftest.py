@@ -26,4 +26,6 @@ def model(request: pytest.FixtureRequest) -> GraphMemoryModel:
     )  # fmt: skip
     base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
     base.get_output_embeddings().weight.data.mul_(20.0)  # random ones make flat distributions
-    return attach(base, byte_tokenizer(pad=False), None, FusionConfig(layers=(2, 3), tap=1, max_nodes=4, match_width=32))  # type: ignore[arg-type]
+    return attach(
+        base, byte_tokenizer(pad=False), None, FusionConfig(layers=(2, 3), tap=1, max_nodes=4, match_width=32)
+    )  # type: ignore[arg-type]

@@ -55,11 +55,18 @@ def test_candidates_start_at_the_topic_and_every_name_is_scored(
     text = MarkedText("Ada was born in London.", ((0, 3), (16, 22)), "Ada", facts)
     others = [MarkedText("Oslo is in Norway.", ((0, 4), (11, 17)), "Oslo", (("Oslo", "located in", "Norway"),))]
     relations = {relation.relation: relation for relation in split_relations("train")}
-    examples = ContinuationExamples(ExampleBuilder(model.tokenizer, model.names), [text, *others], relations, 4, Random(0))
+    examples = ContinuationExamples(
+        ExampleBuilder(model.tokenizer, model.names), [text, *others], relations, 4, Random(0)
+    )
     whole = 0
     for _ in range(30):
         made = examples.example(text)
-        assert made is not None and made.scored is not None and made.found is not None and made.found.continuation is not None
+        assert (
+            made is not None
+            and made.scored is not None
+            and made.found is not None
+            and made.found.continuation is not None
+        )
         assert set(range(16 - 1, 22 - 1)) <= set(made.scored)  # every letter is a token here; the first is no target
         names, features = made.found.names, made.found.continuation.features
         assert len(names) <= 4 and "Ada" in names
@@ -69,7 +76,7 @@ def test_candidates_start_at_the_topic_and_every_name_is_scored(
     assert whole > 15  # of 30, some lack the fact
 
 
-def test_some_texts_are_asked_about_by_a_later_name_and_some_begin_with_another_word(
+def test_some_texts_have_a_later_topic_and_some_a_word_before(
     model: GraphMemoryModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -87,7 +94,7 @@ def starts_with_london(example: Example) -> bool:
     return example.found is not None and example.found.names[0] == "London"
 
 
-def test_own_texts_share_no_name_with_what_will_be_asked(tmp_path: Path) -> None:
+def test_user_texts_share_no_name_with_excluded_ones(tmp_path: Path) -> None:
     rows = [
         {"text": "Ada was born in London.", "triples": [["Ada", "birthPlace", "London"]]},
         {"text": "Oslo lies in Norway.", "triples": [["Oslo", "country", "Norway"]]},
@@ -121,7 +128,9 @@ def test_only_continuation_attention_is_trained(
     trained = train_continuation(model, None, tmp_path, training, plan)
     changed = {name for name, value in trained.fusion.state_dict().items() if not torch.equal(value, before[name])}
     continuation = {name for name in changed if ".continuation." in name}
-    assert continuation and all(name in continuation or name.endswith(".gate") for name in changed)  # closed gates are opened to learn
+    assert continuation and all(
+        name in continuation or name.endswith(".gate") for name in changed
+    )  # closed gates are opened to learn
     assert trained.fusion.reads_text and trained.config.min_attention_text == trained.config.min_attention
     assert trained.config.min_attention_topic == 0
     assert not any(trained.fusion[layer].continuation.dropout for layer in trained.fusion.layers)
@@ -139,6 +148,10 @@ def test_reset_scores_keeps_the_null_slot_and_dropout_is_random() -> None:
     unlearned = {name for name, value in attention.named_parameters() if not (value == 3.0).all()}
     assert unlearned == {"query.weight", "early.weight", "relation.weight", "name.weight"}
     state = torch.ones(1, 5, 8)
-    assert torch.equal(attention.state_query(state, state), attention.state_query(state, state)), "also in training mode"
+    assert torch.equal(attention.state_query(state, state), attention.state_query(state, state)), (
+        "also in training mode"
+    )
     attention.dropout = DROPOUT
-    assert not torch.equal(attention.state_query(state, state), attention.state_query(state, state)), "dropped while training"
+    assert not torch.equal(attention.state_query(state, state), attention.state_query(state, state)), (
+        "dropped while training"
+    )

@@ -98,7 +98,9 @@ def test_training_runs_on_a_gpu(model: GraphMemoryModel, build: ExampleBuilder, 
     assert {p.device.type for p in moved.fusion.parameters()} == {"cuda"}
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path
+) -> None:
     start = {name: value.clone() for name, value in model.fusion.state_dict().items()}
     whole = trainer(model, build, 10).train(tmp_path / "whole")
     end = {name: value.clone() for name, value in model.fusion.state_dict().items()}
