@@ -144,12 +144,9 @@ def fact_texts(path: Path) -> list[FactText]:
     Raises:
         InvalidValue: the file cannot be read as that.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines if line.strip()]
-        return [fact_text(row) for row in rows if row["triples"] and row["text"]]
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        return [fact_text(row) for row in read_rows(path) if row["triples"] and row["text"]]
+    except (KeyError, TypeError) as error:
         raise InvalidValue(f"cannot read {path} as JSON lines of text and triples: {error!r}") from error
 
 
