@@ -63,24 +63,8 @@ def base(request: pytest.FixtureRequest) -> Any:
     return other(request.param)
 
 
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return byte_tokenizer()
-
-
-@pytest.fixture
-def memory() -> FixedMemory:
-    return FixedMemory("Ada Lovelace", "London", "1815")
-
-
-@pytest.fixture
-def ids() -> torch.Tensor:
-    torch.manual_seed(2)
-    return torch.randint(2, VOCAB_SIZE - 4, (2, 9))
-
-
 def given(base: Any, ids: torch.Tensor) -> dict[str, Any]:
-    """What a forward pass takes besides input ids: an encoder-decoder also wants the start of its answer."""
+    """What a forward pass takes besides input ids: an encoder-decoder also needs the start of its answer."""
     return {"decoder_input_ids": ids[:, :5]} if base.config.is_encoder_decoder else {}
 
 
@@ -222,7 +206,7 @@ def test_two_models_share_one_memory(tokenizer, memory, ids) -> None:
 # ---------------------------------------------------------------- training
 
 
-def test_a_lora_on_the_same_base_trains_beside_the_memory(tokenizer, memory, ids) -> None:
+def test_a_lora_on_the_same_base_trains_with_the_memory(tokenizer, memory, ids) -> None:
     from peft import LoraConfig, get_peft_model
 
     base = tiny_model("Llama")
