@@ -114,13 +114,13 @@ def test_all_answers_are_generated(model: GraphMemoryModel) -> None:
 
 
 def test_unknown_answers_are_refused_or_left_to_the_base(model: GraphMemoryModel) -> None:
-    asked = {"question": "What is the weather?", "max_new_tokens": 6}
-    refused = model.ask(**asked, when_unknown="refuse", refusal="No idea.")  # type: ignore[arg-type]
+    request = {"question": "What is the weather?", "max_new_tokens": 6}
+    refused = model.ask(**request, when_unknown="refuse", refusal="No idea.")  # type: ignore[arg-type]
     assert refused.text == "No idea." and refused.refused and refused.sources == () and refused.answerable == 0
-    assert model.ask(**asked, when_unknown="refuse").text == "I don't know."  # type: ignore[arg-type]
-    base = model.ask(**asked, when_unknown="base")  # type: ignore[arg-type]
+    assert model.ask(**request, when_unknown="refuse").text == "I don't know."  # type: ignore[arg-type]
+    base = model.ask(**request, when_unknown="base")  # type: ignore[arg-type]
     with model.memory_disabled():
-        assert model.ask(**asked, when_unknown="refuse").text == base.text and not base.refused  # type: ignore[arg-type]
+        assert model.ask(**request, when_unknown="refuse").text == base.text and not base.refused  # type: ignore[arg-type]
     known = model.ask("Where was Ada born?", when_unknown="refuse", max_new_tokens=12)
     assert known.text == "Rome" and not known.refused
     assert model.ask("Where was Ada born?", when_unknown="refuse", min_confidence=0.98).refused
@@ -136,14 +136,14 @@ def test_a_schedule_retrieves_again_within_its_budget(model: GraphMemoryModel) -
         "Where was Ada born?", max_new_tokens=12, schedule=RetrievalSchedule(max_retrievals=3, entropy_threshold=99.0)
     )
     assert never.text == plain.text and never.sources == plain.sources
-    asked = model.memory.queries  # type: ignore[attr-defined]
-    asked.clear()
+    queries = model.memory.queries  # type: ignore[attr-defined]
+    queries.clear()
     again = model.ask(
         "Where was Ada born?",
         max_new_tokens=12,
         schedule=RetrievalSchedule(max_retrievals=2, entropy_threshold=0.0, min_tokens_between=1),
     )
-    assert [query for query, _ in asked] == ["Where was Ada born?", "Where was Ada born? R", "Where was Ada born? Ro"]
+    assert [query for query, _ in queries] == ["Where was Ada born?", "Where was Ada born? R", "Where was Ada born? Ro"]
     assert again.text == "Rome" and [s.token for s in again.sources] == list("Rome")
     with pytest.raises(InvalidValue, match="max_retrievals"):
         RetrievalSchedule(max_retrievals=-1)

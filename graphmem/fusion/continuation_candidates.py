@@ -16,9 +16,6 @@ MAX_PER_RELATION, HUB = 12, 100
 """Most neighbours of one relation; and the degree above which a node predicts nothing about the next name, such as a
 genre, a year or a country of a large memory."""
 
-_Arc = tuple[int, int, int]
-"""Position of the end, arc code, id of the fact."""
-
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
@@ -153,31 +150,25 @@ def _neighbours(graph: Any, named: Sequence[int], store: Any, max_names: int) ->
 
 
 def _expand(
-    reached: dict[int, _Step], frontier: Sequence[int], arcs: Mapping[int, Sequence[_Arc]], hops: int, max_names: int
+    reached: dict[int, _Step], frontier: Sequence[int], arcs: Mapping[int, Sequence[_Step]], hops: int, max_names: int
 ) -> None:
-    """Add the ends of one more fact, the most relevant first."""
-    steps = [step for start in frontier for step in _steps(start, arcs.get(start, ()))]
+    """Add the ends of one more fact, the most relevant first; of each node ``MAX_PER_RELATION`` a relation."""
+    steps = []
+    for start in frontier:
+        seen: Counter[int] = Counter()
+        for step in arcs.get(start, ()):
+            seen[step.code] += 1
+            steps += [step] if seen[step.code] <= MAX_PER_RELATION else []
     for step in sorted(steps):  # positions are by falling relevance
         if step.end not in reached and len(reached) < max_names:
             reached[step.end] = replace(step, hops=hops)
 
 
-def _arcs(graph: Any) -> dict[int, list[_Arc]]:
-    """(end, code, fact) of the arcs at each position of a subgraph, in both directions."""
-    arcs: dict[int, set[_Arc]] = {}
+def _arcs(graph: Any) -> dict[int, list[_Step]]:
+    """Arcs from each position of a subgraph, in both directions and by falling relevance of their ends."""
+    arcs: dict[int, set[_Step]] = {}
     ends = zip(graph.edge_index.T.tolist(), graph.relations.tolist(), graph.edge_ids.tolist(), strict=True)
     for (a, b), code, edge in ends:
-        arcs.setdefault(a, set()).add((b, code, edge))
-        arcs.setdefault(b, set()).add((a, code ^ 1, edge))
+        arcs.setdefault(a, set()).add(_Step(b, code, edge, a))
+        arcs.setdefault(b, set()).add(_Step(a, code ^ 1, edge, b))
     return {at: sorted(found) for at, found in arcs.items()}
-
-
-def _steps(start: int, arcs: Sequence[_Arc]) -> list[_Step]:
-    """The most relevant arcs of each relation, at most ``MAX_PER_RELATION``."""
-    seen: Counter[int] = Counter()
-    kept = []
-    for end, code, edge in arcs:
-        seen[code] += 1
-        if seen[code] <= MAX_PER_RELATION:
-            kept.append(_Step(end, code, edge, start))
-    return kept

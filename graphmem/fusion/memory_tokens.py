@@ -8,10 +8,10 @@ often starts with another token ("London", " London"); slots in which the two to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,8 +45,7 @@ class Slot:
     prefixes: tuple[tuple[int, ...], ...] = ((),)
 
 
-@dataclass(frozen=True, slots=True)
-class ContinuationTokens:
+class ContinuationTokens(NamedTuple):
     """``ContinuationCandidates`` of a batch.
 
     Attributes:
@@ -62,17 +61,8 @@ class ContinuationTokens:
     unlocks: Tensor
     strict: Tensor
 
-    def to(self, device: torch.device | str) -> ContinuationTokens:
-        """The same on another device."""
-        return ContinuationTokens(*(getattr(self, name).to(device) for name in self.__slots__))
 
-    def repeated(self, times: int) -> ContinuationTokens:
-        """Every sample ``times`` times, side by side."""
-        return ContinuationTokens(*(getattr(self, name).repeat_interleave(times, 0) for name in self.__slots__))
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryTokens:
+class MemoryTokens(NamedTuple):
     """Slots of a batch, padded to the longest sample; M slots, over the N candidates of each.
 
     Attributes:
@@ -111,16 +101,18 @@ class MemoryTokens:
 
     def to(self, device: torch.device | str) -> MemoryTokens:
         """The same slots on another device."""
-        moved = {name: value.to(device) for name in self.__slots__ if (value := getattr(self, name)) is not None}
-        return MemoryTokens(**moved)
+        return _map(self, lambda part: part.to(device))
 
     def repeated(self, times: int) -> MemoryTokens:
         """Every sample ``times`` times, side by side."""
-        if times == 1:
-            return self
-        facts = self.continuation
-        rows = {n: getattr(self, n).repeat_interleave(times, 0) for n in self.__slots__ if n != "continuation"}
-        return MemoryTokens(**rows, continuation=facts.repeated(times) if facts is not None else None)
+        return _map(self, lambda part: part.repeat_interleave(times, 0)) if times > 1 else self
+
+
+def _map(parts: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A tuple of tensors, tuples and None with every tensor changed."""
+    if parts is None or isinstance(parts, Tensor):
+        return None if parts is None else change(parts)
+    return type(parts)(*(_map(part, change) for part in parts))
 
 
 class NameTokenizer:

@@ -61,8 +61,7 @@ def prompt_ids(model: Any, question: str, context: str | None = None) -> list[in
 
 def generate_plain(model: Any, prompt: Sequence[int], max_new_tokens: int) -> str:
     """The base's continuation of a prompt, without the memory."""
-    with active_context(None):
-        return _text(model, generate_ids(model, [prompt], max_new_tokens)[0])
+    return _text(model, generate_ids(model, [prompt], None, max_new_tokens)[0])
 
 
 def generate_answer(
@@ -81,8 +80,7 @@ def generate_answer(
     """
     prompt, steps = prompt_ids(model, question), [_RetrievalStep.of(model, found, retrieval)]
     if not schedule.max_retrievals:
-        with active_context(steps[0].context):
-            out = generate_ids(model, [prompt], max_new_tokens)[0]
+        out = generate_ids(model, [prompt], steps[0].context, max_new_tokens)[0]
         return GeneratedAnswer(_text(model, out), steps[0].sources(model, out), found)
 
     def retrieve(tokens: list[int]) -> MemoryContext | None:

@@ -81,7 +81,7 @@ def test_repeated_premature_and_blocked_names_are_marked() -> None:
     inside = [m for m in range(tokens.slots) if int(tokens.position[0, m]) > 0]
     assert not repeated[:, inside].any()
     assert premature[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
-    assert not premature[:, starts[0]].any() and not blocked.any()  # what was asked about
+    assert not premature[:, starts[0]].any() and not blocked.any()  # the query's topics
     strict = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, origin=1)], strict=True)
     blocked = match_continuation_prefixes(text, text.shape[1], collate(NameTokenizer(tokenizer, 0, 16), [strict]))[2][0]
     assert blocked[:3].all() and not blocked[3:].any()

@@ -63,8 +63,8 @@ def test_untrained_attention_continues_the_current_name(layer: GatedCrossAttenti
     tokens = slots_of([10, 11, 12], [20, 21], [30])
     slots = layer.project(tokens, table, torch.float32)
     read, weights = layer(torch.randn(1, 4, D), context(table, 10, 11, 20, 40), slots, tokens.answerable)
-    said = tokens.token[0][weights.mean(1)[0].argmax(-1)]
-    assert said[:3].tolist() == [11, 12, 21]
+    best = tokens.token[0][weights.mean(1)[0].argmax(-1)]
+    assert best[:3].tolist() == [11, 12, 21]
     closest = (unit(read[0, :3]) @ table.outputs(torch.arange(V)).T).argmax(-1)
     assert closest.tolist() == [11, 12, 21], "attending to a slot raises its token before training"
 

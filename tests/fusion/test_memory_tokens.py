@@ -83,8 +83,8 @@ def test_one_slot_a_token_with_the_tokens_before(reader: NameTokenizer) -> None:
 
 
 def test_long_names_are_cut_and_get_no_end(reader: NameTokenizer) -> None:
-    says = [s.token for s in reader.slots("abcdefghijklmnop") if s.kind != START_AFTER_SPACE]
-    assert STOP not in says and len(reader.tokens("abcdefghijklmnop")) == 12
+    ids = [s.token for s in reader.slots("abcdefghijklmnop") if s.kind != START_AFTER_SPACE]
+    assert STOP not in ids and len(reader.tokens("abcdefghijklmnop")) == 12
 
 
 def test_candidates_are_sorted_and_scale_free() -> None:
@@ -125,10 +125,10 @@ def test_collate_pads_to_the_longest_and_masks(reader: NameTokenizer) -> None:
 
 @pytest.mark.parametrize(("answerable", "offered"), [(0.1, False), (0.54, False), (0.56, True)])
 def test_low_answerability_offers_no_candidates(answerable: float, offered: bool) -> None:
-    unsure = found(["a", "b"], [0.0, -1.0], answerable=answerable)
-    assert bool(candidates(unsure, 10, min_answerability=0.55).names) is offered
-    assert candidates(unsure, 10, min_answerability=0.55, trust=0.0).names == ("a", "b"), "always certain"
-    assert candidates(unsure, 10, "I don't know.", min_answerability=0.55).names[-1] == "I don't know.", (
+    doubtful = found(["a", "b"], [0.0, -1.0], answerable=answerable)
+    assert bool(candidates(doubtful, 10, min_answerability=0.55).names) is offered
+    assert candidates(doubtful, 10, min_answerability=0.55, trust=0.0).names == ("a", "b"), "always certain"
+    assert candidates(doubtful, 10, "I don't know.", min_answerability=0.55).names[-1] == "I don't know.", (
         "it may be generated"
     )
 
@@ -154,11 +154,11 @@ def test_questions_without_a_known_name_need_a_higher_answerability() -> None:
         ):  # fmt: skip
             assert names_something(memory.retrieve(question)) is named
         found = memory.retrieve("Where was she born?")
-        unsure = replace(found, subgraph=replace(found.subgraph, answerable=0.8))
-        assert not candidates(unsure, 5, min_answerability=0.55).names
-        assert candidates(unsure, 5, min_answerability=0.55, trust=0).names and candidates(unsure, 5).names
-        sure = replace(found, subgraph=replace(found.subgraph, answerable=0.96))
-        assert candidates(sure, 5, min_answerability=0.55).names
+        doubtful = replace(found, subgraph=replace(found.subgraph, answerable=0.8))
+        assert not candidates(doubtful, 5, min_answerability=0.55).names
+        assert candidates(doubtful, 5, min_answerability=0.55, trust=0).names and candidates(doubtful, 5).names
+        certain = replace(found, subgraph=replace(found.subgraph, answerable=0.96))
+        assert candidates(certain, 5, min_answerability=0.55).names
 
 
 def test_the_threshold_depends_on_the_names_in_the_question() -> None:

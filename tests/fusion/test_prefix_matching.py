@@ -41,9 +41,9 @@ def next_tokens(text: str, *names: str) -> dict[str, set[str]]:
     tokens = slots_of(*names)
     codes = match_prefixes(ids(text), 1, tokens.prefixes).slots[0, 0]
     made: dict[str, set[str]] = {}
-    for code, says, node in zip(codes.tolist(), tokens.token[0].tolist(), tokens.node[0].tolist(), strict=True):
+    for code, token, node in zip(codes.tolist(), tokens.token[0].tolist(), tokens.node[0].tolist(), strict=True):
         if code >= LONGEST:
-            made.setdefault(names[node], set()).add("." if says == 1 else TOKENIZER.decode([says]))
+            made.setdefault(names[node], set()).add("." if token == 1 else TOKENIZER.decode([token]))
     return made
 
 
@@ -77,7 +77,7 @@ def test_every_token_of_an_odd_name_matches(name: str, before: str) -> None:
         text = torch.cat([ids(before)[0], torch.tensor(written[:i])])[None]
         codes = match_prefixes(text, 1, tokens.prefixes).slots[0, 0]
         rows = zip(tokens.token[0].tolist(), codes.tolist(), tokens.node[0].tolist(), strict=True)
-        fits = {says for says, code, node in rows if code >= LONGEST and node == 0}
+        fits = {token for token, code, node in rows if code >= LONGEST and node == 0}
         others += len(fits - {[*written, 1][i]})
         assert [*written, 1][i] in fits
     assert others <= 2, "hardly ever more than one way on"

@@ -65,8 +65,8 @@ def test_the_buffer_is_bounded_and_episodes_remain(model: GraphMemoryModel) -> N
     assert [len(turn.text) for turn in model.session("tea").turns] == [20, 20]
     nodes = model.memory.store.all_nodes()  # type: ignore[attr-defined]
     assert sum(node.kind == "session" for node in nodes) == 1
-    said = [node for node in nodes if node.kind == "episode"]
-    assert len(said) == 4 and {node.attributes["source"] for node in said} == {"session:tea"}
+    episodes = [node for node in nodes if node.kind == "episode"]
+    assert len(episodes) == 4 and {node.attributes["source"] for node in episodes} == {"session:tea"}
 
 
 def test_episodes_and_the_session_are_never_retrieved(model: GraphMemoryModel) -> None:
@@ -100,7 +100,7 @@ def test_a_blank_turn_leaves_no_trace(model: GraphMemoryModel, text: str) -> Non
 
 
 @pytest.mark.parametrize("text", [None, 7, b"bytes", "x" * 3_000_000])
-def test_what_is_no_turn_is_refused_and_changes_nothing(model: GraphMemoryModel, text: Any) -> None:
+def test_an_invalid_turn_is_refused_and_changes_nothing(model: GraphMemoryModel, text: Any) -> None:
     session = model.session("tea")
     with pytest.raises(InvalidValue):
         session.say(text)
@@ -144,7 +144,7 @@ PIECES = ["Ada Lovelace was born in London.", "", "She moved to Surrey in 1843."
 def test_a_stream_is_read_piece_by_piece(model: GraphMemoryModel) -> None:
     plans = model.read_stream(iter(PIECES), apply=True)
     next(plans)
-    assert facts(model) == {"Ada Lovelace | born in | London"}  # nothing beyond what was asked for
+    assert facts(model) == {"Ada Lovelace | born in | London"}  # nothing beyond the first text
     assert len(list(plans)) == 3
     assert "Heat | directed by | Michael Mann" in facts(model)
 
@@ -176,9 +176,9 @@ def test_a_bad_piece_stops_the_stream_and_loses_nothing(model: GraphMemoryModel)
 def test_chat_by_the_line(tmp_path: Path, parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphmem.hub.load_language_model", lambda name=None: parts)
     db = str(tmp_path / "m.db")
-    said = CliRunner().invoke(main, ["chat", db], input="Ada Lovelace was born in London.\n\nWhere was she born?\n")
-    assert said.exit_code == 0, said.output
-    assert "add" in said.output and said.output.rstrip().endswith("London")
+    done = CliRunner().invoke(main, ["chat", db], input="Ada Lovelace was born in London.\n\nWhere was she born?\n")
+    assert done.exit_code == 0, done.output
+    assert "add" in done.output and done.output.rstrip().endswith("London")
     more = CliRunner().invoke(main, ["chat", db, "--json"], input="Where was she born?\n")
     assert '"answer": "London"' in more.output
 
@@ -205,7 +205,7 @@ def test_a_killed_conversation_is_resumed(tmp_path: Path, model: GraphMemoryMode
 
 
 @pytest.mark.parametrize(
-    ("text", "stated", "asked"),
+    ("text", "stated", "question"),
     [
         ("Where is Ada?", False, "Where is Ada?"),
         ("I moved to Rome. Where do I live?", True, "Where do I live?"),
@@ -215,12 +215,12 @@ def test_a_killed_conversation_is_resumed(tmp_path: Path, model: GraphMemoryMode
         ("她在哪里？", False, "她在哪里？"),
     ],
 )
-def test_what_a_turn_asks(text: str, stated: bool, asked: str) -> None:
-    assert extract_question(text, stated=stated) == asked
+def test_the_question_of_a_turn(text: str, stated: bool, question: str) -> None:
+    assert extract_question(text, stated=stated) == question
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "resolved"),
     [
         ("I live in my house.", "Ada live in Ada's house."),
         ("Today I met Bob after World War I ended.", "Today Ada met Bob after World War I ended."),
@@ -228,13 +228,13 @@ def test_what_a_turn_asks(text: str, stated: bool, asked: str) -> None:
         ("Nothing of the kind", "Nothing of the kind"),
     ],
 )
-def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
-    assert resolve_first_person(text, "Ada") == said
+def test_the_first_person_is_the_speaker(text: str, resolved: str) -> None:
+    assert resolve_first_person(text, "Ada") == resolved
     assert resolve_first_person(text, None) == text
 
 
 @pytest.mark.parametrize(
-    ("before", "asked", "meant"),
+    ("before", "question", "resolved"),
     [
         ("Ada Lovelace moved to Surrey.", "Where does she live?", "Where does Ada Lovelace live?"),
         ("Ada Lovelace moved to Surrey.", "Who was her mother?", "Who was Ada Lovelace's mother?"),
@@ -242,5 +242,7 @@ def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
         ("Ada Lovelace moved to Surrey.", "Where does Mira Sool live?", "Where does Mira Sool live?"),
     ],
 )
-def test_pronouns_of_a_question_are_spelled_out(model: GraphMemoryModel, before: str, asked: str, meant: str) -> None:
-    assert shipped_extractor(model).spelled_out(asked, before) == meant
+def test_pronouns_of_a_question_are_resolved(
+    model: GraphMemoryModel, before: str, question: str, resolved: str
+) -> None:
+    assert shipped_extractor(model).spelled_out(question, before) == resolved

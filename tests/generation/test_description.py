@@ -45,9 +45,9 @@ def test_every_fact_is_described_and_no_other(model: GraphMemoryModel) -> None:
     assert answer.sources and {source.node for source in answer.sources} >= {"Oslo", "Boris Tamm"}
 
 
-@pytest.mark.parametrize("asked", ["Tell me about Boris Tamm.", "Who was Boris Tamm?", "describe boris tamm"])
-def test_requests_in_several_wordings(model: GraphMemoryModel, asked: str) -> None:
-    assert "Boris Tamm lives in Kraków." in model.ask(asked).text
+@pytest.mark.parametrize("request", ["Tell me about Boris Tamm.", "Who was Boris Tamm?", "describe boris tamm"])
+def test_requests_in_several_wordings(model: GraphMemoryModel, request: str) -> None:
+    assert "Boris Tamm lives in Kraków." in model.ask(request).text
 
 
 def test_other_questions_get_a_name(model: GraphMemoryModel) -> None:

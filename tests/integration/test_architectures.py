@@ -54,11 +54,11 @@ def test_cached_decoding_equals_uncached(base, tokenizer, memory, ids) -> None:
     model = open_gates(attach(base, tokenizer, memory))
     whole = model(ids, retrieval=memory.retrieve("")).logits
     first = model(ids[:, :5], retrieval=memory.retrieve(""), use_cache=True)
-    cache, steps, asked = first.past_key_values, [first.logits], len(memory.queries)
+    cache, steps, queries = first.past_key_values, [first.logits], len(memory.queries)
     for t in range(5, ids.shape[1]):
         steps.append(model(ids[:, t : t + 1], past_key_values=cache, use_cache=True).logits)
     assert torch.allclose(torch.cat(steps, 1), whole, atol=2e-4)
-    assert len(memory.queries) == asked, "the prompt's retrieval is used while decoding"
+    assert len(memory.queries) == queries, "the prompt's retrieval is used while decoding"
 
 
 @torch.no_grad()
@@ -83,7 +83,7 @@ def test_generate_greedy_beams_and_samples(base, tokenizer, memory, ids) -> None
     model = open_gates(attach(base, tokenizer, memory))
     memory.queries.clear()
     greedy = model.generate(ids, max_new_tokens=4, do_sample=False, min_new_tokens=4)
-    assert len(memory.queries) == len(ids), "asked once a sample, not once a step"
+    assert len(memory.queries) == len(ids), "one query a sample, not one a step"
     step = ids
     for _ in range(4):
         logits = model(step, retrieval=memory.retrieve("")).logits[:, -1]

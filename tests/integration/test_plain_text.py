@@ -46,15 +46,15 @@ def test_changed_answers_are_counted(model: Any) -> None:
 def test_unrelated_questions_name_nothing_of_the_memory() -> None:
     from graphmem.datasets.wikimovies import load_facts
 
-    asked = unrelated_questions("test", 40, seed=3)
-    assert len(set(asked)) > 30 and asked == unrelated_questions("test", 40, seed=3)
+    questions = unrelated_questions("test", 40, seed=3)
+    assert len(set(questions)) > 30 and questions == unrelated_questions("test", 40, seed=3)
     held = {name for s, _, o in load_facts() for name in (s, o) if len(name.split()) > 2}
-    assert not [name for name in held if any(f" {name}" in question for question in asked)]
+    assert not [name for name in held if any(f" {name}" in question for question in questions)]
 
 
 def test_a_chat_prompt_is_a_question_and_plain_text_is_not(model: Any) -> None:
     from graphmem.adapters.chat_templates import chat_prompt, is_chat
 
-    asked = model.tokenizer(chat_prompt(model.tokenizer, "Who directed Inception?"))["input_ids"]
-    assert is_chat(model.tokenizer, asked)
+    questions = model.tokenizer(chat_prompt(model.tokenizer, "Who directed Inception?"))["input_ids"]
+    assert is_chat(model.tokenizer, questions)
     assert not is_chat(model.tokenizer, model.tokenizer(TEXTS[0])["input_ids"])

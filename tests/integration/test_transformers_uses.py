@@ -110,16 +110,16 @@ def test_encoder_decoders_generate_out_of_the_memory(name, tokenizer, memory, id
     base = other(name)
     model = open_gates(attach(base, tokenizer, memory))
     greedy = model.generate(ids, max_new_tokens=5, min_new_tokens=5, do_sample=False)
-    assert len(memory.queries) == len(ids), "asked once a sample, with what the encoder reads"
+    assert len(memory.queries) == len(ids), "one query a sample, with the encoder's text"
     slow = model.generate(ids, max_new_tokens=5, min_new_tokens=5, do_sample=False, use_cache=False)
     assert torch.equal(greedy, slow)
     beams = model.generate(ids, num_beams=3, num_return_sequences=2, max_new_tokens=3, do_sample=False)
     assert beams.shape[0] == 4
     prompt = tokenizer(chat_prompt(tokenizer, "Who was it?"), return_tensors="pt", add_special_tokens=False)
-    said = model.generate(prompt["input_ids"], max_new_tokens=4, do_sample=False)[0, 1:]
+    out = model.generate(prompt["input_ids"], max_new_tokens=4, do_sample=False)[0, 1:]
     answer = model.ask("Who was it?", max_new_tokens=4)
     assert answer.prompt_tokens == prompt["input_ids"].shape[1]
-    assert answer.text == tokenizer.decode(said, skip_special_tokens=True).strip()
+    assert answer.text == tokenizer.decode(out, skip_special_tokens=True).strip()
 
 
 # ---------------------------------------------------------------- compiled, in halves, side by side

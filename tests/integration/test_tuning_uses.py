@@ -188,7 +188,7 @@ def test_an_encoder_trains_through_its_labels(tokenizer, memory, ids) -> None:
     model = open_gates(attach(transformers.BertForMaskedLM(transformers.BertConfig(**sizes)).eval(), tokenizer, memory))
     labels = torch.where(torch.arange(9) == 3, ids, -100)
     model(ids, labels=labels).loss.backward()
-    assert len(memory.queries[0]) > 8, "both sides of a mask are asked with"
+    assert len(memory.queries[0]) > 8, "the query has both sides of a mask"
     assert all(p.grad is not None for p in model.fusion.parameters() if p.requires_grad)
     with pytest.raises(UnsupportedModel, match="BertForMaskedLM writes no text"):
         model.ask("Who?")

@@ -242,13 +242,13 @@ def _train_stage(
 def _evaluate(model: GraphMemoryModel, questions: Sequence[Question], folder: Path) -> Report:
     """Ask questions about held-out topics; ``report.json`` gets the outcome."""
     right = top_1 = 0
-    asked = questions[:MAX_TEST_QUESTIONS]
-    for question in asked:
+    drawn = questions[:MAX_TEST_QUESTIONS]
+    for question in drawn:
         answer = model.ask(question.question, max_new_tokens=32)
         nodes: Sequence[Any] = getattr(answer.retrieval, "nodes", ())
         right += is_right(answer.text, question.answers)
         top_1 += bool(nodes) and normalise(nodes[0].name) in {normalise(name) for name in question.answers}
-    n = len(asked)
+    n = len(drawn)
     report = Report(model, n, right / max(1, n), top_1 / max(1, n))
     rows = {"n": n, "right": report.right, "top-1 retrieval": report.top_1, "gates": model.fusion.gates()}
     (folder / "report.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -14,8 +14,7 @@ from graphmem.core.splits import data_split
 from graphmem.datasets.plain_text import passage_texts
 from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
 from graphmem.fusion.candidates import Candidates, candidates
-from graphmem.fusion.context import active_context
-from graphmem.generation.batching import generate_ids
+from graphmem.generation.batching import generate_ids, length_batches
 from graphmem.model import GraphMemoryModel
 from graphmem.text.lexicon import split_relations
 from graphmem.training.fusion.examples import (
@@ -159,12 +158,9 @@ def continuations(
     model: GraphMemoryModel, prompts: Sequence[tuple[int, ...]], length: int = 24, batch: int = 32
 ) -> list[tuple[int, ...]]:
     """The base's greedy continuation of each prompt, with the stop token where it ends."""
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     targets: list[tuple[int, ...]] = [()] * len(prompts)
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        with active_context(None):
-            out = generate_ids(model, [prompts[i] for i in rows], length)
+    for rows in length_batches(prompts, batch):
+        out = generate_ids(model, [prompts[i] for i in rows], None, length)
         for i, ids in zip(rows, out, strict=True):
             targets[i] = tuple(ids) if len(ids) == length else (*ids, model.names.stop)
     return targets

@@ -116,7 +116,7 @@ def test_settings_are_read_and_checked(tmp_path: Path) -> None:
 
 
 def test_questions_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "asked.jsonl"
+    path = tmp_path / "questions.jsonl"
     path.write_text('{"question": "Who?", "answer": "Ada", "topic": "X"}\n\n{"question": "Where?", "answers": ["A"]}\n')
     assert [(q.topic, q.answers) for q in read_questions(path)] == [("X", ("Ada",)), ("Where?", ("A",))]
     path.write_text('{"question": "Who?"}\n')
@@ -128,11 +128,11 @@ def test_test_topics_are_never_trained_on(memory: GraphMemory) -> None:
     from graphmem.training.fusion.custom import question_examples
 
     model = attach(base(), byte_tokenizer(), memory, small().fusion)
-    asked = own_questions(memory, Random(0), 200)
-    kept = [question for question in asked if data_split(question.topic) == "train"]
+    questions = own_questions(memory, Random(0), 200)
+    kept = [question for question in questions if data_split(question.topic) == "train"]
     made = question_examples(model, kept, small(), Random(0))
     prompts = {model.tokenizer.decode(example.prompt) for _, example in made}
-    held_out = {question.topic for question in asked} - {question.topic for question in kept}
+    held_out = {question.topic for question in questions} - {question.topic for question in kept}
     assert held_out and not [p for p in prompts for topic in held_out if f"of {topic}" in p and topic in PEOPLE]
 
 
