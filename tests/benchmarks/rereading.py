@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from graphmem.datasets.wikimovies import load_facts, load_questions
-from graphmem.generation.answering import RetrievalSchedule
+from graphmem.generation.decoding import RetrievalSchedule
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 from graphmem.text.answer_matching import contains
@@ -36,7 +36,7 @@ def pairs(n: int, seed: int, split: str) -> list[tuple[str, list[Sequence[str]]]
 
 def score(model: Any, asked: Sequence[tuple[str, list[Sequence[str]]]], bound: float | None) -> dict[str, Any]:
     """Shares of answers that hold the first, the second and both; searches an answer."""
-    policy = None if bound is None else RetrievalSchedule(rereads=3, entropy=bound, apart=2)
+    policy = None if bound is None else RetrievalSchedule(max_retrievals=3, entropy_threshold=bound, min_tokens_between=2)
     searches, retrieve = 0, model.memory.retrieve
     hits, said = [], []
 
@@ -48,7 +48,7 @@ def score(model: Any, asked: Sequence[tuple[str, list[Sequence[str]]]], bound: f
     model.memory.retrieve = counted
     try:
         for question, wanted in asked:
-            said.append(model.ask(question, max_new_tokens=32, policy=policy).text)
+            said.append(model.ask(question, max_new_tokens=32, schedule=policy).text)
             hits.append([contains(said[-1], answers) for answers in wanted])
     finally:
         model.memory.retrieve = retrieve
