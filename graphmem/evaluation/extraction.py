@@ -57,8 +57,8 @@ def canonical(relation: str) -> str:
 
 def invented_texts(split: str, count: int, seed: int, *, held_out_relations: bool) -> list[GoldText]:
     """Made-up texts with names of one split, about relations of training or about those held out of it."""
-    from graphmem.synthetic.annotated_texts import TextGenerator
     from graphmem.synthetic.real_texts import real_names
+    from graphmem.synthetic.text_generator import TextGenerator
 
     relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
     speaker = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def invented_texts(split: str, count: int, seed: int, *, held_out_relations: boo
         facts = tuple(
             (_named(example, f.subject, whole), f.relation, _named(example, f.object, whole))
             for f in example.facts
-            if f.mood == "stated"
+            if f.factuality == "asserted"
         )
         found.append(GoldText(example.text, names, facts))
     return found

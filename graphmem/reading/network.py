@@ -28,7 +28,7 @@ from graphmem.reading.config import ExtractorConfig
 
 TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
 KINDS: Final = ("entity", "literal", "pronoun")
-FACTUALITY: Final = ("none", "stated", "ended", "denied", "doubted")
+FACTUALITY: Final = ("none", "asserted", "ended", "negated", "uncertain")
 """What a text does with a pair: nothing, states a fact, says that it ended, denies it, or only asks or rumours it."""
 
 

@@ -11,31 +11,12 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from random import Random
-from typing import Final
 
 from graphmem.datasets.wordnet import Vary, as_it_is
-from graphmem.synthetic.grammar import fill
+from graphmem.synthetic.grammar import PERSONS, capitalise, fill
+from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import _OPEN_END, Relation
 
-NOUN_PHRASES: Final = (
-    ("the {r} of {a}", "the {r} of {a}", "{a} 's {r}", "{a}'s {r}", "{r} of {a}", "the {r} that {a} has"),
-    ("the one whose {r} is {a}", "what {a} is the {r} of", "that which has {a} as {r}", "the thing with {r} {a}",
-     "everything that has {r} {a}"),
-)  # fmt: skip
-"""Around a noun ``r`` and an argument ``a``, by direction."""
-VERB_PHRASES: Final = (
-    ("what {a} {r}", "the thing that {a} {r}", "that which {a} {r}"),
-    ("what {r} {a}", "the thing that {r} {a}", "whatever {r} {a}"),
-)
-QUESTIONS: Final = (
-    "what is {}", "who is {}", "{}", "name {}", "which is {}", "tell me {}", "what are {}", "who are {}", "where is {}",
-    "do you know {}", "what was {}", "i want to know {}", "what is the name of {}", "who was {}", "Give me {}",
-)  # fmt: skip
-NOUN_QUESTIONS: Final = (
-    "what {r} is {a}", "what {r} does {a} have", "which {r} is {a}", "{a}'s {r}", "what is {a}'s {r}",
-    "which {r} has {a}",
-)  # fmt: skip
-"""Whole questions for a noun ``r`` of an argument ``a``."""
 _VERBAL = ("was ", "is ", "has ", "have ", "were ", "are ", "can ", "did ", "does ", "a ", "an ")
 _PEOPLE = ("person", "individual", "one", "person")
 _PLACES = ("place", "location")
@@ -43,14 +24,16 @@ _PLACES = ("place", "location")
 
 def worded(asks: Sequence[tuple[str, int]], verbs: bool, rng: Random, mark: str, vary: Vary = as_it_is) -> str:
     """Ask for a path of plain names (each a noun, or a verb with ``verbs``) and directions."""
-    phrase, forms = mark, VERB_PHRASES if verbs else NOUN_PHRASES
+    phrase, forms = mark, load("questions")["verb_phrases" if verbs else "noun_phrases"]
     for noun, direction in asks[:-1]:
         phrase = rng.choice(forms[direction]).format(a=phrase, r=noun if verbs else vary(noun, rng))
     noun, direction = asks[-1]
     said = noun if verbs else vary(noun, rng)
     if not verbs and not direction and rng.random() < 0.3:
-        return _finished(rng.choice(NOUN_QUESTIONS).format(a=phrase, r=said), rng)
-    return _finished(rng.choice(QUESTIONS).format(rng.choice(forms[direction]).format(a=phrase, r=said)), rng)
+        return _finished(rng.choice(load("questions")["noun_questions"]).format(a=phrase, r=said), rng)
+    return _finished(
+        rng.choice(load("questions")["questions"]).format(rng.choice(forms[direction]).format(a=phrase, r=said)), rng
+    )
 
 
 def asked_for(relations: Sequence[tuple[Relation, int]], rng: Random, mark: str, vary: Vary = as_it_is) -> str:
@@ -62,11 +45,11 @@ def asked_for(relations: Sequence[tuple[Relation, int]], rng: Random, mark: str,
     chance = rng.random()
     if chance < 0.4:
         slot, forms = ("o", relation.inverse_questions) if direction else ("s", relation.questions)
-        question = fill(rng.choice(forms), {slot: phrase})[0]
+        question = fill(rng.choice(forms), {slot: phrase})
     elif chance < 0.6 and (clauses := _clauses(relation, direction)):
         question = _by_clause(rng.choice(clauses), relation, direction, phrase, rng)
     else:
-        question = rng.choice(QUESTIONS).format(described(relation, direction, phrase, rng, vary))
+        question = rng.choice(load("questions")["questions"]).format(described(relation, direction, phrase, rng, vary))
     return _finished(question, rng)
 
 
@@ -74,9 +57,9 @@ def described(relation: Relation, direction: int, argument: str, rng: Random, va
     """A noun phrase for what the relation leads to from ``argument``."""
     nouns, clauses, chance = plain_nouns(relation), _clauses(relation, direction), rng.random()
     if direction == 0 and nouns and chance < 0.5:
-        return rng.choice(NOUN_PHRASES[0]).format(a=argument, r=vary(rng.choice(nouns), rng))
+        return rng.choice(load("questions")["noun_phrases"][0]).format(a=argument, r=vary(rng.choice(nouns), rng))
     if direction and nouns and chance < 0.08:
-        return rng.choice(NOUN_PHRASES[1]).format(a=argument, r=vary(rng.choice(nouns), rng))
+        return rng.choice(load("questions")["noun_phrases"][1]).format(a=argument, r=vary(rng.choice(nouns), rng))
     if clauses and chance < 0.75:
         asked_first, middle = rng.choice(clauses)
         kind = _kind(relation.subject if direction else relation.object, rng)
@@ -123,7 +106,7 @@ def middles(relation: Relation) -> list[str]:
 def _by_clause(clause: tuple[bool, str], relation: Relation, direction: int, argument: str, rng: Random) -> str:
     asked_first, middle = clause
     kind = relation.subject if direction else relation.object
-    person = kind in ("person", "character")
+    person = kind in PERSONS
     if asked_first:
         who = rng.choice(("Who", "Which person")) if person else rng.choice(("What", f"Which {kind}"))
         return f"{who} {middle} {argument}?"
@@ -132,7 +115,7 @@ def _by_clause(clause: tuple[bool, str], relation: Relation, direction: int, arg
 
 
 def _kind(kind: str, rng: Random) -> str:
-    if kind in ("person", "character"):
+    if kind in PERSONS:
         return rng.choice(_PEOPLE)
     if kind in ("city", "country", "region", "building", "place") and rng.random() < 0.3:
         return rng.choice(_PLACES)
@@ -140,7 +123,7 @@ def _kind(kind: str, rng: Random) -> str:
 
 
 def _finished(question: str, rng: Random) -> str:
-    question, chance = question[:1].upper() + question[1:], rng.random()
+    question, chance = capitalise(question), rng.random()
     if chance < 0.2:
         return question.lower().rstrip("?.") + rng.choice((" ?", ""))
     return question if question.endswith(("?", ".")) or chance < 0.5 else question + "?"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from graphmem.reading.candidates import CandidateFact
-from graphmem.synthetic.verbalizer import LabelledEvent
+from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.training.gate.baselines import by_rules
 from graphmem.training.gate.simulation import Priors, SimulatedGraph, ended_beside
 from graphmem.training.gate.streams import ExtractedStream

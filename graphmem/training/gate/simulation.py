@@ -9,7 +9,7 @@ from dataclasses import replace
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact, Triple
 from graphmem.reading.candidates import CandidateFact
-from graphmem.synthetic.verbalizer import LabelledEvent
+from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.synthetic.worlds import World
 from graphmem.training.gate.baselines import Case, Played
 from graphmem.training.gate.streams import ExtractedStream

@@ -183,7 +183,7 @@ def mark(
                 phrase = blanked(example.text, places[a], places[b], others)
                 number = len(said)
                 said.append((known[fact.relation], fact.subject == b, phrases.setdefault(phrase, len(phrases))))
-            mood = FACTUALITY.index(fact.mood) if fact else (0 if near else -1)
+            mood = FACTUALITY.index(fact.factuality) if fact else (0 if near else -1)
             pairs.append([*spans[a], *spans[b]])
             labels.append([mood, same if example.mentions[b].kind == "pronoun" else -1, number])
     table = torch.tensor(pairs, dtype=torch.long).reshape(-1, 4)

@@ -14,10 +14,10 @@ from graphmem.core.splits import Split
 from graphmem.datasets.wordnet import Vary, as_it_is
 from graphmem.synthetic.names import KINDS
 from graphmem.synthetic.question_wordings import asked_for, middles, worded
+from graphmem.synthetic.relations import plain_relations
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation, split_relations
 from graphmem.training.retriever.examples import MARK, Adjacency, Example, Path_, Texts, make_example
-from graphmem.training.wording import plain_relations
 
 _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 
