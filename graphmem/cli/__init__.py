@@ -1,1 +1,4 @@
-"""The command line, ``graphmem``. Modules are loaded when a command needs them."""
+"""The command line, ``graphmem``: one file a group of commands.
+
+A module is loaded when one of its commands runs, so that ``--help`` answers at once.
+"""

@@ -1,1 +1,5 @@
-"""Consolidation between sessions: of the graph (merge, promote, decay) and into weights (LoRA by replay)."""
+"""Consolidation between sessions: of the graph and into weights.
+
+``graph`` merges duplicates, promotes what was read often and lets unused facts decay, all as edits in one transaction;
+``weights`` trains a LoRA by replay of facts.
+"""

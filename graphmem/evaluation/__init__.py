@@ -1,1 +1,4 @@
-"""Measurements: one file a task, each with its baselines. ``graphmem evaluate`` runs them."""
+"""Measurements: one file a task, each with its baselines and bootstrap intervals.
+
+``graphmem evaluate`` runs them. ``statistics`` and ``metrics`` are shared; nothing here trains.
+"""

@@ -1,64 +1,101 @@
-"""Who may import whom: the house rules of the design, walked over the real files."""
+"""The layers: every import of every file goes to an earlier layer, nothing runs in a circle, folders stay small."""
 
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE_VALUES = {"errors", "graph", "config", "splits"}
-ASSEMBLY = {"memory", "model", "demo", "resolver", "__init__"}
-"""Files that put things together, besides the command line: they may import storage and adapters."""
+PACKAGES = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "packages.py")))
+MODULES: dict[str, Path] = PACKAGES.modules()
+
+MAX_CHAIN = 11
+"""Packages one above the other in the longest chain of imports; the packages still to come may lengthen it to 13."""
+
+MAX_FILES, MAX_FLAT, MAX_LINES, MAX_TOTAL = 16, 6, 400, 32_000
+"""Modules a folder, modules flat in ``graphmem/``, lines a module, lines of the library. Folders may grow to 18."""
+
+OPEN_STORES = ("graphmem.memory", "graphmem.cli.")
+LOAD_MODELS = ("graphmem.hub", "graphmem.adapters.sentence_transformers")
 
 
-def imported(path: Path) -> set[str]:
-    """Full names of all modules a file imports, wherever in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
 
 
-def ours(path: Path) -> set[str]:
-    return {name for name in imported(path) if name.split(".")[0] == "graphmem"}
+def test_every_import_goes_to_an_earlier_layer() -> None:
+    assert PACKAGES.violations() == []
 
 
-@pytest.mark.parametrize("name", sorted(CORE_VALUES))
-def test_values_import_nothing_but_values(name: str) -> None:
-    allowed = tuple(f"graphmem.{value}" for value in CORE_VALUES)
-    assert all(module.startswith(allowed) for module in ours(ROOT / "graphmem" / f"{name}.py"))
+def test_no_circle_of_modules() -> None:
+    assert PACKAGES.circles() == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "storage").glob("*.py")), ids=lambda p: p.name)
-def test_storage_imports_values_and_itself_only(path: Path) -> None:
-    allowed = ("graphmem.core.types", "graphmem.core.errors", "graphmem.storage")
-    assert [module for module in ours(path) if not module.startswith(allowed)] == []
+def test_the_longest_chain_is_short() -> None:
+    chain = PACKAGES.longest_chain()
+    assert 5 < len(chain) <= MAX_CHAIN, " > ".join(chain)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "adapters").glob("*.py")), ids=lambda p: p.name)
-def test_adapters_never_import_storage(path: Path) -> None:
-    assert [module for module in ours(path) if module.startswith("graphmem.storage")] == []
+def test_folders_and_modules_are_small() -> None:
+    folders = Counter(path.parent for path in MODULES.values() if path.name != "__init__.py")
+    flat = [path for path in (ROOT / "graphmem").glob("*.py")]
+    assert {str(folder): count for folder, count in folders.items() if count > MAX_FILES} == {}
+    assert len(flat) <= MAX_FLAT
+    assert {name: lines(path) for name, path in MODULES.items() if lines(path) > MAX_LINES} == {}
+    assert sum(map(lines, MODULES.values())) <= MAX_TOTAL
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "graphmem").glob("*.py")), ids=lambda p: p.name)
-def test_only_the_assembly_imports_storage(path: Path) -> None:
-    if path.stem in ASSEMBLY or path.stem.startswith("cli"):
-        pytest.skip("puts things together")
-    assert [module for module in ours(path) if module.startswith("graphmem.storage")] == []
+@pytest.mark.parametrize("package", sorted({path.parent for path in MODULES.values()}), ids=lambda p: p.name)
+def test_every_package_says_what_it_is(package: Path) -> None:
+    text = (package / "__init__.py").read_text(encoding="utf-8")
+    assert len((ast.get_docstring(ast.parse(text)) or "").split()) >= 8
 
 
-def test_public_names_are_pinned_and_load() -> None:
-    import graphmem
+def test_only_the_memory_and_the_command_line_open_a_store() -> None:
+    opening = [
+        name
+        for name, path in MODULES.items()
+        if not name.startswith(("graphmem.storage", *OPEN_STORES))
+        and any(other.startswith("graphmem.storage") for other in PACKAGES.imports(path, MODULES))
+    ]
+    assert opening == []
 
-    assert {"GraphMemory", "GraphMemoryModel", "attach", "Fact", "GraphMemError"} <= set(graphmem.__all__)
-    assert [name for name in graphmem.__all__ if getattr(graphmem, name) is None] == []
+
+def test_only_the_hub_loads_models() -> None:
+    loading = ("AutoModelForCausalLM.from_pretrained", "AutoTokenizer.from_pretrained", "SentenceTransformer(")
+    found = {
+        name
+        for name, path in MODULES.items()
+        if name not in LOAD_MODELS and any(call in path.read_text(encoding="utf-8") for call in loading)
+    }
+    assert found == set()
+
+
+def test_the_picture_in_the_documentation_is_up_to_date() -> None:
+    assert PACKAGES.PICTURE.read_text(encoding="utf-8") == PACKAGES.draw(), "run: python docs/packages.py"
+
+
+def test_a_backward_import_and_a_circle_are_found(tmp_path: Path) -> None:
+    for name, text in {
+        "core/a.py": "from graphmem.cli import main\n",
+        "cli/main.py": "def f():\n    from graphmem.core import a\n",
+    }.items():
+        (tmp_path / "graphmem" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "graphmem" / name).write_text(text)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "packages.py").write_text((ROOT / "docs" / "packages.py").read_text(encoding="utf-8"))
+    for package in ("", "core", "cli"):
+        (tmp_path / "graphmem" / package / "__init__.py").write_text("")
+    scratch = SimpleNamespace(**runpy.run_path(str(tmp_path / "docs" / "packages.py")))
+    assert scratch.violations() == ["graphmem.core.a imports graphmem.cli.main"]
+    assert scratch.circles() == [["graphmem.cli.main", "graphmem.core.a"]]
 
 
 def test_import_and_help_load_nothing_heavy() -> None:

@@ -19,7 +19,7 @@ from graphmem.storage.sqlite import SQLiteStore
 
 COUNT = """
 import sys
-from graphmem.graph import AddEdge, AddNode, UpdateNode
+from graphmem.core.edits import AddEdge, AddNode, UpdateNode
 from graphmem.storage.sqlite import SQLiteStore
 path, worker, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 def more(store):
@@ -34,7 +34,7 @@ with SQLiteStore.open(path) as store:
 
 WRITE = """
 import os, sys
-from graphmem.graph import AddEdge, UpdateNode, Retire
+from graphmem.core.edits import AddEdge, UpdateNode, Retire
 from graphmem.storage.sqlite import SQLiteStore
 path, worker, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
 out = os.fdopen(int(sys.argv[4]), "w", buffering=1)

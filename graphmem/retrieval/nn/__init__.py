@@ -1,1 +1,4 @@
-"""Neural networks of retrieval: relation gates, path aligner and relevance GNN."""
+"""Neural networks of retrieval.
+
+``relation_gates`` (which relation at which hop), ``path_aligner`` (question against relation path), ``gnn`` (relevance).
+"""

@@ -1,1 +1,4 @@
-"""Training of the state-change extractor."""
+"""Training of the state-change extractor.
+
+It learns from stories, questions and answers (bAbI) through a differentiable tracker; no label says what a verb does.
+"""

@@ -154,7 +154,7 @@ def test_a_dump_is_pointed_to_import(store, tmp_path):
 
 KILLED = """
 import sys
-from graphmem.storage import ingest
+from graphmem.storage.exchange import ingest
 from graphmem.storage.sqlite import SQLiteStore
 ingest.BATCH = 200
 with SQLiteStore.open(sys.argv[1]) as store:

@@ -181,8 +181,8 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
 
 FILL = """
 import sys
-from graphmem.errors import DiskFull
-from graphmem.graph import AddNode
+from graphmem.core.errors import DiskFull
+from graphmem.core.edits import AddNode
 from graphmem.storage.sqlite import SQLiteStore
 store = SQLiteStore.open(sys.argv[1])
 done = 0
