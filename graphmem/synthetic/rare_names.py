@@ -20,7 +20,7 @@ def rare_name(rng: Random, names: Sequence[str]) -> str:
 
 
 def word(rng: Random, alphabet: Sequence[Sequence[str]] | None = None) -> str:
-    """Return an invented word with a capital; ``alphabet`` gives consonants, vowels and endings, a random one if None."""
+    """Return an invented word with a capital; ``alphabet``: consonants, vowels and endings, a random one if None."""
     consonants, vowels, endings = alphabet or rng.choice(load("names")["alphabets"])
     syllables = (rng.choice(consonants) + rng.choice(vowels) + _some(rng, consonants) for _ in range(rng.randint(1, 4)))
     return ("".join(syllables) + rng.choice(endings)).capitalize()

@@ -14,7 +14,7 @@ from graphmem.text.sentences import sentences
 
 
 def real_names(kgc: Path | None) -> dict[str, list[str]]:
-    """Return real names by type: those of WikiMovies (it ships), and of FB15k-237 and WN18RR in ``kgc``; "" is any type."""
+    """Return real names by type ("" is any): of WikiMovies, which ships, and of FB15k-237 and WN18RR in ``kgc``."""
     found: dict[str, set[str]] = {"film": set(), "person": set()}
     for subject, relation, value in load_facts():
         found["film"].add(subject)

@@ -89,7 +89,7 @@ class World:
         facts_per_entity: float = 2.5,
         names: Mapping[str, Sequence[str]] | None = None,
     ) -> World:
-        """Make a world of about ``entities`` names; equal seeds make equal worlds.
+        """Return a world of about ``entities`` names; equal seeds make equal worlds.
 
         Args:
             seed: a seed or a generator.
@@ -128,19 +128,19 @@ class World:
     def questions(
         self, rng: Chance, n: int, hops: Sequence[int] = (1, 2, 3), unanswerable: float = 0.0
     ) -> list[WorldQuestion]:
-        """Return ``n`` questions of the given numbers of hops, a share of them with no answer in this world."""
+        """Return ``n`` questions of the given numbers of hops, a share of them without an answer in this world."""
         rng = as_random(rng)
         topics = list(self._arcs)
-        made: list[WorldQuestion] = []
-        while len(made) < n and topics:
+        drawn: list[WorldQuestion] = []
+        while len(drawn) < n and topics:
             empty = rng.random() < unanswerable
             found = next(
                 filter(None, (self._question(rng, topics, rng.choice(hops), empty) for _ in range(_TRIES))), None
             )
             if found is None:
                 break
-            made.append(found)
-        return made
+            drawn.append(found)
+        return drawn
 
     def _question(self, rng: Random, topics: list[str], hops: int, empty: bool) -> WorldQuestion | None:
         topic = rng.choice(topics)
@@ -161,7 +161,7 @@ class World:
                 return None
             if not last and self.kind_of[frontier[0]] == "number":  # equal numbers may measure different things
                 return None
-        return WorldQuestion(self._ask(rng, topic, path), topic, frontier, tuple(path), hops)
+        return WorldQuestion(self._worded(rng, topic, path), topic, frontier, tuple(path), hops)
 
     def _missing(self, rng: Random, frontier: Sequence[str]) -> tuple[str, int] | None:
         """Return a step that fits the type of ``frontier`` and that none of it has."""
@@ -171,7 +171,7 @@ class World:
         steps = [step for step in steps if not any((start, *step) in self._ends for start in frontier)]
         return rng.choice(steps) if steps else None
 
-    def _ask(self, rng: Random, topic: str, path: Sequence[tuple[str, int]]) -> str:
+    def _worded(self, rng: Random, topic: str, path: Sequence[tuple[str, int]]) -> str:
         argument = topic
         for name, direction in path[:-1]:
             argument = self._described(rng, argument, self.relations[name], direction)
@@ -244,7 +244,7 @@ def _facts(rng: Random, relations: Sequence[Relation], by_kind: Mapping[str, lis
             break
         relation = rng.choice(usable)
         subject, objects = rng.choice(by_kind[relation.subject]), by_kind[relation.object]
-        object = objects[int(len(objects) * rng.random() ** 1.5)]  # some names are met more often than others
+        object = objects[int(len(objects) * rng.random() ** 1.5)]  # some names occur more often than others
         keys = [(subject, relation.relation)] + ([(object, relation.relation)] if relation.symmetric else [])
         mirrored = relation.symmetric and (object, relation.relation, subject) in found
         if subject == object or mirrored or (relation.functional and any(key in taken for key in keys)):

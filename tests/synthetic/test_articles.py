@@ -18,15 +18,15 @@ def generator() -> ArticleGenerator:
 
 def test_marks_lie_in_the_text_in_order(generator: ArticleGenerator) -> None:
     for _ in range(60):
-        made = generator.example()
+        found = generator.example()
         ends = [0]
-        for mention in made.mentions:
-            assert ends[-1] <= mention.start < mention.end <= len(made.text)
+        for mention in found.mentions:
+            assert ends[-1] <= mention.start < mention.end <= len(found.text)
             ends.append(mention.end)
-        for fact in made.facts:
+        for fact in found.facts:
             assert fact.subject != fact.object
-            assert max(fact.subject, fact.object) < len(made.mentions)
-        assert "{" not in made.text
+            assert max(fact.subject, fact.object) < len(found.mentions)
+        assert "{" not in found.text
 
 
 def test_only_relations_that_were_given_occur(generator: ArticleGenerator) -> None:

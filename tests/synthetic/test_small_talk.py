@@ -12,12 +12,12 @@ def examples(count: int) -> list[AnnotatedText]:
 
 
 def test_small_talk_marks_names_and_states_little() -> None:
-    made = examples(300)
-    assert all(example.text.strip() for example in made)
-    without_facts = [example for example in made if not example.facts]
+    found = examples(300)
+    assert all(example.text.strip() for example in found)
+    without_facts = [example for example in found if not example.facts]
     assert len(without_facts) > 180
     assert any(len(example.mentions) >= 2 for example in without_facts)
-    for example in made:
+    for example in found:
         assert all(example.surface(mention).strip() for mention in example.mentions)
         assert all(max(fact.subject, fact.object) < len(example.mentions) for fact in example.facts)
 
