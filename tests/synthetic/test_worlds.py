@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -11,19 +9,9 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.synthetic.worlds import World
-from graphmem.text.lexicon import parse_relation
+from graphmem.text.lexicon import load_lexicon
 
-ROW = {
-    "relation": "lives in", "inverse": "home of", "subject": "person", "object": "city", "functional": True,
-    "noun": "home", "inverse_noun": "person living in", "paraphrases": ["resides in"],
-    "questions": ["Where does {s} live?", "Where is {s} at home?",
-                  "Which city is home to {s}?", "Where is {s}'s home?"],
-    "inverse_questions": ["Who lives in {o}?", "Who has a home in {o}?"],
-    "statements": ["{s} lives in {o}.", "{o} is home to {s}.", "{s}, who lives in {o}, is out.",
-                   "{s} has a home in {o}.",
-                   "The home of {s} is in {o}."],
-    "updates": ["{s} moved from {old} to {o}."], "ends": ["{s} no longer lives in {o}."],
-}  # fmt: skip
+LIVES_IN = next(relation for relation in load_lexicon() if relation.relation == "lives in")
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +41,7 @@ def test_facts_keep_types_and_functional_relations_one_object(world: World) -> N
 
 
 def test_names_of_the_callers_are_used() -> None:
-    world = World.sample(
-        1, entities=20, relations=[parse_relation(json.dumps(ROW))], names={"person": ["Ana", "Bo", "Cy"]}
-    )
+    world = World.sample(1, entities=20, relations=[LIVES_IN], names={"person": ["Ana", "Bo", "Cy"]})
     assert {n for n in world.names if world.kind_of[n] == "person"} == {"Ana", "Bo", "Cy"}
 
 
