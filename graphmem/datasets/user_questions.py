@@ -11,6 +11,7 @@ from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
+from graphmem.core.types import Fact
 from graphmem.datasets.wikimovies import Question
 from graphmem.text.lexicon import load_lexicon
 
@@ -46,10 +47,15 @@ def read_questions(path: str | Path) -> list[Question]:
     return questions
 
 
+def own_facts(memory: Any) -> list[Fact]:
+    """Return the facts that a memory holds now."""
+    return list(memory.facts())
+
+
 def own_questions(memory: Any, rng: Random, max_questions: int) -> list[Question]:
     """Return questions of one and two hops over a memory's facts, by the lexicon's templates where there are some."""
     graph: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for fact in memory.facts():
+    for fact in own_facts(memory):
         graph[fact.subject][fact.relation].append(fact.object)
     templates = {normalise(relation.relation): relation.questions for relation in load_lexicon()}
     subjects = sorted(graph)

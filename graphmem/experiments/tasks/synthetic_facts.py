@@ -27,7 +27,7 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
         tuple(t for t in world.triples if (t in late or early.get(t) == 1) == bool(stage)) for stage in (0, 1)
     )
     items = [_item(world, t, stage=int(t in late)) for t in asked]
-    passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if len(p.triples) > 1]
+    passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
     told = tuple(
         Passage(p.text, tuple((a, b) for a, b, _ in p.mentions), tuple(p.triples), p.triples[0][0])
         for p in passages[: max(4, count // 3)]

@@ -24,7 +24,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.core.validation import require
-from graphmem.datasets.user_questions import own_questions, read_questions
+from graphmem.datasets.user_questions import own_facts, own_questions, read_questions
 from graphmem.datasets.wikimovies import Question
 from graphmem.fusion.candidates import Candidates
 from graphmem.fusion.config import FusionConfig
@@ -194,7 +194,7 @@ def train_custom(
         model = attach(base, tokenizer, memory, training.fusion)
     model.fusion.quieten(0.0)
     taught = _taught(model, memory, [q for q in asked if data_split(q.topic) == "train"], training, rng)
-    names = sorted({name for fact in memory.facts() for name in (fact.subject, fact.object)})
+    names = sorted({name for fact in own_facts(memory) for name in (fact.subject, fact.object)})
     names = [name for name in names if data_split(name) == "train"] or names
     held = held_examples(model, Wording(tokenizer, model.names), memory.retrieve, names, _held_sizes(training), rng)
     for number, stage in enumerate(training.stages, 1):
