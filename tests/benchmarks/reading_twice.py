@@ -87,7 +87,7 @@ def hear_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, A
         told = world.relations[relation].statements[0]
         if not others or "{s}" not in told or "{o}" not in told:
             continue
-        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)})[0])
+        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)}))
         model.memory.add(subject, relation, value)
         row["rumours"] += 1
         plan = read_text(model, text, apply=True, source="gossip", trust=trust)
