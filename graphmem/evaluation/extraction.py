@@ -56,30 +56,19 @@ def invented_texts(split: str, count: int, seed: int, *, held_out_relations: boo
     from graphmem.synthetic.text_generator import TextGenerator
 
     relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
-    speaker = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
+    generator = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
     found = []
     for _ in range(count):
-        example = speaker.example()
-        whole = {m.entity: example.text[m.start : m.end] for m in reversed(example.mentions) if m.kind != "pronoun"}
-        first: dict[int, str] = {}
-        for mention in example.mentions:
-            if mention.kind != "pronoun":
-                first.setdefault(mention.entity, example.text[mention.start : mention.end])
-        whole |= first
-        names = tuple(example.text[m.start : m.end] for m in example.mentions if m.kind != "pronoun")
-        facts = tuple(
-            (_named(example, f.subject, whole), f.relation, _named(example, f.object, whole))
-            for f in example.facts
-            if f.factuality == "asserted"
-        )
-        found.append(GoldText(example.text, names, facts))
+        example = generator.example()
+        named = [mention for mention in example.mentions if mention.kind != "pronoun"]
+        first = {mention.entity: example.surface(mention) for mention in reversed(named)}
+        names = [
+            first.get(m.entity, example.surface(m)) if m.kind == "pronoun" else example.surface(m)
+            for m in example.mentions
+        ]
+        facts = [(names[f.subject], f.relation, names[f.object]) for f in example.facts if f.factuality == "asserted"]
+        found.append(GoldText(example.text, tuple(map(example.surface, named)), tuple(facts)))
     return found
-
-
-def _named(example: Any, number: int, whole: dict[int, str]) -> str:
-    mention = example.mentions[number]
-    own = str(example.text[mention.start : mention.end])
-    return own if mention.kind != "pronoun" else whole.get(mention.entity, own)
 
 
 def score(extractor: FactExtractor, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:

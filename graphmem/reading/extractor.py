@@ -22,10 +22,9 @@ from graphmem.reading.network import FACTUALITY, ExtractionNetwork, PairIndex, P
 from graphmem.reading.relation_classifier import RelationClassifier, RelationVocabulary
 from graphmem.reading.temporal_expressions import TimeSpan, find_times, valid_interval
 from graphmem.text.relation_synonyms import candidate_relations
-from graphmem.text.sentences import Stretch, sentences
+from graphmem.text.sentences import Stretch, is_question, sentences
 from graphmem.text.windows import SHARED, WINDOW, Window, windows
 
-_QUESTION_MARKS = ("?", "？", "؟")
 _MAX_ANTECEDENTS, _MIN_COREFERENCE = 24, 0.3
 
 
@@ -209,7 +208,7 @@ def _with_sentences(
 
 def _of_question(sentence: str) -> dict[str, Any]:
     """Fields of a candidate in a question, which asserts and negates nothing."""
-    if not sentence.rstrip("\"'”’) ").endswith(_QUESTION_MARKS):
+    if not is_question(sentence):
         return {}
     probabilities = np.array([label == "uncertain" for label in FACTUALITY], np.float32)
     return {"factuality": "uncertain", "factuality_probabilities": probabilities}

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from graphmem.core.paths import WEIGHTS
@@ -28,6 +28,7 @@ from graphmem.datasets.plain_text import entity_sentences, passages
 from graphmem.encoding.entity_states import EntityStates, save_entity_states
 from graphmem.hub import DEFAULT_MODEL, load_encoder
 from graphmem.reading.network import load_extractor
+from graphmem.training.loop import LoopConfig, run, run_folder
 from graphmem.training.reader.corpus import StateCache
 from graphmem.training.reader.train import load_frozen
 
@@ -67,21 +68,17 @@ def batch_loss(network: EntityStates, batch: Sequence[EntityText], rng: random.R
     return F.cross_entropy(network.fit(states, last), torch.arange(len(batch)))
 
 
-def train(texts: Sequence[EntityText], *, steps: int, seed: int, batch: int = 96) -> EntityStates:
-    """A network trained on passages with AdamW, one cycle."""
+def train(texts: Sequence[EntityText], *, steps: int, seed: int, folder: Path, batch: int = 96) -> EntityStates:
+    """A network trained on batches of passages; ``folder`` keeps the log and the checkpoint."""
     torch.manual_seed(seed)
-    rng, network = random.Random(seed), EntityStates(texts[0].hidden.shape[1])
+    network = EntityStates(texts[0].hidden.shape[1])
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.1)
-    for step in range(steps):
-        nats = batch_loss(network, rng.sample(texts, min(batch, len(texts))), rng)
-        optimizer.zero_grad()
-        nats.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 99:
-            print(f"step {step + 1}: {float(nats.detach()):.3f} nats of {np.log(batch):.2f}", flush=True)
+
+    def losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        rng = random.Random(f"{seed} {step}")
+        return {"nats": batch_loss(network, rng.sample(texts, min(batch, len(texts))), rng)}, {}
+
+    run(network, optimizer, losses, LoopConfig(steps, seed=seed), folder)
     return network.eval()
 
 
@@ -127,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     states = StateCache(model.to(torch.bfloat16), tokenizer, config.layers, given.cache)
     texts = entity_texts(given.count, given.seed, states, load_encoder())
     parts = {part: [text for text in texts if data_split(text.title) == part] for part in ("train", "dev", "test")}
-    network = train(parts["train"], steps=given.steps, seed=given.seed)
+    network = train(parts["train"], steps=given.steps, seed=given.seed, folder=run_folder(given))
     found = {part: scores(network, parts[part], count=400, seed=given.seed) for part in ("dev", "test")}
     print(json.dumps({**{part: len(group) for part, group in parts.items()}, "scores": found}, indent=1))
     save_entity_states(network, given.out, found)

@@ -18,7 +18,7 @@ from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.core.types import READ_MARK
 from graphmem.reading.candidates import CandidateFact
-from graphmem.text.sentences import sentences
+from graphmem.text.sentences import is_question, sentences
 
 MIN_LENGTH = 40
 """Characters from which a sentence or text is recognised on its own."""
@@ -27,7 +27,6 @@ _PRONOUN = re.compile(
     r"\b(he|she|it|they|him|her|them|his|hers|its|theirs?|this|that|these|those|i|me|my|we|us|our|you|your)\b",
     re.IGNORECASE,
 )
-_QUESTION_MARKS = ("?", "？", "؟")
 
 
 class ReadHistory:
@@ -86,7 +85,7 @@ def is_mark(edit: Edit) -> bool:
 
 def _key(before: str, sentence: str, *, first: bool) -> str:
     """Digest of a sentence; "" where it is never recognised."""
-    if sentence.rstrip("\"'”’) ").endswith(_QUESTION_MARKS):
+    if is_question(sentence):
         return ""
     if len(sentence) < MIN_LENGTH:
         return "" if first or len(before) < MIN_LENGTH else _digest(before, sentence)

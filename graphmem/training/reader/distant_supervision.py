@@ -6,12 +6,14 @@ labels of all other pairs are unknown, and these are not trained on.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
 from graphmem.core.names import normalise
+from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
 from graphmem.datasets.files import read_rows
 from graphmem.datasets.plain_text import passages
@@ -25,45 +27,18 @@ Facts = dict[str, list[tuple[str, str]]]
 """(relation, object) pairs of each subject's normalised name."""
 Span = tuple[int, int, str]
 """Characters of a text, with a kind or a relation."""
-_EVIDENCE = {
-    "director": "directed by", "date of birth": "date of birth", "date of death": "date of death", "father": "father",
-    "place of birth": "born in", "country of citizenship": "nationality", "place of death": "died in",
-    "spouse": "spouse", "performer": "performer", "child": "has child", "country of origin": "country of origin",
-    "country": "in country", "sibling": "sibling", "composer": "composer", "place of burial": "buried in",
-    "educated at": "educated at", "employer": "works for", "award received": "award received",
-    "founded by": "founded by", "publication date": "release year", "occupation": "has occupation",
-}  # fmt: skip
+_DATA = json.loads((DATA / "distant_supervision.json").read_text(encoding="utf-8"))
+_EVIDENCE: dict[str, str] = _DATA["evidence"]
+"""Relation names of 2Wiki's evidence, and the lexicon's."""
+_CUES = [(re.compile(rf"\b(?:{cue})(?: the)? ?[\"“]? ?$"), relation) for cue, relation in _DATA["cues"].items()]
+"""Words that end where a name of the relation's object starts."""
 _DISAMBIGUATION = re.compile(r" \([^)]*\)$")
 _DATE = r"(?:\d{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ \d{1,2}, )?\d{4}"
 _LIVED = re.compile(rf"\(\s*(?:born )?(?P<born>{_DATE})(?:\s*[–-]\s*(?P<died>{_DATE}))?\s*[;)]")
 _SENTENCES, _CHARACTERS = 2, 320
-_CUES = tuple(
-    (re.compile(rf"\b(?:{cue})(?: the)? ?[\"“]? ?$"), relation)
-    for cue, relation in (
-        ("directed by", "directed by"),
-        ("starring|stars", "starred actors"),
-        ("written by", "written by"),
-        ("(?:son|daughter) of", "father"),
-        ("(?:wife|husband|widow) of|married(?: to)?", "spouse"),
-        ("born in|native of", "born in"),
-        ("died in", "died in"),
-        ("(?:song|single) by", "performer"),
-        ("album by", "album by"),
-        ("published by", "published by"),
-        ("founded by", "founded by"),
-        ("studied at|educated at|graduated from|attended|alumnus of", "educated at"),
-        ("(?:city|town|village|commune|municipality|district|located|situated) in", "located in"),
-        ("composed by|music by", "composer"),
-        ("based in|headquartered in", "headquarters"),
-        ("plays for|played for", "plays for"),
-        ("distributed by|released by", "distributed by"),
-        ("brother of|sister of", "sibling"),
-        ("father of|mother of", "has child"),
-        ("employed by", "employer"),
-    )
-)
+_DEMONYMS = "|".join(load("profiles")["demonyms"])
 _NATION = re.compile(
-    rf"\b(?:is|was) an? (?:[a-z-]+ |(?P<year>\d{{4}}) )?(?P<nation>{'|'.join(load('profiles')['demonyms'])})\b(?!-)(?P<rest>[^.,;()]*)"
+    rf"\b(?:is|was) an? (?:[a-z-]+ |(?P<year>\d{{4}}) )?(?P<nation>{_DEMONYMS})\b(?!-)(?P<rest>[^.,;()]*)"
 )
 _ROLE = re.compile(
     r"^(?:[- ][A-Z]\w+)? (?P<role>[a-z-]+(?: [a-z-]+)?)(?=$|,| who| and | from | for | of | best| born| in )"
@@ -75,7 +50,7 @@ _WORKS = re.compile(
 
 
 def evidence_facts(path: Path) -> Facts:
-    """Evidence triples of a 2Wiki file whose subjects are of the train half, by the lexicon's relation names."""
+    """Evidence triples of a 2Wiki file whose subjects are of the train split, by the lexicon's relation names."""
     found: Facts = {}
     for row in read_rows(path):
         for subject, relation, value in row["evidence"]:
@@ -85,7 +60,7 @@ def evidence_facts(path: Path) -> Facts:
 
 
 def film_facts() -> Facts:
-    """Facts of WikiMovies about films of the train half."""
+    """Facts of WikiMovies about films of the train split."""
     from graphmem.datasets.wikimovies import load_facts
 
     found: Facts = {}

@@ -6,8 +6,6 @@ graphmem train extractor --out reader.safetensors --kgc DATA/kgc
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +25,7 @@ from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.network import ExtractionNetwork, PairIndex, load_extractor, save_extractor
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import names_elsewhere, synonym_groups
-from graphmem.training.loop import LoopConfig, run
+from graphmem.training.loop import LoopConfig, run, run_folder
 from graphmem.training.reader.corpus import Corpus, Item, build_corpus
 from graphmem.training.reader.curriculum import Curriculum, curriculum
 
@@ -181,12 +179,6 @@ def _relation_loss(
                 right[row, place + (0 if opposite else len(chosen))] = True
     best = torch.logsumexp(logits.masked_fill(~right, -torch.inf), dim=-1)
     return (torch.logsumexp(logits, dim=-1) - best).mean()
-
-
-def run_folder(given: argparse.Namespace) -> Path:
-    """One folder for each set of options beside the weights, so that only the same run resumes."""
-    options = json.dumps(vars(given), sort_keys=True, default=str)
-    return Path(f"{given.out}.run") / hashlib.blake2b(options.encode(), digest_size=6).hexdigest()
 
 
 def options(parser: argparse.ArgumentParser, steps: int) -> argparse.ArgumentParser:

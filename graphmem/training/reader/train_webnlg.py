@@ -31,9 +31,10 @@ from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.network import ExtractionNetwork, load_extractor, save_extractor
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.text.lexicon import Relation
+from graphmem.training.loop import run_folder
 from graphmem.training.reader.corpus import build_corpus
 from graphmem.training.reader.curriculum import Curriculum, curriculum
-from graphmem.training.reader.train import ExtractorTrainingConfig, load_frozen, options, run_folder, train
+from graphmem.training.reader.train import ExtractorTrainingConfig, load_frozen, options, train
 
 
 def webnlg_examples(rows: Sequence[dict[str, Any]]) -> list[AnnotatedText]:
