@@ -1,4 +1,4 @@
-"""States of nodes: the recurrence, telling namesakes apart, and reading with states on."""
+"""Entity states: the recurrence, disambiguation, updates and checkpoints."""
 
 from __future__ import annotations
 

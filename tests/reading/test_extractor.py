@@ -28,7 +28,7 @@ def test_rivals_join_the_same_names_or_one_of_them_by_the_same_relation() -> Non
     assert competition == pytest.approx([0.0, 0.25, 0.35, 0.0])
 
 
-def test_things_of_a_list_are_no_rivals() -> None:
+def test_items_of_a_list_are_no_rivals() -> None:
     music = [candidate("Ada", "musical genre", genre, 0.9) for genre in ("hip hop", "jazz")]
     assert [c.competition for c in mark_competition(music)] == [0.0, 0.0]
 

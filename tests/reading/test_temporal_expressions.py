@@ -22,7 +22,7 @@ def test_times_are_found(text: str, times: list[tuple[str, str]]) -> None:
     assert [(span.iso, span.role) for span in find_times(text)] == times
 
 
-def test_today_is_the_day_it_was_said() -> None:
+def test_today_is_a_parameter() -> None:
     assert [span.iso for span in find_times("Today Bob left; yesterday he came.", "2024-03-01")] == [
         "2024-03-01",
         "2024-02-29",

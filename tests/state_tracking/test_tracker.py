@@ -37,7 +37,7 @@ STORY = (
 def test_a_story_is_answered_out_of_the_graph(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
     tracker = StateTracker(memory, extractor)
     tracker.read(STORY)
-    asked = {
+    answers = {
         "Where is Mary?": "garden",
         "Where is the football?": "kitchen",
         "Where was the football before the kitchen?": "bathroom",
@@ -47,7 +47,7 @@ def test_a_story_is_answered_out_of_the_graph(memory: GraphMemory, extractor: St
         "How many objects is Mary carrying?": "none",
         "Where is Sandra?": "unknown",
     }
-    assert {question: tracker.ask(question) for question in asked} == asked
+    assert {question: tracker.ask(question) for question in answers} == answers
 
 
 def test_changes_are_facts_with_valid_time(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
@@ -66,7 +66,7 @@ def test_reading_the_same_twice_adds_no_node(memory: GraphMemory, extractor: Sta
     assert (memory.stats()["nodes"], memory.stats()["facts_recorded"]) == (before["nodes"], before["facts_recorded"])
 
 
-def test_a_story_goes_on_in_the_file(tmp_path: Path, encoder: Any, extractor: StateChangeExtractor) -> None:
+def test_a_story_continues_in_the_file(tmp_path: Path, encoder: Any, extractor: StateChangeExtractor) -> None:
     with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
         StateTracker(memory, extractor).read(STORY)
     with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
@@ -118,9 +118,9 @@ def test_a_few_stories_of_each_task(encoder: Any, extractor: StateChangeExtracto
     dev = load_tasks().dev
     stories = [next(story for story in dev if story.task == task) for task in TASKS]
     right = [
-        is_same_answer(said, question.answer)
+        is_same_answer(answer, question.answer)
         for story in stories
-        for said, question in zip(answer_story(story, extractor, encoder), story.questions, strict=True)
+        for answer, question in zip(answer_story(story, extractor, encoder), story.questions, strict=True)
     ]
     assert sum(right) / len(right) > 0.9
 

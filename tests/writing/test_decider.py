@@ -65,12 +65,12 @@ def test_a_new_value_supersedes(store: SQLiteStore) -> None:
     assert [(f.object, f.valid_from) for f in store.facts(ada.id)] == [("Surrey", "1843-05-01")]
 
 
-def test_an_earlier_value_takes_its_place_in_the_past(store: SQLiteStore) -> None:
+def test_an_earlier_value_is_added_before_the_held_one(store: SQLiteStore) -> None:
     _, edits = decide(store, candidate("Kent", valid_from="1820-01-01"))
     assert edits == [AddEdge("Ada", "lives in", "Kent", "", "1820-01-01", "1830-01-01", 1.0, None)]
 
 
-def test_the_old_value_named_in_the_same_text_is_the_one_that_goes(store: SQLiteStore) -> None:
+def test_the_ended_value_of_the_same_text_is_superseded(store: SQLiteStore) -> None:
     store.apply([AddEdge("Ada", "lives in", "Bath", valid_from="1840")])
     decisions, edits = decide(store, candidate("London", "ended"), candidate("Surrey"))
     assert [(d.action, d.fact.object) for d in decisions] == [("update", "Surrey"), ("skip", "London")]
@@ -122,7 +122,7 @@ def test_only_asserted_facts_are_added(store: SQLiteStore, factuality: str) -> N
     assert decide(store, candidate("Mars", factuality))[1] == []
 
 
-def test_a_thing_is_not_related_to_itself(store: SQLiteStore) -> None:
+def test_no_relation_to_itself(store: SQLiteStore) -> None:
     assert decide(store, CandidateFact(Fact("Ada", "knows", "ada"))) == ([], [])
 
 

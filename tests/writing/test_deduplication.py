@@ -1,4 +1,4 @@
-"""A text that was read before is no news."""
+"""Read history, alone and in the reading pipeline."""
 
 from __future__ import annotations
 
@@ -63,26 +63,26 @@ def remember(memory: GraphMemory, text: str, **options: Any) -> Any:
     return memory.store.apply(edits) if edits else None
 
 
-def test_a_long_sentence_is_known_in_any_text(memory: GraphMemory) -> None:
+def test_a_long_sentence_is_recognised_in_any_text(memory: GraphMemory) -> None:
     remember(memory, f"It rained. {LONG}")
     read = history(memory, f"  {LONG.upper()}  Nobody came to the grand opening of the fair.")
     assert read.contains(line(LONG, 2))
     assert not read.contains(line("Nobody came to the grand opening of the fair.", len(LONG) + 4))
 
 
-def test_short_words_may_be_said_anew(memory: GraphMemory) -> None:
+def test_short_sentences_are_not_recognised(memory: GraphMemory) -> None:
     remember(memory, "Bob lives in Rome. Bob works for Acme in Paris.")
     assert not history(memory, "Bob lives in Rome.").contains(line("Bob lives in Rome."))
     assert history(memory, "Bob lives in Rome. Bob works for Acme in Paris.").contains(line("Bob lives in Rome."))
 
 
-def test_short_words_after_the_same_long_ones_are_known(memory: GraphMemory) -> None:
+def test_short_sentences_after_the_same_long_one_are_recognised(memory: GraphMemory) -> None:
     remember(memory, f"It rained. {LONG} Bob lives in Rome.")
     assert history(memory, f"{LONG} Bob lives in Rome. Yes.").contains(line("Bob lives in Rome.", len(LONG) + 1))
     assert not history(memory, "Bob lives in Rome. Yes.", context=LONG).contains(line("Bob lives in Rome."))
 
 
-def test_a_pronoun_means_another_after_other_words(memory: GraphMemory) -> None:
+def test_sentences_with_pronouns_depend_on_the_one_before(memory: GraphMemory) -> None:
     born = "He was born in London in the spring of 1950."
     remember(memory, f"John Smith was a baker. {born}")
     assert history(memory, born, context="Yes. John Smith was a baker.").contains(line(born))
@@ -101,7 +101,7 @@ def test_a_better_source_or_another_time_is_read_again(memory: GraphMemory) -> N
     assert not history(memory, LONG, trust=0.5, at="2021").contains(line(LONG))
 
 
-def test_marks_are_no_knowledge(memory: GraphMemory) -> None:
+def test_marks_are_not_counted_or_found(memory: GraphMemory) -> None:
     remember(memory, LONG)
     assert (memory.stats()["nodes"], memory.stats()["texts_read"]) == (0, 1)
     assert memory.store.search_text("Ada Lovelace London reading") == []
@@ -110,7 +110,7 @@ def test_marks_are_no_knowledge(memory: GraphMemory) -> None:
     assert history(memory, LONG).contains(line(LONG))
 
 
-def test_undo_forgets_and_redo_remembers(memory: GraphMemory) -> None:
+def test_undo_and_redo_of_marks(memory: GraphMemory) -> None:
     remember(memory, LONG)
     memory.undo()
     assert not history(memory, LONG).contains(line(LONG))
@@ -146,7 +146,7 @@ def test_later_candidates_of_a_read_sentence_add_nothing(memory: GraphMemory) ->
     assert [d.action for d in anew.decisions] == ["skip", "skip", "add"]
 
 
-def test_another_time_may_change_what_is_held(memory: GraphMemory) -> None:
+def test_a_text_of_another_time_is_read_again(memory: GraphMemory) -> None:
     model, extractor = reading_model(memory), FakeExtractor()
     rome, paris = (f"Bob | lives in | {c}. It is a lovely town in the south." for c in ("Rome", "Paris"))
     read_text(model, rome, apply=True, extractor=extractor, at="2020")
@@ -158,13 +158,13 @@ def test_another_time_may_change_what_is_held(memory: GraphMemory) -> None:
     assert "Rome" in [f.object for f in memory.facts("Bob", "lives in")]
 
 
-def test_a_rumour_leaves_room_for_a_trusted_source(memory: GraphMemory) -> None:
+def test_a_distrusted_text_leaves_no_mark(memory: GraphMemory) -> None:
     model = reading_model(memory)
     rumour = read_text(model, LONG, apply=True, extractor=FakeExtractor(), trust=0.1)
     assert not any(map(is_mark, rumour.edits))
 
 
-def test_no_order_makes_anything_new(memory: GraphMemory) -> None:
+def test_rereading_in_any_order_adds_nothing(memory: GraphMemory) -> None:
     model, rng = reading_model(memory), random.Random(0)
     names = [f"Person {i} of the town of Elsewhere" for i in range(8)]
     texts = ["\n".join(f"{rng.choice(names)} | knows | {rng.choice(names)}." for _ in range(3)) for _ in range(12)]

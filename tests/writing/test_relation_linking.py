@@ -23,7 +23,7 @@ def test_a_held_alternative_is_taken() -> None:
     assert (str(linked.fact), inverted) == ("Bob | works for | Acme", False)
 
 
-def test_what_stands_the_other_way_round_is_turned() -> None:
+def test_inverted_alternatives() -> None:
     linked, inverted = link_relation(read("Acme", "employs", "Bob", RelationAlternative("works for", True, 0.2)), held)
     assert (str(linked.fact), inverted) == ("Bob | works for | Acme", True)
     assert (linked.subject_span, linked.object_span, linked.as_received) == ((9, 12), (0, 3), ("Bob", "Acme"))

@@ -114,7 +114,7 @@ def test_bad_thresholds_are_refused() -> None:
         WriteGateConfig(threshold=-0.1)
 
 
-def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
+def test_checkpoints(tmp_path: Path) -> None:
     torch.manual_seed(0)
     gate = WriteGate(features=8, text_width=4)
     save_gate(gate, tmp_path / "gate.safetensors")

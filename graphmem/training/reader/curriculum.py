@@ -42,27 +42,27 @@ class Curriculum:
 
 
 def curriculum(
-    plan: Curriculum, *, kgc: Path | None = None, evidence: Path | None = None
+    counts: Curriculum, *, kgc: Path | None = None, evidence: Path | None = None
 ) -> tuple[list[AnnotatedText], list[Relation]]:
     """Texts and their relations.
 
     Args:
-        plan: number of texts of each kind.
+        counts: number of texts of each kind.
         kgc: folder with FB15k-237 and WN18RR, for real names; WikiMovies' alone when None.
         evidence: 2Wiki file whose evidence triples label real sentences.
     """
-    lexicon = [*split_relations("train"), *split_relations("dev")]
-    relations, names = [*lexicon, *plain_relations(Random(plan.seed), 200)], real_names(kgc)
-    speaker = TextGenerator(relations, names, Random(plan.seed))
-    examples = [speaker.example() for _ in range(plan.texts)]
-    examples += natural_examples(plan.natural, plan.seed) if plan.natural else []
-    spoken: Sequence[Relation] = [*with_more_templates(lexicon), *relations[len(lexicon) :][:120]]
-    writer = ArticleGenerator(spoken, names, Random(plan.seed + 1))
-    examples += [writer.example() for _ in range(plan.articles)]
-    if plan.distant:
+    lexicon, seed = [*split_relations("train"), *split_relations("dev")], counts.seed
+    relations, names = [*lexicon, *plain_relations(Random(seed), 200)], real_names(kgc)
+    of_articles: Sequence[Relation] = [*with_more_templates(lexicon), *relations[len(lexicon) :][:120]]
+    texts = _examples(TextGenerator(relations, names, Random(seed)), counts.texts)
+    texts += natural_examples(counts.natural, seed) if counts.natural else []
+    texts += _examples(ArticleGenerator(of_articles, names, Random(seed + 1)), counts.articles)
+    if counts.distant:
         facts = film_facts() | (evidence_facts(evidence) if evidence else {})
-        examples += distant_examples(facts, relations, plan.distant, plan.seed)
-    small_talk = SmallTalkGenerator(relations, names, Random(plan.seed + 2))
-    examples += [small_talk.example() for _ in range(plan.chatter)]
-    portraitist = ProfileGenerator(lexicon, names, Random(plan.seed + 3))
-    return [*examples, *(portraitist.example() for _ in range(plan.portraits))], relations
+        texts += distant_examples(facts, relations, counts.distant, seed)
+    texts += _examples(SmallTalkGenerator(relations, names, Random(seed + 2)), counts.chatter)
+    return texts + _examples(ProfileGenerator(lexicon, names, Random(seed + 3)), counts.portraits), relations
+
+
+def _examples(generator: TextGenerator, count: int) -> list[AnnotatedText]:
+    return [generator.example() for _ in range(count)]

@@ -42,7 +42,7 @@ def candidate(triple: tuple[str, str, str], factuality: str = "asserted", probab
 
 
 def stream_of(seed: int = 0, misread: bool = True) -> ExtractedStream:
-    """A stream read without a miss; beside each true fact one that the text does not state, of which less is sure."""
+    """A stream with every fact found, and with a misread one of lower probability for each text."""
     relations = split_relations("train")[:12]
     world = World.sample(seed, entities=40, relations=relations)
     rng, found = Random(seed), []
@@ -69,7 +69,7 @@ def stream_of(seed: int = 0, misread: bool = True) -> ExtractedStream:
         (["Oslo"], ["Oslo", "Rome"], 2 / 3),
     ],
 )
-def test_what_is_missing_and_what_is_false_cost(given: list[str], truth: list[str], score: float) -> None:
+def test_answer_score(given: list[str], truth: list[str], score: float) -> None:
     assert answer_score(given, truth) == pytest.approx(score)
 
 
@@ -110,7 +110,7 @@ def test_a_symmetric_fact_answers_either_way() -> None:
 
 
 def test_following_the_estimate_raises_the_reward() -> None:
-    """No label is shown: the gate learns from answers alone to leave out what is unsure."""
+    """Without labels, the gate learns from answers alone to skip improbable facts."""
     train, test = (StreamQuestions.of(stream_of(seed), priors) for seed in (1, 2))
     torch.manual_seed(0)
     gate = WriteGate(features=4, text_width=4, width=16)

@@ -46,16 +46,16 @@ class Echo:
         return [found, CandidateFact(Fact(words[0], ALSO_KNOWN, words[-1], text))]
 
 
-def streams(reader: Any, cache: Path | None) -> list[Any]:
-    return list(extract_streams([3, 4], 6, split_relations("train"), reader, cache))
+def streams(extractor: Any, cache: Path | None) -> list[Any]:
+    return list(extract_streams([3, 4], 6, split_relations("train"), extractor, cache))
 
 
-def test_what_was_read_is_read_once(tmp_path: Path) -> None:
-    reader = Echo()
-    first, plain = streams(reader, tmp_path / "heard"), streams(Echo(), None)
-    texts = reader.texts
-    again = streams(reader, tmp_path / "heard")
-    assert reader.texts == texts == 12
+def test_streams_are_cached(tmp_path: Path) -> None:
+    extractor = Echo()
+    first, plain = streams(extractor, tmp_path / "candidates"), streams(Echo(), None)
+    texts = extractor.texts
+    again = streams(extractor, tmp_path / "candidates")
+    assert extractor.texts == texts == 12
     for one, other, uncached in zip(first, again, plain, strict=True):
         assert one.events == other.events == uncached.events
         for a, b in zip(sum(one.found, ()), sum(other.found, ()), strict=True):
@@ -70,14 +70,14 @@ def test_what_was_read_is_read_once(tmp_path: Path) -> None:
     assert all(len(candidates) == 1 for stream in first for candidates in stream.found)  # other names are no facts
 
 
-def test_another_reader_reads_anew(tmp_path: Path) -> None:
+def test_another_extractor_has_its_own_cache(tmp_path: Path) -> None:
     streams(Echo(), tmp_path)
     other = Echo(weight=1.0)
     streams(other, tmp_path)
     assert other.texts == 12
 
 
-def test_what_the_text_does_not_state_is_to_be_skipped() -> None:
+def test_misread_candidates_are_labelled_skip() -> None:
     cases = labelled_cases(streams(Echo(), None), lambda relation: (0.5, 0.5))
     assert cases.found
     assert {case.label for case in cases.found if not case.gold} == {"skip"}

@@ -59,7 +59,7 @@ def test_the_name_that_the_triples_use_is_a_name_of_the_thing() -> None:
     assert gold.named("Ava") == "ava"
 
 
-def test_texts_of_one_set_of_facts_are_held_back_together() -> None:
+def test_texts_of_one_fact_set_stay_together() -> None:
     other = {**ROW, "text": "Another text.", "triples": ROW["triples"][::-1]}
     assert [is_validation(ROW, share / 10) for share in range(11)] == [
         is_validation(other, share / 10) for share in range(11)

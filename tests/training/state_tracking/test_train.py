@@ -25,8 +25,8 @@ def story(*changes: tuple[int, int, int]) -> torch.Tensor:
 def chance(
     changes: torch.Tensor, kind: int, first: int, second: int, answers: tuple[int, ...], word: str = ""
 ) -> float:
-    asked = TrackedQuestion(0, changes.shape[1], first, second, answers, word, 0)
-    return float(likelihoods(changes, [asked], history=True)[0, kind])
+    question = TrackedQuestion(0, changes.shape[1], first, second, answers, word, 0)
+    return float(likelihoods(changes, [question], history=True)[0, kind])
 
 
 def test_carried_things_are_where_their_carrier_is() -> None:
