@@ -69,8 +69,7 @@ class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
         """Ids [n] and vectors [n, K], read again when the graph has changed."""
         index = self.store.index()
         if self._cached is None or self._cached[0] is not index:
-            read = getattr(self.store, "packed_vectors", self.store.vectors)
-            self.__dict__["_cached"] = (index, *read(self.fingerprint))
+            self.__dict__["_cached"] = (index, *self.store.vectors(self.fingerprint))
         return self._cached[1], self._cached[2]
 
     def rows(self, nodes: np.ndarray) -> Tensor:

@@ -11,12 +11,11 @@ from typing import Self
 
 from graphmem.core.errors import ReadOnly
 from graphmem.core.names import check_name
-from graphmem.storage.index import snapshot
-from graphmem.storage.index import vector_cache as vector_views
-from graphmem.storage.index.adjacency_cache import View, Views, stamp
+from graphmem.storage.index import snapshot, vector_cache
+from graphmem.storage.index.adjacency_cache import Views, stamp
 from graphmem.storage.index.fulltext import WordCounts
 from graphmem.storage.index.snapshot import Stamp
-from graphmem.storage.index.vector_cache import VectorView, VectorViews
+from graphmem.storage.index.vector_cache import VectorViews
 from graphmem.storage.tables.connection import MEMORY, Connection
 
 
@@ -86,7 +85,7 @@ class OpenMemory:
         """Write the packed snapshot beside the file, so that the next open is quick. None for ``:memory:``.
 
         Args:
-            fingerprint: pack the vectors of this encoder too.
+            fingerprint: keep the vector codes of this encoder too.
 
         Raises:
             ReadOnly: the memory was opened to read.
@@ -99,15 +98,10 @@ class OpenMemory:
             self._views.get(raw, None)
             view = self._views.repacked()
             marked = stamp(raw, self._ns, view)
-            vectors = snapshot.packed_vectors(raw, self._ns, fingerprint) if fingerprint else None
             if fingerprint:
                 self._vectors.get(raw, fingerprint)
-                vector_views.write(self.path, marked, fingerprint, self._vectors.repacked(fingerprint))
-        return str(snapshot.write(self.path, marked, view.index, vectors))
-
-    def drop_snapshot(self) -> None:
-        """Delete the snapshot; it is made again by ``snapshot``."""
-        snapshot.drop(self.path, self._ns)
+                vector_cache.write(self.path, marked, fingerprint, self._vectors.repacked(fingerprint))
+        return str(snapshot.write(self.path, marked, view.index))
 
     def _pack_in_background(self) -> None:
         """Write the view that was just built from the tables, where that took long enough to be worth keeping."""
@@ -115,7 +109,7 @@ class OpenMemory:
         if view is not None and not self.connection.read_only:
             with self.connection.reading() as raw:
                 marked = stamp(raw, self._ns, view)
-            self._in_background(self._write_quietly, marked, view)
+            self._in_background(snapshot.write, self.path, marked, view.index)
 
     def _pack_vectors_in_background(self) -> None:
         """The same for the codes of vectors."""
@@ -124,17 +118,13 @@ class OpenMemory:
             with self.connection.reading() as raw:
                 memory = snapshot.identity(raw) or ""
             marked = Stamp(memory, self._ns, built[1].entry, built[1].chain.hex())
-            self._in_background(self._write_codes_quietly, marked, *built)
+            self._in_background(vector_cache.write, self.path, marked, *built)
 
-    def _in_background(self, write: Callable[..., None], *values: object) -> None:
+    def _in_background(self, write: Callable[..., object], *values: object) -> None:
+        def quietly() -> None:
+            with suppress(OSError):  # a cache that cannot be written is no harm: the tables are the truth
+                write(*values)
+
         self._packing = [thread for thread in self._packing if thread.is_alive()]
-        self._packing.append(threading.Thread(target=write, args=values, name="graphmem-snapshot"))
+        self._packing.append(threading.Thread(target=quietly, name="graphmem-snapshot"))
         self._packing[-1].start()
-
-    def _write_quietly(self, marked: Stamp, view: View) -> None:
-        with suppress(OSError):  # a cache that cannot be written is no harm: the tables are the truth
-            snapshot.write(self.path, marked, view.index)
-
-    def _write_codes_quietly(self, marked: Stamp, fingerprint: str, view: VectorView) -> None:
-        with suppress(OSError):
-            vector_views.write(self.path, marked, fingerprint, view)

@@ -6,8 +6,6 @@ import numpy as np
 
 from graphmem.core.types import Node
 from graphmem.storage.handle import OpenMemory
-from graphmem.storage.index import snapshot
-from graphmem.storage.index.adjacency_cache import newest_entry
 from graphmem.storage.index.vector_search import VectorIndex
 from graphmem.storage.tables import queries as reading
 from graphmem.storage.tables import vector_rows
@@ -50,18 +48,9 @@ class VectorStore(OpenMemory):
         Raises:
             EncoderMismatch: the stored vectors are all of other encoders.
         """
-        ids, halves = self.packed_vectors(fingerprint)
-        return np.array(ids), halves.astype(np.float32)
-
-    def packed_vectors(self, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
-        """Like ``vectors``, but float16, and memory-mapped where the snapshot holds them: cold ones take no memory."""
         with self.connection.reading() as raw:
-            found = snapshot.read(self.path, self._ns) if self._views.path else None
-            if found is not None and found.vectors is not None and found.vector_ids is not None:
-                same = (found.fingerprint, found.revision) == (fingerprint, snapshot.revision(raw))
-                if same and found.stamp.entry == newest_entry(raw) and snapshot.is_true(raw, found.stamp, self._ns):
-                    return found.vector_ids, found.vectors
-            return vector_rows.read(raw, self._ns, fingerprint)
+            ids, halves = vector_rows.read(raw, self._ns, fingerprint)
+        return ids, halves.astype(np.float32)
 
     def nearest(self, query: np.ndarray, fingerprint: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
         """The live nodes whose vectors have the highest scalar products with a vector [K].

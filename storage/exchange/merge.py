@@ -61,7 +61,7 @@ def _copy_vectors(source: SQLiteStore, store: SQLiteStore) -> None:
     for (fingerprint,) in source.connection.rows("SELECT fingerprint FROM encoders"):
         if not source.stats()["vectors"].get(fingerprint):
             continue
-        ids, vectors = source.packed_vectors(fingerprint)
+        ids, vectors = source.vectors(fingerprint)
         missing = {node.name: node.id for node in store.without_vectors(fingerprint, limit=len(ids) * 2 + 1024)}
         places = [store.resolve(name) for name in source.names(ids)]
         wanted = [at for at, node in enumerate(places) if node is not None and node.name in missing]

@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from graphmem.storage.files import replacing
 from graphmem.storage.index.adjacency import CSRIndex, Packed
-from graphmem.storage.tables import vector_rows
 
 MAGIC = b"GRAPHMEMSNAP1\n"
 ALIGN = 64
@@ -47,21 +46,13 @@ class Stamp:
     chain: str
     expires: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON holds it; ``Stamp(**...)`` is the way back."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An open snapshot. ``vectors`` is float16 [n, K] with ``vector_ids`` [n], or None where none were packed."""
+    """An open snapshot: what it is true to, and the adjacency."""
 
     stamp: Stamp
     index: CSRIndex
-    fingerprint: str | None = None
-    revision: str = ""
-    vector_ids: np.ndarray | None = None
-    vectors: np.ndarray | None = None
 
 
 def path_for(memory: str, ns: int) -> Path:
@@ -90,11 +81,6 @@ def identity(raw: sqlite3.Connection) -> str | None:
     return row[0] if row else None
 
 
-def revision(raw: sqlite3.Connection) -> str:
-    """Names the state of the vectors, which the journal leaves out: the last word of their line."""
-    return "".join(vector_rows.line(raw)[-1:])
-
-
 def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
     """Whether the stamp's entry is part of this memory's history."""
     if stamp.ns != ns or stamp.memory != identity(raw):
@@ -108,35 +94,20 @@ def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
 # ---------------------------------------------------------------- writing
 
 
-def write(
-    memory: str, stamp: Stamp, index: CSRIndex, vectors: tuple[str, str, np.ndarray, np.ndarray] | None = None
-) -> Path:
-    """Write a snapshot and move it into place. ``vectors``: fingerprint, revision, ids [n] and float16 [n, K]."""
-    arrays: dict[str, np.ndarray] = {name: getattr(index.packed, name) for name in ARRAYS}
-    head: dict[str, Any] = {
-        "stamp": stamp.as_dict(),
-        "relations": list(index.relations),
-    }
-    if vectors is not None:
-        head |= {"fingerprint": vectors[0], "revision": vectors[1]}
-        arrays |= {"vector_ids": vectors[2], "vectors": vectors[3]}
+def write(memory: str, stamp: Stamp, index: CSRIndex) -> Path:
+    """Write a snapshot and move it into place."""
+    arrays = {name: getattr(index.packed, name) for name in ARRAYS}
+    head = {"stamp": asdict(stamp), "relations": list(index.relations)}
     return write_file(path_for(memory, stamp.ns), head, arrays)
 
 
 def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
     """Write a file of named arrays under another name and move it into place."""
     _sweep(target)
-    handle, temporary = tempfile.mkstemp(prefix=target.name + ".", suffix=".new", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            _write_arrays(file, {"layout": LAYOUT} | head, arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with replacing(target, mode=0o600) as temporary, temporary.open("wb") as file:
+        _write_arrays(file, {"layout": LAYOUT} | head, arrays)
+        file.flush()
+        os.fsync(file.fileno())
     return target
 
 
@@ -167,7 +138,8 @@ def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.nda
 def read(memory: str, ns: int) -> Snapshot | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
-        return _as_snapshot(*read_file(path_for(memory, ns)))
+        head, arrays = read_file(path_for(memory, ns))
+        return Snapshot(Stamp(**head["stamp"]), CSRIndex(Packed(*map(arrays.__getitem__, ARRAYS)), head["relations"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing, cut short or of another layout: the caller reads the truth instead
 
@@ -194,16 +166,3 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         plain = np.asarray(mapped[begin : begin + int(np.prod(shape)) * dtype.itemsize])
         arrays[name] = plain.view(dtype).reshape(shape)
     return head, arrays
-
-
-def _as_snapshot(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
-    packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
-    stamp, index = Stamp(**head["stamp"]), CSRIndex(packed, head["relations"])
-    if "fingerprint" not in head:
-        return Snapshot(stamp, index)
-    return Snapshot(stamp, index, head["fingerprint"], head["revision"], arrays["vector_ids"], arrays["vectors"])
-
-
-def packed_vectors(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[str, str, np.ndarray, np.ndarray]:
-    """What ``write`` packs of an encoder's vectors."""
-    return (fingerprint, revision(raw), *vector_rows.read(raw, ns, fingerprint))

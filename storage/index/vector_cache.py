@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -84,7 +84,8 @@ class VectorViews:
         return (built, view) if built and view and large and self.path is not None else None
 
     def _fresh(self, raw: sqlite3.Connection, view: VectorView | None, fingerprint: str) -> VectorView:
-        line, entry, word = vector_rows.line(raw), newest_entry(raw), snapshot.revision(raw)
+        line, entry = vector_rows.line(raw), newest_entry(raw)
+        word = line[-1] if line else ""
         if view is not None and chain_at(raw, view.entry) == view.chain:  # else: a restored backup
             if (view.entry, view.word) == (entry, word):
                 return view
@@ -184,7 +185,7 @@ def write(memory: str, stamp: snapshot.Stamp, fingerprint: str, view: VectorView
     base, index = view.index.base, view.index
     if not isinstance(base, Coded) or len(index.extra.ids):
         return
-    head = {"stamp": stamp.as_dict(), "fingerprint": fingerprint, "word": view.word}
+    head = {"stamp": asdict(stamp), "fingerprint": fingerprint, "word": view.word}
     arrays = {"ids": base.ids, "codes": base.codes, "scales": base.scales, "pending": index.pending}
     snapshot.write_file(snapshot.codes_path(memory, stamp.ns), head, arrays)
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from graphmem.core.errors import Corrupt, InvalidValue, NotAMemory
+from graphmem.storage.files import SIDE_FILES, replacing
 from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection, connect, header, translate
 from graphmem.storage.tables.schema import APPLICATION_ID
 
 PAGES = 4096
 """Pages that are copied before a waiting writer gets its turn."""
-
-SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -33,31 +31,12 @@ def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, over
         raise InvalidValue(f"{copy} is the memory itself; name another file for the backup")
     if copy.exists() and not overwrite:
         raise InvalidValue(f"{copy} exists; pass overwrite=True, or name another file")
-    temporary = _temporary(copy)
-    try:
+    with replacing(copy, mode=0o600) as temporary:
         with closing(Connection(source, read_only=True)) as opened, opened.translating():
             _copy(opened.raw, temporary)
-        os.replace(temporary, copy)
-    except BaseException:
-        _remove(temporary)
-        raise
     for suffix in SIDE_FILES:  # of an older file of that name
-        _remove(Path(f"{copy}{suffix}"))
+        Path(f"{copy}{suffix}").unlink(missing_ok=True)
     return copy
-
-
-def _temporary(near: Path) -> Path:
-    try:
-        handle, name = tempfile.mkstemp(prefix=f"{near.name}.", suffix=".new", dir=near.absolute().parent)
-    except FileNotFoundError:
-        raise InvalidValue(f"the folder {near.absolute().parent} does not exist; make it first") from None
-    os.close(handle)
-    return Path(name)
-
-
-def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()
 
 
 def _copy(raw: sqlite3.Connection, target: Path) -> None:

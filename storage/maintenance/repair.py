@@ -16,14 +16,8 @@ from graphmem.storage.maintenance.integrity import Report
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.connection import Connection, connect
-from graphmem.storage.tables.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, statements
+from graphmem.storage.tables.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, STORED, statements
 from graphmem.storage.tables.vector_rows import mark
-
-SALVAGED = (
-    "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
-    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
-)  # fmt: skip
-"""Tables that are copied out of a damaged file, parents first."""
 
 
 def mend(path: str, before: Report) -> None:
@@ -70,7 +64,7 @@ def _salvage(damaged: Path, path: str) -> None:
         for statement in statements():
             if not statement.startswith(("CREATE UNIQUE INDEX", "INSERT INTO meta")):
                 new.execute(statement)
-        for table in SALVAGED:
+        for table in STORED:
             _copy_rows(old, new, table)
         for name, statement in NODE_INDEXES.items():
             _index(new, name, statement)

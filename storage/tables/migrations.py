@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from graphmem.storage.files import replacing
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained
@@ -87,9 +87,6 @@ def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
 
 
 def _copy(raw: sqlite3.Connection, target: Path) -> None:
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
-    temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(temporary)) as copy:
+    with replacing(target) as temporary, closing(sqlite3.connect(temporary)) as copy:
         raw.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
-    os.replace(temporary, target)

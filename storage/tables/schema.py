@@ -34,6 +34,12 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Primary key of each journalled table."""
 
+STORED = (
+    "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
+    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
+)  # fmt: skip
+"""Tables that hold everything of a file, parents first; the others are indexes of them."""
+
 EDGE_INDEXES = {
     "edges_out": "CREATE INDEX edges_out ON edges(src, dst, rel)",
     "edges_in": "CREATE INDEX edges_in ON edges(dst)",

@@ -30,7 +30,7 @@ def main(path: str) -> None:
     sampled = (time.process_time() - begin) / QUERIES
     for row in seeds[:50]:
         store.search_text(" ".join(store.names(row[:2])))
-    vectors = store.packed_vectors("random")[1]
+    vectors = store.vectors("random")[1]
     cold, cold_own = store_graph.resident_mb()
     query = np.ones(vectors.shape[1], np.float32)
     for start in range(0, len(vectors), 8192):
