@@ -1,4 +1,4 @@
-"""An open memory: its file, its namespace, and its life from ``open`` to ``close``."""
+"""Open memory file: connection, namespace, cached indexes, snapshot."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from graphmem.storage.tables.connection import MEMORY, Connection
 
 
 class OpenMemory:
-    """What every method of the store stands on: a connection, a namespace, and the cached views of it."""
+    """Open memory file with one namespace of it: the base of the store."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
         self.connection = connection
         self.path = connection.path
         self.namespace = check_name(namespace, "namespace")
         self._ns = self._find_namespace()
-        beside = None if self.path == MEMORY else self.path
-        self._views, self._vectors = Views(self._ns, beside), VectorViews(self._ns, beside)
+        file = None if self.path == MEMORY else self.path
+        self._views, self._vectors = Views(self._ns, file), VectorViews(self._ns, file)
         self._counts = WordCounts("node_fts"), WordCounts("edge_fts")
         self._packing: list[threading.Thread] = []
 

@@ -1,4 +1,4 @@
-"""Edits: the changes that a store applies in one transaction, and the journal entry that records them."""
+"""Edits of a store, the decisions that lead to them, and the journal entry of a transaction."""
 
 from __future__ import annotations
 
@@ -94,15 +94,15 @@ Edit = AddNode | AddEdge | UpdateNode | SupersedeEdge | MergeNodes | Retire | Re
 
 @dataclass(frozen=True, slots=True)
 class WriteDecision:
-    """What the write gate decided about one candidate, and what it saw.
+    """Decision of the write gate about one candidate, with its evidence.
 
     Attributes:
         action: ``skip``, ``add``, ``update`` or ``retire``.
         gate: probability of the action, 0..1.
         surprise: mean negative log-likelihood of the candidate's tokens, in nats, under the model with memory on.
-        edit: the Edit it leads to; None for ``skip``.
-        fact: the candidate, as read.
-        evidence: named numbers and texts that the gate saw.
+        edit: the resulting edit; None for ``skip``.
+        fact: the candidate.
+        evidence: named numbers and texts of the decision.
     """
 
     action: Literal["skip", "add", "update", "retire"]

@@ -76,14 +76,9 @@ class Ingested:
 
 
 def ingest(
-    store: SQLiteStore,
-    path: str | os.PathLike[str],
-    *,
-    format: str | None = None,
-    on_error: Literal["skip", "rollback"] = "skip",
-    source: str | None = None,
-    progress: bool = False,
-) -> Ingested:
+    store: SQLiteStore, path: str | os.PathLike[str], *, format: str | None = None,
+    on_error: Literal["skip", "rollback"] = "skip", source: str | None = None, progress: bool = False,
+) -> Ingested:  # fmt: skip
     """Ingest a file of facts, plain or gzipped. Writes one transaction a batch, or one in all with ``rollback``.
 
     A killed run is resumed after its last whole batch when the same file is given again.

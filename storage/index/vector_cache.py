@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency_cache import PATCH_ENTRIES, chain_at, newest_entry, read_columns
 from graphmem.storage.index.int8_scan import quantise
@@ -18,7 +19,7 @@ from graphmem.storage.tables import journal, vector_rows
 PACK_VECTORS = 100_000
 """Vectors from which codes that had to be made from the tables are kept beside the file."""
 
-SEARCHED = f"retired_at IS NULL AND kind NOT IN {vector_rows.SYSTEM_KINDS}"
+SEARCHED = f"retired_at IS NULL AND kind NOT IN {SYSTEM_KINDS}"
 """Nodes that a search may find."""
 
 KEPT = 2

@@ -23,13 +23,9 @@ REBUILD_FROM = 50_000
 
 
 def write(
-    raw: sqlite3.Connection,
-    recorder: Recorder,
-    load: Load,
-    vectors: np.ndarray | None,
-    fingerprint: str | None,
+    raw: sqlite3.Connection, recorder: Recorder, load: Load, vectors: np.ndarray | None, fingerprint: str | None,
     source: str | None,
-) -> dict[str, tuple[int, int]]:
+) -> dict[str, tuple[int, int]]:  # fmt: skip
     """Write a load inside a transaction and return the ranges of ids that it added."""
     editor = Editor(raw, recorder)
     ranges: dict[str, tuple[int, int]] = {}
@@ -114,14 +110,9 @@ def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple
 
 
 def _write_edges(
-    raw: sqlite3.Connection,
-    recorder: Recorder,
-    ends: tuple[np.ndarray, np.ndarray, np.ndarray],
-    count: np.ndarray,
-    first_new: int,
-    source: int | None,
-    ranges: dict[str, tuple[int, int]],
-) -> None:
+    raw: sqlite3.Connection, recorder: Recorder, ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray,
+    first_new: int, source: int | None, ranges: dict[str, tuple[int, int]],
+) -> None:  # fmt: skip
     """Add the facts that are new; those known already are strengthened. ``first_new`` is the first new node."""
     src, relation, dst = ends
     fresh, editor = np.ones(len(src), bool), Editor(raw, recorder)
@@ -141,15 +132,9 @@ def _write_edges(
 
 
 def _insert_edges(
-    raw: sqlite3.Connection,
-    first: int,
-    recorder: Recorder,
-    source: int | None,
-    src: np.ndarray,
-    relation: np.ndarray,
-    dst: np.ndarray,
-    count: np.ndarray,
-) -> None:
+    raw: sqlite3.Connection, first: int, recorder: Recorder, source: int | None, src: np.ndarray, relation: np.ndarray,
+    dst: np.ndarray, count: np.ndarray,
+) -> None:  # fmt: skip
     columns = [np.arange(first, first + len(src)), src, relation, dst]
     fields = "id, src, rel, dst"
     if (count > 1).any():

@@ -1,4 +1,4 @@
-"""One SQLite connection that speaks graphmem's errors, and its two kinds of transaction."""
+"""SQLite connection with graphmem's errors, and its read and write transactions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NESTED = ("SAVEPOINT nested", "RELEASE nested", "ROLLBACK TO nested")
 
 
 class Connection:
-    """A memory file, open. Reads go through ``rows`` and ``one``; writes only inside ``writing``.
+    """Open memory file. Reads go through ``rows`` and ``one``; writes only inside ``writing``.
 
     One object may be shared by threads: a lock serialises them. After a fork the child opens its own connection,
     because SQLite's locks do not survive a fork.
@@ -117,19 +117,13 @@ class Connection:
 
     def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """All rows of a query."""
-        try:
-            with self.lock:
-                return self.raw.execute(sql, values).fetchall()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise translate(error, self.path) from error
+        with self.lock, self.translating():
+            return self.raw.execute(sql, values).fetchall()
 
     def one(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Any:
         """The first row of a query, or None."""
-        try:
-            with self.lock:
-                return self.raw.execute(sql, values).fetchone()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise translate(error, self.path) from error
+        with self.lock, self.translating():
+            return self.raw.execute(sql, values).fetchone()
 
     # -- transactions
 
@@ -191,7 +185,7 @@ class Connection:
 
 
 def check_path(path: str, read_only: bool) -> None:
-    """Refuse what cannot be a memory file before SQLite touches it; warn of network file systems."""
+    """Raise for paths that cannot be a memory file, before SQLite opens them; warn of network file systems."""
     if path == MEMORY:
         if read_only:
             raise ReadOnly("a ':memory:' store is always empty when opened; read_only makes no sense there")
@@ -255,7 +249,7 @@ def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connecti
 
 
 def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
-    """Make sure that the file is a memory of this version; make an empty file one.
+    """Check that the file is a memory of this version; create the tables in an empty file.
 
     Raises:
         NotAMemory: another application's SQLite file, or no SQLite file at all.

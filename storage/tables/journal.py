@@ -206,12 +206,9 @@ def _put_all(recorder: Recorder, changes: Iterable[Change]) -> None:
 
 
 def _blockers(
-    raw: sqlite3.Connection,
-    entry_id: int,
-    changes: Sequence[Change],
-    moved: set[tuple[str, Row]],
+    raw: sqlite3.Connection, entry_id: int, changes: Sequence[Change], moved: set[tuple[str, Row]],
     wanted: dict[str, tuple[int, int]],
-) -> set[int]:
+) -> set[int]:  # fmt: skip
     gone = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
     own = {change.key[0] for change in changes if change.table == "edges"}
     blockers = _hanging(raw, gone, own, wanted)
