@@ -87,8 +87,8 @@ def check(ctx: click.Context, db: str, json_: bool) -> None:
 @memory_file
 @click.pass_context
 def repair(ctx: click.Context, db: str) -> None:
-    """Mend what can be mended (a backup is made first) and say what cannot."""
-    from graphmem.storage.maintenance.check import repair as repair_file
+    """Repair what can be repaired (a copy is made first) and report what cannot."""
+    from graphmem.storage.maintenance.repair import repair as repair_file
 
     before, after = repair_file(db)
     click.echo(f"before: {before}\nafter: {after}")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 READ_MARK = "reading"
-"""Kind of a node that marks a text as read (``writing/deduplication.py``); its name begins with the kind and a colon."""
+"""Kind of a node that marks a text as read (``writing/deduplication.py``); its name begins with ``reading:``."""
 
 PASSAGE = "passage"
 """Kind of a node that holds a piece of a document in its text, with the document's title in its attributes."""

@@ -167,7 +167,8 @@ def patch(raw: sqlite3.Connection, ns: int, view: View, entry: int) -> View | No
     index, names = view.index, relation_table(raw, ns)
     condition, values = visible(raw, None)
     ids = json.dumps(sorted(changed))
-    sql = f"SELECT e.src, e.rel, e.dst, e.id FROM json_each(:ids) j CROSS JOIN edges e ON e.id = j.value WHERE {condition}"
+    joined = "json_each(:ids) j CROSS JOIN edges e ON e.id = j.value"
+    sql = f"SELECT e.src, e.rel, e.dst, e.id FROM {joined} WHERE {condition}"
     src, row, dst, edge = read_columns(raw.execute(sql, values | {"ids": ids}), 4)
     patched = index.patched(changed, (src, names[1][row], dst, edge), names[0], highest_node(raw) + 1)
     listed = "id IN (SELECT value FROM json_each(:ids))"
