@@ -237,7 +237,7 @@ class MemorySampler(BaseSampler):  # type: ignore[misc]
         """The neighbourhood of the ends of the seed edges.
 
         Raises:
-            InvalidValue: negative sampling was asked for; draw negatives from the memory and pass them with labels.
+            InvalidValue: negative sampling is not supported; pass negatives with labels.
         """
         if neg_sampling is not None:
             raise InvalidValue("negative sampling is not part of this sampler; pass negatives with edge_label")

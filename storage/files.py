@@ -11,7 +11,7 @@ from pathlib import Path
 from graphmem.core.errors import InvalidValue
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
-"""Endings of the files that SQLite keeps beside an open one."""
+"""Suffixes of the side files of SQLite."""
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class OpenMemory:
     # ---------------------------------------------------------------- the snapshot
 
     def snapshot(self, fingerprint: str | None = None) -> str | None:
-        """Write the packed snapshot beside the file, so that the next open is quick. None for ``:memory:``.
+        """Write the packed snapshot of the file, which makes the next open fast. None for ``:memory:``.
 
         Args:
             fingerprint: keep the vector codes of this encoder too.
@@ -93,7 +93,7 @@ class OpenMemory:
         if self._views.path is None:
             return None
         if self.connection.read_only:
-            raise ReadOnly(f"{self.path} was opened read-only, so no snapshot is written beside it")
+            raise ReadOnly(f"{self.path} was opened read-only, so no snapshot is written")
         with self.connection.reading() as raw:
             self._views.get(raw, None)
             view = self._views.repacked()
@@ -104,7 +104,7 @@ class OpenMemory:
         return str(snapshot.write(self.path, marked, view.index))
 
     def _pack_in_background(self) -> None:
-        """Write the view that was just built from the tables, where that took long enough to be worth keeping."""
+        """Write the view that was just built from the tables, where it is large."""
         view = self._views.worth_packing()
         if view is not None and not self.connection.read_only:
             with self.connection.reading() as raw:
@@ -122,7 +122,7 @@ class OpenMemory:
 
     def _in_background(self, write: Callable[..., object], *values: object) -> None:
         def quietly() -> None:
-            with suppress(OSError):  # a cache that cannot be written is no harm: the tables are the truth
+            with suppress(OSError):  # a cache; the tables hold everything
                 write(*values)
 
         self._packing = [thread for thread in self._packing if thread.is_alive()]

@@ -26,7 +26,7 @@ class AddNode:
 
 @dataclass(frozen=True, slots=True)
 class AddEdge:
-    """Add a fact; subject and object are made if they are new; a known fact is strengthened instead."""
+    """Add a fact; new subjects and objects are created; a known fact is strengthened instead."""
 
     subject: str
     relation: str
@@ -83,7 +83,7 @@ class Retire:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Bring a retired node or fact back."""
+    """Restore a retired node or fact."""
 
     id: int
     what: Literal["node", "edge"] = "edge"

@@ -100,7 +100,7 @@ class Subgraph:
         seeds: ids of the nodes that activation started from, with their scores.
         left_out: share of activation mass dropped by the budget, 0..1.
         states: float32 [N, G] GNN states, or None where the ranker makes none.
-        answerable: probability that some node here answers the query, or None where the ranker does not say.
+        answerable: probability that some node here answers the query, or None where the ranker gives none.
     """
 
     node_ids: np.ndarray

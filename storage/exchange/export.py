@@ -36,7 +36,7 @@ def export(store: SQLiteStore, target: str | os.PathLike[str] | TextIO, *, forma
 
     Args:
         target: a path, an open text file, or ``-`` for standard output.
-        format: ``jsonl`` is the whole file, all namespaces, history and vectors, and comes back exactly through
+        format: ``jsonl`` is the whole file, all namespaces, history and vectors, and is read back exactly by
             ``load_jsonl``. ``csv``, ``graphml``, ``cypher`` and ``ntriples`` hold the namespace's live nodes and
             present facts. None goes by the path's ending.
 

@@ -173,7 +173,7 @@ class _Batches:
         return self.done
 
     def _resume(self, key: str) -> None:
-        """Take up the state of a killed run, and skip the items that it has written."""
+        """Load the state of a killed run, and skip the items that it has written."""
         row = self.store.connection.one("SELECT value FROM meta WHERE key = ?", (key,))
         if row is None:
             return

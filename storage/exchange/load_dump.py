@@ -68,7 +68,7 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     broken = raw.execute("PRAGMA foreign_key_check").fetchone()
     if broken:
-        raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} hangs on {broken[2]} that are not in it")
+        raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} refers to {broken[2]} that are not in it")
     raw.execute("COMMIT")
     return count
 

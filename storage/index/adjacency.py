@@ -15,7 +15,7 @@ import numpy as np
 from graphmem.core.types import MENTIONS, TITLED, Arcs
 
 OVERLAY_ARCS = 16_384
-"""Changed arcs in the overlay before everything is packed anew."""
+"""Changed arcs in the overlay before everything is repacked."""
 
 SCAN = 1 << 20
 """Arcs in one block of a scan over all of them."""
@@ -230,7 +230,7 @@ class CSRIndex:
     def patched(
         self, removed: Iterable[int], added: tuple[np.ndarray, ...], relations: Sequence[str], size: int
     ) -> CSRIndex:
-        """Index without the facts ``removed`` and with ``added``; packs the arrays anew when the overlay has grown."""
+        """Index without the facts ``removed`` and with ``added``; repacks when the overlay has grown."""
         ids = np.unique(np.fromiter(removed, np.int64))
         kept = ~np.isin(self._added[3], ids)
         over = tuple(np.concatenate([old[kept], new]) for old, new in zip(self._added, added, strict=True))

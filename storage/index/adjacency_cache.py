@@ -19,7 +19,7 @@ PAST_VIEWS = 4
 """Cached views of past moments."""
 
 PATCH_ENTRIES = 4096
-"""Journal entries up to which a view is patched; beyond, it is built anew."""
+"""Journal entries up to which a view is patched; beyond, it is rebuilt."""
 
 PACK_ARCS = 400_000
 """Arcs from which a view that was built from the tables is written as a snapshot."""

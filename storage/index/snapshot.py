@@ -1,8 +1,7 @@
-"""The packed read snapshot: adjacency and vectors in one memory-mapped file beside the memory.
+"""Snapshot: packed adjacency in a memory-mapped file next to the memory.
 
-A cache, never the truth: it names the memory, the journal entry and its check value that it is true to, and is patched
-from the journal after that. It is written under another name and moved into place, so a reader sees the old one or
-the new one. It may be deleted at any time.
+It is a cache: its stamp names the memory, and the journal entry with its check value, and later entries are applied
+from the journal. It is written under another name and moved into place. It may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ ARRAYS = ("indptr", "target", "code", "edge")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a snapshot is true to.
+    """State that a snapshot shows.
 
     Attributes:
         memory: identity of the memory file.
         ns: row of the namespace.
         entry: newest journal entry packed.
-        chain: that entry's check value in hex, so that another history with the same numbers is told apart.
+        chain: that entry's check value in hex, which differs in another history with the same numbers.
         expires: when a fact next begins or ends by itself, microseconds, or None.
     """
 
@@ -49,24 +48,24 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An open snapshot: what it is true to, and the adjacency."""
+    """Mapped snapshot: its stamp and the adjacency."""
 
     stamp: Stamp
     index: CSRIndex
 
 
 def path_for(memory: str, ns: int) -> Path:
-    """Where the snapshot of a namespace lies."""
+    """Path of the snapshot of a namespace."""
     return Path(f"{memory}-snapshot{ns}")
 
 
 def codes_path(memory: str, ns: int) -> Path:
-    """Where the codes of a namespace's vectors lie; see ``dense``."""
+    """Path of the vector codes of a namespace."""
     return Path(f"{memory}-snapshot{ns}v")
 
 
 def drop(memory: str, ns: int) -> None:
-    """Delete the snapshot and the codes, where there are any. Readers that have them mapped keep theirs."""
+    """Delete the snapshot and the codes, if any. Readers that have them mapped keep their view."""
     for path in (path_for(memory, ns), codes_path(memory, ns)):
         with suppress(FileNotFoundError):
             path.unlink()
@@ -76,7 +75,7 @@ def drop(memory: str, ns: int) -> None:
 
 
 def identity(raw: sqlite3.Connection) -> str | None:
-    """The memory's own random name, or None in a file that has none yet."""
+    """Random identity of the memory, or None in a file without one."""
     row = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
     return row[0] if row else None
 
@@ -112,7 +111,7 @@ def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]
 
 
 def _sweep(target: Path) -> None:
-    """Remove what killed writers left behind."""
+    """Remove files of killed writers."""
     for left in target.parent.glob(f"{target.name}.*.new"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
@@ -141,7 +140,7 @@ def read(memory: str, ns: int) -> Snapshot | None:
         head, arrays = read_file(path_for(memory, ns))
         return Snapshot(Stamp(**head["stamp"]), CSRIndex(Packed(*map(arrays.__getitem__, ARRAYS)), head["relations"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, cut short or of another layout: the caller reads the truth instead
+        return None  # missing, truncated or of another layout
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

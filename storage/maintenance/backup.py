@@ -1,4 +1,4 @@
-"""Copies of a memory, taken and put back while it is in use, and the file made small again."""
+"""Backup, restore and vacuum of a memory file, also while it is in use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection,
 from graphmem.storage.tables.schema import APPLICATION_ID
 
 PAGES = 4096
-"""Pages that are copied before a waiting writer gets its turn."""
+"""Pages that are copied before waiting writers may continue."""
 
 
 def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -22,7 +22,7 @@ def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, over
     The copy is checked, and moved into place only when it is whole.
 
     Raises:
-        NotAMemory: ``path`` is none.
+        NotAMemory: ``path`` is no memory.
         InvalidValue: ``target`` exists and ``overwrite`` is False, or both are the same file.
         Corrupt: the copy does not pass SQLite's check, because the original does not.
     """
@@ -55,10 +55,10 @@ def _copy(raw: sqlite3.Connection, target: Path) -> None:
 
 
 def restore(backup_file: str | os.PathLike[str], path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Put a backup back, in one transaction; others that have the memory open read the restored one from then on.
+    """Restore a backup in one transaction; other processes with the memory open read the restored one from then on.
 
     Raises:
-        NotAMemory: the backup is none, or ``path`` is some other kind of file.
+        NotAMemory: the backup is no memory, or ``path`` is some other kind of file.
         Corrupt: the backup does not pass SQLite's check.
         InvalidValue: ``path`` exists and ``overwrite`` is False.
     """
@@ -90,9 +90,9 @@ def _require_memory(path: str) -> None:
 
 
 def vacuum(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Make the file as small as it can be and its search index tidy. Writes. Bytes before and after.
+    """Return unused space to the disk and optimise the search indexes; bytes before and after. Writes.
 
-    Nothing is forgotten: the journal and retired facts stay.
+    The journal and retired facts stay.
     """
     name = os.fspath(path)
     with closing(Connection(name)) as opened, opened.translating():

@@ -185,7 +185,7 @@ def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
             raw.execute(f"INSERT INTO {table}({table}, rank) VALUES ('integrity-check', 1)")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
-                return  # FTS5 checks itself by a write that writes nothing; a read-only file cannot be asked
+                return  # FTS5 checks itself by a write that writes nothing; not possible in a read-only file
             yield Problem("search", f"{table} does not agree with what it indexes ({error})", True)
 
 

@@ -191,7 +191,7 @@ def _vectors(raw: sqlite3.Connection) -> None:
         if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
     ]
     raw.executemany("DELETE FROM vectors WHERE node = ?", bad)
-    mark(raw, anew=True)
+    mark(raw, restart=True)
 
 
 def _counters(raw: sqlite3.Connection) -> None:

@@ -117,7 +117,7 @@ class Editor:
         return row
 
     def node_named(self, name: str) -> Row:
-        """The node of that name, made when it is new and brought back when it was retired."""
+        """The node of that name, created when it is new and restored when it was retired."""
         name = check_name(name)
         norm = normalise(name)
         row = self.find(norm)
@@ -200,7 +200,7 @@ class Editor:
                 self._retire_edge(edge)
 
     def _restore_node(self, row: Row) -> None:
-        """Bring back a node and the facts that were retired with it."""
+        """Restore a node and the facts that were retired with it."""
         self._touch_node(row)
         at = row[NODE["retired_at"]]
         if at is None:
@@ -302,7 +302,7 @@ class Editor:
         return row[0]
 
     def same_fact(self, src: int, relation: int, dst: int, start: int | None, end: int | None) -> Row | None:
-        """A live fact of the same ends whose interval overlaps. A start that is not given means now."""
+        """A live fact of the same ends whose interval overlaps. A missing start is now."""
         for row in self.raw.execute(_SAME_FACT, (src, relation, dst)):
             ends, starts = row[EDGE["valid_to"]], row[EDGE["valid_from"]]
             over = ends is not None and ends <= (self.at if start is None else start)

@@ -145,7 +145,7 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
 
 
 def source_name(raw: sqlite3.Connection, row: Row) -> str | None:
-    """Name of the source that a fact came from first."""
+    """Name of the first source of a fact."""
     if row[11] is None:
         return None
     found: str = raw.execute("SELECT name FROM sources WHERE id = ?", (row[11],)).fetchone()[0]

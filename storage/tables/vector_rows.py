@@ -1,8 +1,8 @@
 """Node vectors: fp16 BLOBs, each under the fingerprint of the encoder that made it.
 
-Vectors are not journalled. ``meta`` keeps their *line* instead: a random word for each write, newest last. A cache that
-was true to one of these words lacks only vectors of nodes that had none then, or that the journal names; a write that
-replaces a vector starts a new line, and so does a repair.
+Vectors are not journalled. ``meta`` keeps their *line* instead: a random token for each write, newest last. A cache of
+the state of one of these tokens lacks only vectors of nodes that had none then, or that the journal names; a write
+that replaces a vector starts a new line, and so does a repair.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
 def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, fingerprint: str) -> None:
     """Store checked vectors, replacing older ones of the same nodes. Writes; call it inside a transaction."""
     encoder = encoder_id(raw, fingerprint, vectors.shape[1])
-    anew = _any_known(raw, ids)
+    restart = _any_known(raw, ids)
     for start in range(0, len(ids), BLOCK):
         part = ids[start : start + BLOCK]
         pairs = zip(part, blobs(vectors[start : start + BLOCK]), strict=True)
@@ -85,7 +85,7 @@ def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, finger
             f"(?, ?, {encoder})",
             list(chain.from_iterable(pairs)),
         )
-    mark(raw, anew=anew)
+    mark(raw, restart=restart)
 
 
 def _any_known(raw: sqlite3.Connection, ids: Sequence[int]) -> bool:
@@ -97,15 +97,15 @@ def _any_known(raw: sqlite3.Connection, ids: Sequence[int]) -> bool:
 
 
 def line(raw: sqlite3.Connection) -> list[str]:
-    """The words of the last writes of vectors, newest last."""
+    """Tokens of the last writes of vectors, newest last."""
     row = raw.execute("SELECT value FROM meta WHERE key = 'vector_line'").fetchone()
     return str(row[0]).split() if row else []
 
 
-def mark(raw: sqlite3.Connection, *, anew: bool) -> None:
-    """Put a new word on the line, or start it anew. Writes."""
-    words = [*([] if anew else line(raw)[1 - LINE :]), secrets.token_hex(6)]
-    raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES ('vector_line', ?)", (" ".join(words),))
+def mark(raw: sqlite3.Connection, *, restart: bool) -> None:
+    """Append a token to the line, or start a new line. Writes."""
+    tokens = [*([] if restart else line(raw)[1 - LINE :]), secrets.token_hex(6)]
+    raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES ('vector_line', ?)", (" ".join(tokens),))
 
 
 def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:

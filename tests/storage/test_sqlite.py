@@ -180,7 +180,7 @@ def test_state_vectors_are_kept_exactly(store):
         store.apply([UpdateNode(node, state=np.array([np.nan]))])
 
 
-def test_undo_names_the_entries_that_stand_in_the_way(store):
+def test_undo_names_the_entries_that_build_on_it(store):
     first = store.apply([AddEdge("Ada", "likes", "Tea")])
     second = store.apply([AddEdge("Ada", "likes", "Rum")])
     with pytest.raises(Conflict, match=str(second.id)):
