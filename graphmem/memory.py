@@ -120,7 +120,7 @@ class GraphMemory:
         if self._retriever is None:
             from graphmem.retrieval.retriever import Retriever
 
-            weights = self._weights and os.fspath(self._weights)
+            weights = None if self._weights is None else os.fspath(self._weights)
             self._retriever = Retriever(self.store, self.encoder, weights, config=self._config)
         return self._retriever
 

@@ -143,7 +143,8 @@ def as_edges(items: Sequence[Any], source: str | None) -> list[AddEdge]:
 
 def _as_edge(position: int, item: Any, source: str | None) -> AddEdge:
     if is_triple(item):
-        return AddEdge(*item, source=source)
+        subject, relation, object = item
+        return AddEdge(subject, relation, object, source=source)
     if not isinstance(item, Fact):
         raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
     return AddEdge(

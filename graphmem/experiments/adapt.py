@@ -119,7 +119,7 @@ class Course:
         with model.memory_disabled():
             right, said = asked(model, self.new)
         details += list(self._details(method, 1.0, said))
-        note = f"{done.steps} steps of {config.batch} sentences"
+        note = f"{done.steps} steps of {config.batch_size} sentences"
         yield row_of(self.domain, method, "right, 100% read", right, seed=self.run.seed, note=note)
         yield from self._old(method, "after", model)
         yield Row(self.domain, method, "CPU s to learn", done.seconds, len(texts))

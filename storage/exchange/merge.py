@@ -49,7 +49,8 @@ def _edits(source: SQLiteStore) -> Iterator[Edit]:
     for (identifier,) in source.connection.rows(sql, (source.namespace,)):
         edge = source.edge(identifier)
         subject, object = source.names([edge.src, edge.dst])
-        first, *more = source.sources(identifier) or [None]
+        sources = source.sources(identifier)
+        first, more = (sources[0], sources[1:]) if sources else (None, [])
         times = from_micros(edge.valid_from), from_micros(edge.valid_to)
         yield AddEdge(subject, edge.relation, object, edge.text, *times, edge.confidence, first, edge.attributes)
         for name in more:

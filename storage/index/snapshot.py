@@ -138,7 +138,8 @@ def read(memory: str, ns: int) -> Snapshot | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
         head, arrays = read_file(path_for(memory, ns))
-        return Snapshot(Stamp(**head["stamp"]), CSRIndex(Packed(*map(arrays.__getitem__, ARRAYS)), head["relations"]))
+        packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
+        return Snapshot(Stamp(**head["stamp"]), CSRIndex(packed, head["relations"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing, truncated or of another layout
 

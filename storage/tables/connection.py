@@ -309,7 +309,7 @@ def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> GraphMemE
         return Closed(f"{path} has been closed; open it again")
     if isinstance(error, sqlite3.IntegrityError):
         return Conflict(
-            f"this contradicts the present state of {path} ({error}): a row that it builds on is gone, or its place taken"
+            f"this contradicts what {path} holds now ({error}): a row that it builds on is gone, or its place is taken"
         )
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"{path} is held by another writer ({error}); try again when it has finished")

@@ -178,7 +178,10 @@ def _as_edge(row: Row, relations: dict[int, str], source: str | None, recorded_a
 
 def as_fact(row: Row) -> Fact:
     """A fact from the columns of ``_FACT``, which are in the order of its fields."""
-    return Fact(*row[:4], from_micros(row[4]), from_micros(row[5]), *row[6:9], from_micros(row[9]))
+    values = [*row]
+    for position in (4, 5, 9):  # times
+        values[position] = from_micros(row[position])
+    return Fact(*values)
 
 
 def facts_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[Fact]:
