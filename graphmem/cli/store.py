@@ -155,8 +155,8 @@ def reencode(db: str, encoder: str | None, namespace: str) -> None:
 @memory_file
 @click.option("--half-life", type=float, help="Days without use after which a node's strength is halved.")
 @click.option("--capacity", type=click.IntRange(0), help="Archive the weakest nodes beyond so many.")
-@click.option("--promote-after", type=click.IntRange(2), help="Times a claim must be heard to become a fact.")
-@click.option("--at", help="Reckon fading as of this time instead of now.")
+@click.option("--promote-after", type=click.IntRange(2), help="Occurrences of a claim that make it a fact.")
+@click.option("--at", help="Time for which decay is computed; now if left out.")
 @click.option(
     "--into-weights",
     "adapter",
@@ -170,7 +170,7 @@ def reencode(db: str, encoder: str | None, namespace: str) -> None:
 def consolidate(
     db: str, at: str | None, adapter: Path | None, base: str, steps: int, namespace: str, json_: bool, **settings: Any
 ) -> None:
-    """Merge duplicates, promote what was heard often, let what is unused fade. One journal entry, undoable."""
+    """Merge duplicates, promote repeated claims, let unused nodes decay. One journal entry, undoable."""
     from graphmem.consolidation.graph import ConsolidationConfig
 
     config = ConsolidationConfig(**{key: value for key, value in settings.items() if value is not None})
