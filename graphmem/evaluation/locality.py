@@ -10,6 +10,7 @@ import torch
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
+from graphmem.core.splits import Split
 from graphmem.generation.batching import generate_texts
 
 
@@ -128,15 +129,16 @@ def changed_answers(model: Any, questions: Sequence[str], max_new_tokens: int = 
     return Changed(len(rows) / n, begun / n, len(questions), tuple(rows))
 
 
-def unrelated_questions(split: str, n: int, seed: int = 0) -> list[str]:
+def unrelated_questions(split: Split, n: int, seed: int = 0) -> list[str]:
     """Questions about titles of the shipped corpus that WikiMovies does not hold, in the lexicon's test relations."""
     from random import Random
 
+    from graphmem.datasets.plain_text import passages
     from graphmem.datasets.wikimovies import load_facts
     from graphmem.text.lexicon import split_relations
 
     held = {normalise(name) for s, _, o in load_facts() for name in (s, o)}
-    titles = sorted({title.split(" (")[0] for title, _ in _corpus(split)})
+    titles = sorted({title.split(" (")[0] for title, _ in passages(split)})
     titles = [title for title in titles if not _names(title) & held]
     forms = [q for relation in split_relations("test") for q in relation.questions if "{s}" in q]
     rng = Random(seed)
@@ -159,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import argparse
     from random import Random
 
+    from graphmem.datasets.plain_text import passage_texts
     from graphmem.datasets.wikimovies import load_facts, load_questions
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
@@ -173,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     draw = Random(chosen.seed)
-    texts = draw.sample(_passages(chosen.split), chosen.n)
+    texts = draw.sample(passage_texts(chosen.split), chosen.n)
     asked = draw.sample(list(load_questions(chosen.split)), chosen.n)
     with GraphMemory.open(chosen.memory or ":memory:") as memory:
         if not chosen.memory:
@@ -194,19 +197,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"unrelated questions, n = {answers.n}: {answers.changed:.3f} of the base's answers changed in any token, "
             f"{answers.begun:.3f} begun otherwise"
         )
-
-
-def _passages(split: str) -> list[str]:
-    return [text for _, text in _corpus(split)]
-
-
-def _corpus(split: str) -> list[tuple[str, str]]:
-    import gzip
-    import json
-
-    from graphmem.core.paths import DATA
-    from graphmem.core.splits import data_split
-
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [(row["title"], row["text"]) for row in rows if data_split(row["title"]) == split]

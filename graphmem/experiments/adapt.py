@@ -93,7 +93,7 @@ class Course:
             begun = time.process_time()
             for lesson in self.lessons[read : round(share * len(self.lessons))]:
                 when, reader = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
-                model.read(lesson.sentence, apply=True, source=self.domain, at=when, reader=reader)
+                model.read(lesson.sentence, apply=True, source=self.domain, at=when, extractor=reader)
             seconds, read = seconds + time.process_time() - begun, round(share * len(self.lessons))
             right, said = asked(model, self.new)
             measure, last = f"right, {share:.0%} read", self.lessons[read - 1].fact if read else None

@@ -6,7 +6,6 @@ python tests/benchmarks/reading_twice.py --passages 200 --rumours 60
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 
 from graphmem.core.edits import AddNode
-from graphmem.core.paths import DATA
+from graphmem.datasets.plain_text import passage_texts
 from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.synthetic.grammar import capitalise, fill
@@ -30,9 +29,7 @@ from graphmem.writing.pipeline import WritePlan, read_stream, read_text
 
 def passages(count: int, seed: int) -> list[str]:
     """Openings of encyclopaedia articles that ship with the package."""
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        texts = [json.loads(line)["text"] for line in lines]
-    return Random(seed).sample(texts, count)
+    return Random(seed).sample(passage_texts(), count)
 
 
 def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callable[[], Iterable[WritePlan]]]]:
@@ -43,9 +40,9 @@ def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callabl
             yield read_text(model, texts[number], apply=True, source=f"passage {number}", surprise=surprise)
 
     def stream(name: str) -> Iterable[WritePlan]:
-        begun = read_stream(model, texts, resume=name, surprise=surprise)
+        begun = read_stream(model, texts, apply=True, resume=name, surprise=surprise)
         yield from islice(begun, len(texts) // 2)
-        yield from read_stream(model, texts, resume=name, surprise=surprise)
+        yield from read_stream(model, texts, apply=True, resume=name, surprise=surprise)
 
     def whole() -> Iterable[WritePlan]:
         yield read_text(model, "\n".join(texts), apply=True, surprise=surprise)
@@ -90,7 +87,7 @@ def hear_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, A
         told = world.relations[relation].statements[0]
         if not others or "{s}" not in told or "{o}" not in told:
             continue
-        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)})[0])
+        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)}))
         model.memory.add(subject, relation, value)
         row["rumours"] += 1
         plan = read_text(model, text, apply=True, source="gossip", trust=trust)
