@@ -1,5 +1,6 @@
 """Training of the write gate.
 
-Event streams are read by the extractor (``streams``), played against a simulated graph (``simulation``), and the gate is
-fitted to the labelled decisions (``fitting``) and to later answers (``answer_rewards``).
+The extractor reads event streams (``streams``), a simulated graph turns their candidates into labelled cases
+(``simulation``), and the gate is fitted to these (``fitting``) and to later answers (``answer_rewards``). ``scores``
+holds its baselines and reports.
 """
