@@ -9,6 +9,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import torch

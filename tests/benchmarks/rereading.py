@@ -57,7 +57,8 @@ def score(model: Any, questions: Sequence[tuple[str, list[Sequence[str]]]], thre
     n = len(questions)
     return {
         "entropy threshold": threshold, "n": n, "first": sum(a for a, _ in hits) / n,
-        "second": sum(b for _, b in hits) / n, "both": sum(a and b for a, b in hits) / n, "searches": searches / n, "texts": texts[:5],
+        "second": sum(b for _, b in hits) / n, "both": sum(a and b for a, b in hits) / n,
+        "searches": searches / n, "texts": texts[:5],
     }  # fmt: skip
 
 
