@@ -1,6 +1,6 @@
-"""graphmem: a living graph memory for transformers.
+"""graphmem: a graph memory for transformers.
 
-Names are loaded when they are first used, so that ``import graphmem`` stays quick.
+Names are loaded on first use, so that ``import graphmem`` is fast.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
         WriteDecision,
     )
     from graphmem.core.errors import GraphMemError
-    from graphmem.core.splits import data_split
     from graphmem.core.types import Edge, Fact, Node, Subgraph
     from graphmem.fusion.config import FusionConfig
+    from graphmem.generation.attribution import Answer, TokenSource
     from graphmem.generation.conversation import Session, SessionConfig
+    from graphmem.generation.decoding import RetrievalSchedule
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from graphmem.retrieval.results import AnswerPath, Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig
     from graphmem.writing.config import WriteGateConfig
+    from graphmem.writing.pipeline import WritePlan
 
 _HOME = {
     "memory": "GraphMemory",
@@ -43,7 +45,6 @@ _HOME = {
     "core.errors": "GraphMemError",
     "core.types": "Edge Fact Node Subgraph",
     "core.edits": "AddEdge AddNode JournalEntry MergeNodes Restore Retire SupersedeEdge UpdateNode WriteDecision",
-    "core.splits": "data_split",
     "fusion.config": "FusionConfig",
     "reading.config": "ExtractorConfig",
     "writing.config": "WriteGateConfig",
@@ -52,19 +53,23 @@ _HOME = {
     "retrieval.passages.search": "ScoredPassage",
     "ingestion.documents": "PassagesAdded",
     "consolidation.graph": "ConsolidationConfig",
+    "generation.attribution": "Answer TokenSource",
     "generation.conversation": "Session SessionConfig",
+    "generation.decoding": "RetrievalSchedule",
+    "writing.pipeline": "WritePlan",
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
     "AddEdge",
     "AddNode",
+    "Answer",
     "AnswerPath",
     "ConsolidationConfig",
     "Edge",
+    "ExtractorConfig",
     "Fact",
     "FusionConfig",
-    "WriteGateConfig",
     "GraphMemError",
     "GraphMemory",
     "GraphMemoryModel",
@@ -72,21 +77,23 @@ __all__ = [
     "MergeNodes",
     "Node",
     "PassagesAdded",
-    "ExtractorConfig",
     "Restore",
     "Retire",
     "Retrieval",
     "RetrievalConfig",
+    "RetrievalSchedule",
     "ScoredPassage",
     "Session",
     "SessionConfig",
     "Subgraph",
     "SupersedeEdge",
+    "TokenSource",
     "UpdateNode",
     "WriteDecision",
-    "__version__",
+    "WriteGateConfig",
+    "WritePlan",
     "attach",
-    "data_split",
+    "__version__",
 ]
 
 

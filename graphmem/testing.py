@@ -1,4 +1,4 @@
-"""Test helpers that ship: tiny random models of many architectures, a byte tokenizer, a fixed memory, a hash encoder."""
+"""Test helpers that ship: tiny random models of many architectures, byte tokenizer, fixed memory, hash encoder."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def open_gates(model: Any, gate: float = 0.6) -> Any:
     """Give a ``GraphMemoryModel`` random memory layers (seed 1) with every gate at ``gate``; returns the model."""
     torch.manual_seed(1)
     for name, parameter in model.fusion.named_parameters():
-        torch.nn.init.constant_(parameter, gate) if name.endswith("gate") else parameter.data.add_(
+        torch.nn.init.constant_(parameter, gate) if name.endswith(".gate") else parameter.data.add_(
             0.05 * torch.randn_like(parameter)
         )
     return model

@@ -1,4 +1,4 @@
-"""The attached model's own verbs, on a tiny random base: ask, explain and queries."""
+"""The attached model's own verbs, on a tiny random base: answers, their sources, and queries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from graphmem.core.errors import InvalidValue, NotAttached, WeightsMismatch
 from graphmem.core.types import Fact, Subgraph
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.memory_tokens import START
-from graphmem.generation.answering import RetrievalSchedule
+from graphmem.generation.decoding import RetrievalSchedule
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer
 from graphmem.visualization.attribution_html import save_explanation
 
 
 class Births:
-    """A memory of one fact, which forgets it before 1900 and when told to."""
+    """A memory of one fact, which forgets it before 1900 and on request."""
 
     def __init__(self) -> None:
         self.queries: list[tuple[str, Any]] = []
@@ -55,18 +55,18 @@ def model() -> GraphMemoryModel:
     made = attach(
         base, byte_tokenizer("<|im_start|>", "<|im_end|>"), Births(), FusionConfig(layers=(2,), tap=0, match_width=64)
     )
-    reading = made.fusion[2]
-    torch.nn.init.constant_(reading.gate, 3.0)  # wide open: an untrained reading copies by construction
-    for weight in (reading.query.weight, reading.early.weight, reading.before.weight, reading.kind, reading.position):
+    layer = made.fusion[2]
+    torch.nn.init.constant_(layer.gate, 3.0)  # wide open: an untrained memory layer copies by construction
+    for weight in (layer.query.weight, layer.early.weight, layer.before.weight, layer.kind, layer.position):
         torch.nn.init.zeros_(weight)
-    torch.nn.init.constant_(reading.sharpness, 40.0)
+    torch.nn.init.constant_(layer.sharpness, 40.0)
     newline = torch.tensor(made.tokenizer("\n", add_special_tokens=False)["input_ids"])
-    reading.kind.data[START] = reading._matched(made.table.inputs(newline))[0].detach()  # names start on a new line
-    torch.nn.init.constant_(reading.null.bias, -5.0)
+    layer.kind.data[START] = layer._matched(made.table.inputs(newline))[0].detach()  # names start on a new line
+    torch.nn.init.constant_(layer.null.bias, -5.0)
     return made
 
 
-def test_ask_speaks_the_found_name_and_explains_each_token(model: GraphMemoryModel) -> None:
+def test_ask_generates_the_retrieved_name_with_a_source_for_each_token(model: GraphMemoryModel) -> None:
     answer = model.ask("Where was Ada born?", max_new_tokens=12)
     assert answer.text == "Rome" == str(answer)
     assert answer.path == (Fact("Ada", "born in", "Rome", source="wiki:42"),)
@@ -74,7 +74,7 @@ def test_ask_speaks_the_found_name_and_explains_each_token(model: GraphMemoryMod
     prompt = chat_prompt(model.tokenizer, "Where was Ada born?")
     assert answer.prompt_tokens == len(model.tokenizer(prompt, add_special_tokens=False)["input_ids"])
     assert answer.seconds > 0 and answer.answerable == pytest.approx(0.97)
-    sources = model.explain()
+    sources = answer.sources
     assert [s.token for s in sources] == list("Rome") and {s.node for s in sources} == {"Rome"}
     assert all(s.layer == 2 and 0 <= s.head < 4 and 0.3 < s.weight <= 1 for s in sources)
     assert sources[0].fact == answer.path[0] and sources[0].source == "wiki:42"
@@ -91,7 +91,7 @@ def test_nothing_found_and_memory_disabled_are_the_base(model: GraphMemoryModel)
     with model.memory_disabled():
         alone = model.ask("Where was Ada born?", max_new_tokens=6)
     assert past.text == alone.text and alone.retrieval is None and past.answerable == 0
-    assert past.evidence == () == alone.evidence and model.explain() == ()
+    assert past.evidence == () == alone.evidence and past.sources == () == alone.sources
     assert model.memory.queries == [("Where was Ada born?", "1800")]  # type: ignore[attr-defined]
 
 
@@ -105,7 +105,7 @@ def test_the_query_of_a_raw_prompt_is_the_last_user_turn(model: GraphMemoryModel
     assert model.memory.queries[-1] == ("Ada was born in", None)  # type: ignore[attr-defined]
 
 
-def test_an_answer_that_is_a_list_is_said_whole(model: GraphMemoryModel) -> None:
+def test_all_answers_are_generated(model: GraphMemoryModel) -> None:
     answer = model.ask("Where was Ada born?", max_new_tokens=12, all_answers=True)
     assert answer.answers == ("Rome", "Oslo") and answer.text == "Rome, Oslo", "both are as relevant"
     assert [s.token for s in answer.sources] == list("RomeOslo")
@@ -113,44 +113,48 @@ def test_an_answer_that_is_a_list_is_said_whole(model: GraphMemoryModel) -> None
     assert model.ask("Where was Ada born?", max_new_tokens=12).answers == ("Rome",)
 
 
-def test_what_is_not_known_is_refused_or_left_to_the_base(model: GraphMemoryModel) -> None:
-    asked = {"question": "What is the weather?", "max_new_tokens": 6}
-    refused = model.ask(**asked, unknown="refuse", refusal="No idea.")  # type: ignore[arg-type]
+def test_unknown_answers_are_refused_or_left_to_the_base(model: GraphMemoryModel) -> None:
+    request = {"question": "What is the weather?", "max_new_tokens": 6}
+    refused = model.ask(**request, when_unknown="refuse", refusal="No idea.")  # type: ignore[arg-type]
     assert refused.text == "No idea." and refused.refused and refused.sources == () and refused.answerable == 0
-    assert model.ask(**asked, unknown="refuse").text == "I don't know."  # type: ignore[arg-type]
-    base = model.ask(**asked, unknown="base")  # type: ignore[arg-type]
+    assert model.ask(**request, when_unknown="refuse").text == "I don't know."  # type: ignore[arg-type]
+    base = model.ask(**request, when_unknown="base")  # type: ignore[arg-type]
     with model.memory_disabled():
-        assert model.ask(**asked, unknown="refuse").text == base.text and not base.refused  # type: ignore[arg-type]
-    known = model.ask("Where was Ada born?", unknown="refuse", max_new_tokens=12)
+        assert model.ask(**request, when_unknown="refuse").text == base.text and not base.refused  # type: ignore[arg-type]
+    known = model.ask("Where was Ada born?", when_unknown="refuse", max_new_tokens=12)
     assert known.text == "Rome" and not known.refused
-    assert model.ask("Where was Ada born?", unknown="refuse", least=0.98).refused
-    with pytest.raises(InvalidValue, match="unknown must be one of"):
-        model.ask("Where?", unknown="guess")  # type: ignore[arg-type]
-    with pytest.raises(InvalidValue, match="least"):
-        model.ask("Where?", least=1.5)
+    assert model.ask("Where was Ada born?", when_unknown="refuse", min_confidence=0.98).refused
+    with pytest.raises(InvalidValue, match="when_unknown must be one of"):
+        model.ask("Where?", when_unknown="guess")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValue, match="min_confidence"):
+        model.ask("Where?", min_confidence=1.5)
 
 
-def test_rereading_searches_again_within_its_budget(model: GraphMemoryModel) -> None:
+def test_a_schedule_retrieves_again_within_its_budget(model: GraphMemoryModel) -> None:
     plain = model.ask("Where was Ada born?", max_new_tokens=12)
-    never = model.ask("Where was Ada born?", max_new_tokens=12, policy=RetrievalSchedule(rereads=3, entropy=99.0))
-    assert never.text == plain.text and never.sources == plain.sources
-    asked = model.memory.queries  # type: ignore[attr-defined]
-    asked.clear()
-    again = model.ask(
-        "Where was Ada born?", max_new_tokens=12, policy=RetrievalSchedule(rereads=2, entropy=0.0, apart=1)
+    never = model.ask(
+        "Where was Ada born?", max_new_tokens=12, schedule=RetrievalSchedule(max_retrievals=3, entropy_threshold=99.0)
     )
-    assert [query for query, _ in asked] == ["Where was Ada born?", "Where was Ada born? R", "Where was Ada born? Ro"]
+    assert never.text == plain.text and never.sources == plain.sources
+    queries = model.memory.queries  # type: ignore[attr-defined]
+    queries.clear()
+    again = model.ask(
+        "Where was Ada born?",
+        max_new_tokens=12,
+        schedule=RetrievalSchedule(max_retrievals=2, entropy_threshold=0.0, min_tokens_between=1),
+    )
+    assert [query for query, _ in queries] == ["Where was Ada born?", "Where was Ada born? R", "Where was Ada born? Ro"]
     assert again.text == "Rome" and [s.token for s in again.sources] == list("Rome")
-    with pytest.raises(InvalidValue, match="rereads"):
-        RetrievalSchedule(rereads=-1)
+    with pytest.raises(InvalidValue, match="max_retrievals"):
+        RetrievalSchedule(max_retrievals=-1)
 
 
 def test_taking_away_the_node_that_is_named_changes_the_answer(model: GraphMemoryModel) -> None:
-    said = model.ask("Where was Ada born?", max_new_tokens=12)
-    (named,) = {source.node for source in model.explain()}
+    answer = model.ask("Where was Ada born?", max_new_tokens=12)
+    (named,) = {source.node for source in answer.sources}
     model.memory.gone = named  # type: ignore[attr-defined]
     without = model.ask("Where was Ada born?", max_new_tokens=12)
-    assert said.text == named and named not in without.text
+    assert answer.text == named and named not in without.text
 
 
 def test_an_explanation_is_drawn_with_every_token_and_its_fact(model: GraphMemoryModel, tmp_path: Path) -> None:
@@ -165,8 +169,6 @@ def test_an_explanation_is_drawn_with_every_token_and_its_fact(model: GraphMemor
 def test_wrong_use_says_what_to_do(model: GraphMemoryModel) -> None:
     with pytest.raises(InvalidValue, match="question must be visible text"):
         model.ask("  ")
-    with pytest.raises(InvalidValue, match=r"call ask\(\.\.\.\) first"):
-        model.explain()
     with pytest.raises(InvalidValue, match="one for each of 2 samples, not 1"):
         model(torch.zeros(2, 3, dtype=torch.long), retrieval=[model.memory.retrieve("")])
     with pytest.raises(InvalidValue, match="tokenizer must be given"):
@@ -182,7 +184,7 @@ def test_shipped_weights_refuse_another_base(model: GraphMemoryModel) -> None:
         GraphMemoryModel.from_pretrained(base, memory=model.memory, tokenizer=model.tokenizer)
 
 
-def test_trainable_parameters_are_the_readings_alone(
+def test_trainable_parameters_are_the_memory_layers(
     model: GraphMemoryModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained, total = model.trainable_parameters()

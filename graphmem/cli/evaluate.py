@@ -163,7 +163,7 @@ def answers(
     films = dataset in ("wikimovies", "lists", "refusal")
     with film_model(memory, base, weights, films=films) as model:
         if trust is not None:
-            model.config = model.config.changed(trust=trust)
+            model.config = model.config.replaced(trust=trust)
         show(answer_report(model, dataset, split, n, seed, methods=chosen, data=data), json_, out)
 
 

@@ -70,7 +70,8 @@ def ask(
     max_retrievals: int, drawing: Path | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
-    from graphmem.generation.answering import MIN_CONFIDENCE, RetrievalSchedule
+    from graphmem.generation.answering import MIN_CONFIDENCE
+    from graphmem.generation.decoding import RetrievalSchedule
     from graphmem.visualization.attribution_html import save_explanation
 
     with open_memory(db, namespace=namespace, retriever=retriever) as memory:

@@ -78,7 +78,7 @@ def answers_by_method(
     retrievals, seconds = [], []
     for question in questions:
         started = time.perf_counter()
-        retrievals.append(memory.retrieve(question.question, top_k=model.config.nodes))
+        retrievals.append(memory.retrieve(question.question, top_k=model.config.max_nodes))
         seconds.append(time.perf_counter() - started)
     for method in methods:
         if method == TOP_1:

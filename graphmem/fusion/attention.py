@@ -1,4 +1,4 @@
-"""What reading for an answer and reading for a text that goes on share: where they look, and when at nothing."""
+"""Attention over memory slots with a learned null slot, shared by answers and continuations."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LEAST = -1e30
-"""Stands for minus infinity where a gradient passes."""
+MASKED = -1e30
+"""Logit of a masked slot: finite, so that gradients stay finite."""
 
-UNSAID, LONGER = -8.0, -4.0
-"""What a slot loses at first whose beginning was not said, and one while a longer beginning fits too."""
+UNMATCHED_LOGIT, SHORTER_LOGIT = -8.0, -4.0
+"""Initial logits of a slot whose prefix the text does not end with, and of one while a longer prefix matches too."""
 
 _NULL_WIDTH = 32
 
 
 class NullSlot(nn.Module):
-    """Holds a null slot: how much a state is against reading anything, a line and a small network for each head."""
+    """Logit of a null slot, a linear map plus a small network of the state, for each head."""
 
     null: nn.Linear
     null_hidden: nn.Linear
@@ -29,50 +29,53 @@ class NullSlot(nn.Module):
         self.null_deep = nn.Linear(_NULL_WIDTH, heads, bias=False)
 
     def reset_null(self, bias: float) -> None:
-        """Begin with ``bias`` against reading, whatever the state; the weights of the line are left as they are."""
+        """Start from a constant logit ``bias``; the linear map's weights are left as they are."""
         nn.init.constant_(self.null.bias, bias)
         nn.init.zeros_(self.null_deep.weight)
         nn.init.zeros_(self.null_hidden.bias)
 
-    def against(self, state: Tensor) -> Tensor:
-        """How much a state is against reading anything, float32 [B, T, H]."""
+    def null_logit(self, state: Tensor) -> Tensor:
+        """Logit of the null slot, float32 [B, T, H]."""
         hidden = F.silu(linear(self.null_hidden, state) + self.null_hidden.bias.to(state.dtype))
         return (linear(self.null, state) + linear(self.null_deep, hidden)).float() + self.null.bias.float()
 
 
-def attend(logits: Tensor, null: Tensor, agreement: Tensor, quiet: float) -> Tensor:
-    """Attention over slots, [B, H, T, M]: how much, each head says for itself; at which slots, all say together.
+def attend(logits: Tensor, null: Tensor, agreement: Tensor, min_attention: float) -> Tensor:
+    """Attention over slots, [B, H, T, M].
+
+    Each head chooses how much it attends to the memory (its softmax against the null slot); all heads together choose
+    the slots (the softmax of their mean logits).
 
     Args:
         logits: float32 [B, H, T, M].
-        null: float32 [B, T, H], of the null slot, which gets the rest.
-        agreement: log of how much sharper the slots that all read together are than the heads' mean.
-        quiet: share up to which a position reads exactly nothing.
+        null: float32 [B, T, H], logit of the null slot.
+        agreement: log of the factor by which the shared logits are sharper than the heads' mean.
+        min_attention: attention mass up to which a position attends to nothing.
     """
-    together = _softmax(torch.exp(agreement.float()) * logits.mean(1, keepdim=True).clamp_min(LEAST))  # B 1 T M
-    weights = _share_beside(logits, null.transpose(1, 2).unsqueeze(-1)) * together
-    return _above(weights, quiet) if quiet else weights
+    shared = _masked_softmax(torch.exp(agreement.float()) * logits.mean(1, keepdim=True).clamp_min(MASKED))  # B 1 T M
+    weights = _mass(logits, null.transpose(1, 2).unsqueeze(-1)) * shared
+    return _thresholded(weights, min_attention) if min_attention else weights
 
 
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The layer in the dtype of its input, whatever its weights are kept in."""
+    """Product with the layer's weights in the dtype of ``x``; no bias is added."""
     return F.linear(x, layer.weight.to(x.dtype))
 
 
-def _share_beside(logits: Tensor, null: Tensor) -> Tensor:
-    """How much of a softmax over [null, logits], along the last axis, does not go to the null slot."""
+def _mass(logits: Tensor, null: Tensor) -> Tensor:
+    """Share of a softmax over [null, logits], along the last axis, that does not go to the null slot."""
     top = torch.maximum(logits.amax(-1, keepdim=True), null).detach()
     odds = torch.exp(logits - top).sum(-1, keepdim=True)
     return odds / (odds + torch.exp(null - top))
 
 
-def _softmax(logits: Tensor) -> Tensor:
+def _masked_softmax(logits: Tensor) -> Tensor:
     """Softmax along the last axis, zeros where all is masked."""
-    odds = torch.exp(logits - logits.amax(-1, keepdim=True).detach().clamp_min(LEAST))
+    odds = torch.exp(logits - logits.amax(-1, keepdim=True).detach().clamp_min(MASKED))
     return odds / odds.sum(-1, keepdim=True).clamp_min(1e-30)
 
 
-def _above(weights: Tensor, quiet: float) -> Tensor:
-    """Weights [B, H, T, M], scaled so that a position that puts less than ``quiet`` on the memory reads nothing."""
+def _thresholded(weights: Tensor, min_attention: float) -> Tensor:
+    """Weights [B, H, T, M], scaled so that positions with a mass up to ``min_attention`` get zeros."""
     mass = weights.sum(-1, keepdim=True).mean(1, keepdim=True)  # B 1 T 1
-    return weights * (F.relu(mass - quiet) / ((1 - quiet) * mass.clamp_min(1e-9)))
+    return weights * (F.relu(mass - min_attention) / ((1 - min_attention) * mass.clamp_min(1e-9)))

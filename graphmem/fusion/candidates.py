@@ -11,13 +11,19 @@ import numpy as np
 from graphmem.core.types import Subgraph
 from graphmem.retrieval.answerability import least_sure
 
-LIKELY, SURE = 0.4, 0.99
+TRUST, CERTAIN = 0.4, 0.99
+"""Default answerability from which a retrieval is treated as certain; the answerability that it then gets."""
+
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
-"""What the attention bias of a node is made of, in the order of ``MemoryTokens.features``."""
+"""Features behind the attention bias of a node, in the order of ``MemoryTokens.features``."""
+
+CONTINUATION_FEATURES = ("topic", "one", "two", "inverse", "rank", "shared")
+"""Features of a candidate in plain text: it is mentioned in the text, one fact away, or two; its fact is traversed from
+the object; its rank; how many candidates share its relation."""
 
 
 class NamedNode(Protocol):
-    """A node of a retrieval, as far as the model reads it."""
+    """A retrieved node, as far as the model uses it."""
 
     @property
     def id(self) -> int: ...
@@ -26,7 +32,7 @@ class NamedNode(Protocol):
 
 
 class RetrievedNodes(Protocol):
-    """What a memory returns for a query, as far as the model reads it."""
+    """A retrieval, as far as the model uses it."""
 
     @property
     def nodes(self) -> Sequence[NamedNode]: ...
@@ -36,97 +42,90 @@ class RetrievedNodes(Protocol):
     def answerable(self) -> float: ...
 
 
-CONTINUATION_FEATURES = ("topic", "one", "two", "inverse", "rank", "shared")
-"""What a plain text is told of a name besides its words: whether the text named it itself, whether it stands one fact
-away from what the text named or further, whether the fact is walked from its object, its rank, and how many names share
-its relation."""
-
-
 @dataclass(frozen=True, slots=True)
 class ContinuationCandidates:
-    """How plain text knows N candidates.
+    """Further features of N candidates for plain text.
 
     Attributes:
         relations: words of the relation that leads to each.
-        features: float32 [N, len(TOLD)].
-        opens: bool [N, N], whether name i may be said once name j has been.
-        own: whether no name may be said before that, since the memory was asked with more than a name.
+        features: float32 [N, len(CONTINUATION_FEATURES)].
+        unlocks: bool [N, N], whether a mention of name j makes name i likely.
+        strict: whether a name is blocked until one that unlocks it is mentioned: the query was more than a name.
     """
 
     relations: tuple[str, ...]
     features: np.ndarray
-    opens: np.ndarray
-    own: bool = False
+    unlocks: np.ndarray
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Nodes handed to the model for one text, most relevant first.
+    """Names offered to the model for one text, most relevant first.
 
     Attributes:
         names: N names.
         features: float32 [N, len(FEATURES)].
         answerable: probability that some node answers, 0..1.
         ids: N node ids; -1 for the refusal, which is no node.
-        told: how plain text knows them; None where somebody asked.
+        continuation: features for plain text; None for a question.
     """
 
     names: tuple[str, ...]
     features: np.ndarray
     answerable: float
     ids: tuple[int, ...]
-    told: ContinuationCandidates | None = None
+    continuation: ContinuationCandidates | None = None
 
 
 def candidates(
-    found: RetrievedNodes, limit: int, refusal: str | None = None, trust: float = LIKELY, silent: float = 0.0
-) -> Candidates:
-    """Rank features of at most ``limit`` nodes of a retrieval, and of the refusal if there is one; ``trust`` as in
-    ``calibrate_confidence``.
+    retrieval: RetrievedNodes, max_nodes: int, refusal: str | None = None, trust: float = TRUST,
+    min_answerability: float = 0.0,
+) -> Candidates:  # fmt: skip
+    """At most ``max_nodes`` nodes of a retrieval, and the refusal if there is one.
 
-    There are none where the memory's probability of holding the answer is below ``silent``, so that the base says
-    exactly what it would say alone, or what a question that does not name what the memory knows asks for
-    (``hearing.least_sure``); but where a refusal is offered, or the memory is believed always, there are.
+    There are none where the answerability is below ``min_answerability`` (or the higher threshold that a question
+    without a known name needs), so that the base is left unchanged; unless a refusal is offered or ``trust`` is 0.
 
-    The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
-    relevance can be read by the same weights.
+    Features are scale-free (ranks, clipped differences to the best), so that the same weights fit rankers with other
+    scales of relevance.
     """
-    least = least_sure(found, silent) if silent else silent
-    heard = refusal is not None or trust <= 0 or float(found.answerable) >= least
-    nodes = list(found.nodes)[:limit] if heard else []
-    answerable = calibrate_confidence(float(found.answerable), trust) if nodes else 0.0
-    relevance, activation = _aligned(nodes, found.subgraph)
+    threshold = least_sure(retrieval, min_answerability) if min_answerability else 0.0
+    offered = refusal is not None or trust <= 0 or float(retrieval.answerable) >= threshold
+    nodes = list(retrieval.nodes)[:max_nodes] if offered else []
+    answerable = calibrate_confidence(float(retrieval.answerable), trust) if nodes else 0.0
+    relevance, activation = _scores(nodes, retrieval.subgraph)
     order = np.argsort(-relevance, kind="stable")
     features = rank_features(relevance[order], activation[order], answerable)
     names, ids = tuple(nodes[i].name for i in order), tuple(nodes[i].id for i in order)
-    seen = Candidates(names, features, answerable, ids)
-    return add_refusal(seen, refusal) if refusal else seen
+    ranked = Candidates(names, features, answerable, ids)
+    return add_refusal(ranked, refusal) if refusal else ranked
 
 
-def calibrate_confidence(answerable: float, trust: float = LIKELY) -> float:
-    """The memory's probability of holding the answer, as the readings take it: likely is as good as sure.
+def calibrate_confidence(answerable: float, trust: float = TRUST) -> float:
+    """Answerability as the memory layers get it: from ``trust`` on at least ``CERTAIN``.
 
-    A memory is less sure of relations it was not trained on, though as often right; readings trained on what it is sure
-    of would keep silent there. So from ``trust`` on it is read as ``SURE``; with 0 it is believed whatever it says.
+    Answerability is underestimated for relations outside of the retriever's training, and memory layers trained on
+    high values would not read there.
     """
-    return max(answerable, SURE) if answerable >= trust else answerable
+    return max(answerable, CERTAIN) if answerable >= trust else answerable
 
 
-def add_refusal(seen: Candidates, refusal: str) -> Candidates:
-    """The same candidates and, where there are any, the words that say that none is the answer."""
-    if not seen.names:
-        return seen
-    features = np.vstack([seen.features, refusal_features(seen.answerable)])
-    return Candidates((*seen.names, refusal), features, seen.answerable, (*seen.ids, -1))
+def add_refusal(ranked: Candidates, refusal: str) -> Candidates:
+    """The same candidates and, where there are any, the refusal as another one."""
+    if not ranked.names:
+        return ranked
+    features = np.vstack([ranked.features, refusal_features(ranked.answerable)])
+    return Candidates((*ranked.names, refusal), features, ranked.answerable, (*ranked.ids, -1))
 
 
-def _aligned(nodes: Sequence[NamedNode], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
-    """Relevance and activation, float32 [N] each, of the nodes; a node outside the subgraph gets the least."""
-    place = {node: i for i, node in enumerate(np.asarray(graph.node_ids).tolist())}
-    where = [place.get(node.id, -1) for node in nodes]
-    least = float(np.min(graph.relevance)) if len(graph.relevance) else 0.0
-    relevance = [float(graph.relevance[i]) if i >= 0 else least for i in where]
-    activation = [float(graph.activation[i]) if i >= 0 else 0.0 for i in where]
+def _scores(nodes: Sequence[NamedNode], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
+    """Relevance and activation, float32 [N] each, of the nodes; a node outside the subgraph gets the minimum."""
+    index = {node: i for i, node in enumerate(np.asarray(graph.node_ids).tolist())}
+    rows = [index.get(node.id, -1) for node in nodes]
+    lowest = float(np.min(graph.relevance)) if len(graph.relevance) else 0.0
+    relevance = [float(graph.relevance[i]) if i >= 0 else lowest for i in rows]
+    activation = [float(graph.activation[i]) if i >= 0 else 0.0 for i in rows]
     return np.asarray(relevance, np.float32), np.asarray(activation, np.float32)
 
 
@@ -149,13 +148,13 @@ def rank_features(relevance: np.ndarray, activation: np.ndarray, answerable: flo
 
 
 def refusal_features(answerable: float) -> np.ndarray:
-    """float32 [1, len(FEATURES)] of the refusal, which competes with the nodes like a name of its own."""
+    """float32 [1, len(FEATURES)] of the refusal, which competes with the nodes as another name."""
     features = np.zeros((1, len(FEATURES)), np.float32)
     features[0, 5:] = log_odds(answerable), 1.0, log_odds(answerable)
     return features
 
 
 def log_odds(probability: float) -> float:
-    """Log-odds over 4, cut to [-1, 1]."""
+    """Log-odds over 4, clipped to [-1, 1]."""
     p = min(max(float(probability), 1e-6), 1 - 1e-6)
     return float(np.clip(np.log(p / (1 - p)) / 4, -1.0, 1.0))

@@ -1,4 +1,4 @@
-"""Memory context: what one forward pass attends to, and records of what it attended to."""
+"""Memory context: what one forward pass attends to, and records of its attention."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from torch import Tensor
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.cross_attention import LayerMemory, TokenContext
 from graphmem.fusion.layers import FusionLayers
+from graphmem.fusion.memory_tokens import MemoryTokens
 from graphmem.fusion.prefix_matching import PrefixTracker
+from graphmem.fusion.token_embeddings import TokenTable
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionRecord:
-    """Where one layer looked at the last position of one forward pass: weight [H, M] (gate included), per sample."""
+    """Attention of one layer at the last position of one forward pass: weights [B, H, M], gate included."""
 
     layer: int
     weights: Tensor
@@ -26,15 +28,16 @@ class AttentionRecord:
 
 @dataclass
 class MemoryContext:
-    """One call's memory: made when the call starts, gone when it ends.
+    """The memory of one call.
 
     Attributes:
-        fusion: whose hooks may read it; a base with two memories has two.
-        slots: what each fused layer reads, B samples.
+        fusion: the layers whose hooks read it; a base with two memories has two.
+        slots: the memory of each layer, B samples.
         answerable: [B].
-        trace: glances of every pass, for an explanation; None when nobody asked.
-        quiet: share of attention up to which nothing is read, where nobody asked; None where somebody did.
-        standing: follows the text through the names; None where only the previous token is to be matched.
+        trace: records of every pass; None where they are not wanted.
+        min_attention: attention mass up to which nothing is read in plain text; None in a question.
+        tracker: prefix matches of the text; None matches the previous token only.
+        current, early: inputs of the pass that runs, see ``TokenContext``.
         learns: whether gradients are wanted of the pass that runs.
     """
 
@@ -42,12 +45,23 @@ class MemoryContext:
     slots: dict[int, LayerMemory]
     answerable: Tensor
     trace: list[AttentionRecord] | None = None
-    quiet: float | None = None
-    standing: PrefixTracker | None = None
+    min_attention: float | None = None
+    tracker: PrefixTracker | None = None
     current: Tensor | None = None
     early: Tensor | None = None
     learns: bool = False
-    _spread: dict[int, tuple[dict[int, LayerMemory], Tensor]] = field(default_factory=dict)
+    _repeated: dict[int, tuple[dict[int, LayerMemory], Tensor]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, fusion: FusionLayers, table: TokenTable, tokens: MemoryTokens, *, trace: bool = False
+    ) -> MemoryContext | None:
+        """The context of memory tokens, on the device of the base's embeddings; None where there are no slots."""
+        if not tokens.slots:
+            return None
+        tokens = tokens.to(table.weight.device)
+        slots = fusion.project(tokens, table, table.weight.dtype)
+        return cls(fusion, slots, tokens.answerable, [] if trace else None, tracker=PrefixTracker(tokens))
 
     def for_batch(self, rows: int) -> tuple[dict[int, LayerMemory], Tensor]:
         """Slots and answerability for ``rows`` rows: samples repeated side by side, as beam search lays them out."""
@@ -57,29 +71,29 @@ class MemoryContext:
         if rows % batch:
             raise InvalidValue(f"the memory was retrieved for {batch} samples, the batch has {rows} rows")
         times = rows // batch
-        if times not in self._spread:
+        if times not in self._repeated:
             with torch.set_grad_enabled(self.learns or torch.is_grad_enabled()):  # off in a reentrant checkpoint
-                spread = {layer: s.repeated(times) for layer, s in self.slots.items()}
-            self._spread[times] = spread, self.answerable.repeat_interleave(times, 0)
-        return self._spread[times]
+                slots = {layer: memory.repeated(times) for layer, memory in self.slots.items()}
+            self._repeated[times] = slots, self.answerable.repeat_interleave(times, 0)
+        return self._repeated[times]
 
 
 @dataclass(frozen=True, slots=True)
 class LayerContext:
-    """What a layer read in one pass: kept with its input, for when a checkpoint runs the layer again."""
+    """What a layer reads in one pass, kept with its input in case a checkpoint runs the layer again."""
 
-    session: MemoryContext
-    context: TokenContext
+    context: MemoryContext
+    tokens: TokenContext
 
 
-_ACTIVE: ContextVar[MemoryContext | None] = ContextVar("graphmem_session", default=None)
+ACTIVE_CONTEXT: ContextVar[MemoryContext | None] = ContextVar("graphmem_context", default=None)
 
 
 @contextmanager
-def active_context(session: MemoryContext | None) -> Iterator[None]:
-    """Make a session the one that forward passes inside this block read; None reads nothing."""
-    token = _ACTIVE.set(session)
+def active_context(context: MemoryContext | None) -> Iterator[None]:
+    """Let forward passes inside this block read a context; None reads nothing."""
+    token = ACTIVE_CONTEXT.set(context)
     try:
         yield
     finally:
-        _ACTIVE.reset(token)
+        ACTIVE_CONTEXT.reset(token)

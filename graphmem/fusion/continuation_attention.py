@@ -1,10 +1,9 @@
-"""Reading while nobody asks: a text that goes on about what the memory holds is told the names that come next.
+"""Continuation attention: attention to facts around the entities of plain text, while the text is continued.
 
-An answer is one name, and search has ranked it first. A text names many things, one after the other, and only the text
-itself says which is next and when: "... is located in" wants the end of another fact than "... was built by". So here a
-name is known by its fact: the words of the relation that leads to it, the words of the name, how far it stands from
-what the text named, and whether the text has said it already. Everything that copying needs is shared with
-``MemoryAttention``; what is learned here is when to begin, and with which name.
+An answer is one name, and retrieval has ranked it first. A plain text names many entities in turn, and only its own
+words say which is next: "... is located in" wants the object of another fact than "... was built by". A candidate is
+therefore scored by its fact: the words of the relation, the words of the name, its distance from the entities of the
+text, and whether the text has mentioned it already. Copying itself is shared with ``GatedCrossAttention``.
 """
 
 from __future__ import annotations
@@ -13,35 +12,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphmem.fusion.attention import LEAST, LONGER, UNSAID, NullSlot, linear
+from graphmem.fusion.attention import MASKED, SHORTER_LOGIT, UNMATCHED_LOGIT, NullSlot, linear
 from graphmem.fusion.candidates import CONTINUATION_FEATURES
-from graphmem.fusion.memory_tokens import END, NONE, ContinuationTokens, MemoryTokens
-from graphmem.fusion.prefix_matching import CODES, LENGTHS, NOT_SAID, SHORTER, PrefixMatches
+from graphmem.fusion.memory_tokens import END, NO_TOKEN, ContinuationTokens, MemoryTokens
+from graphmem.fusion.prefix_matching import CODES, LENGTHS, SHORTER, UNMATCHED, PrefixMatches
 from graphmem.fusion.token_embeddings import TokenTable
 
-_AGAIN, _EARLY, _NULL = -1.0, -2.0, 2.0
+_REPEATED, _PREMATURE, _NULL = -1.0, -2.0, 2.0
 
-DOUBT = 1.5
-"""Where ``doubt`` begins to learn: a slot with a tenth of the attention is read at .2, not at .1 of its token."""
+COMPRESSION = 1.5
+"""Initial ``compression``: a slot with attention .1 is read with weight .2."""
 
-DROPPED = 0.6
-"""Share of a state that is left out while learning which name is next: a few thousand names are soon known by heart."""
+DROPOUT = 0.6
+"""Dropout of the state while training: a few thousand names would soon be memorised."""
 
 ScoreAdjustment = tuple[Tensor | None, Tensor, Tensor | None]
-"""What a state and its place in the names are worth: to slots [B, H, T, M] or None, to the null slot [B, T, H], and the
-factor of what is read, [B, T, 1] or None."""
+"""Additions to the logits of slots, [B, H, T, M] or None; the null slot's logit, [B, T, H]; gain [B, T, 1] or None."""
 
 
 class ContinuationAttention(NullSlot):
-    """What one fused layer needs beside its reading to go on with a text; ``opening`` 0 reads nothing.
-
-    ``dropped`` is the share of a state that is left out, above 0 only while it learns (``graphmem train telling``).
+    """Scores of memory slots in plain text; with ``output_gate`` 0 nothing is read.
 
     Args:
         width: D of the residual stream.
         token_width: D' of the input embeddings.
-        inner: K', width over all heads in which contexts are compared.
+        inner: K', width over all heads of queries and keys.
         heads: H.
+
+    Attributes:
+        dropout: of the state; above 0 only while training.
     """
 
     def __init__(self, width: int, token_width: int, inner: int, heads: int) -> None:
@@ -53,89 +52,88 @@ class ContinuationAttention(NullSlot):
         self.name = nn.Linear(token_width, inner, bias=False)
         self.make_null(width, heads)
         self.start_bias = nn.Parameter(torch.zeros(len(CONTINUATION_FEATURES), heads))
-        self.again_bias = nn.Parameter(torch.full((heads,), _AGAIN))
-        self.early_bias = nn.Parameter(torch.full((heads,), _EARLY))
-        self.standing = nn.Parameter(torch.zeros(CODES, heads))
-        self.null_standing = nn.Parameter(torch.zeros(LENGTHS + 1, heads))
-        self.loud_standing = nn.Parameter(torch.zeros(LENGTHS + 1))
+        self.repeated_bias = nn.Parameter(torch.full((heads,), _REPEATED))
+        self.premature_bias = nn.Parameter(torch.full((heads,), _PREMATURE))
+        self.prefix_bias = nn.Parameter(torch.zeros(CODES, heads))
+        self.null_prefix_bias = nn.Parameter(torch.zeros(LENGTHS + 1, heads))
+        self.prefix_gain = nn.Parameter(torch.zeros(LENGTHS + 1))
         self.agreement = nn.Parameter(torch.zeros(()))
-        self.opening = nn.Parameter(torch.zeros(()))
-        self.doubt = nn.Parameter(torch.zeros(()))
-        self.dropped = 0.0
+        self.output_gate = nn.Parameter(torch.zeros(()))
+        self.compression = nn.Parameter(torch.zeros(()))
+        self.dropout = 0.0
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Nothing known of relations, names that fit ahead, and nothing read."""
-        for layer in (self.query, self.early, self.relation, self.name, self.null):
-            nn.init.normal_(layer.weight, std=0.01)
+        """Small random scores, matching prefixes ahead, and a closed output gate."""
+        self.reset_scores()
+        nn.init.normal_(self.null.weight, std=0.01)
         self.reset_null(_NULL)
-        self.standing.data[NOT_SAID], self.standing.data[SHORTER] = UNSAID, LONGER
+        self.prefix_bias.data[UNMATCHED], self.prefix_bias.data[SHORTER] = UNMATCHED_LOGIT, SHORTER_LOGIT
 
-    @property
-    def opened(self) -> bool:
-        """Whether it was ever trained."""
-        return bool(self.opening.detach() != 0)
-
-    def forget(self) -> None:
-        """Unlearn which name is next, and keep when to say one."""
+    def reset_scores(self) -> None:
+        """Reinitialise what scores names against the context; keep the null slot and the gains."""
         for layer in (self.query, self.early, self.relation, self.name):
             nn.init.normal_(layer.weight, std=0.01)
 
+    @property
+    def trained(self) -> bool:
+        """Whether the output gate is open."""
+        return bool(self.output_gate.detach() != 0)
+
     def open(self) -> None:
-        """Begin to learn, where nothing was learned yet."""
-        if not self.opened:
-            nn.init.ones_(self.opening)
-        if float(self.doubt.detach()) <= 0:
-            nn.init.constant_(self.doubt, DOUBT)
+        """Open the output gate and switch compression on, where training has not yet set them."""
+        if not self.trained:
+            nn.init.ones_(self.output_gate)
+        if float(self.compression.detach()) <= 0:
+            nn.init.constant_(self.compression, COMPRESSION)
 
-    def doubting(self, weights: Tensor) -> Tensor:
-        """How loud each slot is read, of its share of the attention, 0..1, both float32 [B, H, T, M].
+    def compressed(self, weights: Tensor) -> Tensor:
+        """Attention 0..1 -> reading weights 0..1, both float32 [B, H, T, M]: log(1 + s w) / log(1 + s).
 
-        What is read is added to logits, where a token that is half as likely stands 0.7 nats lower, however likely it
-        is. Read in proportion to its share, each of ten names that may be next would get a tenth of what one gets that
-        is sure, and none of them would be foreseen at all. log(1 + s w) / log(1 + s), with s = exp(doubt) - 1: the
-        share itself where doubt is 0.
+        s = exp(compression) - 1; with compression 0 the weights are unchanged. Values are added to logits, where a
+        token half as likely lies 0.7 nats lower whatever its probability. Linear weights would give each of ten
+        plausible names a tenth of the logit of a certain one, too little to be predicted.
         """
-        s = torch.expm1(self.doubt.float().clamp_min(0.0))
+        s = torch.expm1(self.compression.float().clamp_min(0.0))
         return torch.where(s > 0, torch.log1p(s * weights) / torch.log1p(s).clamp_min(1e-12), weights)
 
-    def keys(self, tokens: MemoryTokens, told: ContinuationTokens, table: TokenTable, dtype: torch.dtype) -> Tensor:
-        """What the facts add to the keys of slots, [B, M, H, K]: something where a name starts, zeros inside one."""
-        about = linear(self.relation, _mean(told.relations, table).to(dtype))
-        about = about + linear(self.name, _mean(told.names, table).to(dtype))  # B N HK
-        slots = about.gather(1, tokens.node.unsqueeze(-1).expand(-1, -1, about.shape[-1]))
+    def keys(self, tokens: MemoryTokens, facts: ContinuationTokens, table: TokenTable, dtype: torch.dtype) -> Tensor:
+        """Additions to the keys of slots, [B, M, H, K]: nonzero where a name starts."""
+        encoded = linear(self.relation, _mean_embedding(facts.relations, table).to(dtype))
+        encoded = encoded + linear(self.name, _mean_embedding(facts.names, table).to(dtype))  # B N HK
+        slots = encoded.gather(1, tokens.node.unsqueeze(-1).expand(-1, -1, encoded.shape[-1]))
         return (slots * tokens.starts.unsqueeze(-1).to(dtype)).unflatten(-1, (self.heads, -1))
 
-    def bias(self, tokens: MemoryTokens, told: ContinuationTokens) -> Tensor:
-        """Bias of slots, float32 [B, M, H]; minus infinity for padding and for ends: a text goes on."""
-        features = told.features.gather(1, tokens.node.unsqueeze(-1).expand(-1, -1, told.features.shape[-1]))
+    def bias(self, tokens: MemoryTokens, facts: ContinuationTokens) -> Tensor:
+        """Bias of slots, float32 [B, M, H]; minus infinity for padding and for ends of names, since text goes on."""
+        features = facts.features.gather(1, tokens.node.unsqueeze(-1).expand(-1, -1, facts.features.shape[-1]))
         bias = (features @ self.start_bias.float()) * tokens.starts.unsqueeze(-1)
         return bias.masked_fill(~(tokens.mask & (tokens.kind != END)).unsqueeze(-1), float("-inf"))
 
-    def state(self, state: Tensor, early: Tensor) -> Tensor:
-        """The part of the query that the context makes, [B, T, HK], of unit states [B, T, D]."""
-        state, early = (F.dropout(x, self.dropped, self.dropped > 0) for x in (state, early))
+    def state_query(self, state: Tensor, early: Tensor) -> Tensor:
+        """Contribution of the context to the query, [B, T, HK], from unit states [B, T, D]."""
+        state, early = (F.dropout(x, self.dropout, self.dropout > 0) for x in (state, early))
         return linear(self.query, state) + linear(self.early, early)
 
-    def worth(self, state: Tensor, places: PrefixMatches | None) -> ScoreAdjustment:
-        """What a unit state and its place in the names are worth, see ``ScoreAdjustment``."""
-        null, loud = self.against(state), self.opening.float()
-        if places is None:
-            return None, null, loud
-        slots = F.embedding(places.slots, self.standing.float())
-        if places.again is not None:
-            slots = slots + places.again.unsqueeze(-1) * self.again_bias.float()
-        if places.early is not None:
-            slots = slots + places.early.unsqueeze(-1) * self.early_bias.float()
-        if places.shut is not None:
-            slots = slots.masked_fill(places.shut.unsqueeze(-1), LEAST)
-        null = null + F.embedding(places.positions, self.null_standing.float())
-        loud = loud * torch.exp(self.loud_standing.float())[places.positions].unsqueeze(-1)
-        return slots.permute(0, 3, 1, 2), null, loud
+    def adjustment(self, state: Tensor, matches: PrefixMatches | None) -> ScoreAdjustment:
+        """Contribution of the unit state and of prefix matches, see ``ScoreAdjustment``."""
+        null, gain = self.null_logit(state), self.output_gate.float()
+        if matches is None:
+            return None, null, gain
+        slots = F.embedding(matches.slots, self.prefix_bias.float())
+        if matches.repeated is not None:
+            slots = slots + matches.repeated.unsqueeze(-1) * self.repeated_bias.float()
+        if matches.premature is not None:
+            slots = slots + matches.premature.unsqueeze(-1) * self.premature_bias.float()
+        if matches.blocked is not None:
+            slots = slots.masked_fill(matches.blocked.unsqueeze(-1), MASKED)
+        null = null + F.embedding(matches.positions, self.null_prefix_bias.float())
+        gain = gain * torch.exp(self.prefix_gain.float())[matches.positions].unsqueeze(-1)
+        return slots.permute(0, 3, 1, 2), null, gain
 
 
-def _mean(words: Tensor, table: TokenTable) -> Tensor:
-    """Mean embedding [B, N, D'] of words, int64 [B, N, A], at unit scale; zeros where there are none."""
-    there = (words != NONE).unsqueeze(-1)
-    embedded = table.inputs(words.clamp_min(0)) * there
-    return embedded.sum(2) / there.sum(2).clamp_min(1)
+def _mean_embedding(words: Tensor, table: TokenTable) -> Tensor:
+    """Mean unit embedding [B, N, D'] of tokens, int64 [B, N, A]; zeros where there are none."""
+    present = (words != NO_TOKEN).unsqueeze(-1)
+    embedded = table.inputs(words.clamp_min(0)) * present
+    return embedded.sum(2) / present.sum(2).clamp_min(1)

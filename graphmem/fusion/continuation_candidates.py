@@ -1,4 +1,4 @@
-"""What a plain text may name next: the names around those that it has named, each with the fact that leads to it."""
+"""Candidates of plain text: entities around those that the text mentions, each with the fact that leads to it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.fusion.candidates import CONTINUATION_FEATURES, FEATURES, SURE, Candidates, ContinuationCandidates
+from graphmem.fusion.candidates import CERTAIN, CONTINUATION_FEATURES, FEATURES, Candidates, ContinuationCandidates
 from graphmem.retrieval.answerability import stands_alone
 
-PER_NODE, HUB = 12, 100
-"""Most names of one relation around one node; and the arcs from which on a node tells nothing of what comes next, as
-with a genre, a year or a country of a large memory."""
-
-
-_Arc = tuple[int, int, int]
-"""Position of the end, arc code, id of the fact."""
+MAX_PER_RELATION, HUB = 12, 100
+"""Most neighbours of one relation; and the degree above which a node predicts nothing about the next name, such as a
+genre, a year or a country of a large memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A name and the fact that leads to it.
+    """A candidate and the fact that leads to it.
 
     Attributes:
         node: id.
-        name: as it is said.
-        relation: in words; empty for what the text named itself.
-        hops: 0 for what the text named, else facts from there, 1 or 2.
-        inverse: whether the fact is walked from its object.
-        beside: id of the node at the other end of the fact; None for what the text named itself.
+        name: as it is generated.
+        relation: in words; empty for an entity that the text mentions.
+        hops: 0 for an entity that the text mentions, else facts from there, 1 or 2.
+        inverse: whether the fact is traversed from its object.
+        origin: id of the node at the other end of the fact; None for an entity that the text mentions.
     """
 
     node: int
@@ -39,107 +35,108 @@ class Neighbour:
     relation: str = ""
     hops: int = 0
     inverse: bool = False
-    beside: int | None = None
+    origin: int | None = None
 
 
-def continuation_candidates(found: Any, limit: int) -> Candidates | None:
-    """The names around what a text named, as its readings are told of them; None where nothing can be told.
-
-    Where the memory was asked with a text and not with a name alone, no name may be said before what leads to it has
-    been: so a text that is read in one go is read as if it were being written.
+def continuation_candidates(found: Any, max_names: int) -> Candidates | None:
+    """Entities within two facts of those that a text mentions; None where ``found`` has no seeds or store.
 
     Args:
-        found: a ``Retrieval`` for the text. Only exact names count as named, and only where they mean themselves: not
-            as part of a longer name, not as a common word, not where they are a hub of the memory.
-        limit: most names.
+        found: a ``Retrieval`` for the text. Only exact matches count as mentions, and only where they are no part of a
+            longer name, no common word, and no hub of the memory.
+        max_names: most candidates.
 
     Returns:
-        Candidates, nearest first; of equally near ones the most relevant first. Without names where the text names
-        nothing that the memory knows; None where ``found`` is not a retrieval that says what was named.
+        Candidates, nearest first; of equally near ones the most relevant first. Where the query is more than a name
+        alone, a name is blocked until another that unlocks it has been mentioned (``ContinuationCandidates.strict``),
+        so that a text processed in one pass is treated as if it were being generated.
     """
     seeds, store = getattr(found, "seeds", None), getattr(found, "store", None)
     if seeds is None or store is None:
         return None
-    named = _meant(found) if seeds.how == "mention" else []
-    return as_candidates(_around(found.subgraph, named, store, limit), own=_is_own(found))
-
-
-def batch_continuation_candidates(found: Sequence[Any], limit: int) -> list[Candidates] | None:
-    """``continuation_candidates`` of several retrievals; None where one of them cannot be told."""
-    told = [continuation_candidates(one, limit) for one in found]
-    return [seen for seen in told if seen is not None] if all(seen is not None for seen in told) else None
-
-
-def _is_own(found: Any) -> bool:
-    """Whether the memory was asked with more than a name: with the text itself, its beginning, or somebody's question.
-
-    Asked with a name alone, it is told what the text is about, and need not wait until the text says so.
-    """
+    named = _linked(found) if seeds.how == "mention" else []
     query = found.query.strip()
-    return not any(mention.text.strip() == query for mention in found.seeds.mentions)
+    strict = not any(mention.text.strip() == query for mention in seeds.mentions)
+    return as_candidates(_neighbours(found.subgraph, named, store, max_names), strict)
 
 
-def _meant(found: Any) -> list[int]:
-    """Ids of nodes that the text names and means, in the order of the text."""
+def batch_continuation_candidates(found: Sequence[Any], max_names: int) -> list[Candidates] | None:
+    """``continuation_candidates`` of several retrievals; None where one of them has none."""
+    each = [continuation_candidates(one, max_names) for one in found]
+    return [one for one in each if one is not None] if all(one is not None for one in each) else None
+
+
+def _linked(found: Any) -> list[int]:
+    """Ids of the nodes that the text mentions, in the order of the text."""
     mentions = sorted(found.seeds.mentions, key=lambda mention: mention.start)
-    meant = [
+    nodes = [
         node
         for mention in mentions
-        if (stands_alone(found.query, mention, mentions) and not _common(found.query[mention.start : mention.end]))
+        if stands_alone(found.query, mention, mentions) and not _common(found.query[mention.start : mention.end])
         for node in mention.nodes
     ]
-    started = set(found.seeds.nodes.tolist())
-    return [node for node in dict.fromkeys(meant) if node in started]
+    seeds = set(found.seeds.nodes.tolist())
+    return [node for node in dict.fromkeys(nodes) if node in seeds]
 
 
 def _common(surface: str) -> bool:
-    """Whether a mention is one word without a capital, in a script that has them: "university", "rain"."""
+    """Whether a mention is one lower-case word, in a script that has capitals: "university", "rain"."""
     return len(surface.split()) == 1 and surface.islower()
 
 
-def as_candidates(around: Sequence[Neighbour], own: bool = False) -> Candidates:
+def as_candidates(neighbours: Sequence[Neighbour], strict: bool = False) -> Candidates:
     """Neighbours, nearest first, with their features."""
-    shared = Counter((n.relation, n.inverse, n.hops) for n in around)
-    told = np.zeros((len(around), len(CONTINUATION_FEATURES)), np.float32)
-    for i, n in enumerate(around):
-        told[i] = (
+    shared = Counter((n.relation, n.inverse, n.hops) for n in neighbours)
+    features = np.zeros((len(neighbours), len(CONTINUATION_FEATURES)), np.float32)
+    for i, n in enumerate(neighbours):
+        features[i] = (
             n.hops == 0, n.hops == 1, n.hops > 1, n.inverse, np.log1p(i) / 2,
             np.log(shared[n.relation, n.inverse, n.hops]) / 2 if n.hops else 0.0,
         )  # fmt: skip
-    return Candidates(
-        tuple(n.name for n in around), np.zeros((len(around), len(FEATURES)), np.float32), SURE if around else 0.0,
-        tuple(n.node for n in around), ContinuationCandidates(tuple(n.relation for n in around), told, _opens(around), own),
-    )  # fmt: skip
+    facts = ContinuationCandidates(tuple(n.relation for n in neighbours), features, _unlocks(neighbours), strict)
+    ranks, answerable = np.zeros((len(neighbours), len(FEATURES)), np.float32), CERTAIN if neighbours else 0.0
+    return Candidates(tuple(n.name for n in neighbours), ranks, answerable, tuple(n.node for n in neighbours), facts)
 
 
-def _opens(around: Sequence[Neighbour]) -> np.ndarray:
-    """bool [N, N]: whether name i may be said once name j has been: j itself, its neighbour, or where it comes from."""
-    place = {n.node: i for i, n in enumerate(around)}
-    opens = np.eye(len(around), dtype=bool)
-    for i, n in enumerate(around):
-        start = n
-        while start.beside is not None and start.beside in place:
-            start = around[place[start.beside]]
-        opens[i, place[start.node]] = True
-        if n.beside is not None and n.beside in place:
-            opens[i, place[n.beside]] = opens[place[n.beside], i] = True
-    return opens
+def _unlocks(neighbours: Sequence[Neighbour]) -> np.ndarray:
+    """bool [N, N]: whether a mention of name j unlocks name i: j itself, its neighbour, or the root of its path."""
+    index = {n.node: i for i, n in enumerate(neighbours)}
+    unlocks = np.eye(len(neighbours), dtype=bool)
+    for i, n in enumerate(neighbours):
+        root = n
+        while root.origin is not None and root.origin in index:
+            root = neighbours[index[root.origin]]
+        unlocks[i, index[root.node]] = True
+        if n.origin is not None and n.origin in index:
+            unlocks[i, index[n.origin]] = unlocks[index[n.origin], i] = True
+    return unlocks
 
 
-def _around(graph: Any, named: Sequence[int], store: Any, limit: int) -> list[Neighbour]:
-    """Over the arcs of a subgraph, two facts deep.
+@dataclass(frozen=True, slots=True, order=True)
+class _Step:
+    """One traversed arc: positions of its ends in a subgraph, its code, its fact, and the distance from a mention."""
 
-    What is named later in the text, and is held to be beside what was named before, is known by that fact.
+    end: int
+    code: int = 0
+    edge: int = -1
+    start: int = -1
+    hops: int = 0
+
+
+def _neighbours(graph: Any, named: Sequence[int], store: Any, max_names: int) -> list[Neighbour]:
+    """Breadth-first over the arcs of a subgraph, two facts deep.
+
+    A mentioned entity that is a neighbour of an earlier one is reached by their fact.
     """
-    place = {node: i for i, node in enumerate(graph.node_ids.tolist())}
+    index = {node: i for i, node in enumerate(graph.node_ids.tolist())}
     arcs = _arcs(graph)
     reached: dict[int, _Step] = {}
-    for at in (place[node] for node in named if node in place):
+    for at in (index[node] for node in named if node in index):
         if at not in reached and len(arcs.get(at, ())) <= HUB:
             reached[at] = _Step(at)
-            _reach(reached, [at], arcs, 1, limit)
-    _reach(reached, [at for at, step in reached.items() if step.hops == 1], arcs, 2, limit)
-    steps = list(reached.values())[:limit]
+            _expand(reached, [at], arcs, 1, max_names)
+    _expand(reached, [at for at, step in reached.items() if step.hops == 1], arcs, 2, max_names)
+    steps = list(reached.values())[:max_names]
     ids = [int(graph.node_ids[step.end]) for step in steps]
     edges = [step.edge for step in steps if step.edge >= 0]
     relation = {fact.id: fact.relation for fact in store.facts_by_id(edges)} if edges else {}
@@ -152,43 +149,26 @@ def _around(graph: Any, named: Sequence[int], store: Any, limit: int) -> list[Ne
     ]  # fmt: skip
 
 
-def _reach(
-    reached: dict[int, _Step], frontier: Sequence[int], arcs: Mapping[int, Sequence[_Arc]], hops: int, limit: int
+def _expand(
+    reached: dict[int, _Step], frontier: Sequence[int], arcs: Mapping[int, Sequence[_Step]], hops: int, max_names: int
 ) -> None:
-    """Add what one more fact leads to, the most relevant first, up to the limit."""
-    steps = [step for start in frontier for step in _steps(start, arcs.get(start, ()))]
+    """Add the ends of one more fact, the most relevant first; of each node ``MAX_PER_RELATION`` a relation."""
+    steps = []
+    for start in frontier:
+        seen: Counter[int] = Counter()
+        for step in arcs.get(start, ()):
+            seen[step.code] += 1
+            steps += [step] if seen[step.code] <= MAX_PER_RELATION else []
     for step in sorted(steps):  # positions are by falling relevance
-        if step.end not in reached and len(reached) < limit:
+        if step.end not in reached and len(reached) < max_names:
             reached[step.end] = replace(step, hops=hops)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Step:
-    """One arc walked: positions of its ends in a subgraph, its code, its fact, and facts from what was named."""
-
-    end: int
-    code: int = 0
-    edge: int = -1
-    start: int = -1
-    hops: int = 0
-
-
-def _arcs(graph: Any) -> dict[int, list[_Arc]]:
-    """(end, code, fact) of the arcs at each position of a subgraph, walked both ways."""
-    arcs: dict[int, set[_Arc]] = {}
+def _arcs(graph: Any) -> dict[int, list[_Step]]:
+    """Arcs from each position of a subgraph, in both directions and by falling relevance of their ends."""
+    arcs: dict[int, set[_Step]] = {}
     ends = zip(graph.edge_index.T.tolist(), graph.relations.tolist(), graph.edge_ids.tolist(), strict=True)
     for (a, b), code, edge in ends:
-        arcs.setdefault(a, set()).add((b, code, edge))
-        arcs.setdefault(b, set()).add((a, code ^ 1, edge))
+        arcs.setdefault(a, set()).add(_Step(b, code, edge, a))
+        arcs.setdefault(b, set()).add(_Step(a, code ^ 1, edge, b))
     return {at: sorted(found) for at, found in arcs.items()}
-
-
-def _steps(start: int, arcs: Sequence[_Arc]) -> list[_Step]:
-    """The most relevant arcs of each relation, ``PER_NODE`` at most."""
-    seen: Counter[int] = Counter()
-    kept = []
-    for end, code, edge in arcs:
-        seen[code] += 1
-        if seen[code] <= PER_NODE:
-            kept.append(_Step(end, code, edge, start))
-    return kept

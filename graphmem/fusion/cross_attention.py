@@ -2,16 +2,17 @@
 
     x  <-  x + tanh(g) * rms(x) * W_o softmax([null, q k + bias]) [0, W_v v]
 
-after chosen decoder layers. The gate g is relative to the stream, because the residual stream of late layers is large.
-A slot's key is what stands *before* its token, the query is the current token: both pass the same projection, so an
-equal token always matches fully, whatever has been learned and whether the token was ever seen (an induction head by
-construction). Where a token stands twice, exact comparison of the text with the beginnings of the names
-(``graphmem.fusion.prefix_matching``) says which slot is meant. What the layer's own state adds is *when* to speak and which part of a
-name comes next. ``bias`` says which node, from its rank and relevance; the null slot lets a head read nothing. How much
-is read, each head says for itself; which slots, all say together, because each carries only a part of a token's
-embedding, and parts of several tokens make up one that nobody meant. Values are the output embeddings of the tokens to
-say, centred on the vocabulary's mean, and W_v, W_o start as the identity, so that reading a slot means saying its token
-before anything is trained. (Flamingo, arXiv 2204.14198, for gates; KBLaM, arXiv 2410.10450, for rivals.)
+after chosen decoder layers. The gate g is relative to the norm of the residual stream, which is large in late layers.
+
+- Keys and queries: a slot's key encodes the token *before* its own, the query the current token; both pass the same
+  projection, so equal tokens always match, trained or not (an induction head by construction). Where a token occurs
+  twice, ``prefix_matching`` finds the slot. The layer's state adds when to read and which part of a name comes next.
+- ``bias`` ranks the nodes; the null slot lets a head read nothing. Each head decides how much it reads, all heads
+  together which slots, because each carries a part of an embedding and parts of several tokens make up a wrong one.
+- Values are the output embeddings of the tokens, centred on the vocabulary's mean. W_v and W_o start as the identity,
+  so that attending to a slot raises its token before any training.
+
+Gates as in Flamingo (arXiv 2204.14198); compare KBLaM (arXiv 2410.10450).
 """
 
 from __future__ import annotations
@@ -22,62 +23,60 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphmem.fusion.attention import LONGER, UNSAID, NullSlot, attend, linear
+from graphmem.fusion.attention import SHORTER_LOGIT, UNMATCHED_LOGIT, NullSlot, attend, linear
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.continuation_attention import ContinuationAttention, ScoreAdjustment
-from graphmem.fusion.memory_tokens import NONE, MemoryTokens
-from graphmem.fusion.prefix_matching import CODES, LENGTHS, NOT_SAID, SHORTER, PrefixMatches
+from graphmem.fusion.memory_tokens import NO_TOKEN, MemoryTokens
+from graphmem.fusion.prefix_matching import CODES, LENGTHS, SHORTER, UNMATCHED, PrefixMatches
 from graphmem.fusion.token_embeddings import TokenTable, unit
 
-_LOUDER = (0.0, 0.7, 1.0, 1.3, 1.5, 1.5)
-"""Log of how much louder a name is continued than begun, by how much of it was said (``PrefixMatches.positions``)."""
+_PREFIX_GAIN = (0.0, 0.7, 1.0, 1.3, 1.5, 1.5)
+"""Initial log gain by the length of the matched prefix (``PrefixMatches.positions``)."""
 
-_BELIEVED = (0.0, 0.0, -1.5, -3.0, -4.0, -4.0)
-"""What the null slot loses where a name has been begun, likewise: less and less is against going on with it."""
+_NULL_PREFIX_BIAS = (0.0, 0.0, -1.5, -3.0, -4.0, -4.0)
+"""Initial addition to the null slot's logit, likewise."""
 
 _AGREEMENT = 0.7
-"""Log of how much sharper the slots that all heads read together are than their mean."""
-
 _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class LayerMemory:
-    """Memory tokens as one fused layer sees them: keys [B, H, M, K], values [B, H, M, C], bias [B, H, M] (fp32).
+    """Memory tokens projected for one layer: keys [B, H, M, K], values [B, H, M, C], bias float32 [B, H, M].
 
-    ``told`` where they are for a text that goes on, and not for a question.
+    ``continuation`` where they are for plain text, and not for a question.
     """
 
     keys: Tensor
     values: Tensor
     bias: Tensor
-    told: bool = False
+    continuation: bool = False
 
     def repeated(self, times: int) -> LayerMemory:
         """Every sample ``times`` times, side by side."""
-        spread = lambda rows: rows.repeat_interleave(times, 0)
-        return LayerMemory(spread(self.keys), spread(self.values), spread(self.bias), self.told)
+        keys, values, bias = (part.repeat_interleave(times, 0) for part in (self.keys, self.values, self.bias))
+        return LayerMemory(keys, values, bias, self.continuation)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenContext:
-    """What a fused layer is told about each position besides its own state.
+    """Inputs of a memory layer besides the residual stream.
 
     Attributes:
         current: [B, T, D] centred embedding of the current token.
         early: [B, T, D] state after the tap layer.
-        places: where the text stands in each name; None where its tokens are not known.
+        matches: prefix matches of the text; None where its tokens are not known.
     """
 
     current: Tensor
     early: Tensor
-    places: PrefixMatches | None = None
+    matches: PrefixMatches | None = None
 
 
 class GatedCrossAttention(NullSlot):
-    """The reading of one fused layer. Its output is added to the stream by ``gated``.
+    """One memory layer. Its output is added to the residual stream by ``gated``.
 
     Args:
         width: D of the residual stream.
@@ -87,7 +86,7 @@ class GatedCrossAttention(NullSlot):
 
     def __init__(self, width: int, token_widths: tuple[int, int], config: FusionConfig) -> None:
         super().__init__()
-        self.heads, self.quiet = config.heads, config.quiet
+        self.heads, self.min_attention = config.heads, config.min_attention
         inner = config.match_width
         self.value_width = -(-width // self.heads) * self.heads
         self.match = nn.Linear(token_widths[0], inner, bias=False)
@@ -103,12 +102,12 @@ class GatedCrossAttention(NullSlot):
         self.sharpness = nn.Parameter(torch.full((self.heads,), _SHARPNESS))
         self.start_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
         self.inside_bias = nn.Parameter(torch.empty(len(FEATURES), self.heads))
-        self.standing = nn.Parameter(torch.empty(CODES, self.heads))
-        self.null_standing = nn.Parameter(torch.zeros(LENGTHS + 1, self.heads))
-        self.loud_standing = nn.Parameter(torch.empty(LENGTHS + 1))
+        self.prefix_bias = nn.Parameter(torch.empty(CODES, self.heads))
+        self.null_prefix_bias = nn.Parameter(torch.zeros(LENGTHS + 1, self.heads))
+        self.prefix_gain = nn.Parameter(torch.empty(LENGTHS + 1))
         self.agreement = nn.Parameter(torch.empty(()))
         self.gate = nn.Parameter(torch.zeros(()))
-        self.told = ContinuationAttention(width, token_widths[0], inner, self.heads)
+        self.continuation = ContinuationAttention(width, token_widths[0], inner, self.heads)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -123,76 +122,77 @@ class GatedCrossAttention(NullSlot):
         for bias in (self.start_bias, self.inside_bias):
             nn.init.zeros_(bias)
             bias.data[:4] = torch.tensor([_TOP, _GAP, _RANK, _ACTIVATION])[:, None]
-        nn.init.zeros_(self.standing)
-        self.standing.data[NOT_SAID], self.standing.data[SHORTER] = UNSAID, LONGER
-        self.null_standing.data[:] = torch.tensor(_BELIEVED)[:, None]
-        self.loud_standing.data[:] = torch.tensor(_LOUDER)
+        nn.init.zeros_(self.prefix_bias)
+        self.prefix_bias.data[UNMATCHED], self.prefix_bias.data[SHORTER] = UNMATCHED_LOGIT, SHORTER_LOGIT
+        self.null_prefix_bias.data[:] = torch.tensor(_NULL_PREFIX_BIAS)[:, None]
+        self.prefix_gain.data[:] = torch.tensor(_PREFIX_GAIN)
         nn.init.constant_(self.agreement, _AGREEMENT)
         nn.init.zeros_(self.gate)
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerMemory:
         """Keys, values and biases of the slots; every distinct token is projected once."""
-        previous, said = _Distinct.of(tokens.previous), _Distinct.of(tokens.says)
-        before = _Distinct.of(tokens.before)
+        previous, own, before = (_Distinct.of(ids) for ids in (tokens.previous, tokens.token, tokens.before))
         matched = self._heads(self._matched(table.inputs(previous.ids).to(dtype)))
         keys = previous.spread(matched) + self._heads(self.kind.to(dtype))[tokens.kind]
         keys = keys + before.spread(self._heads(linear(self.before, table.inputs(before.ids).to(dtype))))
         keys = keys + self._heads(self.position.to(dtype))[tokens.position]
-        values = said.spread(self._heads(linear(self.value, table.outputs(said.ids).to(dtype))))
-        if tokens.told is not None:
-            keys = keys + self.told.keys(tokens, tokens.told, table, dtype)
-            bias = self.told.bias(tokens, tokens.told)
-            return LayerMemory(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2), told=True)
-        bias = torch.where(
-            tokens.starts.unsqueeze(-1),
-            tokens.features @ self.start_bias.float(),
-            tokens.features @ self.inside_bias.float(),
-        )
-        bias = bias.masked_fill(~tokens.mask.unsqueeze(-1), float("-inf"))
-        return LayerMemory(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2))  # B H M .
+        values = own.spread(self._heads(linear(self.value, table.outputs(own.ids).to(dtype))))
+        facts = tokens.continuation
+        if facts is not None:
+            keys = keys + self.continuation.keys(tokens, facts, table, dtype)
+            bias = self.continuation.bias(tokens, facts)
+        else:
+            starts = tokens.features @ self.start_bias.float()
+            bias = torch.where(tokens.starts.unsqueeze(-1), starts, tokens.features @ self.inside_bias.float())
+            bias = bias.masked_fill(~tokens.mask.unsqueeze(-1), float("-inf"))
+        return LayerMemory(keys.transpose(1, 2), values.transpose(1, 2), bias.transpose(1, 2), facts is not None)
 
     def forward(
-        self, x: Tensor, context: TokenContext, slots: LayerMemory, answerable: Tensor, quiet: float | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Read the memory at every position.
+        self, x: Tensor, context: TokenContext, slots: LayerMemory, answerable: Tensor,
+        min_attention: float | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Attend to the memory at every position.
 
         Args:
             x: [B, T, D] residual stream.
-            context: the current token and the early state, [B, T, D] each.
+            context: current tokens, early states and prefix matches.
             slots: of the memory.
             answerable: [B].
-            quiet: share of attention up to which nothing is read in a text where nobody asked anything, and where a
-                name that was begun may be the text's own; None: somebody asked, and the config's share holds.
+            min_attention: attention mass up to which nothing is read in plain text, where matched prefixes do not
+                lower the null slot's logit; None in a question, where the config's threshold holds.
 
         Returns:
-            what was read, [B, T, D], and where: attention over slots [B, H, T, M] (the rest went to the null slot).
+            the attended values, [B, T, D], and the attention over slots, [B, H, T, M] (the rest is the null slot's).
         """
         state, early = unit(x.float()).to(x.dtype), unit(context.early.float()).to(x.dtype)
-        moved = self.told.state(state, early) if slots.told else linear(self.query, state) + linear(self.early, early)
+        if slots.continuation:
+            moved = self.continuation.state_query(state, early)
+            added, null, gain = self.continuation.adjustment(state, context.matches)
+            agreement = self.continuation.agreement
+        else:
+            moved = linear(self.query, state) + linear(self.early, early)
+            added, null, gain = self._adjustment(state, context.matches, answerable, min_attention is None)
+            agreement = self.agreement
         sharp = self.sharpness.to(x.dtype).view(-1, 1)  # H 1
         query = self._heads(self._matched(context.current.to(x.dtype))) * sharp + self._heads(moved)  # B T H K
         logits = (query.transpose(1, 2) @ slots.keys.transpose(-1, -2)).float() + slots.bias.unsqueeze(2)  # B H T M
-        if slots.told:
-            worth, null, loud = self.told.worth(state, context.places)
-            agreement = self.told.agreement
-        else:
-            worth, null, loud = self._worth(state, context.places, answerable, quiet is None)
-            agreement = self.agreement
-        logits = logits if worth is None else logits + worth
-        weights = attend(logits, null, agreement, self.quiet if quiet is None else quiet)
-        share = self.told.doubting(weights) if slots.told else weights
+        logits = logits if added is None else logits + added
+        weights = attend(logits, null, agreement, self.min_attention if min_attention is None else min_attention)
+        share = self.continuation.compressed(weights) if slots.continuation else weights
         read = (share.to(x.dtype) @ slots.values).transpose(1, 2).flatten(2)  # B T C
-        return linear(self.out, read if loud is None else read * loud.to(read.dtype)), weights
+        return linear(self.out, read if gain is None else read * gain.to(read.dtype)), weights
 
-    def _worth(self, state: Tensor, places: PrefixMatches | None, answerable: Tensor, asked: bool) -> ScoreAdjustment:
-        """What state and place are worth where an answer is looked for, see ``telling.Worth``."""
-        null = self.against(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()
-        if places is None:
+    def _adjustment(
+        self, state: Tensor, matches: PrefixMatches | None, answerable: Tensor, question: bool
+    ) -> ScoreAdjustment:
+        """Contribution of the unit state and of prefix matches in an answer, see ``ScoreAdjustment``."""
+        null = self.null_logit(state) + answerable.view(-1, 1, 1) * self.null_answerable.float()
+        if matches is None:
             return None, null, None
-        slots = F.embedding(places.slots, self.standing.float()).permute(0, 3, 1, 2)
-        if asked:
-            null = null + F.embedding(places.positions, self.null_standing.float())
-        return slots, null, torch.exp(self.loud_standing.float())[places.positions].unsqueeze(-1)
+        slots = F.embedding(matches.slots, self.prefix_bias.float()).permute(0, 3, 1, 2)
+        if question:
+            null = null + F.embedding(matches.positions, self.null_prefix_bias.float())
+        return slots, null, torch.exp(self.prefix_gain.float())[matches.positions].unsqueeze(-1)
 
     def gated(self, x: Tensor, read: Tensor) -> Tensor:
         """x + tanh(g) * rms(x) * read; exactly x where nothing was read or the gate is closed."""
@@ -209,17 +209,17 @@ class GatedCrossAttention(NullSlot):
 
 @dataclass(frozen=True, slots=True)
 class _Distinct:
-    """The distinct tokens of a table of slots, and where each goes; ``NONE`` becomes zeros."""
+    """Distinct tokens of a table of slots, and the index of each slot's token; ``NO_TOKEN`` becomes zeros."""
 
     ids: Tensor
-    place: Tensor
+    index: Tensor
     absent: Tensor
 
     @classmethod
     def of(cls, tokens: Tensor) -> _Distinct:
-        ids, place = torch.unique(tokens.clamp_min(0), return_inverse=True)
-        return cls(ids, place, tokens == NONE)
+        ids, index = torch.unique(tokens.clamp_min(0), return_inverse=True)
+        return cls(ids, index, tokens == NO_TOKEN)
 
     def spread(self, rows: Tensor) -> Tensor:
         """[n, H, K] of the distinct tokens -> [B, M, H, K] of the slots."""
-        return rows[self.place].masked_fill(self.absent[..., None, None], 0.0)
+        return rows[self.index].masked_fill(self.absent[..., None, None], 0.0)

@@ -1,4 +1,4 @@
-"""Hooks between a base model and its memory. What a call reads travels in a context variable, never on a module."""
+"""Forward hooks between a base model and its memory. What a call reads is in a context variable, never on a module."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from torch.utils.hooks import RemovableHandle
 
 from graphmem.core.decoder import Decoder
 from graphmem.core.errors import InvalidValue
-from graphmem.fusion.context import _ACTIVE, AttentionRecord, LayerContext, MemoryContext
+from graphmem.fusion.context import ACTIVE_CONTEXT, AttentionRecord, LayerContext, MemoryContext
 from graphmem.fusion.cross_attention import TokenContext
 from graphmem.fusion.layers import FusionLayers
 from graphmem.fusion.token_embeddings import TokenTable
 
-_SESSION = "_graphmem_session"
+_KEPT = "_graphmem_context"
 _PREPARE = "prepare_inputs_for_generation"
 
 
 class MemoryHooks:
-    """The hooks on one base model. ``remove`` takes them off and leaves nothing behind.
+    """The hooks on one base model, and its frozen parameters.
 
     Args:
         model: the base.
         decoder: its parts.
-        fusion: what reads.
+        fusion: the memory layers.
+        freeze: freeze the base's parameters until ``remove``.
     """
 
-    def __init__(self, model: nn.Module, decoder: Decoder, fusion: FusionLayers) -> None:
+    def __init__(self, model: nn.Module, decoder: Decoder, fusion: FusionLayers, *, freeze: bool = True) -> None:
         self.fusion, self._encodes = fusion, decoder.encodes
         self.table = TokenTable(decoder.inputs, decoder.outputs)
+        self._trainable = [(p, p.requires_grad) for p in model.parameters()] if freeze else []
+        for parameter, _ in self._trainable:
+            parameter.requires_grad_(False)
         layers = decoder.layers
         self._handles: list[RemovableHandle] = [
             model.register_forward_pre_hook(self._begin, with_kwargs=True),
@@ -40,78 +44,79 @@ class MemoryHooks:
             layers[0].register_forward_pre_hook(self._first, with_kwargs=True),
             layers[fusion.tap].register_forward_hook(self._tapped, with_kwargs=True),
         ]
-        self._prepared = [_follow_generate(part, self._session) for part in _generating(model)]
+        self._prepared = [_track_generate(part, self._context) for part in _generating(model)]
         for number in fusion.layers:
             hook = self._fused(number)
             self._handles.append(layers[number].register_forward_hook(hook, with_kwargs=True))
 
-    def remove(self) -> None:
-        """Take every hook off."""
+    def remove(self, *, restore: bool = True) -> None:
+        """Remove every hook and, with ``restore``, make parameters trainable where they were."""
         for handle in self._handles:
             handle.remove()
-        self._handles.clear()
-        for part, followed in self._prepared:
-            if vars(part).get(_PREPARE) is followed:  # else another memory was attached later, and follows too
+        for part, tracked in self._prepared:
+            if vars(part).get(_PREPARE) is tracked:  # else another memory was attached later, and tracks too
                 delattr(part, _PREPARE)
-        self._prepared.clear()
+        for parameter, trainable in self._trainable if restore else ():
+            parameter.requires_grad_(trainable)
+        self._handles, self._prepared, self._trainable = [], [], []
 
-    def _session(self) -> MemoryContext | None:
-        active = _ACTIVE.get()
+    def _context(self) -> MemoryContext | None:
+        active = ACTIVE_CONTEXT.get()
         return active if active is not None and active.fusion is self.fusion else None
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if (session := self._session()) is None:
+        if (context := self._context()) is None:
             return
-        session.current = session.early = None
-        session.learns = torch.is_grad_enabled()
-        if session.standing is not None:
+        context.current = context.early = None
+        context.learns = torch.is_grad_enabled()
+        if context.tracker is not None:
             length = getattr(kwargs.get("past_key_values"), "get_seq_length", None)
-            session.standing.begin(int(length()) if length is not None else 0)
+            context.tracker.start_pass(int(length()) if length is not None else 0)
         embedded = kwargs.get("decoder_inputs_embeds" if self._encodes else "inputs_embeds")
         if embedded is not None:
-            self._look(session, embedded)
+            self._set_current(context, embedded)
 
-    def _look(self, session: MemoryContext, embedded: Tensor) -> None:
-        """Take the current tokens from their embeddings."""
-        session.current = self.table.centre(embedded.detach())
-        if session.standing is not None:
-            session.standing.recognise(session.current, self.table.inputs)
+    def _set_current(self, context: MemoryContext, embedded: Tensor) -> None:
+        """Set the current tokens from their embeddings."""
+        context.current = self.table.centre(embedded.detach())
+        if context.tracker is not None:
+            context.tracker.append_embedded(context.current, self.table.inputs)
 
     def _embedded(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        if (session := self._session()) is None:
+        if (context := self._context()) is None:
             return
-        if session.standing is None or not args:
-            return self._look(session, output)
-        session.current = self.table.centre(output.detach())
-        session.standing.see(args[0])
+        if context.tracker is None or not args:
+            return self._set_current(context, output)
+        context.current = self.table.centre(output.detach())
+        context.tracker.append(args[0])
 
     def _first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if (session := self._session()) is None or _runs_again():
+        if (context := self._context()) is None or _recomputing():
             return
         hidden = _input(args, kwargs)
-        if session.current is not None and session.current.shape[:2] == hidden.shape[:2]:
+        if context.current is not None and context.current.shape[:2] == hidden.shape[:2]:
             return
-        width = self.table.weight.shape[1]  # else the tokens came in some other way than through the embedding
+        width = self.table.weight.shape[1]  # else the tokens did not pass through the embedding
         if hidden.shape[-1] != width:
             raise InvalidValue(f"the layers begin at width {hidden.shape[-1]}, tokens at {width}: give inputs_embeds")
-        self._look(session, hidden)
+        self._set_current(context, hidden)
 
     def _tapped(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if (session := self._session()) is not None and not _runs_again():
-            session.early = hidden_of(output).detach()
+        if (context := self._context()) is not None and not _recomputing():
+            context.early = hidden_of(output).detach()
 
     def _fused(self, number: int) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-            """Add what the memory says to the layer's output; None leaves it."""
+            """Add the memory layer's output to the decoder layer's; None leaves it unchanged."""
             hidden = _input(args, kwargs)
-            if (seen := _kept(hidden)) is not None:
-                again = seen.session.fusion is self.fusion
-                return with_hidden(output, _add(seen, number, hidden_of(output))) if again else None
-            session = self._session()
-            if session is None or (seen := _seen(session, number, hidden.shape[0])) is None:
+            if (kept := _kept(hidden)) is not None:
+                own = kept.context.fusion is self.fusion
+                return with_hidden(output, _add(kept, number, hidden_of(output))) if own else None
+            context = self._context()
+            if context is None or (now := _layer_context(context, number, hidden.shape[0])) is None:
                 return None
-            _keep(hidden, seen)
-            return with_hidden(output, _add(seen, number, hidden_of(output)))
+            _keep(hidden, now)
+            return with_hidden(output, _add(now, number, hidden_of(output)))
 
         return hook
 
@@ -123,43 +128,43 @@ def _generating(model: nn.Module) -> list[nn.Module]:
     return [part for part in dict.fromkeys((model, inner)) if callable(getattr(part, _PREPARE, None))]
 
 
-def _follow_generate(part: nn.Module, active: Callable[[], MemoryContext | None]) -> tuple[nn.Module, Any]:
-    """Let a session see the whole rows that ``generate`` continues: beams swap rows between two passes."""
+def _track_generate(part: nn.Module, active: Callable[[], MemoryContext | None]) -> tuple[nn.Module, Any]:
+    """Pass the whole rows of ``generate`` to the context: beams swap rows between two passes."""
     prepare: Any = getattr(part, _PREPARE)
 
     @wraps(prepare)
-    def followed(input_ids: Tensor, *args: Any, **kwargs: Any) -> Any:
-        session = active()
-        if session is not None and session.standing is not None:
-            session.standing.whole(input_ids)
+    def tracked(input_ids: Tensor, *args: Any, **kwargs: Any) -> Any:
+        context = active()
+        if context is not None and context.tracker is not None:
+            context.tracker.set_rows(input_ids)
         return prepare(input_ids, *args, **kwargs)
 
-    setattr(part, _PREPARE, followed)
-    return part, followed
+    setattr(part, _PREPARE, tracked)
+    return part, tracked
 
 
-def attend_memory(session: MemoryContext, number: int, x: Tensor) -> Tensor:
-    """The stream after layer ``number`` with what the memory adds to it: x itself where there is nothing to read."""
-    seen = _seen(session, number, x.shape[0])
-    return x if seen is None else _add(seen, number, x)
+def attend_memory(context: MemoryContext, number: int, x: Tensor) -> Tensor:
+    """The residual stream after layer ``number`` with the memory layer's output added; x where nothing is read."""
+    now = _layer_context(context, number, x.shape[0])
+    return x if now is None else _add(now, number, x)
 
 
-def _seen(session: MemoryContext, number: int, rows: int) -> LayerContext | None:
-    if session.current is None or session.early is None or not session.slots[number].bias.shape[-1]:
+def _layer_context(context: MemoryContext, number: int, rows: int) -> LayerContext | None:
+    if context.current is None or context.early is None or not context.slots[number].bias.shape[-1]:
         return None
-    places = session.standing.places(rows) if session.standing is not None else None
-    return LayerContext(session, TokenContext(session.current, session.early, places))
+    matches = context.tracker.matches(rows) if context.tracker is not None else None
+    return LayerContext(context, TokenContext(context.current, context.early, matches))
 
 
-def _add(seen: LayerContext, number: int, x: Tensor) -> Tensor:
-    session = seen.session
-    slots, answerable = session.for_batch(x.shape[0])
-    layer = session.fusion[number]
-    found, weights = layer(x, seen.context, slots[number], answerable, session.quiet)
-    if session.trace is not None and not _runs_again():
-        opened = torch.tanh(layer.gate.detach().float()).abs()
-        session.trace.append(AttentionRecord(number, weights[:, :, -1].detach() * opened))
-    return layer.gated(x, found)
+def _add(now: LayerContext, number: int, x: Tensor) -> Tensor:
+    context = now.context
+    slots, answerable = context.for_batch(x.shape[0])
+    layer = context.fusion[number]
+    read, weights = layer(x, now.tokens, slots[number], answerable, context.min_attention)
+    if context.trace is not None and not _recomputing():
+        gate = torch.tanh(layer.gate.detach().float()).abs()
+        context.trace.append(AttentionRecord(number, weights[:, :, -1].detach() * gate))
+    return layer.gated(x, read)
 
 
 def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -167,41 +172,41 @@ def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     return next(value for value in given if isinstance(value, Tensor))
 
 
-def _runs_again() -> bool:
-    """Whether a backward pass is under way: layers that run now were checkpointed, and the call that read is over."""
+def _recomputing() -> bool:
+    """Whether a backward pass runs: layers that run now were checkpointed, and the call that read is over."""
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 
-def _keep(hidden: Tensor, seen: LayerContext) -> None:
-    """Keep what was read with a layer's input: on the tensor, or on its storage where the tensor will be another."""
+def _keep(hidden: Tensor, now: LayerContext) -> None:
+    """Keep a layer's context with its input: on the tensor, or on its storage where the tensor will be another."""
     if torch.compiler.is_compiling():
         return
     if torch.is_grad_enabled():
-        setattr(hidden, _SESSION, seen)
-    elif seen.session.learns:  # a reentrant checkpoint: no gradients now, and the input is detached when it runs again
-        if not hidden.requires_grad and any(p.requires_grad for p in seen.session.fusion.parameters()):
+        setattr(hidden, _KEPT, now)
+    elif now.context.learns:  # a reentrant checkpoint: no gradients now, and the input is detached when it runs again
+        if not hidden.requires_grad and any(p.requires_grad for p in now.context.fusion.parameters()):
             raise InvalidValue(
-                "reentrant gradient checkpointing of a frozen base gives the readings no gradients: use "
+                "reentrant gradient checkpointing of a frozen base gives the memory layers no gradients: use "
                 "gradient_checkpointing_enable({'use_reentrant': False}), or enable_input_require_grads()"
             )
-        storage, context = hidden.untyped_storage(), seen.context
-        if context.early.untyped_storage().data_ptr() == storage.data_ptr():  # else it would keep itself alive
-            context = TokenContext(context.current, context.early.clone(), context.places)
-        setattr(storage, _SESSION, LayerContext(seen.session, context))
+        storage, tokens = hidden.untyped_storage(), now.tokens
+        if tokens.early.untyped_storage().data_ptr() == storage.data_ptr():  # else it would keep itself alive
+            tokens = TokenContext(tokens.current, tokens.early.clone(), tokens.matches)
+        setattr(storage, _KEPT, LayerContext(now.context, tokens))
 
 
 def _kept(hidden: Tensor) -> LayerContext | None:
-    if not _runs_again():
+    if not _recomputing():
         return None
-    kept: LayerContext | None = getattr(hidden, _SESSION, None)
-    return kept if kept is not None else getattr(hidden.untyped_storage(), _SESSION, None)
+    kept: LayerContext | None = getattr(hidden, _KEPT, None)
+    return kept if kept is not None else getattr(hidden.untyped_storage(), _KEPT, None)
 
 
 def hidden_of(output: Any) -> Tensor:
-    """The residual stream in what a decoder layer returned: the tensor itself, or the first of a tuple."""
+    """The residual stream in a decoder layer's output: the tensor itself, or the first of a tuple."""
     return output if isinstance(output, Tensor) else output[0]
 
 
 def with_hidden(output: Any, hidden: Tensor) -> Any:
-    """What a decoder layer returned, with another residual stream."""
+    """A decoder layer's output with another residual stream."""
     return hidden if isinstance(output, Tensor) else (hidden, *output[1:])

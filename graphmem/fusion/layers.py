@@ -9,21 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphmem.core.decoder import Decoder
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.cross_attention import GatedCrossAttention, LayerMemory
 from graphmem.fusion.memory_tokens import MemoryTokens
 from graphmem.fusion.token_embeddings import TokenTable
 
-UNLEARNT = ("standing", "agreement")
-"""Ends of the names of parameters that older weights lack; they keep what they are made with."""
+ADDED_LATER = ("prefix_bias", "prefix_gain", "agreement")
+"""Ends of the names of parameters that older weights lack; they keep their initial values."""
 
-CONTINUATION = ".told."
-"""Stands in the names of the parameters for plain text, which older weights lack as well: they then read nothing."""
+CONTINUATION = ".continuation."
+"""Part of the names of the parameters for plain text, which older weights lack as well."""
 
 
 class FusionLayers(nn.Module):
-    """The readings of all fused layers. Holds parameters and nothing else.
+    """All memory layers of a model. Holds parameters and nothing else.
 
     Args:
         width: D.
@@ -38,52 +39,62 @@ class FusionLayers(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.tap, self.layers = config, tap, tuple(layers)
-        self.readings = nn.ModuleDict({str(i): GatedCrossAttention(width, token_widths, config) for i in self.layers})
-        self.teach(telling=False)
+        self.memory_layers = nn.ModuleDict(
+            {str(i): GatedCrossAttention(width, token_widths, config) for i in self.layers}
+        )
+        self.select_trainable(continuation=False)
 
     def __getitem__(self, layer: int) -> GatedCrossAttention:
-        return self.readings[str(layer)]  # type: ignore[return-value]
+        return self.memory_layers[str(layer)]  # type: ignore[return-value]
+
+    @classmethod
+    def for_decoder(cls, decoder: Decoder, config: FusionConfig) -> FusionLayers:
+        """Layers for a decoder, on its device; ``config`` names layers and tap (``with_layers``)."""
+        widths = (int(decoder.inputs.shape[1]), int(decoder.outputs.shape[1]))
+        made = cls(decoder.width, widths, config.layers or (), config.tap or 0, config)
+        return made.to(decoder.inputs.device)
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> dict[int, LayerMemory]:
-        """Slots as every fused layer sees them."""
+        """Memory tokens projected for each layer."""
         return {layer: self[layer].project(tokens, table, dtype) for layer in self.layers}
 
-    def quieten(self, quiet: float) -> None:
-        """Set the share of attention up to which a position reads nothing, in every reading."""
+    def set_min_attention(self, min_attention: float) -> None:
+        """Set the attention mass up to which a position reads nothing, in every layer."""
         for layer in self.layers:
-            self[layer].quiet = quiet
+            self[layer].min_attention = min_attention
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take saved parameters; what older weights lack keeps what it is made with."""
-        unlearnt = lambda name: name.endswith(UNLEARNT) or CONTINUATION in name
-        fresh = {name: value for name, value in self.state_dict().items() if unlearnt(name)}
-        self.load_state_dict({**fresh, **state})
+        """Take saved parameters; those that older weights lack keep their initial values."""
+        missing = lambda name: name.endswith(ADDED_LATER) or CONTINUATION in name
+        initial = {name: value for name, value in self.state_dict().items() if missing(name)}
+        self.load_state_dict({**initial, **state})
 
-    def teach(self, telling: bool) -> None:
-        """Choose what learns: going on with plain text, or answering; the other half stays as it is."""
+    def select_trainable(self, *, continuation: bool) -> None:
+        """Train either continuation attention or the answering part; the other stays as it is."""
         for name, parameter in self.named_parameters():
-            parameter.requires_grad_((CONTINUATION in name) == telling)
+            parameter.requires_grad_((CONTINUATION in name) == continuation)
 
     @property
-    def tells(self) -> bool:
-        """Whether the readings have learnt to go on with plain text."""
-        return any(self[layer].told.opened for layer in self.layers)
+    def reads_text(self) -> bool:
+        """Whether continuation attention has been trained."""
+        return any(self[layer].continuation.trained for layer in self.layers)
 
     def gates(self) -> dict[int, float]:
-        """How far each layer's gate is open, tanh(g), -1..1."""
+        """Gate of each layer, tanh(g), -1..1."""
         return {layer: float(torch.tanh(self[layer].gate.detach().float())) for layer in self.layers}
 
     def parameter_groups(self, rate: float, fast: float) -> list[dict[str, Any]]:
-        """For an optimizer: matrices at ``rate``, biases ``fast`` times as quick, gates and null slots between the two.
+        """Optimizer groups: matrices at ``rate``, biases ``fast`` times as fast, gates and null slots between the two.
 
-        A gate as quick as the biases closes before the null slot has learnt when not to read, and stays closed.
+        A gate as fast as the biases closes before the null slot has learned when not to read, and stays closed.
         """
         groups: dict[float, list[nn.Parameter]] = {1.0: [], fast**0.5: [], fast: []}
-        learns = ((name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad)
-        for name, parameter in learns:
-            between = name.endswith("gate") or (".null" in name and parameter.ndim == 2 and "standing" not in name)
-            slow = parameter.ndim == 2 and not name.endswith(("_bias", "standing"))
-            groups[fast**0.5 if between else 1.0 if slow else fast].append(parameter)
+        for name, parameter in self.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            matrix = parameter.ndim == 2 and not name.endswith("_bias")
+            between = name.endswith(".gate") or (".null" in name and matrix)
+            groups[fast**0.5 if between else 1.0 if matrix else fast].append(parameter)
         return [
             {"params": chosen, "lr": rate * factor, **({} if factor == 1.0 else {"weight_decay": 0.0})}
             for factor, chosen in groups.items()
@@ -92,20 +103,20 @@ class FusionLayers(nn.Module):
 
 
 def default_layers(depth: int) -> tuple[int, ...]:
-    """Late layers: the graph reasons, the last layers speak."""
+    """Two late layers, in a stack of ``depth``."""
     return tuple(sorted({max(0, min(depth - 1, round(depth * share) - 1)) for share in (0.9, 0.97)}))
 
 
 def default_tap(depth: int) -> int:
-    """An early layer, where a state still tells which tokens stood before it."""
+    """An early layer, whose states still encode the tokens just before."""
     return min(depth - 1, round(depth * 0.1))
 
 
 def with_layers(config: FusionConfig, depth: int) -> FusionConfig:
-    """The config with its layers and tap chosen, for a stack of ``depth`` decoder layers.
+    """The config with layers and tap chosen, for a stack of ``depth`` decoder layers.
 
     Raises:
-        InvalidValue: it names a layer that there is not.
+        InvalidValue: it names a layer that does not exist.
     """
     layers = config.layers or default_layers(depth)
     tap = default_tap(depth) if config.tap is None else config.tap

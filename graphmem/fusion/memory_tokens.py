@@ -1,18 +1,17 @@
-"""Memory tokens: the names that a retrieval found, as slots that attention can copy from, token by token.
+"""Memory tokens: candidate names as slots that attention copies from, token by token.
 
-A node is read by the literal tokens of its name, so that a name or a number is never squeezed through a vector.
-Slot t of a name stands *behind* token t-1 and *says* token t: continuing a name is then one induction step, and names
-never seen in training are copied as well as any. The last slot says the end of the turn, so a full stop inside a
-name is safe. A name that begins after a space often has another first token ("London", " London"); the slots where
-the two readings differ are kept for both.
+A node is read by the literal tokens of its name, so that no name or number passes through a single vector. The slot of
+token t is keyed by token t-1 and its value is token t: continuing a name is one induction step, also for names never
+seen in training. The last slot holds the end of the turn, so a full stop inside a name is safe. A name after a space
+often starts with another token ("London", " London"); slots in which the two tokenizations differ are kept for both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,82 +19,75 @@ from torch import Tensor
 
 from graphmem.fusion.candidates import CONTINUATION_FEATURES, FEATURES, Candidates, log_odds
 
-NONE = -1
-"""Stands for "no token" in ``previous`` and ``before``."""
+NO_TOKEN = -1
+"""Marks an absent token in ``previous``, ``before`` and ``prefixes``."""
 
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
 
+_MAX_WORDS = 12
+"""Most tokens of a relation or a name that encode a fact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One token of one name: what stands before it (two tokens back), what it says, where in the name it is.
+    """One token of a name, with the two tokens before it (``NO_TOKEN`` where there are none).
 
-    ``behind`` holds all tokens before it, the nearest first, as the name is read in one or two ways: the end that both
-    readings share is one slot with two beginnings.
+    ``prefixes`` holds all tokens before it, the nearest first, in one or both tokenizations of the name: slots of a
+    shared ending have two.
     """
 
     before: int
     previous: int
-    says: int
+    token: int
     position: int
     kind: int
-    behind: tuple[tuple[int, ...], ...] = ((),)
+    prefixes: tuple[tuple[int, ...], ...] = ((),)
 
 
-_WORDS = 12
-"""Most tokens by which a relation or a name is known to a plain text."""
+class ContinuationTokens(NamedTuple):
+    """``ContinuationCandidates`` of a batch.
 
-
-@dataclass(frozen=True, slots=True)
-class ContinuationTokens:
-    """``Told`` of a batch: relations and names, int64 [B, N, A] token ids; features float32 [B, N, len(TOLD)];
-    opens bool [B, N, N]; and own bool [B]."""
+    Attributes:
+        relations, names: int64 [B, N, A] token ids.
+        features: float32 [B, N, len(CONTINUATION_FEATURES)].
+        unlocks: bool [B, N, N].
+        strict: bool [B].
+    """
 
     relations: Tensor
     names: Tensor
     features: Tensor
-    opens: Tensor
-    own: Tensor
-
-    def to(self, device: torch.device | str) -> ContinuationTokens:
-        """The same on another device."""
-        return ContinuationTokens(*(getattr(self, name).to(device) for name in self.__slots__))
+    unlocks: Tensor
+    strict: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryTokens:
+class MemoryTokens(NamedTuple):
     """Slots of a batch, padded to the longest sample; M slots, over the N candidates of each.
 
     Attributes:
-        before, previous, says: int64 [B, M], token ids; ``NONE`` where there is none.
-        position: int64 [B, M], place of the said token in its name.
+        before, previous, token: int64 [B, M], token ids; ``NO_TOKEN`` where there is none.
+        position: int64 [B, M], index of the token in its name.
         kind: int64 [B, M], ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``.
-        node: int64 [B, M], which candidate the slot belongs to.
-        features: float32 [B, M, len(FEATURES)], of the slot's node.
+        node: int64 [B, M], index of the slot's candidate.
+        features: float32 [B, M, len(FEATURES)], of the candidate.
         mask: bool [B, M], False for padding.
-        answerable: float32 [B], log-odds / 4, cut to [-1, 1].
-        behind: int64 [B, M, 2, K], the tokens before the slot in both readings of its name, the nearest first; K is
-            the longest there is.
-        told: how a plain text knows the candidates; None where somebody asked.
+        answerable: float32 [B], log-odds / 4, clipped to [-1, 1].
+        prefixes: int64 [B, M, 2, K], the tokens before the slot in both tokenizations, the nearest first.
+        continuation: features for plain text; None for a question.
     """
 
     before: Tensor
     previous: Tensor
-    says: Tensor
+    token: Tensor
     position: Tensor
     kind: Tensor
     node: Tensor
     features: Tensor
     mask: Tensor
     answerable: Tensor
-    behind: Tensor
-    told: ContinuationTokens | None = None
-
-    @property
-    def batch(self) -> int:
-        """B."""
-        return self.mask.shape[0]
+    prefixes: Tensor
+    continuation: ContinuationTokens | None = None
 
     @property
     def slots(self) -> int:
@@ -104,23 +96,23 @@ class MemoryTokens:
 
     @property
     def starts(self) -> Tensor:
-        """bool [B, M]: slots where a name starts."""
+        """bool [B, M]: slots at the start of a name."""
         return (self.kind == START) | (self.kind == START_AFTER_SPACE)
 
     def to(self, device: torch.device | str) -> MemoryTokens:
         """The same slots on another device."""
-        moved = {name: value.to(device) for name in self.__slots__ if (value := getattr(self, name)) is not None}
-        return MemoryTokens(**moved)
+        return _map(self, lambda part: part.to(device))
 
     def repeated(self, times: int) -> MemoryTokens:
         """Every sample ``times`` times, side by side."""
-        if times == 1:
-            return self
-        rows = {name: getattr(self, name).repeat_interleave(times, 0) for name in self.__slots__ if name != "told"}
-        told = self.told
-        if told is not None:
-            told = ContinuationTokens(*(getattr(told, name).repeat_interleave(times, 0) for name in told.__slots__))
-        return MemoryTokens(**rows, told=told)
+        return _map(self, lambda part: part.repeat_interleave(times, 0)) if times > 1 else self
+
+
+def _map(parts: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A tuple of tensors, tuples and None with every tensor changed."""
+    if parts is None or isinstance(parts, Tensor):
+        return None if parts is None else change(parts)
+    return type(parts)(*(_map(part, change) for part in parts))
 
 
 class NameTokenizer:
@@ -129,55 +121,50 @@ class NameTokenizer:
     Args:
         tokenizer: of the base model.
         stop: token that ends a turn.
-        limit: most tokens of a name; a longer one is cut, and not ended.
+        max_tokens: longest name; a longer one is cut and gets no end.
     """
 
-    def __init__(self, tokenizer: Any, stop: int, limit: int) -> None:
-        self._tokenizer, self.stop, self.limit = tokenizer, stop, limit
+    def __init__(self, tokenizer: Any, stop: int, max_tokens: int) -> None:
+        self._tokenizer, self.stop, self.max_tokens = tokenizer, stop, max_tokens
         self.slots = lru_cache(maxsize=65_536)(self._slots)
         self.words = lru_cache(maxsize=65_536)(self._words)
 
-    def tokens(self, name: str) -> tuple[int, ...]:
-        """Token ids of a name at the start of a line, with the stop."""
-        return self._ended(name)
-
-    def _words(self, text: str) -> tuple[int, ...]:
-        """Token ids of the first words of a text that stands after a space."""
-        return tuple(self._tokenizer(" " + text, add_special_tokens=False)["input_ids"][:_WORDS])
-
-    def _ended(self, text: str) -> tuple[int, ...]:
+    def tokens(self, text: str) -> tuple[int, ...]:
+        """Token ids of a name as it is written, with the stop."""
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return (*ids, self.stop) if len(ids) <= self.limit else tuple(ids[: self.limit])
+        return (*ids, self.stop) if len(ids) <= self.max_tokens else tuple(ids[: self.max_tokens])
 
-    def _slots(self, name: str) -> tuple[Slot, ...]:
-        plain, spaced = self._ended(name), self._ended(" " + name)
-        shared = _shared_tail(plain, spaced)
-        slots = [self._slot(plain, i, START, self._other(plain, spaced, shared, i)) for i in range(len(plain))]
-        if plain != spaced:
-            slots += [self._slot(spaced, i, START_AFTER_SPACE, None) for i in range(len(spaced) - shared + 1)]
-        return tuple(slots)
-
-    def readings(self, name: str, told: bool) -> tuple[Slot, ...]:
-        """Slots of a name; in a text that goes on, of its other spelling as well (``respelt``)."""
-        other = respelt(name) if told else None
+    def all_slots(self, name: str, *, variants: bool) -> tuple[Slot, ...]:
+        """Slots of a name and, with ``variants``, of its other capitalisation (``case_variant``)."""
+        other = case_variant(name) if variants else None
         return self.slots(name) if other is None else self.slots(name) + self.slots(other)
 
-    @staticmethod
-    def _other(plain: tuple[int, ...], spaced: tuple[int, ...], shared: int, i: int) -> tuple[int, ...] | None:
-        """What the other reading says before token i, where the slot serves both."""
-        return spaced[: i + len(spaced) - len(plain)] if i > len(plain) - shared else None
+    def _words(self, text: str) -> tuple[int, ...]:
+        """Token ids of the first words of a text after a space."""
+        return tuple(self._tokenizer(" " + text, add_special_tokens=False)["input_ids"][:_MAX_WORDS])
 
-    def _slot(self, tokens: tuple[int, ...], i: int, start: int, other: tuple[int, ...] | None) -> Slot:
-        before, previous = (tokens[i - 2] if i > 1 else NONE), (tokens[i - 1] if i else NONE)
+    def _slots(self, name: str) -> tuple[Slot, ...]:
+        plain, spaced = self.tokens(name), self.tokens(" " + name)
+        shared, longer = _shared_suffix(plain, spaced), len(spaced) - len(plain)
+        slots = [
+            self._slot(plain, i, START, spaced[: i + longer] if i > len(plain) - shared else plain[:i])
+            for i in range(len(plain))
+        ]
+        if plain != spaced:
+            slots += [self._slot(spaced, i, START_AFTER_SPACE, spaced[:i]) for i in range(len(spaced) - shared + 1)]
+        return tuple(slots)
+
+    def _slot(self, tokens: tuple[int, ...], i: int, start: int, other: tuple[int, ...]) -> Slot:
+        """Slot of token i; ``other`` is its prefix in the other tokenization, where the slot serves both."""
+        before, previous = (tokens[i - 2] if i > 1 else NO_TOKEN), (tokens[i - 1] if i else NO_TOKEN)
         kind = start if i == 0 else END if tokens[i] == self.stop else INSIDE
-        behind = (tokens[:i][::-1], (tokens[:i] if other is None else other)[::-1])
-        return Slot(before, previous, tokens[i], i, kind, behind)
+        return Slot(before, previous, tokens[i], i, kind, (tokens[:i][::-1], other[::-1]))
 
 
-def respelt(name: str) -> str | None:
-    """How a name is spelt elsewhere in a sentence: "Contributing property" within, "frangipane" at the beginning.
+def case_variant(name: str) -> str | None:
+    """A name as it is written elsewhere in a sentence: "contributing property" within, "Frangipane" at the beginning.
 
-    A name in which more than the first word has a capital, or that is one word with a capital, keeps it.
+    None where more than the first word has a capital, or a single word has one.
     """
     first, rest = name[:1], name[1:]
     if first.islower():
@@ -186,71 +173,70 @@ def respelt(name: str) -> str | None:
     return first.lower() + rest if phrase else None
 
 
-def _shared_tail(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """Length of the longest common end, 1 at least so that a whole reading is never dropped."""
+def _shared_suffix(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    """Length of the longest common suffix, 1 at least so that a whole tokenization is never dropped."""
     shared = 0
     while shared < min(len(a), len(b)) and a[-1 - shared] == b[-1 - shared]:
         shared += 1
     return max(shared, 1)
 
 
-def collate(reader: NameTokenizer, batch: Sequence[Candidates], least: int = 0) -> MemoryTokens:
-    """Slots of every sample, as many as its names have tokens, padded to the longest sample and to ``least``."""
-    per_sample = [_slots_of(reader, c) for c in batch]
-    width = max((len(slots) for slots in per_sample), default=0)
-    width = max(width, least)
-    table = np.full((len(batch), width, 6), NONE, np.int64)
+def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 0) -> MemoryTokens:
+    """Slots of every sample, padded to the longest sample and to ``min_slots``."""
+    per_sample = [_slots_of(names, sample) for sample in batch]
+    width = max([min_slots, *map(len, per_sample)])
+    table = np.full((len(batch), width, 6), NO_TOKEN, np.int64)
     table[..., 2:] = 0
     features = np.zeros((len(batch), width, len(FEATURES)), np.float32)
     mask = np.zeros((len(batch), width), bool)
     for b, (slots, sample) in enumerate(zip(per_sample, batch, strict=True)):
         if slots:
-            rows = [(s.before, s.previous, s.says, s.position, s.kind, n) for n, s in slots]
+            rows = [(s.before, s.previous, s.token, s.position, s.kind, n) for n, s in slots]
             table[b, : len(slots)] = rows
             features[b, : len(slots)] = sample.features[table[b, : len(slots), 5]]
             mask[b, : len(slots)] = True
     columns = (torch.from_numpy(np.ascontiguousarray(table[..., i])) for i in range(6))
-    before, previous, says, position, kind, node = columns
+    before, previous, token, position, kind, node = columns
     answerable = torch.from_numpy(np.array([log_odds(sample.answerable) for sample in batch], np.float32))
     return MemoryTokens(
-        before, previous, says, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
-        _behind([[slot for _, slot in slots] for slots in per_sample], width), _told(reader, batch),
+        before, previous, token, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
+        _collate_prefixes([[slot for _, slot in slots] for slots in per_sample], width),
+        _collate_continuation(names, batch),
     )  # fmt: skip
 
 
-def _slots_of(reader: NameTokenizer, sample: Candidates) -> list[tuple[int, Slot]]:
-    """Number of the candidate and slot, for all slots of a sample."""
-    told = sample.told is not None
-    return [(n, slot) for n, name in enumerate(sample.names) for slot in reader.readings(name, told)]
+def _slots_of(names: NameTokenizer, sample: Candidates) -> list[tuple[int, Slot]]:
+    """Index of the candidate and slot, for all slots of a sample."""
+    variants = sample.continuation is not None
+    return [(n, slot) for n, name in enumerate(sample.names) for slot in names.all_slots(name, variants=variants)]
 
 
-def _told(reader: NameTokenizer, batch: Sequence[Candidates]) -> ContinuationTokens | None:
-    """What a plain text is told of the candidates of every sample; None where somebody asked."""
-    if not any(sample.told is not None for sample in batch):
+def _collate_continuation(names: NameTokenizer, batch: Sequence[Candidates]) -> ContinuationTokens | None:
+    if not any(sample.continuation is not None for sample in batch):
         return None
-    most = max(1, *(len(sample.names) for sample in batch))
-    words = np.full((2, len(batch), most, _WORDS), NONE, np.int64)
-    features = np.zeros((len(batch), most, len(CONTINUATION_FEATURES)), np.float32)
-    opens = np.zeros((len(batch), most, most), bool)
+    width = max(1, *(len(sample.names) for sample in batch))
+    words = np.full((2, len(batch), width, _MAX_WORDS), NO_TOKEN, np.int64)
+    features = np.zeros((len(batch), width, len(CONTINUATION_FEATURES)), np.float32)
+    unlocks = np.zeros((len(batch), width, width), bool)
     for b, sample in enumerate(batch):
-        if sample.told is None:
+        if (facts := sample.continuation) is None:
             continue
-        opens[b, : len(sample.names), : len(sample.names)] = sample.told.opens
-        features[b, : len(sample.names)] = sample.told.features
-        for way, texts in enumerate((sample.told.relations, sample.names)):
+        count = len(sample.names)
+        unlocks[b, :count, :count], features[b, :count] = facts.unlocks, facts.features
+        for kind, texts in enumerate((facts.relations, sample.names)):
             for n, text in enumerate(texts):
-                ids = reader.words(text)
-                words[way, b, n, : len(ids)] = ids
-    own = np.array([sample.told is not None and sample.told.own for sample in batch])
-    return ContinuationTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, opens, own)))
+                ids = names.words(text)
+                words[kind, b, n, : len(ids)] = ids
+    strict = np.array([sample.continuation is not None and sample.continuation.strict for sample in batch])
+    return ContinuationTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, unlocks, strict)))
 
 
-def _behind(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:
-    """int64 [B, M, 2, K], see ``MemoryTokens.behind``."""
-    depth = max((len(way) for slots in samples for slot in slots for way in slot.behind), default=0)
-    table = np.full((len(samples), width, 2, depth), NONE, np.int64)
+def _collate_prefixes(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:
+    """int64 [B, M, 2, K], see ``MemoryTokens.prefixes``."""
+    depth = max((len(ids) for slots in samples for slot in slots for ids in slot.prefixes), default=0)
+    table = np.full((len(samples), width, 2, depth), NO_TOKEN, np.int64)
     for b, slots in enumerate(samples):
         for m, slot in enumerate(slots):
-            for r, way in enumerate(slot.behind):
-                table[b, m, r, : len(way)] = way
+            for r, ids in enumerate(slot.prefixes):
+                table[b, m, r, : len(ids)] = ids
     return torch.from_numpy(table)

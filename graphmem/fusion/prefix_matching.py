@@ -1,11 +1,11 @@
-"""Where in each name a text stands: how many of a slot's tokens, counted back from it, the text has just said.
+"""Exact matching of a text's end with the prefixes of candidate names.
 
-Copying by the previous token alone is lost where a token stands twice in a name ("2026-12-01", "Velvetvet") or in two
-names ("Ragnar Bragason", "Tragasson"). So every slot also knows all tokens before it in its name, and every position of
-the text is compared with them, exactly, on token ids: the slot that may be said next is one whose whole beginning has
-been said, and among those the one with the longest. Nothing here is learned, and nothing depends on the model; what
-each case is worth is (``MemoryAttention.standing``). With a cache only the last token comes in; the text before it is
-kept here, and taken from ``generate`` where beams swap rows.
+Copying by the previous token alone fails where a token occurs twice in a name ("2026-12-01", "Velvetvet") or in two
+names ("Ragnar Bragason", "Tragasson"). Every slot therefore knows all tokens before it in its name, and every position
+of the text is compared with them on token ids: the slot to be generated next is one whose whole prefix precedes the
+position, and among those the one with the longest prefix. Nothing here is learned; ``GatedCrossAttention.prefix_bias``
+weighs the cases. With a cache only the last token comes in, so ``PrefixTracker`` keeps the text before it, or takes it
+from ``generate``, where beams swap rows.
 """
 
 from __future__ import annotations
@@ -14,108 +14,110 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from graphmem.fusion.memory_tokens import END, NONE, MemoryTokens
+from graphmem.fusion.memory_tokens import END, NO_TOKEN, MemoryTokens
 
-START_OUTSIDE, START_INSIDE, NOT_SAID, SHORTER = 0, 1, 2, 3
-"""What a slot is at a position: a start where no name is half said, or where one is; a slot whose beginning was not
-said; one whose beginning was said, while a longer one fits too. From ``LONGEST`` on: the longest that fits."""
+START_OUTSIDE, START_INSIDE, UNMATCHED, SHORTER = 0, 1, 2, 3
+"""Codes of a slot: a start of a name while no name is partly matched, or while one is; a slot whose prefix does not
+match; one whose prefix matches while a longer one does too. From ``LONGEST`` on: the longest match."""
 
 LONGEST, LENGTHS = 4, 5
-"""Codes ``LONGEST`` to ``LONGEST + LENGTHS - 1``: 1, 2, 3-4, 5-8, or more tokens have been said."""
+"""Codes ``LONGEST`` to ``LONGEST + LENGTHS - 1``: 1, 2, 3-4, 5-8, or more tokens match."""
 
 CODES = LONGEST + LENGTHS
 _SAME = 0.999
 """Least cosine of two embeddings of one token: above rounding in bfloat16, below any two tokens."""
 
 UNKNOWN, _NEVER = -2, -3
-"""Stands for a token of the text that was never seen, as with ``inputs_embeds``; and for one that no text holds."""
+"""Marks a token of the text that is unknown, as with ``inputs_embeds``; and one that no text holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixMatches:
-    """Codes of one forward pass: of slots, int64 [B, T, M], and of positions, int64 [B, T].
+    """Codes of one forward pass.
 
-    A position's code is 0 where no name is half said, else 1 to ``LENGTHS`` by how much of the longest was said.
-    In a text where nobody asked, ``again``, bool [B, T, M], marks starts of names that it has said already; ``early``
-    starts of names before anything that leads to them has been said; and ``shut`` the slots that may not be said at all
-    so early, because the memory was asked with more than a name. Else they are None.
+    Attributes:
+        slots: int64 [B, T, M].
+        positions: int64 [B, T], 0 where no name is partly matched, else 1 to ``LENGTHS`` by the longest match.
+        repeated: bool [B, T, M], starts of names that a plain text has mentioned already; None in a question.
+        premature: likewise, starts of names before any name that unlocks them.
+        blocked: likewise, all slots of locked names, where the query was more than a name.
     """
 
     slots: Tensor
     positions: Tensor
-    again: Tensor | None = None
-    early: Tensor | None = None
-    shut: Tensor | None = None
+    repeated: Tensor | None = None
+    premature: Tensor | None = None
+    blocked: Tensor | None = None
 
 
-def match_prefixes(text: Tensor, last: int, behind: Tensor) -> PrefixMatches:
+def match_prefixes(text: Tensor, last: int, prefixes: Tensor) -> PrefixMatches:
     """Compare the last positions of a text with all slots.
 
     Args:
         text: int64 [B, S], token ids.
-        last: T, how many positions at the end are asked about.
-        behind: int64 [B, M, R, K], the tokens before each slot in its R readings, the nearest first; ``NONE`` beyond.
+        last: T, number of positions at the end.
+        prefixes: int64 [B, M, R, K], the tokens before each slot in R tokenizations, the nearest first.
     """
-    wanted = (behind != NONE).sum(-1)  # B M R
-    said = _said(text, last, behind)  # B T M R
-    full = said == wanted.unsqueeze(1)
-    length = torch.where(full, said, 0).amax(-1)  # B T M
+    wanted = (prefixes != NO_TOKEN).sum(-1)  # B M R
+    matched = _matched_lengths(text, last, prefixes)  # B T M R
+    length = torch.where(matched == wanted.unsqueeze(1), matched, 0).amax(-1)  # B T M
     start = (wanted == 0).all(-1).unsqueeze(1)  # B 1 M
     best = length.amax(-1, keepdim=True) if length.shape[-1] else length.new_zeros(*length.shape[:2], 1)  # B T 1
-    codes = torch.where(length > 0, torch.where(length == best, LONGEST - 1 + _bucket(length), SHORTER), NOT_SAID)
+    codes = torch.where(length > 0, torch.where(length == best, LONGEST - 1 + _bucket(length), SHORTER), UNMATCHED)
     codes = torch.where(start, torch.where(best > 0, START_INSIDE, START_OUTSIDE), codes)
     return PrefixMatches(codes, _bucket(best.squeeze(-1)))
 
 
 def match_continuation_prefixes(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor, Tensor]:
-    """Which names a text has said, as its slots are told: ``again``, ``early`` and ``shut`` of ``PrefixMatches``.
-
-    What the memory was asked about is never early.
+    """``repeated``, ``premature`` and ``blocked`` of ``PrefixMatches``; topics of the query are never premature.
 
     Args:
         text: int64 [B, S], token ids.
-        last: T, how many positions at the end are asked about.
-        tokens: the slots, with what a plain text is told of them.
+        last: T, number of positions at the end.
+        tokens: slots for plain text.
     """
-    assert tokens.told is not None
-    said = _names_said(text, last, tokens, tokens.told.opens.shape[-1])  # B T N
+    facts = tokens.continuation
+    assert facts is not None
+    mentioned = _mentioned(text, last, tokens, facts.unlocks.shape[-1])  # B T N
     node = tokens.node.unsqueeze(1).expand(-1, last, -1)  # B T M
-    opened = (said.float() @ tokens.told.opens.float().transpose(1, 2)) > 0
+    unlocked = (mentioned.float() @ facts.unlocks.float().transpose(1, 2)) > 0
     starts = tokens.starts.unsqueeze(1)
-    topic = tokens.told.features[..., 0].gather(1, tokens.node).unsqueeze(1) > 0
-    early, own = ~opened.gather(2, node), tokens.told.own.view(-1, 1, 1)
-    return said.gather(2, node) & starts, early & ~topic & starts, early & own
+    topic = facts.features[..., 0].gather(1, tokens.node).unsqueeze(1) > 0
+    locked, strict = ~unlocked.gather(2, node), facts.strict.view(-1, 1, 1)
+    return mentioned.gather(2, node) & starts, locked & ~topic & starts, locked & strict
 
 
-def _names_said(text: Tensor, last: int, tokens: MemoryTokens, names: int) -> Tensor:
-    """bool [B, T, N]: names that stand whole in the text, somewhere up to each of its last positions."""
+def _mentioned(text: Tensor, last: int, tokens: MemoryTokens, names: int) -> Tensor:
+    """bool [B, T, N]: names that occur whole in the text, up to each of its last positions."""
     is_end = (tokens.kind == END) & tokens.mask
-    most = max(1, int(is_end.sum(-1).max())) if is_end.numel() else 1
-    order = torch.argsort((~is_end).to(torch.int8), dim=-1, stable=True)[:, :most]  # B E: the ends first
-    behind = tokens.behind.gather(1, order[..., None, None].expand(-1, -1, *tokens.behind.shape[2:]))
-    wanted = (behind != NONE).sum(-1).unsqueeze(1)  # B 1 E R
-    whole = ((_said(text, text.shape[1], behind) == wanted) & (wanted > 0)).any(-1) & is_end.gather(1, order)[:, None]
-    stood = whole.cumsum(1)[:, text.shape[1] - last :] > 0  # B T E
-    of = torch.nn.functional.one_hot(tokens.node.gather(1, order), names).float()  # B E N
-    return (stood.float() @ of) > 0
+    width = max(1, int(is_end.sum(-1).max())) if is_end.numel() else 1
+    order = torch.argsort((~is_end).to(torch.int8), dim=-1, stable=True)[:, :width]  # B E: the ends first
+    prefixes = tokens.prefixes.gather(1, order[..., None, None].expand(-1, -1, *tokens.prefixes.shape[2:]))
+    wanted = (prefixes != NO_TOKEN).sum(-1).unsqueeze(1)  # B 1 E R
+    matched = _matched_lengths(text, text.shape[1], prefixes)
+    whole = ((matched == wanted) & (wanted > 0)).any(-1) & is_end.gather(1, order)[:, None]
+    so_far = whole.cumsum(1)[:, text.shape[1] - last :] > 0  # B T E
+    candidate = F.one_hot(tokens.node.gather(1, order), names).float()  # B E N
+    return (so_far.float() @ candidate) > 0
 
 
-def _said(text: Tensor, last: int, behind: Tensor) -> Tensor:
-    """How many tokens behind each slot the text has just said, one after the other: int64 [B, T, M, R]."""
-    batch, slots, readings, depth = behind.shape
-    running = torch.ones(batch, last, slots, readings, dtype=torch.bool, device=text.device)
-    said = torch.zeros_like(running, dtype=torch.int64)
-    padded = torch.nn.functional.pad(text, (depth, 0), value=UNKNOWN)
+def _matched_lengths(text: Tensor, last: int, prefixes: Tensor) -> Tensor:
+    """Number of consecutive tokens before each slot that end the text at each position: int64 [B, T, M, R]."""
+    batch, slots, ways, depth = prefixes.shape
+    running = torch.ones(batch, last, slots, ways, dtype=torch.bool, device=text.device)
+    matched = torch.zeros_like(running, dtype=torch.int64)
+    padded = F.pad(text, (depth, 0), value=UNKNOWN)
     end = padded.shape[1]
     for k in range(depth):
         here = padded[:, end - last - k : end - k]  # B T
-        running = running & (here[:, :, None, None] == behind[:, None, :, :, k])
+        running = running & (here[:, :, None, None] == prefixes[:, None, :, :, k])
         if not torch.compiler.is_compiling() and not running.any():
             break
-        said = said + running
-    return said
+        matched = matched + running
+    return matched
 
 
 def _bucket(length: Tensor) -> Tensor:
@@ -125,67 +127,67 @@ def _bucket(length: Tensor) -> Tensor:
 
 
 class PrefixTracker:
-    """Follows one call's text, forward pass by forward pass, beside the slots of its memory.
+    """Matches of one call's growing text with the slots of its memory, forward pass by forward pass.
 
     Args:
         tokens: the memory's slots.
     """
 
     def __init__(self, tokens: MemoryTokens) -> None:
-        self._tokens, self._behind = tokens, tokens.behind
-        if tokens.told is not None:  # a text goes on: no name ends in it, and none is half said at its end
+        self._tokens, self._prefixes = tokens, tokens.prefixes
+        if tokens.continuation is not None:  # text goes on behind a name: its end is never matched
             ends = (tokens.kind == END)[..., None, None]
-            self._behind = self._behind.masked_fill(ends & (self._behind != NONE), _NEVER)
+            self._prefixes = self._prefixes.masked_fill(ends & (self._prefixes != NO_TOKEN), _NEVER)
         self._text: Tensor | None = None
-        self._all: Tensor | None = None
+        self._rows: Tensor | None = None
         self._past = self._new = 0
-        self._places: PrefixMatches | None = None
+        self._matches: PrefixMatches | None = None
 
-    def begin(self, past: int) -> None:
-        """A forward pass begins, with ``past`` positions in its cache."""
-        self._past, self._new, self._places = past, 0, None
+    def start_pass(self, past: int) -> None:
+        """Start a forward pass with ``past`` positions in its cache."""
+        self._past, self._new, self._matches = past, 0, None
 
-    def whole(self, ids: Tensor) -> None:
-        """What ``generate`` says that the rows hold so far, int64 [B, S]: believed over what was seen here."""
-        self._all = ids
+    def set_rows(self, ids: Tensor) -> None:
+        """Set the whole rows so far, int64 [B, S], as ``generate`` has them; they replace the tracked text."""
+        self._rows = ids
 
-    def see(self, ids: Tensor) -> None:
-        """The pass's own token ids, int64 [B, T]."""
-        rows, new = ids.shape
-        whole = self._all
-        if whole is not None and len(whole) == rows and whole.shape[1] >= new and torch.equal(whole[:, -new:], ids):
-            self._text = whole
+    def append(self, ids: Tensor) -> None:
+        """Add the pass's token ids, int64 [B, T]."""
+        count, new = ids.shape
+        rows = self._rows
+        if rows is not None and len(rows) == count and rows.shape[1] >= new and torch.equal(rows[:, -new:], ids):
+            self._text = rows
         else:
-            self._text = torch.cat([self._before(ids), ids], 1)
-        self._all, self._new, self._places = None, new, None
+            self._text = torch.cat([self._cached(ids), ids], 1)
+        self._rows, self._new, self._matches = None, new, None
 
-    def recognise(self, current: Tensor, embedded: Callable[[Tensor], Tensor]) -> None:
-        """See a pass that came in as embeddings: tokens of names are told by their embedding, the rest stay unknown.
+    def append_embedded(self, current: Tensor, embed: Callable[[Tensor], Tensor]) -> None:
+        """Add a pass that came in as embeddings: tokens of names are recognised, all others stay unknown.
 
         Args:
             current: [B, T, D], at unit scale.
-            embedded: gives token ids' embeddings at the same scale, [n, D].
+            embed: token ids -> embeddings at the same scale, [n, D].
         """
-        tokens = torch.unique(self._behind[self._behind != NONE])
+        tokens = torch.unique(self._prefixes[self._prefixes != NO_TOKEN])
         ids = torch.full(current.shape[:2], UNKNOWN, device=current.device)
         if len(tokens):
-            likeness, which = (current.float() @ embedded(tokens).float().T / current.shape[-1]).max(-1)  # B T
-            ids = torch.where(likeness > _SAME, tokens[which], ids)
-        self.see(ids)
+            cosine, nearest = (current.float() @ embed(tokens).float().T / current.shape[-1]).max(-1)  # B T
+            ids = torch.where(cosine > _SAME, tokens[nearest], ids)
+        self.append(ids)
 
-    def _before(self, ids: Tensor) -> Tensor:
+    def _cached(self, ids: Tensor) -> Tensor:
         kept = self._text[:, : self._past] if self._text is not None and len(self._text) == len(ids) else ids[:, :0]
-        return torch.nn.functional.pad(kept, (self._past - kept.shape[1], 0), value=UNKNOWN)
+        return F.pad(kept, (self._past - kept.shape[1], 0), value=UNKNOWN)
 
-    def places(self, rows: int) -> PrefixMatches | None:
-        """Codes of this pass, for ``rows`` rows (samples repeated side by side); None where no ids were seen."""
+    def matches(self, rows: int) -> PrefixMatches | None:
+        """Matches of this pass, for ``rows`` rows (samples repeated side by side); None where no ids came in."""
         if self._text is None or not self._new or len(self._text) != rows:
             return None
-        if self._places is None:
-            times = rows // len(self._behind)
-            self._places = match_prefixes(self._text, self._new, self._behind.repeat_interleave(times, 0))
-            if self._tokens.told is not None:
-                spread = self._tokens.repeated(times)
-                said, early, shut = match_continuation_prefixes(self._text, self._new, spread)
-                self._places = replace(self._places, again=said, early=early, shut=shut)
-        return self._places
+        if self._matches is None:
+            times = rows // len(self._prefixes)
+            self._matches = match_prefixes(self._text, self._new, self._prefixes.repeat_interleave(times, 0))
+            if self._tokens.continuation is not None:
+                tokens = self._tokens.repeated(times)
+                repeated, premature, blocked = match_continuation_prefixes(self._text, self._new, tokens)
+                self._matches = replace(self._matches, repeated=repeated, premature=premature, blocked=blocked)
+        return self._matches

@@ -1,4 +1,4 @@
-"""A plain PyTorch stack of layers: attach a memory to it by naming its parts."""
+"""A memory attached to a plain PyTorch stack of layers, whose parts are named by their paths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from graphmem.core.decoder import Decoder
 from graphmem.core.errors import NotAttached, UnsupportedModel
@@ -16,7 +16,6 @@ from graphmem.fusion.context import MemoryContext, active_context
 from graphmem.fusion.hooks import MemoryHooks
 from graphmem.fusion.layers import FusionLayers, with_layers
 from graphmem.fusion.memory_tokens import NameTokenizer, collate
-from graphmem.fusion.prefix_matching import PrefixTracker
 
 
 class StackMemory:
@@ -41,47 +40,33 @@ class StackMemory:
         self, model: nn.Module, tokenizer: Any, stop: int, *, layers: str, embedding: str, head: str | None = None,
         config: FusionConfig | None = None,
     ) -> None:  # fmt: skip
-        self.model, self.config = model, config or FusionConfig()
         stack, table = _part(model, layers, nn.ModuleList), _part(model, embedding, nn.Embedding)
         outputs = _part(model, head, nn.Linear).weight if head else table.weight
-        width = int(outputs.shape[1])
-        placed = with_layers(self.config, len(stack))
-        widths = (int(table.weight.shape[1]), width)
-        self.fusion = FusionLayers(width, widths, placed.layers or (), placed.tap or 0, self.config).to(
-            table.weight.device
-        )
+        decoder = Decoder(stack, layers, table, table.weight, outputs, int(outputs.shape[1]))
+        self.model, self.config = model, config or FusionConfig()
+        self.fusion = FusionLayers.for_decoder(decoder, with_layers(self.config, len(stack)))
         self.names = NameTokenizer(tokenizer, stop, self.config.max_name_tokens)
-        self._was_trained = [(p, p.requires_grad) for p in model.parameters()]
-        model.requires_grad_(False)
-        decoder = Decoder(stack, layers, table, table.weight, outputs, width)
-        self._attachment: MemoryHooks | None = MemoryHooks(model, decoder, self.fusion)
+        self._hooks: MemoryHooks | None = MemoryHooks(model, decoder, self.fusion)
 
     @contextmanager
     def reading(self, found: RetrievedNodes | Sequence[RetrievedNodes]) -> Iterator[None]:
-        """Inside this block the module reads what was found: one retrieval for the batch, or one a sample.
+        """Inside this block the module reads retrievals: one for the batch, or one a sample.
 
         Raises:
             NotAttached: after ``detach``.
         """
-        if self._attachment is None:
+        if self._hooks is None:
             raise NotAttached("the memory has been detached from this module; make a new StackMemory")
         given = list(found) if isinstance(found, Sequence) else [found]
-        tokens = collate(self.names, [candidates(one, self.config.nodes, self.config.refusal) for one in given])
-        weight: Tensor = self._attachment.table.weight
-        tokens = tokens.to(weight.device)
-        slots = self.fusion.project(tokens, self._attachment.table, weight.dtype)
-        standing = PrefixTracker(tokens)
-        session = MemoryContext(self.fusion, slots, tokens.answerable, standing=standing) if tokens.slots else None
-        with active_context(session):
+        tokens = collate(self.names, [candidates(one, self.config.max_nodes, self.config.refusal) for one in given])
+        with active_context(MemoryContext.of(self.fusion, self._hooks.table, tokens)):
             yield
 
     def detach(self) -> nn.Module:
-        """Take the hooks off, make parameters trainable where they were, and return the module."""
-        if self._attachment is not None:
-            self._attachment.remove()
-            self._attachment = None
-            for parameter, trained in self._was_trained:
-                parameter.requires_grad_(trained)
+        """Remove the hooks, make parameters trainable where they were, and return the module."""
+        if self._hooks is not None:
+            self._hooks.remove()
+            self._hooks = None
         return self.model
 
 

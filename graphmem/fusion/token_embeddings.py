@@ -1,4 +1,4 @@
-"""A base model's token embeddings as the readings compare and say them."""
+"""Centred token embeddings of a base model, for keys and values of memory slots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class TokenTable:
-    """Unit-scale, centred embeddings of a base model's tokens: what keys (input side) and values (output side) are.
+    """Unit-scale, centred embeddings of a base model's tokens: inputs for keys, outputs for values.
 
     Args:
         inputs: [V, D] input embeddings.
@@ -22,15 +22,15 @@ class TokenTable:
 
     @property
     def weight(self) -> Tensor:
-        """[V, D] input embeddings, as they are."""
+        """[V, D] input embeddings, unchanged."""
         return self._inputs
 
     def inputs(self, ids: Tensor) -> Tensor:
-        """[n, D] of tokens as they are read."""
+        """Centred input embeddings, [n, D]."""
         return self.centre(F.embedding(ids, self._inputs.detach()))
 
     def outputs(self, ids: Tensor) -> Tensor:
-        """[n, D'] of tokens as they are said."""
+        """Centred output embeddings, [n, D']."""
         return unit(unit(F.embedding(ids, self._outputs.detach()).float()) - self._mean_out.to(ids.device))
 
     def centre(self, embedded: Tensor) -> Tensor:

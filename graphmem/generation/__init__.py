@@ -1,5 +1,6 @@
-"""Answers: decoding with the memory attached.
+"""Generation with the memory attached.
 
-``answering`` is the entry: one answer, all answers, refusal. ``description`` states an entity's facts in sentences,
-``conversation`` keeps sessions, ``attribution`` says which fact each token was read from.
+``answering`` is the entry: one answer, all answers, refusal. ``decoding`` generates one answer from its candidates,
+``description`` states an entity's facts in sentences, ``conversation`` keeps sessions, ``attribution`` finds the fact
+that each token was read from.
 """

@@ -1,4 +1,4 @@
-"""Answers, and where each of their words came from."""
+"""Answers and their attribution: the memory layer, head, node and fact that each token was read from."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TokenSource:
 
     Attributes:
         token: its text.
-        layer, head: that looked hardest.
-        node: name of the node that was looked at.
+        layer, head: with the highest weight.
+        node: name of the node attended to.
         weight: attention times gate, 0..1, summed over the node's slots.
-        fact: the last fact on the way to the node; None where the memory knows of none.
-        source: where that fact is from.
+        fact: the last fact of the path to the node; None where there is none.
+        source: of that fact.
     """
 
     token: str
@@ -38,19 +38,19 @@ class TokenSource:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said, and why.
+    """An answer with its evidence.
 
     Attributes:
-        text: as spoken.
-        evidence: facts: the path to what was said first, then the retrieval's others.
-        path: the chain of facts from the question's topic to what was said; empty where there is none.
-        retrieval: what the memory found; None with the memory disabled.
-        prompt_tokens: length of the prompt that the model read.
+        text: as generated.
+        evidence: facts: the path to the answer first, then the retrieval's others.
+        path: the chain of facts from the question's topic to the answer; empty where there is none.
+        retrieval: what the memory found; None with the memory disabled, or for a description of a given node.
+        prompt_tokens: length of the prompt.
         seconds: retrieval and generation together.
-        answerable: the memory's own probability that it holds the answer, 0..1.
-        sources: where each token was read; see ``GraphMemoryModel.explain``.
+        answerable: the memory's probability that it holds the answer, 0..1.
+        sources: where each token was read.
         answers: each answer by itself; one, unless all were asked for.
-        refused: whether the memory did not know, and the refusal was said for that.
+        refused: whether the refusal was returned because the memory does not hold the answer.
     """
 
     text: str
@@ -74,21 +74,21 @@ def token_sources(
     """For every token the layer, head and node with the largest weight.
 
     Args:
-        trace: glances of all forward passes, layer after layer, pass after pass; one sample.
+        trace: records of all forward passes, layer after layer, pass after pass; one sample.
         node: int64 [M], the candidate of each slot.
         found: the candidates.
         tokens: text of each generated token, one a pass.
-        retrieval: what the memory found; gives the facts.
+        retrieval: gives the facts.
     """
     passes: list[list[AttentionRecord]] = []
-    for glance in trace:
-        if not passes or glance.layer <= passes[-1][-1].layer:
+    for record in trace:
+        if not passes or record.layer <= passes[-1][-1].layer:
             passes.append([])
-        passes[-1].append(glance)
+        passes[-1].append(record)
     facts: dict[str, Fact | None] = {}
     made = []
-    for token, glances in zip(tokens, passes, strict=False):
-        weight, layer, head, which = max(_strongest(glance, node, len(found.names)) for glance in glances)
+    for token, records in zip(tokens, passes, strict=False):
+        weight, layer, head, which = max(_strongest(record, node, len(found.names)) for record in records)
         name = found.names[which]
         if name not in facts:
             facts[name] = _fact_of(retrieval, name) if found.ids[which] >= 0 else None
@@ -97,12 +97,11 @@ def token_sources(
     return tuple(made)
 
 
-def _strongest(glance: AttentionRecord, node: torch.Tensor, count: int) -> tuple[float, int, int, int]:
-    weights = glance.weights[0].float().cpu()  # H M
+def _strongest(record: AttentionRecord, node: torch.Tensor, count: int) -> tuple[float, int, int, int]:
+    weights = record.weights[0].float().cpu()  # H M
     per_node = torch.zeros(weights.shape[0], count).index_add_(1, node.cpu(), weights)
-    best = int(per_node.argmax())
-    head, which = divmod(best, count)
-    return float(per_node[head, which]), glance.layer, head, which
+    head, which = divmod(int(per_node.argmax()), count)
+    return float(per_node[head, which]), record.layer, head, which
 
 
 def _fact_of(retrieval: Any, name: str) -> Fact | None:
@@ -114,11 +113,11 @@ def _fact_of(retrieval: Any, name: str) -> Fact | None:
     return next(touching, None)
 
 
-def spoken_path(text: str, found: Candidates, retrieval: Any) -> tuple[Fact, ...]:
-    """Facts from the topic to the first candidate that the text begins with or holds, the longest such name first."""
+def answer_path(text: str, found: Candidates, retrieval: Any) -> tuple[Fact, ...]:
+    """Path of facts to the candidate that the text begins with or contains, the longest such name first."""
     if not hasattr(retrieval, "path_to"):
         return ()
-    said = normalise(text)
-    held = [n for n, i in zip(found.names, found.ids, strict=True) if i >= 0 and normalise(n) in said]
-    held.sort(key=lambda name: (not said.startswith(normalise(name)), -len(name)))
+    answer = normalise(text)
+    held = [n for n, i in zip(found.names, found.ids, strict=True) if i >= 0 and normalise(n) in answer]
+    held.sort(key=lambda name: (not answer.startswith(normalise(name)), -len(name)))
     return tuple(retrieval.path_to(held[0])) if held else ()

@@ -1,30 +1,33 @@
-"""What every training run shares: a seed, a one-cycle rate, a log, checkpoints, and going on after a stop."""
+"""Training loop: seeded, with a one-cycle learning rate, a log, and checkpoints from which a run is resumed."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from graphmem.core.validation import require
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class LoopConfig:
-    """How long and how fast to train.
+    """Settings of a training run.
 
     Attributes:
         steps: optimizer steps.
-        warm_up: share of the steps in which the rate rises.
-        seed: of everything that is drawn.
+        warm_up: share of the steps with a rising rate.
+        seed: of all draws.
         log_every: steps between lines of the log.
         save_every: steps between checkpoints.
         clip: largest norm of the gradient.
@@ -63,11 +66,11 @@ def run(
 
     Args:
         module: what is trained.
-        optimizer: over its parameters; its rates are those of the cycle's top.
-        losses: named losses of a step, and figures to log beside them; whatever it draws must depend on the step and
-            the seed alone, so that a run that is stopped and started again goes on as if it had not been.
+        optimizer: over its parameters, with the highest rates of the cycle.
+        losses: step -> named losses, and further figures to log; its draws must depend on the step and the seed
+            alone, so that a resumed run equals an uninterrupted one.
         config: steps and rates.
-        folder: of the run; a checkpoint there is gone on from.
+        folder: of the run; a checkpoint in it is resumed.
 
     Returns:
         the log: means between two lines.
@@ -101,7 +104,7 @@ def run(
 
 
 def started(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read a trainer's command line, with a seed and a number of threads (0: torch's own), and begin to log."""
+    """Parse a trainer's command line, with a seed and a number of threads (0: torch's default), and start the log."""
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args(arguments)
@@ -109,6 +112,17 @@ def started(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     return chosen
+
+
+def cached(path: Path, make: Callable[[], T]) -> T:
+    """A value pickled in the run's own folder by an earlier call, else made and pickled there."""
+    if path.exists():
+        value: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own file, in the run's own folder
+        return value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = make()
+    path.write_bytes(pickle.dumps(made))
+    return made
 
 
 def _save(module: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[Any], path: Path) -> None:

@@ -41,7 +41,7 @@ def compare(model: GraphMemoryModel, questions: list[str], max_facts: int, max_t
     """Medians over questions, seconds; the first question warms up and is left out."""
     rows: list[dict[str, Any]] = []
     for question in questions:
-        search = timed(lambda q=question: model.memory.retrieve(q, top_k=model.config.nodes))
+        search = timed(lambda q=question: model.memory.retrieve(q, top_k=model.config.max_nodes))
         found = search[2]
         plain = chat_prompt(model.tokenizer, question)
         in_context = facts_prompt(model.tokenizer, question, found.facts, max_facts)

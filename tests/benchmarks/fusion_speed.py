@@ -55,7 +55,7 @@ def plain_text(model: GraphMemoryModel, tokens: int, texts: int = 3) -> list[tup
     """The beginnings of long passages of the shipped corpus, each with its retrieval."""
     rows = [model.tokenizer(text, return_tensors="pt")["input_ids"] for text in texts()]
     ids = [row[:, :tokens] for row in rows if row.shape[1] >= tokens][:texts]
-    return [(row, model.memory.retrieve(model.tokenizer.decode(row[0]), top_k=model.config.nodes)) for row in ids]
+    return [(row, model.memory.retrieve(model.tokenizer.decode(row[0]), top_k=model.config.max_nodes)) for row in ids]
 
 
 def main() -> None:

@@ -67,9 +67,9 @@ def generate(tuned: Path, facts: list, questions: list) -> None:
         with GraphMemory.open(":memory:", retriever=weights) as memory:
             memory.add_many(facts)
             model = GraphMemoryModel.from_pretrained("smollm2-135m", memory=memory)
-            found = [memory.retrieve(q.question, top_k=model.config.nodes) for q in questions]
+            found = [memory.retrieve(q.question, top_k=model.config.max_nodes) for q in questions]
             prompts = [chat_prompt(model.tokenizer, q.question) for q in questions]
-            model.config = model.config.changed(trust=0.0)  # the memory holds all answers
+            model.config = model.config.replaced(trust=0.0)  # the memory holds all answers
             texts = [text for text, _, _ in generate_texts(model, prompts, found, max_new_tokens=32)]
             model.detach()
         right = np.mean([is_right(text, q.answers) for text, q in zip(texts, questions, strict=True)])

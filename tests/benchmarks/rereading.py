@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from graphmem.datasets.wikimovies import load_facts, load_questions
-from graphmem.generation.answering import RetrievalSchedule
+from graphmem.generation.decoding import RetrievalSchedule
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 from graphmem.text.answer_matching import contains

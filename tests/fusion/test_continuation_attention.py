@@ -1,4 +1,4 @@
-"""Plain text beside a memory: the names around those it names, and readings that go on with it."""
+"""Plain text with a memory: candidates around the entities of a text, and attention to them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from graphmem.fusion.candidates import CONTINUATION_FEATURES
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.context import active_context
-from graphmem.fusion.continuation_attention import DOUBT, ContinuationAttention
-from graphmem.fusion.continuation_candidates import PER_NODE, Neighbour, as_candidates, continuation_candidates
+from graphmem.fusion.continuation_attention import COMPRESSION, ContinuationAttention
+from graphmem.fusion.continuation_candidates import MAX_PER_RELATION, Neighbour, as_candidates, continuation_candidates
 from graphmem.fusion.memory_tokens import NameTokenizer, collate
 from graphmem.fusion.prefix_matching import LONGEST, PrefixTracker, match_continuation_prefixes
 from graphmem.memory import GraphMemory
@@ -36,85 +36,89 @@ def memory() -> Iterator[GraphMemory]:
 
 
 def test_names_around_what_was_named_come_with_their_facts(memory: GraphMemory) -> None:
-    told = continuation_candidates(memory.retrieve("Ada Lovelace was a mathematician", top_k=8), 8)
-    assert told is not None and told.told is not None
-    known = dict(zip(told.names, told.told.relations, strict=True))
+    made = continuation_candidates(memory.retrieve("Ada Lovelace was a mathematician", top_k=8), 8)
+    assert made is not None and made.continuation is not None
+    known = dict(zip(made.names, made.continuation.relations, strict=True))
     assert known == {
         "Ada Lovelace": "", "London": "born in", "Annabella Milbanke": "mother", "Charles Babbage": "friend of",
         "Elemore Hall": "born in",
     }  # fmt: skip
-    features = dict(zip(told.names, told.told.features[:, : CONTINUATION_FEATURES.index("rank")].tolist(), strict=True))
+    features = dict(
+        zip(made.names, made.continuation.features[:, : CONTINUATION_FEATURES.index("rank")].tolist(), strict=True)
+    )
     assert features["Ada Lovelace"] == [1, 0, 0, 0]
     assert features["London"] == [0, 1, 0, 0]
     assert features["Charles Babbage"] == [0, 1, 0, 1]  # walked from its object
     assert features["Elemore Hall"] == [0, 0, 1, 0]
 
 
-def test_nothing_is_told_where_nothing_is_named(memory: GraphMemory) -> None:
-    told = continuation_candidates(memory.retrieve("It rained all day.", top_k=8), 8)
-    assert told is not None and told.names == () and told.answerable == 0
+def test_a_text_without_entities_has_no_candidates(memory: GraphMemory) -> None:
+    made = continuation_candidates(memory.retrieve("It rained all day.", top_k=8), 8)
+    assert made is not None and made.names == () and made.answerable == 0
     assert continuation_candidates(object(), 8) is None
 
 
 def test_a_long_list_of_one_relation_is_cut(memory: GraphMemory) -> None:
     memory.add_many([("Oslo", "twin city", f"Town {i}") for i in range(40)])
-    told = continuation_candidates(memory.retrieve("Oslo lies by the sea", top_k=32), 32)
-    assert told is not None and sum(name.startswith("Town") for name in told.names) == PER_NODE
-    assert "Norway" in told.names
+    made = continuation_candidates(memory.retrieve("Oslo lies by the sea", top_k=32), 32)
+    assert made is not None and sum(name.startswith("Town") for name in made.names) == MAX_PER_RELATION
+    assert "Norway" in made.names
 
 
-def test_names_said_before_are_marked() -> None:
+def test_repeated_premature_and_blocked_names_are_marked() -> None:
     tokenizer = byte_tokenizer("<|im_start|>", "<|im_end|>")
     around = as_candidates([])
-    assert around.names == () and around.told is not None
-    seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)])
+    assert around.names == () and around.continuation is not None
+    seen = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, origin=1)])
     tokens = collate(NameTokenizer(tokenizer, 0, 16), [seen])
     text = tokenizer("xabcyde", add_special_tokens=False, return_tensors="pt")["input_ids"]
-    said, early, shut = (marks[0] for marks in match_continuation_prefixes(text, text.shape[1], tokens))  # T M
+    repeated, premature, blocked = (
+        marks[0] for marks in match_continuation_prefixes(text, text.shape[1], tokens)
+    )  # T M
     starts = {int(tokens.node[0, m]): m for m in range(tokens.slots) if int(tokens.position[0, m]) == 0}
-    assert said[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
-    assert said[:, starts[1]].tolist() == [False] * 6 + [True]
+    assert repeated[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
+    assert repeated[:, starts[1]].tolist() == [False] * 6 + [True]
     inside = [m for m in range(tokens.slots) if int(tokens.position[0, m]) > 0]
-    assert not said[:, inside].any()
-    assert early[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
-    assert not early[:, starts[0]].any() and not shut.any()  # what was asked about
-    own = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, beside=1)], own=True)
-    shut = match_continuation_prefixes(text, text.shape[1], collate(NameTokenizer(tokenizer, 0, 16), [own]))[2][0]
-    assert shut[:3].all() and not shut[3:].any()
+    assert not repeated[:, inside].any()
+    assert premature[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
+    assert not premature[:, starts[0]].any() and not blocked.any()  # the query's topics
+    strict = as_candidates([Neighbour(1, "abc"), Neighbour(2, "de", "near", 1, origin=1)], strict=True)
+    blocked = match_continuation_prefixes(text, text.shape[1], collate(NameTokenizer(tokenizer, 0, 16), [strict]))[2][0]
+    assert blocked[:3].all() and not blocked[3:].any()
 
 
-def test_a_name_is_gone_on_with_in_small_letters_as_well(memory: GraphMemory) -> None:
+def test_a_name_is_continued_in_lower_case_as_well(memory: GraphMemory) -> None:
     memory.add("Ada Lovelace", "made of", "Compressed rice")
-    told = continuation_candidates(memory.retrieve("Ada Lovelace", top_k=8), 8)
-    assert told is not None
+    made = continuation_candidates(memory.retrieve("Ada Lovelace", top_k=8), 8)
+    assert made is not None
     reader = NameTokenizer(byte_tokenizer("<|im_start|>", "<|im_end|>"), 2, 24)
-    tokens = collate(reader, [told])
-    standing = PrefixTracker(tokens)
+    tokens = collate(reader, [made])
+    tracker = PrefixTracker(tokens)
     text = "Ada Lovelace: compressed ri"
-    standing.see(torch.tensor([reader._tokenizer(text, add_special_tokens=False)["input_ids"]]))
-    places = standing.places(1)
-    assert places is not None
-    best = int(places.slots[0, -1].argmax())
-    assert places.slots[0, -1, best] >= LONGEST + 3  # eleven letters and more were said
-    assert told.names[int(tokens.node[0, best])] == "Compressed rice"
-    assert reader._tokenizer.decode([int(tokens.says[0, best])]) == "c"
+    tracker.append(torch.tensor([reader._tokenizer(text, add_special_tokens=False)["input_ids"]]))
+    matches = tracker.matches(1)
+    assert matches is not None
+    best = int(matches.slots[0, -1].argmax())
+    assert matches.slots[0, -1, best] >= LONGEST + 3  # eleven letters and more match
+    assert made.names[int(tokens.node[0, best])] == "Compressed rice"
+    assert reader._tokenizer.decode([int(tokens.token[0, best])]) == "c"
 
 
-def test_names_come_early_only_where_the_memory_was_asked_with_a_name_alone(memory: GraphMemory) -> None:
+def test_names_are_strict_unless_the_query_is_a_name_alone(memory: GraphMemory) -> None:
     queries = {"Ada Lovelace met Charles Babbage in London.": True, "Who is Ada Lovelace?": True, "Ada Lovelace": False}
-    for query, own in queries.items():
-        told = continuation_candidates(memory.retrieve(query, top_k=8), 8)
-        assert told is not None and told.told is not None and told.told.own == own, query
+    for query, strict in queries.items():
+        made = continuation_candidates(memory.retrieve(query, top_k=8), 8)
+        assert made is not None and made.continuation is not None and made.continuation.strict == strict, query
 
 
-def test_common_words_parts_of_longer_names_and_hubs_tell_nothing(memory: GraphMemory) -> None:
+def test_common_words_parts_of_longer_names_and_hubs_are_no_mentions(memory: GraphMemory) -> None:
     memory.add_many([("rain", "kind of", "weather"), *((f"Film {i}", "release year", "Nineteen") for i in range(120))])
     for text in ("There was rain", "Oslo Street is long", "Nineteen is a number"):
-        told = continuation_candidates(memory.retrieve(text, top_k=8), 8)
-        assert told is not None and told.names == (), text
+        made = continuation_candidates(memory.retrieve(text, top_k=8), 8)
+        assert made is not None and made.names == (), text
 
 
-def opened(memory: GraphMemory, quiet_text: float | None = 0.0) -> GraphMemoryModel:
+def opened(memory: GraphMemory, min_attention_text: float | None = 0.0) -> GraphMemoryModel:
     torch.manual_seed(0)
     base = LlamaForCausalLM(
         LlamaConfig(
@@ -122,19 +126,19 @@ def opened(memory: GraphMemory, quiet_text: float | None = 0.0) -> GraphMemoryMo
             num_key_value_heads=2, max_position_embeddings=256,
         )
     ).eval()  # fmt: skip
-    config = FusionConfig(layers=(1, 2), tap=0, match_width=32, nodes=8, quiet_text=quiet_text)
+    config = FusionConfig(layers=(1, 2), tap=0, match_width=32, max_nodes=8, min_attention_text=min_attention_text)
     return attach(base, byte_tokenizer("<|im_start|>", "<|im_end|>"), memory, config)
 
 
 def train(model: GraphMemoryModel) -> None:
-    """Stands for training: gates open, and nothing against reading."""
+    """Stands for training: gates open, null slots low."""
     with torch.no_grad():
         for layer in model.fusion.layers:
-            reading_ = model.fusion[layer]
-            reading_.gate.fill_(1.0)
-            reading_.told.opening.fill_(4.0)
-            nn.init.zeros_(reading_.told.null.weight)
-            nn.init.constant_(reading_.told.null.bias, -4.0)
+            layer_ = model.fusion[layer]
+            layer_.gate.fill_(1.0)
+            layer_.continuation.output_gate.fill_(4.0)
+            nn.init.zeros_(layer_.continuation.null.weight)
+            nn.init.constant_(layer_.continuation.null.bias, -4.0)
 
 
 def ids_of(model: GraphMemoryModel, text: str) -> torch.Tensor:
@@ -143,15 +147,15 @@ def ids_of(model: GraphMemoryModel, text: str) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def test_untrained_telling_reads_nothing_and_a_text_that_names_nothing_stays_as_it_is(memory: GraphMemory) -> None:
+def test_untrained_attention_reads_nothing_and_text_without_entities_is_unchanged(memory: GraphMemory) -> None:
     model = opened(memory)
-    assert not model.fusion.tells
+    assert not model.fusion.reads_text
     train(model)
-    assert model.fusion.tells
-    silent = ids_of(model, "it rained all day")
+    assert model.fusion.reads_text
+    without = ids_of(model, "it rained all day")
     with model.memory_disabled():
-        base = model(silent).logits
-    assert torch.equal(model(silent).logits, base)
+        base = model(without).logits
+    assert torch.equal(model(without).logits, base)
     named = ids_of(model, "Ada Lovelace lived in")
     with model.memory_disabled():
         base = model(named).logits
@@ -159,18 +163,18 @@ def test_untrained_telling_reads_nothing_and_a_text_that_names_nothing_stays_as_
 
 
 @torch.inference_mode()
-def test_a_name_that_was_begun_is_gone_on_with_and_never_ended_for_the_text(memory: GraphMemory) -> None:
+def test_a_partly_matched_name_is_continued_and_its_end_is_masked(memory: GraphMemory) -> None:
     model = opened(memory)
     train(model)
-    begun = ids_of(model, "Ada Lovelace met Charles Bab")
+    partial = ids_of(model, "Ada Lovelace met Charles Bab")
     with model.memory_disabled():
-        base = model(begun).logits[0, -1].log_softmax(-1)
-    now = model(begun).logits[0, -1].log_softmax(-1)
+        base = model(partial).logits[0, -1].log_softmax(-1)
+    now = model(partial).logits[0, -1].log_softmax(-1)
     after = ids_of(model, "b")[0, 0]
     assert now[after] > base[after] + 0.5
-    tokens = collate(model.names, model._found(begun, None, None, asks=False))
+    tokens = collate(model.names, model.contexts._candidates(partial, None, None, False))
     slots = model.fusion.project(tokens, model.table, torch.float32)[1]
-    assert slots.told and torch.isinf(slots.bias[0, 0][tokens.says[0] == model.names.stop]).all()
+    assert slots.continuation and torch.isinf(slots.bias[0, 0][tokens.token[0] == model.names.stop]).all()
 
 
 @torch.inference_mode()
@@ -180,58 +184,71 @@ def test_cached_equals_uncached_and_rows_may_be_repeated(memory: GraphMemory) ->
     text = ids_of(model, "Ada Lovelace, of London, met Charles Babbage")
     found = memory.retrieve("Ada Lovelace", top_k=8)
     whole = model(text, retrieval=found).logits
-    session = model.session_of(collate(model.names, model._found(text, found, None, asks=False)))
-    assert session is not None
-    session.quiet = model.config.quiet_text
-    with active_context(session):
+    context = model.contexts.context(collate(model.names, model.contexts._candidates(text, found, None, False)))
+    assert context is not None
+    context.min_attention = model.config.min_attention_text
+    with active_context(context):
         first = model.base(text[:, :20], use_cache=True)
         rest = [first.logits]
         for at in range(20, text.shape[1]):
             step = model.base(text[:, at : at + 1], past_key_values=first.past_key_values, use_cache=True)
             rest.append(step.logits)
     assert torch.allclose(torch.cat(rest, 1), whole, atol=1e-4)
-    told = collate(model.names, model._found(text, found, None, asks=False))
-    twice = PrefixTracker(told)
-    twice.begin(0)
-    twice.see(text.repeat(2, 1))
-    places = twice.places(2)
-    assert places is not None and places.again is not None and torch.equal(places.again[0], places.again[1])
+    tokens = collate(model.names, model.contexts._candidates(text, found, None, False))
+    twice = PrefixTracker(tokens)
+    twice.start_pass(0)
+    twice.append(text.repeat(2, 1))
+    matches = twice.matches(2)
+    assert (
+        matches is not None and matches.repeated is not None and torch.equal(matches.repeated[0], matches.repeated[1])
+    )
 
 
 @torch.inference_mode()
-def test_questions_are_answered_as_before(memory: GraphMemory) -> None:
-    """A prompt that ends in a question or in "Answer:" is no plain text, and reads what search ranked."""
+def test_questions_are_no_plain_text(memory: GraphMemory) -> None:
+    """A prompt that ends in a question or in "Answer:" is no plain text, and reads the ranked nodes."""
     model = opened(memory)
     train(model)
     for text in ("Where was Ada Lovelace born?", "Question: Where was Ada Lovelace born\nAnswer:"):
-        assert model._asks(ids_of(model, text), None)
-    assert not model._asks(ids_of(model, "Ada Lovelace was born in"), None)
-    assert opened(memory, quiet_text=None)._asks(ids_of(model, "Ada Lovelace was born in"), None)
+        assert model.contexts._is_question(ids_of(model, text), None)
+    assert not model.contexts._is_question(ids_of(model, "Ada Lovelace was born in"), None)
+    assert opened(memory, min_attention_text=None).contexts._is_question(
+        ids_of(model, "Ada Lovelace was born in"), None
+    )
 
 
-def test_what_is_doubtful_is_read_louder_than_its_share() -> None:
-    telling = ContinuationAttention(8, 8, 8, 2)
+def test_compression_raises_small_weights() -> None:
+    attention = ContinuationAttention(8, 8, 8, 2)
     share = torch.tensor([0.0, 0.01, 0.1, 0.3, 1.0])
-    assert torch.equal(telling.doubting(share), share), "weights that never learned it read as they did"
-    telling.open()
-    made = telling.doubting(share)
-    heard = made.detach()
-    assert heard[0] == 0 and heard[-1] == pytest.approx(1.0) and (heard.diff() > 0).all()
-    assert heard[2] == pytest.approx(math.log1p(0.1 * math.expm1(DOUBT)) / DOUBT) and (heard[1:-1] > share[1:-1]).all()
+    assert torch.equal(attention.compressed(share), share), "untrained weights are unchanged"
+    attention.open()
+    made = attention.compressed(share)
+    values = made.detach()
+    assert values[0] == 0 and values[-1] == pytest.approx(1.0) and (values.diff() > 0).all()
+    assert (
+        values[2] == pytest.approx(math.log1p(0.1 * math.expm1(COMPRESSION)) / COMPRESSION)
+        and (values[1:-1] > share[1:-1]).all()
+    )
     made.sum().backward()
-    assert telling.doubt.grad is not None and torch.isfinite(telling.doubt.grad) and telling.doubt.grad > 0
+    assert (
+        attention.compression.grad is not None
+        and torch.isfinite(attention.compression.grad)
+        and attention.compression.grad > 0
+    )
 
 
 @torch.inference_mode()
-def test_told_the_topic_by_name_a_memory_may_speak_sooner(memory: GraphMemory) -> None:
+def test_a_topic_given_by_name_has_its_own_threshold(memory: GraphMemory) -> None:
     model = opened(memory)
     train(model)
     text = ids_of(model, "They say that Ada Lovelace lived in London")
-    own, by_name = (memory.retrieve(query, top_k=8) for query in ("Ada Lovelace lived in London", "Ada Lovelace"))
-    for topic, quiets in ((None, [0.0, None]), (0.1, [0.0, 0.1])):
-        model.config = model.config.changed(quiet_topic=topic)
-        sessions = [model._session_for(text, found, {}) for found in (own, by_name)]
-        assert [session.quiet for session in sessions if session is not None] == quiets
+    text_query, by_name = (
+        memory.retrieve(query, top_k=8) for query in ("Ada Lovelace lived in London", "Ada Lovelace")
+    )
+    for topic, thresholds in ((None, [0.0, None]), (0.1, [0.0, 0.1])):
+        model.config = model.config.replaced(min_attention_topic=topic)
+        contexts = [model.contexts.build(text, found, {}) for found in (text_query, by_name)]
+        assert [context.min_attention for context in contexts if context is not None] == thresholds
 
 
 def nats_of(model: GraphMemoryModel, text: str, start: int, retrieval: object = None) -> float:
@@ -243,8 +260,8 @@ def nats_of(model: GraphMemoryModel, text: str, start: int, retrieval: object = 
 
 
 @torch.inference_mode()
-def test_shipped_weights_go_on_with_what_the_memory_holds() -> None:
-    """SmolLM2 beside invented facts: their names are foreseen, each where its fact is spoken of; other texts stay."""
+def test_shipped_weights_predict_the_facts_of_the_memory() -> None:
+    """SmolLM2 with invented facts: each name is predicted where its fact is stated; other texts are unchanged."""
     facts = [
         ("Mira Solvang", "born in", "Kestrel Bay"), ("Mira Solvang", "works for", "Quillon Dynamics"),
         ("Kestrel Bay", "country", "Norway"), ("Mira Solvang", "spouse", "Teodor Lusk"),
@@ -260,7 +277,7 @@ def test_shipped_weights_go_on_with_what_the_memory_holds() -> None:
             with model.memory_disabled():
                 alone = nats_of(model, before + name, len(before))
             saved.append((alone, nats_of(model, before + name, len(before))))
-        assert all(beside < 0.5 * alone for alone, beside in saved), saved
+        assert all(attached < 0.5 * alone for alone, attached in saved), saved
         wrong = nats_of(model, "Mira Solvang was born in Teodor Lusk", len("Mira Solvang was born in"))
         assert wrong > saved[0][1]
         rain = model.tokenizer("It rained all day in the valley.", return_tensors="pt")["input_ids"]

@@ -12,7 +12,7 @@ from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.cross_attention import GatedCrossAttention, TokenContext
 from graphmem.fusion.layers import FusionLayers, default_layers, default_tap
-from graphmem.fusion.memory_tokens import END, INSIDE, NONE, START, MemoryTokens
+from graphmem.fusion.memory_tokens import END, INSIDE, NO_TOKEN, START, MemoryTokens
 from graphmem.fusion.prefix_matching import match_prefixes
 from graphmem.fusion.token_embeddings import TokenTable, unit
 
@@ -39,19 +39,19 @@ def slots_of(*names: list[int], stop: int = 1) -> MemoryTokens:
         tokens = [*name, stop]
         for i, token in enumerate(tokens):
             kind = START if i == 0 else END if token == stop else INSIDE
-            rows.append((tokens[i - 2] if i > 1 else NONE, tokens[i - 1] if i else NONE, token, i, kind, node))
+            rows.append((tokens[i - 2] if i > 1 else NO_TOKEN, tokens[i - 1] if i else NO_TOKEN, token, i, kind, node))
     columns = [torch.tensor(column)[None] for column in zip(*rows, strict=True)]
     features = torch.zeros(1, len(rows), len(FEATURES))
     features[0, :, 0] = (columns[5][0] == 0).float()
     features[0, :, 2] = torch.log1p(columns[5][0].float()) / 2
     return MemoryTokens(
-        *columns, features, torch.ones(1, len(rows), dtype=torch.bool), torch.zeros(1), behind_of(names, stop)
+        *columns, features, torch.ones(1, len(rows), dtype=torch.bool), torch.zeros(1), prefixes_of(names, stop)
     )
 
 
-def behind_of(names: tuple[list[int], ...], stop: int) -> torch.Tensor:
+def prefixes_of(names: tuple[list[int], ...], stop: int) -> torch.Tensor:
     depth = max(len(name) for name in names)
-    ways = [name[:i][::-1] + [NONE] * (depth - i) for name in names for i in range(len(name) + 1)]
+    ways = [name[:i][::-1] + [NO_TOKEN] * (depth - i) for name in names for i in range(len(name) + 1)]
     return torch.tensor(ways)[None, :, None].expand(-1, -1, 2, -1)
 
 
@@ -59,14 +59,14 @@ def context(table: TokenTable, *tokens: int) -> TokenContext:
     return TokenContext(table.inputs(torch.tensor([tokens])), torch.zeros(1, len(tokens), D))
 
 
-def test_untrained_attention_continues_the_name_it_stands_in(layer: GatedCrossAttention, table: TokenTable) -> None:
+def test_untrained_attention_continues_the_current_name(layer: GatedCrossAttention, table: TokenTable) -> None:
     tokens = slots_of([10, 11, 12], [20, 21], [30])
     slots = layer.project(tokens, table, torch.float32)
     read, weights = layer(torch.randn(1, 4, D), context(table, 10, 11, 20, 40), slots, tokens.answerable)
-    said = tokens.says[0][weights.mean(1)[0].argmax(-1)]
-    assert said[:3].tolist() == [11, 12, 21]
+    best = tokens.token[0][weights.mean(1)[0].argmax(-1)]
+    assert best[:3].tolist() == [11, 12, 21]
     closest = (unit(read[0, :3]) @ table.outputs(torch.arange(V)).T).argmax(-1)
-    assert closest.tolist() == [11, 12, 21], "reading a slot means saying its token before anything is trained"
+    assert closest.tolist() == [11, 12, 21], "attending to a slot raises its token before training"
 
 
 def test_at_a_new_token_the_best_ranked_node_is_read(layer: GatedCrossAttention, table: TokenTable) -> None:
@@ -77,11 +77,11 @@ def test_at_a_new_token_the_best_ranked_node_is_read(layer: GatedCrossAttention,
     assert of_node[0] > 5 * of_node[1]
 
 
-def test_names_that_share_a_token_are_told_apart_by_rank(layer: GatedCrossAttention, table: TokenTable) -> None:
+def test_names_that_share_a_token_are_ranked(layer: GatedCrossAttention, table: TokenTable) -> None:
     tokens = slots_of([10, 11], [10, 12])
     slots = layer.project(tokens, table, torch.float32)
     _, weights = layer(torch.randn(1, 1, D), context(table, 10), slots, tokens.answerable)
-    assert int(tokens.says[0][weights.mean(1)[0, 0].argmax()]) == 11
+    assert int(tokens.token[0][weights.mean(1)[0, 0].argmax()]) == 11
 
 
 def test_a_null_slot_that_takes_all_leaves_exactly_nothing(layer: GatedCrossAttention, table: TokenTable) -> None:
@@ -93,17 +93,20 @@ def test_a_null_slot_that_takes_all_leaves_exactly_nothing(layer: GatedCrossAtte
     assert weights.sum() == 0 and torch.equal(layer.gated(x, read), x)
 
 
-def test_quiet_positions_read_exactly_nothing(table: TokenTable) -> None:
+def test_positions_below_the_threshold_read_exactly_nothing(table: TokenTable) -> None:
     torch.manual_seed(1)
-    loud, quiet = GatedCrossAttention(D, (D, D), CONFIG), GatedCrossAttention(D, (D, D), replace(CONFIG, quiet=0.9))
-    quiet.load_state_dict(loud.state_dict())
-    for layer in (loud, quiet):
+    open_, cut = (
+        GatedCrossAttention(D, (D, D), CONFIG),
+        GatedCrossAttention(D, (D, D), replace(CONFIG, min_attention=0.9)),
+    )
+    cut.load_state_dict(open_.state_dict())
+    for layer in (open_, cut):
         torch.nn.init.constant_(layer.null.bias, 4.5)
     tokens, x = slots_of([10, 11, 12], [20]), torch.randn(1, 2, D)
     where = context(table, 10, 45)  # inside a name; at a token that no name holds
     mass = lambda layer: layer(x, where, layer.project(tokens, table, torch.float32), tokens.answerable)[1].sum(-1)[0]
-    assert (mass(loud).mean(0) > 0).all() and mass(loud).mean(0)[0] > 0.9 > mass(loud).mean(0)[1]
-    assert mass(quiet).mean(0)[0] > 0 and mass(quiet)[:, 1].abs().max() == 0
+    assert (mass(open_).mean(0) > 0).all() and mass(open_).mean(0)[0] > 0.9 > mass(open_).mean(0)[1]
+    assert mass(cut).mean(0)[0] > 0 and mass(cut)[:, 1].abs().max() == 0
 
 
 def test_masked_slots_are_never_read(layer: GatedCrossAttention, table: TokenTable) -> None:
@@ -115,7 +118,7 @@ def test_masked_slots_are_never_read(layer: GatedCrossAttention, table: TokenTab
 
 
 def test_all_heads_read_the_same_slots(layer: GatedCrossAttention, table: TokenTable) -> None:
-    layer.start_bias.data[0] = torch.tensor([16.0, -2.0, 16.0, -2.0])  # alone, two heads would begin either name
+    layer.start_bias.data[0] = torch.tensor([16.0, -2.0, 16.0, -2.0])  # alone, two heads would start either name
     tokens = slots_of([10, 11], [20, 21])
     read, weights = layer(
         torch.randn(1, 1, D), context(table, 45), layer.project(tokens, table, torch.float32), tokens.answerable
@@ -125,16 +128,18 @@ def test_all_heads_read_the_same_slots(layer: GatedCrossAttention, table: TokenT
     assert int((unit(read[0, 0]) @ table.outputs(torch.arange(V)).T).argmax()) == 10, "no token of two halves"
 
 
-def test_a_begun_name_is_believed_only_where_somebody_asked(layer: GatedCrossAttention, table: TokenTable) -> None:
+def test_a_matched_prefix_lowers_the_null_slot_only_in_a_question(
+    layer: GatedCrossAttention, table: TokenTable
+) -> None:
     torch.nn.init.constant_(layer.null.bias, 9.0)
     tokens, text = slots_of([10, 11, 12, 13]), torch.tensor([[45, 10, 11, 12]])
     slots = layer.project(tokens, table, torch.float32)
-    known = replace(context(table, *text[0].tolist()), places=match_prefixes(text, 4, tokens.behind))
-    asked, plain = (
-        layer(torch.zeros(1, 4, D), known, slots, tokens.answerable, quiet)[1].sum(-1).mean(1)[0]
-        for quiet in (None, 0.0)
+    known = replace(context(table, *text[0].tolist()), matches=match_prefixes(text, 4, tokens.prefixes))
+    question, plain = (
+        layer(torch.zeros(1, 4, D), known, slots, tokens.answerable, threshold)[1].sum(-1).mean(1)[0]
+        for threshold in (None, 0.0)
     )
-    assert torch.allclose(asked[:2], plain[:2]) and (asked[2:] > plain[2:] + 0.05).all()
+    assert torch.allclose(question[:2], plain[:2]) and (question[2:] > plain[2:] + 0.05).all()
 
 
 def test_a_sample_without_slots_has_finite_gradients(layer: GatedCrossAttention, table: TokenTable) -> None:
@@ -187,11 +192,11 @@ def test_default_layers_are_late_and_inside(depth: int) -> None:
     [
         {"heads": 0},
         {"match_width": 30},
-        {"nodes": 0},
+        {"max_nodes": 0},
         {"layers": (3, 2)},
         {"refusal": " "},
         {"tap": -1},
-        {"quiet": 1.0},
+        {"min_attention": 1.0},
     ],
 )
 def test_configs_refuse_nonsense(wrong: dict) -> None:

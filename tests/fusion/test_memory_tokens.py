@@ -1,4 +1,4 @@
-"""Names cut into slots, and the features that say which node is meant."""
+"""Names as slots, and the rank features of candidates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from graphmem.core.types import Subgraph
 from graphmem.fusion.candidates import FEATURES, add_refusal, candidates, rank_features
-from graphmem.fusion.memory_tokens import END, NONE, START, START_AFTER_SPACE, NameTokenizer, collate, respelt
+from graphmem.fusion.memory_tokens import END, NO_TOKEN, START, START_AFTER_SPACE, NameTokenizer, case_variant, collate
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.answerability import NEVER, PARTLY, UNNAMED, least_sure, names_something
 
@@ -54,17 +54,17 @@ def spell(reader: NameTokenizer, name: str, start: int) -> list[int]:
     """Follow the slots of a name as an induction head would: from its start, each token leads to the next."""
     slots = reader.slots(name)
     here = next(slot for slot in slots if slot.kind == start)
-    said = [here.says]
-    while said[-1] != STOP:
-        nexts = [s for s in slots if s.previous == said[-1] and s.position >= len(said) - 1 and s.kind not in (1, 2)]
-        here = min(nexts, key=lambda s: abs(s.position - len(said)))
-        said.append(here.says)
-    return said
+    out = [here.token]
+    while out[-1] != STOP:
+        nexts = [s for s in slots if s.previous == out[-1] and s.position >= len(out) - 1 and s.kind not in (1, 2)]
+        here = min(nexts, key=lambda s: abs(s.position - len(out)))
+        out.append(here.token)
+    return out
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text("abcdefgh. ", min_size=1, max_size=9).map(lambda t: "x" + t.strip() + "y"))
-def test_following_the_slots_says_the_name_in_both_readings(name: str) -> None:
+def test_following_the_slots_spells_the_name_in_both_tokenizations(name: str) -> None:
     reader = NameTokenizer(Letters(), STOP, 40)
     unique = len(set(Letters()(name)["input_ids"])) == len(Letters()(name)["input_ids"])
     if unique:  # a repeated token needs more context than the one before it
@@ -72,19 +72,19 @@ def test_following_the_slots_says_the_name_in_both_readings(name: str) -> None:
         assert tuple(spell(reader, name, START_AFTER_SPACE)) == (*Letters()(" " + name)["input_ids"], STOP)
 
 
-def test_slots_are_as_many_as_tokens_and_know_what_stands_before(reader: NameTokenizer) -> None:
+def test_one_slot_a_token_with_the_tokens_before(reader: NameTokenizer) -> None:
     slots = reader.slots("ab.c")
     plain = [s for s in slots if s.kind != START_AFTER_SPACE][:5]
-    assert [s.says for s in plain] == [*Letters()("ab.c")["input_ids"], STOP]
-    assert [s.previous for s in plain] == [NONE, *(s.says for s in plain[:-1])]
-    assert [s.before for s in plain][:2] == [NONE, NONE] and plain[2].before == plain[0].says
+    assert [s.token for s in plain] == [*Letters()("ab.c")["input_ids"], STOP]
+    assert [s.previous for s in plain] == [NO_TOKEN, *(s.token for s in plain[:-1])]
+    assert [s.before for s in plain][:2] == [NO_TOKEN, NO_TOKEN] and plain[2].before == plain[0].token
     assert plain[-1].kind == END and [s.position for s in plain] == [0, 1, 2, 3, 4]
     assert len(slots) == 5 + 2, "after a space only the first token and what leads out of it differ"
 
 
-def test_names_beyond_the_limit_are_cut_and_not_ended(reader: NameTokenizer) -> None:
-    says = [s.says for s in reader.slots("abcdefghijklmnop") if s.kind != START_AFTER_SPACE]
-    assert STOP not in says and len(reader.tokens("abcdefghijklmnop")) == 12
+def test_long_names_are_cut_and_get_no_end(reader: NameTokenizer) -> None:
+    ids = [s.token for s in reader.slots("abcdefghijklmnop") if s.kind != START_AFTER_SPACE]
+    assert STOP not in ids and len(reader.tokens("abcdefghijklmnop")) == 12
 
 
 def test_candidates_are_sorted_and_scale_free() -> None:
@@ -113,22 +113,24 @@ def test_the_refusal_stands_last_and_only_beside_candidates() -> None:
     assert empty.names == () and add_refusal(empty, "no").names == ()
 
 
-def test_pack_pads_to_the_longest_and_masks(reader: NameTokenizer) -> None:
+def test_collate_pads_to_the_longest_and_masks(reader: NameTokenizer) -> None:
     one, two = candidates(found(["ab"], [0.0]), 9), candidates(found(["abc", "d"], [0.0, -1.0]), 9)
     tokens = collate(reader, [one, two, candidates(found([], []), 9)])
-    assert tokens.batch == 3 and tokens.slots == len(reader.slots("abc")) + len(reader.slots("d"))
+    assert len(tokens.mask) == 3 and tokens.slots == len(reader.slots("abc")) + len(reader.slots("d"))
     assert tokens.mask.sum(1).tolist() == [len(reader.slots("ab")), tokens.slots, 0]
     assert tokens.node[1].tolist() == [0] * len(reader.slots("abc")) + [1] * len(reader.slots("d"))
     assert torch.equal(tokens.features[1, -1], torch.from_numpy(two.features[1]))
     assert collate(reader, []).slots == 0
 
 
-@pytest.mark.parametrize(("answerable", "heard"), [(0.1, False), (0.54, False), (0.56, True)])
-def test_a_memory_that_does_not_know_is_not_heard(answerable: float, heard: bool) -> None:
-    unsure = found(["a", "b"], [0.0, -1.0], answerable=answerable)
-    assert bool(candidates(unsure, 10, silent=0.55).names) is heard
-    assert candidates(unsure, 10, silent=0.55, trust=0.0).names == ("a", "b"), "believed always"
-    assert candidates(unsure, 10, "I don't know.", silent=0.55).names[-1] == "I don't know.", "it may be said"
+@pytest.mark.parametrize(("answerable", "offered"), [(0.1, False), (0.54, False), (0.56, True)])
+def test_low_answerability_offers_no_candidates(answerable: float, offered: bool) -> None:
+    doubtful = found(["a", "b"], [0.0, -1.0], answerable=answerable)
+    assert bool(candidates(doubtful, 10, min_answerability=0.55).names) is offered
+    assert candidates(doubtful, 10, min_answerability=0.55, trust=0.0).names == ("a", "b"), "always certain"
+    assert candidates(doubtful, 10, "I don't know.", min_answerability=0.55).names[-1] == "I don't know.", (
+        "it may be generated"
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,11 +141,11 @@ def test_a_memory_that_does_not_know_is_not_heard(answerable: float, heard: bool
         ("A b", "a b"),
     ],
 )  # fmt: skip
-def test_a_text_may_spell_a_name_by_its_place_in_the_sentence(name: str, other: str | None) -> None:
-    assert respelt(name) == other
+def test_case_variants(name: str, other: str | None) -> None:
+    assert case_variant(name) == other
 
 
-def test_what_names_nothing_in_the_memory_needs_a_surer_answer() -> None:
+def test_questions_without_a_known_name_need_a_higher_answerability() -> None:
     with GraphMemory.open(":memory:") as memory:
         memory.add_many([("Ada Lovelace", "born in", "London"), ("Freedonia", "capital", "Fredville")])
         for question, named in (
@@ -152,14 +154,14 @@ def test_what_names_nothing_in_the_memory_needs_a_surer_answer() -> None:
         ):  # fmt: skip
             assert names_something(memory.retrieve(question)) is named
         found = memory.retrieve("Where was she born?")
-        unsure = replace(found, subgraph=replace(found.subgraph, answerable=0.8))
-        assert not candidates(unsure, 5, silent=0.55).names
-        assert candidates(unsure, 5, silent=0.55, trust=0).names and candidates(unsure, 5).names
-        sure = replace(found, subgraph=replace(found.subgraph, answerable=0.96))
-        assert candidates(sure, 5, silent=0.55).names
+        doubtful = replace(found, subgraph=replace(found.subgraph, answerable=0.8))
+        assert not candidates(doubtful, 5, min_answerability=0.55).names
+        assert candidates(doubtful, 5, min_answerability=0.55, trust=0).names and candidates(doubtful, 5).names
+        certain = replace(found, subgraph=replace(found.subgraph, answerable=0.96))
+        assert candidates(certain, 5, min_answerability=0.55).names
 
 
-def test_how_sure_a_memory_must_be_depends_on_what_is_named() -> None:
+def test_the_threshold_depends_on_the_names_in_the_question() -> None:
     with GraphMemory.open(":memory:") as memory:
         memory.add_many([("Ada Lovelace", "born in", "London"), ("Frozen", "director", "Ann Lee")])
         for question, least in (

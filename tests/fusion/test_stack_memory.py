@@ -86,16 +86,16 @@ def test_reads_only_inside_the_block_and_detaches_exactly(model: Plain) -> None:
         pass
 
 
-def test_the_readings_learn_to_say_what_was_found(model: Plain) -> None:
+def test_memory_layers_learn_to_generate_candidates(model: Plain) -> None:
     memory = made(model)
     optimizer = torch.optim.AdamW(memory.fusion.parameter_groups(3e-3, 10.0))
     ids = torch.randint(2, V, (4, 3))
     names = ["ada", "bob", "cleo", "dan"]
-    said = torch.tensor([letters(name)["input_ids"][0] for name in names])
+    first = torch.tensor([letters(name)["input_ids"][0] for name in names])
     losses = []
     for _ in range(60):
         with memory.reading([found(name, "zoe") for name in names]):
-            loss = nn.functional.cross_entropy(model(ids)[:, -1], said)
+            loss = nn.functional.cross_entropy(model(ids)[:, -1], first)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from graphmem.cli.main import main
 from graphmem.core.edits import AddNode
 from graphmem.core.errors import InvalidName, InvalidValue
-from graphmem.generation.conversation import SessionConfig, first_person, question_in
+from graphmem.generation.conversation import SessionConfig, extract_question, resolve_first_person
 from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
@@ -41,7 +41,7 @@ def facts(model: GraphMemoryModel) -> set[str]:
     return {str(fact) for fact in model.memory.facts()}  # type: ignore[attr-defined]
 
 
-def test_what_is_said_is_noted_and_answered(model: GraphMemoryModel) -> None:
+def test_statements_are_written_and_questions_answered(model: GraphMemoryModel) -> None:
     session = model.session("tea")
     assert session.say("Ada Lovelace was born in London.").text == ""
     reply = session.say("Where was she born?")
@@ -50,7 +50,7 @@ def test_what_is_said_is_noted_and_answered(model: GraphMemoryModel) -> None:
     assert [turn.role for turn in session.turns] == ["user", "user", "model"]
 
 
-def test_a_session_goes_on_where_it_stopped(model: GraphMemoryModel) -> None:
+def test_a_session_is_resumed(model: GraphMemoryModel) -> None:
     model.session("tea").say("Ada Lovelace was born in London.")
     again = model.session("tea")
     assert (again.count, again.context()) == (1, "Ada Lovelace was born in London.")
@@ -59,24 +59,24 @@ def test_a_session_goes_on_where_it_stopped(model: GraphMemoryModel) -> None:
 
 
 def test_the_buffer_is_bounded_and_episodes_remain(model: GraphMemoryModel) -> None:
-    session = model.session("tea", SessionConfig(turns=2, characters=20))
+    session = model.session("tea", SessionConfig(max_turns=2, max_characters=20))
     for number in range(4):
         session.say(f"Film {number} was directed by Director {number}. " + "And more of it. " * 3)
     assert [len(turn.text) for turn in model.session("tea").turns] == [20, 20]
     nodes = model.memory.store.all_nodes()  # type: ignore[attr-defined]
     assert sum(node.kind == "session" for node in nodes) == 1
-    said = [node for node in nodes if node.kind == "episode"]
-    assert len(said) == 4 and {node.attributes["source"] for node in said} == {"session:tea"}
+    episodes = [node for node in nodes if node.kind == "episode"]
+    assert len(episodes) == 4 and {node.attributes["source"] for node in episodes} == {"session:tea"}
 
 
-def test_episodes_and_the_session_are_never_found_or_spoken(model: GraphMemoryModel) -> None:
+def test_episodes_and_the_session_are_never_retrieved(model: GraphMemoryModel) -> None:
     model.session("tea").say("Ada Lovelace was born in London.")
     for ranker in ("gnn", "ppr", "dense", "bm25"):
         found = model.memory.retrieve("tea session of Ada Lovelace", ranker=ranker)
         assert not [node.name for node in found.nodes if node.name.startswith("session:")]
 
 
-def test_a_fact_can_be_undone_after_more_was_said(model: GraphMemoryModel) -> None:
+def test_a_fact_can_be_undone_after_later_turns(model: GraphMemoryModel) -> None:
     session = model.session("tea")
     entry = session.say("Ada Lovelace was born in London.").entry
     session.say("Nice weather, thank you.")
@@ -86,7 +86,7 @@ def test_a_fact_can_be_undone_after_more_was_said(model: GraphMemoryModel) -> No
     assert session.context().startswith("Ada")
 
 
-def test_the_speaker_speaks_of_herself(model: GraphMemoryModel) -> None:
+def test_the_first_person_is_the_configured_speaker(model: GraphMemoryModel) -> None:
     session = model.session("me", SessionConfig(speaker="Ada Lovelace"))
     session.say("I live in Rome.")
     assert facts(model) == {"Ada Lovelace | lives in | Rome"}
@@ -100,7 +100,7 @@ def test_a_blank_turn_leaves_no_trace(model: GraphMemoryModel, text: str) -> Non
 
 
 @pytest.mark.parametrize("text", [None, 7, b"bytes", "x" * 3_000_000])
-def test_what_is_no_turn_is_refused_and_changes_nothing(model: GraphMemoryModel, text: Any) -> None:
+def test_an_invalid_turn_is_refused_and_changes_nothing(model: GraphMemoryModel, text: Any) -> None:
     session = model.session("tea")
     with pytest.raises(InvalidValue):
         session.say(text)
@@ -110,8 +110,8 @@ def test_what_is_no_turn_is_refused_and_changes_nothing(model: GraphMemoryModel,
 def test_bad_names_and_settings(model: GraphMemoryModel) -> None:
     with pytest.raises(InvalidName):
         model.session(" ")
-    with pytest.raises(InvalidValue, match="turns"):
-        SessionConfig(turns=0)
+    with pytest.raises(InvalidValue, match="max_turns"):
+        SessionConfig(max_turns=0)
     model.memory.store.apply([AddNode("session:odd", "person")])  # type: ignore[attr-defined]
     with pytest.raises(InvalidValue, match="another name"):
         model.session("odd")
@@ -142,32 +142,32 @@ PIECES = ["Ada Lovelace was born in London.", "", "She moved to Surrey in 1843."
 
 
 def test_a_stream_is_read_piece_by_piece(model: GraphMemoryModel) -> None:
-    plans = model.read(iter(PIECES), apply=True)
+    plans = model.read_stream(iter(PIECES), apply=True)
     next(plans)
-    assert facts(model) == {"Ada Lovelace | born in | London"}  # nothing beyond what was asked for
+    assert facts(model) == {"Ada Lovelace | born in | London"}  # nothing beyond the first text
     assert len(list(plans)) == 3
     assert "Heat | directed by | Michael Mann" in facts(model)
 
 
-def test_a_stream_goes_on_after_a_stop_and_twice_is_once(model: GraphMemoryModel) -> None:
-    first = model.read(PIECES, apply=True, resume="book")
+def test_a_stream_resumes_and_twice_is_once(model: GraphMemoryModel) -> None:
+    first = model.read_stream(PIECES, apply=True, resume="book")
     next(first)
     first.close()
-    rest = [plan.text for plan in model.read(PIECES, apply=True, resume="book")]
+    rest = [plan.text for plan in model.read_stream(PIECES, apply=True, resume="book")]
     assert rest == PIECES[1:]
-    assert list(model.read(PIECES, apply=True, resume="book")) == []
+    assert list(model.read_stream(PIECES, apply=True, resume="book")) == []
     before = model.memory.stats()  # type: ignore[attr-defined]
-    list(model.read(PIECES, apply=True))
+    list(model.read_stream(PIECES, apply=True))
     after = model.memory.stats()  # type: ignore[attr-defined]
     assert (after["nodes"], after["facts"]) == (before["nodes"], before["facts"])
 
 
 def test_a_bad_piece_stops_the_stream_and_loses_nothing(model: GraphMemoryModel) -> None:
     with pytest.raises(InvalidValue, match="only text"):
-        list(model.read([PIECES[0], 7], apply=True, resume="book"))  # type: ignore[list-item]
+        list(model.read_stream([PIECES[0], 7], apply=True, resume="book"))  # type: ignore[list-item]
     assert facts(model) == {"Ada Lovelace | born in | London"}
     with pytest.raises(InvalidValue, match="apply=True"):
-        model.read(PIECES, resume="book")
+        model.read_stream(PIECES, resume="book")
 
 
 # ---------------------------------------------------------------- the command, and a kill
@@ -176,15 +176,15 @@ def test_a_bad_piece_stops_the_stream_and_loses_nothing(model: GraphMemoryModel)
 def test_chat_by_the_line(tmp_path: Path, parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphmem.hub.load_language_model", lambda name=None: parts)
     db = str(tmp_path / "m.db")
-    said = CliRunner().invoke(main, ["chat", db], input="Ada Lovelace was born in London.\n\nWhere was she born?\n")
-    assert said.exit_code == 0, said.output
-    assert "add" in said.output and said.output.rstrip().endswith("London")
+    done = CliRunner().invoke(main, ["chat", db], input="Ada Lovelace was born in London.\n\nWhere was she born?\n")
+    assert done.exit_code == 0, done.output
+    assert "add" in done.output and done.output.rstrip().endswith("London")
     more = CliRunner().invoke(main, ["chat", db, "--json"], input="Where was she born?\n")
     assert '"answer": "London"' in more.output
 
 
 @pytest.mark.slow
-def test_a_killed_conversation_goes_on(tmp_path: Path, model: GraphMemoryModel) -> None:
+def test_a_killed_conversation_is_resumed(tmp_path: Path, model: GraphMemoryModel) -> None:
     db = tmp_path / "killed.db"
     command = [sys.executable, "-c", "from graphmem.cli.main import main; main()", "chat", str(db), "--json"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -205,7 +205,7 @@ def test_a_killed_conversation_goes_on(tmp_path: Path, model: GraphMemoryModel) 
 
 
 @pytest.mark.parametrize(
-    ("text", "stated", "asked"),
+    ("text", "stated", "question"),
     [
         ("Where is Ada?", False, "Where is Ada?"),
         ("I moved to Rome. Where do I live?", True, "Where do I live?"),
@@ -215,12 +215,12 @@ def test_a_killed_conversation_goes_on(tmp_path: Path, model: GraphMemoryModel) 
         ("她在哪里？", False, "她在哪里？"),
     ],
 )
-def test_what_a_turn_asks(text: str, stated: bool, asked: str) -> None:
-    assert question_in(text, stated=stated) == asked
+def test_the_question_of_a_turn(text: str, stated: bool, question: str) -> None:
+    assert extract_question(text, stated=stated) == question
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "resolved"),
     [
         ("I live in my house.", "Ada live in Ada's house."),
         ("Today I met Bob after World War I ended.", "Today Ada met Bob after World War I ended."),
@@ -228,13 +228,13 @@ def test_what_a_turn_asks(text: str, stated: bool, asked: str) -> None:
         ("Nothing of the kind", "Nothing of the kind"),
     ],
 )
-def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
-    assert first_person(text, "Ada") == said
-    assert first_person(text, None) == text
+def test_the_first_person_is_the_speaker(text: str, resolved: str) -> None:
+    assert resolve_first_person(text, "Ada") == resolved
+    assert resolve_first_person(text, None) == text
 
 
 @pytest.mark.parametrize(
-    ("before", "asked", "meant"),
+    ("before", "question", "resolved"),
     [
         ("Ada Lovelace moved to Surrey.", "Where does she live?", "Where does Ada Lovelace live?"),
         ("Ada Lovelace moved to Surrey.", "Who was her mother?", "Who was Ada Lovelace's mother?"),
@@ -242,5 +242,7 @@ def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
         ("Ada Lovelace moved to Surrey.", "Where does Mira Sool live?", "Where does Mira Sool live?"),
     ],
 )
-def test_pronouns_of_a_question_are_spelled_out(model: GraphMemoryModel, before: str, asked: str, meant: str) -> None:
-    assert shipped_extractor(model).spelled_out(asked, before) == meant
+def test_pronouns_of_a_question_are_resolved(
+    model: GraphMemoryModel, before: str, question: str, resolved: str
+) -> None:
+    assert shipped_extractor(model).spelled_out(question, before) == resolved

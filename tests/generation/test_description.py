@@ -1,4 +1,4 @@
-"""Telling about a node, with the shipped weights and the real model."""
+"""Descriptions, with the shipped weights and the real model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from graphmem.core.errors import NotFound
 from graphmem.core.types import Fact
-from graphmem.generation.description import Group, describe, groups_of, joined, topic_asked
+from graphmem.generation.description import FactGroup, conjoined, describe_topic, fact_groups, requested_topic
 from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
@@ -36,25 +36,24 @@ def model(encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gr
         attached.detach()
 
 
-def test_every_fact_is_told_and_no_other(model: GraphMemoryModel) -> None:
+def test_every_fact_is_described_and_no_other(model: GraphMemoryModel) -> None:
     answer = model.describe("Mira Sool")
     assert {"Oslo", "Boris Tamm", "Deep Water", "Blue Sky"} == {
         name for name in ("Oslo", "Boris Tamm", "Deep Water", "Blue Sky", "Kraków") if name in answer.text
     }
     assert {str(fact) for fact in answer.path} == {" | ".join(fact) for fact in FACTS[:4]}
     assert answer.sources and {source.node for source in answer.sources} >= {"Oslo", "Boris Tamm"}
-    assert model.explain() == answer.sources
 
 
-@pytest.mark.parametrize("asked", ["Tell me about Boris Tamm.", "Who was Boris Tamm?", "describe boris tamm"])
-def test_asked_in_several_ways(model: GraphMemoryModel, asked: str) -> None:
-    assert "Boris Tamm lives in Kraków." in model.ask(asked).text
+@pytest.mark.parametrize("request", ["Tell me about Boris Tamm.", "Who was Boris Tamm?", "describe boris tamm"])
+def test_requests_in_several_wordings(model: GraphMemoryModel, request: str) -> None:
+    assert "Boris Tamm lives in Kraków." in model.ask(request).text
 
 
 def test_other_questions_get_a_name(model: GraphMemoryModel) -> None:
     assert model.ask("Who is the spouse of Mira Sool?").text == "Boris Tamm"
-    assert topic_asked(model.memory.retrieve("Who is the spouse of Mira Sool?")) is None
-    assert topic_asked(model.memory.retrieve("Tell me about Somebody Else.")) is None
+    assert requested_topic(model.memory.retrieve("Who is the spouse of Mira Sool?")) is None
+    assert requested_topic(model.memory.retrieve("Tell me about Somebody Else.")) is None
 
 
 def test_short_limits_leave_whole_sentences(model: GraphMemoryModel) -> None:
@@ -62,7 +61,7 @@ def test_short_limits_leave_whole_sentences(model: GraphMemoryModel) -> None:
     assert short.text.endswith("Oslo.") and len(short.path) == 1
 
 
-def test_what_held_then_is_told(model: GraphMemoryModel) -> None:
+def test_a_description_as_of_a_time(model: GraphMemoryModel) -> None:
     memory: GraphMemory = model.memory  # type: ignore[assignment]
     first = memory.add("Ann Lee", "lives in", "Rome", valid_from="1990")
     assert first is not None
@@ -79,14 +78,14 @@ def test_unknown_names_and_a_memory_that_is_off(model: GraphMemoryModel) -> None
         assert "Kraków" not in model.ask("Tell me about Boris Tamm.", max_new_tokens=16).text
 
 
-def test_a_topic_without_facts_is_left_to_the_model(model: GraphMemoryModel) -> None:
+def test_a_request_without_a_topic_is_no_description(model: GraphMemoryModel) -> None:
     lone = SimpleNamespace(query="Tell me about Mira Sool.", seeds=None, store=None)
-    assert describe(model, lone, 20) is None
-    assert groups_of(model.memory.store, model.memory.store.resolve("Oslo").id)[0].forward is False  # type: ignore[attr-defined]
+    assert describe_topic(model, lone, 20) is None
+    assert fact_groups(model.memory.store, model.memory.store.resolve("Oslo").id)[0].forward is False  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
-    ("relation", "forward", "wording", "names", "said"),
+    ("relation", "forward", "template", "names", "text"),
     [
         ("born in", True, "{a} was {r} {b}.", ["Oslo"], "Mira was born in Oslo."),
         ("child", True, "The {r} of {a} is {b}.", ["Ann", "Bo"], "The children of Mira are Ann and Bo."),
@@ -95,10 +94,10 @@ def test_a_topic_without_facts_is_left_to_the_model(model: GraphMemoryModel) -> 
         ("directed by", False, "{a} was {r} {b}.", ["X", "Y"], "X and Y were directed by Mira."),
     ],
 )
-def test_wording(relation: str, forward: bool, wording: str, names: list[str], said: str) -> None:
+def test_wording(relation: str, forward: bool, template: str, names: list[str], text: str) -> None:
     facts = tuple(Fact("Mira", relation, n) if forward else Fact(n, relation, "Mira") for n in names)
-    group = Group(relation, forward, facts)
-    assert group.names == names and group.sentence(wording, "Mira", names) == said
+    group = FactGroup(relation, forward, facts)
+    assert group.names == names and group.sentence(template, "Mira", names) == text
 
 
 @pytest.mark.parametrize(
@@ -110,9 +109,9 @@ def test_wording(relation: str, forward: bool, wording: str, names: list[str], s
         ("CEO", "CEO"),
     ],
 )
-def test_relations_are_said_in_words(relation: str, words: str) -> None:
-    assert Group(relation, True, ()).words == words
+def test_relations_in_words(relation: str, words: str) -> None:
+    assert FactGroup(relation, True, ()).words == words
 
 
-def test_joined() -> None:
-    assert joined(["A"]) == "A" and joined(["A", "B", "C"]) == "A, B and C"
+def test_conjoined() -> None:
+    assert conjoined(["A"]) == "A" and conjoined(["A", "B", "C"]) == "A, B and C"

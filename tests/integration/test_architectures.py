@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import transformers
 from graphmem.core.errors import InvalidValue, NotAttached, UnsupportedModel, WeightsMismatch
 from graphmem.fusion.config import FusionConfig
 from graphmem.model import GraphMemoryModel, attach
-from graphmem.testing import ARCHITECTURES, SIZES, VOCAB_SIZE, FixedMemory, byte_tokenizer, open_gates, tiny_model
+from graphmem.testing import ARCHITECTURES, SIZES, VOCAB_SIZE, FixedMemory, open_gates, tiny_model
 
 V = VOCAB_SIZE
 
@@ -21,22 +20,6 @@ V = VOCAB_SIZE
 @pytest.fixture(params=sorted(ARCHITECTURES))
 def base(request: pytest.FixtureRequest) -> Any:
     return tiny_model(request.param)
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return byte_tokenizer()
-
-
-@pytest.fixture
-def memory() -> FixedMemory:
-    return FixedMemory("Ada Lovelace", "London", "1815")
-
-
-@pytest.fixture
-def ids() -> Iterator[torch.Tensor]:
-    torch.manual_seed(2)
-    yield torch.randint(2, V - 4, (2, 9))
 
 
 @torch.no_grad()
@@ -71,11 +54,11 @@ def test_cached_decoding_equals_uncached(base, tokenizer, memory, ids) -> None:
     model = open_gates(attach(base, tokenizer, memory))
     whole = model(ids, retrieval=memory.retrieve("")).logits
     first = model(ids[:, :5], retrieval=memory.retrieve(""), use_cache=True)
-    cache, steps, asked = first.past_key_values, [first.logits], len(memory.queries)
+    cache, steps, queries = first.past_key_values, [first.logits], len(memory.queries)
     for t in range(5, ids.shape[1]):
         steps.append(model(ids[:, t : t + 1], past_key_values=cache, use_cache=True).logits)
     assert torch.allclose(torch.cat(steps, 1), whole, atol=2e-4)
-    assert len(memory.queries) == asked, "what was found at the prompt is read on while decoding"
+    assert len(memory.queries) == queries, "the prompt's retrieval is used while decoding"
 
 
 @torch.no_grad()
@@ -100,7 +83,7 @@ def test_generate_greedy_beams_and_samples(base, tokenizer, memory, ids) -> None
     model = open_gates(attach(base, tokenizer, memory))
     memory.queries.clear()
     greedy = model.generate(ids, max_new_tokens=4, do_sample=False, min_new_tokens=4)
-    assert len(memory.queries) == len(ids), "asked once a sample, not once a step"
+    assert len(memory.queries) == len(ids), "one query a sample, not one a step"
     step = ids
     for _ in range(4):
         logits = model(step, retrieval=memory.retrieve("")).logits[:, -1]

@@ -21,7 +21,7 @@ Way = Callable[[Any, str], object]
 HELD = {"Ada Lovelace | born in | London", "Ada | is in | library", "Ada | carries | lamp"}
 WAYS: dict[str, Way] = {
     "read": lambda model, text: model.read(text, apply=True),
-    "stream": lambda model, text: list(model.read([text])),
+    "stream": lambda model, text: list(model.read_stream([text])),
     "say": lambda model, text: model.session("odd").say(text),
     "situation": lambda model, text: StateTracker(
         model.memory, StateChangeExtractor.shipped(model.memory.encoder)

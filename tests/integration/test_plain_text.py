@@ -1,4 +1,4 @@
-"""The shipped weights leave plain text alone, even beside a memory that is sure of somebody else's answer."""
+"""The shipped weights leave plain text unchanged, also with a confident retrieval for another question."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ def model() -> Any:
     memory.close()
 
 
-def test_plain_text_stays_the_bases(model: Any) -> None:
+def test_plain_text_is_unchanged(model: Any) -> None:
     found = model.memory.retrieve("Who directed Inception?")
     moved = text_kl(model, TEXTS, [found] * len(TEXTS))
     assert moved.kl < 0.02 and moved.tokens > 60
 
 
-def test_the_same_memory_answers_when_asked(model: Any) -> None:
+def test_the_same_memory_answers_questions(model: Any) -> None:
     assert model.ask("Who directed Inception?").text == "Christopher Nolan"
     assert model.ask("Where was Ada Lovelace born?").text == "London"
 
 
-def test_answers_that_the_memory_changes_are_told_from_those_it_leaves(model: Any) -> None:
+def test_changed_answers_are_counted(model: Any) -> None:
     moved = changed_answers(model, ["Who directed Inception?", "What is two plus two?"], max_new_tokens=8)
-    assert moved.n == 2 and moved.changed >= 0.5 and moved.begun >= 0.5
-    question, alone, beside = moved.examples[0]
-    assert (question, beside) == ("Who directed Inception?", "Christopher Nolan") and alone != beside
+    assert moved.n == 2 and moved.changed >= 0.5 and moved.changed_first_word >= 0.5
+    question, base, attached = moved.examples[0]
+    assert (question, attached) == ("Who directed Inception?", "Christopher Nolan") and base != attached
 
 
 def test_unrelated_questions_name_nothing_of_the_memory() -> None:
     from graphmem.datasets.wikimovies import load_facts
 
-    asked = unrelated_questions("test", 40, seed=3)
-    assert len(set(asked)) > 30 and asked == unrelated_questions("test", 40, seed=3)
+    questions = unrelated_questions("test", 40, seed=3)
+    assert len(set(questions)) > 30 and questions == unrelated_questions("test", 40, seed=3)
     held = {name for s, _, o in load_facts() for name in (s, o) if len(name.split()) > 2}
-    assert not [name for name in held if any(f" {name}" in question for question in asked)]
+    assert not [name for name in held if any(f" {name}" in question for question in questions)]
 
 
-def test_a_chat_prompt_counts_as_asking_and_plain_text_does_not(model: Any) -> None:
+def test_a_chat_prompt_is_a_question_and_plain_text_is_not(model: Any) -> None:
     from graphmem.adapters.chat_templates import chat_prompt, is_chat
 
-    asked = model.tokenizer(chat_prompt(model.tokenizer, "Who directed Inception?"))["input_ids"]
-    assert is_chat(model.tokenizer, asked)
+    questions = model.tokenizer(chat_prompt(model.tokenizer, "Who directed Inception?"))["input_ids"]
+    assert is_chat(model.tokenizer, questions)
     assert not is_chat(model.tokenizer, model.tokenizer(TEXTS[0])["input_ids"])

@@ -63,24 +63,8 @@ def base(request: pytest.FixtureRequest) -> Any:
     return other(request.param)
 
 
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return byte_tokenizer()
-
-
-@pytest.fixture
-def memory() -> FixedMemory:
-    return FixedMemory("Ada Lovelace", "London", "1815")
-
-
-@pytest.fixture
-def ids() -> torch.Tensor:
-    torch.manual_seed(2)
-    return torch.randint(2, VOCAB_SIZE - 4, (2, 9))
-
-
 def given(base: Any, ids: torch.Tensor) -> dict[str, Any]:
-    """What a forward pass takes besides input ids: an encoder-decoder also wants the start of its answer."""
+    """What a forward pass takes besides input ids: an encoder-decoder also needs the start of its answer."""
     return {"decoder_input_ids": ids[:, :5]} if base.config.is_encoder_decoder else {}
 
 
@@ -126,16 +110,16 @@ def test_encoder_decoders_generate_out_of_the_memory(name, tokenizer, memory, id
     base = other(name)
     model = open_gates(attach(base, tokenizer, memory))
     greedy = model.generate(ids, max_new_tokens=5, min_new_tokens=5, do_sample=False)
-    assert len(memory.queries) == len(ids), "asked once a sample, with what the encoder reads"
+    assert len(memory.queries) == len(ids), "one query a sample, with the encoder's text"
     slow = model.generate(ids, max_new_tokens=5, min_new_tokens=5, do_sample=False, use_cache=False)
     assert torch.equal(greedy, slow)
     beams = model.generate(ids, num_beams=3, num_return_sequences=2, max_new_tokens=3, do_sample=False)
     assert beams.shape[0] == 4
     prompt = tokenizer(chat_prompt(tokenizer, "Who was it?"), return_tensors="pt", add_special_tokens=False)
-    said = model.generate(prompt["input_ids"], max_new_tokens=4, do_sample=False)[0, 1:]
+    out = model.generate(prompt["input_ids"], max_new_tokens=4, do_sample=False)[0, 1:]
     answer = model.ask("Who was it?", max_new_tokens=4)
     assert answer.prompt_tokens == prompt["input_ids"].shape[1]
-    assert answer.text == tokenizer.decode(said, skip_special_tokens=True).strip()
+    assert answer.text == tokenizer.decode(out, skip_special_tokens=True).strip()
 
 
 # ---------------------------------------------------------------- compiled, in halves, side by side
@@ -222,7 +206,7 @@ def test_two_models_share_one_memory(tokenizer, memory, ids) -> None:
 # ---------------------------------------------------------------- training
 
 
-def test_a_lora_on_the_same_base_trains_beside_the_memory(tokenizer, memory, ids) -> None:
+def test_a_lora_on_the_same_base_trains_with_the_memory(tokenizer, memory, ids) -> None:
     from peft import LoraConfig, get_peft_model
 
     base = tiny_model("Llama")

@@ -12,25 +12,9 @@ import transformers
 from graphmem.core.errors import UnsupportedModel
 from graphmem.fusion.config import FusionConfig
 from graphmem.model import attach
-from graphmem.testing import SIZES, VOCAB_SIZE, FixedMemory, byte_tokenizer, open_gates, tiny_model
+from graphmem.testing import SIZES, VOCAB_SIZE, FixedMemory, open_gates, tiny_model
 
 SMALL = dict(vocab_size=VOCAB_SIZE, pad_token_id=1, eos_token_id=1)
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return byte_tokenizer()
-
-
-@pytest.fixture
-def memory() -> FixedMemory:
-    return FixedMemory("Ada Lovelace", "London", "1815")
-
-
-@pytest.fixture
-def ids() -> torch.Tensor:
-    torch.manual_seed(2)
-    return torch.randint(2, VOCAB_SIZE - 4, (2, 9))
 
 
 def gradients(model: Any, ids: torch.Tensor, **more: Any) -> dict[str, torch.Tensor]:
@@ -39,7 +23,7 @@ def gradients(model: Any, ids: torch.Tensor, **more: Any) -> dict[str, torch.Ten
     return {name: p.grad.clone() for name, p in model.fusion.named_parameters() if p.grad is not None}
 
 
-def test_a_memory_is_asked_with_the_prompt_not_with_the_answer(tokenizer, memory) -> None:
+def test_the_query_is_the_prompt_without_the_answer(tokenizer, memory) -> None:
     model = attach(tiny_model("Llama"), tokenizer, memory)
     prompts, answers = ["Who wrote it? ", "When? "], ["Ada", "In 1815"]
     rows = [tokenizer(p)["input_ids"] + tokenizer(a)["input_ids"] for p, a in zip(prompts, answers, strict=True)]
@@ -52,10 +36,10 @@ def test_a_memory_is_asked_with_the_prompt_not_with_the_answer(tokenizer, memory
     model(ids, mask, labels)
     assert memory.queries == ["Who wrote it?", "When?"]
     model(ids, mask, ids)
-    assert memory.queries[2:] == ["Who wrote it? Ada", "When? In 1815"], "a text that is learnt whole is asked whole"
+    assert memory.queries[2:] == ["Who wrote it? Ada", "When? In 1815"], "a text that is learned whole is the query"
 
 
-def test_finding_nothing_while_training_gives_zeros_and_the_base(tokenizer, ids) -> None:
+def test_an_empty_retrieval_in_training_gives_zero_gradients_and_the_base(tokenizer, ids) -> None:
     base = tiny_model("Llama")
     before = base(ids).logits.detach()
     model = open_gates(attach(base, tokenizer, FixedMemory())).train()
@@ -67,7 +51,7 @@ def test_finding_nothing_while_training_gives_zeros_and_the_base(tokenizer, ids)
 
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
-def test_reentrant_checkpoints_read_again_what_was_read(name, tokenizer, memory, ids) -> None:
+def test_reentrant_checkpoints_recompute_with_the_same_memory(name, tokenizer, memory, ids) -> None:
     base = tiny_model(name)
     model = open_gates(attach(base, tokenizer, memory, FusionConfig(layers=(1, 3), tap=0))).train()
     for module in base.modules():
@@ -98,7 +82,7 @@ def test_two_passes_before_one_backward(tokenizer, memory, ids) -> None:
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(plain, both(), strict=True))
 
 
-def test_trainer_moves_the_readings_alone(tokenizer, memory, ids, tmp_path: Path) -> None:
+def test_trainer_moves_the_memory_layers_alone(tokenizer, memory, ids, tmp_path: Path) -> None:
     base = tiny_model("Llama")
     model = open_gates(attach(base, tokenizer, memory))
     kept = {name: value.clone() for name, value in base.state_dict().items()}
@@ -204,7 +188,7 @@ def test_an_encoder_trains_through_its_labels(tokenizer, memory, ids) -> None:
     model = open_gates(attach(transformers.BertForMaskedLM(transformers.BertConfig(**sizes)).eval(), tokenizer, memory))
     labels = torch.where(torch.arange(9) == 3, ids, -100)
     model(ids, labels=labels).loss.backward()
-    assert len(memory.queries[0]) > 8, "both sides of a mask are asked with"
+    assert len(memory.queries[0]) > 8, "the query has both sides of a mask"
     assert all(p.grad is not None for p in model.fusion.parameters() if p.requires_grad)
     with pytest.raises(UnsupportedModel, match="BertForMaskedLM writes no text"):
         model.ask("Who?")

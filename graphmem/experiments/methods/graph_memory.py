@@ -13,7 +13,7 @@ from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.experiments.methods.base import FactReader, Generation
 from graphmem.experiments.tasks.fact_set import Query
 from graphmem.generation.batching import generate_texts
-from graphmem.generation.description import describe
+from graphmem.generation.description import describe_topic
 
 
 class GraphMemoryMethod(FactReader):
@@ -38,7 +38,7 @@ class GraphMemoryMethod(FactReader):
 
     def _description(self, query: Query, max_new_tokens: int) -> Generation | None:
         started = time.perf_counter()
-        description = describe(self.model, query.retrieval, max_new_tokens)
+        description = describe_topic(self.model, query.retrieval, max_new_tokens)
         if description is None:
             return None
         prompt = self.model.tokenizer(chat_prompt(self.model.tokenizer, query.question), add_special_tokens=False)

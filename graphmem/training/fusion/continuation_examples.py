@@ -1,8 +1,8 @@
-"""Examples that teach the readings to go on with a text whose facts the memory holds, and to leave other texts alone.
+"""Training examples for plain text: texts whose facts the memory holds, and texts that must stay unchanged.
 
-The texts are the reader's: made ones and openings of encyclopaedia passages, with every name marked and facts known.
-The memory holds most of these facts, beside others about the same things and about things that the text does not speak
-of; so what is said cannot be told from what is held, and only the text says which name is next.
+The texts are those of the extractor's training: synthetic ones and introductions of encyclopaedia articles, with every
+name marked and facts known. The memory holds most of these facts, and others about the same and about other entities,
+so that only the text tells which name is next.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ from graphmem.core.types import Triple
 from graphmem.datasets.webnlg import FactText, fact_texts
 from graphmem.fusion.candidates import Candidates
 from graphmem.fusion.continuation_candidates import Neighbour, as_candidates, continuation_candidates
-from graphmem.synthetic.annotated_texts import AnnotatedText as Text
+from graphmem.synthetic.annotated_texts import AnnotatedText
 from graphmem.text.lexicon import Relation
-from graphmem.training.fusion.examples import Example, Wording
+from graphmem.training.fusion.examples import Example, ExampleBuilder
+from graphmem.training.fusion.mixture import MAX_TEXT_TOKENS
 
-OTHERS, FORGOTTEN = 16, 0.12
-"""Tokens of a text that are scored besides those of names, and the share of a text's facts that the memory lacks."""
+OTHER_TOKENS, MISSING_FACTS = 16, 0.12
+"""Scored tokens of a text besides those of names, and the share of a text's facts that the memory lacks."""
 
-MOST_TOKENS, OWN = 96, 0.3
-"""Most tokens of a text, and the share of texts whose topic the memory was not asked with by its name alone."""
+MAX_TOKENS, STRICT = 96, 0.3
+"""Most tokens of a text, and the share of texts for which the query is more than the topic's name."""
 
-LATE, LED = 0.25, 0.1
-"""Shares of texts that the memory was asked about by any of their names, which may come late, and not by the first; and
-of those that begin with a name which get a word before it."""
-_LEADS = ("The ", "The ", "In ", "Here is ")
+LATER_TOPIC, PREFIXED = 0.25, 0.1
+"""Share of texts whose topic is any of their names instead of the first, and share of texts that begin with a name and
+get a word before it."""
+_PREFIXES = ("The ", "The ", "In ", "Here is ")
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
-    """A text, the spans of its names, the name that it begins with, and its facts."""
+class MarkedText:
+    """A text, the spans of its names, its topic, and its facts."""
 
     text: str
     spans: tuple[tuple[int, int], ...]
@@ -44,8 +45,8 @@ class Marked:
     facts: tuple[Triple, ...]
 
 
-def marked(texts: Iterable[Text]) -> list[Marked]:
-    """Texts that state something, as names and facts; a thing bears the longest name that the text gives it."""
+def mark_texts(texts: Iterable[AnnotatedText]) -> list[MarkedText]:
+    """Texts with asserted facts, in which an entity is named by its longest mention."""
     found = []
     for text in texts:
         names: dict[int, str] = {}
@@ -58,7 +59,7 @@ def marked(texts: Iterable[Text]) -> list[Marked]:
         facts = [fact for fact in dict.fromkeys(facts) if fact[0] and fact[2] and fact[0] != fact[2]]
         spans = [(m.start, m.end) for m in text.mentions if text.text[m.start : m.end] in names.values()]
         if facts and spans:
-            found.append(Marked(text.text, tuple(spans), facts[0][0], tuple(facts)))
+            found.append(MarkedText(text.text, tuple(spans), facts[0][0], tuple(facts)))
     return found
 
 
@@ -66,55 +67,54 @@ class ContinuationExamples:
     """Makes examples of marked texts.
 
     Args:
-        wording: of the base.
-        texts: all texts; what the memory holds beside a text's own facts is drawn from the others.
-        relations: by name, for other words for them.
-        limit: most names that the memory tells of.
-        rng: of all choices.
+        build: makes token ids.
+        texts: all texts; further facts of the memory are drawn from the others.
+        relations: by name, for paraphrases.
+        max_nodes: most candidates.
+        rng: of all draws.
     """
 
     def __init__(
-        self, wording: Wording, texts: Sequence[Marked], relations: Mapping[str, Relation], limit: int, rng: Random
-    ) -> None:
-        self.wording, self.texts, self.relations, self.limit, self.rng = wording, list(texts), relations, limit, rng
+        self, build: ExampleBuilder, texts: Sequence[MarkedText], relations: Mapping[str, Relation], max_nodes: int,
+        rng: Random,
+    ) -> None:  # fmt: skip
+        self.build, self.texts, self.relations, self.max_nodes, self.rng = build, list(texts), relations, max_nodes, rng
         self._facts = [fact for text in texts for fact in text.facts]
 
-    def example(self, text: Marked) -> Example | None:
-        """The text to be said beside what the memory holds about it; None where no token of a name can be scored."""
+    def example(self, text: MarkedText) -> Example | None:
+        """The text with a memory of its facts; None where no token of a name can be scored."""
         text = self._varied(text)
-        made = self.wording.tokenizer(text.text, add_special_tokens=False, return_offsets_mapping=True)
-        ids, offsets = made["input_ids"][:MOST_TOKENS], made["offset_mapping"][:MOST_TOKENS]
+        made = self.build.tokenizer(text.text, add_special_tokens=False, return_offsets_mapping=True)
+        ids, offsets = made["input_ids"][:MAX_TOKENS], made["offset_mapping"][:MAX_TOKENS]
         named = [i for i, (a, b) in enumerate(offsets) if any(a < end and b > start for start, end in text.spans)]
         scored = {i - 1 for i in named if i}
         if not scored:
             return None
         rest = [i for i in range(len(ids) - 1) if i not in scored]
-        scored |= set(self.rng.sample(rest, min(OTHERS, len(rest))))
-        return Example(tuple(ids[:1]), tuple(ids[1:]), self.found(text), scored=tuple(sorted(scored)))
+        scored |= set(self.rng.sample(rest, min(OTHER_TOKENS, len(rest))))
+        return Example(tuple(ids[:1]), tuple(ids[1:]), self._candidates(text), scored=tuple(sorted(scored)))
 
-    def _varied(self, text: Marked) -> Marked:
-        """The text about another of its names, or with a word before the first: else names would be looked for where
-        texts begin, and nowhere else."""
+    def unrelated(self, text: str) -> Example | None:
+        """A plain text with a memory of another text's facts, on which the base's predictions are kept."""
+        return _kept(self.build.ids(text), self._candidates(self.rng.choice(self.texts)))
+
+    def _varied(self, text: MarkedText) -> MarkedText:
+        """The text with another topic, or a word before its first name: else names would be expected at the start of
+        texts only."""
         rng, topic, words, spans = self.rng, text.topic, text.text, text.spans
-        if rng.random() < LATE:
+        if rng.random() < LATER_TOPIC:
             topic = rng.choice(sorted({name for s, _, o in text.facts for name in (s, o)}))
-        if spans and min(spans)[0] == 0 and rng.random() < LED:
-            lead = rng.choice(_LEADS)
-            words, spans = lead + words, tuple((a + len(lead), b + len(lead)) for a, b in spans)
+        if spans and min(spans)[0] == 0 and rng.random() < PREFIXED:
+            prefix = rng.choice(_PREFIXES)
+            words, spans = prefix + words, tuple((a + len(prefix), b + len(prefix)) for a, b in spans)
         return replace(text, text=words, spans=spans, topic=topic)
 
-    def beside(self, text: str) -> Example | None:
-        """A plain text beside what the memory holds about something else: the base's predictions are held."""
-        ids = self.wording.ids(text)[:72]
-        other = self.rng.choice(self.texts)
-        return Example(ids[:1], ids[1:], self.found(other), hold=True, offer=False) if len(ids) > 8 else None
-
-    def found(self, text: Marked) -> Candidates:
-        """What the memory holds around the text's topic, and sometimes around other things that were named."""
+    def _candidates(self, text: MarkedText) -> Candidates:
+        """Candidates around the text's topic, and sometimes around other mentioned entities."""
         rng = self.rng
-        facts = [fact for fact in text.facts if rng.random() >= FORGOTTEN]
-        for about in (text.topic, *dict.fromkeys(o for _, _, o in text.facts)):
-            facts += self._more(about, rng.choice((0, 0, 1, 2, 5) if about == text.topic else (0, 0, 0, 0, 2)))
+        facts = [fact for fact in text.facts if rng.random() >= MISSING_FACTS]
+        for entity in (text.topic, *dict.fromkeys(o for _, _, o in text.facts)):
+            facts += self._more_facts(entity, rng.choice((0, 0, 1, 2, 5) if entity == text.topic else (0, 0, 0, 0, 2)))
         named = [text.topic]
         if rng.random() < 0.4:
             other = rng.choice(self.texts)
@@ -123,43 +123,51 @@ class ContinuationExamples:
         elif rng.random() < 0.3:
             named.append(rng.choice(text.facts)[2])
         rng.shuffle(facts)
-        own = Random(text.text).random() < OWN
-        return as_candidates(self._around(dict.fromkeys(named), [self._reworded(fact) for fact in facts]), own)
+        strict = Random(text.text).random() < STRICT
+        return as_candidates(
+            self._neighbours(dict.fromkeys(named), [self._paraphrased(fact) for fact in facts]), strict
+        )
 
-    def _more(self, about: str, count: int) -> list[Triple]:
-        """Facts of others, said of this one, from either end."""
+    def _more_facts(self, entity: str, count: int) -> list[Triple]:
+        """Facts of other entities, moved to this one at either end."""
         drawn = [self.rng.choice(self._facts) for _ in range(count)]
         return [
-            (about, r, o) if self.rng.random() < 0.75 else (s, r, about) for s, r, o in drawn if about not in (s, o)
+            (entity, r, o) if self.rng.random() < 0.75 else (s, r, entity) for s, r, o in drawn if entity not in (s, o)
         ]
 
-    def _reworded(self, fact: Triple) -> Triple:
+    def _paraphrased(self, fact: Triple) -> Triple:
         known = self.relations.get(fact[1])
         if known is None or self.rng.random() < 0.5:
             return fact
         return fact[0], self.rng.choice((known.noun, *known.paraphrases)), fact[2]
 
-    def _around(self, named: Iterable[str], facts: Sequence[Triple]) -> list[Neighbour]:
-        """Breadth first, as ``graphmem.fusion.continuation_candidates`` walks a memory."""
+    def _neighbours(self, named: Iterable[str], facts: Sequence[Triple]) -> list[Neighbour]:
+        """Breadth-first, two facts deep, as in ``graphmem.fusion.continuation_candidates``."""
         found = {name: Neighbour(i, name) for i, name in enumerate(named)}
         for hops in (1, 2):
             inner = set(found)
             for subject, relation, object in facts:
                 for start, end, inverse in ((subject, object, False), (object, subject, True)):
-                    if start in inner and end not in found and len(found) < self.limit:
+                    if start in inner and end not in found and len(found) < self.max_nodes:
                         found[end] = Neighbour(len(found), end, relation, hops, inverse, found[start].node)
         return list(found.values())
 
 
-def accidental(wording: Wording, memory: Any, texts: Sequence[str], limit: int) -> list[Example]:
-    """Plain texts beside what a real memory tells of the words in them that happen to be names of its own."""
+def accidental_examples(build: ExampleBuilder, memory: Any, texts: Sequence[str], max_nodes: int) -> list[Example]:
+    """Plain texts with the candidates of a real memory for words that happen to be names in it."""
     made = []
     for text in texts:
-        ids = wording.ids(text)[:72]
-        told = continuation_candidates(memory.retrieve(wording.tokenizer.decode(ids), top_k=limit), limit)
-        if told is not None and told.names and len(ids) > 8:
-            made.append(Example(ids[:1], ids[1:], told, hold=True, offer=False))
+        ids = build.ids(text)
+        query = build.tokenizer.decode(ids[:MAX_TEXT_TOKENS])
+        found = continuation_candidates(memory.retrieve(query, top_k=max_nodes), max_nodes)
+        if found is not None and found.names and (example := _kept(ids, found)) is not None:
+            made.append(example)
     return made
+
+
+def _kept(ids: tuple[int, ...], found: Candidates) -> Example | None:
+    ids = ids[:MAX_TEXT_TOKENS]
+    return Example(ids[:1], ids[1:], found, keep=True, offer=False) if len(ids) > 8 else None
 
 
 def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[MarkedText]:
@@ -172,9 +180,9 @@ def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[MarkedT
     Raises:
         InvalidValue: the file cannot be read as that.
     """
-    shut = {normalise(name) for name in excluded}
-    kept = (t for t in fact_texts(Path(path)) if t.mentions and not {normalise(n) for n in t.names} & shut)
-    return [MarkedText(t.text, t.mentions, t.topic, t.gold) for t in kept]
+    names = {normalise(name) for name in excluded}
+    texts = (t for t in fact_texts(Path(path)) if t.mentions and not {normalise(n) for n in t.names} & names)
+    return [MarkedText(t.text, t.mentions, t.topic, t.gold) for t in texts]
 
 
 def names_in(texts: Iterable[FactText]) -> set[str]:

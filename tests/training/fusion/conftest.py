@@ -25,5 +25,7 @@ def model(request: pytest.FixtureRequest) -> GraphMemoryModel:
         else transformers.GPT2Config(vocab_size=260, n_embd=32, n_layer=4, n_head=4, eos_token_id=1, bos_token_id=0)
     )  # fmt: skip
     base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
-    base.get_output_embeddings().weight.data.mul_(20.0)  # random ones are too small to say anything loudly
-    return attach(base, byte_tokenizer(pad=False), None, FusionConfig(layers=(2, 3), tap=1, nodes=4, match_width=32))  # type: ignore[arg-type]
+    base.get_output_embeddings().weight.data.mul_(20.0)  # random ones make flat distributions
+    return attach(
+        base, byte_tokenizer(pad=False), None, FusionConfig(layers=(2, 3), tap=1, max_nodes=4, match_width=32)
+    )  # type: ignore[arg-type]

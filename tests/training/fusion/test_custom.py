@@ -1,4 +1,4 @@
-"""Training on somebody's own facts: it learns, it goes on after a stop, its settings are checked."""
+"""Training on a user's facts: losses fall, runs are resumed, settings are checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.splits import data_split
 from graphmem.datasets.user_questions import own_questions, read_questions
 from graphmem.memory import GraphMemory
-from graphmem.model import GraphMemoryModel
+from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer, tiny_model
 from graphmem.training.fusion.custom import CustomTraining, Stage, load_config, train_custom
 
@@ -34,9 +34,9 @@ def memory(encoder: Any) -> Iterator[GraphMemory]:
 
 
 def small(steps: int = 12, **settings: Any) -> CustomTraining:
-    stages = (Stage(0.5, hops=1, nodes=2), Stage(0.5))
+    stages = (Stage(0.5, max_hops=1, max_nodes=2), Stage(0.5))
     return CustomTraining(
-        steps=steps, batch=4, held=1, rate=5e-3, save_every=2, questions=24, plain=4, nodes=4, dtype="float32",
+        steps=steps, batch=4, kl_batch=1, rate=5e-3, save_every=2, max_questions=24, plain=4, max_nodes=4, dtype="float32",
         stages=stages, **settings,
     )  # fmt: skip
 
@@ -76,7 +76,7 @@ def test_training_lowers_the_loss_and_weights_load(name: str, memory: GraphMemor
         GraphMemoryModel.from_pretrained(type(model)(model.config), tmp_path, memory=memory, tokenizer=byte_tokenizer())
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(
+def test_a_resumed_run_ends_with_the_same_weights(
     memory: GraphMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train_custom(base(), byte_tokenizer(), memory, tmp_path / "whole", small())
@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
 
 def test_settings_are_read_and_checked(tmp_path: Path) -> None:
     good = tmp_path / "good.toml"
-    good.write_text("steps = 50\nlayers = [1, 3]\n[[stages]]\nshare = 0.4\nhops = 1\n[[stages]]\nshare = 0.6\n")
+    good.write_text("steps = 50\nlayers = [1, 3]\n[[stages]]\nshare = 0.4\nmax_hops = 1\n[[stages]]\nshare = 0.6\n")
     config = load_config(good)
     assert config.steps == 50 and config.layers == (1, 3) and [s.share for s in config.stages] == [0.4, 0.6]
     assert load_config(None) == CustomTraining()
@@ -116,7 +116,7 @@ def test_settings_are_read_and_checked(tmp_path: Path) -> None:
 
 
 def test_questions_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "asked.jsonl"
+    path = tmp_path / "questions.jsonl"
     path.write_text('{"question": "Who?", "answer": "Ada", "topic": "X"}\n\n{"question": "Where?", "answers": ["A"]}\n')
     assert [(q.topic, q.answers) for q in read_questions(path)] == [("X", ("Ada",)), ("Where?", ("A",))]
     path.write_text('{"question": "Who?"}\n')
@@ -125,14 +125,14 @@ def test_questions_of_a_file(tmp_path: Path) -> None:
 
 
 def test_test_topics_are_never_trained_on(memory: GraphMemory) -> None:
-    from graphmem.training.fusion.custom import _taught
+    from graphmem.training.fusion.custom import question_examples
 
-    model = GraphMemoryModel(base(), byte_tokenizer(), memory, small().fusion)
-    asked = own_questions(memory, Random(0), 200)
-    kept = [question for question in asked if data_split(question.topic) == "train"]
-    taught = _taught(model, memory, kept, small(), Random(0))
-    prompts = {model.tokenizer.decode(example.prompt) for _, example in taught}
-    held_out = {question.topic for question in asked} - {question.topic for question in kept}
+    model = attach(base(), byte_tokenizer(), memory, small().fusion)
+    questions = own_questions(memory, Random(0), 200)
+    kept = [question for question in questions if data_split(question.topic) == "train"]
+    made = question_examples(model, kept, small(), Random(0))
+    prompts = {model.tokenizer.decode(example.prompt) for _, example in made}
+    held_out = {question.topic for question in questions} - {question.topic for question in kept}
     assert held_out and not [p for p in prompts for topic in held_out if f"of {topic}" in p and topic in PEOPLE]
 
 

@@ -1,4 +1,4 @@
-"""Training of readings: what is kept equals the whole forward, losses fall, a stopped run goes on the same."""
+"""Training of memory layers: cached states equal the whole forward pass, losses fall, runs are resumed."""
 
 from __future__ import annotations
 
@@ -10,57 +10,55 @@ import pytest
 import torch
 
 from graphmem.fusion.candidates import FEATURES
-from graphmem.fusion.config import FusionConfig
+from graphmem.fusion.config import REFUSAL, FusionConfig
 from graphmem.fusion.context import MemoryContext, active_context
-from graphmem.fusion.layers import UNLEARNT
+from graphmem.fusion.layers import ADDED_LATER
 from graphmem.fusion.memory_tokens import collate
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion.examples import (
-    REFUSAL,
     Example,
+    ExampleBuilder,
     NamePool,
-    Wording,
-    draw_candidates,
     name_examples,
     world_examples,
 )
 from graphmem.training.fusion.mixture import continuations
-from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers, padded
+from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers, right_padded
 from graphmem.training.loop import LoopConfig, one_cycle
 
 NAMES = ["Ada Lovelace", "Ada Byron", "London", "Paris", "1815", "Tokyo Story", "M. Night", "Émile"]
 
 
 @pytest.fixture
-def wording(model: GraphMemoryModel) -> Wording:
-    return Wording(model.tokenizer, model.names)
+def build(model: GraphMemoryModel) -> ExampleBuilder:
+    return ExampleBuilder(model.tokenizer, model.names)
 
 
-def trainer(model: GraphMemoryModel, wording: Wording, steps: int, **settings: Any) -> FusionTrainer:
-    taught = [wording.answer("Who?", name) for name in NAMES]
-    held = [Example((5,), tuple(range(6, 40)), hold=True, answerable=0.9)]
+def trainer(model: GraphMemoryModel, build: ExampleBuilder, steps: int, **settings: Any) -> FusionTrainer:
+    learned = [build.answer("Who?", name) for name in NAMES]
+    kept = [Example((5,), tuple(range(6, 40)), keep=True, answerable=0.9)]
     config = FusionTraining(
-        LoopConfig(steps, log_every=5, save_every=5), batch=8, held=1, rate=1e-2, gate=0.8, **settings
+        LoopConfig(steps, log_every=5, save_every=5), batch=8, kl_batch=1, rate=1e-2, gate=0.8, **settings
     )
-    return FusionTrainer(model, [(1.0, taught)], held, NamePool(NAMES), config)
+    return FusionTrainer(model, [(1.0, learned)], kept, NamePool(NAMES), config)
 
 
 @torch.no_grad()
-def test_kept_lower_layers_give_the_whole_forward(model: GraphMemoryModel, wording: Wording) -> None:
+def test_cached_lower_layers_give_the_whole_forward(model: GraphMemoryModel, build: ExampleBuilder) -> None:
     for layer in model.fusion.layers:
         torch.nn.init.constant_(model.fusion[layer].gate, 0.7)
-    texts = [wording.ids("Where was Ada born?"), wording.ids("Hm")]
+    texts = [build.ids("Where was Ada born?"), build.ids("Hm")]
     lower = LowerLayers(model)
-    lower.keep(texts)
-    ids, mask = padded(texts)
+    lower.add(texts)
+    ids, mask = right_padded(texts)
     early, late = lower.states(texts)
-    seen = [draw_candidates(Random(i), NamePool(NAMES), "London", 4, None) for i in range(2)]
+    seen = [NamePool(NAMES).candidates(Random(i), "London", 4, None) for i in range(2)]
     tokens = collate(model.names, seen)
-    session = lambda: MemoryContext(
+    context = lambda: MemoryContext(
         model.fusion, model.fusion.project(tokens, model.table, torch.float32), tokens.answerable
     )
-    mine = lower.scores(lower.upper(ids, mask, late, early, session()))
-    with active_context(session()):
+    mine = lower.scores(lower.upper(ids, mask, late, early, context()))
+    with active_context(context()):
         whole = model.base(input_ids=ids, attention_mask=mask).logits
     assert torch.allclose(mine[0], whole[0], atol=1e-4) and torch.allclose(mine[1, :2], whole[1, :2], atol=1e-4)
     without = lower.scores(lower.upper(ids, mask, late, early, None))
@@ -68,44 +66,46 @@ def test_kept_lower_layers_give_the_whole_forward(model: GraphMemoryModel, wordi
 
 
 def test_training_lowers_the_loss_and_leaves_the_base(
-    model: GraphMemoryModel, wording: Wording, tmp_path: Path
+    model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path
 ) -> None:
     before = {name: value.clone() for name, value in model.base.state_dict().items()}
-    with torch.no_grad():  # else names are followed from the start, and little is left to learn
+    with torch.no_grad():  # else prefixes match from the start, and little is left to learn
         for name, value in model.fusion.named_parameters():
-            if name.endswith(UNLEARNT):
+            if name.endswith(ADDED_LATER):
                 value.zero_()
-    log = trainer(model, wording, 40).train(tmp_path)
+    log = trainer(model, build, 40).train(tmp_path)
     assert log[-1]["answer"] < 0.9 * log[0]["answer"]
     assert all(torch.equal(before[name], value) for name, value in model.base.state_dict().items())
     assert (tmp_path / "fusion.safetensors").exists() and (tmp_path / "log.jsonl").read_text().count("\n") == 8
-    assert list(model.decoder.layers) and not any(type(m).__name__ == "_StandIn" for m in model.base.modules())
+    assert list(model.decoder.layers) and not any(type(m).__name__ == "_Replacement" for m in model.base.modules())
 
 
-def test_everything_is_made_where_the_model_is(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
-    """What a step makes without saying where lands on another device here, and cannot be used with the model's."""
+def test_everything_is_on_the_models_device(model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path) -> None:
+    """Tensors made without a device land on another one here, and cannot be combined with the model's."""
     with torch.device("meta"):
-        made = trainer(model, wording, 5)
+        made = trainer(model, build, 5)
         parts, figures = made.losses(0)
-        said = continuations(model, [wording.ids("Who?"), wording.ids("Where was Ada?")], length=2)
-    assert {loss.device.type for loss in parts.values()} == {"cpu"} and set(parts) == {"answer", "held"}
-    assert all(bool(loss.isfinite()) for loss in parts.values()) and 0 <= figures["exact"] <= 1 and len(said) == 2
+        out = continuations(model, [build.ids("Who?"), build.ids("Where was Ada?")], length=2)
+    assert {loss.device.type for loss in parts.values()} == {"cpu"} and set(parts) == {"answer", "kl"}
+    assert all(bool(loss.isfinite()) for loss in parts.values()) and 0 <= figures["exact"] <= 1 and len(out) == 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_training_runs_on_a_gpu(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
+def test_training_runs_on_a_gpu(model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path) -> None:
     moved = attach(model.detach().to("cuda"), model.tokenizer, None, model.config)  # type: ignore[arg-type]
-    log = trainer(moved, wording, 10).train(tmp_path)
+    log = trainer(moved, build, 10).train(tmp_path)
     assert log[-1]["answer"] < log[0]["answer"]
     assert {p.device.type for p in moved.fusion.parameters()} == {"cuda"}
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not(model: GraphMemoryModel, wording: Wording, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path
+) -> None:
     start = {name: value.clone() for name, value in model.fusion.state_dict().items()}
-    whole = trainer(model, wording, 10).train(tmp_path / "whole")
+    whole = trainer(model, build, 10).train(tmp_path / "whole")
     end = {name: value.clone() for name, value in model.fusion.state_dict().items()}
     model.fusion.load_state_dict(start)
-    run = trainer(model, wording, 10)
+    run = trainer(model, build, 10)
     losses = run.losses
 
     def stop_at_five(step: int) -> Any:
@@ -117,7 +117,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(model: GraphMemoryModel, wording
     with pytest.raises(KeyboardInterrupt):
         run.train(tmp_path / "parts")
     model.fusion.load_state_dict(start)
-    again = trainer(model, wording, 10).train(tmp_path / "parts")
+    again = trainer(model, build, 10).train(tmp_path / "parts")
     assert [line["answer"] for line in again] == pytest.approx([line["answer"] for line in whole], rel=1e-4)
     assert all(torch.allclose(end[n], v, atol=1e-4) for n, v in model.fusion.state_dict().items())
 
@@ -125,28 +125,28 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(model: GraphMemoryModel, wording
 def test_drawn_candidates_put_the_right_name_first_and_never_twice() -> None:
     pool = NamePool(NAMES)
     for seed in range(40):
-        seen = draw_candidates(Random(seed), pool, "ADA lovelace", 6, None)
+        seen = pool.candidates(Random(seed), "ADA lovelace", 6, None)
         assert seen.names[0] == "ADA lovelace" and len(seen.names) <= 6
         assert len({name.casefold() for name in seen.names}) == len(seen.names)
         assert seen.features.shape == (len(seen.names), len(FEATURES)) and seen.answerable > 0.4
-    assert "Ada Byron" in {n for s in range(9) for n in draw_candidates(Random(s), pool, "Ada Lovelace", 4, 0.9).names}
+    assert "Ada Byron" in {n for s in range(9) for n in pool.candidates(Random(s), "Ada Lovelace", 4, 0.9).names}
 
 
-def test_examples_end_their_answers_and_know_the_space(wording: Wording) -> None:
-    stop = wording.names.stop
-    chat = wording.answer("who?", "Paris")
-    plain = wording.answer("who?", "Paris", "Question: {q}\nAnswer:")
-    assert chat.target == (*wording.ids("Paris"), stop) and plain.target == (*wording.ids(" Paris"), stop)
-    sentence = wording.statement("{s} was born in {o}.", "Ada", "London")
-    assert sentence is not None and sentence.ids == wording.ids("Ada was born in London.")
-    assert wording.statement("{o} saw {s} born.", "Ada", "London") is None, "the name must come last"
+def test_examples_end_their_answers_and_know_the_space(build: ExampleBuilder) -> None:
+    stop = build.names.stop
+    chat = build.answer("who?", "Paris")
+    plain = build.answer("who?", "Paris", "Question: {q}\nAnswer:")
+    assert chat.target == (*build.ids("Paris"), stop) and plain.target == (*build.ids(" Paris"), stop)
+    sentence = build.statement("{s} was born in {o}.", "Ada", "London")
+    assert sentence is not None and sentence.ids == build.ids("Ada was born in London.")
+    assert build.statement("{o} saw {s} born.", "Ada", "London") is None, "the name must come last"
 
 
-def test_worlds_teach_answers_and_refusals(wording: Wording) -> None:
-    made = world_examples(wording, Random(0), 120, entities=80)
+def test_worlds_teach_answers_and_refusals(build: ExampleBuilder) -> None:
+    made = world_examples(build, Random(0), 120, entities=80)
     assert len(made) == 120 and {e.gold == REFUSAL for e in made} == {True, False}
     assert all(e.answerable is not None and e.answerable < 0.5 for e in made if e.gold == REFUSAL)
-    assert len({e.gold for e in name_examples(wording, Random(0), NAMES, 60)}) > 20
+    assert len({e.gold for e in name_examples(build, Random(0), NAMES, 60)}) > 20
 
 
 def test_the_rate_rises_then_falls() -> None:
@@ -155,14 +155,14 @@ def test_the_rate_rises_then_falls() -> None:
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 0.03
 
 
-def test_one_call_trains_in_two_cycles_and_goes_on(model: GraphMemoryModel, tmp_path: Path) -> None:
+def test_one_call_trains_in_two_cycles_and_resumes(model: GraphMemoryModel, tmp_path: Path) -> None:
     from graphmem.training.fusion.mixture import Sizes
     from graphmem.training.fusion.train import train_fusion
 
     base, tokenizer = model.detach(), model.tokenizer
     sizes = Sizes(retrieved=0, unknown=0, worlds=12, names=6, drawn=4, plain=3, unrelated=2, unanswered=2)
-    config = FusionConfig(layers=(2, 3), tap=1, nodes=4, match_width=32, quiet=0.1)
-    settings = FusionTraining(LoopConfig(3, log_every=1), batch=2, held=1)
+    config = FusionConfig(layers=(2, 3), tap=1, max_nodes=4, match_width=32, min_attention=0.1)
+    settings = FusionTraining(LoopConfig(3, log_every=1), batch=2, kl_batch=1)
     made = train_fusion(base, tokenizer, None, tmp_path, config, settings, names=NAMES, sizes=sizes, refine=2)
     assert [(tmp_path / part / "log.jsonl").read_text().count("\n") for part in (".", "refined")] == [3, 2]
     saved = {name: value.clone() for name, value in made.fusion.state_dict().items()}
@@ -170,4 +170,4 @@ def test_one_call_trains_in_two_cycles_and_goes_on(model: GraphMemoryModel, tmp_
     again = train_fusion(base, tokenizer, None, tmp_path, config, settings, names=NAMES, sizes=sizes, refine=2)
     assert all(torch.allclose(saved[name], value) for name, value in again.fusion.state_dict().items())
     loaded = GraphMemoryModel.from_pretrained(again.detach(), tmp_path, memory=None, tokenizer=tokenizer)  # type: ignore[arg-type]
-    assert loaded.config.quiet == 0.1 and loaded.fusion[2].quiet == 0.1
+    assert loaded.config.min_attention == 0.1 and loaded.fusion[2].min_attention == 0.1

@@ -1,4 +1,4 @@
-"""The shipped weights on the real base: names never seen are spoken, explained, updated, and unlearnt by undo."""
+"""The shipped weights on the real base: new names are generated, attributed, updated, and removed by undo."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from graphmem.model import GraphMemoryModel
 
     torch.set_num_threads(1)
-    path: Path = tmp_path_factory.mktemp("spoken") / "facts.db"
+    path: Path = tmp_path_factory.mktemp("answers") / "facts.db"
     with GraphMemory.open(str(path)) as memory:
         memory.add_many(FACTS)
         yield GraphMemoryModel.from_pretrained("smollm2-135m", memory=memory)
@@ -44,13 +44,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         ("Who is the spouse of Ada Brightwater?", "Tomasz Wiśniewski-Okoro"),
     ],
 )
-def test_what_the_retriever_ranks_first_is_what_is_said(model: Any, question: str, answer: str) -> None:
-    said = model.ask(question)
-    best = said.retrieval.nodes[0].name
-    assert is_right(said.text, [best]), f"said {said.text!r} where the memory found {best!r}"
+def test_what_the_retriever_ranks_first_is_the_answer(model: Any, question: str, answer: str) -> None:
+    given = model.ask(question)
+    best = given.retrieval.nodes[0].name
+    assert is_right(given.text, [best]), f"generated {given.text!r} where the memory found {best!r}"
     if best == answer:
-        assert {s.node for s in model.explain()} == {answer}
-        assert said.path and str(said.path[-1].object) == answer
+        assert {s.node for s in given.sources} == {answer}
+        assert given.path and str(given.path[-1].object) == answer
 
 
 def test_without_memory_the_base_does_not_know(model: Any) -> None:
@@ -58,7 +58,7 @@ def test_without_memory_the_base_does_not_know(model: Any) -> None:
         assert not is_right(model.ask("Where was Ada Brightwater born?").text, ["Port Ellerby"])
 
 
-def test_a_changed_fact_is_said_at_once_and_undone(model: Any) -> None:
+def test_a_changed_fact_is_answered_at_once_and_undone(model: Any) -> None:
     question = "Where was Bela Korrin born?"
     found = model.memory.retrieve(question, top_k=1).nodes[0].name
     entry = model.memory.add("Bela Korrin", "born in", "Xanthe Springs")
@@ -68,10 +68,11 @@ def test_a_changed_fact_is_said_at_once_and_undone(model: Any) -> None:
     assert is_right(model.ask(question).text, [found])
 
 
-def test_taking_away_the_fact_that_is_named_changes_what_is_said(model: Any) -> None:
+def test_taking_away_the_fact_that_is_named_changes_the_answer(model: Any) -> None:
     question = "Where was Ada Brightwater born?"
-    said, named = model.ask(question), model.explain()[0]
-    assert is_right(said.text, [named.node]) and named.fact is not None
+    given = model.ask(question)
+    named = given.sources[0]
+    assert is_right(given.text, [named.node]) and named.fact is not None
     entry = model.memory.retire(named.fact.subject, named.fact.relation, named.fact.object)
     assert not is_right(model.ask(question).text, [named.node])
     model.memory.undo(entry)
@@ -85,15 +86,15 @@ def test_taking_away_the_fact_that_is_named_changes_what_is_said(model: Any) -> 
         "Shivajee Chandrabhushan", "서울특별시", "Θεσσαλονίκη", "https://example.org/a-b",
     ],
 )  # fmt: skip
-def test_odd_names_are_said_to_their_end(model: Any, value: str) -> None:
+def test_odd_names_are_generated_to_their_end(model: Any, value: str) -> None:
     entry = model.memory.add("Zarn Obrecht", "born in", value)
-    answer = model.ask("Where was Zarn Obrecht born?", unknown="trust")
+    answer = model.ask("Where was Zarn Obrecht born?", when_unknown="answer")
     if answer.retrieval.nodes[0].name == value:
         assert answer.text == value
     model.memory.undo(entry)
 
 
-def test_plain_text_is_hardly_moved_by_what_is_found_for_it(model: Any) -> None:
+def test_plain_text_is_hardly_changed_by_its_retrieval(model: Any) -> None:
     text = "The committee met on Tuesday to discuss the budget, and after a long debate it agreed on most points."
     moved = text_kl(model, [text], [model.memory.retrieve(text, top_k=32)])
     assert moved.kl < 0.02 and moved.same_token > 0.9

@@ -1,0 +1,167 @@
+"""Decoding one answer from given candidates, with further retrievals while it is generated if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.validation import require
+from graphmem.fusion.candidates import Candidates, candidates
+from graphmem.fusion.context import MemoryContext, active_context
+from graphmem.fusion.memory_tokens import MemoryTokens, collate
+from graphmem.generation.attribution import TokenSource, token_sources
+from graphmem.generation.batching import generate_ids
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSchedule:
+    """When the memory is queried again while an answer is generated (adaptive retrieval, as in FLARE, 2305.06983).
+
+    Attributes:
+        max_retrievals: most retrievals after the first, an answer; 0 retrieves once.
+        entropy_threshold: entropy of the next token, in nats, above which the memory is queried again.
+        min_tokens_between: fewest tokens between two retrievals.
+        query_window: characters at the end of the answer so far that are added to the question.
+    """
+
+    max_retrievals: int = 0
+    entropy_threshold: float = 3.0
+    min_tokens_between: int = 8
+    query_window: int = 160
+
+    def __post_init__(self) -> None:
+        require(self.max_retrievals >= 0, "max_retrievals", self.max_retrievals, "at least 0")
+        require(self.entropy_threshold >= 0, "entropy_threshold", self.entropy_threshold, "at least 0 nats")
+        require(self.min_tokens_between >= 1, "min_tokens_between", self.min_tokens_between, "at least 1 token")
+        require(self.query_window >= 1, "query_window", self.query_window, "at least 1 character")
+
+
+ONE_RETRIEVAL = RetrievalSchedule()
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedAnswer:
+    """One answer, the sources of its tokens, and its candidates; None where the memory was not read."""
+
+    text: str
+    sources: tuple[TokenSource, ...] = ()
+    candidates: Candidates | None = None
+
+
+def prompt_ids(model: Any, question: str, context: str | None = None) -> list[int]:
+    """Token ids of a question as a chat prompt, behind a context if there is one."""
+    prompt = chat_prompt(model.tokenizer, question, context)
+    return list(model.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+
+
+def generate_plain(model: Any, prompt: Sequence[int], max_new_tokens: int) -> str:
+    """The base's continuation of a prompt, without the memory."""
+    return _text(model, generate_ids(model, [prompt], None, max_new_tokens)[0])
+
+
+def generate_answer(
+    model: Any, question: str, found: Candidates, retrieval: Any, max_new_tokens: int,
+    schedule: RetrievalSchedule = ONE_RETRIEVAL,
+) -> GeneratedAnswer:  # fmt: skip
+    """One answer, read from these candidates alone.
+
+    Args:
+        model: a ``GraphMemoryModel``.
+        question: plain text.
+        found: the candidates.
+        retrieval: where they are from; gives sources their facts, and may be None.
+        max_new_tokens: longest answer.
+        schedule: further retrievals.
+    """
+    prompt, steps = prompt_ids(model, question), [_RetrievalStep.of(model, found, retrieval)]
+    if not schedule.max_retrievals:
+        out = generate_ids(model, [prompt], steps[0].context, max_new_tokens)[0]
+        return GeneratedAnswer(_text(model, out), steps[0].sources(model, out), found)
+
+    def retrieve(tokens: list[int]) -> MemoryContext | None:
+        again = model.contexts.retrieve(f"{question} {_text(model, tokens)[-schedule.query_window :]}")
+        steps.append(_RetrievalStep.of(model, candidates(again, model.config.max_nodes), again, len(tokens)))
+        return steps[-1].context
+
+    out = generate_with_retrieval(model, prompt, steps[0].context, schedule, retrieve, max_new_tokens)
+    ends = [*(step.start for step in steps[1:]), len(out)]
+    parts = [step.sources(model, out[step.start : end]) for step, end in zip(steps, ends, strict=True)]
+    return GeneratedAnswer(_text(model, out), tuple(source for part in parts for source in part), found)
+
+
+@dataclass(frozen=True, slots=True)
+class _RetrievalStep:
+    """One retrieval of an answer, and the index of the first token that reads it."""
+
+    context: MemoryContext | None
+    tokens: MemoryTokens
+    found: Candidates
+    retrieval: Any
+    start: int
+
+    @classmethod
+    def of(cls, model: Any, found: Candidates, retrieval: Any, start: int = 0) -> _RetrievalStep:
+        tokens = collate(model.names, [found])
+        return cls(model.contexts.context(tokens, trace=True), tokens, found, retrieval, start)
+
+    def sources(self, model: Any, out: Sequence[int]) -> tuple[TokenSource, ...]:
+        if self.context is None or not self.context.trace:
+            return ()
+        texts = [model.tokenizer.decode([token]) for token in out]
+        return token_sources(self.context.trace, self.tokens.node[0], self.found, texts, self.retrieval)
+
+
+def entropy(logits: Tensor) -> float:
+    """Entropy in nats of next-token logits [V]."""
+    return float(torch.distributions.Categorical(logits=logits.float()).entropy())
+
+
+@torch.inference_mode()
+def generate_with_retrieval(
+    model: Any, prompt: Sequence[int], context: MemoryContext | None, schedule: RetrievalSchedule,
+    retrieve: Callable[[list[int]], MemoryContext | None], max_new_tokens: int,
+) -> list[int]:  # fmt: skip
+    """Greedy decoding of one prompt that retrieves again where the next token's entropy is high.
+
+    Args:
+        model: a ``GraphMemoryModel``.
+        prompt: token ids.
+        context: of the retrieval for the prompt.
+        schedule: when to retrieve.
+        retrieve: the context for the tokens generated so far; None keeps the last one.
+        max_new_tokens: longest answer.
+    """
+    out: list[int] = []
+    rows = new = torch.tensor([list(prompt)], device=model.base.device)
+    cache, since, left = None, schedule.min_tokens_between, schedule.max_retrievals
+    while len(out) < max_new_tokens:
+        if context is not None and context.tracker is not None:
+            context.tracker.set_rows(rows)
+        with active_context(context):
+            step = model.base(input_ids=new, past_key_values=cache, use_cache=True)
+        cache, logits = step.past_key_values, step.logits[0, -1]
+        due = left and out and since >= schedule.min_tokens_between
+        if due and entropy(logits) > schedule.entropy_threshold:
+            found = retrieve(out)
+            left, since = left - 1, 0
+            if found is not None and hasattr(cache, "crop"):
+                context = found
+                cache.crop(-new.shape[1])  # the last position is computed again with the new context
+                continue
+        token = int(logits.argmax())
+        if token == model.names.stop:
+            break
+        out.append(token)
+        since += 1
+        new = torch.tensor([[token]], device=rows.device)
+        rows = torch.cat([rows, new], 1)
+    return out
+
+
+def _text(model: Any, tokens: Sequence[int]) -> str:
+    return str(model.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
