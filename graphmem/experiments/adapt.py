@@ -86,8 +86,8 @@ class DomainRun:
         for share in _QUICK_SHARES if self.run.quick else _SHARES:
             started = time.process_time()
             for lesson in self.lessons[read : round(share * len(self.lessons))]:
-                when, reader = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
-                model.read(lesson.sentence, apply=True, source=self.domain, at=when, reader=reader)
+                when, extractor = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
+                model.read(lesson.sentence, apply=True, source=self.domain, at=when, extractor=extractor)
             seconds, read = seconds + time.process_time() - started, round(share * len(self.lessons))
             right, texts = answer(model, self.new)
             measure, last = f"right, {share:.0%} read", self.lessons[read - 1].fact if read else None

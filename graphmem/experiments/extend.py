@@ -23,7 +23,7 @@ import torch
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
 from graphmem.datasets.babi import TASKS, Story, load_tasks
-from graphmem.evaluation.state_tracking import is_right
+from graphmem.evaluation.state_tracking import is_same_answer
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.tasks.long_text import Filler, LongText
@@ -75,7 +75,7 @@ class Setting:
     vectors: Vectors = field(init=False)
 
     def __post_init__(self) -> None:
-        self.extractor = StateChangeExtractor(self.network, self.encoder, remembered=100_000)
+        self.extractor = StateChangeExtractor(self.network, self.encoder, cache_size=100_000)
         self.vectors = Vectors(self.encoder)
 
     def texts(self, length: int, count: int) -> list[LongText]:
@@ -160,7 +160,7 @@ def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
     for text in texts:
         if method == "graphmem":
             answer, cost = read_and_ask(text, setting.extractor, setting.encoder)
-            right.append(float(is_right(answer, text.question.answer)))
+            right.append(float(is_same_answer(answer, text.question.answer)))
             costs.append(cost)
         else:
             lines = {"window": last_window, "BM25": bm25_sentences}.get(

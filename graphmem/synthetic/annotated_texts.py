@@ -51,12 +51,12 @@ class GoldMention:
 
 @dataclass(frozen=True, slots=True)
 class GoldFact:
-    """Mention ``subject`` stands in ``relation`` to mention ``object``; ``mood`` as in ``reader.MOODS``."""
+    """Mention ``subject`` stands in ``relation`` to mention ``object``; ``factuality`` as in ``reader.MOODS``."""
 
     subject: int
     relation: str
     object: int
-    mood: str = "stated"
+    factuality: str = "asserted"
 
 
 @dataclass(slots=True)
@@ -236,7 +236,7 @@ class TextGenerator:
         return self.rng.choice(leading or list(relation.statements))
 
     def _say(
-        self, made: AnnotatedText, template: str, relation: Relation, subject: Thing, *, mood: str = "stated",
+        self, made: AnnotatedText, template: str, relation: Relation, subject: Thing, *, factuality: str = "asserted",
         again: bool = False, timed: bool = False,
     ) -> int:  # fmt: skip
         """Write one filled template and mark its fact; returns the mention that is its subject."""
@@ -256,7 +256,9 @@ class TextGenerator:
                 made.write(self._capital(made, piece))
         for number, piece in objects if first >= 0 else ():
             old = piece == "{old}"
-            made.facts.append(GoldFact(first, relation.relation, number, "ended" if old and mood == "stated" else mood))
+            made.facts.append(
+                GoldFact(first, relation.relation, number, "ended" if old and factuality == "asserted" else factuality)
+            )
         return first
 
     def _object(self, made: AnnotatedText, relation: Relation, known: list[tuple[int, str]], *, many: bool) -> int:
@@ -323,11 +325,11 @@ class TextGenerator:
             template = self.rng.choice(relation.ends)
         else:
             template = self._leading(relation).replace("{s} is ", "{s} is no longer ", 1)
-        mood = "ended" if relation.ends or "no longer" in template else "stated"
-        self._say(made, template, relation, self.thing(relation.subject), mood=mood, timed=True)
+        factuality = "ended" if relation.ends or "no longer" in template else "asserted"
+        self._say(made, template, relation, self.thing(relation.subject), factuality=factuality, timed=True)
 
     def _denied(self, made: AnnotatedText) -> None:
-        """A denial: its fact is marked with the mood ``denied``."""
+        """A denial: its fact is marked with the factuality ``denied``."""
         rng, relation = self.rng, self.rng.choice(self._relations)
         template, chance = rng.choice(relation.statements), rng.random()
         if chance < 0.2:
@@ -336,10 +338,10 @@ class TextGenerator:
             template = _BE.sub(lambda m: f" {m[1]} {rng.choice(('not', 'never', 'not'))} ", template, count=1)
         else:
             template = _framed(rng.choice(DENIALS), template)
-        self._say(made, template, relation, self.thing(relation.subject), mood="denied")
+        self._say(made, template, relation, self.thing(relation.subject), factuality="negated")
 
     def _doubted(self, made: AnnotatedText) -> None:
-        """A question or hearsay: its fact is marked with the mood ``doubted``."""
+        """A question or hearsay: its fact is marked with the factuality ``doubted``."""
         rng, relation = self.rng, self.rng.choice(self._relations)
         chance = rng.random()
         if chance < 0.2:
@@ -348,7 +350,7 @@ class TextGenerator:
             template = rng.choice(NOUN_QUESTIONS).replace("{n}", relation.noun)
         else:
             template = _framed(rng.choice(DOUBTS if chance < 0.65 else HEARSAY), rng.choice(relation.statements))
-        self._say(made, template, relation, self.thing(relation.subject), mood="doubted")
+        self._say(made, template, relation, self.thing(relation.subject), factuality="uncertain")
 
     def _aside(self, made: AnnotatedText) -> None:
         """Chatter and commands, some about something with a name, that say nothing."""

@@ -75,7 +75,9 @@ class ArticleGenerator(TextGenerator):
         ended = not relation.updates or self.rng.random() < 0.4
         template = self.rng.choice((relation.ends if ended else relation.updates) or relation.statements)
         over = ended and bool(relation.ends)
-        self._say(made, template, relation, subject, mood="ended" if over else "stated", again=again, timed=True)
+        self._say(
+            made, template, relation, subject, factuality="ended" if over else "asserted", again=again, timed=True
+        )
 
     def _clause_set(self, made: AnnotatedText, subject: Thing, about: Sequence[Relation], again: bool) -> int:
         """One sentence; returns how many of ``about`` it said."""
@@ -196,7 +198,12 @@ class ArticleGenerator(TextGenerator):
             return
         value = made.mentions[made.facts[-1].object]
         onward = [r for r in self._by_subject.get(relation.object, ()) if self._predicates(r)]
-        if value.end != len(made.text) - 1 or value.kind != "entity" or not onward or made.facts[-1].mood != "stated":
+        if (
+            value.end != len(made.text) - 1
+            or value.kind != "entity"
+            or not onward
+            or made.facts[-1].factuality != "asserted"
+        ):
             return
         made.text = made.text[:-1]
         more, number = self.rng.choice(onward), made.facts[-1].object

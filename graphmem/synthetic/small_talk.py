@@ -119,7 +119,7 @@ def append(made: AnnotatedText, other: AnnotatedText) -> None:
     shift, first = len(made.text), len(made.mentions)
     made.text += other.text
     made.mentions += [GoldMention(m.start + shift, m.end + shift, m.kind, m.entity) for m in other.mentions]
-    made.facts += [GoldFact(f.subject + first, f.relation, f.object + first, f.mood) for f in other.facts]
+    made.facts += [GoldFact(f.subject + first, f.relation, f.object + first, f.factuality) for f in other.facts]
 
 
 def small_talk_examples(speaker: TextGenerator, count: int, seed: int) -> Sequence[AnnotatedText]:

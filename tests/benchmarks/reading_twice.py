@@ -35,9 +35,9 @@ def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callabl
             yield read_text(model, texts[number], apply=True, source=f"passage {number}", surprise=surprise)
 
     def stream(name: str) -> Iterable[WritePlan]:
-        started = read_stream(model, texts, resume=name, surprise=surprise)
+        started = read_stream(model, texts, apply=True, resume=name, surprise=surprise)
         yield from islice(started, len(texts) // 2)
-        yield from read_stream(model, texts, resume=name, surprise=surprise)
+        yield from read_stream(model, texts, apply=True, resume=name, surprise=surprise)
 
     def whole() -> Iterable[WritePlan]:
         yield read_text(model, "\n".join(texts), apply=True, surprise=surprise)

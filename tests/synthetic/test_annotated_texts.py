@@ -34,8 +34,8 @@ def test_facts_join_mentions(examples: list[AnnotatedText]) -> None:
             assert max(fact.subject, fact.object) < len(example.mentions)
 
 
-def test_every_mood_and_pronouns_occur(examples: list[AnnotatedText]) -> None:
-    assert {fact.mood for example in examples for fact in example.facts} == set(FACTUALITY) - {"none"}
+def test_every_factuality_and_pronouns_occur(examples: list[AnnotatedText]) -> None:
+    assert {fact.factuality for example in examples for fact in example.facts} == set(FACTUALITY) - {"none"}
     assert {mention.kind for example in examples for mention in example.mentions} == set(KINDS)
 
 

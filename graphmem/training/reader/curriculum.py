@@ -1,4 +1,4 @@
-"""The texts that the shipped reader learned from: made ones of several kinds, and real sentences with known facts."""
+"""Training texts of the extraction network: synthetic ones of several kinds, and real sentences with known facts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from graphmem.training.wording import plain_relations
 
 @dataclass(frozen=True, slots=True)
 class Curriculum:
-    """How many texts of each kind.
+    """Number of texts of each kind.
 
     Attributes:
-        texts: plain statements, changes, denials, questions (``statements.Speaker``).
-        natural: encyclopaedia sentences of which only the names are known.
-        articles: longer made texts (``articles.Writer``).
-        distant: most encyclopaedia openings whose facts a data set knows.
-        chatter: texts that mostly state nothing.
-        portraits: passages about one thing, with common nouns among the objects (``portraits.Portraitist``).
-        seed: of all choices.
+        texts: short texts with statements, changes, denials and questions (``TextGenerator``).
+        natural: encyclopaedia sentences with mentions alone.
+        articles: longer synthetic texts (``ArticleGenerator``).
+        distant: maximum of encyclopaedia introductions labelled by the facts of a data set.
+        chatter: texts that mostly state nothing (``SmallTalkGenerator``).
+        portraits: passages about one entity, with common nouns among the objects (``ProfileGenerator``).
+        seed: of all draws.
     """
 
     texts: int = 0
@@ -43,12 +43,12 @@ class Curriculum:
 def curriculum(
     plan: Curriculum, *, kgc: Path | None = None, evidence: Path | None = None
 ) -> tuple[list[AnnotatedText], list[Relation]]:
-    """Texts, and the relations that they speak of.
+    """Texts and their relations.
 
     Args:
-        plan: how many of what.
+        plan: number of texts of each kind.
         kgc: folder with FB15k-237 and WN18RR, for real names; WikiMovies' alone when None.
-        evidence: 2Wiki file whose evidence triples mark real sentences.
+        evidence: 2Wiki file whose evidence triples label real sentences.
     """
     lexicon = [*split_relations("train"), *split_relations("dev")]
     relations, names = [*lexicon, *plain_relations(Random(plan.seed), 200)], real_names(kgc)
