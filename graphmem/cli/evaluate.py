@@ -219,7 +219,7 @@ def extraction(
 @json_option
 @out_option
 def locality(
-    memory: Path | None, base: str, weights: str | None, split: str, n: int, questions: int, seed: int, json_: bool,
+    memory: Path | None, base: str, weights: str | None, split: Any, n: int, questions: int, seed: int, json_: bool,
     out: Path | None,
 ) -> None:  # fmt: skip
     """How far a memory moves the base on plain text and on questions that do not concern it."""

@@ -124,7 +124,7 @@ class Result:
             head = f"| method | {' | '.join(measures)} |\n|{'---|' * (len(measures) + 1)}"
             lines = [f"| {' | '.join(cells)} |" for cells in self._cells(dataset, measures)]
             blocks.append("\n".join([f"## {dataset}", "", head, *lines]))
-        blocks += [f"- {note}" for note in self._all_notes()]
+        blocks.append("\n".join(f"- {note}" for note in self._all_notes()))
         return "\n\n".join(blocks) + "\n"
 
     def print(self, console: Any = None) -> None:
@@ -148,8 +148,15 @@ class Result:
         return [[method, *(_cell(mine.get((method, measure))) for measure in measures)] for method in methods]
 
     def _all_notes(self) -> list[str]:
-        own = [f"{r.dataset}, {r.method}, {r.measure}: {r.note}" for r in self.rows if r.note]
-        return list(dict.fromkeys([*self.notes, *own]))
+        """The notes of the result, then those of its rows; a note of several rows is given once a data set."""
+        by_note: dict[tuple[str, str], list[Row]] = {}
+        for row in (row for row in self.rows if row.note):
+            by_note.setdefault((row.dataset, row.note), []).append(row)
+        own = [
+            f"{dataset}: {note}" if len(rows) > 1 else f"{dataset}, {rows[0].method}, {rows[0].measure}: {note}"
+            for (dataset, note), rows in by_note.items()
+        ]
+        return [*self.notes, *own]
 
 
 def _cell(row: Row | None) -> str:
