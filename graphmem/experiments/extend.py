@@ -23,6 +23,7 @@ import torch
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
 from graphmem.datasets.babi import TASKS, Story, load_tasks
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.evaluation.state_tracking import is_same_answer
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
@@ -40,26 +41,6 @@ _LONGEST = 80
 _DIGITS = {"0": "none", "1": "one", "2": "two", "3": "three", "4": "four"}
 
 
-class Vectors:
-    """Cached vectors of sentences, float16 [K] each.
-
-    Args:
-        encoder: a ``TextEncoder``.
-    """
-
-    def __init__(self, encoder: Any) -> None:
-        self.encoder = encoder
-        self._known: dict[str, np.ndarray] = {}
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors, float16 [n, K]."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._known))
-        for start in range(0, len(new), 4096):
-            part = new[start : start + 4096]
-            self._known.update(zip(part, self.encoder.encode(part).astype(np.float16), strict=True))
-        return np.stack([self._known[text] for text in texts])
-
-
 @dataclass
 class Setting:
     """The models and stories that all parts share."""
@@ -72,11 +53,11 @@ class Setting:
     filler: Filler
     stories: list[Story]
     extractor: StateChangeExtractor = field(init=False)
-    vectors: Vectors = field(init=False)
+    vectors: EmbeddingCache = field(init=False)
 
     def __post_init__(self) -> None:
         self.extractor = StateChangeExtractor(self.network, self.encoder, cache_size=100_000)
-        self.vectors = Vectors(self.encoder)
+        self.vectors = EmbeddingCache(self.encoder)
 
     def texts(self, length: int, count: int) -> list[LongText]:
         """``count`` long texts, alternating between the tasks."""
@@ -128,10 +109,10 @@ def bm25_sentences(text: LongText) -> list[str]:
     return [lines[i] for i in sorted(np.argsort(-scores, kind="stable")[:CHUNKS])]
 
 
-def dense_sentences(text: LongText, vectors: Vectors) -> list[str]:
+def dense_sentences(text: LongText, vectors: EmbeddingCache) -> list[str]:
     """The sentences with the highest cosine to the question, in the order of the text."""
     lines = [line.text for line in text.lines]
-    cosines = vectors(lines).astype(np.float32) @ vectors([text.question.text])[0].astype(np.float32)
+    cosines = vectors(lines) @ vectors([text.question.text])[0]
     return [lines[i] for i in sorted(np.argsort(-cosines, kind="stable")[:CHUNKS])]
 
 
