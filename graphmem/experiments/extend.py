@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
@@ -27,6 +26,7 @@ from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.evaluation.state_tracking import is_same_answer
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.methods.base import Language
 from graphmem.experiments.tasks.long_text import Filler, LongText
 from graphmem.memory import GraphMemory
 from graphmem.state_tracking.extractor import StateChangeExtractor
@@ -46,8 +46,7 @@ class Setting:
     """The models and stories that all parts share."""
 
     run: Run
-    base: Any
-    tokenizer: Any
+    language: Language
     encoder: Any
     network: Any
     filler: Filler
@@ -116,15 +115,6 @@ def dense_sentences(text: LongText, vectors: EmbeddingCache) -> list[str]:
     return [lines[i] for i in sorted(np.argsort(-cosines, kind="stable")[:CHUNKS])]
 
 
-@torch.inference_mode()
-def generated(setting: Setting, question: str, lines: Sequence[str]) -> str:
-    """The base model's answer with these sentences in its prompt."""
-    prompt = chat_prompt(setting.tokenizer, f"{question} Answer briefly.", " ".join(lines))
-    ids = setting.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-    out = setting.base.generate(**ids, do_sample=False, max_new_tokens=16, pad_token_id=0)
-    return str(setting.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
-
-
 def contains_answer(text: str, gold: str) -> bool:
     """Whether a generated answer holds the words of the right one, in any order, numbers as words or digits."""
     words = {_DIGITS.get(w, w) for w in normalise(text).replace(",", " ").replace(".", " ").split()}
@@ -134,31 +124,36 @@ def contains_answer(text: str, gold: str) -> bool:
 # ---------------------------------------------------------------- parts
 
 
+def answer(setting: Setting, method: str, text: LongText) -> tuple[str, bool, dict[str, float]]:
+    """The answer of one method, whether it is right, and seconds and counts of reading."""
+    question = text.question
+    if method == "graphmem":
+        answered, cost = read_and_ask(text, setting.extractor, setting.encoder)
+        return answered, is_same_answer(answered, question.answer), cost
+    select = {"window": last_window, "BM25": bm25_sentences, "dense": partial(dense_sentences, vectors=setting.vectors)}
+    prompt = chat_prompt(setting.language.tokenizer, f"{question.text} Answer briefly.", " ".join(select[method](text)))
+    answered = setting.language.decode([prompt], max_new_tokens=16)[0].text
+    return answered, contains_answer(answered, question.answer), {}
+
+
 def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
     """One method at one length."""
     right, details, costs = list[float](), list[dict[str, Any]](), list[dict[str, float]]()
-    texts = setting.texts(length, count)
-    for text in texts:
-        if method == "graphmem":
-            answer, cost = read_and_ask(text, setting.extractor, setting.encoder)
-            right.append(float(is_same_answer(answer, text.question.answer)))
-            costs.append(cost)
-        else:
-            lines = {"window": last_window, "BM25": bm25_sentences}.get(
-                method, lambda text: dense_sentences(text, setting.vectors)
-            )(text)
-            answer = generated(setting, text.question.text, lines)
-            right.append(float(contains_answer(answer, text.question.answer)))
+    for text in setting.texts(length, count):
+        answered, is_right, cost = answer(setting, method, text)
+        right.append(float(is_right))
+        costs += [cost] if cost else []
         details.append({
             "tokens": text.tokens, "method": method, "task": text.story.task, "question": text.question.text,
-            "answer": text.question.answer, "text": answer,
+            "answer": text.question.answer, "text": answered,
         })  # fmt: skip
     name = f"{length // 1000}k tokens"
     rows = [row_of(name, method, "right", right, seed=setting.run.seed)]
     if costs:
         rows.append(row_of(name, method, "facts kept", [c["facts"] for c in costs]))
         rows.append(row_of(name, method, "s/answer", [c["answer"] for c in costs]))
-        rows.append(Row(name, method, "peak memory (MB)", peak(), len(costs)))
+        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append(Row(name, method, "peak memory (MB)", megabytes, len(costs)))
     return Part(rows, details)
 
 
@@ -168,18 +163,13 @@ def speed(setting: Setting, length: int, count: int) -> Part:
     rates, same = list[float](), list[float]()
     for text in setting.texts(length, count):
         fresh = StateChangeExtractor(setting.network, setting.encoder)
-        answer, cost = read_and_ask(text, fresh, setting.encoder)
+        answered, cost = read_and_ask(text, fresh, setting.encoder)
         rates.append(text.tokens / max(cost["s"], 1e-9))
-        same.append(float(answer == read_and_ask(text, setting.extractor, setting.encoder)[0]))
+        same.append(float(answered == read_and_ask(text, setting.extractor, setting.encoder)[0]))
     name = f"{length // 1000}k tokens"
     rows.append(row_of(name, "graphmem, no cache", "tokens/s (CPU)", rates, seed=setting.run.seed))
     rows.append(row_of(name, "graphmem, no cache", "same answer as with cache", same, seed=setting.run.seed))
     return Part(rows)
-
-
-def peak() -> float:
-    """Peak resident memory of this process in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def alternate(stories: Sequence[Story]) -> list[Story]:
@@ -197,7 +187,9 @@ def setting_of(run: Run, filler: int | None) -> Setting:
     base, tokenizer = load_language_model(run.model)
     encoder = load_encoder()
     network = load_states(SHIPPED, encoder.fingerprint)
-    return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer, filler), alternate(load_tasks().test))
+    return Setting(
+        run, Language(base, tokenizer), encoder, network, Filler(tokenizer, filler), alternate(load_tasks().test)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -228,6 +220,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "'no cache' is the speed without that.",
     )
     result = parts.result(notes, lengths=list(lengths), filler=filler)
-    result.print()
+    print(result.markdown())
     for path in result.save(run.out, plots={"": ["right"]}):
         print(path)

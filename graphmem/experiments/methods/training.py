@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -87,14 +87,6 @@ def train(
     module.eval()
     tokens, seconds = (sum(line[name] for line in log) for name in ("tokens", "seconds"))
     return Cost(len(log), int(tokens), seconds, tuple(round(line["nats"], 4) for line in log))
-
-
-def optimizer_step(loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
-    """One optimizer step, gradients clipped to a norm of 1."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(list(parameters), 1.0)
-    optimizer.step()
 
 
 def training_examples(count: int, seed: int = 0, max_facts: int = MAX_FACTS) -> list[TrainingExample]:
