@@ -12,7 +12,7 @@ import random
 import resource
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -130,7 +130,11 @@ def answer(setting: Setting, method: str, text: LongText) -> tuple[str, bool, di
     if method == "graphmem":
         answered, cost = read_and_ask(text, setting.extractor, setting.encoder)
         return answered, is_same_answer(answered, question.answer), cost
-    select = {"window": last_window, "BM25": bm25_sentences, "dense": partial(dense_sentences, vectors=setting.vectors)}
+    select: dict[str, Callable[[LongText], list[str]]] = {
+        "window": last_window,
+        "BM25": bm25_sentences,
+        "dense": partial(dense_sentences, vectors=setting.vectors),
+    }
     prompt = chat_prompt(setting.language.tokenizer, f"{question.text} Answer briefly.", " ".join(select[method](text)))
     answered = setting.language.decode([prompt], max_new_tokens=16)[0].text
     return answered, contains_answer(answered, question.answer), {}
