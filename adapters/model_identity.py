@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphmem.adapters.transformers import _text_config
+from graphmem.adapters.transformers import text_config
 from graphmem.core.decoder import Decoder
 
 _SKETCH_ROWS, _SKETCH_COLUMNS = 32, 16
@@ -20,7 +20,7 @@ _SAME = 0.98
 
 def identity(model: nn.Module, decoder: Decoder) -> dict[str, Any]:
     """Fingerprint of a base model: its sizes, and a sketch of its embeddings that survives dtype and quantisation."""
-    config = _text_config(model)
+    config = text_config(model)
     return {
         "model_type": str(getattr(config, "model_type", type(model).__name__)),
         "width": decoder.width,

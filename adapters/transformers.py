@@ -68,7 +68,7 @@ def _alike(lists: Mapping[str, nn.ModuleList], names: list[str]) -> list[str]:
 
 
 def _depths(model: nn.Module) -> set[int]:
-    config = _text_config(model)
+    config = text_config(model)
     decoding = ("num_decoder_layers", "decoder_layers") if _encodes(model) else ()
     named = [getattr(config, name, None) for name in decoding]
     named = [depth for depth in named if depth is not None] or [getattr(config, "num_hidden_layers", None)]
@@ -109,13 +109,14 @@ def _writes(model: nn.Module) -> bool:
     return bool(can()) if callable(can) else hasattr(model, "generate")
 
 
-def _text_config(model: nn.Module) -> Any:
+def text_config(model: nn.Module) -> Any:
+    """Config of the language model inside a model; None without a config."""
     config = getattr(model, "config", None)
     return config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
 
 
 def _width(model: nn.Module, inputs: Tensor) -> int:
-    return int(getattr(_text_config(model), "hidden_size", None) or inputs.shape[1])
+    return int(getattr(text_config(model), "hidden_size", None) or inputs.shape[1])
 
 
 def is_adapted(base: Any) -> bool:

@@ -302,7 +302,7 @@ class GraphMemory:
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
-            limit: at most so many.
+            limit: maximum number of facts.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.

@@ -121,10 +121,10 @@ class OpenMemory:
             self._in_background(vector_cache.write, self.path, marked, *built)
 
     def _in_background(self, write: Callable[..., object], *values: object) -> None:
-        def quietly() -> None:
+        def attempt() -> None:
             with suppress(OSError):  # a cache; the tables hold everything
                 write(*values)
 
         self._packing = [thread for thread in self._packing if thread.is_alive()]
-        self._packing.append(threading.Thread(target=quietly, name="graphmem-snapshot"))
+        self._packing.append(threading.Thread(target=attempt, name="graphmem-snapshot"))
         self._packing[-1].start()

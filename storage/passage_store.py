@@ -34,8 +34,9 @@ class PassageStore(VectorStore):
         sql = f"SELECT n.id FROM nodes n WHERE +n.ns = ? AND n.id > ? AND {_LIVE} ORDER BY n.id"
         return np.asarray([row[0] for row in self.connection.rows(sql, (self._ns, after))], np.int64)
 
-    def _relation(self, name: str) -> int:
-        row = self.connection.one("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self._ns, name))
+    def _relation(self, norm: str) -> int:
+        """Row of a relation by its normalised name, 0 for an unknown one."""
+        row = self.connection.one("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self._ns, norm))
         return int(row[0]) if row else 0
 
     def passages_by_id(self, ids: Sequence[int] | np.ndarray) -> dict[int, Node]:
@@ -63,14 +64,9 @@ class PassageStore(VectorStore):
 
     def passages_without_vectors(self, fingerprint: str, limit: int, after: int = 0) -> np.ndarray:
         """Ids above ``after`` of live passages that this encoder has not encoded, int64 [n], lowest first."""
-        sql = (
-            "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id AND v.encoder = "
-            "(SELECT id FROM encoders WHERE fingerprint = ?) "
-            f"WHERE +n.ns = ? AND n.id > ? AND {_LIVE} AND v.node IS NULL ORDER BY n.id LIMIT ?"
-        )
-        return np.asarray(
-            [row[0] for row in self.connection.rows(sql, (fingerprint, self._ns, after, limit))], np.int64
-        )
+        with self.connection.reading() as raw:
+            ids = vector_rows.without(raw, self._ns, fingerprint, limit, after, f"= '{PASSAGE}'")
+        return np.asarray(ids, np.int64)
 
     def titled(self, normalised: Sequence[str], as_of: int | None = None) -> dict[str, list[tuple[int, int]]]:
         """For each normalised name that is a title: the node it names and a passage, for every passage under it."""

@@ -33,7 +33,7 @@ class SQLiteStore(PassageStore):
     Guarantees:
 
     - One call that writes is one transaction with one journal entry; an error leaves nothing behind. A process may be
-      killed at any moment: what was acknowledged is there, what was not is gone. (After a power failure the very last
+      killed at any moment: acknowledged writes are kept, others leave no trace. (After a power failure the very last
       transactions may be missing, but the file is whole: SQLite's ``synchronous = NORMAL``.)
     - Any number of processes read while one writes; writers queue for up to a minute before ``Busy``. Threads may
       share a store. A forked child opens its own connection.
@@ -238,7 +238,7 @@ class SQLiteStore(PassageStore):
             known_at: recorded time in microseconds: what the memory held then, exactly.
         """
         with self.connection.reading() as raw:
-            wanted = self._relation_id(raw, relation)
+            wanted = None if relation is None else self._relation(normalise(check_name(relation, "relation")))
             if wanted == 0:
                 return []
             what = {
@@ -249,14 +249,6 @@ class SQLiteStore(PassageStore):
             if known_at is not None:
                 return queries.facts_known_at(raw, self._ns, known_at, **what, as_of=as_of, limit=limit)
             return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit)
-
-    def _relation_id(self, raw: sqlite3.Connection, relation: str | None) -> int | None:
-        """Row of a relation; None for None, 0 for one that the namespace does not know."""
-        if relation is None:
-            return None
-        norm = normalise(check_name(relation, "relation"))
-        row = raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self._ns, norm)).fetchone()
-        return row[0] if row else 0
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
         """Facts in the order of the ids, whatever their state.

@@ -33,13 +33,13 @@ class VectorStore(OpenMemory):
         with self.connection.writing() as raw:
             vector_rows.put(raw, ids, array, fingerprint)
 
-    def lend_vectors(self, node_ids: np.ndarray, vectors: np.ndarray, fingerprint: str) -> None:
+    def keep_vectors(self, node_ids: np.ndarray, vectors: np.ndarray, fingerprint: str) -> None:
         """Keep vectors in RAM while this store is open, where they cannot be written. Else as ``put_vectors``."""
         ids = as_ids(node_ids)
         array = vector_rows.checked(vectors, len(ids))
         with self.connection.reading() as raw:
             self._vectors.get(raw, fingerprint)
-            self._vectors.lend(fingerprint, np.asarray(ids, np.int64), array)
+            self._vectors.keep(fingerprint, np.asarray(ids, np.int64), array)
 
     def vectors(self, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
         """Ids, int64 [n], and vectors, float32 [n, K], of the live nodes, by id.
@@ -75,7 +75,7 @@ class VectorStore(OpenMemory):
         order = np.lexsort((ids, -scores))[:limit]
         return ids[order], scores[order]
 
-    def about_nearest(self, query: np.ndarray, fingerprint: str, limit: int) -> np.ndarray:
+    def approximate_nearest(self, query: np.ndarray, fingerprint: str, limit: int) -> np.ndarray:
         """Ids of ``nearest`` in approximate order, int64 [n]: by codes alone in a large memory, which is faster."""
         return self._vector_index(fingerprint).candidates(np.asarray(query, np.float32), limit)[0]
 
@@ -85,14 +85,14 @@ class VectorStore(OpenMemory):
         self._pack_vectors_in_background()
         return index
 
-    def likeness(self, query: np.ndarray, fingerprint: str, node_ids: np.ndarray) -> np.ndarray:
+    def similarity(self, query: np.ndarray, fingerprint: str, node_ids: np.ndarray) -> np.ndarray:
         """Scalar products of a vector [K] with those of some nodes, float32 [N].
 
         They are a few thousandths off in a large memory, and NaN where a node has no vector of this encoder.
         """
         with self.connection.reading() as raw:
             index = self._vectors.get(raw, fingerprint)
-        return index.likeness(np.asarray(query, np.float32), np.asarray(node_ids, np.int64))
+        return index.similarity(np.asarray(query, np.float32), np.asarray(node_ids, np.int64))
 
     def missing_vectors(self, fingerprint: str) -> np.ndarray:
         """Ids of the live nodes without a vector of this encoder, int64 [P], ascending.

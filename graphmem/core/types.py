@@ -5,7 +5,7 @@ D model width, G GNN width, H heads, K width of the text encoder.
 
 Times are ISO-8601 text at the surface (``2024-05-01`` or ``2024-05-01T12:00:00Z``, always UTC) and whole
 microseconds since 1970 below it. A fact is bi-temporal: *valid time* says when it held in the world, *recorded time*
-when the memory came to know it. Superseding closes an interval; it never deletes.
+when the memory recorded it. Superseding closes an interval; it never deletes.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def canonical(relation: str) -> str:
 
 def invented_texts(split: str, count: int, seed: int, *, held_out_relations: bool) -> list[GoldText]:
     """Synthetic texts with names of one split, about relations of training or about held-out ones."""
-    from graphmem.synthetic.annotated_texts import TextGenerator
     from graphmem.synthetic.real_texts import real_names
+    from graphmem.synthetic.text_generator import TextGenerator
 
     relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
     speaker = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.datasets.babi import TASKS, Story, load_tasks
 from graphmem.encoding.embedding_cache import EmbeddingCache
@@ -35,7 +36,7 @@ from graphmem.state_tracking.tracker import StateTracker
 
 LENGTHS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000)
 WINDOW, CHUNKS = 2_000, 10
-METHODS = ("graphmem", "window", "BM25", "dense")
+METHODS = ("graphmem", "window", "bm25", "dense")
 _LONGEST = 80
 """Maximum sentences of a story: longer ones do not fit into 1,000 tokens."""
 _DIGITS = {"0": "none", "1": "one", "2": "two", "3": "three", "4": "four"}
@@ -132,7 +133,7 @@ def answer(setting: Setting, method: str, text: LongText) -> tuple[str, bool, di
         return answered, is_same_answer(answered, question.answer), cost
     select: dict[str, Callable[[LongText], list[str]]] = {
         "window": last_window,
-        "BM25": bm25_sentences,
+        "bm25": bm25_sentences,
         "dense": partial(dense_sentences, vectors=setting.vectors),
     }
     prompt = chat_prompt(setting.language.tokenizer, f"{question.text} Answer briefly.", " ".join(select[method](text)))
@@ -203,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made.add_argument("--filler", type=int, help="characters of passages around the stories; all if left out")
     made.add_argument("--baselines-to", type=int, default=64_000, help="longest text, in tokens, for the baselines")
     run, given = parse(made, "extend", arguments), made.parse_args(arguments)
+    if unknown := [name for name in run.methods if name not in METHODS]:
+        raise InvalidValue(f"no method {unknown[0]!r}; choose of {', '.join(METHODS)}")
     lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
     count = run.n or (9 if run.quick else 45)
     filler = given.filler or (100_000 if run.quick else None)

@@ -185,8 +185,8 @@ class CSRIndex:
     def _overlaid(self, arcs: Arcs, nodes: np.ndarray, limit: int | None) -> Arcs:
         if len(self._removed):
             at = np.searchsorted(self._removed, arcs.edge)
-            gone = self._removed[np.minimum(at, len(self._removed) - 1)] == arcs.edge
-            arcs = arcs.take(np.flatnonzero(~gone))
+            removed = self._removed[np.minimum(at, len(self._removed) - 1)] == arcs.edge
+            arcs = arcs.take(np.flatnonzero(~removed))
         if self._extra is not None:
             more = _arcs_at(self._extra.packed, *gather(*self._extra.spans(nodes), None))
             arcs = Arcs(*(np.concatenate([getattr(arcs, f), getattr(more, f)]) for f in Arcs.__slots__))

@@ -142,7 +142,7 @@ def search_edges(
         raw: the file.
         ns: row of the namespace.
         query: any text.
-        limit: most facts.
+        limit: maximum number of facts.
         index: the present view.
         seeds: the best nodes and their scores, from ``search_nodes``.
         counts: of words in facts' own texts.

@@ -63,7 +63,7 @@ class VectorViews:
             del self.views[next(iter(self.views))]
         return fresh.index
 
-    def lend(self, fingerprint: str, nodes: np.ndarray, vectors: np.ndarray) -> None:
+    def keep(self, fingerprint: str, nodes: np.ndarray, vectors: np.ndarray) -> None:
         """Add vectors that cannot be written to the file, while the memory is open. Call ``get`` first."""
         view, order = self.views[fingerprint], np.argsort(nodes)
         pending = np.setdiff1d(view.index.pending, nodes)
@@ -136,10 +136,10 @@ def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str)
     changed = _changed_nodes(raw, ns, view.entry)
     if changed is None:
         return None
-    came = _encoded(raw, fingerprint, view.index.pending)  # vectors of nodes that had none
-    if len(came) > PATCH_NODES:
+    encoded = _encoded(raw, fingerprint, view.index.pending)  # vectors of nodes that had none
+    if len(encoded) > PATCH_NODES:
         return None
-    nodes = np.union1d(changed, came)
+    nodes = np.union1d(changed, encoded)
     sql = (
         "SELECT n.id FROM json_each(?) j CROSS JOIN nodes n ON n.id = j.value WHERE +n.ns = ? AND n.retired_at IS NULL"
     )

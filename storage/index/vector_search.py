@@ -101,7 +101,7 @@ class VectorIndex:
         order = np.lexsort((ids, -scores))[:count]
         return ids[order], scores[order]
 
-    def likeness(self, query: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    def similarity(self, query: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """Scores float32 [N] of some nodes, a few thousandths off; NaN where a node has no vector."""
         out = np.full(len(nodes), np.nan, np.float32)
         for part in self._parts():
@@ -137,7 +137,7 @@ class VectorIndex:
         if isinstance(self.base, Plain) and len(ids) <= PLAIN:
             vectors = np.concatenate([self.base.vectors.reshape(-1, self.extra.vectors.shape[1]), self.extra.vectors])
             return VectorIndex(Plain(ids[order], vectors[order]), no_vectors(vectors.shape[1]), self.pending)
-        parts = [_coded(part) for part in self._parts()]  # an empty one knows no width
+        parts = [_coded(part) for part in self._parts()]  # without empty ones, which have no width
         scales = np.concatenate([part.scales for part in parts])[order]
         order, scales = order[~np.isnan(scales)], scales[~np.isnan(scales)]
         codes = np.concatenate([part.codes for part in parts])[order]

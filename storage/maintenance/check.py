@@ -98,17 +98,17 @@ def inspect(raw: sqlite3.Connection, path: str) -> Report:
     problems = list(_sqlite(raw))
     if any(problem.kind == "sqlite" for problem in problems):
         return Report(path, tuple(problems))  # rows on damaged pages cannot be checked further
-    for look in (_foreign_keys, _rows, _names, _search, _vectors, _counters, _journal):
-        problems.extend(_safely(look, raw))
+    for part in (_foreign_keys, _rows, _names, _search, _vectors, _counters, _journal):
+        problems.extend(_read(part, raw))
     problems.extend(_snapshots(raw, path))
     return Report(path, tuple(problems))
 
 
-def _safely(look: Callable[[sqlite3.Connection], Iterator[Problem]], raw: sqlite3.Connection) -> list[Problem]:
+def _read(part: Callable[[sqlite3.Connection], Iterator[Problem]], raw: sqlite3.Connection) -> list[Problem]:
     try:
-        return list(look(raw))
+        return list(part(raw))
     except (sqlite3.DatabaseError, ValueError, TypeError) as error:  # damaged cells hold values of the wrong kind
-        return [Problem("sqlite", f"{look.__name__.strip('_')} could not be read: {error}", False)]
+        return [Problem("sqlite", f"{part.__name__.strip('_')} could not be read: {error}", False)]
 
 
 def _some(found: Sequence[tuple[object, ...]]) -> str:
@@ -263,7 +263,7 @@ def _agrees(raw: sqlite3.Connection, ns: int, found: snapshot.Snapshot) -> bool:
         ns, None, views.View(found.index, found.stamp.entry, found.stamp.expires, bytes.fromhex(found.stamp.chain))
     )
     try:
-        packed, truth = cache.get(raw, None).all_facts(), views.build(raw, ns, None).index.all_facts()
+        packed, built = cache.get(raw, None).all_facts(), views.build(raw, ns, None).index.all_facts()
     except (IndexError, ValueError):
         return False
-    return all(np.array_equal(one, other) for one, other in zip(packed, truth, strict=True))
+    return all(np.array_equal(one, other) for one, other in zip(packed, built, strict=True))

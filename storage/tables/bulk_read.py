@@ -192,8 +192,16 @@ def distinct(
     if len(src) >= SORT_FROM and low + 2 * high < 64:
         key, count = np.unique(((src << high | dst) << low) | relation, return_counts=True)
         return key >> (low + high), key & ((1 << low) - 1), key >> low & ((1 << high) - 1), count
+    return merged(src, relation, dst, np.ones(len(src), np.int64))
+
+
+def merged(
+    src: np.ndarray, relation: np.ndarray, dst: np.ndarray, count: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct triples, in the order of their first occurrence, and the sums of their counts."""
     table = np.stack([src, relation, dst], axis=1)  # [F, 3]
-    _, first, count = np.unique(table, axis=0, return_index=True, return_counts=True)
+    _, first, place = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    total = np.bincount(place.ravel(), weights=count, minlength=len(first)).astype(np.int64)
     order = np.argsort(first, kind="stable")
     kept = first[order]
-    return src[kept], relation[kept], dst[kept], count[order]
+    return src[kept], relation[kept], dst[kept], total[order]

@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 
 from graphmem.storage.tables import vector_rows
-from graphmem.storage.tables.bulk_read import CHUNK, Load, Names
+from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.connection import MEMORY, Connection
 from graphmem.storage.tables.editor import EDGE, Editor
@@ -34,21 +34,13 @@ def write(
     if len(load.src):
         ends, count = (node_ids[load.src], relation_ids[load.relation], node_ids[load.dst]), load.count
         if len(np.unique(node_ids)) < len(node_ids):  # two names of one node: two triples may be one fact
-            ends, count = _merged(ends, count)
+            src, relation, dst, count = merged(*ends, count)
+            ends = (src, relation, dst)
         first_new = ranges["nodes"][0] if "nodes" in ranges else 1 << 62
         _write_edges(raw, recorder, ends, count, first_new, editor.source(source), ranges)
     if vectors is not None and len(vectors):
         vector_rows.put(raw, node_ids[load.listed].tolist(), vectors, str(fingerprint))
     return ranges
-
-
-def _merged(
-    ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    table, first, place = np.unique(np.stack(ends, axis=1), axis=0, return_index=True, return_inverse=True)
-    total = np.bincount(place.ravel(), weights=count).astype(np.int64)
-    order = np.argsort(first, kind="stable")
-    return (table[order, 0], table[order, 1], table[order, 2]), total[order]
 
 
 def _write_nodes(

@@ -209,9 +209,9 @@ def _blockers(
     raw: sqlite3.Connection, entry_id: int, changes: Sequence[Change], moved: set[tuple[str, Row]],
     wanted: dict[str, tuple[int, int]],
 ) -> set[int]:  # fmt: skip
-    gone = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
+    removed = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
     own = {change.key[0] for change in changes if change.table == "edges"}
-    blockers = _referring(raw, gone, own, wanted)
+    blockers = _referring(raw, removed, own, wanted)
     for number in _later(raw, entry_id) if moved or wanted else ():
         touched = {(change.table, change.key) for change in recorded(raw, number)}
         if touched & moved or any(_inside(table, key, wanted) for table, key in touched):
@@ -235,10 +235,12 @@ def _later(raw: sqlite3.Connection, entry_id: int) -> list[int]:
     return [row[0] for row in raw.execute(sql, (entry_id,))]
 
 
-def _referring(raw: sqlite3.Connection, gone: set[int], own: set[int], wanted: dict[str, tuple[int, int]]) -> set[int]:
+def _referring(
+    raw: sqlite3.Connection, removed: set[int], own: set[int], wanted: dict[str, tuple[int, int]]
+) -> set[int]:
     """Entries whose facts refer to nodes that would be removed."""
     entries: set[int] = set()
-    for node in gone:
+    for node in removed:
         found = raw.execute("SELECT id, entry FROM edges WHERE src = ?1 OR dst = ?1", (node,))
         entries.update(entry for edge, entry in found if edge not in own)
     if "nodes" in wanted:

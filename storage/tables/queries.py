@@ -264,7 +264,7 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
-    """Counts of a namespace, marks of texts that were read apart; ``bytes`` is the size of the whole file."""
+    """Counts of a namespace, without marks of texts that were read; ``bytes`` is the size of the whole file."""
     condition, values = visible(raw, None)
     values |= {"ns": ns}
 

@@ -74,7 +74,7 @@ def interval(edit: AddEdge) -> tuple[int | None, int | None]:
     """
     start, end = to_micros(edit.valid_from), to_micros(edit.valid_to)
     if start is not None and end is not None and end < start:
-        raise InvalidTime(f"valid_to {edit.valid_to!r} lies before valid_from {edit.valid_from!r}")
+        raise InvalidTime(f"valid_to {edit.valid_to!r} is before valid_from {edit.valid_from!r}")
     return start, end
 
 

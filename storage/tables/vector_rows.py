@@ -176,12 +176,15 @@ def refuse(other: str, fingerprint: str) -> NoReturn:
     )
 
 
-def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0) -> list[int]:
-    """Ids above ``after`` of live nodes that this encoder has not encoded, lowest first, without ``SYSTEM_KINDS``."""
+def without(
+    raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0,
+    kinds: str = f"NOT IN {SYSTEM_KINDS}",
+) -> list[int]:  # fmt: skip
+    """Ids above ``after`` of live nodes of some kinds that this encoder has not encoded, lowest first."""
     sql = (
         "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
         "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
-        "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL AND v.node IS NULL "
-        f"AND n.kind NOT IN {SYSTEM_KINDS} ORDER BY n.id LIMIT ?"
+        f"WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL AND v.node IS NULL AND n.kind {kinds} "
+        "ORDER BY n.id LIMIT ?"
     )
     return [row[0] for row in raw.execute(sql, (fingerprint, ns, after, limit))]

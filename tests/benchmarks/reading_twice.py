@@ -82,7 +82,7 @@ def read_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, A
         statement = world.relations[relation].statements[0]
         if not others or "{s}" not in statement or "{o}" not in statement:
             continue
-        text = capitalise(fill(statement, {"s": subject, "o": rng.choice(others)})[0])
+        text = capitalise(fill(statement, {"s": subject, "o": rng.choice(others)}))
         model.memory.add(subject, relation, value)
         row["rumours"] += 1
         plan = read_text(model, text, apply=True, source="gossip", trust=trust)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from graphmem.reading.candidates import CandidateFact
-from graphmem.synthetic.verbalizer import LabelledEvent
+from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.training.gate.simulation import Priors, SimulatedGraph, apply_event, run_policy
 from graphmem.training.gate.streams import ExtractedStream
 from graphmem.writing.config import WriteGateConfig

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from graphmem.reading.candidates import CandidateFact
-from graphmem.synthetic.verbalizer import LabelledEvent
+from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.training.gate.answer_rewards import StreamQuestions
 from graphmem.training.gate.simulation import Case, Cases, Policy, run_policy, triple_of
 from graphmem.writing.config import WriteGateConfig

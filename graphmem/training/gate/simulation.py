@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact, Triple
 from graphmem.reading.candidates import CandidateFact
-from graphmem.synthetic.verbalizer import LabelledEvent
+from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.synthetic.worlds import World
 from graphmem.training.gate.streams import ExtractedStream
 from graphmem.writing.entity_linking import is_short_for

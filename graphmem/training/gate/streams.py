@@ -18,7 +18,7 @@ from graphmem.core.types import Fact
 from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact, RelationAlternative
 from graphmem.reading.extractor import FactExtractor
-from graphmem.synthetic.verbalizer import LabelledEvent
+from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import synonyms

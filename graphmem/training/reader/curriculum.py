@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from graphmem.synthetic.annotated_texts import AnnotatedText, TextGenerator
-from graphmem.synthetic.articles import ArticleGenerator, with_spoken
+from graphmem.synthetic.annotated_texts import AnnotatedText
+from graphmem.synthetic.articles import ArticleGenerator
 from graphmem.synthetic.profiles import ProfileGenerator
 from graphmem.synthetic.real_texts import natural_examples, real_names
-from graphmem.synthetic.small_talk import small_talk_examples
+from graphmem.synthetic.relations import plain_relations, with_more_templates
+from graphmem.synthetic.small_talk import SmallTalkGenerator
+from graphmem.synthetic.text_generator import TextGenerator
 from graphmem.text.lexicon import Relation, split_relations
 from graphmem.training.reader.distant_supervision import distant_examples, evidence_facts, film_facts
-from graphmem.training.wording import plain_relations
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,13 @@ def curriculum(
     speaker = TextGenerator(relations, names, Random(plan.seed))
     examples = [speaker.example() for _ in range(plan.texts)]
     examples += natural_examples(plan.natural, plan.seed) if plan.natural else []
-    spoken: Sequence[Relation] = [*with_spoken(lexicon), *relations[len(lexicon) :][:120]]
+    spoken: Sequence[Relation] = [*with_more_templates(lexicon), *relations[len(lexicon) :][:120]]
     writer = ArticleGenerator(spoken, names, Random(plan.seed + 1))
-    examples += [writer.article() for _ in range(plan.articles)]
+    examples += [writer.example() for _ in range(plan.articles)]
     if plan.distant:
         facts = film_facts() | (evidence_facts(evidence) if evidence else {})
         examples += distant_examples(facts, relations, plan.distant, plan.seed)
-    examples += small_talk_examples(speaker, plan.chatter, plan.seed + 2)
+    small_talk = SmallTalkGenerator(relations, names, Random(plan.seed + 2))
+    examples += [small_talk.example() for _ in range(plan.chatter)]
     portraitist = ProfileGenerator(lexicon, names, Random(plan.seed + 3))
-    return [*examples, *(portraitist.portrait() for _ in range(plan.portraits))], relations
+    return [*examples, *(portraitist.example() for _ in range(plan.portraits))], relations

@@ -17,9 +17,9 @@ from graphmem.datasets.files import read_rows
 from graphmem.datasets.plain_text import passages
 from graphmem.reading.temporal_expressions import parse_time
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
+from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import Relation
 from graphmem.text.sentences import sentences
-from graphmem.training.phrasing import DEMONYMS
 
 Facts = dict[str, list[tuple[str, str]]]
 """(relation, object) pairs of each subject's normalised name."""
@@ -63,7 +63,7 @@ _CUES = tuple(
     )
 )
 _NATION = re.compile(
-    rf"\b(?:is|was) an? (?:[a-z-]+ |(?P<year>\d{{4}}) )?(?P<nation>{'|'.join(DEMONYMS)})\b(?!-)(?P<rest>[^.,;()]*)"
+    rf"\b(?:is|was) an? (?:[a-z-]+ |(?P<year>\d{{4}}) )?(?P<nation>{'|'.join(load('profiles')['demonyms'])})\b(?!-)(?P<rest>[^.,;()]*)"
 )
 _ROLE = re.compile(
     r"^(?:[- ][A-Z]\w+)? (?P<role>[a-z-]+(?: [a-z-]+)?)(?=$|,| who| and | from | for | of | best| born| in )"

@@ -141,9 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument(
-        "--input-dropout", "--forget", type=float, default=0.03, help="of features and phrases"
-    )
+    parser.add_argument("--input-dropout", "--forget", type=float, default=0.03, help="of features and phrases")
     parser.add_argument("--held-out", type=int, default=0, help="number of categories left out, always the same")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)

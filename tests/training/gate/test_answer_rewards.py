@@ -12,7 +12,8 @@ import torch
 from graphmem.core.types import Fact
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.network import FACTUALITY
-from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText
+from graphmem.synthetic.event_streams import LabelledEvent
+from graphmem.synthetic.verbalizer import SyntheticText
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 from graphmem.training.gate.answer_rewards import StreamQuestions, answer_loss, answer_score
@@ -80,9 +81,9 @@ def test_questions_are_about_the_end_of_the_stream() -> None:
     )  # fmt: skip
     first, second = (("Ada", relation.relation, place) for place in ("Oslo", "Rome"))
     events = (
-        LabelledEvent(SyntheticText("One.", (), (first,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (first,)),
+        LabelledEvent(SyntheticText("One.", (), (first,), "statement"), ("add",), TRUSTED, "new", (), (first,)),
         LabelledEvent(
-            SyntheticText("Two.", (), (second,), "update"), ("update",), TRUSTED, "change", {}, {}, (first,), (second,)
+            SyntheticText("Two.", (), (second,), "update"), ("update",), TRUSTED, "change", (first,), (second,)
         ),
     )
     other = ("Rome", relation.relation, "Ada")
@@ -103,9 +104,7 @@ def test_a_symmetric_fact_answers_either_way() -> None:
     relation = next(r for r in split_relations("train") if r.symmetric)
     world = World(["Ada", "Ben"], [relation.subject] * 2, [("Ada", relation.relation, "Ben")], [relation])
     fact = ("Ada", relation.relation, "Ben")
-    event = LabelledEvent(
-        SyntheticText("One.", (), (fact,), "statement"), ("add",), TRUSTED, "new", {}, {}, (), (fact,)
-    )
+    event = LabelledEvent(SyntheticText("One.", (), (fact,), "statement"), ("add",), TRUSTED, "new", (), (fact,))
     graph = run_policy(ExtractedStream(world, (event,), ((candidate(fact),),)), priors, oracle)
     assert graph.answers("Ben", relation.relation) == ["Ada"]
 
