@@ -82,7 +82,7 @@ def build(path: str, size: int, encoder: Any) -> list[str]:
         found = ((names[s], RELATIONS[r], names[o]) for s, r, o in facts.tolist())
         memory.bulk_load(names, found, unit_vectors(size, encoder.dim, rng))
         memory.store.index()
-        memory.store.nearest(np.ones(encoder.dim), encoder.fingerprint, 10)  # packs what lies beside the file
+        memory.store.nearest(np.ones(encoder.dim), encoder.fingerprint, 10)  # packs the vector cache
     return names
 
 
