@@ -1,7 +1,7 @@
-"""The store's floors, measured in one run against plain sqlite3: ``python tests/benchmarks/store_floors.py``.
+"""Targets of the store, measured in one run against plain sqlite3: ``python tests/benchmarks/store_floors.py``.
 
-Prints one row a floor and size of graph; asserts nothing. Ratios compare runs of the same minute on the same machine.
-CPU seconds stand beside wall seconds because other work on the machine moves the latter.
+Prints one row a target and size of graph; asserts nothing. Ratios compare runs of the same minute on the same machine.
+CPU seconds are shown with wall-clock seconds because other work on the machine changes the latter.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ def filler() -> Filler:
 def test_a_story_is_hidden_whole_and_in_order(filler: Filler) -> None:
     story = alternate(load_tasks().test)[0]
     text = filler.around(story, 2_000, random.Random(0))
-    told = story.sentences[: story.questions[-1].after]
-    assert [line.text for line in text.lines if line.text in told] == list(told)
+    hidden = story.sentences[: story.questions[-1].after]
+    assert [line.text for line in text.lines if line.text in hidden] == list(hidden)
     assert 2_000 <= text.tokens < 2_150
     assert len(text.windows(500)) >= 4
     assert "\n".join(text.windows(500)) == "\n".join(line.text for line in text.lines)
