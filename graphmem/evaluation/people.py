@@ -16,18 +16,19 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from graphmem.core.errors import GraphMemError, InvalidName, InvalidTime, InvalidValue
 from graphmem.core.types import Fact
+from graphmem.datasets.files import read_lines, read_rows
 from graphmem.evaluation.report import markdown_table
 from graphmem.evaluation.statistics import mean, percentile_interval, resampled_means
 from graphmem.memory import GraphMemory
@@ -81,10 +82,8 @@ class PeopleReport:
     @classmethod
     def of(cls, values: Mapping[str, Values]) -> PeopleReport:
         """The report of the figures of each set."""
-        sets = {
-            name: {key: _estimate([rows]) for key, rows in own.items() if rows} for name, own in values.items()
-        }  # fmt: skip
-        keys = dict.fromkeys(key for own in sets.values() for key in own)
+        sets = {name: {key: _estimate([rows]) for key, rows in own.items() if rows} for name, own in values.items()}
+        keys = sorted(dict.fromkeys(key for own in sets.values() for key in own), key=lambda key: ":" in key)
         means = {key: _estimate([own[key] for own in values.values() if own.get(key)]) for key in keys}
         return cls(sets, means)
 
@@ -153,7 +152,7 @@ class PeopleTask:
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The JSON lines of a file of the set; none where the file is missing."""
         path = self.folder / name
-        return [json.loads(line) for line in path.open(encoding="utf-8") if line.strip()] if path.exists() else []
+        return read_rows(path) if path.exists() else []
 
     @contextmanager
     def attached(self, attach: Attach, *, documents: bool = True) -> Iterator[Any]:
@@ -170,8 +169,8 @@ class PeopleTask:
 
     def write_facts(self, memory: GraphMemory) -> None:
         """Write ``facts.tsv``: facts with their validity, ``also known as`` as aliases. Writes."""
-        for line in (self.folder / "facts.tsv").read_text(encoding="utf-8").splitlines():
-            if not line.strip() or line.startswith("#"):
+        for line in read_lines(self.folder / "facts.tsv"):
+            if line.startswith("#"):
                 continue
             subject, relation, value, begin, end = (line.split("\t") + [""] * 4)[:5]
             if relation == "also known as":
@@ -231,7 +230,7 @@ class PeopleTask:
             except GraphMemError as error:
                 self.log(f"  read {document['id']}: {error}")
                 failed[number] = 1.0
-        after, recorded = current_ends(memory, self.day), ends_of(memory, every_fact(memory))
+        after, recorded = current_ends(memory, self.day), ends_of(memory, recorded_facts(memory))
         facts = [fact for document in documents for fact in document["facts"]]
         by_status: defaultdict[str, set[Ends]] = defaultdict(set)
         for fact in facts:
@@ -280,8 +279,8 @@ class PeopleTask:
         """Whether a document's fact must not become a current one: negated, reported, or planned for later."""
         if fact["status"] in ("current", "past"):
             return False
-        begun = bool(self.day) and "" < date_of(fact["valid_from"]) <= str(self.day)
-        return fact["status"] in ("negated", "reported") or not begun
+        started = bool(self.day) and "" < date_of(fact["valid_from"]) <= str(self.day)
+        return fact["status"] in ("negated", "reported") or not started
 
     def answers_change(self, model: Any, fact: Mapping[str, Any]) -> bool:
         """Whether the new value of a change is generated, and not after the old one."""
@@ -301,13 +300,15 @@ def holds(fact: Fact, day: str | None) -> bool:
 
 
 def current_ends(memory: GraphMemory, day: str | None) -> set[Ends]:
-    """Ends of the facts that hold on a day."""
-    return ends_of(memory, [fact for fact in every_fact(memory) if holds(fact, day)])
+    """Ends of the facts that hold on a day; with None, of those without an end."""
+    facts = memory.facts() + (memory.facts(as_of=day) if day else [])
+    return ends_of(memory, [fact for fact in facts if holds(fact, day)])
 
 
-def every_fact(memory: GraphMemory) -> list[Fact]:
-    """Every fact recorded so far, whether or not it still holds."""
-    return memory.facts(known_at=datetime.now(UTC))
+def recorded_facts(memory: GraphMemory) -> list[Fact]:
+    """Facts ever written and not undone, whether or not they still hold."""
+    entries = [entry for entry in memory.journal(sys.maxsize) if not entry.undone]
+    return memory.store.facts_by_id(list(dict.fromkeys(edge for entry in entries for edge in entry.edge_ids)))
 
 
 def ends_of(memory: GraphMemory, facts: Iterable[Fact]) -> set[Ends]:

@@ -33,15 +33,19 @@ class Report:
 
 def markdown_table(rows: Sequence[Any]) -> str:
     """A Markdown table of dataclasses or mappings: a column a field, nested mappings a column each entry."""
-    cells = [dict(_fields(row if isinstance(row, Mapping) else asdict(row))) for row in rows]
+    cells = [dict(_fields(row if isinstance(row, Mapping) else _spaced(asdict(row)))) for row in rows]
     names = list(dict.fromkeys(name for row in cells for name in row))
     lines = [f"| {' | '.join(_cell(row.get(name)) for name in names)} |" for row in cells]
     return "\n".join([f"| {' | '.join(names)} |", "|" + "---|" * len(names), *lines])
 
 
+def _spaced(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.replace("_", " "): value for key, value in row.items()}
+
+
 def _fields(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in row.items():
-        name = f"{prefix}{key.replace('_', ' ')}"
+        name = f"{prefix}{key}"
         if isinstance(value, Mapping):
             yield from _fields(value, f"{name} ")
         else:

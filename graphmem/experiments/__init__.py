@@ -1,6 +1,6 @@
-"""Experiments: every way of giving one frozen model the same facts, asked the same questions, in one run.
+"""Experiments: graphmem and its baselines give one frozen model the same facts and answer the same questions.
 
-``graphmem experiment NAME`` runs the module of that name; each has a ``main(arguments)`` and writes a table, a plot
-and a JSON file. What they share: ``result`` (rows and their writers), ``runs`` (options, and parts that are not done
-twice), ``intervals`` (bootstrap), and one file for each rival.
+``graphmem experiment NAME`` runs the module of that name; each has a ``main(arguments)`` and writes tables, plots and a
+JSON file. ``comparison`` is the frame of those that compare methods, ``panel`` makes the methods of a run, ``harness``
+holds resumable runs, scoring and reports, ``methods`` a file for each method, ``tasks`` the facts and questions.
 """

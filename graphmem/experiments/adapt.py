@@ -1,13 +1,10 @@
-"""Adaptation out of distribution: a new domain is read fact by fact, without a gradient step, beside LoRA.
+"""Adaptation to a new domain: sentences are read fact by fact without a gradient step, with LoRA as a baseline.
 
-    graphmem experiment adapt [--quick]
+A memory holds films. Sentences of a domain held out of all training are read through the write gate; all questions
+about the domain are asked at intervals, and questions about films before and after. LoRA is trained on the same
+sentences for as many CPU seconds as reading took, then for ten times as many (``--lora 1,10``).
 
-A memory knows about films. Then sentences of a domain that no shipped weight was trained on are read one after another
-through the write gate; all questions about the domain are asked now and then, and questions about films before and
-after. LoRA is trained on the same sentences for as many CPU seconds as the reading took, then for ten times as many
-(``--lora 1,10``), and asked the same.
-
-Domains: made-up facts (ship), WebNLG's held-out categories, and ICEWS14's new actors by date (both with ``--data``).
+Domains: invented facts (these ship), WebNLG's held-out categories, and ICEWS14's new actors by date (with ``--data``).
 """
 
 from __future__ import annotations
@@ -36,18 +33,15 @@ _SHARES, _QUICK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.5, 1.0)
 _PAST = 2_000
 
 
-# ---------------------------------------------------------------- asking
-
-
-def asked(model: Any, questions: Sequence[tuple[str, Sequence[str]]]) -> tuple[list[float], list[str]]:
-    """Which answers hold a right name, and what was said."""
-    said = [model.ask(question, max_new_tokens=24).text for question, _ in questions]
-    return [float(contains(s, answers)) for s, (_, answers) in zip(said, questions, strict=True)], said
+def answer(model: Any, questions: Sequence[tuple[str, Sequence[str]]]) -> tuple[list[float], list[str]]:
+    """Whether each generated answer holds a right name, and the answers."""
+    texts = [model.ask(question, max_new_tokens=24).text for question, _ in questions]
+    return [float(contains(text, answers)) for text, (_, answers) in zip(texts, questions, strict=True)], texts
 
 
 @dataclass
-class Course:
-    """One domain's run: lessons, old questions, what the domain's past left in the memory beside the films."""
+class DomainRun:
+    """One domain: its lessons, questions about films, and earlier facts of the domain that the memory holds."""
 
     run: Run
     domain: str
@@ -66,8 +60,8 @@ class Course:
         """Questions about the old domain."""
         return [(question.question, question.answers) for question in self.old]
 
-    def go(self, base: Any, tokenizer: Any) -> Part:
-        """Read, ask, and train and ask the rival."""
+    def run_all(self, base: Any, tokenizer: Any) -> Part:
+        """Read the domain, then train the baseline; answer the questions after each."""
         with GraphMemory.open(":memory:") as memory:
             memory.add_many([*neighbourhood((q.topic for q in self.old), at_least=1_000), *self.known])
             model = GraphMemoryModel.from_pretrained(base, self.run.weights, memory=memory, tokenizer=tokenizer)
@@ -83,65 +77,62 @@ class Course:
         return Part(rows, details)
 
     def _old(self, method: str, when: str, model: Any) -> list[Row]:
-        right, _ = asked(model, self.films)
-        return [row_of(f"{OLD}, beside {self.domain}", method, f"right {when}", right, seed=self.run.seed)]
+        right, _ = answer(model, self.films)
+        return [row_of(f"{OLD}, with {self.domain}", method, f"right {when}", right, seed=self.run.seed)]
 
     def _read(self, model: Any, rows: list[Row], details: list[dict[str, Any]]) -> float:
-        """Read sentence by sentence; ask all at every share read. Returns CPU seconds of the reading."""
+        """Read sentence by sentence; ask all questions at every share read. Returns the CPU seconds of reading."""
         seconds, read = 0.0, 0
         for share in _QUICK_SHARES if self.run.quick else _SHARES:
-            begun = time.process_time()
+            started = time.process_time()
             for lesson in self.lessons[read : round(share * len(self.lessons))]:
-                when, reader = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
-                model.read(lesson.sentence, apply=True, source=self.domain, at=when, reader=reader)
-            seconds, read = seconds + time.process_time() - begun, round(share * len(self.lessons))
-            right, said = asked(model, self.new)
+                when, extractor = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
+                model.read(lesson.sentence, apply=True, source=self.domain, at=when, extractor=extractor)
+            seconds, read = seconds + time.process_time() - started, round(share * len(self.lessons))
+            right, texts = answer(model, self.new)
             measure, last = f"right, {share:.0%} read", self.lessons[read - 1].fact if read else None
             note = f"read up to {last.valid_from}" if last else ""
             rows.append(row_of(self.domain, "graphmem", measure, right, seed=self.run.seed, note=note))
             rows.append(row_of(self.domain, "graphmem", f"{measure}, of those", right[:read], seed=self.run.seed))
-            details += list(self._details("graphmem", share, said))
+            details += list(self._details("graphmem", share, texts))
         return seconds
 
     def _lora(self, model: Any, seconds: float, details: list[dict[str, Any]]) -> Iterator[Row]:
-        """LoRA on the same sentences for as long, and longer; it answers alone, and films with the memory beside it."""
+        """LoRA on the same sentences for as long, and longer; without the memory, except for questions about films."""
         for times in self.times:
-            yield from self._trained(model, seconds * times, _called(times), details)
+            yield from self._trained(model, seconds * times, _lora_name(times), details)
         with model.memory_disabled():
-            right, _ = asked(model, self.new)
+            right, _ = answer(model, self.new)
         yield row_of(self.domain, "closed book", "right, 100% read", right, seed=self.run.seed)
 
     def _trained(self, model: Any, seconds: float, method: str, details: list[dict[str, Any]]) -> Iterator[Row]:
-        texts = [("", lesson.sentence) for lesson in self.lessons]
+        pairs = [("", lesson.sentence) for lesson in self.lessons]
         steps = self.run.steps or 10_000
         config = ReplayConfig(steps=steps, seconds=max(seconds, 1.0), seed=self.run.seed, rank=16)
-        done = consolidate_into_weights(model, texts=texts, config=config)
+        done = consolidate_into_weights(model, texts=pairs, config=config)
         with model.memory_disabled():
-            right, said = asked(model, self.new)
-        details += list(self._details(method, 1.0, said))
-        note = f"{done.steps} steps of {config.batch} sentences"
+            right, texts = answer(model, self.new)
+        details += list(self._details(method, 1.0, texts))
+        note = f"{done.steps} steps of {config.batch_size} sentences"
         yield row_of(self.domain, method, "right, 100% read", right, seed=self.run.seed, note=note)
         yield from self._old(method, "after", model)
-        yield Row(self.domain, method, "CPU s to learn", done.seconds, len(texts))
+        yield Row(self.domain, method, "CPU s to learn", done.seconds, len(pairs))
         done.adapter.unload()
 
-    def _details(self, method: str, share: float, said: Sequence[str]) -> Iterator[dict[str, Any]]:
-        for lesson, text in zip(self.lessons, said, strict=True):
+    def _details(self, method: str, share: float, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for lesson, text in zip(self.lessons, texts, strict=True):
             yield {
                 "domain": self.domain, "method": method, "read": share, "sentence": lesson.sentence,
-                "question": lesson.question, "answers": list(lesson.answers), "said": text,
+                "question": lesson.question, "answers": list(lesson.answers), "text": text,
             }  # fmt: skip
 
 
-def _called(times: int) -> str:
+def _lora_name(times: int) -> str:
     return "LoRA, as much compute" if times == 1 else f"LoRA, {times} times as much"
 
 
-# ---------------------------------------------------------------- the command
-
-
 def curve(result: Result, path: Path) -> Path:
-    """Draw how many answers are right against how much was read."""
+    """Draw the share of right answers against the share read."""
     from graphmem.visualization.charts import Point, line_chart
 
     points = [
@@ -152,8 +143,8 @@ def curve(result: Result, path: Path) -> Path:
     return line_chart(points, path, title="adapt: right answers about a new domain", x_label="% read", y_label="right")
 
 
-def courses(run: Run, count: int) -> Iterator[tuple[str, list[Lesson], list[Fact]]]:
-    """Each domain that is wanted and there: its name, its lessons, and what was known of it before."""
+def domains(run: Run, count: int) -> Iterator[tuple[str, list[Lesson], list[Fact]]]:
+    """Each domain of the run: its name, its lessons, and the earlier facts of it."""
     wanted = [domain for domain in DOMAINS if not run.datasets or domain in run.datasets]
     if "invented world" in wanted:
         yield "invented world", invented(count, run.seed), []
@@ -170,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from graphmem.hub import load_language_model
 
     made = parser("adapt", __doc__)
-    made.add_argument("--lora", default="1,10", help="LoRA is trained for so many times the CPU time of reading (1,10)")
+    made.add_argument("--lora", default="1,10", help="multiples of the CPU time of reading for LoRA (1,10)")
     given = made.parse_args(arguments)
     run = replace(parse(made, "adapt", arguments), options=("--lora", given.lora))
     times = tuple(map(int, given.lora.split(",")))
@@ -178,24 +169,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base, tokenizer = load_language_model(run.model)
     old = random.Random(run.seed).sample(held_out(1), min(2 * count, 10 if run.quick else 20))
     parts = Parts(run)
-    for domain, lessons, known in courses(run, count):
-        course = Course(run, domain, lessons, old, known, times)
-        parts.do(domain, partial(course.go, base, tokenizer), count=len(lessons), lora=times, steps=run.steps)
+    for domain, lessons, known in domains(run, count):
+        task = DomainRun(run, domain, lessons, old, known, times)
+        parts.do(domain, partial(task.run_all, base, tokenizer), count=len(lessons), lora=times, steps=run.steps)
     result = parts.result((
-        "Right: the answer holds a right name. Reading takes no gradient step; LoRA trains on the same sentences for "
+        "right: the answer holds a right name. Reading takes no gradient step; LoRA trains on the same sentences for "
         f"{' and '.join(map(str, times))} times as many CPU seconds as reading them took, and answers without the "
         "memory (films: with it).",
-        "Films: one-hop questions of the held-out topics, out of the memory that was there before.",
-        "WebNLG and ICEWS14 are read with --data only; nothing that ships was trained on them. Of WebNLG the "
-        "categories that training.webnlg --held-out 3 leaves out; of ICEWS14 actors that nothing before November 2014 "
-        f"names, beside {_PAST:,} events of before. Its events go to the write gate as records, by date, WebNLG's and "
-        "the invented facts as sentences through the reader.",
+        "Films: one-hop questions of the held-out topics, from the facts that the memory held before.",
+        "WebNLG and ICEWS14 need --data; no shipped weights were trained on them. Of WebNLG the categories that "
+        "graphmem train webnlg --held-out 3 leaves out; of ICEWS14 actors without an event before November 2014, with "
+        f"{_PAST:,} earlier events. Its events go to the write gate as records, by date; WebNLG's and the invented "
+        "facts are extracted from sentences.",
     ))  # fmt: skip
     result.print()
     for written in [*result.save(run.out, plots={"films": ["right before", "right after"]})]:
         print(written)
     print(curve(result, run.out / "adapt.png"))
-
-
-if __name__ == "__main__":
-    main()

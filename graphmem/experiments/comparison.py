@@ -1,41 +1,30 @@
-"""One course for all experiments that compare methods: each fact set, each method a part, then table, plot and JSON."""
+"""Experiments that compare methods: every method on every fact set, then tables, plots and a JSON file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.panel import METHODS, Panel
-from graphmem.experiments.tasks.fact_set import FactSet, LookUp, fingerprint_of
+from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-One = Callable[[str], Part]
-"""Asks the method of that name."""
+Write = Callable[[Any, FactSet], float | None]
+"""Writes facts of a set into a memory; returns seconds where they are a figure of the experiment."""
 
 
-AskOne = Callable[[Panel, FactSet, LookUp, str], Part]
-"""Asks the method of that name about facts that are looked up in one memory."""
+def write_all(memory: Any, facts: FactSet) -> None:
+    """Write the facts of both stages. Writes."""
+    memory.add_many(facts.all_facts)
 
 
-def in_one_memory(ask: AskOne) -> Callable[[Panel, FactSet], AbstractContextManager[One]]:
-    """``opened`` of an experiment whose fact sets are held by one memory each."""
-
-    @contextmanager
-    def opened(panel: Panel, facts: FactSet) -> Iterator[One]:
-        from graphmem.memory import GraphMemory
-
-        with GraphMemory.open(":memory:") as memory:
-            memory.add_many(facts.all_facts)
-            yield partial(ask, panel, facts, LookUp(memory, most=panel.run.most_facts))
-
-    return opened
+def write_first_stage(memory: Any, facts: FactSet) -> None:
+    """Write the facts of the first stage. Writes."""
+    memory.add_many(facts.facts[0])
 
 
 @dataclass(frozen=True)
@@ -44,39 +33,49 @@ class Comparison:
 
     Attributes:
         name: of the experiment.
-        text: what it does, for ``--help``.
+        text: for ``--help``.
         fact_sets: the data sets of a run.
-        opened: opens the memories of a fact set; inside the block, its value asks one method.
-        notes: what a reader of the tables must know.
+        measure: rows of one method on a fact set, from ``(panel, facts, name, *retrievers)``.
+        notes: sentences below the tables.
         plots: measures to draw together, by the plot's name.
-        extra: parts beside the methods' own.
-        methods: who takes part where the user names nobody.
+        memories: what writes each memory of a fact set; ``measure`` gets a retriever for each.
+        extra: adds parts beyond those of the methods.
+        methods: to compare where the run names none.
     """
 
     name: str
     text: str | None
     fact_sets: Callable[[Run], Sequence[FactSet]]
-    opened: Callable[[Panel, FactSet], AbstractContextManager[One]]
+    measure: Callable[..., Part]
     notes: Sequence[str]
     plots: Mapping[str, Sequence[str]]
+    memories: Sequence[Write] = (write_all,)
     extra: Callable[[Panel, Parts], None] = lambda panel, parts: None
     methods: Sequence[str] = METHODS
 
     def main(self, arguments: Sequence[str] | None) -> list[Path]:
-        """Read the options, ask everybody, print and write the result; the files written."""
+        """Parse the options, run every part, print and write the result; returns the files."""
         run = parse(parser(self.name, self.text), self.name, arguments)
         panel, parts = Panel(run, self.methods), Parts(run)
         for facts in self.fact_sets(run):
-            self._ask(panel, parts, facts)
+            self._compare(panel, parts, facts)
         self.extra(panel, parts)
-        result = parts.result(self.notes, rival_steps=panel.steps, most_facts=run.most_facts)
+        result = parts.result(self.notes, baseline_steps=panel.steps, max_facts=run.max_facts)
         result.print()
         files = result.save(run.out, plots=self.plots)
         print(*files, sep="\n")
         return files
 
-    def _ask(self, panel: Panel, parts: Parts, facts: FactSet) -> None:
-        with self.opened(panel, facts) as one:
-            key = fingerprint_of(facts)
+    def _compare(self, panel: Panel, parts: Parts, facts: FactSet) -> None:
+        from graphmem.memory import GraphMemory
+
+        with ExitStack() as stack:
+            retrievers = []
+            for write in self.memories:
+                memory = stack.enter_context(GraphMemory.open(":memory:"))
+                seconds = write(memory, facts)
+                retrievers.append(CachedRetriever(memory, max_facts=panel.run.max_facts, write_seconds=seconds))
+            key = facts.fingerprint()
             for name in panel.names:
-                parts.do(f"{facts.name}, {name}", partial(one, name), facts=key, **panel.made_of(name))
+                measure = partial(self.measure, panel, facts, name, *retrievers)
+                parts.do(f"{facts.name}, {name}", measure, facts=key, **panel.dependencies(name))

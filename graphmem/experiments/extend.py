@@ -1,10 +1,8 @@
-"""Context extension: bAbI stories hidden in long ordinary text, read as a stream, asked about at the end.
+"""Context extension: bAbI stories hidden in long ordinary text, read as a stream, with a question at the end.
 
-    graphmem experiment extend [--quick]
-
-The text comes in windows of 2,000 tokens. graphmem's state reader reads one window after another into a memory and
-forgets the window; the question is answered out of the graph. Beside it, the base model with the last window in its
-prompt, and with the ten sentences that BM25 or the text encoder finds for the question.
+The text comes in windows of 2,000 tokens. The state extractor reads each window into a memory and discards it; the
+question is answered from the graph. Baselines: the base model with the last window in its prompt, and with the ten
+sentences that BM25 or the text encoder finds for the question.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ import torch
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
 from graphmem.datasets.babi import TASKS, Story, load_tasks
-from graphmem.evaluation.state_tracking import is_right
+from graphmem.evaluation.state_tracking import is_same_answer
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.tasks.long_text import Filler, LongText
@@ -38,15 +36,15 @@ LENGTHS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000)
 WINDOW, CHUNKS = 2_000, 10
 METHODS = ("graphmem", "window", "BM25", "dense")
 _LONGEST = 80
-"""Stories of more sentences do not fit into 1,000 tokens and are left out at every length."""
+"""Maximum sentences of a story: longer ones do not fit into 1,000 tokens."""
 _DIGITS = {"0": "none", "1": "one", "2": "two", "3": "three", "4": "four"}
 
 
 class Vectors:
-    """Vectors of sentences, float16 [K] each, kept: the passages' are needed for every text.
+    """Cached vectors of sentences, float16 [K] each.
 
     Args:
-        encoder: makes them.
+        encoder: a ``TextEncoder``.
     """
 
     def __init__(self, encoder: Any) -> None:
@@ -64,7 +62,7 @@ class Vectors:
 
 @dataclass
 class Setting:
-    """What all parts share."""
+    """The models and stories that all parts share."""
 
     run: Run
     base: Any
@@ -73,32 +71,32 @@ class Setting:
     network: Any
     filler: Filler
     stories: list[Story]
-    reader: StateChangeExtractor = field(init=False)
+    extractor: StateChangeExtractor = field(init=False)
     vectors: Vectors = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = StateChangeExtractor(self.network, self.encoder, remembered=100_000)  # shared by all texts
+        self.extractor = StateChangeExtractor(self.network, self.encoder, cache_size=100_000)
         self.vectors = Vectors(self.encoder)
 
     def texts(self, length: int, count: int) -> list[LongText]:
-        """So many long texts, the tasks in turn."""
+        """``count`` long texts, alternating between the tasks."""
         rng = random.Random(self.run.seed * 7919 + length)
         return [self.filler.around(story, length, rng) for story in self.stories[:count]]
 
 
-# ---------------------------------------------------------------- who answers
+# ---------------------------------------------------------------- methods
 
 
-def read_and_ask(text: LongText, reader: StateChangeExtractor, encoder: Any) -> tuple[str, dict[str, float]]:
-    """Read window by window into an empty memory, then answer; with what it cost."""
+def read_and_ask(text: LongText, extractor: StateChangeExtractor, encoder: Any) -> tuple[str, dict[str, float]]:
+    """Read window by window into an empty memory, then answer; with seconds and counts."""
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
-        situation, begun = StateTracker(memory, reader), time.process_time()
+        tracker, started = StateTracker(memory, extractor), time.process_time()
         for window in text.windows(WINDOW):
-            situation.read(window)
-        read = time.process_time() - begun
-        answer = situation.ask(text.question.text)
+            tracker.read(window)
+        read = time.process_time() - started
+        answer = tracker.ask(text.question.text)
         counts = memory.stats()
-        cost = {"s": read, "facts": counts["facts_recorded"], "answer": time.process_time() - begun - read}
+        cost = {"s": read, "facts": counts["facts_recorded"], "answer": time.process_time() - started - read}
     return answer, cost
 
 
@@ -114,14 +112,14 @@ def last_window(text: LongText) -> list[str]:
     return kept[::-1]
 
 
-def best_by_words(text: LongText) -> list[str]:
+def bm25_sentences(text: LongText) -> list[str]:
     """The sentences that BM25 (k1 = 1.5, b = 0.75) ranks first for the question, in the order of the text."""
     lines = [line.text for line in text.lines]
     words = [Counter(normalise(line).replace(".", " ").split()) for line in lines]
     mean = sum(sum(w.values()) for w in words) / len(words)
-    asked = normalise(text.question.text).replace("?", " ").split()
+    terms = normalise(text.question.text).replace("?", " ").split()
     scores = np.zeros(len(lines))
-    for term in asked:
+    for term in terms:
         counts = np.array([w[term] for w in words], float)
         sizes = np.array([sum(w.values()) for w in words], float)
         seen = int((counts > 0).sum())
@@ -130,25 +128,25 @@ def best_by_words(text: LongText) -> list[str]:
     return [lines[i] for i in sorted(np.argsort(-scores, kind="stable")[:CHUNKS])]
 
 
-def best_by_meaning(text: LongText, vectors: Vectors) -> list[str]:
-    """The sentences nearest in meaning to the question, in the order of the text."""
+def dense_sentences(text: LongText, vectors: Vectors) -> list[str]:
+    """The sentences with the highest cosine to the question, in the order of the text."""
     lines = [line.text for line in text.lines]
     cosines = vectors(lines).astype(np.float32) @ vectors([text.question.text])[0].astype(np.float32)
     return [lines[i] for i in sorted(np.argsort(-cosines, kind="stable")[:CHUNKS])]
 
 
 @torch.inference_mode()
-def spoken(setting: Setting, question: str, lines: Sequence[str]) -> str:
-    """What the base model answers with these sentences in its prompt."""
+def generated(setting: Setting, question: str, lines: Sequence[str]) -> str:
+    """The base model's answer with these sentences in its prompt."""
     prompt = chat_prompt(setting.tokenizer, f"{question} Answer briefly.", " ".join(lines))
     ids = setting.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
     out = setting.base.generate(**ids, do_sample=False, max_new_tokens=16, pad_token_id=0)
     return str(setting.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
 
 
-def holds(said: str, gold: str) -> bool:
-    """Whether a spoken answer holds the right one: lenient, any order, numbers in digits too."""
-    words = {_DIGITS.get(w, w) for w in normalise(said).replace(",", " ").replace(".", " ").split()}
+def contains_answer(text: str, gold: str) -> bool:
+    """Whether a generated answer holds the words of the right one, in any order, numbers as words or digits."""
+    words = {_DIGITS.get(w, w) for w in normalise(text).replace(",", " ").replace(".", " ").split()}
     return all(part in words for part in gold.casefold().split(","))
 
 
@@ -161,18 +159,18 @@ def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
     texts = setting.texts(length, count)
     for text in texts:
         if method == "graphmem":
-            said, cost = read_and_ask(text, setting.reader, setting.encoder)
-            right.append(float(is_right(said, text.question.answer)))
+            answer, cost = read_and_ask(text, setting.extractor, setting.encoder)
+            right.append(float(is_same_answer(answer, text.question.answer)))
             costs.append(cost)
         else:
-            lines = {"window": last_window, "BM25": best_by_words}.get(
-                method, lambda text: best_by_meaning(text, setting.vectors)
+            lines = {"window": last_window, "BM25": bm25_sentences}.get(
+                method, lambda text: dense_sentences(text, setting.vectors)
             )(text)
-            said = spoken(setting, text.question.text, lines)
-            right.append(float(holds(said, text.question.answer)))
+            answer = generated(setting, text.question.text, lines)
+            right.append(float(contains_answer(answer, text.question.answer)))
         details.append({
             "tokens": text.tokens, "method": method, "task": text.story.task, "question": text.question.text,
-            "answer": text.question.answer, "said": said,
+            "answer": text.question.answer, "text": answer,
         })  # fmt: skip
     name = f"{length // 1000}k tokens"
     rows = [row_of(name, method, "right", right, seed=setting.run.seed)]
@@ -184,30 +182,27 @@ def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
 
 
 def speed(setting: Setting, length: int, count: int) -> Part:
-    """Reading afresh, nothing shared: tokens a CPU second, and whether the answers are the same."""
+    """Reading without a shared cache: tokens a CPU second, and whether the answers are equal."""
     rows = []
     rates, same = list[float](), list[float]()
     for text in setting.texts(length, count):
         fresh = StateChangeExtractor(setting.network, setting.encoder)
-        said, cost = read_and_ask(text, fresh, setting.encoder)
+        answer, cost = read_and_ask(text, fresh, setting.encoder)
         rates.append(text.tokens / max(cost["s"], 1e-9))
-        same.append(float(said == read_and_ask(text, setting.reader, setting.encoder)[0]))
+        same.append(float(answer == read_and_ask(text, setting.extractor, setting.encoder)[0]))
     name = f"{length // 1000}k tokens"
-    rows.append(row_of(name, "graphmem, nothing shared", "tokens/s (CPU)", rates, seed=setting.run.seed))
-    rows.append(row_of(name, "graphmem, nothing shared", "same answer as shared", same, seed=setting.run.seed))
+    rows.append(row_of(name, "graphmem, no cache", "tokens/s (CPU)", rates, seed=setting.run.seed))
+    rows.append(row_of(name, "graphmem, no cache", "same answer as with cache", same, seed=setting.run.seed))
     return Part(rows)
 
 
 def peak() -> float:
-    """Most memory that this process has held, in MB."""
+    """Peak resident memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-# ---------------------------------------------------------------- the command
-
-
-def in_turn(stories: Sequence[Story]) -> list[Story]:
-    """Stories short enough for every length, the tasks in turn."""
+def alternate(stories: Sequence[Story]) -> list[Story]:
+    """Stories short enough for every length, alternating between the tasks."""
     short = [s for s in stories if s.questions[-1].after <= _LONGEST]
     by_task = [[s for s in short if s.task == task] for task in TASKS]
     longest = max(map(len, by_task))
@@ -215,47 +210,43 @@ def in_turn(stories: Sequence[Story]) -> list[Story]:
 
 
 def setting_of(run: Run, filler: int | None) -> Setting:
-    """Load everything once."""
+    """Load the models and stories."""
     from graphmem.hub import load_encoder, load_language_model
 
     base, tokenizer = load_language_model(run.model)
     encoder = load_encoder()
     network = load_states(SHIPPED, encoder.fingerprint)
-    return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer, filler), in_turn(load_tasks().test))
+    return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer, filler), alternate(load_tasks().test))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     made = parser("extend", __doc__)
     made.add_argument("--lengths", help="tokens, with commas between; all six if left out")
-    made.add_argument("--filler", type=int, help="characters of different passages around the stories; all if left out")
-    made.add_argument("--rivals-to", type=int, default=64_000, help="longest text, in tokens, that rivals get too")
+    made.add_argument("--filler", type=int, help="characters of passages around the stories; all if left out")
+    made.add_argument("--baselines-to", type=int, default=64_000, help="longest text, in tokens, for the baselines")
     run, given = parse(made, "extend", arguments), made.parse_args(arguments)
     lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
     count = run.n or (9 if run.quick else 45)
     filler = given.filler or (100_000 if run.quick else None)
-    own = {"--lengths": ",".join(map(str, lengths)), "--filler": filler, "--rivals-to": given.rivals_to}
+    own = {"--lengths": ",".join(map(str, lengths)), "--filler": filler, "--baselines-to": given.baselines_to}
     run = replace(run, options=tuple(str(word) for pair in own.items() if pair[1] for word in pair))
     setting, parts = setting_of(run, filler), Parts(run)
     for length in lengths:
         for method in run.methods or METHODS:
-            if method == "graphmem" or length <= given.rivals_to:
+            if method == "graphmem" or length <= given.baselines_to:
                 make = partial(part_of, setting, method, length, count)
                 parts.do(f"{method} {length}", make, count=count, filler=filler)
         if length <= 16_000:
             parts.do(f"speed {length}", partial(speed, setting, length, 1), speed=1, filler=filler)
     notes = (
-        "Stories of bAbI's tasks 1, 2, 3, 6, 7, 8, 11, 12 and 13 that no training saw (the last 40 of each file), "
-        f"those of at most {_LONGEST} sentences; each up to its last question.",
-        "graphmem's answers must be exact; of the others it is enough that the answer holds the right words.",
-        f"The passages ({setting.filler.tokens:,} tokens) are read once and shared by all texts; in a longer text they "
-        "come again and again. 'nothing shared' is the speed of reading afresh.",
+        "Stories of bAbI's tasks 1, 2, 3, 6, 7, 8, 11, 12 and 13 held out of training (the last 40 of each file), "
+        f"of at most {_LONGEST} sentences; each up to its last question.",
+        "graphmem's answers must be exact; a baseline's answer must hold the right words.",
+        f"The passages ({setting.filler.tokens:,} tokens) are encoded once for all texts; longer texts repeat them. "
+        "'no cache' is the speed without that.",
     )
     result = parts.result(notes, lengths=list(lengths), filler=filler)
     result.print()
     for path in result.save(run.out, plots={"": ["right"]}):
         print(path)
-
-
-if __name__ == "__main__":
-    main()

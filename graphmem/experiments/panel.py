@@ -1,4 +1,4 @@
-"""Who takes part: every method by its short name, made on one base, trained under one budget."""
+"""The methods of a run, on one base and under one training budget."""
 
 from __future__ import annotations
 
@@ -11,39 +11,38 @@ from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.experiments.harness.report import Row
-from graphmem.experiments.harness.runs import Part, Run
+from graphmem.experiments.harness.runs import Run
+from graphmem.experiments.harness.scoring import locality_rows
 from graphmem.experiments.methods.base import Cost, Language, Method
 from graphmem.experiments.methods.best_node import Top1Retrieval
 from graphmem.experiments.methods.graph_memory import GraphMemoryMethod
 from graphmem.experiments.methods.key_value_memory import KeyValueMemory
 from graphmem.experiments.methods.lora import Lora
-from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
+from graphmem.experiments.methods.prompting import CachedClosedBook, InContextFacts
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
-from graphmem.experiments.methods.training import Checkpoint, Lesson, train, training_lessons
-from graphmem.experiments.tasks.fact_set import Asked, FactSet
-from graphmem.experiments.tasks.unrelated import UNRELATED_TOKENS
+from graphmem.experiments.methods.training import Checkpoint, TrainingExample, train, training_examples
+from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
-UNREAD = frozenset({"closed", "gold", "distractors", "lora"})
-"""Those that do not look at what was retrieved."""
+WITHOUT_RETRIEVAL = frozenset({"closed", "gold", "distractors", "lora"})
 QUICK_STEPS, STEPS = 20, 400
 LORA_BATCH = 8
-QUICK_LESSONS, LESSONS = 80, 600
-QUICK_ASIDE, ASIDE = 5, 40
-"""Plain texts, subjects to tell about, and half as many unrelated questions as are asked."""
-READERS = {"soft": 1e-3, "keyvalue": 1e-3}
-"""Rivals trained on the training split, with the top of their learning rate's cycle."""
+QUICK_EXAMPLES, EXAMPLES = 80, 600
+QUICK_LOCALITY, LOCALITY = 5, 40
+"""Plain texts and described nodes; twice as many unrelated questions."""
+TRAINED = {"soft": 1e-3, "keyvalue": 1e-3}
+"""Peak learning rates of the baselines trained on the training split."""
 
 
 class Panel:
-    """Makes methods for a run.
+    """Makes the methods of a run.
 
     Args:
-        run: what is run.
-        methods: who takes part where the run names nobody.
+        run: the options.
+        methods: to compare where the run names none.
 
     Raises:
-        InvalidValue: the run names a method that there is not.
+        InvalidValue: the run names an unknown method.
     """
 
     def __init__(self, run: Run, methods: Sequence[str] = METHODS) -> None:
@@ -53,18 +52,17 @@ class Panel:
         self.run = run
         self.names = tuple(name for name in METHODS if name in (run.methods or methods))
         self.steps = run.steps or (QUICK_STEPS if run.quick else STEPS)
-        self.lessons = QUICK_LESSONS if run.quick else LESSONS
-        self.aside = min(run.n or ASIDE, QUICK_ASIDE if run.quick else ASIDE)
+        self.n_examples = QUICK_EXAMPLES if run.quick else EXAMPLES
+        self.n_locality = min(run.n or LOCALITY, QUICK_LOCALITY if run.quick else LOCALITY)
         self._trained: dict[str, tuple[Any, Cost]] = {}
-        self._plain_answers: dict[str, str] = {}
 
     @cached_property
     def language(self) -> Language:
-        """The frozen base that all share."""
-        return self.copy()
+        """The frozen base that all methods share."""
+        return self.copy_base()
 
-    def copy(self) -> Language:
-        """Another copy of the base, for rivals that change it."""
+    def copy_base(self) -> Language:
+        """Another copy of the base, for baselines that change it."""
         from graphmem.hub import load_language_model
 
         base, tokenizer = load_language_model(self.run.model)
@@ -73,27 +71,25 @@ class Panel:
 
     @cached_property
     def encode(self) -> Any:
-        """Text to unit vectors, remembered."""
+        """Text to unit vectors, cached."""
         from graphmem.encoding.embedding_cache import EmbeddingCache
         from graphmem.hub import load_encoder
 
         return EmbeddingCache(load_encoder())
 
     @cached_property
-    def base(self) -> ClosedBook:
-        """The base as it is: what locality is measured against."""
-        return ClosedBook(self.language)
+    def base(self) -> CachedClosedBook:
+        """The closed book, the reference of locality."""
+        return CachedClosedBook(self.language)
 
-    def untouched(self, questions: Sequence[str]) -> list[str]:
-        """What the base alone says to questions that no memory concerns; asked once."""
-        new = [question for question in questions if question not in self._plain_answers]
-        said = self.base.say([Asked(question) for question in new], UNRELATED_TOKENS)
-        self._plain_answers |= {question: s.text for question, s in zip(new, said, strict=True)}
-        return [self._plain_answers[question] for question in questions]
+    def locality(self, facts: FactSet, method: Method, retriever: CachedRetriever) -> list[Row]:
+        """How far a method moves the base on plain texts and unrelated questions."""
+        n, seed = self.n_locality, self.run.seed
+        return locality_rows(facts.name, method, self.base, self.language.ids, retriever, n, seed=seed)
 
     @contextmanager
     def method(self, name: str, facts: FactSet, memory: Any) -> Iterator[tuple[Method, Cost]]:
-        """A method ready to be asked about a fact set, and what training it before took."""
+        """A method ready to be asked about a fact set, and the cost of its earlier training."""
         if name == "graphmem":
             from graphmem.model import GraphMemoryModel
 
@@ -105,50 +101,50 @@ class Panel:
                 yield GraphMemoryMethod(model), Cost()
             finally:
                 model.detach()
-        elif name in READERS:
-            yield self._reader(name)
+        elif name in TRAINED:
+            yield self._trained_baseline(name)
         else:
-            yield self._plain(name, facts), Cost()
+            yield self._baseline(name, facts), Cost()
 
-    def _plain(self, name: str, facts: FactSet) -> Method:
+    def _baseline(self, name: str, facts: FactSet) -> Method:
         if name == "closed":
             return self.base
         if name == "top":
             return Top1Retrieval()
         if name == "lora":
-            return Lora(self.copy(), self.steps, batch=LORA_BATCH, seed=self.run.seed)
+            return Lora(self.copy_base(), self.steps, batch=LORA_BATCH, seed=self.run.seed)
         kind = {"gold": "gold", "distractors": "gold + distractors", "retrieved": "retrieved"}[name]
         return InContextFacts(self.language, kind, facts.all_facts, self.run.seed)
 
-    # ---------------------------------------------------------------- rivals trained to read
+    # ---------------------------------------------------------------- baselines trained to read facts
 
-    def _reader(self, name: str) -> tuple[Method, Cost]:
+    def _trained_baseline(self, name: str) -> tuple[Method, Cost]:
         if name not in self._trained:
             run, steps = self.run, self.steps
-            made: Any = (
+            method: Any = (
                 SoftPrompt(self.language, self.encode, seed=run.seed)
                 if name == "soft"
-                else KeyValueMemory(self.copy(), self.encode, seed=run.seed)
+                else KeyValueMemory(self.copy_base(), self.encode, seed=run.seed)
             )
-            path = (run.rivals or run.out / "rivals") / f"{name}.pt"
-            settings = {"steps": steps, "seed": run.seed, "model": run.model, "lessons": self.lessons}
-            settings["facts"] = run.most_facts
-            print(f"training: {made.name}, {steps} steps", flush=True)
+            path = (run.baselines or run.out / "baselines") / f"{name}.pt"
+            settings = {"steps": steps, "seed": run.seed, "model": run.model, "examples": self.n_examples}
+            settings["facts"] = run.max_facts
+            print(f"training: {method.name}, {steps} steps", flush=True)
             cost = train(
-                made.module, made.loss, lambda: self._lessons, steps, rate=READERS[name], seed=run.seed,
+                method.module, method.loss, lambda: self._examples, steps, rate=TRAINED[name], seed=run.seed,
                 report=partial(print, flush=True), keep=Checkpoint(path, settings),
             )  # fmt: skip
-            self._trained[name] = made, cost
+            self._trained[name] = method, cost
         return self._trained[name]
 
     @cached_property
-    def _lessons(self) -> list[Lesson]:
-        return training_lessons(self.lessons, self.run.seed, self.run.most_facts)
+    def _examples(self) -> list[TrainingExample]:
+        return training_examples(self.n_examples, self.run.seed, self.run.max_facts)
 
-    def made_of(self, name: str) -> dict[str, Any]:
-        """What a method's figures depend on beyond the run's settings: steps, and weights by their hash."""
-        found: dict[str, Any] = {"steps": self.steps} if name in ("lora", *READERS) else {}
-        if name not in UNREAD:
+    def dependencies(self, name: str) -> dict[str, Any]:
+        """What a method's figures depend on beyond the run's settings: training steps, and weights by their hash."""
+        found: dict[str, Any] = {"steps": self.steps} if name in ("lora", *TRAINED) else {}
+        if name not in WITHOUT_RETRIEVAL:
             from graphmem.retrieval.checkpoints import SHIPPED
 
             found["retriever"] = fingerprint(Path(SHIPPED))
@@ -163,13 +159,3 @@ class Panel:
 def fingerprint(path: Path) -> str | None:
     """Hash of a file's bytes; None where there is none."""
     return blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else None
-
-
-def cost_part(name: str, method: str, cost: Cost) -> Part:
-    """What training took, and its loss on the way; nothing where nothing was trained."""
-    if not cost.steps:
-        return Part([])
-    where = f"{name}, cost"
-    figures = {"training steps": cost.steps, "training tokens": cost.tokens, "training s": cost.seconds}
-    rows = [Row(where, method, measure, float(value), cost.steps) for measure, value in figures.items()]
-    return Part(rows, [{"dataset": where, "method": method, "loss, nats/token, by step": cost.losses}])

@@ -25,7 +25,7 @@ from graphmem.core.validation import require
 from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import generate_plain, prompt_ids
 from graphmem.reading.candidates import check_text
-from graphmem.text.sentences import sentences
+from graphmem.text.sentences import is_question, sentences
 from graphmem.writing.deduplication import is_mark
 from graphmem.writing.pipeline import WritePlan, read_text, shipped_extractor
 
@@ -35,7 +35,6 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _FIRST_PERSON = re.compile(r"\bI['’]m\b|\bI\b|\b(?:my|me|myself|mine)\b", re.IGNORECASE)
-_QUESTION_MARKS = ("?", "？", "؟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,7 @@ class Session:
     def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
         """From the memory; where it is unlikely to hold the answer, by the base with the last turns in its prompt."""
         if before.strip():
-            question = shipped_extractor(self.model).spelled_out(question, before)
+            question = shipped_extractor(self.model).resolve_pronouns(question, before)
         answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens)
         if answer.answerable >= self.config.min_answerability or not before.strip():
             return answer.text, answer
@@ -221,7 +220,7 @@ def extract_question(text: str, *, stated: bool) -> str:
         stated: whether it states facts; then only a question mark makes a question.
     """
     each = [text[a:b].strip() for a, b in sentences(text)]
-    marked = [sentence for sentence in each if sentence.rstrip("\"'”’) ").endswith(_QUESTION_MARKS)]
+    marked = [sentence for sentence in each if is_question(sentence)]
     if marked:
         return marked[-1]
     return text.strip() if not stated and _QUESTION.match(text.strip()) else ""

@@ -26,6 +26,11 @@ def sentences(text: str) -> list[Stretch]:
     return found
 
 
+def is_question(sentence: str) -> bool:
+    """Whether a sentence ends with a question mark, closing quotes and brackets aside."""
+    return sentence.rstrip("\"'”’) ").endswith(("?", "？", "؟"))
+
+
 def _abbreviation(text: str, stop: int) -> bool:
     """Whether the full stop ends an initial or a title, as in "J. Smith", "Dr. No", "U.S. Senate"."""
     if text[stop] != ".":

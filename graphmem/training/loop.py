@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import pickle
@@ -112,6 +113,12 @@ def started(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     return chosen
+
+
+def run_folder(given: argparse.Namespace) -> Path:
+    """One folder for each set of options beside the weights, so that only the same run resumes."""
+    options = json.dumps(vars(given), sort_keys=True, default=str)
+    return Path(f"{given.out}.run") / hashlib.blake2b(options.encode(), digest_size=6).hexdigest()
 
 
 def cached(path: Path, make: Callable[[], T]) -> T:

@@ -91,7 +91,7 @@ def test_every_command_has_help(run) -> None:
     from click import Context
 
     for name in main.list_commands(Context(main)):
-        what = {"train": ["retriever"], "evaluate": ["retrieval"]}.get(name, [])
+        what = {"train": ["retriever"], "experiment": ["reason"]}.get(name, [])
         assert len(run(name, *what, "--help").output) > 40
 
 

@@ -49,7 +49,7 @@ def test_contradicting_cases_go_to_different_memories(tmp_path: Path) -> None:
     assert [len(group) for group in consistent_groups(edit_cases(write(tmp_path)))] == [2, 1]
 
 
-def test_gold_edits_supersede_what_was_held(tmp_path: Path) -> None:
+def test_gold_edits_supersede_old_facts(tmp_path: Path) -> None:
     cases = consistent_groups(edit_cases(write(tmp_path)))[1]
     memory = GraphMemory.open(":memory:")
     fill(memory, cases, old=True)
@@ -58,7 +58,7 @@ def test_gold_edits_supersede_what_was_held(tmp_path: Path) -> None:
     assert [fact.object for fact in memory.facts("Ada")] == ["Cuba"]
 
 
-def test_scores_tell_edited_from_untouched(tmp_path: Path) -> None:
+def test_scores_of_edited_and_untouched_facts(tmp_path: Path) -> None:
     scores = EditScores()
     scores.ask(edit_cases(write(tmp_path))[0], lambda question: "Chile")
     row = scores.row()

@@ -1,4 +1,4 @@
-"""A tiny random model with SmolLM2's tokenizer: what the rivals are tried on."""
+"""A tiny random model with SmolLM2's tokenizer: what the baselines are tried on."""
 
 from __future__ import annotations
 

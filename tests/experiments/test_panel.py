@@ -1,4 +1,4 @@
-"""Who takes part, what their figures depend on, and what facts cost."""
+"""The methods of a run, what their figures depend on, and costs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 from graphmem.core.errors import InvalidValue
 from graphmem.experiments.harness.costs import edit_costs, tuning_costs
 from graphmem.experiments.harness.runs import Run
+from graphmem.experiments.harness.scoring import cost_part
 from graphmem.experiments.methods.base import Cost, Language
-from graphmem.experiments.panel import METHODS, Panel, cost_part, fingerprint
-from graphmem.experiments.tasks.fact_set import Asked, FactSet, plain_pairs
+from graphmem.experiments.panel import METHODS, Panel, fingerprint
+from graphmem.experiments.tasks.fact_set import FactSet, Query, plain_pairs
 
 FACTS = FactSet("made", ((("Ada", "born in", "Rome"), ("Bo", "lives in", "Oslo")), ()), (), plain_pairs)
 
@@ -24,14 +25,14 @@ class Small(Panel):
 
     def __init__(self, run: Run, language: Language) -> None:
         super().__init__(run)
-        self._small = language
+        self._tiny = language
 
     @cached_property
     def language(self) -> Language:
-        return self._small
+        return self._tiny
 
-    def copy(self) -> Language:
-        return self._small
+    def copy_base(self) -> Language:
+        return self._tiny
 
 
 def test_methods_are_those_that_were_named() -> None:
@@ -44,9 +45,9 @@ def test_methods_are_those_that_were_named() -> None:
 
 def test_what_figures_depend_on_is_told_by_hash(tmp_path: Path) -> None:
     panel = Panel(Run("edit", quick=True))
-    assert panel.made_of("closed") == {}
-    assert set(panel.made_of("soft")) == {"steps", "retriever"} and set(panel.made_of("lora")) == {"steps"}
-    assert panel.made_of("graphmem")["fusion"]
+    assert panel.dependencies("closed") == {}
+    assert set(panel.dependencies("soft")) == {"steps", "retriever"} and set(panel.dependencies("lora")) == {"steps"}
+    assert panel.dependencies("graphmem")["fusion"]
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
@@ -55,12 +56,12 @@ def test_what_figures_depend_on_is_told_by_hash(tmp_path: Path) -> None:
 
 def test_the_base_is_asked_once_and_prompts_are_made_of_all_facts(language: Language) -> None:
     panel = Small(Run("edit", quick=True), language)
-    first = panel.untouched(["Who?", "Where?"])
+    first = panel.base.generate([Query("Who?"), Query("Where?")], 2)
     language.base.lm_head.weight.data.zero_()
-    assert panel.untouched(["Where?", "Who?"]) == first[::-1]
+    assert panel.base.generate([Query("Where?"), Query("Who?")], 2) == first[::-1]
     for name in ("closed", "gold", "distractors", "retrieved", "top"):
         with panel.method(name, FACTS, None) as (method, cost):
-            assert cost == Cost() and method.say([Asked("Who?", gold=FACTS.all_facts)], 1)
+            assert cost == Cost() and method.generate([Query("Who?", gold=FACTS.all_facts)], 1)
 
 
 def test_graphmem_leaves_the_base_as_it_was(tokenizer: Any) -> None:
@@ -68,13 +69,13 @@ def test_graphmem_leaves_the_base_as_it_was(tokenizer: Any) -> None:
 
     panel = Panel(Run("edit"))
     ids = torch.tensor([panel.language.ids("Ada was born in")])
-    before = panel.language.after(ids)
+    before = panel.language.logits(ids)
     with GraphMemory.open(":memory:") as memory:
         memory.add_many(FACTS.all_facts)
-        found = memory.retrieve("Where was Ada born?")
+        retrieval = memory.retrieve("Where was Ada born?")
         with panel.method("graphmem", FACTS, memory) as (method, _):
-            assert method.say([Asked("Where was Ada born?", found=found)], 6)[0].text.startswith("Rome")
-    assert torch.equal(panel.language.after(ids), before)
+            assert method.generate([Query("Where was Ada born?", retrieval=retrieval)], 6)[0].text.startswith("Rome")
+    assert torch.equal(panel.language.logits(ids), before)
 
 
 def test_the_cost_of_training_is_told_with_its_losses() -> None:
@@ -93,6 +94,6 @@ def test_edits_cost_no_training() -> None:
 
 def test_tuning_that_does_not_get_there_says_so(language: Language) -> None:
     pytest.importorskip("peft")
-    rows = tuning_costs(Small(Run("integrate"), language), (2,), every=2, most=4)
+    rows = tuning_costs(lambda: language, (2,), every=2, max_steps=4)
     assert [row.measure for row in rows] == ["s to add 2", "steps to add 2", "s to add 10,000"]
     assert rows[1].value == 4 and "stopped at" in rows[1].note and "not run" in rows[2].note

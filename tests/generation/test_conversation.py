@@ -245,4 +245,4 @@ def test_the_first_person_is_the_speaker(text: str, resolved: str) -> None:
 def test_pronouns_of_a_question_are_resolved(
     model: GraphMemoryModel, before: str, question: str, resolved: str
 ) -> None:
-    assert shipped_extractor(model).spelled_out(question, before) == resolved
+    assert shipped_extractor(model).resolve_pronouns(question, before) == resolved

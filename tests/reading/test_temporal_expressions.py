@@ -22,7 +22,7 @@ def test_times_are_found(text: str, times: list[tuple[str, str]]) -> None:
     assert [(span.iso, span.role) for span in find_times(text)] == times
 
 
-def test_today_is_the_day_it_was_said() -> None:
+def test_today_is_a_parameter() -> None:
     assert [span.iso for span in find_times("Today Bob left; yesterday he came.", "2024-03-01")] == [
         "2024-03-01",
         "2024-02-29",
@@ -35,7 +35,7 @@ def test_only_a_time_parses() -> None:
     assert parse_time("in 1900") is None
 
 
-def test_each_fact_gets_the_time_beside_it() -> None:
+def test_each_fact_gets_the_nearest_time() -> None:
     text = "Ada was born in London in 1815 and moved to Surrey in 1843."
     times, ends = find_times(text), [text.index("London") + 6, text.index("Surrey") + 6]
     whole = (0, len(text))

@@ -1,4 +1,4 @@
-"""What an experiment found: rows, written as a table, a plot and a JSON file."""
+"""Results of an experiment: rows, written as a table, plots and a JSON file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Row:
     """One figure.
 
     Attributes:
-        dataset: what was asked about.
-        method: who answered.
-        measure: what is counted, with its unit where it has one ("right", "KL (nats/token)", "s/answer").
-        value: the figure; None where the method has no such figure.
-        n: how many questions, texts or facts stand behind it.
+        dataset: and kind of question.
+        method: by its name.
+        measure: with its unit where it has one ("right", "KL (nats/token)", "s/answer").
+        value: the figure; None where the method has none.
+        n: number of questions, texts or facts.
         low, high: its 95 % bootstrap interval, where it has one.
-        note: what must be known to read it ("estimated", "steps used", ...).
+        note: a remark below the table ("extrapolated", ...).
     """
 
     dataset: str
@@ -47,16 +47,16 @@ def row_of(
 
 @dataclass(frozen=True)
 class Result:
-    """All rows of one experiment and what is needed to repeat them.
+    """All rows of one experiment, with the command and settings to repeat them.
 
     Attributes:
         experiment: its name.
         rows: every figure.
         seed: of all draws.
-        command: the command line that makes it again.
+        command: the command line that repeats it.
         settings: every option and budget, by name.
-        notes: sentences that a reader must know.
-        details: question by question, for those who want to look.
+        notes: sentences below the tables.
+        details: question by question.
     """
 
     experiment: str
@@ -73,7 +73,7 @@ class Result:
         """Write ``NAME.json``, ``NAME.md`` and a plot for each group of measures; return the files.
 
         Args:
-            folder: made if it is not there.
+            folder: created if missing.
             plots: measures to draw together, by the plot's name; None draws the first measure.
         """
         target = Path(folder)
@@ -109,11 +109,11 @@ class Result:
     # ---------------------------------------------------------------- tables
 
     def measures(self, dataset: str | None = None) -> list[str]:
-        """Measures in the order in which they came."""
+        """Measures, in their order."""
         return list(dict.fromkeys(r.measure for r in self.rows if dataset in (None, r.dataset)))
 
     def datasets(self) -> list[str]:
-        """Data sets in the order in which they came."""
+        """Data sets, in their order."""
         return list(dict.fromkeys(row.dataset for row in self.rows))
 
     def markdown(self) -> str:
@@ -128,7 +128,7 @@ class Result:
         return "\n\n".join(blocks) + "\n"
 
     def print(self, console: Any = None) -> None:
-        """Print the tables for people."""
+        """Print the tables to the terminal."""
         from rich.console import Console
         from rich.table import Table
 
@@ -164,7 +164,7 @@ def _cell(row: Row | None) -> str:
 def _figure(value: float) -> str:
     if value == 0:
         return "0"
-    for least, form in ((1000, ",.0f"), (20, ".1f"), (0.01, ".3f")):
-        if abs(value) >= least:
+    for threshold, form in ((1000, ",.0f"), (20, ".1f"), (0.01, ".3f")):
+        if abs(value) >= threshold:
             return format(value, form)
     return format(value, ".2g")

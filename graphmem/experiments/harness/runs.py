@@ -1,4 +1,4 @@
-"""Running an experiment: its options, and parts that are kept so that a stopped run goes on where it was."""
+"""Options of an experiment, and its parts, which are saved so that a stopped run is resumed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from graphmem.core.validation import require
 from graphmem.experiments.harness.report import Result, Row
-from graphmem.experiments.tasks.fact_set import MOST_FACTS, QUICK_FACTS
+from graphmem.experiments.tasks.fact_set import MAX_FACTS, QUICK_FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Run:
         data: folder of the data sets that do not ship, or None.
         model: name or path of the base.
         weights: folder of fusion weights; None takes the shipped ones.
-        methods: who takes part; empty for all.
-        datasets: what is asked about; empty for all there are.
-        steps: optimizer steps of every trained rival; None takes the experiment's own.
-        facts: most facts of a retrieval that a method gets; None takes 50, or 15 where the run is quick.
-        rivals: folder of the trained rivals, which experiments may share; None takes one in ``out``.
-        options: words of the command line that this experiment alone takes.
+        methods: to compare; empty for all.
+        datasets: to ask about; empty for all there are.
+        steps: optimizer steps of every trained baseline; None takes the experiment's own.
+        facts: maximum facts of a retrieval; None takes 50, or 15 in a quick run.
+        baselines: folder of the trained baselines, which experiments may share; None takes one in ``out``.
+        options: words of the command line that are this experiment's own.
     """
 
     experiment: str
@@ -51,7 +51,7 @@ class Run:
     datasets: tuple[str, ...] = ()
     steps: int | None = None
     facts: int | None = None
-    rivals: Path | None = None
+    baselines: Path | None = None
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -62,9 +62,9 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command line that makes this run again."""
+        """The command line that repeats this run."""
         words = ["graphmem", "experiment", self.experiment, *(["--quick"] if self.quick else [])]
-        for name in ("seed", "n", "data", "model", "weights", "steps", "facts", "rivals"):
+        for name in ("seed", "n", "data", "model", "weights", "steps", "facts", "baselines"):
             if (value := getattr(self, name)) is not None and not (name == "data" and self._is_default(value)):
                 words += [f"--{name}", str(value)]
         for name in ("methods", "datasets"):
@@ -74,21 +74,21 @@ class Run:
 
     @staticmethod
     def _is_default(data: Path) -> bool:
-        """Whether data lies where the environment says, so that a command need not name one machine's folder."""
+        """Whether data is the folder that the environment names; the command then leaves it out."""
         return str(data) == os.environ.get("GRAPHMEM_DATA")
 
     @property
-    def most_facts(self) -> int:
-        """Facts of a retrieval that a method gets."""
-        return self.facts or (QUICK_FACTS if self.quick else MOST_FACTS)
+    def max_facts(self) -> int:
+        """Maximum facts of a retrieval."""
+        return self.facts or (QUICK_FACTS if self.quick else MAX_FACTS)
 
     def wants(self, dataset: str, quick: bool = True) -> bool:
-        """Whether a data set is asked about: those named, else all; in a quick run only where ``quick`` says so."""
+        """Whether a data set is part of the run: those named, else all; in a quick run only where ``quick`` is True."""
         return dataset in self.datasets if self.datasets else quick or not self.quick
 
     def settings(self) -> dict[str, Any]:
-        """Everything that decides the figures, as plain values; paths and choices of parts are left out."""
-        chosen = ("out", "data", "methods", "datasets", "rivals", "options")
+        """Settings that decide the figures, as plain values; paths and choices of parts are left out."""
+        chosen = ("out", "data", "methods", "datasets", "baselines", "options")
         kept = {k: v for k, v in asdict(self).items() if k not in chosen}
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
 
@@ -105,17 +105,17 @@ def parser(experiment: str, text: str | None) -> argparse.ArgumentParser:
     made.add_argument("--weights", type=Path, help="folder of fusion weights; the shipped ones if left out")
     made.add_argument("--methods", default="", help="only these, with commas between")
     made.add_argument("--datasets", default="", help="only these, with commas between")
-    made.add_argument("--steps", type=int, help="optimizer steps of every trained rival")
-    made.add_argument("--facts", type=int, help="most facts of a retrieval that a method gets (50, quick: 15)")
-    made.add_argument("--rivals", type=Path, help="folder of trained rivals, to share them between experiments")
+    made.add_argument("--steps", type=int, help="optimizer steps of every trained baseline")
+    made.add_argument("--facts", type=int, help="maximum facts of a retrieval (50, quick: 15)")
+    made.add_argument("--baselines", type=Path, help="folder of trained baselines, to share them between experiments")
     return made
 
 
 def parse(made: argparse.ArgumentParser, experiment: str, arguments: Sequence[str] | None) -> Run:
-    """The run that the arguments describe; parsers with more options read those from ``made.parse_args`` too.
+    """The run that the arguments describe; further options are read from ``made.parse_args`` too.
 
     Raises:
-        InvalidValue: a number below 1, or a data folder that is not there.
+        InvalidValue: a number below 1, or a data folder that does not exist.
     """
     given = made.parse_args(arguments)
     data = given.data or (Path(found) if (found := os.environ.get("GRAPHMEM_DATA")) else None)
@@ -123,18 +123,18 @@ def parse(made: argparse.ArgumentParser, experiment: str, arguments: Sequence[st
     return Run(
         experiment, given.quick, given.seed, given.n, given.out or Path("results") / experiment, data, given.model,
         given.weights, split(given.methods), split(given.datasets), given.steps, given.facts,
-        given.rivals,
+        given.baselines,
     )  # fmt: skip
 
 
 @dataclass
 class Parts:
-    """Finished parts of a run, each a file in ``out/parts``; a part made under other settings is made anew.
+    """Parts of a run, each saved to a file in ``out/parts``; a part with other settings is repeated.
 
     Attributes:
-        run: whose parts.
-        details: what the parts recorded question by question.
-        report: gets a line when a part begins, when it is done, and when it is taken from the folder.
+        run: of the parts.
+        report: gets a line when a part starts, ends, or is read from the folder.
+        rows, details: of the parts so far.
     """
 
     run: Run
@@ -143,12 +143,12 @@ class Parts:
     details: list[dict[str, Any]] = field(default_factory=list)
 
     def do(self, name: str, make: Callable[[], Part | Sequence[Row]], **settings: Any) -> list[Row]:
-        """The rows of one part: read from the folder if they are there, else made and written.
+        """The rows of one part: read from the folder if they are there, else made and saved.
 
         Args:
             name: of the part, within the experiment.
             make: returns the rows, or a ``Part`` with details.
-            settings: what this part depends on beyond the run's settings; the steps of training only where it says so.
+            settings: what this part depends on beyond the run's settings (which leave the training steps out).
         """
         path = self.run.out / "parts" / f"{_slug(name)}.json"
         common = {name: value for name, value in self.run.settings().items() if name != "steps"}
@@ -168,14 +168,14 @@ class Parts:
         return list(kept.rows)
 
     def result(self, notes: Sequence[str] = (), **settings: Any) -> Result:
-        """Everything so far as a result."""
+        """The result of the parts so far."""
         run = self.run
         return Result(run.experiment, self.rows, run.seed, run.command, run.settings() | settings, notes, self.details)
 
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of a part, and what it recorded question by question."""
+    """Rows of a part, and its details question by question."""
 
     rows: list[Row]
     details: list[dict[str, Any]] = field(default_factory=list)
@@ -202,4 +202,4 @@ def _write(path: Path, settings: dict[str, Any], part: Part) -> None:
     content = {"settings": settings, "rows": [asdict(row) for row in part.rows], "details": part.details}
     half = path.with_suffix(".tmp")
     half.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    half.replace(path)  # a part is there whole or not at all
+    half.replace(path)  # atomic

@@ -1,121 +1,128 @@
-"""Measures of what is said: answers, what must be left alone, and free text; one list of rows a method."""
+"""Measures of generated answers, locality and free text; one list of rows a method."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
 
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part
-from graphmem.experiments.methods.base import Method, Said
-from graphmem.experiments.tasks.fact_set import FactSet, Item, LookUp
+from graphmem.experiments.methods.base import Cost, Generation, Method
+from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet, Item
 from graphmem.experiments.tasks.unrelated import UNRELATED_TOKENS, everyday, plain_texts
 from graphmem.text.answer_matching import contains, is_right
 
-if TYPE_CHECKING:
-    from graphmem.experiments.panel import Panel
-
-
-MOST_TOKENS = 128
+MAX_TOKENS = 128
 """Of a passage whose logits are compared."""
 
 
-def ask(method: Method, items: Sequence[Item], look_up: LookUp, *, phrasing: int = 0, limit: int = 24) -> list[Said]:
-    """Ask every item in its phrasing of that number (0 is the first); those without one are asked in their first."""
+def answer_items(
+    method: Method, items: Sequence[Item], retriever: CachedRetriever, *, phrasing: int = 0, max_new_tokens: int = 24
+) -> list[Generation]:
+    """Answers to every item in its phrasing of that number (0 is the first, and the fallback)."""
     questions = [([i.question, *i.paraphrases])[phrasing if phrasing <= len(i.paraphrases) else 0] for i in items]
-    return method.say(look_up(questions, [i.gold for i in items]), limit)
+    return method.generate(retriever(questions, [i.gold for i in items]), max_new_tokens)
 
 
-def answer_rows(name: str, method: str, items: Sequence[Item], said: Sequence[Said], *, seed: int = 0) -> Part:
+def answer_rows(name: str, method: str, items: Sequence[Item], answers: Sequence[Generation], *, seed: int = 0) -> Part:
     """First answer right, right anywhere, and the cost of an answer, by kind of question."""
     rows: list[Row] = []
     for kind in dict.fromkeys(item.kind for item in items):
-        chosen = [(item, s) for item, s in zip(items, said, strict=True) if item.kind == kind]
-        where = f"{name}, {kind}"
-        right = [float(is_right(s.text, i.answers)) for i, s in chosen]
+        chosen = [(item, a) for item, a in zip(items, answers, strict=True) if item.kind == kind]
+        dataset = f"{name}, {kind}"
+        right = [float(is_right(a.text, i.answers)) for i, a in chosen]
         rows += [
-            row_of(where, method, "right", right, seed=seed),
-            row_of(where, method, "contains", [float(contains(s.text, i.answers)) for i, s in chosen], seed=seed),
+            row_of(dataset, method, "right", right, seed=seed),
+            row_of(dataset, method, "contains", [float(contains(a.text, i.answers)) for i, a in chosen], seed=seed),
         ]
-        fresh = [r for r, (i, _) in zip(right, chosen, strict=True) if i.fresh]
-        if 0 < len(fresh) < len(right):
-            rows.append(row_of(where, method, "right, answer never trained on", fresh, seed=seed))
+        unseen = [r for r, (i, _) in zip(right, chosen, strict=True) if i.unseen]
+        if 0 < len(unseen) < len(right):
+            rows.append(row_of(dataset, method, "right, answer never trained on", unseen, seed=seed))
         if any(i.old for i, _ in chosen):
-            old = [float(is_right(s.text, i.old)) for i, s in chosen if i.old]
-            rows.append(row_of(where, method, "old answer", old, seed=seed))
-        tokens, seconds = ([float(getattr(s, f)) for _, s in chosen] for f in ("tokens", "seconds"))
+            old = [float(is_right(a.text, i.old)) for i, a in chosen if i.old]
+            rows.append(row_of(dataset, method, "old answer", old, seed=seed))
+        tokens, seconds = [a.prompt_tokens for _, a in chosen], [a.seconds for _, a in chosen]
         rows += [
-            Row(where, method, "prompt tokens", sum(tokens) / len(tokens), len(tokens)),
-            Row(where, method, "s/answer", sum(seconds) / len(seconds), len(seconds)),
+            Row(dataset, method, "prompt tokens", sum(tokens) / len(tokens), len(tokens)),
+            Row(dataset, method, "s/answer", sum(seconds) / len(seconds), len(seconds)),
         ]
     details = [
-        {"dataset": name, "method": method, "question": i.question, "answers": list(i.answers)[:3], "said": s.text}
-        for i, s in zip(items, said, strict=True)
+        {"dataset": name, "method": method, "question": i.question, "answers": list(i.answers)[:3], "text": a.text}
+        for i, a in zip(items, answers, strict=True)
     ]
     return Part(rows, details)
 
 
-def measure(
-    name: str, method: str, label: str, items: Sequence[Item], said: Sequence[Said], *,
-    less: Sequence[Said] | None = None, seed: int = 0,
+def right_rows(
+    name: str, method: str, measure: str, items: Sequence[Item], answers: Sequence[Generation], *,
+    minus: Sequence[Generation] | None = None, seed: int = 0,
 ) -> list[Row]:  # fmt: skip
-    """One row a kind of question: first answer right, under a label of its own; ``less`` what was said then."""
-    rows, right = [], _right(items, said)
-    if less is not None:
-        right = [a - b for a, b in zip(right, _right(items, less), strict=True)]
+    """Share of right first answers, a row a kind of question; less the share of other answers, where given."""
+    rows, right = [], _right(items, answers)
+    if minus is not None:
+        right = [a - b for a, b in zip(right, _right(items, minus), strict=True)]
     for kind in dict.fromkeys(item.kind for item in items):
         values = [value for item, value in zip(items, right, strict=True) if item.kind == kind]
-        rows.append(row_of(f"{name}, {kind}", method, label, values, seed=seed))
+        rows.append(row_of(f"{name}, {kind}", method, measure, values, seed=seed))
     return rows
 
 
-def other_words(facts: FactSet, method: Method, first: Sequence[Said], look_up: LookUp, seed: int = 0) -> list[Row]:
-    """The second phrasing, and any of all phrasings, of questions that have more than one."""
+def paraphrase_rows(
+    facts: FactSet, method: Method, first: Sequence[Generation], retriever: CachedRetriever, seed: int = 0
+) -> list[Row]:
+    """The second phrasing, and any phrasing, of the questions that have more than one."""
     items = [item for item in facts.items if item.paraphrases]
-    said = [s for item, s in zip(facts.items, first, strict=True) if item.paraphrases]
+    answers = [a for item, a in zip(facts.items, first, strict=True) if item.paraphrases]
     if not items:
         return []
-    again = [ask(method, items, look_up, phrasing=i + 1) for i in range(max(len(i.paraphrases) for i in items))]
-    rows = measure(facts.name, method.name, "right, other words", items, again[0], seed=seed)
-    if len(again) > 1:
-        ways = [_right(items, way) for way in (said, *again)]
+    most = max(len(item.paraphrases) for item in items)
+    others = [answer_items(method, items, retriever, phrasing=i + 1) for i in range(most)]
+    rows = right_rows(facts.name, method.name, "right, paraphrased", items, others[0], seed=seed)
+    if most > 1:
+        by_phrasing = [_right(items, same) for same in (answers, *others)]
         for kind in dict.fromkeys(item.kind for item in items):
             at = [i for i, item in enumerate(items) if item.kind == kind]
-            anyhow = [max(way[i] for way in ways) for i in at]
-            rows.append(row_of(f"{facts.name}, {kind}", method.name, "right in any words", anyhow, seed=seed))
+            anyhow = [max(right[i] for right in by_phrasing) for i in at]
+            rows.append(row_of(f"{facts.name}, {kind}", method.name, "right, any phrasing", anyhow, seed=seed))
     return rows
 
 
-def _right(items: Sequence[Item], said: Sequence[Said]) -> list[float]:
-    return [float(is_right(s.text, item.answers)) for item, s in zip(items, said, strict=True)]
+def _right(items: Sequence[Item], answers: Sequence[Generation]) -> list[float]:
+    return [float(is_right(a.text, item.answers)) for item, a in zip(items, answers, strict=True)]
 
 
-def left_alone(panel: Panel, name: str, method: Method, look_up: LookUp) -> list[Row]:
-    """KL to the base on plain text, and answers to questions that the memory does not concern.
+def locality_rows(
+    name: str, method: Method, base: Method, encode: Callable[[str], list[int]], retriever: CachedRetriever, n: int,
+    *, seed: int = 0,
+) -> list[Row]:  # fmt: skip
+    """KL to the base on ``n`` plain texts, and changed answers to ``2 n`` questions that do not concern the memory.
 
-    Each text is read beside what the memory finds for its own beginning.
+    Args:
+        name: of the fact set.
+        method: that is measured.
+        base: the closed book.
+        encode: text to token ids.
+        retriever: each text is read with the retrieval of its own beginning.
+        n: texts.
+        seed: of the draws.
     """
-    where, seed, base = f"{name}, left alone", panel.run.seed, panel.base
-    texts, unrelated = plain_texts(panel.aside, seed), everyday(2 * panel.aside, seed)
-    moved = []
-    for text, asked in zip(texts, look_up([t[:300] for t in texts]), strict=True):
-        ids = torch.tensor([panel.language.ids(text)[:MOST_TOKENS]])
-        after, before = method.logits(ids, asked), base.logits(ids, asked)
+    dataset, texts, unrelated = f"{name}, locality", plain_texts(n, seed), everyday(2 * n, seed)
+    divergences = []
+    for text, query in zip(texts, retriever([t[:300] for t in texts]), strict=True):
+        ids = torch.tensor([encode(text)[:MAX_TOKENS]])
+        after, before = method.logits(ids, query), base.logits(ids, query)
         if after is not None and before is not None:
-            moved.append(kl(before, after))
-    then, now = (
-        panel.untouched([question for question, _ in unrelated]),
-        method.say(look_up([question for question, _ in unrelated]), UNRELATED_TOKENS),
-    )
-    changed = [float(a.text != b) for a, b in zip(now, then, strict=True)]
-    right = [float(contains(s.text, answers)) for s, (_, answers) in zip(now, unrelated, strict=True)]
+            divergences.append(kl(before, after))
+    queries = retriever([question for question, _ in unrelated])
+    then, now = (m.generate(queries, UNRELATED_TOKENS) for m in (base, method))
+    changed = [float(a.text != b.text) for a, b in zip(now, then, strict=True)]
+    right = [float(contains(a.text, answers)) for a, (_, answers) in zip(now, unrelated, strict=True)]
     return [
-        row_of(where, method.name, "KL on plain text (nats/token)", moved, seed=seed),
-        row_of(where, method.name, "unrelated answers changed", changed, seed=seed),
-        row_of(where, method.name, "unrelated questions right", right, seed=seed),
+        row_of(dataset, method.name, "KL on plain text (nats/token)", divergences, seed=seed),
+        row_of(dataset, method.name, "unrelated answers changed", changed, seed=seed),
+        row_of(dataset, method.name, "unrelated questions right", right, seed=seed),
     ]
 
 
@@ -125,36 +132,48 @@ def kl(before: torch.Tensor, after: torch.Tensor) -> float:
     return float((p.exp() * (p - q)).sum(-1).mean())
 
 
-def free_text(facts: FactSet, method: Method, look_up: LookUp, count: int, *, seed: int = 0, limit: int = 48) -> Part:
-    """Ask for a few sentences about a node, and score the facts they state.
+def free_text_rows(
+    facts: FactSet, method: Method, retriever: CachedRetriever, n: int, *, seed: int = 0, max_new_tokens: int = 48
+) -> Part:
+    """Ask for a few sentences about ``n`` nodes, and score the facts in them.
 
-    Recall: share of its facts (at most four) whose other end is named. Precision: of the graph's names that the text
-    holds beside the node's own, the share that are ends of its facts; texts that name none are left out.
+    Recall: share of a node's facts (at most four) whose other end is named. Precision: of the graph's names in the
+    text, without the node's own, the share that are ends of its facts; texts without such names are left out.
     """
-    about = {s: fs for s, fs in facts.about().items() if len(fs) >= 2}
-    subjects = sorted(about)[:count]
+    about = {s: fs for s, fs in facts.by_subject().items() if len(fs) >= 2}
+    subjects = sorted(about)[:n]
     if not subjects:
         return Part([])
-    asked = look_up([f"Tell me about {subject}." for subject in subjects], [tuple(about[s]) for s in subjects])
-    said = method.say(asked, limit)
+    queries = retriever([f"Tell me about {subject}." for subject in subjects], [tuple(about[s]) for s in subjects])
+    texts = [answer.text for answer in method.generate(queries, max_new_tokens)]
     recalls, precisions = [], []
-    for subject, s in zip(subjects, said, strict=True):
+    for subject, text in zip(subjects, texts, strict=True):
         ends = {o for _, _, o in about[subject]}
-        named = [name for name in facts.names if name != subject and _stands_in(name, s.text)]
-        recalls.append(sum(_stands_in(end, s.text) for end in ends) / min(4, len(ends)))
+        named = [name for name in facts.names if name != subject and _occurs(name, text)]
+        recalls.append(sum(_occurs(end, text) for end in ends) / min(4, len(ends)))
         if named:
             precisions.append(sum(name in ends for name in named) / len(named))
-    where = f"{facts.name}, free text"
+    dataset = f"{facts.name}, free text"
     rows = [
-        row_of(where, method.name, "facts stated, recall", [min(1.0, r) for r in recalls], seed=seed),
-        row_of(where, method.name, "names stated, precision", precisions, seed=seed),
+        row_of(dataset, method.name, "fact recall", [min(1.0, r) for r in recalls], seed=seed),
+        row_of(dataset, method.name, "name precision", precisions, seed=seed),
     ]
     details = [
-        {"dataset": where, "method": method.name, "question": subject, "said": s.text}
-        for subject, s in zip(subjects, said, strict=True)
+        {"dataset": dataset, "method": method.name, "question": subject, "text": text}
+        for subject, text in zip(subjects, texts, strict=True)
     ]
     return Part(rows, details)
 
 
-def _stands_in(name: str, text: str) -> bool:
+def _occurs(name: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text.casefold()) is not None
+
+
+def cost_part(name: str, method: str, cost: Cost) -> Part:
+    """The cost of training with its losses; empty where nothing was trained."""
+    if not cost.steps:
+        return Part([])
+    dataset = f"{name}, cost"
+    figures = {"training steps": cost.steps, "training tokens": cost.tokens, "training s": cost.seconds}
+    rows = [Row(dataset, method, measure, float(value), cost.steps) for measure, value in figures.items()]
+    return Part(rows, [{"dataset": dataset, "method": method, "loss, nats/token, by step": cost.losses}])

@@ -1,11 +1,11 @@
-"""What every method shares: greedy answers in batches, and logits of a text."""
+"""The ``Method`` protocol, and the base model with greedy decoding in batches and logits of a text."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import signature
 from typing import Any, Protocol
@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt, stop_token
-from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.experiments.tasks.fact_set import Pair, Query
 from graphmem.generation.batching import left_padded
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An answer, the tokens of its prompt, and the seconds it took (retrieval included where one is read)."""
+class Generation:
+    """An answer, the tokens of its prompt, and its seconds (retrieval included where it is used)."""
 
     text: str
-    tokens: int
+    prompt_tokens: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What learning took: optimizer steps, tokens seen in them, seconds; and the losses on the way, step by step."""
+    """The cost of training: optimizer steps, tokens seen in them, seconds, and the loss of each step."""
 
     steps: int = 0
     tokens: int = 0
@@ -44,26 +44,34 @@ class Cost:
 
 
 class Method(Protocol):
-    """One way of giving a model knowledge."""
+    """One way of giving facts to a model."""
 
     name: str
 
     def learn(self, pairs: Sequence[Pair]) -> Cost:
-        """Take new facts into the weights; methods that read them elsewhere do nothing."""
+        """Train on texts of new facts; methods that read the facts elsewhere do nothing."""
         ...
 
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
-        """Answer greedily."""
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Greedy answers."""
         ...
 
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
-        """float32 [T, V], what follows each token of the plain text ``ids`` [1, T]; None where there is no model."""
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
+        """Next-token logits float32 [T, V] of the plain text ``ids`` [1, T]; None where there is no model."""
         ...
+
+
+class FactReader:
+    """Base class of methods that read new facts and are not trained on them."""
+
+    def learn(self, pairs: Sequence[Pair]) -> Cost:
+        """Nothing is trained."""
+        return Cost()
 
 
 @dataclass
 class Language:
-    """A causal language model with its tokenizer: the base that all methods share."""
+    """A causal language model with its tokenizer."""
 
     base: Any
     tokenizer: Any
@@ -91,38 +99,46 @@ class Language:
         """The question as a chat turn."""
         return chat_prompt(self.tokenizer, question)
 
+    def answers(self, queries: Sequence[Query], max_new_tokens: int, **options: Any) -> list[Generation]:
+        """Greedy answers to queries, the seconds of their retrievals added; options are those of ``decode``."""
+        prompts = [self.prompt(query.question) for query in queries]
+        decoded = self.decode(prompts, max_new_tokens=max_new_tokens, **options)
+        return [replace(d, seconds=d.seconds + q.seconds) for d, q in zip(decoded, queries, strict=True)]
+
     @torch.inference_mode()
     def decode(
-        self, prompts: Sequence[str], *, limit: int = 24, batch: int = 16,
-        around: Callable[[list[int]], AbstractContextManager[Any]] | None = None,
+        self, prompts: Sequence[str], *, max_new_tokens: int = 24, batch: int = 16,
+        context: Callable[[list[int]], AbstractContextManager[Any]] | None = None,
         prefix: Callable[[list[int]], Tensor] | None = None,
-    ) -> list[Said]:  # fmt: skip
+    ) -> list[Generation]:  # fmt: skip
         """Greedy continuations, in batches of like length.
 
         Args:
             prompts: texts.
-            limit: most new tokens.
+            max_new_tokens: of a continuation.
             batch: prompts decoded at once.
-            around: makes, for the positions of a batch, the context in which it is decoded.
-            prefix: makes embeddings [B, P, D] that stand before the prompts.
+            context: makes the context manager around a batch, from its positions.
+            prefix: makes embeddings [B, P, D] before the prompts, from their positions.
         """
         rows = [self.ids(prompt) for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        said = [Said("", 0, 0.0)] * len(rows)
+        out = [Generation("", 0, 0.0)] * len(rows)
         for start in range(0, len(order), batch):
             chosen = order[start : start + batch]
             began = time.perf_counter()
-            with around(chosen) if around else nullcontext():
-                texts, extra = self._continue([rows[i] for i in chosen], limit, prefix(chosen) if prefix else None)
+            with context(chosen) if context else nullcontext():
+                texts, extra = self._continue(
+                    [rows[i] for i in chosen], max_new_tokens, prefix(chosen) if prefix else None
+                )
             seconds = (time.perf_counter() - began) / len(chosen)
             for i, text in zip(chosen, texts, strict=True):
-                said[i] = Said(text.strip(), len(rows[i]) + extra, seconds)
-        return said
+                out[i] = Generation(text.strip(), len(rows[i]) + extra, seconds)
+        return out
 
-    def _continue(self, rows: list[list[int]], limit: int, prefix: Tensor | None) -> tuple[list[str], int]:
+    def _continue(self, rows: list[list[int]], max_new_tokens: int, prefix: Tensor | None) -> tuple[list[str], int]:
         ids, mask = left_padded(rows, self.stop, self.base.device)
         options: dict[str, Any] = dict(
-            do_sample=False, max_new_tokens=limit, eos_token_id=self.stop, pad_token_id=self.stop
+            do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=self.stop, pad_token_id=self.stop
         )  # fmt: skip
         if prefix is None:
             out = self.base.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]
@@ -132,17 +148,17 @@ class Language:
         return self.tokenizer.batch_decode(out, skip_special_tokens=True), prefix.shape[1]
 
     @torch.inference_mode()
-    def after(self, ids: Tensor, before: str = "") -> Tensor:
-        """Logits float32 [T, V] at each token of ``ids`` [1, T], with a text before them."""
+    def logits(self, ids: Tensor, before: str = "") -> Tensor:
+        """Next-token logits float32 [T, V] of ``ids`` [1, T], with the text ``before`` in front of them."""
         lead = self.ids(before) if before else []
         whole = torch.cat([torch.tensor([lead], dtype=ids.dtype, device=ids.device), ids], 1) if lead else ids
-        kept = {"logits_to_keep": ids.shape[1]} if lead and self._keeps else {}
+        kept = {"logits_to_keep": ids.shape[1]} if lead and self._trims_logits else {}
         logits: Tensor = self.base(input_ids=whole, use_cache=False, **kept).logits[0, -ids.shape[1] :]
         return logits.float()
 
     @cached_property
-    def _keeps(self) -> bool:
-        """Whether the base can leave out logits that nobody looks at: those of a long lead cost as much as its body."""
+    def _trims_logits(self) -> bool:
+        """Whether the base can compute the last logits alone: those of a long prompt cost as much as its body."""
         return "logits_to_keep" in signature(self.base.forward).parameters
 
 

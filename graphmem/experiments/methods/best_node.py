@@ -1,4 +1,4 @@
-"""The honest reference: the retriever's best node said as it stands, with no language model at all."""
+"""Top-1 retrieval: the name of the best node, without a language model."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from graphmem.experiments.methods.base import Cost, Said
-from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.experiments.methods.base import FactReader, Generation
+from graphmem.experiments.tasks.fact_set import Query
 
 
-class Top1Retrieval:
-    """Says the name of the best node. What a language model adds must show against this."""
+class Top1Retrieval(FactReader):
+    """The baseline that a language model with memory must beat: the name of the best node."""
 
-    name = "top node, no model"
+    name = "top-1 retrieval"
 
-    def learn(self, pairs: Sequence[Pair]) -> Cost:
-        """Nothing is learnt."""
-        return Cost()
-
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
         """The first node's name."""
-        return [Said(a.best, 0, a.seconds) for a in asked]
+        return [Generation(query.best_node, 0, query.seconds) for query in queries]
 
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
-        """There is no model."""
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
+        """None: there is no model."""
         return None

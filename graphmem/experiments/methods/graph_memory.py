@@ -1,4 +1,4 @@
-"""graphmem itself: the memory read inside the frozen layers."""
+"""graphmem: the memory read by memory layers inside the frozen base."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import torch
 from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt
-from graphmem.experiments.methods.base import Cost, Said
-from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.experiments.methods.base import FactReader, Generation
+from graphmem.experiments.tasks.fact_set import Query
 from graphmem.generation.batching import generate_texts
 from graphmem.generation.description import describe_topic
 
 
-class GraphMemoryMethod:
-    """A ``GraphMemoryModel`` as a method: it learns nothing, the memory holds the facts."""
+class GraphMemoryMethod(FactReader):
+    """A ``GraphMemoryModel`` as a method: facts are written to its memory."""
 
     name = "graphmem"
 
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    def learn(self, pairs: Sequence[Pair]) -> Cost:
-        """Nothing is learnt: facts are written to the memory."""
-        return Cost()
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Answers from the retrieval, as ``ask`` does: a description where the question asks for one."""
+        described = {i: d for i, q in enumerate(queries) if (d := self._description(q, max_new_tokens)) is not None}
+        rest = [query for i, query in enumerate(queries) if i not in described]
+        texts: list[Any] = []
+        if rest:
+            prompts = [chat_prompt(self.model.tokenizer, query.question) for query in rest]
+            retrievals = [query.retrieval for query in rest]
+            texts = generate_texts(self.model, prompts, retrievals, max_new_tokens=max_new_tokens)
+        answers = iter([Generation(text, n, s + q.seconds) for (text, n, s), q in zip(texts, rest, strict=True)])
+        return [described[i] if i in described else next(answers) for i in range(len(queries))]
 
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
-        """Answer out of what was found, as ``ask`` does: in sentences where it is asked to tell about something."""
-        told = {i: found for i, a in enumerate(asked) if (found := self._told(a, limit)) is not None}
-        rest = [a for i, a in enumerate(asked) if i not in told]
-        prompts = [chat_prompt(self.model.tokenizer, a.question) for a in rest]
-        said = generate_texts(self.model, prompts, [a.found for a in rest], max_new_tokens=limit) if rest else []
-        others = iter([Said(text, tokens, s + a.seconds) for (text, tokens, s), a in zip(said, rest, strict=True)])
-        return [told[i] if i in told else next(others) for i in range(len(asked))]
-
-    def _told(self, asked: Asked, limit: int) -> Said | None:
+    def _description(self, query: Query, max_new_tokens: int) -> Generation | None:
         started = time.perf_counter()
-        found = describe_topic(self.model, asked.found, limit)
-        if found is None:
+        description = describe_topic(self.model, query.retrieval, max_new_tokens)
+        if description is None:
             return None
-        prompt = self.model.tokenizer(chat_prompt(self.model.tokenizer, asked.question), add_special_tokens=False)
-        return Said(found.text, len(prompt["input_ids"]), asked.seconds + time.perf_counter() - started)
+        prompt = self.model.tokenizer(chat_prompt(self.model.tokenizer, query.question), add_special_tokens=False)
+        seconds = query.seconds + time.perf_counter() - started
+        return Generation(description.text, len(prompt["input_ids"]), seconds)
 
     @torch.inference_mode()
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
-        """Logits with the retrieval read."""
-        return self.model(ids, retrieval=asked.found, use_cache=False).logits[0].float()
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
+        """Logits with the retrieval attended to."""
+        return self.model(ids, retrieval=query.retrieval, use_cache=False).logits[0].float()

@@ -1,10 +1,10 @@
-"""Flat key/value memory, the way of KBLaM (Wang et al., ICLR 2025), written anew from the paper's description.
+"""Flat key/value memory after KBLaM (Wang et al., ICLR 2025), reimplemented from the paper's description.
 
 Each triple becomes one key and one value in every third layer: linear adapters map the text vector of "the RELATION of
 SUBJECT" to its key and that of the object to its value. Prompt tokens attend to the keys with a query head of their
-own (begun as the layer's) in one softmax together with the text before them; keys have no positions and do not attend
-to one another ("rectangular attention"). The logits of M keys are shifted by log C - log M, so that their share does
-not grow with the memory. The base stays frozen; adapters and query heads are trained.
+own (initialised as the layer's) in one softmax together with the text before them; keys have no positions and do not
+attend to one another ("rectangular attention"). The logits of M keys are shifted by log C - log M, so that their share
+does not grow with the memory. The base stays frozen; adapters and query heads are trained.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.adapters.transformers import find_decoder
-from graphmem.experiments.methods.base import Cost, Language, Said
-from graphmem.experiments.methods.training import Lesson, answer_loss
-from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.experiments.methods.base import FactReader, Generation, Language
+from graphmem.experiments.methods.training import TrainingExample, answer_loss
+from graphmem.experiments.tasks.fact_set import Query
 
 EVERY = 3
 SCALE = 100.0
@@ -35,7 +35,7 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass
 class KeyValueContext:
-    """What one forward pass attends to: keys and values [B, H, M, d] and shifts [B, M] by layer, queries as made."""
+    """What one forward pass attends to, by layer: keys and values [B, H, M, d], shifts [B, M], queries [B, H, T, d]."""
 
     keys: dict[int, Tensor]
     values: dict[int, Tensor]
@@ -69,8 +69,8 @@ class KeyValueAdapters(nn.Module):
             nn.init.normal_(weight, std=1.0)  # entries of a unit vector are about K^-1/2: keys of size about 1
         self.value.weight.data.mul_(0.1)
 
-    def session(self, keys: Tensor, values: Tensor, mask: Tensor, dtype: torch.dtype) -> KeyValueContext:
-        """Keys and values by layer from vectors [B, M, K] and mask [B, M]; where M is 0, nothing is read."""
+    def context(self, keys: Tensor, values: Tensor, mask: Tensor, dtype: torch.dtype) -> KeyValueContext:
+        """Keys and values by layer from vectors [B, M, K] and mask [B, M]; where M is 0, nothing is attended to."""
         count = mask.sum(1, keepdim=True).clamp(min=1)
         shift = (math.log(SCALE) - count.float().log()).expand(mask.shape).masked_fill(~mask, -math.inf)
         k, v = self._split(self.key(keys), dtype), self._split(self.value(values), dtype)
@@ -87,7 +87,7 @@ def attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float,
     dropout: float = 0.0, **_: Any,
 ) -> tuple[Tensor, None]:  # fmt: skip
-    """Attention of a decoder layer, with the session's keys in the same softmax where the layer has any.
+    """Attention of a decoder layer, with the memory's keys in the same softmax where the layer has any.
 
     Shapes: query [B, H, T, d]; key and value [B, Hkv, S, d]; mask additive [B, 1, T, S]. Returns [B, T, H, d].
     """
@@ -96,16 +96,16 @@ def attend(
     scores = (query @ key.transpose(2, 3)).float() * scaling
     if attention_mask is not None:
         scores = scores + attention_mask[..., : key.shape[2]].float()
-    session, number = _ACTIVE.get(), int(module.layer_idx)  # type: ignore[arg-type]
-    if session is not None and number in session.queries:
-        extra = (session.queries[number] @ session.keys[number].transpose(2, 3)).float() * scaling
-        scores = torch.cat([extra + session.shift[:, None, None, :], scores], -1)  # [B, H, T, M + S]
-        value = torch.cat([session.values[number], value], 2)
+    memory, number = _ACTIVE.get(), int(module.layer_idx)  # type: ignore[arg-type]
+    if memory is not None and number in memory.queries:
+        extra = (memory.queries[number] @ memory.keys[number].transpose(2, 3)).float() * scaling
+        scores = torch.cat([extra + memory.shift[:, None, None, :], scores], -1)  # [B, H, T, M + S]
+        value = torch.cat([memory.values[number], value], 2)
     out = scores.softmax(-1).to(value.dtype) @ value
     return out.transpose(1, 2).contiguous(), None
 
 
-class KeyValueMemory:
+class KeyValueMemory(FactReader):
     """The frozen base with a flat memory of the retrieved facts.
 
     Args:
@@ -125,7 +125,7 @@ class KeyValueMemory:
         AttentionMaskInterface.register(ATTENTION, eager_mask)
         self.language, self.encode = language, encode
         language.base.requires_grad_(False)
-        self._was = language.base.config._attn_implementation
+        self._attention = language.base.config._attn_implementation
         language.base.config._attn_implementation = ATTENTION
         layers = find_decoder(language.base).layers
         chosen: list[Any] = [layer.self_attn for layer in layers][::EVERY]
@@ -133,65 +133,60 @@ class KeyValueMemory:
         heads = int(language.base.config.num_attention_heads)
         self.module = KeyValueAdapters(encode(["a"]).shape[1], numbers, [a.q_proj for a in chosen], heads)
         self._handles = [
-            attention.register_forward_pre_hook(self._ask(i, number), with_kwargs=True)
+            attention.register_forward_pre_hook(self._query_hook(i, number), with_kwargs=True)
             for i, (number, attention) in enumerate(zip(numbers, chosen, strict=True))
         ]
 
-    def _ask(self, place: int, number: int) -> Any:
+    def _query_hook(self, place: int, number: int) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if (session := _ACTIVE.get()) is not None and session.shift.shape[1]:
+            if (memory := _ACTIVE.get()) is not None and memory.shift.shape[1]:
                 x = args[0] if args else kwargs["hidden_states"]
                 made = self.module.query[place](x.to(self.module.key.weight.dtype)).to(x.dtype)
-                session.queries[number] = made.view(*x.shape[:2], self.module.heads, -1).transpose(1, 2)  # [B,H,T,d]
+                memory.queries[number] = made.view(*x.shape[:2], self.module.heads, -1).transpose(1, 2)  # [B,H,T,d]
 
         return hook
 
     def detach(self) -> None:
-        """Give the base its own attention back."""
+        """Restore the base's own attention."""
         for handle in self._handles:
             handle.remove()
-        self.language.base.config._attn_implementation = self._was
+        self.language.base.config._attn_implementation = self._attention
 
     @contextmanager
-    def memory(self, asked: Sequence[Asked]) -> Iterator[None]:
-        """Inside this block the base attends to the facts found for a batch of questions."""
-        token = _ACTIVE.set(self._session(asked))
+    def memory(self, queries: Sequence[Query]) -> Iterator[None]:
+        """Inside this block the base attends to the facts retrieved for a batch of queries."""
+        token = _ACTIVE.set(self._context(queries))
         try:
             yield
         finally:
             _ACTIVE.reset(token)
 
-    def _session(self, asked: Sequence[Asked]) -> KeyValueContext:
-        slots, width = max((len(a.facts) for a in asked), default=0), self.module.key.in_features
-        keys, values = np.zeros((2, len(asked), slots, width), np.float32)
-        mask = torch.zeros(len(asked), slots, dtype=torch.bool)
-        for row, a in enumerate(asked):
-            if a.facts:
-                keys[row, : len(a.facts)] = self.encode([f"the {r} of {s}" for s, r, _ in a.facts])
-                values[row, : len(a.facts)] = self.encode([o for _, _, o in a.facts])
-                mask[row, : len(a.facts)] = True
+    def _context(self, queries: Sequence[Query]) -> KeyValueContext:
+        slots, width = max((len(q.facts) for q in queries), default=0), self.module.key.in_features
+        keys, values = np.zeros((2, len(queries), slots, width), np.float32)
+        mask = torch.zeros(len(queries), slots, dtype=torch.bool)
+        for row, q in enumerate(queries):
+            if q.facts:
+                keys[row, : len(q.facts)] = self.encode([f"the {r} of {s}" for s, r, _ in q.facts])
+                values[row, : len(q.facts)] = self.encode([o for _, _, o in q.facts])
+                mask[row, : len(q.facts)] = True
         dtype = self.language.embedding.weight.dtype
-        return self.module.session(torch.from_numpy(keys), torch.from_numpy(values), mask, dtype)
+        return self.module.context(torch.from_numpy(keys), torch.from_numpy(values), mask, dtype)
 
     # ---------------------------------------------------------------- as a method
 
-    def learn(self, pairs: Sequence[Pair]) -> Cost:
-        """Nothing is learnt of new facts: they are read."""
-        return Cost()
-
-    def loss(self, lessons: Sequence[Lesson]) -> tuple[Tensor, int]:
+    def loss(self, examples: Sequence[TrainingExample]) -> tuple[Tensor, int]:
         """Nats a token of the answers, and tokens seen."""
-        with self.memory([asked for asked, _ in lessons]):
-            return answer_loss(self.language, [(self.language.prompt(a.question), said) for a, said in lessons])
+        with self.memory([query for query, _ in examples]):
+            return answer_loss(self.language, [(self.language.prompt(q.question), answer) for q, answer in examples])
 
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
-        """Answer attending to the facts."""
-        prompts = [self.language.prompt(a.question) for a in asked]
-        said = self.language.decode(prompts, limit=limit, around=lambda rows: self.memory([asked[i] for i in rows]))
-        return [Said(s.text, s.tokens, s.seconds + a.seconds) for s, a in zip(said, asked, strict=True)]
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Answers attending to the facts."""
+        context = lambda rows: self.memory([queries[i] for i in rows])
+        return self.language.answers(queries, max_new_tokens, context=context)
 
     @torch.inference_mode()
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """Logits attending to the facts."""
-        with self.memory([asked]):
-            return self.language.after(ids)
+        with self.memory([query]):
+            return self.language.logits(ids)

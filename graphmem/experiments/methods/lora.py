@@ -8,23 +8,23 @@ from random import Random
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from graphmem.core.errors import MissingExtra
-from graphmem.experiments.methods.base import Cost, Language, Said
-from graphmem.experiments.methods.training import answer_loss, step_down
-from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.experiments.methods.base import Cost, Language
+from graphmem.experiments.methods.prompting import ClosedBook
+from graphmem.experiments.methods.training import answer_loss, optimizer_step
+from graphmem.experiments.tasks.fact_set import Pair
 from graphmem.training.loop import one_cycle
 
 
-class Lora:
-    """A copy of the base with low-rank adapters on every linear layer, trained on each lesson in turn.
+class Lora(ClosedBook):
+    """A copy of the base with low-rank adapters on every linear layer, trained on each stage in turn.
 
     Args:
         language: a copy of the base that nothing else uses.
-        steps: optimizer steps of each lesson.
+        steps: optimizer steps of each stage.
         rank: of the adapters; alpha is twice that.
-        rate: top of the learning rate's cycle.
+        rate: peak learning rate.
         batch: texts a step.
         seed: of the draws.
 
@@ -40,21 +40,21 @@ class Lora:
         try:
             from peft import LoraConfig, get_peft_model
         except ImportError as error:
-            raise MissingExtra("the LoRA rival needs peft: pip install 'graphmem[lora]'") from error
+            raise MissingExtra("the LoRA baseline needs peft: pip install 'graphmem[lora]'") from error
         torch.manual_seed(seed)
         config = LoraConfig(
             r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", lora_dropout=0.0
         )
         self.tuned: Any = get_peft_model(language.base, config)
-        self.language = Language(self.tuned, language.tokenizer)
+        super().__init__(Language(self.tuned, language.tokenizer))
         self.steps, self.rate, self.batch, self.rng = steps, rate, batch, Random(seed)
 
     def parameters(self) -> list[torch.nn.Parameter]:
-        """What is trained."""
+        """The trained parameters."""
         return [p for p in self.tuned.parameters() if p.requires_grad]
 
     def learn(self, pairs: Sequence[Pair], steps: int | None = None) -> Cost:
-        """Train on the texts of one lesson; lessons before it are not rehearsed."""
+        """Train on the texts of one stage; earlier stages are not rehearsed."""
         if not pairs:
             return Cost()
         cost, total = Cost(), steps or self.steps
@@ -64,19 +64,11 @@ class Lora:
             optimizer.param_groups[0]["lr"] = self.rate * one_cycle(step, total, 0.1)
             began = time.perf_counter()
             loss, seen = answer_loss(self.language, self._batch(pairs))
-            step_down(loss, optimizer, self.parameters())
+            optimizer_step(loss, optimizer, self.parameters())
             cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
         self.tuned.eval()
         return cost
 
     def _batch(self, pairs: Sequence[Pair]) -> list[tuple[str, str]]:
         drawn = self.rng.choices(list(pairs), k=min(self.batch, 4 * len(pairs)))
-        return [("" if asked is None else self.language.prompt(asked), text) for asked, text in drawn]
-
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
-        """Answer from the tuned weights."""
-        return self.language.decode([self.language.prompt(a.question) for a in asked], limit=limit)
-
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
-        """The tuned model's logits."""
-        return self.language.after(ids)
+        return [("" if question is None else self.language.prompt(question), text) for question, text in drawn]

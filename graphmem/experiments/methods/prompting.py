@@ -1,21 +1,22 @@
-"""The model alone, and the model with facts in its prompt: the right ones, those among others, those retrieved."""
+"""The base alone, and the base with facts in its prompt: the gold ones, those among distractors, those retrieved."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.types import Triple
-from graphmem.experiments.methods.base import Cost, Language, Said
-from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.experiments.methods.base import FactReader, Generation, Language
+from graphmem.experiments.tasks.fact_set import Query
 
 DISTRACTORS = 14
 
 
-class ClosedBook:
+class ClosedBook(FactReader):
     """The base as it is."""
 
     name = "closed book"
@@ -23,17 +24,29 @@ class ClosedBook:
     def __init__(self, language: Language) -> None:
         self.language = language
 
-    def learn(self, pairs: Sequence[Pair]) -> Cost:
-        """Nothing is learnt."""
-        return Cost()
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Answers from the weights."""
+        prompts = [self.language.prompt(query.question) for query in queries]
+        return self.language.decode(prompts, max_new_tokens=max_new_tokens)
 
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
-        """Answer from the weights."""
-        return self.language.decode([self.language.prompt(a.question) for a in asked], limit=limit)
-
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """The base's logits."""
-        return self.language.after(ids)
+        return self.language.logits(ids)
+
+
+class CachedClosedBook(ClosedBook):
+    """The base as it is, asked each question once."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__(language)
+        self._answers: dict[tuple[str, int], Generation] = {}
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Answers from the weights, or from earlier calls."""
+        new = [query for query in queries if (query.question, max_new_tokens) not in self._answers]
+        for query, answer in zip(new, super().generate(new, max_new_tokens), strict=True):
+            self._answers[query.question, max_new_tokens] = answer
+        return [self._answers[query.question, max_new_tokens] for query in queries]
 
 
 class InContextFacts(ClosedBook):
@@ -49,27 +62,26 @@ class InContextFacts(ClosedBook):
     def __init__(self, language: Language, facts: str, pool: Sequence[Triple] = (), seed: int = 0) -> None:
         super().__init__(language)
         self.facts, self.pool, self.rng = facts, list(pool), Random(seed)
-        self.name = f"in the prompt: {facts}"
+        self.name = f"in-context facts: {facts}"
 
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
-        """Answer with the facts in view."""
-        prompts = [self._prompt(a) for a in asked]
-        said = self.language.decode(prompts, limit=limit, batch=8)
-        extra = [a.seconds if self.facts == "retrieved" else 0.0 for a in asked]
-        return [Said(s.text, s.tokens, s.seconds + e) for s, e in zip(said, extra, strict=True)]
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Answers with the facts in the prompt."""
+        answers = self.language.decode(list(map(self._prompt, queries)), max_new_tokens=max_new_tokens, batch=8)
+        extra = [query.seconds if self.facts == "retrieved" else 0.0 for query in queries]
+        return [replace(a, seconds=a.seconds + e) for a, e in zip(answers, extra, strict=True)]
 
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """The base's logits with the facts before the text."""
-        return self.language.after(ids, f"Facts:\n{sentences(self._chosen(asked))}\n\n")
+        return self.language.logits(ids, f"Facts:\n{sentences(self._chosen(query))}\n\n")
 
-    def _prompt(self, asked: Asked) -> str:
-        lead = f"Facts:\n{sentences(self._chosen(asked))}\n\nUse the facts. Answer with a name only."
-        return chat_prompt(self.language.tokenizer, f"Question: {asked.question}", lead)
+    def _prompt(self, query: Query) -> str:
+        lead = f"Facts:\n{sentences(self._chosen(query))}\n\nUse the facts. Answer with a name only."
+        return chat_prompt(self.language.tokenizer, f"Question: {query.question}", lead)
 
-    def _chosen(self, asked: Asked) -> list[Triple]:
+    def _chosen(self, query: Query) -> list[Triple]:
         if self.facts == "retrieved":
-            return list(asked.facts)
-        chosen = list(asked.gold)
+            return list(query.facts)
+        chosen = list(query.gold)
         if self.facts != "gold" and self.pool:
             chosen += self.rng.sample(self.pool, min(DISTRACTORS, len(self.pool)))
             self.rng.shuffle(chosen)

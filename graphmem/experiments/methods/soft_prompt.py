@@ -1,7 +1,7 @@
-"""A soft prompt from a pooled graph, the way of G-Retriever (He et al., NeurIPS 2024), with PyTorch Geometric.
+"""A soft prompt from a pooled graph, after G-Retriever (He et al., NeurIPS 2024), with PyTorch Geometric.
 
-The retrieved facts are a small graph of text vectors; a graph transformer runs over it, its nodes are pooled by their
-mean, and an MLP makes of that a few soft tokens in front of the prompt. Only graph network and MLP are trained.
+A graph transformer runs over the text vectors of the retrieved facts; its nodes are mean-pooled, and an MLP maps the
+result to a few soft tokens in front of the prompt. Only graph network and MLP are trained.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphmem.experiments.methods.base import Cost, Language, Said
-from graphmem.experiments.methods.training import Lesson, answer_loss
-from graphmem.experiments.tasks.fact_set import Asked, Pair
+from graphmem.experiments.methods.base import FactReader, Generation, Language
+from graphmem.experiments.methods.training import TrainingExample, answer_loss
+from graphmem.experiments.tasks.fact_set import Query
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 
@@ -53,13 +53,13 @@ class PooledGraph(nn.Module):
         return out
 
 
-class SoftPrompt:
+class SoftPrompt(FactReader):
     """The frozen base with soft tokens of the retrieved graph before the prompt.
 
     Args:
         language: the base.
         encode: text to unit vectors [n, K].
-        seed: of the module's first weights.
+        seed: of the module's initial weights.
         tokens: P.
     """
 
@@ -71,50 +71,45 @@ class SoftPrompt:
         text_width, scale = encode(["a"]).shape[1], float(language.embedding.weight.float().std())
         self.module = PooledGraph(text_width, language.width, scale, tokens=tokens)
 
-    def learn(self, pairs: Sequence[Pair]) -> Cost:
-        """Nothing is learnt of new facts: they are read."""
-        return Cost()
-
-    def loss(self, lessons: Sequence[Lesson]) -> tuple[Tensor, int]:
+    def loss(self, examples: Sequence[TrainingExample]) -> tuple[Tensor, int]:
         """Nats a token of the answers, and tokens seen."""
-        texts = [(self.language.prompt(asked.question), answer) for asked, answer in lessons]
-        return answer_loss(self.language, texts, self.prefix([asked for asked, _ in lessons]))
+        texts = [(self.language.prompt(query.question), answer) for query, answer in examples]
+        return answer_loss(self.language, texts, self.prefix([query for query, _ in examples]))
 
-    def prefix(self, asked: Sequence[Asked]) -> Tensor:
-        """Soft tokens [B, P, D] of what was found for each question."""
+    def prefix(self, queries: Sequence[Query]) -> Tensor:
+        """Soft tokens [B, P, D] of the facts retrieved for each query."""
         from torch_geometric.data import Batch
 
-        batch: Any = Batch.from_data_list([self._graph(a) for a in asked])
-        made: Tensor = self.module(batch)
-        return made
+        batch: Any = Batch.from_data_list(list(map(self._graph, queries)))
+        tokens: Tensor = self.module(batch)
+        return tokens
 
-    def _graph(self, asked: Asked) -> Any:
+    def _graph(self, query: Query) -> Any:
         from torch_geometric.data import Data
 
         nodes: dict[str, int] = {}
-        for subject, _, object in asked.facts:
+        for subject, _, object in query.facts:
             nodes.setdefault(subject, len(nodes))
             nodes.setdefault(object, len(nodes))
         nodes = nodes or {"nothing": 0}
-        ends = [(nodes[s], nodes[o]) for s, _, o in asked.facts]
+        ends = [(nodes[s], nodes[o]) for s, _, o in query.facts]
         both = torch.tensor([*ends, *((b, a) for a, b in ends)], dtype=torch.long).reshape(-1, 2).T  # [2, 2F]
-        names = [r for _, r, _ in asked.facts] + [f"inverse of {r}" for _, r, _ in asked.facts]
+        names = [r for _, r, _ in query.facts] + [f"inverse of {r}" for _, r, _ in query.facts]
         x = torch.from_numpy(np.ascontiguousarray(self.encode(list(nodes))))
         edges = torch.from_numpy(np.ascontiguousarray(self.encode(names))) if names else torch.zeros(0, x.shape[1])
         return Data(x=x, edge_index=both.contiguous(), edge_attr=edges)
 
     @torch.inference_mode()
-    def say(self, asked: Sequence[Asked], limit: int = 24) -> list[Said]:
-        """Answer behind the soft tokens."""
-        prompts = [self.language.prompt(a.question) for a in asked]
-        said = self.language.decode(prompts, limit=limit, prefix=lambda rows: self.prefix([asked[i] for i in rows]))
-        return [Said(s.text, s.tokens, s.seconds + a.seconds) for s, a in zip(said, asked, strict=True)]
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Answers with the soft tokens before the prompt."""
+        prefix = lambda rows: self.prefix([queries[i] for i in rows])
+        return self.language.answers(queries, max_new_tokens, prefix=prefix)
 
     @torch.inference_mode()
-    def logits(self, ids: Tensor, asked: Asked) -> Tensor | None:
-        """The base's logits behind the soft tokens."""
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
+        """The base's logits with the soft tokens before the text."""
         embeds = self.language.embedding(ids)
-        prefix = self.prefix([asked]).to(embeds.dtype)
+        prefix = self.prefix([query]).to(embeds.dtype)
         whole = torch.cat([prefix, embeds], 1)
         out: Tensor = self.language.base(inputs_embeds=whole, use_cache=False).logits[0, prefix.shape[1] :].float()
         return out

@@ -1,4 +1,4 @@
-"""Training the rivals that read: questions of the training split, what a memory found for each, one loss for all."""
+"""Training of the baselines that read retrieved facts, on questions of the training split."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphmem.experiments.methods.base import Cost, Language, insert_prefix
-from graphmem.experiments.tasks.fact_set import MOST_FACTS, Asked, LookUp
+from graphmem.experiments.tasks.fact_set import MAX_FACTS, CachedRetriever, Query
 from graphmem.training.loop import one_cycle
 
-Lesson = tuple[Asked, str]
-"""A question with what was found for it, and the answer to learn."""
+TrainingExample = tuple[Query, str]
+"""A query with its retrieved facts, and the answer."""
 
 
 def answer_loss(
     language: Language, texts: Sequence[tuple[str, str]], prefix: Tensor | None = None
 ) -> tuple[Tensor, int]:
-    """Mean nats per token of what follows each prompt, the end of the turn included; and how many tokens were seen.
+    """Mean nats per token of the text after each prompt, the end of the turn included; and the number of tokens seen.
 
     Args:
         language: the model.
-        texts: (prompt, what follows); an empty prompt stands for plain text, whose first token is not learnt.
+        texts: (prompt, text after it); with an empty prompt the first token of the text is no target.
         prefix: embeddings [B, P, D] before every prompt.
     """
-    rows = [(language.ids(prompt), [*language.ids(said), language.stop]) for prompt, said in texts]
+    rows = [(language.ids(prompt), [*language.ids(answer), language.stop]) for prompt, answer in texts]
     width = max(len(a) + len(b) for a, b in rows)
     ids = torch.full((len(rows), width), language.stop)  # [B, T], padded on the left as in decoding
     labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
-    for i, (prompt, said) in enumerate(rows):
-        begin = width - len(prompt) - len(said)
-        ids[i, begin:] = torch.tensor(prompt + said)
-        labels[i, width - len(said) :] = torch.tensor(said)
+    for i, (prompt, answer) in enumerate(rows):
+        begin = width - len(prompt) - len(answer)
+        ids[i, begin:] = torch.tensor(prompt + answer)
+        labels[i, width - len(answer) :] = torch.tensor(answer)
         labels[i, begin] = -100
         mask[i, begin:] = 1
     ids, labels, mask = (t.to(language.base.device) for t in (ids, labels, mask))
@@ -60,11 +60,11 @@ def _body(base: Any) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a rival's training is kept, so that it goes on where it was stopped and is not done twice.
+    """The file of a baseline's training, from which it is resumed.
 
     Attributes:
         path: of the file.
-        settings: what the weights depend on; a file made under others is not taken.
+        settings: what the weights depend on; a file with others is ignored.
         every: steps between two writings.
     """
 
@@ -73,12 +73,12 @@ class Checkpoint:
     every: int = 10
 
     def read(self) -> dict[str, Any] | None:
-        """What was kept under these settings, if anything."""
+        """The content saved under these settings; None if there is none."""
         kept = torch.load(self.path, weights_only=True) if self.path.exists() else None
         return kept if kept is not None and kept["settings"] == dict(self.settings) else None
 
     def write(self, module: nn.Module, optimizer: torch.optim.Optimizer, draws: Sequence[Any], cost: Cost) -> None:
-        """Keep everything that the next step depends on; the file is there whole or not at all."""
+        """Save everything that the next step depends on, in one atomic replacement of the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         content = {"settings": dict(self.settings), "state": module.state_dict(), "optimizer": optimizer.state_dict()}
         half = self.path.with_suffix(".tmp")
@@ -87,22 +87,22 @@ class Checkpoint:
 
 
 def train(
-    module: nn.Module, loss_of: Callable[[list[Lesson]], tuple[Tensor, int]],
-    lessons: Sequence[Lesson] | Callable[[], Sequence[Lesson]], steps: int, *, rate: float, batch: int = 8,
-    seed: int = 0, report: Callable[[str], None] | None = None, keep: Checkpoint | None = None,
+    module: nn.Module, loss_of: Callable[[list[TrainingExample]], tuple[Tensor, int]],
+    examples: Sequence[TrainingExample] | Callable[[], Sequence[TrainingExample]], steps: int, *, rate: float,
+    batch: int = 8, seed: int = 0, report: Callable[[str], None] | None = None, keep: Checkpoint | None = None,
 ) -> Cost:  # fmt: skip
-    """Train a rival's module; the base stays frozen.
+    """Train a baseline's module; the base stays frozen.
 
     Args:
-        module: what is trained.
+        module: the trained module.
         loss_of: loss and tokens of a batch.
-        lessons: to draw from, or what makes them where a step is left to do.
+        examples: to draw from, or a function that makes them, called if a step is left.
         steps: optimizer steps.
-        rate: top of the learning rate's cycle.
+        rate: peak learning rate.
         batch: questions a step.
         seed: of the draws.
-        report: gets a line now and then.
-        keep: where the training is kept and gone on with.
+        report: gets a line every fifth of the steps.
+        keep: the file to save to and to resume from.
     """
     rng, cost = Random(seed), Cost()
     optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=0.01)
@@ -111,13 +111,13 @@ def train(
         optimizer.load_state_dict(kept["optimizer"])
         rng.setstate((kept["draws"][0], tuple(kept["draws"][1]), kept["draws"][2]))
         cost = Cost(*kept["cost"])
-    drawn = list(lessons() if callable(lessons) else lessons) if cost.steps < steps else []
+    drawn = list(examples() if callable(examples) else examples) if cost.steps < steps else []
     module.train()
     for step in range(cost.steps, steps):
         began = time.perf_counter()
         optimizer.param_groups[0]["lr"] = rate * one_cycle(step, steps, 0.1)
         loss, seen = loss_of(rng.choices(drawn, k=batch))
-        step_down(loss, optimizer, module.parameters())
+        optimizer_step(loss, optimizer, module.parameters())
         cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
         last = step + 1 == steps
         if report and (step % max(1, steps // 5) == 0 or last):
@@ -128,7 +128,7 @@ def train(
     return cost
 
 
-def step_down(loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+def optimizer_step(loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
     """One optimizer step, gradients clipped to a norm of 1."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -136,8 +136,8 @@ def step_down(loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Iterab
     optimizer.step()
 
 
-def training_lessons(count: int, seed: int = 0, most: int = MOST_FACTS) -> list[Lesson]:
-    """Questions of the training split and what a memory finds for them: half WikiMovies, half an invented world.
+def training_examples(count: int, seed: int = 0, max_facts: int = MAX_FACTS) -> list[TrainingExample]:
+    """Questions of the training split with their retrieved facts: half WikiMovies, half an invented world.
 
     Topics and relations are those of the training split: none is asked about in an experiment.
     """
@@ -150,7 +150,7 @@ def training_lessons(count: int, seed: int = 0, most: int = MOST_FACTS) -> list[
     films = rng.sample(list(load_questions("train")), count // 2)
     world = World.sample(rng, entities=400, relations=split_relations("train"))
     invented = [q for q in world.questions(rng, count - count // 2, hops=(1, 1, 2))]
-    lessons: list[Lesson] = []
+    examples: list[TrainingExample] = []
     parts: list[tuple[Sequence[Any], Sequence[Any]]] = [
         (neighbourhood(q.topic for q in films), films),
         (world.triples, invented),
@@ -158,7 +158,7 @@ def training_lessons(count: int, seed: int = 0, most: int = MOST_FACTS) -> list[
     for facts, questions in parts:
         with GraphMemory.open(":memory:") as memory:
             memory.add_many(facts)
-            asked = LookUp(memory, most=most)([q.question for q in questions])
-        kept = [replace(a, found=None) for a in asked]
-        lessons += [(a, rng.choice(q.answers)) for a, q in zip(kept, questions, strict=True) if a.facts]
-    return lessons
+            found = CachedRetriever(memory, max_facts=max_facts)([q.question for q in questions])
+        queries = [replace(query, retrieval=None) for query in found]
+        examples += [(query, rng.choice(q.answers)) for query, q in zip(queries, questions, strict=True) if query.facts]
+    return examples

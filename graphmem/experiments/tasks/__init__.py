@@ -1,4 +1,4 @@
 """The facts and questions that the methods are compared on.
 
-A task is a ``FactSet``: facts to integrate, items to ask, and what must not change.
+A task is a ``FactSet``: facts to integrate, questions about them, and changes.
 """

@@ -1,4 +1,4 @@
-"""Fact sets read from a folder of the user's: PopQA, zsRE, AKEW (MQuAKE-CF) and PathQuestion."""
+"""Fact sets of benchmarks: PopQA, zsRE, AKEW (MQuAKE-CF) and PathQuestion, read from the data folder."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ FILES = {
 
 
 def found_in(folder: Path | None, names: Sequence[str]) -> list[str]:
-    """Which of the data sets are there."""
+    """The data sets whose files are in the folder."""
     return [name for name in names if folder is not None and (folder / FILES[name]).exists()]
 
 
 def single_facts(folder: Path, name: str, count: int, *, among: int = 500, seed: int = 0) -> FactSet:
-    """``count`` single facts of PopQA or zsRE asked, ``among`` so many of the file's facts in all."""
+    """``count`` single facts of PopQA or zsRE with questions, among ``among`` facts of the file in all."""
     rng = Random(seed)
     rows = _distinct(load_single_facts(folder, name.lower()))
     drawn = rng.sample(rows, min(max(among, count), len(rows)))
     items = tuple(
         Item(
             row.questions[0], row.answers, row.questions[1:2], (), (row.fact,), stage=number % 2,
-            fresh=_fresh(row.answers),
+            unseen=_unseen(row.answers),
         )
         for number, row in enumerate(drawn[:count])
     )  # fmt: skip
@@ -46,7 +46,7 @@ def single_facts(folder: Path, name: str, count: int, *, among: int = 500, seed:
 def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
     """AKEW's cases: the old facts, the edits, single and multi-hop questions after them.
 
-    A case whose edit would undo another's is left out. Facts that a new chain needs beyond the edits are written.
+    A case whose edits conflict with another's is left out. Facts that a new chain needs beyond the edits are written.
     """
     cases = edit_cases(folder / FILES["AKEW"])
     Random(seed).shuffle(cases)
@@ -71,37 +71,37 @@ def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
         facts |= dict.fromkeys(old)
         items += _items_of(case)
     kept = tuple(fact for fact in facts if fact not in changes.values())
-    learnt = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
-    return FactSet("AKEW", (kept, ()), tuple(items), plain_pairs, learnt, tuple(changes.items()))
+    training_facts = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
+    return FactSet("AKEW", (kept, ()), tuple(items), plain_pairs, training_facts, tuple(changes.items()))
 
 
 def _clash(
     old: Sequence[Triple], new: Sequence[Triple], held: dict[tuple[str, str], str], changes: dict[Triple, Triple]
 ) -> bool:
-    fresh = {(s, r): o for s, r, o in new}
-    return any((s, r) in held and fresh.get((s, r)) != o and (s, r, o) not in changes for s, r, o in old)
+    values = {(s, r): o for s, r, o in new}
+    return any((s, r) in held and values.get((s, r)) != o and (s, r, o) not in changes for s, r, o in old)
 
 
 def _items_of(case: EditCase) -> Iterator[Item]:
     answers = case.multi[0].answers
     old = tuple(answer for answer in case.old_answers if answer not in answers)
-    first, *others = (asked.question for asked in case.multi)
+    first, *others = (question.question for question in case.multi)
     gold, hops = case.chain, len(case.chain)
-    yield Item(first, answers, tuple(others), old, gold, hops, "multi-hop after edits", 0, _fresh(answers))
+    yield Item(first, answers, tuple(others), old, gold, hops, "multi-hop after edits", 0, _unseen(answers))
     edit = case.edits[0]
     if edit.fact in case.chain:
         target = (edit.fact[2],)
-        yield Item(edit.question, target, (), (edit.old,), (edit.fact,), 1, "edited fact", 0, _fresh(target))
+        yield Item(edit.question, target, (), (edit.old,), (edit.fact,), 1, "edited fact", 0, _unseen(target))
 
 
 def path_questions(folder: Path, count: int, *, seed: int = 0) -> FactSet:
     """PathQuestion's two-hop questions over its own graph."""
     home = (folder / FILES["PathQuestion"]).parent
-    asked = path_question.load_questions(home)
+    questions = path_question.load_questions(home)
     items = []
-    for row in Random(seed).sample(asked, min(count, len(asked))):
-        right = row.path[-1:]
-        items.append(Item(row.question, right, (), (), row.gold, 2, "2 hops", 0, _fresh(right)))
+    for row in Random(seed).sample(questions, min(count, len(questions))):
+        answers = row.path[-1:]
+        items.append(Item(row.question, answers, (), (), row.gold, 2, "2 hops", 0, _unseen(answers)))
     return FactSet("PathQuestion", (tuple(path_question.load_graph(home)), ()), tuple(items), plain_pairs)
 
 
@@ -113,9 +113,5 @@ def _distinct(rows: Sequence[SingleFact]) -> list[SingleFact]:
     return list(seen.values())
 
 
-def _fresh(answers: Sequence[str]) -> bool:
-    return not {normalise(a) for a in answers} & _trained()
-
-
-def _trained() -> set[str]:
-    return {normalise(name) for name in trained_answers()}
+def _unseen(answers: Sequence[str]) -> bool:
+    return not {normalise(a) for a in answers} & {normalise(name) for name in trained_answers()}

@@ -1,4 +1,4 @@
-"""Passages that describe facts, from a WebNLG file of the user's: its licence keeps it out of the package."""
+"""Passages that describe facts, from a WebNLG file in the data folder (its licence keeps it out of the package)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ NAME, FILE = "WebNLG", "webnlg/dev.jsonl.gz"
 
 
 def described(path: Path, count: int, *, among: int = 500, seed: int = 0) -> FactSet:
-    """``count`` passages whose facts stand among ``among`` others of the file.
+    """``count`` passages whose facts are among ``among`` others of the file.
 
-    Only passages that hold at least two of their facts' names, letter for letter, are drawn: those names are what is
-    scored. One passage a set of facts.
+    Only passages with exact occurrences of at least two of their facts' names are drawn: those names are scored. One
+    passage a set of facts.
 
     Args:
         path: JSON lines (gzipped or not) with ``text`` and ``triples``.
-        count: at most so many passages.
-        among: at most so many other facts.
+        count: maximum number of passages.
+        among: maximum number of other facts.
         seed: of the draw.
 
     Raises:

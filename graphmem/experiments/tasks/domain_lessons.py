@@ -1,4 +1,4 @@
-"""What ``graphmem experiment adapt`` learns: sentences of a new domain, each with a question about its one fact."""
+"""Sentences of a new domain, each with a question about its one fact, for ``graphmem experiment adapt``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 
 HELD_OUT = 3
-"""Categories of WebNLG that are asked about: those that ``training.webnlg --held-out 3`` leaves out too."""
+"""Categories of WebNLG to ask about: those that ``graphmem train webnlg --held-out 3`` leaves out too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Lesson:
     """A sentence of the new domain, a question about its one fact, and the answers that are right.
 
     Attributes:
-        sentence: what is read, and what LoRA is trained on.
-        question, answers: about it.
-        fact: the fact where the domain is one of records and not of text; it goes to the write gate as it is.
+        sentence: to read, and to train LoRA on.
+        question, answers: about its fact.
+        fact: given where the domain has records instead of text; the write gate then gets it without extraction.
     """
 
     sentence: str
@@ -35,12 +35,12 @@ class Lesson:
     fact: Fact | None = None
 
     def read(self, text: str) -> Iterable[Fact]:
-        """The fact: a lesson of records is its own ``Reader``."""
+        """The fact: a lesson with a record is its own extractor."""
         return [self.fact] if self.fact else []
 
 
 def invented(count: int, seed: int) -> list[Lesson]:
-    """Facts between made-up names, by relations whose wordings the retriever was not trained on."""
+    """Facts between invented names, of relations held out of training."""
     rng = random.Random(seed)
     known = split_relations("test")
     by_name = {relation.relation: relation for relation in known}
@@ -57,10 +57,10 @@ def invented(count: int, seed: int) -> list[Lesson]:
 
 
 def webnlg(path: Path, count: int, seed: int) -> list[Lesson]:
-    """Sentences of WebNLG's held-out categories that state one fact between names; no shipped weight saw any of it."""
+    """Sentences of WebNLG's held-out categories that state one fact between names; none was used in training."""
     every = read_rows(path)
-    apart = held_out_categories(every, HELD_OUT, 0)
-    rows = [row for row in every if len(row["triples"]) == 1 and row["category"] in apart]
+    categories = held_out_categories(every, HELD_OUT, 0)
+    rows = [row for row in every if len(row["triples"]) == 1 and row["category"] in categories]
     found: dict[tuple[str, str], Lesson] = {}
     for row in random.Random(seed).sample(rows, len(rows)):
         subject, relation, value = row["triples"][0]
@@ -72,11 +72,11 @@ def webnlg(path: Path, count: int, seed: int) -> list[Lesson]:
 
 
 def icews(path: Path, count: int, seed: int, *, since: int = 304) -> list[Lesson]:
-    """Events of actors that no day before ``since`` (1 November) knew, by day; each pair of actor and relation once.
+    """Events of actors without an event before day ``since`` (1 November), by day; actor and relation once.
 
     Args:
         path: folder of ICEWS14.
-        count: lessons at most, drawn over all days, in the order of their days.
+        count: maximum number of lessons, drawn over all days, in the order of their days.
         seed: of the draw.
         since: first day, counted from 0.
     """
@@ -95,7 +95,7 @@ def icews(path: Path, count: int, seed: int, *, since: int = 304) -> list[Lesson
 
 
 def icews_before(path: Path, count: int, seed: int, *, since: int = 304) -> list[Fact]:
-    """A sample of what happened before ``since``: what a memory holds when the new actors come."""
+    """A sample of the events before day ``since``."""
     past = [event for event in load_events(path) if event.day < since]
     return [event.fact for event in random.Random(seed).sample(past, min(count, len(past)))]
 

@@ -1,4 +1,4 @@
-"""What is asked in an experiment: facts to write, questions about them, and what a method gets to answer each."""
+"""Facts, questions about them, and what a method gets to answer each."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from graphmem.core.types import Triple
 from graphmem.datasets.webnlg import FactText
 
 Pair = tuple[str | None, str]
-"""A text to learn: (question, answer), or (None, statement)."""
+"""A training text: (question, answer), or (None, statement)."""
 
-MOST_FACTS, QUICK_FACTS = 50, 15
-"""Facts of a retrieval that every reading method gets: in the full form, and in the quick one."""
+MAX_FACTS, QUICK_FACTS = 50, 15
+"""Facts of a retrieval that every method with retrieval gets: in the full form, and in the quick one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Item:
         question: its first phrasing.
         answers: every right one.
         paraphrases: other phrasings.
-        old: what was right before an edit.
+        old: answers that were right before an edit.
         gold: the facts that answer it.
-        hops: how many.
-        kind: of question, within its data set ("one fact", "2 hops", ...); each kind is scored apart.
-        stage: 0 for facts that are written first, 1 for those that come later.
-        fresh: whether no answer of it was ever an answer in graphmem's training.
+        hops: number of those facts.
+        kind: of question, within its data set ("one fact", "2 hops", ...); each kind is scored separately.
+        stage: 0 for facts that are written first, 1 for those written later.
+        unseen: no answer of it was ever an answer in graphmem's training.
     """
 
     question: str
@@ -44,29 +44,29 @@ class Item:
     hops: int = 1
     kind: str = "one fact"
     stage: int = 0
-    fresh: bool = True
+    unseen: bool = True
 
 
 @dataclass(frozen=True)
 class FactSet:
-    """Facts, and what is asked about them.
+    """Facts and the questions about them.
 
     Attributes:
         name: of the data set.
-        facts: all that the memory holds at the end, by the stage in which they are written.
+        facts: by the stage in which they are written.
         items: the questions.
-        pairs: texts by which a fact may be learnt by heart: never a phrasing that is asked.
-        learnt: facts that the model trained on facts is trained on, where all would be too many.
+        pairs: training texts of a fact: never a phrasing that is asked.
+        training_facts: facts that LoRA is trained on, where all would be too many.
         changes: (fact before, fact after), applied after ``facts``.
-        names: names of the graph that a text may be checked for.
-        passages: texts about what the graph holds.
+        names: names of the graph, for the precision of free text.
+        passages: texts about the facts.
     """
 
     name: str
     facts: tuple[tuple[Triple, ...], tuple[Triple, ...]]
     items: tuple[Item, ...]
     pairs: Callable[[Triple], Sequence[Pair]]
-    learnt: tuple[Triple, ...] | None = None
+    training_facts: tuple[Triple, ...] | None = None
     changes: tuple[tuple[Triple, Triple], ...] = ()
     names: tuple[str, ...] = ()
     passages: tuple[FactText, ...] = ()
@@ -76,91 +76,92 @@ class FactSet:
         """Facts of both stages, before any change."""
         return self.facts[0] + self.facts[1]
 
-    def taught(self, stage: int) -> list[Triple]:
-        """Facts of a stage that the model trained on facts is trained on."""
-        chosen = None if self.learnt is None else set(self.learnt)
+    def training_facts_of(self, stage: int) -> list[Triple]:
+        """Facts of a stage that LoRA is trained on."""
+        chosen = None if self.training_facts is None else set(self.training_facts)
         return [fact for fact in self.facts[stage] if chosen is None or fact in chosen]
 
-    def about(self) -> Mapping[str, list[Triple]]:
-        """Facts that hold at the end, by subject."""
+    def by_subject(self) -> Mapping[str, list[Triple]]:
+        """Facts that hold after the changes, by subject."""
         gone = {before for before, _ in self.changes}
         found: dict[str, list[Triple]] = defaultdict(list)
         for triple in (*(f for f in self.all_facts if f not in gone), *(after for _, after in self.changes)):
             found[triple[0]].append(triple)
         return found
 
+    def training_pairs(self, triples: Sequence[Triple]) -> list[Pair]:
+        """Training texts of these facts."""
+        return [pair for triple in triples for pair in self.pairs(triple)]
+
+    def fingerprint(self) -> str:
+        """A hash of facts, changes, questions and passages."""
+        questions = [(item.question, item.answers, item.paraphrases) for item in self.items]
+        text = json.dumps([self.facts, self.changes, questions, [passage.text for passage in self.passages]])
+        return blake2b(text.encode(), digest_size=8).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """A question as a method gets it.
 
     Attributes:
         question: the text.
-        facts: those that the memory found for it, best first; at most as many as the run allows.
-        found: the retrieval itself.
-        gold: the facts that answer it (only the rival that is given them looks).
-        seconds: that the retrieval took.
+        facts: those retrieved for it, best first; at most as many as the run allows.
+        retrieval: the retrieval itself.
+        gold: the facts that answer it, for the baseline that is given them.
+        seconds: of the retrieval.
     """
 
     question: str
     facts: tuple[Triple, ...] = ()
-    found: Any = field(default=None, repr=False)
+    retrieval: Any = field(default=None, repr=False)
     gold: tuple[Triple, ...] = ()
     seconds: float = 0.0
 
     @property
-    def best(self) -> str:
-        """The name of the retrieval's first node; empty where nothing was found."""
-        nodes: Any = getattr(self.found, "nodes", ())
+    def best_node(self) -> str:
+        """Name of the retrieval's first node; empty where nothing was found."""
+        nodes: Any = getattr(self.retrieval, "nodes", ())
         return nodes[0].name if len(nodes) else ""
 
 
-class LookUp:
-    """Asks a memory, once for each text: every method gets the same facts, found in the same seconds.
+class CachedRetriever:
+    """Retrieves once for each question, so that every method gets the same facts found in the same seconds.
 
     Args:
-        memory: what is asked.
-        top: nodes of a retrieval.
-        most: facts of a retrieval that are handed on.
+        memory: what is searched.
+        top_k: nodes of a retrieval.
+        max_facts: of a retrieval.
+        write_seconds: that writing the memory took.
 
     Attributes:
-        known: what was found, by question.
+        queries: by question.
     """
 
-    def __init__(self, memory: Any, top: int = 32, most: int = MOST_FACTS) -> None:
-        self.memory, self.top, self.most = memory, top, most
-        self.known: dict[str, Asked] = {}
+    def __init__(
+        self, memory: Any, top_k: int = 32, max_facts: int = MAX_FACTS, write_seconds: float | None = None
+    ) -> None:
+        self.memory, self.top_k, self.max_facts, self.write_seconds = memory, top_k, max_facts, write_seconds
+        self.queries: dict[str, Query] = {}
 
-    def __call__(self, questions: Sequence[str], gold: Sequence[tuple[Triple, ...]] = ()) -> list[Asked]:
-        """What the memory finds for each question; ``gold`` is handed on with it."""
-        found = [self._one(question) for question in questions]
-        return [replace(a, gold=g) for a, g in zip(found, gold, strict=True)] if gold else found
+    def __call__(self, questions: Sequence[str], gold: Sequence[tuple[Triple, ...]] = ()) -> list[Query]:
+        """A query for each question, with its gold facts where they are given."""
+        found = [self._query(question) for question in questions]
+        return [replace(query, gold=g) for query, g in zip(found, gold, strict=True)] if gold else found
 
-    def _one(self, question: str) -> Asked:
-        if question not in self.known:
-            if not self.known:
-                self.memory.retrieve(question, top_k=self.top)  # vectors are made and modules loaded here, untimed
-            began = time.perf_counter()
-            found = self.memory.retrieve(question, top_k=self.top)
-            seconds = time.perf_counter() - began
-            facts = tuple((f.subject, f.relation, f.object) for f in found.facts[: self.most])
-            self.known[question] = Asked(question, facts, found, (), seconds)
-        return self.known[question]
+    def _query(self, question: str) -> Query:
+        if question not in self.queries:
+            if not self.queries:
+                self.memory.retrieve(question, top_k=self.top_k)  # encodes the nodes and loads the modules, untimed
+            started = time.perf_counter()
+            found = self.memory.retrieve(question, top_k=self.top_k)
+            seconds = time.perf_counter() - started
+            facts = tuple((f.subject, f.relation, f.object) for f in found.facts[: self.max_facts])
+            self.queries[question] = Query(question, facts, found, (), seconds)
+        return self.queries[question]
 
 
 def plain_pairs(triple: Triple) -> list[Pair]:
     """A fact as a statement and as a plain question, for relations without templates."""
     subject, relation, object = triple
     return [(None, f"{subject} {relation} {object}."), (f"What is the {relation} of {subject}?", object)]
-
-
-def pairs_of(facts: FactSet, triples: Sequence[Triple]) -> list[Pair]:
-    """Texts by which these facts may be learnt."""
-    return [pair for triple in triples for pair in facts.pairs(triple)]
-
-
-def fingerprint_of(facts: FactSet) -> str:
-    """A hash of what is written and asked, so that parts made of other data are made anew."""
-    asked = [(item.question, item.answers, item.paraphrases) for item in facts.items]
-    text = json.dumps([facts.facts, facts.changes, asked, [passage.text for passage in facts.passages]])
-    return blake2b(text.encode(), digest_size=8).hexdigest()

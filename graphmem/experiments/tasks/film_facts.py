@@ -1,4 +1,4 @@
-"""Fact sets of the WikiMovies graph that ships: questions of one to three hops, and facts that change."""
+"""Fact sets of the shipped WikiMovies graph: questions of one to three hops, and facts that change."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourho
 from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
 
 NAME = "WikiMovies"
-ASKED = {
+PHRASINGS = {
     "directed by": ("who directed {s}?", "who is the director of the film {s}?"),
     "written by": ("who wrote {s}?", "who is the screenwriter of the film {s}?"),
     "release year": ("what year was {s} released?", "in which year did the film {s} come out?"),
     "in language": ("what language is {s} in?", "which language is spoken in the film {s}?"),
 }
-LEARNT = 400
-"""Facts that the model trained on facts is trained on: all of the graph would take hours."""
+TRAINING_FACTS = 400
+"""Facts that LoRA is trained on: all of the graph would take hours."""
 
 
 def film_questions(count: int, *, whole: bool, seed: int = 0, hops: Sequence[int] = (1, 2, 3)) -> FactSet:
@@ -34,10 +34,10 @@ def film_questions(count: int, *, whole: bool, seed: int = 0, hops: Sequence[int
     items = []
     for q in chosen:
         gold = shortest(graph, q.topic, set(q.answers), q.hops)
-        fresh = not trained & {normalise(a) for a in q.answers}
-        items.append(Item(q.question, q.answers, (), (), gold, q.hops, f"{q.hops} hop{'s' * (q.hops > 1)}", 0, fresh))
-    learnt = among(rng, [fact for item in items for fact in item.gold], facts)
-    return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, learnt)
+        unseen = not trained & {normalise(a) for a in q.answers}
+        items.append(Item(q.question, q.answers, (), (), gold, q.hops, f"{q.hops} hop{'s' * (q.hops > 1)}", 0, unseen))
+    training_facts = among(rng, [fact for item in items for fact in item.gold], facts)
+    return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, training_facts)
 
 
 def film_edits(count: int, *, seed: int = 0) -> FactSet:
@@ -46,7 +46,7 @@ def film_edits(count: int, *, seed: int = 0) -> FactSet:
     values: dict[str, list[str]] = defaultdict(list)
     objects: dict[tuple[str, str], list[str]] = defaultdict(list)
     for subject, relation, object in load_facts():
-        if relation in ASKED and data_split(subject) == "test":
+        if relation in PHRASINGS and data_split(subject) == "test":
             values[relation].append(object)
             objects[subject, relation].append(object)
     single = [(s, r, found[0]) for (s, r), found in objects.items() if len(found) == 1]
@@ -58,18 +58,18 @@ def film_edits(count: int, *, seed: int = 0) -> FactSet:
     facts = neighbourhood(subject for subject, _, _ in drawn)
     held = set(facts)
     changes = [change for change in changes if change[0] in held]
-    items = [_asked(new, (before[2],), "edited fact") for before, new in changes]
-    items += [_asked(fact, (), "unedited fact") for fact in drawn[count:] if fact in held]
-    learnt = among(rng, [fact for item in items for fact in item.gold], facts)
+    items = [_item(new, (before[2],), "edited fact") for before, new in changes]
+    items += [_item(fact, (), "unedited fact") for fact in drawn[count:] if fact in held]
+    training_facts = among(rng, [fact for item in items for fact in item.gold], facts)
     gone = {before for before, _ in changes}
-    learnt = tuple(fact for fact in learnt if fact not in gone)
-    return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, learnt, tuple(changes))
+    training_facts = tuple(fact for fact in training_facts if fact not in gone)
+    return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, training_facts, tuple(changes))
 
 
-def _asked(fact: Triple, old: tuple[str, ...], kind: str) -> Item:
-    first, second = (template.format(s=fact[0]) for template in ASKED[fact[1]])
-    fresh = normalise(fact[2]) not in {normalise(name) for name in trained_answers()}
-    return Item(first, (fact[2],), (second,), old, (fact,), 1, kind, 0, fresh)
+def _item(fact: Triple, old: tuple[str, ...], kind: str) -> Item:
+    first, second = (template.format(s=fact[0]) for template in PHRASINGS[fact[1]])
+    unseen = normalise(fact[2]) not in {normalise(name) for name in trained_answers()}
+    return Item(first, (fact[2],), (second,), old, (fact,), 1, kind, 0, unseen)
 
 
 # ---------------------------------------------------------------- facts behind an answer
@@ -89,31 +89,31 @@ def shortest(
 ) -> tuple[Triple, ...]:
     """A shortest chain of facts from the topic to an answer, of at most ``hops``; empty where there is none.
 
-    The data set names no path: another chain may be what the question meant.
+    The data set gives no paths: the intended chain may be another.
     """
-    came: dict[str, tuple[str, Triple] | None] = {topic: None}
+    previous: dict[str, tuple[str, Triple] | None] = {topic: None}
     queue = deque([(topic, 0)])
     while queue:
         here, depth = queue.popleft()
         if here in answers and depth:
-            return _back(came, here)
+            return _path(previous, here)
         for there, fact in graph.get(here, ()) if depth < hops else ():
-            if there not in came:
-                came[there] = (here, fact)
+            if there not in previous:
+                previous[there] = (here, fact)
                 queue.append((there, depth + 1))
     return ()
 
 
-def _back(came: dict[str, tuple[str, Triple] | None], end: str) -> tuple[Triple, ...]:
+def _path(previous: dict[str, tuple[str, Triple] | None], end: str) -> tuple[Triple, ...]:
     facts: list[Triple] = []
-    while (step := came[end]) is not None:
+    while (step := previous[end]) is not None:
         end, fact = step
         facts.append(fact)
     return tuple(facts[::-1])
 
 
 def among(rng: Random, gold: Sequence[Triple], facts: Sequence[Triple]) -> tuple[Triple, ...]:
-    """The given facts among random others, ``LEARNT`` in all where there are fewer of them."""
+    """The given facts with random others, up to ``TRAINING_FACTS`` in all."""
     wanted = list(dict.fromkeys(gold))
-    others = rng.sample(list(facts), min(len(facts), max(0, LEARNT - len(wanted))))
+    others = rng.sample(list(facts), min(len(facts), max(0, TRAINING_FACTS - len(wanted))))
     return tuple(dict.fromkeys([*wanted, *others]))

@@ -23,10 +23,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class LongText:
-    """A story hidden in a long text, and what is asked at its end.
+    """A story hidden in a long text, with the question at its end.
 
     Attributes:
-        story: what is hidden.
+        story: the hidden story.
         question: the last of its questions; the story ends where it is asked.
         lines: all sentences in order, the story's among those of the passages.
         tokens: of the whole.
@@ -52,7 +52,7 @@ class LongText:
 
 @lru_cache(maxsize=1)
 def passages() -> tuple[tuple[str, ...], ...]:
-    """Sentences of the shipped passages that no state reader was trained beside or calibrated on."""
+    """Sentences of the shipped passages that were held out of the state extractor's training and calibration."""
     return tuple(tuple(passage_sentences(text)) for text in passage_texts("test", passage_split))
 
 
@@ -70,8 +70,8 @@ class Filler:
 
     Args:
         tokenizer: of the base model.
-        characters: use so many characters of passages only, drawn by a fixed seed; None uses all. The same passages
-            then stand around every story, in other orders, and a text longer than they are has them again and again.
+        characters: of passages, drawn by a fixed seed; None uses all. Every story gets the same passages in another
+            order; longer texts repeat them.
     """
 
     def __init__(self, tokenizer: Any, characters: int | None = None) -> None:
@@ -89,11 +89,11 @@ class Filler:
     def around(self, story: Story, tokens: int, rng: random.Random) -> LongText:
         """The story up to its last question in about ``tokens`` tokens of passages, at random places, in order.
 
-        Beyond the passages that there are (about 0.4 million tokens) they come again in another order.
+        Texts longer than all passages (about 0.4 million tokens) repeat them in another order.
         """
         question = story.questions[-1]
-        told = story.sentences[: question.after]
-        own = [Sentence(text, count) for text, count in zip(told, self.counts(told), strict=True)]
+        lines_of_story = story.sentences[: question.after]
+        own = [Sentence(text, count) for text, count in zip(lines_of_story, self.counts(lines_of_story), strict=True)]
         around, room = list[Sentence](), tokens - sum(line.tokens for line in own)
         while room > 0:
             for passage in rng.sample(self.passages, len(self.passages)):
@@ -101,7 +101,7 @@ class Filler:
                 room -= sum(line.tokens for line in passage)
                 if room <= 0:
                     break
-        while around and room + around[-1].tokens <= 0:  # at most a part of a sentence longer
+        while around and room + around[-1].tokens <= 0:  # at most a part of a sentence too long
             room += around.pop().tokens
         places = sorted(rng.randrange(len(around) + 1) for _ in own)
         lines, last = list[Sentence](), 0

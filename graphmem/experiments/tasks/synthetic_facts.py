@@ -1,4 +1,4 @@
-"""Fact sets of an invented world, told in relations that no training saw."""
+"""Fact sets of an invented world, with relations held out of training."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from graphmem.text.lexicon import split_relations
 
 NAME = "invented world"
 _MANY = 60
-"""Questions drawn for each that is wanted, when only some of them will do."""
+"""Questions drawn for each that is wanted, where only some of them qualify."""
 
 
 def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
     """New single facts: ``count`` questions, half about facts of the first stage and half about the second's."""
     world, rng = _world(entities, seed)
     single = [t for t in world.triples if len(world.ends(t[0], t[1])) == 1 and world.relations[t[1]].functional]
-    asked = rng.sample(single, min(count, len(single)))
-    late = set(asked[1::2])
-    rest = [t for t in world.triples if t not in set(asked)]
+    chosen = rng.sample(single, min(count, len(single)))
+    late = set(chosen[1::2])
+    rest = [t for t in world.triples if t not in set(chosen)]
     early = {t: i % 2 for i, t in enumerate(rest)}
     stages = tuple(
         tuple(t for t in world.triples if (t in late or early.get(t) == 1) == bool(stage)) for stage in (0, 1)
     )
-    items = [_item(world, t, stage=int(t in late)) for t in asked]
+    items = [_item(world, t, stage=int(t in late)) for t in chosen]
     passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
-    told = tuple(
+    texts = tuple(
         FactText(p.text, tuple((a, b) for a, b, _ in p.mentions), tuple(p.triples), p.triples[0][0])
         for p in passages[: max(4, count // 3)]
     )
@@ -38,14 +38,14 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
         (stages[0], stages[1]),
         tuple(items),
         lambda t: pairs(world, t),
-        tuple(asked),
+        tuple(chosen),
         names=world.names,
-        passages=told,
+        passages=texts,
     )
 
 
 def edit_world(count: int, entities: int, seed: int = 0) -> FactSet:
-    """Facts that change: asked anew, in other words, and through a second fact; and facts that stay."""
+    """Facts that change, asked about in two phrasings and through a second fact; and facts that stay."""
     world, rng = _world(entities, seed)
     changes = _changes(world, rng, count)
     after = {before: new for before, new in changes}
@@ -55,19 +55,19 @@ def edit_world(count: int, entities: int, seed: int = 0) -> FactSet:
     kept = [t for t in world.triples if t not in after and world.relations[t[1]].functional]
     kept = [t for t in kept if len(world.ends(t[0], t[1])) == 1]
     items += [_item(edited, t, kind="unedited fact") for t in rng.sample(kept, min(count // 2, len(kept)))]
-    learnt = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
-    return FactSet(NAME, (world.triples, ()), tuple(items), lambda t: pairs(edited, t), learnt, tuple(changes))
+    training_facts = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
+    return FactSet(NAME, (world.triples, ()), tuple(items), lambda t: pairs(edited, t), training_facts, tuple(changes))
 
 
 def pairs(world: World, triple: Triple) -> list[Pair]:
-    """Texts to learn a fact by: two statements and the two phrasings of a question that are never asked."""
+    """Training texts of a fact: two statements and the two phrasings of a question that are never asked."""
     relation, values = world.relations[triple[1]], {"s": triple[0], "o": triple[2]}
-    told: list[Pair] = [(None, text.format(**values)) for text in relation.statements[:2]]
-    return told + [(text.format(**values), triple[2]) for text in relation.questions[2:4]]
+    statements: list[Pair] = [(None, text.format(**values)) for text in relation.statements[:2]]
+    return statements + [(text.format(**values), triple[2]) for text in relation.questions[2:4]]
 
 
 def chain(world: World, topic: str, path: Sequence[tuple[str, int]]) -> tuple[Triple, ...]:
-    """The facts that a path from ``topic`` runs over."""
+    """The facts along a path from ``topic``."""
     frontier, facts = [topic], []
     for relation, direction in path:
         ends = [(start, end) for start in frontier for end in world.ends(start, relation, direction)]
@@ -100,10 +100,10 @@ def _changes(world: World, rng: Random, count: int) -> list[tuple[Triple, Triple
 def _through(before: World, after: World, new: set[Triple], rng: Random, count: int) -> list[Item]:
     """Two-hop questions of the edited world that run over an edited fact, and whose answer it changed."""
     items: dict[str, Item] = {}
-    for asked in after.questions(rng, _MANY * count, hops=(2,)):
-        facts = chain(after, asked.topic, asked.path)
-        old = tuple(name for name in before.walk(asked.topic, asked.path) if name not in asked.answers)
-        moved = set(asked.answers) != set(before.walk(asked.topic, asked.path))
-        if len(items) < count and moved and new & set(facts) and len(asked.answers) <= 3:
-            items[asked.question] = Item(asked.question, asked.answers, (), old, facts, 2, "two hops over an edit")
+    for q in after.questions(rng, _MANY * count, hops=(2,)):
+        facts = chain(after, q.topic, q.path)
+        old = tuple(name for name in before.walk(q.topic, q.path) if name not in q.answers)
+        moved = set(q.answers) != set(before.walk(q.topic, q.path))
+        if len(items) < count and moved and new & set(facts) and len(q.answers) <= 3:
+            items[q.question] = Item(q.question, q.answers, (), old, facts, 2, "two hops over an edit")
     return list(items.values())

@@ -56,7 +56,7 @@ What is the last letter of the English alphabet?|Z
 
 
 def everyday(count: int, seed: int = 0) -> list[tuple[str, tuple[str, ...]]]:
-    """So many of the everyday questions, at most all 40."""
+    """``count`` of the everyday questions, at most all 40."""
     return Random(seed).sample(EVERYDAY, min(count, len(EVERYDAY)))
 
 
@@ -67,4 +67,4 @@ def plain_texts(count: int, seed: int = 0) -> list[str]:
 
 
 UNRELATED_TOKENS = 12
-"""Of an answer to a question that the memory does not concern."""
+"""Tokens of an answer to a question that does not concern the memory."""

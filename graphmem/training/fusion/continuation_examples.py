@@ -55,7 +55,7 @@ def mark_texts(texts: Iterable[AnnotatedText]) -> list[MarkedText]:
             if len(surface) > len(names.get(mention.entity, "")) and mention.kind != "pronoun":
                 names[mention.entity] = surface
         of = [names.get(mention.entity, "") for mention in text.mentions]
-        facts = [(of[f.subject], f.relation, of[f.object]) for f in text.facts if f.mood == "stated"]
+        facts = [(of[f.subject], f.relation, of[f.object]) for f in text.facts if f.factuality == "asserted"]
         facts = [fact for fact in dict.fromkeys(facts) if fact[0] and fact[2] and fact[0] != fact[2]]
         spans = [(m.start, m.end) for m in text.mentions if text.text[m.start : m.end] in names.values()]
         if facts and spans:

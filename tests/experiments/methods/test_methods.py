@@ -1,4 +1,4 @@
-"""Each rival on a tiny model: shapes, doing nothing where there is nothing, and learning."""
+"""Each baseline on a tiny model: shapes, no effect without facts, and training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from graphmem.experiments.methods.lora import Lora
 from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import Checkpoint, train
-from graphmem.experiments.tasks.fact_set import Asked
+from graphmem.experiments.tasks.fact_set import Query
 
 FACTS = (("Ada", "born in", "Rome"), ("Bo", "lives in", "Oslo"))
-LESSONS = [(Asked("Where was Ada born?", FACTS), "Rome"), (Asked("Where does Bo live?", FACTS[1:]), "Oslo")]
+EXAMPLES = [(Query("Where was Ada born?", FACTS), "Rome"), (Query("Where does Bo live?", FACTS[1:]), "Oslo")]
 
 
 def encode(texts: Sequence[str]) -> np.ndarray:
@@ -31,35 +31,38 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 
 def test_the_soft_prompt_learns_and_lengthens_the_prompt(language: Language) -> None:
     method = SoftPrompt(language, encode, tokens=3)
-    assert method.prefix([asked for asked, _ in LESSONS]).shape == (2, 3, 32)
-    before = float(method.loss(LESSONS)[0].detach())
-    train(method.module, method.loss, LESSONS, 12, rate=1e-2, batch=4)
-    assert float(method.loss(LESSONS)[0].detach()) < before
-    assert method.say([LESSONS[0][0], Asked("Who?")], 2)[1].tokens == len(language.ids(language.prompt("Who?"))) + 3
+    assert method.prefix([query for query, _ in EXAMPLES]).shape == (2, 3, 32)
+    before = float(method.loss(EXAMPLES)[0].detach())
+    train(method.module, method.loss, EXAMPLES, 12, rate=1e-2, batch=4)
+    assert float(method.loss(EXAMPLES)[0].detach()) < before
+    assert (
+        method.generate([EXAMPLES[0][0], Query("Who?")], 2)[1].prompt_tokens
+        == len(language.ids(language.prompt("Who?"))) + 3
+    )
     assert not any(p.requires_grad for p in language.base.parameters())
 
 
 def test_key_values_read_nothing_without_facts_and_learn(language: Language) -> None:
     ids = torch.tensor([language.ids("Ada was born in")])
-    plain = ClosedBook(language).logits(ids, Asked(""))
+    plain = ClosedBook(language).logits(ids, Query(""))
     method = KeyValueMemory(language, encode)
     assert plain is not None
-    torch.testing.assert_close(method.logits(ids, Asked("")), plain, rtol=1e-4, atol=1e-5)
-    read = method.logits(ids, LESSONS[0][0])
+    torch.testing.assert_close(method.logits(ids, Query("")), plain, rtol=1e-4, atol=1e-5)
+    read = method.logits(ids, EXAMPLES[0][0])
     assert read is not None and not torch.allclose(read, plain)
-    before = float(method.loss(LESSONS)[0].detach())
-    train(method.module, method.loss, LESSONS, 12, rate=1e-2, batch=4)
-    assert float(method.loss(LESSONS)[0].detach()) < before
-    assert len(method.say([asked for asked, _ in LESSONS], 2)) == 2
+    before = float(method.loss(EXAMPLES)[0].detach())
+    train(method.module, method.loss, EXAMPLES, 12, rate=1e-2, batch=4)
+    assert float(method.loss(EXAMPLES)[0].detach()) < before
+    assert len(method.generate([query for query, _ in EXAMPLES], 2)) == 2
     method.detach()
-    torch.testing.assert_close(ClosedBook(language).logits(ids, Asked("")), plain)
+    torch.testing.assert_close(ClosedBook(language).logits(ids, Query("")), plain)
 
 
 def test_padding_of_facts_changes_nothing(language: Language) -> None:
     method = KeyValueMemory(language, encode)
-    with method.memory([LESSONS[1][0], LESSONS[0][0]]):
+    with method.memory([EXAMPLES[1][0], EXAMPLES[0][0]]):
         both = language.base(input_ids=torch.tensor([[5, 6, 7]] * 2)).logits
-    with method.memory([LESSONS[1][0]]):
+    with method.memory([EXAMPLES[1][0]]):
         alone = language.base(input_ids=torch.tensor([[5, 6, 7]])).logits
     torch.testing.assert_close(both[:1], alone, rtol=1e-4, atol=1e-5)
 
@@ -67,7 +70,7 @@ def test_padding_of_facts_changes_nothing(language: Language) -> None:
 def test_lora_learns_its_lesson(language: Language) -> None:
     pytest.importorskip("peft")
     method = Lora(language, 20, batch=4, rate=1e-2)
-    asked = [Asked("Where was Ada born?")]
+    asked = [Query("Where was Ada born?")]
     ids = torch.tensor([language.ids("Ada")])
     before = method.logits(ids, asked[0])
     cost = method.learn([("Where was Ada born?", "Rome"), (None, "Ada was born in Rome.")])
@@ -78,16 +81,17 @@ def test_lora_learns_its_lesson(language: Language) -> None:
 
 def test_prompts_hold_the_facts_they_should(language: Language) -> None:
     others = [("Cy", "likes", f"thing {i}") for i in range(30)]
-    asked = Asked("Where was Ada born?", FACTS, gold=FACTS[:1])
-    lengths = [
-        InContextFacts(language, kind, others).say([asked], 1)[0].tokens for kind in ("gold", "gold + distractors")
-    ]
-    assert lengths[0] < lengths[1] and InContextFacts(language, "retrieved").say([asked], 1)[0].tokens > lengths[0]
+    query = Query("Where was Ada born?", FACTS, gold=FACTS[:1])
+    gold, distractors, retrieved = (
+        InContextFacts(language, kind, others).generate([query], 1)[0].prompt_tokens
+        for kind in ("gold", "gold + distractors", "retrieved")
+    )
+    assert gold < distractors and gold < retrieved
 
 
 def test_the_top_node_needs_no_model() -> None:
-    assert Top1Retrieval().say([Asked("Where?")])[0].text == ""
-    assert Top1Retrieval().logits(torch.zeros(1, 1, dtype=torch.long), Asked("")) is None
+    assert Top1Retrieval().generate([Query("Where?")])[0].text == ""
+    assert Top1Retrieval().logits(torch.zeros(1, 1, dtype=torch.long), Query("")) is None
 
 
 def test_a_stopped_training_ends_where_one_that_ran_through_does(language: Language, tmp_path: Path) -> None:
@@ -97,21 +101,21 @@ def test_a_stopped_training_ends_where_one_that_ran_through_does(language: Langu
     def stopping(method: SoftPrompt, after: int) -> Any:
         calls = []
 
-        def loss(lessons: Any) -> Any:
+        def loss(examples: Any) -> Any:
             calls.append(1)
             if len(calls) > after:
                 raise Stopped
-            return method.loss(lessons)
+            return method.loss(examples)
 
         return loss
 
     through = SoftPrompt(language, encode)
-    whole = train(through.module, through.loss, LESSONS, 6, rate=1e-2, batch=2)
+    whole = train(through.module, through.loss, EXAMPLES, 6, rate=1e-2, batch=2)
     keep = Checkpoint(tmp_path / "soft.pt", {"steps": 6}, every=2)
     first, second = SoftPrompt(language, encode), SoftPrompt(language, encode, seed=9)
     with pytest.raises(Stopped):
-        train(first.module, stopping(first, 5), LESSONS, 6, rate=1e-2, batch=2, keep=keep)
-    cost = train(second.module, stopping(second, 2), LESSONS, 6, rate=1e-2, batch=2, keep=keep)
+        train(first.module, stopping(first, 5), EXAMPLES, 6, rate=1e-2, batch=2, keep=keep)
+    cost = train(second.module, stopping(second, 2), EXAMPLES, 6, rate=1e-2, batch=2, keep=keep)
     assert (cost.steps, cost.tokens, cost.losses) == (whole.steps, whole.tokens, whole.losses)
     for name, value in through.module.state_dict().items():
         torch.testing.assert_close(second.module.state_dict()[name], value)
@@ -122,7 +126,7 @@ def test_a_stopped_training_ends_where_one_that_ran_through_does(language: Langu
 
 def test_what_stands_before_a_text_changes_its_logits_and_not_their_number(language: Language) -> None:
     ids = torch.tensor([language.ids("Ada was born in Rome.")])
-    after, plain = language.after(ids, "Facts:"), language.after(ids)
+    after, plain = language.logits(ids, "Facts:"), language.logits(ids)
     lead = torch.tensor([language.ids("Facts:")])
     whole = language.base(input_ids=torch.cat([lead, ids], 1)).logits[0, lead.shape[1] :]
     torch.testing.assert_close(after, whole)

@@ -1,4 +1,4 @@
-"""What is written and asked: questions that their facts answer, edits that change them."""
+"""Fact sets: questions that their facts answer, edits that change them."""
 
 from __future__ import annotations
 
