@@ -32,31 +32,27 @@ class NameGenerator:
 
     Args:
         rng: source of all choices; equal seeds give equal names.
-        taken: names that must not be returned.
     """
 
-    def __init__(self, rng: Random, taken: Sequence[str] = ()) -> None:
+    def __init__(self, rng: Random) -> None:
         self._rng = rng
-        self._taken = {normalise(name) for name in taken}
+        self._taken: set[str] = set()
         self._makers: dict[str, Callable[[], str]] = {
             "person": self._person, "city": self._place, "country": self._country, "planet": self._country,
             "year": self._year, "date": self._date, "number": self._number,
         }  # fmt: skip
 
-    def names(self, kind: str, count: int, given: Sequence[str] | None = None) -> list[str]:
-        """Return up to ``count`` new names of ``kind``, drawn from ``given`` where the caller passes names.
+    def names(self, kind: str, count: int) -> list[str]:
+        """Return up to ``count`` new names of ``kind``.
 
         Raises:
-            InvalidValue: the type is unknown and no names of it are given.
+            InvalidValue: the type is unknown.
         """
-        pool = CLOSED.get(kind) if given is None else given
-        if pool is not None and not (kind in self._makers and given is None and count > len(pool)):
-            return self._drawn(pool, count)
         if kind not in KINDS:
-            raise InvalidValue(f"unknown type {kind!r}; pass names={{{kind!r}: [...]}} or use one of {sorted(KINDS)}")
-        return [name for name in (self._fresh(kind) for _ in range(count)) if name]
-
-    def _drawn(self, pool: Sequence[str], count: int) -> list[str]:
+            raise InvalidValue(f"unknown type {kind!r}; use one of {sorted(KINDS)}")
+        pool = CLOSED.get(kind)
+        if pool is None or kind in self._makers and count > len(pool):
+            return [name for name in (self._fresh(kind) for _ in range(count)) if name]
         few = len(pool) < 4 * count
         drawn = self._rng.sample(pool, len(pool)) if few else self._rng.choices(pool, k=4 * count)
         found: list[str] = []

@@ -6,9 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
-
-import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Triple
@@ -21,8 +18,8 @@ from graphmem.text.lexicon import Relation, split_relations
 MAX_ANSWERS = 12
 _TRIES = 60
 
-Chance = Random | np.random.Generator | int
-"""A source of choices: a ``random.Random``, a numpy Generator, or a seed."""
+Seed = Random | int
+"""A source of choices: a ``random.Random`` or a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +79,19 @@ class World:
     @classmethod
     def sample(
         cls,
-        seed: Chance,
+        seed: Seed,
         *,
         entities: int = 300,
         relations: Sequence[Relation] | None = None,
         facts_per_entity: float = 2.5,
-        names: Mapping[str, Sequence[str]] | None = None,
     ) -> World:
         """Return a world of about ``entities`` names; equal seeds make equal worlds.
 
         Args:
-            seed: a seed or a generator.
+            seed: a seed, or the source of all choices.
             entities: how many names; types of few real members (colours, sports) may fall short.
             relations: which relations it has; 40 of the training split at random when None.
             facts_per_entity: facts per name, on average, as far as functional relations leave room.
-            names: names to use, by type, instead of invented ones.
 
         Raises:
             InvalidValue: no relations, fewer than two entities, or a type that cannot be invented.
@@ -107,7 +102,7 @@ class World:
             relations = rng.sample(pool, min(40, len(pool)))
         if not relations or entities < 2:
             raise InvalidValue(f"a world needs relations and two entities, got {len(relations)} and {entities}")
-        by_kind = _names_by_type(rng, relations, entities, names or {})
+        by_kind = _names_by_type(rng, relations, entities)
         triples = _facts(rng, relations, by_kind, round(entities * facts_per_entity))
         kinds = {name: kind for kind, members in by_kind.items() for name in members}
         return cls(list(kinds), list(kinds.values()), triples, relations)
@@ -126,7 +121,7 @@ class World:
     # ---------------------------------------------------------------- questions
 
     def questions(
-        self, rng: Chance, n: int, hops: Sequence[int] = (1, 2, 3), unanswerable: float = 0.0
+        self, rng: Seed, n: int, hops: Sequence[int] = (1, 2, 3), unanswerable: float = 0.0
     ) -> list[WorldQuestion]:
         """Return ``n`` questions of the given numbers of hops, a share of them without an answer in this world."""
         rng = as_random(rng)
@@ -197,41 +192,32 @@ class World:
 
     # ---------------------------------------------------------------- texts
 
-    def statements(self, rng: Chance, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
+    def statements(self, rng: Seed, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
         """Return ``n`` texts that each state between ``facts[0]`` and ``facts[1]`` facts of one subject."""
         return self._verbalizer(rng).statements(n, facts)
 
-    def stream(self, rng: Chance, n: int) -> list[LabelledEvent]:
+    def stream(self, rng: Seed, n: int) -> list[LabelledEvent]:
         """Return ``n`` texts as a memory that holds ``known`` receives them, with what it should do about each."""
         stream = EventStream(self._verbalizer(rng), self.known)
         return [stream.event() for _ in range(n)] if self.triples else []
 
-    def _verbalizer(self, rng: Chance) -> Verbalizer:
+    def _verbalizer(self, rng: Seed) -> Verbalizer:
         return Verbalizer(self.kind_of, self.triples, self.relations, as_random(rng))
 
 
-def as_random(chance: Any) -> Random:
-    """Return a ``random.Random`` for a seed, a numpy Generator (which is advanced) or itself."""
-    if isinstance(chance, Random):
-        return chance
-    if isinstance(chance, np.random.Generator):
-        return Random(int(chance.integers(2**62)))
-    return Random(int(chance))
+def as_random(seed: Seed) -> Random:
+    """Return a ``random.Random`` of a seed, or itself."""
+    return seed if isinstance(seed, Random) else Random(seed)
 
 
-def _names_by_type(
-    rng: Random, relations: Sequence[Relation], entities: int, given: Mapping[str, Sequence[str]]
-) -> dict[str, list[str]]:
+def _names_by_type(rng: Random, relations: Sequence[Relation], entities: int) -> dict[str, list[str]]:
     """Return names by type, more of the types that more relations use."""
     weight: dict[str, float] = defaultdict(float)
     for relation in relations:
         weight[relation.subject] += 1.0
         weight[relation.object] += 0.6
     generator, total = NameGenerator(rng), sum(weight.values())
-    found = {
-        kind: generator.names(kind, max(3, round(entities * share / total)), given.get(kind))
-        for kind, share in weight.items()
-    }
+    found = {kind: generator.names(kind, max(3, round(entities * share / total))) for kind, share in weight.items()}
     return {kind: members for kind, members in found.items() if members}
 
 
