@@ -57,7 +57,7 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
     "--max-retrievals", type=click.IntRange(0), default=0, help="Further searches while the answer is generated."
 )
 @click.option(
-    "--attribution",
+    "--explain-picture",
     "drawing",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write an HTML file with the source of each token.",

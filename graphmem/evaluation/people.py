@@ -37,7 +37,7 @@ PARTS = ("ask", "unknown", "read", "chat")
 HEAD_WORDS = 40
 """Words of an answer that are scored."""
 
-Values = dict[str, list[float]]
+Values = Mapping[str, Sequence[float]]
 """One figure a question (or fact, or turn) by measure."""
 Ends = tuple[str, str]
 """Subject and object of a fact, normalised."""
@@ -128,7 +128,7 @@ def evaluate_people(
         if not (folder / "facts.tsv").exists():
             raise InvalidValue(f"{folder} holds no facts.tsv")
         task = PeopleTask(folder, log or (lambda line: None))
-        own: Values = {}
+        own: dict[str, Sequence[float]] = {}
         for part in (part for part in PARTS if part in parts):
             with task.attached(attach, documents=part != "read") as model:
                 own |= getattr(task, part)(model)

@@ -61,9 +61,3 @@ def ratio_interval(
     means = resampled_means(rows, seed)
     means = means[means[:, 1] > 0]
     return float(total[0] / total[1]), *percentile_interval(means[:, 0] / means[:, 1], level)
-
-
-def paired_interval(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
-    """Mean difference first - second over the same questions, with its 95 % interval."""
-    differences = [a - b for a, b in zip(first, second, strict=True)]
-    return mean(differences), *bootstrap_interval(differences, seed)

@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{_PAST:,} earlier events. Its events go to the write gate as records, by date; WebNLG's and the invented "
         "facts are extracted from sentences.",
     ))  # fmt: skip
-    result.print()
+    print(result.markdown())
     for written in [*result.save(run.out, plots={"films": ["right before", "right after"]})]:
         print(written)
     print(curve(result, run.out / "adapt.png"))

@@ -61,7 +61,7 @@ class Comparison:
             self._compare(panel, parts, facts)
         self.extra(panel, parts)
         result = parts.result(self.notes, baseline_steps=panel.steps, max_facts=run.max_facts)
-        result.print()
+        print(result.markdown())
         files = result.save(run.out, plots=self.plots)
         print(*files, sep="\n")
         return files

@@ -12,20 +12,22 @@ import random
 import resource
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from graphmem.adapters.chat_templates import chat_prompt
+from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.datasets.babi import TASKS, Story, load_tasks
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.evaluation.state_tracking import is_same_answer
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.methods.base import Language
 from graphmem.experiments.tasks.long_text import Filler, LongText
 from graphmem.memory import GraphMemory
 from graphmem.state_tracking.extractor import StateChangeExtractor
@@ -34,30 +36,10 @@ from graphmem.state_tracking.tracker import StateTracker
 
 LENGTHS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000)
 WINDOW, CHUNKS = 2_000, 10
-METHODS = ("graphmem", "window", "BM25", "dense")
+METHODS = ("graphmem", "window", "bm25", "dense")
 _LONGEST = 80
 """Maximum sentences of a story: longer ones do not fit into 1,000 tokens."""
 _DIGITS = {"0": "none", "1": "one", "2": "two", "3": "three", "4": "four"}
-
-
-class Vectors:
-    """Cached vectors of sentences, float16 [K] each.
-
-    Args:
-        encoder: a ``TextEncoder``.
-    """
-
-    def __init__(self, encoder: Any) -> None:
-        self.encoder = encoder
-        self._known: dict[str, np.ndarray] = {}
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors, float16 [n, K]."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._known))
-        for start in range(0, len(new), 4096):
-            part = new[start : start + 4096]
-            self._known.update(zip(part, self.encoder.encode(part).astype(np.float16), strict=True))
-        return np.stack([self._known[text] for text in texts])
 
 
 @dataclass
@@ -65,18 +47,17 @@ class Setting:
     """The models and stories that all parts share."""
 
     run: Run
-    base: Any
-    tokenizer: Any
+    language: Language
     encoder: Any
     network: Any
     filler: Filler
     stories: list[Story]
     extractor: StateChangeExtractor = field(init=False)
-    vectors: Vectors = field(init=False)
+    vectors: EmbeddingCache = field(init=False)
 
     def __post_init__(self) -> None:
         self.extractor = StateChangeExtractor(self.network, self.encoder, cache_size=100_000)
-        self.vectors = Vectors(self.encoder)
+        self.vectors = EmbeddingCache(self.encoder)
 
     def texts(self, length: int, count: int) -> list[LongText]:
         """``count`` long texts, alternating between the tasks."""
@@ -128,20 +109,11 @@ def bm25_sentences(text: LongText) -> list[str]:
     return [lines[i] for i in sorted(np.argsort(-scores, kind="stable")[:CHUNKS])]
 
 
-def dense_sentences(text: LongText, vectors: Vectors) -> list[str]:
+def dense_sentences(text: LongText, vectors: EmbeddingCache) -> list[str]:
     """The sentences with the highest cosine to the question, in the order of the text."""
     lines = [line.text for line in text.lines]
-    cosines = vectors(lines).astype(np.float32) @ vectors([text.question.text])[0].astype(np.float32)
+    cosines = vectors(lines) @ vectors([text.question.text])[0]
     return [lines[i] for i in sorted(np.argsort(-cosines, kind="stable")[:CHUNKS])]
-
-
-@torch.inference_mode()
-def generated(setting: Setting, question: str, lines: Sequence[str]) -> str:
-    """The base model's answer with these sentences in its prompt."""
-    prompt = chat_prompt(setting.tokenizer, f"{question} Answer briefly.", " ".join(lines))
-    ids = setting.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-    out = setting.base.generate(**ids, do_sample=False, max_new_tokens=16, pad_token_id=0)
-    return str(setting.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
 
 
 def contains_answer(text: str, gold: str) -> bool:
@@ -153,31 +125,40 @@ def contains_answer(text: str, gold: str) -> bool:
 # ---------------------------------------------------------------- parts
 
 
+def answer(setting: Setting, method: str, text: LongText) -> tuple[str, bool, dict[str, float]]:
+    """The answer of one method, whether it is right, and seconds and counts of reading."""
+    question = text.question
+    if method == "graphmem":
+        answered, cost = read_and_ask(text, setting.extractor, setting.encoder)
+        return answered, is_same_answer(answered, question.answer), cost
+    select: dict[str, Callable[[LongText], list[str]]] = {
+        "window": last_window,
+        "bm25": bm25_sentences,
+        "dense": partial(dense_sentences, vectors=setting.vectors),
+    }
+    prompt = chat_prompt(setting.language.tokenizer, f"{question.text} Answer briefly.", " ".join(select[method](text)))
+    answered = setting.language.decode([prompt], max_new_tokens=16)[0].text
+    return answered, contains_answer(answered, question.answer), {}
+
+
 def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
     """One method at one length."""
     right, details, costs = list[float](), list[dict[str, Any]](), list[dict[str, float]]()
-    texts = setting.texts(length, count)
-    for text in texts:
-        if method == "graphmem":
-            answer, cost = read_and_ask(text, setting.extractor, setting.encoder)
-            right.append(float(is_same_answer(answer, text.question.answer)))
-            costs.append(cost)
-        else:
-            lines = {"window": last_window, "BM25": bm25_sentences}.get(
-                method, lambda text: dense_sentences(text, setting.vectors)
-            )(text)
-            answer = generated(setting, text.question.text, lines)
-            right.append(float(contains_answer(answer, text.question.answer)))
+    for text in setting.texts(length, count):
+        answered, is_right, cost = answer(setting, method, text)
+        right.append(float(is_right))
+        costs += [cost] if cost else []
         details.append({
             "tokens": text.tokens, "method": method, "task": text.story.task, "question": text.question.text,
-            "answer": text.question.answer, "text": answer,
+            "answer": text.question.answer, "text": answered,
         })  # fmt: skip
     name = f"{length // 1000}k tokens"
     rows = [row_of(name, method, "right", right, seed=setting.run.seed)]
     if costs:
         rows.append(row_of(name, method, "facts kept", [c["facts"] for c in costs]))
         rows.append(row_of(name, method, "s/answer", [c["answer"] for c in costs]))
-        rows.append(Row(name, method, "peak memory (MB)", peak(), len(costs)))
+        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append(Row(name, method, "peak memory (MB)", megabytes, len(costs)))
     return Part(rows, details)
 
 
@@ -187,18 +168,13 @@ def speed(setting: Setting, length: int, count: int) -> Part:
     rates, same = list[float](), list[float]()
     for text in setting.texts(length, count):
         fresh = StateChangeExtractor(setting.network, setting.encoder)
-        answer, cost = read_and_ask(text, fresh, setting.encoder)
+        answered, cost = read_and_ask(text, fresh, setting.encoder)
         rates.append(text.tokens / max(cost["s"], 1e-9))
-        same.append(float(answer == read_and_ask(text, setting.extractor, setting.encoder)[0]))
+        same.append(float(answered == read_and_ask(text, setting.extractor, setting.encoder)[0]))
     name = f"{length // 1000}k tokens"
     rows.append(row_of(name, "graphmem, no cache", "tokens/s (CPU)", rates, seed=setting.run.seed))
     rows.append(row_of(name, "graphmem, no cache", "same answer as with cache", same, seed=setting.run.seed))
     return Part(rows)
-
-
-def peak() -> float:
-    """Peak resident memory of this process in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def alternate(stories: Sequence[Story]) -> list[Story]:
@@ -216,7 +192,9 @@ def setting_of(run: Run, filler: int | None) -> Setting:
     base, tokenizer = load_language_model(run.model)
     encoder = load_encoder()
     network = load_states(SHIPPED, encoder.fingerprint)
-    return Setting(run, base, tokenizer, encoder, network, Filler(tokenizer, filler), alternate(load_tasks().test))
+    return Setting(
+        run, Language(base, tokenizer), encoder, network, Filler(tokenizer, filler), alternate(load_tasks().test)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -226,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made.add_argument("--filler", type=int, help="characters of passages around the stories; all if left out")
     made.add_argument("--baselines-to", type=int, default=64_000, help="longest text, in tokens, for the baselines")
     run, given = parse(made, "extend", arguments), made.parse_args(arguments)
+    if unknown := [name for name in run.methods if name not in METHODS]:
+        raise InvalidValue(f"no method {unknown[0]!r}; choose of {', '.join(METHODS)}")
     lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
     count = run.n or (9 if run.quick else 45)
     filler = given.filler or (100_000 if run.quick else None)
@@ -247,6 +227,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "'no cache' is the speed without that.",
     )
     result = parts.result(notes, lengths=list(lengths), filler=filler)
-    result.print()
+    print(result.markdown())
     for path in result.save(run.out, plots={"": ["right"]}):
         print(path)

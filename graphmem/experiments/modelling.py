@@ -9,8 +9,7 @@ from graphmem.experiments.harness.likelihood import likelihood_rows
 from graphmem.experiments.harness.runs import Part, Run
 from graphmem.experiments.harness.scoring import cost_part
 from graphmem.experiments.panel import WITHOUT_RETRIEVAL, Panel
-from graphmem.experiments.tasks.described_facts import FILE, described
-from graphmem.experiments.tasks.described_facts import NAME as DESCRIBED
+from graphmem.experiments.tasks.benchmark_facts import described_facts, found_in
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 from graphmem.experiments.tasks.synthetic_facts import NAME, integrate_world
 
@@ -34,8 +33,9 @@ def fact_sets(run: Run) -> list[FactSet]:
     """WebNLG where its file is there, and passages of an invented world."""
     n = run.n or (20 if run.quick else 300)
     sets = []
-    if run.wants(DESCRIBED) and run.data is not None and (run.data / FILE).exists():
-        sets.append(described(run.data / FILE, n, seed=run.seed))
+    if run.wants("WebNLG") and found_in(run.data, ["WebNLG"]):
+        assert run.data is not None
+        sets.append(described_facts(run.data, n, seed=run.seed))
     if run.wants(NAME):
         sets.append(integrate_world(3 * n, 3 * n if n > 60 else 150, run.seed))
     return sets

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from graphmem.experiments.methods.key_value_memory import KeyValueMemory
 from graphmem.experiments.methods.lora import Lora
 from graphmem.experiments.methods.prompting import CachedClosedBook, InContextFacts
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
-from graphmem.experiments.methods.training import Checkpoint, TrainingExample, train, training_examples
+from graphmem.experiments.methods.training import TrainingExample, train, training_examples
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
@@ -126,14 +127,13 @@ class Panel:
                 if name == "soft"
                 else KeyValueMemory(self.copy_base(), self.encode, seed=run.seed)
             )
-            path = (run.baselines or run.out / "baselines") / f"{name}.pt"
-            settings = {"steps": steps, "seed": run.seed, "model": run.model, "examples": self.n_examples}
-            settings["facts"] = run.max_facts
+            settings = json.dumps([steps, run.seed, run.model, self.n_examples, run.max_facts])
+            key = blake2b(settings.encode(), digest_size=8).hexdigest()
+            folder = (run.baselines or run.out / "baselines") / f"{name}-{key}"
             print(f"training: {method.name}, {steps} steps", flush=True)
             cost = train(
-                method.module, method.loss, lambda: self._examples, steps, rate=TRAINED[name], seed=run.seed,
-                report=partial(print, flush=True), keep=Checkpoint(path, settings),
-            )  # fmt: skip
+                method.module, method.loss, lambda: self._examples, steps, folder, rate=TRAINED[name], seed=run.seed
+            )
             self._trained[name] = method, cost
         return self._trained[name]
 

@@ -113,7 +113,7 @@ class SeedFinder:
         if vector is None or self.encoder is None:
             return []
         encode_missing(self.store, self.encoder)
-        return [int(node) for node in self.store.about_nearest(vector, self.encoder.fingerprint, NEAR_MEANING)]
+        return [int(node) for node in self.store.approximate_nearest(vector, self.encoder.fingerprint, NEAR_MEANING)]
 
     def _names(self, nodes: set[int]) -> dict[int, str]:
         ids = sorted(nodes)
@@ -133,7 +133,7 @@ class SeedFinder:
         relations, which = np.unique(arcs.relation >> 1, return_inverse=True)
         named = self._relations([index.relations[relation] for relation in relations.tolist()]) @ vector
         nodes, where = np.unique(np.concatenate([around[arcs.origin], arcs.target]), return_inverse=True)
-        like = np.nan_to_num(self.store.likeness(vector, self.encoder.fingerprint, nodes))
+        like = np.nan_to_num(self.store.similarity(vector, self.encoder.fingerprint, nodes))
         here, there = where.reshape(2, -1)  # [2, E]
         best = np.argsort(-(like[here] + named[which] + like[there]), kind="stable")[:FACT_ARCS]
         ends = [int(nodes[end[arc]]) for arc in best.tolist() for end in (here, there)]

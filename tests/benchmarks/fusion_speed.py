@@ -1,10 +1,10 @@
-"""Seconds of a forward pass with and without a memory attached, and of an answer against facts in the prompt.
+"""Seconds of a forward pass with and without a memory attached.
 
     python tests/benchmarks/fusion_speed.py --repeats 7
     python tests/benchmarks/fusion_speed.py --repeats 7 --memory wikimovies.db
 
-With a memory, passages of plain text are read as well, beside the names around what they name (search left out).
-Passes of both kinds take turns, and medians are compared, so that a busy machine slows both alike.
+With a memory, passages of plain text are timed as well, with their retrieval (search left out). Passes of both kinds
+alternate, and medians are compared, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def found(names: list[str]) -> Any:
 
 @torch.inference_mode()
 def compare(model: GraphMemoryModel, ids: torch.Tensor, repeats: int, retrieval: Any) -> dict[str, float]:
-    """Median seconds of base and attached forward of a prompt [1, T]; projection of the slots included."""
+    """Median seconds of base and attached forward of a prompt [1, T]; projection of the memory tokens included."""
 
     def timed(**options: Any) -> float:
         started = time.perf_counter()
@@ -47,12 +47,12 @@ def compare(model: GraphMemoryModel, ids: torch.Tensor, repeats: int, retrieval:
         with model.memory_disabled():
             base.append(timed())
         attached.append(timed(retrieval=retrieval))
-    bare, read = statistics.median(base[1:]), statistics.median(attached[1:])
-    return {"tokens": ids.shape[1], "base_seconds": bare, "attached_seconds": read, "ratio": read / bare}
+    bare, full = statistics.median(base[1:]), statistics.median(attached[1:])
+    return {"tokens": ids.shape[1], "base_seconds": bare, "attached_seconds": full, "ratio": full / bare}
 
 
 def plain_text(model: GraphMemoryModel, tokens: int, texts: int = 3) -> list[tuple[torch.Tensor, Any]]:
-    """The beginnings of long passages of the shipped corpus, each with what the memory finds for it."""
+    """The beginnings of long passages of the shipped corpus, each with its retrieval."""
     rows = [model.tokenizer(text, return_tensors="pt")["input_ids"] for text in texts()]
     ids = [row[:, :tokens] for row in rows if row.shape[1] >= tokens][:texts]
     return [(row, model.memory.retrieve(model.tokenizer.decode(row[0]), top_k=model.config.max_nodes)) for row in ids]
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--nodes", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--memory", help="memory file that holds WikiMovies: plain text is read beside it as well")
+    parser.add_argument("--memory", help="memory file that holds WikiMovies: plain text is timed as well")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     memory: Any = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else SimpleNamespace()

@@ -1,4 +1,4 @@
-"""Processor time of taking in documents, and of a passage search by the number of passages, text encoding left out.
+"""Processor time of adding documents and of a passage search, by the number of passages, text encoding left out.
 
 python tests/benchmarks/passage_speed.py 1000 10000 50000
 """
@@ -23,7 +23,7 @@ VERBS = "directed wrote met married taught painted followed praised founded left
 
 
 def documents(count: int, seed: int = 0) -> Iterator[tuple[str, str]]:
-    """Documents of about 70 words that name a dozen others, popular ones more often."""
+    """Documents of about 70 words that mention a dozen others, popular ones more often."""
     rng = Random(seed)
     for at in range(count):
         others = [name(int(count * rng.random() ** 2)) for _ in range(12)]
@@ -38,10 +38,10 @@ def name(at: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="+", type=int)
+    parser.add_argument("sizes", nargs="*", type=int, default=[1000, 10_000])
     parser.add_argument("--queries", type=int, default=100)
     given = parser.parse_args()
-    print("| passages | words | CPU s to take in, no vectors | CPU ms a query, median / 95 % | first |")
+    print("| passages | words | CPU s to add, no vectors | CPU ms a query, median / 95 % | first |")
     print("|---|---|---|---|---|")
     for size in given.sizes:
         with SQLiteStore.open(":memory:") as store:

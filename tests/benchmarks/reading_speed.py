@@ -1,4 +1,4 @@
-"""How fast text is read, beside one plain forward pass of the base model over the same windows.
+"""Speed of extraction, with one forward pass of the base model over the same windows for comparison.
 
 python tests/benchmarks/reading_speed.py --threads 2
 """
@@ -22,13 +22,8 @@ from graphmem.text.windows import windows
 from graphmem.writing.pipeline import read_text, shipped_extractor
 
 
-def passages(count: int) -> list[str]:
-    """Natural paragraphs that ship with the package."""
-    return passage_texts()[:count]
-
-
-def pace(tokens: int, work: Callable[[], object]) -> dict[str, int]:
-    """Tokens a second, by the clock and by the processor's time over all threads."""
+def speed(tokens: int, work: Callable[[], object]) -> dict[str, int]:
+    """Tokens a second, of wall-clock time and of processor time over all threads."""
     began, spent = time.perf_counter(), time.process_time()
     work()
     return {
@@ -39,7 +34,7 @@ def pace(tokens: int, work: Callable[[], object]) -> dict[str, int]:
 
 @torch.no_grad()
 def plain_forward(base: Any, tokenizer: Any, text: str) -> None:
-    """The base model alone over the same windows: what one forward pass costs."""
+    """One forward pass of the base over the same windows."""
     pieces = sorted((text[w.start : w.end] for w in windows(text)), key=len)
     for start in range(0, len(pieces), 4):
         rows = [tokenise(tokenizer, piece)[0] for piece in pieces[start : start + 4]]
@@ -56,23 +51,23 @@ def main() -> None:
     base, tokenizer = load_language_model()
     memory = GraphMemory.open(":memory:", encoder=load_encoder())
     model: Any = SimpleNamespace(base=base, tokenizer=tokenizer, memory=memory)
-    texts = passages(given.passages)
+    texts = passage_texts()[: given.passages]
     whole = "\n".join(texts)
     tokens = len(tokenizer(whole)["input_ids"])
-    reader = shipped_extractor(model)
-    reader.read(texts[0])
+    extractor = shipped_extractor(model)
+    extractor.read(texts[0])
     plain_forward(base, tokenizer, texts[0])
     rows = {
-        "plain forward of the base": pace(tokens, lambda: plain_forward(base, tokenizer, whole)),
-        "read without surprise": pace(tokens, lambda: reader.read(whole, surprise=False)),
-        "read": pace(tokens, lambda: reader.read(whole)),
-        "read, judge and apply without surprise": pace(
+        "plain forward of the base": speed(tokens, lambda: plain_forward(base, tokenizer, whole)),
+        "read without surprise": speed(tokens, lambda: extractor.read(whole, surprise=False)),
+        "read": speed(tokens, lambda: extractor.read(whole)),
+        "read, decide and apply without surprise": speed(
             tokens, lambda: read_text(model, whole, apply=True, surprise=False)
         ),
     }
     plain = rows["plain forward of the base"]["tokens/CPU s"]
     ratios = {name: round(row["tokens/CPU s"] / plain, 2) for name, row in rows.items()}
-    print(json.dumps({"tokens": tokens, "threads": given.threads, **rows, "to a plain forward": ratios}))
+    print(json.dumps({"tokens": tokens, "threads": given.threads, **rows, "relative to a plain forward": ratios}))
 
 
 if __name__ == "__main__":

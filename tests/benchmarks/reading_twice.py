@@ -1,4 +1,4 @@
-"""What a memory keeps of real passages read twice, and of rumours told against what it trusts.
+"""Facts written from real passages that are read twice, and from rumours that contradict trusted facts.
 
 python tests/benchmarks/reading_twice.py --passages 200 --rumours 60
 """
@@ -27,21 +27,16 @@ from graphmem.synthetic.worlds import World
 from graphmem.writing.pipeline import WritePlan, read_stream, read_text
 
 
-def passages(count: int, seed: int) -> list[str]:
-    """Openings of encyclopaedia articles that ship with the package."""
-    return Random(seed).sample(passage_texts(), count)
-
-
 def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callable[[], Iterable[WritePlan]]]]:
-    """First and second readings: text by text, shuffled, in one go, as a stream that is broken off and gone on with."""
+    """First and second reading: text by text, shuffled, as one text, as a stream that is interrupted and resumed."""
 
     def alone(order: list[int]) -> Iterable[WritePlan]:
         for number in order:
             yield read_text(model, texts[number], apply=True, source=f"passage {number}", surprise=surprise)
 
     def stream(name: str) -> Iterable[WritePlan]:
-        begun = read_stream(model, texts, apply=True, resume=name, surprise=surprise)
-        yield from islice(begun, len(texts) // 2)
+        started = read_stream(model, texts, apply=True, resume=name, surprise=surprise)
+        yield from islice(started, len(texts) // 2)
         yield from read_stream(model, texts, apply=True, resume=name, surprise=surprise)
 
     def whole() -> Iterable[WritePlan]:
@@ -59,7 +54,7 @@ def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callabl
 
 
 def read_twice(model: Any, texts: list[str], *, surprise: bool, way: str) -> dict[str, Any]:
-    """Nodes (but the states of streams), facts and the actions taken, after the first and after the second reading."""
+    """Nodes (without the states of streams), facts and actions after the first and after the second reading."""
     row: dict[str, Any] = {"passages": len(texts), "way": way}
     for time, read in zip(("first", "second"), ways(model, texts, surprise)[way], strict=True):
         began = process_time()
@@ -77,17 +72,17 @@ def read_twice(model: Any, texts: list[str], *, surprise: bool, way: str) -> dic
     return row
 
 
-def hear_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, Any]:
-    """Tell other values of trusted facts, once from a weak source and once from a good one."""
+def read_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, Any]:
+    """Read other values of trusted facts, once from a weak source and once from a trusted one."""
     world, rng = World.sample(seed, entities=200), Random(seed)
     facts = [t for t in world.known if world.relations[t[1]].functional]
     row = {"rumours": 0, "overwritten": 0, "kept as episodes": 0, "overwritten by a trusted source": 0}
     for subject, relation, value in rng.sample(facts, min(count, len(facts))):
         others = [n for n in world.names if world.kind_of[n] == world.kind_of[value] and n != value]
-        told = world.relations[relation].statements[0]
-        if not others or "{s}" not in told or "{o}" not in told:
+        statement = world.relations[relation].statements[0]
+        if not others or "{s}" not in statement or "{o}" not in statement:
             continue
-        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)}))
+        text = capitalise(fill(statement, {"s": subject, "o": rng.choice(others)}))
         model.memory.add(subject, relation, value)
         row["rumours"] += 1
         plan = read_text(model, text, apply=True, source="gossip", trust=trust)
@@ -106,15 +101,15 @@ def main() -> None:
     parser.add_argument("--trust", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ways", default="alone; shuffled; whole; stream; whole, then stream")
-    parser.add_argument("--surprise", action="store_true", help="let the gate see surprise; slower")
+    parser.add_argument("--surprise", action="store_true", help="give surprise to the gate; slower")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    texts = passages(given.passages, given.seed)
+    texts = Random(given.seed).sample(passage_texts(), given.passages)
     base, tokenizer = load_language_model()
     encoder = load_encoder()
     for name, measure in (
         *((way, partial(read_twice, texts=texts, surprise=given.surprise, way=way)) for way in given.ways.split("; ")),
-        ("rumours", lambda m: hear_rumours(m, given.rumours, given.seed, given.trust)),
+        ("rumours", lambda m: read_rumours(m, given.rumours, given.seed, given.trust)),
     ):
         memory = GraphMemory.open(":memory:", encoder=encoder)
         model: Any = SimpleNamespace(base=base, tokenizer=tokenizer, memory=memory)

@@ -1,4 +1,4 @@
-"""Processor time of a search, text encoding taken off, in memories of random graphs, beside other ways to do its parts.
+"""Processor time of a search without text encoding, in random graphs, with other implementations of its parts.
 
     python tests/benchmarks/retrieval_speed.py 10000 100000 [--plot speed.svg]
 
@@ -35,7 +35,7 @@ RELATIONS = (
 QUESTIONS = (
     "who directed {}", "where was the writer of {} born", "what genre are the films by the director of {}",
 )  # fmt: skip
-ASKED = 45
+N_QUERIES = 45
 COLUMNS = (
     "nodes", "named: median", "p95", "unnamed: median", "p95", "seeds by", "our scan", "numpy float32 scan",
     "push-PPR", "whole PPR (scipy)", "first search after opening", "memory of the process, MB",
@@ -89,17 +89,17 @@ def build(path: str, size: int, encoder: Any) -> list[str]:
 def queries(names: list[str], rng: np.random.Generator) -> tuple[list[str], list[str]]:
     """Questions that name their topic, and the same with a word lost and one misspelt."""
     named, unnamed = [], []
-    for i, at in enumerate(rng.integers(len(names), size=ASKED).tolist()):
-        asked, words = QUESTIONS[i % len(QUESTIONS)], names[at].split()
-        named.append(asked.format(names[at]))
-        unnamed.append(asked.format(f"{words[0]} {words[1][:-2]}xx"))
+    for i, at in enumerate(rng.integers(len(names), size=N_QUERIES).tolist()):
+        template, words = QUESTIONS[i % len(QUESTIONS)], names[at].split()
+        named.append(template.format(names[at]))
+        unnamed.append(template.format(f"{words[0]} {words[1][:-2]}xx"))
     return named, unnamed
 
 
-def timed(retriever: Retriever, encoder: TimedEncoder, asked: list[str], ranker: str) -> tuple[float, float, str]:
-    """Median and 95th percentile of the questions, and how most of them found their seeds."""
+def timed(retriever: Retriever, encoder: TimedEncoder, queries: list[str], ranker: str) -> tuple[float, float, str]:
+    """Median and 95th percentile of the queries, and the most frequent strategy of their seeds."""
     spent, how = [], []
-    for query in asked:
+    for query in queries:
         encoded = encoder.seconds
         found: list[Any] = []
         took = cpu(lambda query=query, found=found: found.append(retriever.retrieve(query, ranker=ranker)))  # type: ignore[misc]
@@ -109,8 +109,8 @@ def timed(retriever: Retriever, encoder: TimedEncoder, asked: list[str], ranker:
     return median(spent), float(np.quantile(spent, 0.95)), max(set(how), key=how.count)
 
 
-def rivals(memory: GraphMemory, encoder: Any, limit: int = 200_000) -> dict[str, float]:
-    """Other ways to do a part of the work: all float vectors, all of PageRank, networkx."""
+def alternatives(memory: GraphMemory, encoder: Any, limit: int = 200_000) -> dict[str, float]:
+    """Other implementations of a part: a scan of all float vectors, whole PageRank, networkx."""
     store: Any = memory.store
     rng, out = np.random.default_rng(3), {}
     asked = rng.standard_normal((8, encoder.dim)).astype(np.float32)
@@ -185,7 +185,7 @@ def report(folder: Path, size: int, encoder: Any) -> list[Any]:
         retriever = Retriever(memory.store, encoder)
         fast = timed(retriever, encoder, named, "gnn")
         slow = timed(retriever, encoder, unnamed, "gnn")
-        other = rivals(memory, encoder)
+        other = alternatives(memory, encoder)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rest = (f"{other[k]:.2f}" if k in other else "" for k in ("scan", "numpy scan", "push", "scipy pagerank"))
     own = f"{fast[0]:.1f} | {fast[1]:.1f} | {slow[0]:.1f} | {slow[1]:.1f} | {slow[2]}"

@@ -1,7 +1,7 @@
-"""The store's floors, measured in one run against plain sqlite3: ``python tests/benchmarks/store_floors.py``.
+"""Targets of the store, measured in one run against plain sqlite3: ``python tests/benchmarks/store_floors.py``.
 
-Prints one row a floor and size of graph; asserts nothing. Ratios compare runs of the same minute on the same machine.
-CPU seconds stand beside wall seconds because other work on the machine moves the latter.
+Prints one row a target and size of graph; asserts nothing. Ratios compare runs of the same minute on the same machine.
+CPU seconds are shown with wall-clock seconds because other work on the machine changes the latter.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ def read(path: Path, n: int) -> None:
     row("open to first neighbourhood, snapshot", n, f"{found['open'] * 1e3:.1f} ms", "<= 300 ms")
     row("two-hop 10 x 10 from 10 seeds", n, f"{found['sample'] * 1e6:.0f} us CPU", "<= 200 us, flat within 1.5 x")
     cold = f"{found['cold']:.0f} MB, {found['cold_own']:.0f} MB without mapped files"
-    row("resident, vectors mapped and cold", n, cold, "<= 300 MB")
+    row("resident, vector codes not yet mapped", n, cold, "<= 300 MB")
     row(
-        "resident after scanning all vectors",
+        "resident after a nearest-neighbour search",
         n,
         f"{found['warm']:.0f} MB, {found['warm_own']:.0f} MB own",
         "<= 2,500 MB",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from graphmem.evaluation.report import markdown_table
 from graphmem.evaluation.statistics import bootstrap_interval
 
 
@@ -121,35 +122,25 @@ class Result:
         blocks = [f"# {self.experiment}", f"`{self.command}`, seed {self.seed}"]
         for dataset in self.datasets():
             measures = self.measures(dataset)
-            head = f"| method | {' | '.join(measures)} |\n|{'---|' * (len(measures) + 1)}"
-            lines = [f"| {' | '.join(cells)} |" for cells in self._cells(dataset, measures)]
-            blocks.append("\n".join([f"## {dataset}", "", head, *lines]))
-        blocks += [f"- {note}" for note in self._all_notes()]
+            blocks.append(f"## {dataset}\n\n{markdown_table(self._cells(dataset, measures))}")
+        blocks.append("\n".join(f"- {note}" for note in self._all_notes()))
         return "\n\n".join(blocks) + "\n"
 
-    def print(self, console: Any = None) -> None:
-        """Print the tables to the terminal."""
-        from rich.console import Console
-        from rich.table import Table
-
-        console = console or Console(soft_wrap=True)
-        for dataset in self.datasets():
-            measures = self.measures(dataset)
-            table = Table("method", *measures, title=f"{self.experiment}: {dataset}", box=None)
-            for cells in self._cells(dataset, measures):
-                table.add_row(*cells)
-            console.print(table)
-        for note in self._all_notes():
-            console.print(f"- {note}", highlight=False, markup=False)
-
-    def _cells(self, dataset: str, measures: Iterable[str]) -> list[list[str]]:
+    def _cells(self, dataset: str, measures: Iterable[str]) -> list[dict[str, str]]:
         mine = {(r.method, r.measure): r for r in self.rows if r.dataset == dataset}
-        methods = list(dict.fromkeys(method for method, _ in mine))
-        return [[method, *(_cell(mine.get((method, measure))) for measure in measures)] for method in methods]
+        methods = dict.fromkeys(method for method, _ in mine)
+        return [{"method": name, **{m: _cell(mine.get((name, m))) for m in measures}} for name in methods]
 
     def _all_notes(self) -> list[str]:
-        own = [f"{r.dataset}, {r.method}, {r.measure}: {r.note}" for r in self.rows if r.note]
-        return list(dict.fromkeys([*self.notes, *own]))
+        """The notes of the result, then those of its rows; a note of several rows is given once a data set."""
+        by_note: dict[tuple[str, str], list[Row]] = {}
+        for row in (row for row in self.rows if row.note):
+            by_note.setdefault((row.dataset, row.note), []).append(row)
+        own = [
+            f"{dataset}: {note}" if len(rows) > 1 else f"{dataset}, {rows[0].method}, {rows[0].measure}: {note}"
+            for (dataset, note), rows in by_note.items()
+        ]
+        return [*self.notes, *own]
 
 
 def _cell(row: Row | None) -> str:

@@ -12,7 +12,7 @@ import torch
 from graphmem.core.errors import MissingExtra
 from graphmem.experiments.methods.base import Cost, Language
 from graphmem.experiments.methods.prompting import ClosedBook
-from graphmem.experiments.methods.training import answer_loss, optimizer_step
+from graphmem.experiments.methods.training import answer_loss
 from graphmem.experiments.tasks.fact_set import Pair
 from graphmem.training.loop import one_cycle
 
@@ -64,7 +64,10 @@ class Lora(ClosedBook):
             optimizer.param_groups[0]["lr"] = self.rate * one_cycle(step, total, 0.1)
             began = time.perf_counter()
             loss, seen = answer_loss(self.language, self._batch(pairs))
-            optimizer_step(loss, optimizer, self.parameters())
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+            optimizer.step()
             cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
         self.tuned.eval()
         return cost

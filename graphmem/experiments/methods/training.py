@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 
 from graphmem.experiments.methods.base import Cost, Language, insert_prefix
 from graphmem.experiments.tasks.fact_set import MAX_FACTS, CachedRetriever, Query
-from graphmem.training.loop import one_cycle
+from graphmem.training.loop import LoopConfig, run
 
 TrainingExample = tuple[Query, str]
 """A query with its retrieved facts, and the answer."""
@@ -58,82 +57,36 @@ def _body(base: Any) -> nn.Module:
     return inner.base_model  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The file of a baseline's training, from which it is resumed.
-
-    Attributes:
-        path: of the file.
-        settings: what the weights depend on; a file with others is ignored.
-        every: steps between two writings.
-    """
-
-    path: Path
-    settings: Mapping[str, Any]
-    every: int = 10
-
-    def read(self) -> dict[str, Any] | None:
-        """The content saved under these settings; None if there is none."""
-        kept = torch.load(self.path, weights_only=True) if self.path.exists() else None
-        return kept if kept is not None and kept["settings"] == dict(self.settings) else None
-
-    def write(self, module: nn.Module, optimizer: torch.optim.Optimizer, draws: Sequence[Any], cost: Cost) -> None:
-        """Save everything that the next step depends on, in one atomic replacement of the file."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"settings": dict(self.settings), "state": module.state_dict(), "optimizer": optimizer.state_dict()}
-        half = self.path.with_suffix(".tmp")
-        torch.save({**content, "draws": draws, "cost": (cost.steps, cost.tokens, cost.seconds, cost.losses)}, half)
-        half.replace(self.path)
-
-
 def train(
     module: nn.Module, loss_of: Callable[[list[TrainingExample]], tuple[Tensor, int]],
-    examples: Sequence[TrainingExample] | Callable[[], Sequence[TrainingExample]], steps: int, *, rate: float,
-    batch: int = 8, seed: int = 0, report: Callable[[str], None] | None = None, keep: Checkpoint | None = None,
+    examples: Callable[[], Sequence[TrainingExample]], steps: int, folder: Path, *, rate: float, batch: int = 8,
+    seed: int = 0,
 ) -> Cost:  # fmt: skip
-    """Train a baseline's module; the base stays frozen.
+    """Train a baseline's module; the base stays frozen. Writes checkpoints to ``folder`` and resumes from them.
 
     Args:
         module: the trained module.
         loss_of: loss and tokens of a batch.
-        examples: to draw from, or a function that makes them, called if a step is left.
+        examples: makes the examples to draw from; called if a step is left.
         steps: optimizer steps.
+        folder: of this training alone.
         rate: peak learning rate.
         batch: questions a step.
         seed: of the draws.
-        report: gets a line every fifth of the steps.
-        keep: the file to save to and to resume from.
     """
-    rng, cost = Random(seed), Cost()
+    pool: list[TrainingExample] = []
+
+    def losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        pool.extend(() if pool else examples())
+        loss, tokens = loss_of(Random(f"{seed} {step}").choices(pool, k=batch))
+        return {"nats": loss}, {"tokens": float(tokens)}
+
     optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=0.01)
-    if keep is not None and (kept := keep.read()) is not None:
-        module.load_state_dict(kept["state"])
-        optimizer.load_state_dict(kept["optimizer"])
-        rng.setstate((kept["draws"][0], tuple(kept["draws"][1]), kept["draws"][2]))
-        cost = Cost(*kept["cost"])
-    drawn = list(examples() if callable(examples) else examples) if cost.steps < steps else []
     module.train()
-    for step in range(cost.steps, steps):
-        began = time.perf_counter()
-        optimizer.param_groups[0]["lr"] = rate * one_cycle(step, steps, 0.1)
-        loss, seen = loss_of(rng.choices(drawn, k=batch))
-        optimizer_step(loss, optimizer, module.parameters())
-        cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
-        last = step + 1 == steps
-        if report and (step % max(1, steps // 5) == 0 or last):
-            report(f"  step {step + 1} of {steps}: {cost.losses[-1]:.3f} nats a token")
-        if keep is not None and (last or (step + 1) % keep.every == 0):
-            keep.write(module, optimizer, rng.getstate(), cost)
+    log = run(module, optimizer, losses, LoopConfig(steps, seed=seed, log_every=1, save_every=10), folder)
     module.eval()
-    return cost
-
-
-def optimizer_step(loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
-    """One optimizer step, gradients clipped to a norm of 1."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(list(parameters), 1.0)
-    optimizer.step()
+    tokens, seconds = (sum(line[name] for line in log) for name in ("tokens", "seconds"))
+    return Cost(len(log), int(tokens), seconds, tuple(round(line["nats"], 4) for line in log))
 
 
 def training_examples(count: int, seed: int = 0, max_facts: int = MAX_FACTS) -> list[TrainingExample]:

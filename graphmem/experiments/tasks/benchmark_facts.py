@@ -1,4 +1,4 @@
-"""Fact sets of benchmarks: PopQA, zsRE, AKEW (MQuAKE-CF) and PathQuestion, read from the data folder."""
+"""Fact sets of benchmarks, read from the data folder: PopQA, zsRE, AKEW (MQuAKE-CF), PathQuestion and WebNLG."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from graphmem.datasets.mquake import FILE as akew_file
 from graphmem.datasets.mquake import EditCase, edit_cases
 from graphmem.datasets.single_facts import FILES as single_files
 from graphmem.datasets.single_facts import SingleFact, load_single_facts
+from graphmem.datasets.webnlg import draw_fact_texts, fact_texts
 from graphmem.datasets.wikimovies import trained_answers
 from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
 
 FILES = {
     "PopQA": single_files["popqa"], "zsRE": single_files["zsre"], "AKEW": akew_file,
-    "PathQuestion": "pathquestion/dev_2hop.tsv",
+    "PathQuestion": "pathquestion/dev_2hop.tsv", "WebNLG": "webnlg/dev.jsonl.gz",
 }  # fmt: skip
 
 
@@ -103,6 +104,30 @@ def path_questions(folder: Path, count: int, *, seed: int = 0) -> FactSet:
         answers = row.path[-1:]
         items.append(Item(row.question, answers, (), (), row.gold, 2, "2 hops", 0, _unseen(answers)))
     return FactSet("PathQuestion", (tuple(path_question.load_graph(home)), ()), tuple(items), plain_pairs)
+
+
+def described_facts(folder: Path, count: int, *, among: int = 500, seed: int = 0) -> FactSet:
+    """``count`` passages of WebNLG whose facts are among ``among`` others of the file.
+
+    Only passages with exact occurrences of at least two of their facts' names are drawn: those names are scored. One
+    passage a set of facts.
+
+    Args:
+        folder: of the data sets.
+        count: maximum number of passages.
+        among: maximum number of other facts.
+        seed: of the draw.
+
+    Raises:
+        InvalidValue: the file cannot be read as that.
+    """
+    rng = Random(seed)
+    every = fact_texts(folder / FILES["WebNLG"])
+    drawn = draw_fact_texts(every, count, rng)
+    gold = dict.fromkeys(fact for passage in drawn for fact in passage.gold)
+    others = [fact for fact in dict.fromkeys(fact for p in every for fact in p.gold) if fact not in gold]
+    facts = (*gold, *rng.sample(others, min(among, len(others))))
+    return FactSet("WebNLG", (facts, ()), (), plain_pairs, tuple(gold), passages=drawn)
 
 
 def _distinct(rows: Sequence[SingleFact]) -> list[SingleFact]:

@@ -18,7 +18,7 @@ from graphmem.experiments.methods.base import Language
 from graphmem.experiments.methods.best_node import Top1Retrieval
 from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
 from graphmem.experiments.modelling import fact_sets
-from graphmem.experiments.tasks.described_facts import FILE, described
+from graphmem.experiments.tasks.benchmark_facts import FILES, described_facts
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet, plain_pairs
 from graphmem.memory import GraphMemory
 
@@ -34,17 +34,17 @@ def test_names_are_found_as_whole_words() -> None:
 
 
 def test_passages_stand_among_other_facts(tmp_path: Path) -> None:
-    path = tmp_path / FILE
+    path = tmp_path / FILES["WebNLG"]
     path.parent.mkdir()
     with gzip.open(path, "wt") as file:
         file.write("\n".join(map(json.dumps, [*ROWS, {**ROWS[0], "text": "No name."}])))
-    facts = described(path, 2, among=3, seed=1)
+    facts = described_facts(tmp_path, 2, among=3, seed=1)
     assert len(facts.passages) == 2 and len(facts.all_facts) == 5 and facts == facts
     assert all(fact in facts.all_facts for passage in facts.passages for fact in passage.gold)
     assert [f.name for f in fact_sets(Run("modelling", n=2, data=tmp_path, datasets=("WebNLG",)))] == ["WebNLG"]
     path.write_bytes(b"no gzip")
     with pytest.raises(InvalidValue, match="cannot read"):
-        described(path, 2)
+        described_facts(tmp_path, 2)
 
 
 def test_only_tokens_from_the_start_on_count() -> None:

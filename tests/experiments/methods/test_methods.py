@@ -16,7 +16,7 @@ from graphmem.experiments.methods.key_value_memory import KeyValueMemory
 from graphmem.experiments.methods.lora import Lora
 from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
-from graphmem.experiments.methods.training import Checkpoint, train
+from graphmem.experiments.methods.training import train
 from graphmem.experiments.tasks.fact_set import Query
 
 FACTS = (("Ada", "born in", "Rome"), ("Bo", "lives in", "Oslo"))
@@ -29,11 +29,11 @@ def encode(texts: Sequence[str]) -> np.ndarray:
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
-def test_the_soft_prompt_learns_and_lengthens_the_prompt(language: Language) -> None:
+def test_the_soft_prompt_learns_and_lengthens_the_prompt(language: Language, tmp_path: Path) -> None:
     method = SoftPrompt(language, encode, tokens=3)
     assert method.prefix([query for query, _ in EXAMPLES]).shape == (2, 3, 32)
     before = float(method.loss(EXAMPLES)[0].detach())
-    train(method.module, method.loss, EXAMPLES, 12, rate=1e-2, batch=4)
+    train(method.module, method.loss, lambda: EXAMPLES, 12, tmp_path, rate=1e-2, batch=4)
     assert float(method.loss(EXAMPLES)[0].detach()) < before
     assert (
         method.generate([EXAMPLES[0][0], Query("Who?")], 2)[1].prompt_tokens
@@ -42,7 +42,7 @@ def test_the_soft_prompt_learns_and_lengthens_the_prompt(language: Language) -> 
     assert not any(p.requires_grad for p in language.base.parameters())
 
 
-def test_key_values_read_nothing_without_facts_and_learn(language: Language) -> None:
+def test_key_values_read_nothing_without_facts_and_learn(language: Language, tmp_path: Path) -> None:
     ids = torch.tensor([language.ids("Ada was born in")])
     plain = ClosedBook(language).logits(ids, Query(""))
     method = KeyValueMemory(language, encode)
@@ -51,7 +51,7 @@ def test_key_values_read_nothing_without_facts_and_learn(language: Language) -> 
     read = method.logits(ids, EXAMPLES[0][0])
     assert read is not None and not torch.allclose(read, plain)
     before = float(method.loss(EXAMPLES)[0].detach())
-    train(method.module, method.loss, EXAMPLES, 12, rate=1e-2, batch=4)
+    train(method.module, method.loss, lambda: EXAMPLES, 12, tmp_path, rate=1e-2, batch=4)
     assert float(method.loss(EXAMPLES)[0].detach()) < before
     assert len(method.generate([query for query, _ in EXAMPLES], 2)) == 2
     method.detach()
@@ -110,18 +110,16 @@ def test_a_stopped_training_ends_where_one_that_ran_through_does(language: Langu
         return loss
 
     through = SoftPrompt(language, encode)
-    whole = train(through.module, through.loss, EXAMPLES, 6, rate=1e-2, batch=2)
-    keep = Checkpoint(tmp_path / "soft.pt", {"steps": 6}, every=2)
+    whole = train(through.module, through.loss, lambda: EXAMPLES, 12, tmp_path / "a", rate=1e-2, batch=2)
     first, second = SoftPrompt(language, encode), SoftPrompt(language, encode, seed=9)
     with pytest.raises(Stopped):
-        train(first.module, stopping(first, 5), EXAMPLES, 6, rate=1e-2, batch=2, keep=keep)
-    cost = train(second.module, stopping(second, 2), EXAMPLES, 6, rate=1e-2, batch=2, keep=keep)
+        train(first.module, stopping(first, 11), lambda: EXAMPLES, 12, tmp_path / "b", rate=1e-2, batch=2)
+    cost = train(second.module, stopping(second, 2), lambda: EXAMPLES, 12, tmp_path / "b", rate=1e-2, batch=2)
     assert (cost.steps, cost.tokens, cost.losses) == (whole.steps, whole.tokens, whole.losses)
     for name, value in through.module.state_dict().items():
         torch.testing.assert_close(second.module.state_dict()[name], value)
     third = SoftPrompt(language, encode, seed=9)
-    assert train(third.module, stopping(third, 0), lambda: 1 / 0, 6, rate=1e-2, keep=keep) == cost
-    assert Checkpoint(keep.path, {"steps": 7}).read() is None
+    assert train(third.module, stopping(third, 0), lambda: 1 / 0, 12, tmp_path / "b", rate=1e-2) == cost
 
 
 def test_what_stands_before_a_text_changes_its_logits_and_not_their_number(language: Language) -> None:
