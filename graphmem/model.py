@@ -106,7 +106,7 @@ class GraphMemoryModel(nn.Module):
         have = identity(base, find_decoder(base, loaded.config.layers_path))
         if (why := mismatch(loaded.base, have)) is not None:
             raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
-        model = attach(base, tokenizer, memory, loaded.config)
+        model = cls(base, tokenizer, memory, loaded.config)
         model.fusion.load(loaded.state)
         model.fusion.to(base.dtype)
         return model.eval()
@@ -242,9 +242,8 @@ class GraphMemoryModel(nn.Module):
 
     def chat(self, session: str | Session, turns: Iterable[str], **options: Any) -> Iterator[Reply]:
         """Process turns as they come: write their facts, answer their questions, one reply a turn. Writes."""
-        from graphmem.generation.conversation import chat
-
-        return chat(self.session(session) if isinstance(session, str) else session, turns, **options)
+        opened = self.session(session) if isinstance(session, str) else session
+        return (opened.say(turn, **options) for turn in turns)
 
     # ---------------------------------------------------------------- memory on, off and detached
 

@@ -112,8 +112,8 @@ class ContextBuilder:
         mask, labels = kwargs.get("attention_mask"), kwargs.get("labels")
         if ids is not None and labels is not None and self.decoder.writes and not self.decoder.encodes:
             mask = prompt_mask(ids, mask, labels)
-        question = ids is None or self._is_question(ids, mask)
-        found = self._candidates(ids, retrieval, mask, question)
+        question = ids is None or self.is_question(ids, mask)
+        found = self.batch_candidates(ids, retrieval, mask, question)
         min_slots = int(fusion.training and torch.is_grad_enabled())  # no candidates give zero gradients, not none
         context = self.context(collate(self.names, found, min_slots))
         if context is not None and not question:
@@ -126,14 +126,17 @@ class ContextBuilder:
         """Use a context again in calls with the same ``past_key_values``."""
         self._by_cache[cache] = context
 
-    def _is_question(self, ids: Tensor, mask: Tensor | None) -> bool:
+    def is_question(self, ids: Tensor, mask: Tensor | None) -> bool:
         """Whether one of the prompts calls for an answer, and is no plain text."""
         if self.config.min_attention_text is None:
             return True
         due = is_due if self.require_hooks().fusion.reads_text else is_chat
         return any(due(self.tokenizer, row) for row in rows_of(ids, mask))
 
-    def _candidates(self, ids: Tensor | None, retrieval: Any, mask: Tensor | None, question: bool) -> list[Candidates]:
+    def batch_candidates(
+        self, ids: Tensor | None, retrieval: Any, mask: Tensor | None, question: bool
+    ) -> list[Candidates]:
+        """Candidates of each sample: of a question, or of plain text where the weights have been trained for it."""
         if retrieval is None and ids is not None:
             texts = [last_user_text(self.tokenizer, row) for row in rows_of(ids, mask)]
             retrieval = [self.retrieve(text[-MAX_QUERY_LENGTH:]) for text in texts]

@@ -12,7 +12,6 @@ kinds. Facts and buffer are separate journal entries, so that a fact can be undo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -224,9 +223,3 @@ def extract_question(text: str, *, stated: bool) -> str:
     if marked:
         return marked[-1]
     return text.strip() if not stated and _QUESTION.match(text.strip()) else ""
-
-
-def chat(session: Session, turns: Iterable[str], **options: Any) -> Iterator[Reply]:
-    """Process turns from any iterable as they come, one reply a turn. Writes turn by turn."""
-    for turn in turns:
-        yield session.say(turn, **options)

@@ -172,7 +172,7 @@ def test_a_partly_matched_name_is_continued_and_its_end_is_masked(memory: GraphM
     now = model(partial).logits[0, -1].log_softmax(-1)
     after = ids_of(model, "b")[0, 0]
     assert now[after] > base[after] + 0.5
-    tokens = collate(model.names, model.contexts._candidates(partial, None, None, False))
+    tokens = collate(model.names, model.contexts.batch_candidates(partial, None, None, False))
     slots = model.fusion.project(tokens, model.table, torch.float32)[1]
     assert slots.continuation and torch.isinf(slots.bias[0, 0][tokens.token[0] == model.names.stop]).all()
 
@@ -184,7 +184,7 @@ def test_cached_equals_uncached_and_rows_may_be_repeated(memory: GraphMemory) ->
     text = ids_of(model, "Ada Lovelace, of London, met Charles Babbage")
     found = memory.retrieve("Ada Lovelace", top_k=8)
     whole = model(text, retrieval=found).logits
-    context = model.contexts.context(collate(model.names, model.contexts._candidates(text, found, None, False)))
+    context = model.contexts.context(collate(model.names, model.contexts.batch_candidates(text, found, None, False)))
     assert context is not None
     context.min_attention = model.config.min_attention_text
     with active_context(context):
@@ -194,7 +194,7 @@ def test_cached_equals_uncached_and_rows_may_be_repeated(memory: GraphMemory) ->
             step = model.base(text[:, at : at + 1], past_key_values=first.past_key_values, use_cache=True)
             rest.append(step.logits)
     assert torch.allclose(torch.cat(rest, 1), whole, atol=1e-4)
-    tokens = collate(model.names, model.contexts._candidates(text, found, None, False))
+    tokens = collate(model.names, model.contexts.batch_candidates(text, found, None, False))
     twice = PrefixTracker(tokens)
     twice.start_pass(0)
     twice.append(text.repeat(2, 1))
@@ -210,11 +210,9 @@ def test_questions_are_no_plain_text(memory: GraphMemory) -> None:
     model = opened(memory)
     train(model)
     for text in ("Where was Ada Lovelace born?", "Question: Where was Ada Lovelace born\nAnswer:"):
-        assert model.contexts._is_question(ids_of(model, text), None)
-    assert not model.contexts._is_question(ids_of(model, "Ada Lovelace was born in"), None)
-    assert opened(memory, min_attention_text=None).contexts._is_question(
-        ids_of(model, "Ada Lovelace was born in"), None
-    )
+        assert model.contexts.is_question(ids_of(model, text), None)
+    assert not model.contexts.is_question(ids_of(model, "Ada Lovelace was born in"), None)
+    assert opened(memory, min_attention_text=None).contexts.is_question(ids_of(model, "Ada Lovelace was born in"), None)
 
 
 def test_compression_raises_small_weights() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from graphmem.core.edits import AddNode
 from graphmem.core.errors import NotFound
 from graphmem.core.types import Fact
 from graphmem.generation.description import FactGroup, conjoined, describe_topic, fact_groups, requested_topic
@@ -45,9 +46,27 @@ def test_every_fact_is_described_and_no_other(model: GraphMemoryModel) -> None:
     assert answer.sources and {source.node for source in answer.sources} >= {"Oslo", "Boris Tamm"}
 
 
-@pytest.mark.parametrize("request", ["Tell me about Boris Tamm.", "Who was Boris Tamm?", "describe boris tamm"])
-def test_requests_in_several_wordings(model: GraphMemoryModel, request: str) -> None:
-    assert "Boris Tamm lives in Kraków." in model.ask(request).text
+def test_a_node_is_given_by_itself_its_id_or_any_name(model: GraphMemoryModel) -> None:
+    memory: GraphMemory = model.memory  # type: ignore[assignment]
+    memory.add("What? (a film about who was you)", "directed by", "Ann Lee")  # no name for a query or a pattern
+    node = memory.node("What? (a film about who was you)")
+    assert node is not None
+    by_name = model.describe(node.name)
+    assert [str(fact) for fact in by_name.path] == [f"{node.name} | directed by | Ann Lee"]
+    assert by_name.text == model.describe(node).text == model.describe(int(node.id)).text
+    assert by_name.retrieval is None and by_name.answerable == 1
+
+
+def test_a_node_without_facts_is_refused(model: GraphMemoryModel) -> None:
+    memory: GraphMemory = model.memory  # type: ignore[assignment]
+    memory.store.apply([AddNode("Lone Island", "place")])
+    answer = model.describe("Lone Island")
+    assert answer.refused and answer.text == "I don't know." and answer.evidence == ()
+
+
+@pytest.mark.parametrize("question", ["Tell me about Boris Tamm.", "Who was Boris Tamm?", "describe boris tamm"])
+def test_requests_in_several_wordings(model: GraphMemoryModel, question: str) -> None:
+    assert "Boris Tamm lives in Kraków." in model.ask(question).text
 
 
 def test_other_questions_get_a_name(model: GraphMemoryModel) -> None:

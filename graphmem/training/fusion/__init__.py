@@ -1,5 +1,5 @@
 """Training of the fusion layers.
 
-``train`` teaches answering, ``train_continuation`` plain text, ``custom`` trains layers for a user's own base and facts.
-The base stays frozen; the states below the first memory layer are computed once and kept.
+``train`` trains answering, ``train_continuation`` plain text, ``custom`` layers for a user's own base and facts. The
+base stays frozen; states below the first memory layer are computed once.
 """

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ContinuationTraining(Counts):
-    """Numbers of texts: short and long synthetic ones, encyclopaedia introductions, profiles; texts to be left alone."""
+    """Numbers of texts: synthetic ones, short and long, introductions of articles, profiles; texts to be kept."""
 
     texts: int = 900
     articles: int = 1000

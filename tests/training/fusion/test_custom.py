@@ -36,8 +36,8 @@ def memory(encoder: Any) -> Iterator[GraphMemory]:
 def small(steps: int = 12, **settings: Any) -> CustomTraining:
     stages = (Stage(0.5, max_hops=1, max_nodes=2), Stage(0.5))
     return CustomTraining(
-        steps=steps, batch=4, kl_batch=1, rate=5e-3, save_every=2, max_questions=24, plain=4, max_nodes=4, dtype="float32",
-        stages=stages, **settings,
+        steps=steps, batch=4, kl_batch=1, rate=5e-3, save_every=2, max_questions=24, plain=4, max_nodes=4,
+        dtype="float32", stages=stages, **settings,
     )  # fmt: skip
 
 

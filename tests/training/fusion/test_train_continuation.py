@@ -110,7 +110,7 @@ def test_user_texts_share_no_name_with_excluded_ones(tmp_path: Path) -> None:
     (text,) = user_texts(learned, names)
     assert text == MarkedText("Oslo lies in Norway.", ((0, 4), (13, 19)), "Oslo", (("Oslo", "country", "Norway"),))
     excluded.write_text("{", encoding="utf-8")
-    with pytest.raises(InvalidValue, match="cannot read"):
+    with pytest.raises(InvalidValue, match="not JSON lines"):
         user_texts(excluded)
 
 
