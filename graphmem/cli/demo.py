@@ -14,7 +14,7 @@ from rich.table import Table
 
 from graphmem.datasets.wikimovies import Question, held_out, load_facts, neighbourhood
 from graphmem.memory import GraphMemory
-from graphmem.visualization.subgraph_html import save_picture
+from graphmem.visualization.subgraph_html import save_subgraph
 
 if TYPE_CHECKING:
     from graphmem.core.edits import JournalEntry
@@ -169,7 +169,7 @@ def draw(console: Console, memory: GraphMemory, question: Question, path: Path) 
     """Save a picture of what one question activated."""
     with step(console, "6. A picture of the subgraph behind one answer"):
         found = memory.retrieve(question.question, top_k=40)
-        console.print(f"{question.question}? → {save_picture(found, path)}")
+        console.print(f"{question.question}? → {save_subgraph(found, path)}")
 
 
 def detach(console: Console, model: GraphMemoryModel) -> None:

@@ -30,7 +30,7 @@ BOOTSTRAP = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RetrievalOutcome:
     """What one ranker did with one question.
 
     Attributes:
@@ -56,7 +56,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RetrievalRow:
     """One line of the report: a ranker on the questions of one number of hops. Shares are 0..1."""
 
     ranker: str
@@ -87,8 +87,8 @@ class RetrievalReport:
     dataset: str
     split: str
     seed: int
-    rows: list[Row]
-    outcomes: dict[str, list[Outcome]] = field(default_factory=dict, repr=False)
+    rows: list[RetrievalRow]
+    outcomes: dict[str, list[RetrievalOutcome]] = field(default_factory=dict, repr=False)
 
     def table(self) -> str:
         """As a Markdown table. The interval of Hits@1 and of its gain over the best baseline is 95 %, bootstrap."""
@@ -118,7 +118,7 @@ class RetrievalReport:
         return json.dumps({"dataset": self.dataset, "split": self.split, "seed": self.seed, "rows": rows})
 
 
-def _line(row: Row) -> str:
+def _line(row: RetrievalRow) -> str:
     new = "" if row.hits1_new is None else f"{row.hits1_new:.3f} ({row.n_new})"
     gain = "" if row.gain_low is None else f"{row.gain_low:+.3f} .. {row.gain_high:+.3f}"
     return (
@@ -155,7 +155,7 @@ def evaluate_retrieval(
             f"choose one of {DATASETS}, rankers of {RANKERS}, n of at least 1; not {dataset!r}, {unknown}, {n!r}"
         )
     encoder = TimedEncoder(encoder or _default_encoder())
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in rankers}
+    outcomes: dict[str, list[RetrievalOutcome]] = {name: [] for name in rankers}
     for facts, questions in load_graphs(dataset, split, n, seed):
         with _opened(facts, encoder, weights) as retriever:
             for name in rankers:
@@ -203,7 +203,7 @@ class TimedEncoder:
         return timed
 
 
-def _ask(retriever: Retriever, question: Question, ranker: str) -> Outcome:
+def _ask(retriever: Retriever, question: Question, ranker: str) -> RetrievalOutcome:
     encoder: Any = retriever.encoder
     encoded, started = encoder.seconds, time.process_time()
     found = retriever.retrieve(question.question, top_k=10, ranker=ranker)
@@ -214,7 +214,7 @@ def _ask(retriever: Retriever, question: Question, ranker: str) -> Outcome:
     rank = int(hits[0]) + 1 if len(hits) else 0
     new = not trained_answers().intersection(question.answers)
     wide = min(5, len(right)), min(10, len(right))
-    return Outcome(
+    return RetrievalOutcome(
         question.hops, new, rank, float((hits < 5).sum()) / max(1, wide[0]), float((hits < 10).sum()) / max(1, wide[1]),
         bool(right) and len(hits) == len(right), _error(found, rank, _ids(retriever, [question.topic])), 1e3 * seconds,
         len(order),
@@ -239,7 +239,7 @@ def _error(found: Retrieval, rank: int, topic: set[int]) -> str:
 UNTRAINED = ("path", "ppr", "hybrid", "dense", "bm25")
 
 
-def _rows(outcomes: dict[str, list[Outcome]], seed: int) -> list[Row]:
+def _rows(outcomes: dict[str, list[RetrievalOutcome]], seed: int) -> list[RetrievalRow]:
     rng, rows = np.random.default_rng(seed), []
     for hops in sorted({outcome.hops for every in outcomes.values() for outcome in every}):
         asked = {name: [o for o in every if o.hops == hops] for name, every in outcomes.items()}
@@ -252,14 +252,14 @@ def _rows(outcomes: dict[str, list[Outcome]], seed: int) -> list[Row]:
     return rows
 
 
-def _row(name: str, hops: int, outcomes: list[Outcome], rng: np.random.Generator, gain: np.ndarray | None) -> Row:
+def _row(name: str, hops: int, outcomes: list[RetrievalOutcome], rng: np.random.Generator, gain: np.ndarray | None) -> RetrievalRow:
     hits = np.asarray([o.rank == 1 for o in outcomes], float)
     low, high = interval(hits, rng)
     gain_low, gain_high = (None, None) if gain is None else interval(gain, rng)
     new = [float(o.rank == 1) for o in outcomes if o.new]
     mean = {name: _mean([getattr(o, name) for o in outcomes]) for name in ("recall5", "recall10", "inside")}
     errors = {kind: _mean([o.error == kind for o in outcomes]) for kind in ("seeds", "sampling", "ranking")}
-    return Row(
+    return RetrievalRow(
         ranker=name, hops=hops, n=len(outcomes), hits1=float(hits.mean()), low=low, high=high,
         mrr=_mean([1 / o.rank if o.rank else 0 for o in outcomes]), **mean, n_new=len(new),
         hits1_new=_mean(new) if new else None, **errors,

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from graphmem.core.types import Subgraph
-from graphmem.retrieval.answerability import least_sure
+from graphmem.retrieval.answerability import answerability_threshold
 
 LIKELY, SURE = 0.4, 0.99
 FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal", "refusal_answerable")
@@ -91,7 +91,7 @@ def candidates(
     The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
     relevance can be read by the same weights.
     """
-    least = least_sure(found, silent) if silent else silent
+    least = answerability_threshold(found, silent) if silent else silent
     heard = refusal is not None or trust <= 0 or float(found.answerable) >= least
     nodes = list(found.nodes)[:limit] if heard else []
     answerable = calibrate_confidence(float(found.answerable), trust) if nodes else 0.0

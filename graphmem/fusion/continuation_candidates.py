@@ -60,7 +60,7 @@ def continuation_candidates(found: Any, limit: int) -> Candidates | None:
     seeds, store = getattr(found, "seeds", None), getattr(found, "store", None)
     if seeds is None or store is None:
         return None
-    named = _meant(found) if seeds.how == "mention" else []
+    named = _meant(found) if seeds.strategy == "exact" else []
     return as_candidates(_around(found.subgraph, named, store, limit), own=_is_own(found))
 
 

@@ -23,7 +23,7 @@ from graphmem.reading.relation_classifier import RelationClassifier, RelationVoc
 from graphmem.reading.temporal_expressions import TimeSpan, find_times, valid_interval
 from graphmem.text.relation_synonyms import candidate_relations
 from graphmem.text.sentences import Stretch, sentences
-from graphmem.text.windows import SHARED, WINDOW, Window, windows
+from graphmem.text.windows import OVERLAP, WINDOW, Window, windows
 
 
 class FactExtractor:
@@ -61,7 +61,7 @@ class FactExtractor:
             InvalidValue: ``text`` is no text, or longer than ``MAX_CHARACTERS``.
         """
         check_text(text)
-        before = f"{context[-SHARED:]} " if context.strip() else ""
+        before = f"{context[-OVERLAP:]} " if context.strip() else ""
         whole = before + text
         own_names = list(dict.fromkeys(relations))
         names = RelationVocabulary(candidate_relations(own_names) if self.lexicon else own_names, len(own_names))

@@ -14,7 +14,7 @@ from graphmem.reading.candidates import RelationAlternative
 from graphmem.reading.mention_spans import MentionSpan
 from graphmem.reading.network import ExtractionNetwork, PairScores
 from graphmem.reading.relation_context import blanked, relation_words
-from graphmem.text.relation_synonyms import tells_literals
+from graphmem.text.relation_synonyms import has_literal_objects
 
 _LIVE_BONUS = 1.0
 _KEPT, _LEAST = 6, 0.02
@@ -113,7 +113,7 @@ class RelationClassifier:
         logits = self.network.relations(scores.features, encoded, relations)  # [P, 2R]
         known = torch.arange(len(names)) < vocabulary.live
         logits = logits + _LIVE_BONUS * torch.cat([known, known])  # a graph rather says what it said before
-        told = [tells_literals(name) for name in names]
+        told = [has_literal_objects(name) for name in names]
         for row, (a, b) in enumerate(pairs):  # a number or a date is never the subject
             logits[row, : len(names)] -= 50.0 * (a.kind == "literal") + _misfits(told, b.kind)
             logits[row, len(names) :] -= 50.0 * (b.kind == "literal") + _misfits(told, a.kind)

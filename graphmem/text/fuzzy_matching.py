@@ -9,17 +9,17 @@ from graphmem.core.names import normalise
 from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, NameMatch, trimmed_words
 from graphmem.text.stop_words import STOP_WORDS
 
-NEAR = 0.65
+MIN_SIMILARITY = 0.65
 """Share of triples of letters that a stretch of text and a name have in common, from which it may be meant (Dice)."""
 
-SHORTEST = 4
+MIN_LETTERS = 4
 """Names of fewer letters are too easily met by chance."""
 
-COMPARED = 8
+MAX_NAMES = 8
 """Names that are laid along the text."""
 
 
-def find_near(text: str, names: Mapping[int, str]) -> list[NameMatch]:
+def match_fuzzy(text: str, names: Mapping[int, str]) -> list[NameMatch]:
     """Stretches of ``text`` that come near to one of the ``names`` (by node id), nearest first, none overlapping.
 
     A mention's score is the share of letters in common times the length of the name, and half as much again where its
@@ -35,7 +35,7 @@ def find_near(text: str, names: Mapping[int, str]) -> list[NameMatch]:
     return [mention for mention in kept if mention.score >= 0.6 * kept[0].score]
 
 
-def triples(text: str) -> frozenset[str]:
+def trigrams(text: str) -> frozenset[str]:
     """Triples of neighbouring letters of a normalised text, its edges marked by spaces."""
     padded = f" {normalise(text)} "
     return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
@@ -46,10 +46,10 @@ def _likeliest(text: str, names: Mapping[int, str]) -> list[tuple[int, str]]:
     here, shared = f" {normalise(text)} ", {}
     for node, name in names.items():
         folded = name.casefold()
-        if len(name) >= SHORTEST and folded not in STOP_WORDS:
+        if len(name) >= MIN_LETTERS and folded not in STOP_WORDS:
             count = sum(folded[at : at + 3] in here for at in range(len(folded) - 2))
             shared[node] = count**2 / len(folded)
-    best = sorted(shared, key=lambda node: (-shared[node], node))[:COMPARED]
+    best = sorted(shared, key=lambda node: (-shared[node], node))[:MAX_NAMES]
     return [(node, names[node]) for node in best if shared[node] > 0]
 
 
@@ -63,8 +63,8 @@ class _Stretches:
 
     def nearest(self, node: int, name: str) -> list[NameMatch]:
         """The stretch that comes nearest to a name, if it comes near enough."""
-        own, length = triples(name), len(name.split())
-        best, span = NEAR, None
+        own, length = trigrams(name), len(name.split())
+        best, span = MIN_SIMILARITY, None
         for count in range(max(1, length - 1), length + 2):
             for first in range(len(self.words) - count + 1):
                 share = self._share(first, first + count, own)
@@ -81,12 +81,12 @@ class _Stretches:
         if all(self.common[first:last]):
             return 0.0
         if (first, last) not in self._triples:
-            self._triples[first, last] = triples(self.text[self.words[first][0] : self.words[last - 1][1]])
+            self._triples[first, last] = trigrams(self.text[self.words[first][0] : self.words[last - 1][1]])
         other = self._triples[first, last]
         return 2 * len(own & other) / (len(own) + len(other))
 
 
-def alike(name: str, title: str) -> float:
+def trigram_similarity(name: str, title: str) -> float:
     """Share of three-letter groups that two names have in common, 0..1."""
     first, second = _groups(name), _groups(title)
     return len(first & second) / max(len(first | second), 1)

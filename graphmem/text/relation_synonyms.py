@@ -63,7 +63,7 @@ part of: is part of
 
 
 @cache
-def names_elsewhere() -> dict[str, tuple[str, ...]]:
+def other_schema_names() -> dict[str, tuple[str, ...]]:
     """What other schemas call each relation of the lexicon, by its name here.
 
     They keep the lexicon's name from standing beside a graph's own name of the same relation. Scores do not count them
@@ -127,7 +127,7 @@ def candidate_relations(live: Iterable[str]) -> list[str]:
     relations, groups = _lexicon()
     rest = []
     for number, relation in enumerate(relations):
-        elsewhere = map(normalise, names_elsewhere().get(relation.relation, ()))
+        elsewhere = map(normalise, other_schema_names().get(relation.relation, ()))
         if groups[number] == number and normalise(relation.relation) not in covered and given.isdisjoint(elsewhere):
             rest.append(relation.relation)
     return own + rest
@@ -143,11 +143,11 @@ def lexicon_functional() -> dict[str, bool]:
 def _tells_literals() -> dict[str, bool]:
     told: dict[str, bool] = {}
     for relation in _lexicon()[0]:
-        for name in (relation.relation, *names_elsewhere().get(relation.relation, ())):
+        for name in (relation.relation, *other_schema_names().get(relation.relation, ())):
             told.setdefault(normalise(name), relation.object in LITERAL_TYPES)
     return told
 
 
-def tells_literals(name: str) -> bool | None:
+def has_literal_objects(name: str) -> bool | None:
     """Whether a relation's objects are dates and numbers, as far as the lexicon knows the relation; else None."""
     return _tells_literals().get(normalise(name))

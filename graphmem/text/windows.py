@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphmem.text.sentences import Stretch, sentences
 
-SHARED = 160
+OVERLAP = 160
 """Characters of a window that the one before it has too."""
 WINDOW = 800
 """Characters that are read together, unless a sentence is longer."""
@@ -29,7 +29,7 @@ def windows(text: str) -> list[Window]:
     for a, b in _short(sentences(text)):
         if end > own and b - start > WINDOW:
             found.append(Window(start, end, own))
-            start, own = max(own, a - SHARED) if end == a else a, a
+            start, own = max(own, a - OVERLAP) if end == a else a, a
             start = text.find(" ", start, a) + 1 or start if start < a else start
         end = b
     if end > own:

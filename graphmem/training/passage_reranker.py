@@ -20,7 +20,7 @@ Example = tuple[np.ndarray, np.ndarray]
 """Features float32 [C, F] of a question's candidates, and which of these are gold, float32 [C]."""
 
 
-def examples(search: PassageSearch, questions: Sequence[PassageQuestion]) -> list[Example]:
+def make_examples(search: PassageSearch, questions: Sequence[PassageQuestion]) -> list[Example]:
     """Candidates of each question, as the search itself makes them."""
     search.refresh()
     made = []
@@ -74,7 +74,7 @@ def train_halves(
     documents, questions = load("2wiki", folder)
     with tempfile.TemporaryDirectory() as scratch:
         with open_corpus(documents, memory or Path(scratch) / "passages.db") as opened:
-            made = examples(PassageSearch(opened.store, opened.encoder), questions)
+            made = make_examples(PassageSearch(opened.store, opened.encoder), questions)
     halves = {half: [e for e, q in zip(made, questions, strict=True) if q.half == half] for half in ("train", "test")}
     return {"test": train(halves["train"], seed=seed), "train": train(halves["test"], seed=seed)}
 

@@ -24,7 +24,7 @@ th { color:var(--dim); font-weight:500 }
 """
 
 
-def save_explanation(question: str, answer: Answer, path: str | os.PathLike[str]) -> Path:
+def save_attribution(question: str, answer: Answer, path: str | os.PathLike[str]) -> Path:
     """Write the picture of an answer: tokens on the left, nodes in the middle, facts and their sources on the right.
 
     A line is as thick as the attention behind it (gate included). Overwrites the file.

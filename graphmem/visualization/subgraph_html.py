@@ -35,7 +35,7 @@ border-bottom:1px solid var(--line) } th { color:var(--dim); font-weight:500 }
 """
 
 
-def save_picture(
+def save_subgraph(
     retrieval: Retrieval, path: str | os.PathLike[str], *, answer: str | None = None, most: int = 36
 ) -> Path:
     """Write the subgraph behind a retrieval as an HTML file; return its path.

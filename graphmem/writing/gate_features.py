@@ -13,7 +13,7 @@ from graphmem.core.times import to_micros
 from graphmem.core.types import Fact
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.network import FACTUALITY
-from graphmem.text.relation_synonyms import tells_literals
+from graphmem.text.relation_synonyms import has_literal_objects
 from graphmem.writing.entity_linking import name_features
 
 Action = Literal["skip", "add", "update", "retire"]
@@ -111,7 +111,7 @@ def _apart(one: tuple[int, int], other: tuple[int, int]) -> int:
 
 def _literal_fits(relation: str, kind: str) -> float:
     """1 where a relation tells numbers or dates and the object is one, or tells neither; -1 where not; 0 unknown."""
-    told = tells_literals(relation)
+    told = has_literal_objects(relation)
     return 0.0 if told is None else 1.0 if told == (kind == "literal") else -1.0
 
 

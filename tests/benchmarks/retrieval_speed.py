@@ -104,7 +104,7 @@ def timed(retriever: Retriever, encoder: TimedEncoder, asked: list[str], ranker:
         found: list[Any] = []
         took = cpu(lambda query=query, found=found: found.append(retriever.retrieve(query, ranker=ranker)))  # type: ignore[misc]
         spent.append(took - 1e3 * (encoder.seconds - encoded))
-        how.append(found[0].seeds.how)
+        how.append(found[0].seeds.strategy)
     spent = spent[3:]
     return median(spent), float(np.quantile(spent, 0.95)), max(set(how), key=how.count)
 
@@ -159,7 +159,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     encoder = TimedEncoder(load_encoder())
-    compiled = scan.ready() and frontier.ready()
+    compiled = scan.compiled.ready() and frontier.compiled.ready()
     print(f"compiled scan: {compiled}\n")
     print(f"| {' | '.join(COLUMNS)} |\n|" + "---|" * len(COLUMNS))
     points = []

@@ -32,7 +32,7 @@ def test_a_text_is_encoded_once() -> None:
 
 def test_a_full_cache_starts_anew() -> None:
     encoder = Counting()
-    cache = EmbeddingCache(encoder, limit=2)
+    cache = EmbeddingCache(encoder, max_texts=2)
     cache(["a", "bb"])
     assert cache(["ccc", "a"])[:, 0].tolist() == [3, 1] and encoder.seen == ["a", "bb", "ccc", "a"]
 

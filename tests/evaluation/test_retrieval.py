@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from graphmem.core.errors import InvalidValue
-from graphmem.evaluation.retrieval import Outcome, RetrievalReport, _rows, evaluate_retrieval, interval
+from graphmem.evaluation.retrieval import RetrievalOutcome, RetrievalReport, _rows, evaluate_retrieval, interval
 
 
-def outcome(rank: int, *, new: bool = False, error: str = "") -> Outcome:
-    return Outcome(1, new, rank, 1.0, 1.0, True, error, 2.0, 10)
+def outcome(rank: int, *, new: bool = False, error: str = "") -> RetrievalOutcome:
+    return RetrievalOutcome(1, new, rank, 1.0, 1.0, True, error, 2.0, 10)
 
 
 def test_rows_count_what_happened() -> None:

@@ -16,7 +16,7 @@ from graphmem.core.types import Subgraph
 from graphmem.fusion.candidates import FEATURES, add_refusal, candidates, rank_features
 from graphmem.fusion.memory_tokens import END, NONE, START, START_AFTER_SPACE, NameTokenizer, collate, respelt
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.answerability import NEVER, PARTLY, UNNAMED, least_sure, names_something
+from graphmem.retrieval.answerability import UNREACHABLE, PARTIAL_NAME, NO_NAME, answerability_threshold, names_something
 
 STOP = 7
 
@@ -163,13 +163,13 @@ def test_how_sure_a_memory_must_be_depends_on_what_is_named() -> None:
     with GraphMemory.open(":memory:") as memory:
         memory.add_many([("Ada Lovelace", "born in", "London"), ("Frozen", "director", "Ann Lee")])
         for question, least in (
-            ("Where was Ada Lovelace born?", 0.4), ("Where was she born?", UNNAMED), ("What is frozen water?", UNNAMED),
-            ("What is the capital of Japan?", NEVER),
+            ("Where was Ada Lovelace born?", 0.4), ("Where was she born?", NO_NAME), ("What is frozen water?", NO_NAME),
+            ("What is the capital of Japan?", UNREACHABLE),
         ):  # fmt: skip
-            assert least_sure(memory.retrieve(question), 0.4) == least, question
+            assert answerability_threshold(memory.retrieve(question), 0.4) == least, question
         found = memory.retrieve("Which of them was born to a lovelace long ago?")
-        part = replace(found, seeds=replace(found.seeds, mentions=(), how="fused"))
-        assert least_sure(part, 0.4) == PARTLY and least_sure(part, 0.9) == 0.9
+        part = replace(found, seeds=replace(found.seeds, mentions=(), strategy="hybrid"))
+        assert answerability_threshold(part, 0.4) == PARTIAL_NAME and answerability_threshold(part, 0.9) == 0.9
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_every_ranker_keeps_the_contract(retriever: Retriever, ranker: str) -> N
     assert (np.diff(graph.relevance) <= 1e-5).all() and len(set(graph.node_ids.tolist())) == count
     assert graph.edge_index.shape == (2, len(graph.edge_ids)) and graph.relations.shape == graph.edge_ids.shape
     assert not graph.edge_index.size or (0 <= graph.edge_index.min() and graph.edge_index.max() < count)
-    assert ((graph.activation >= 0) & (graph.activation <= 1)).all() and 0 <= graph.left_out <= 1
+    assert ((graph.activation >= 0) & (graph.activation <= 1)).all() and 0 <= graph.truncated_mass <= 1
     for position, edge in enumerate(graph.edge_ids.tolist()):
         stored = retriever.store.edge(edge)
         ends = graph.node_ids[graph.edge_index[:, position]].tolist()

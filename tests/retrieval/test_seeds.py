@@ -26,14 +26,14 @@ def names(store: Any, seeds: Any) -> list[str]:
 
 def test_a_name_in_the_query_is_the_seed(films: Any, encoder: Any) -> None:
     seeds = find_seeds("who directed Alien?", films, encoder)
-    assert seeds.how == "mention" and names(films, seeds) == ["Alien"] and seeds.weights.tolist() == [1.0]
-    assert seeds.asked == "who directed it?"
+    assert seeds.strategy == "exact" and names(films, seeds) == ["Alien"] and seeds.weights.tolist() == [1.0]
+    assert seeds.masked_query == "who directed it?"
     assert not films.vectors(encoder.fingerprint)[0].size  # names sufficed: nothing was encoded
 
 
 def test_words_and_meaning_where_nothing_is_named(films: Any, encoder: Any) -> None:
     seeds = find_seeds("a frightening genre, full of terror, by the maker named Scott", films, encoder)
-    assert seeds.how == "fused" and {"Ridley Scott", "Horror"} <= set(names(films, seeds))
+    assert seeds.strategy == "hybrid" and {"Ridley Scott", "Horror"} <= set(names(films, seeds))
     assert seeds.weights[0] == 1 and (np.diff(seeds.weights) <= 0).all()
 
 
@@ -47,7 +47,7 @@ def test_words_and_meaning_where_nothing_is_named(films: Any, encoder: Any) -> N
 )
 def test_a_name_misspelt_is_a_seed_and_is_blanked(films: Any, encoder: Any, query: str, meant: str, asked: str) -> None:
     seeds = find_seeds(query, films, encoder)
-    assert seeds.how == "spelling" and names(films, seeds) == [meant] and seeds.asked == asked
+    assert seeds.strategy == "fuzzy" and names(films, seeds) == [meant] and seeds.masked_query == asked
 
 
 def test_meaning_alone_finds_what_shares_no_word(films: Any, encoder: Any) -> None:
@@ -58,12 +58,12 @@ def test_meaning_alone_finds_what_shares_no_word(films: Any, encoder: Any) -> No
 @pytest.mark.parametrize("query", ["", "   ", "who is there?", "\u202e\u0000", "какой фильм"])
 def test_an_empty_memory_has_no_seeds(store: Any, encoder: Any, query: str) -> None:
     seeds = find_seeds(query, store, encoder)
-    assert seeds.how == "none" and not len(seeds.nodes) and seeds.pairs() == ()
+    assert seeds.strategy == "none" and not len(seeds.nodes) and seeds.pairs() == ()
 
 
 def test_a_very_long_query_is_searched_in_its_first_part(films: Any, encoder: Any) -> None:
     seeds = find_seeds("Alien " + "x" * 100_000, films, encoder)
-    assert names(films, seeds)[0] == "Alien" and len(seeds.asked) <= 4000
+    assert names(films, seeds)[0] == "Alien" and len(seeds.masked_query) <= 4000
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=8, unique=True), min_size=1, max_size=4))

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from graphmem.core.errors import InvalidValue
-from graphmem.evaluation.retrieval import Outcome, RetrievalReport, _rows
+from graphmem.evaluation.retrieval import RetrievalOutcome, RetrievalReport, _rows
 from graphmem.visualization.retrieval_charts import cost, curve, hits, plot_report
 
 
-def outcome(hops: int, rank: int) -> Outcome:
-    return Outcome(hops, False, rank, 1.0, 1.0, rank > 0, "" if rank == 1 else "ranking", 2.0, 30)
+def outcome(hops: int, rank: int) -> RetrievalOutcome:
+    return RetrievalOutcome(hops, False, rank, 1.0, 1.0, rank > 0, "" if rank == 1 else "ranking", 2.0, 30)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from graphmem.core.protocols import TextEncoder
 from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.network import ExtractionNetwork, PairIndex, load_extractor, save_extractor
 from graphmem.text.lexicon import Relation, load_lexicon
-from graphmem.text.relation_synonyms import names_elsewhere, synonym_groups
+from graphmem.text.relation_synonyms import other_schema_names, synonym_groups
 from graphmem.training.loop import LoopConfig, run
 from graphmem.training.reader.corpus import Corpus, Item, build_corpus
 
@@ -77,7 +77,7 @@ class RelationTexts:
 
 def _ways(relation: Relation) -> tuple[list[str], list[str]]:
     nouns = [relation.noun] if len(relation.noun.split()) <= 4 else []
-    elsewhere = names_elsewhere().get(relation.relation, ())
+    elsewhere = other_schema_names().get(relation.relation, ())
     return [relation.relation, *nouns, *relation.paraphrases, *elsewhere], [relation.inverse]
 
 

@@ -15,12 +15,12 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from graphmem.core.errors import InvalidValue
-from graphmem.encoding.embedding_cache import arc_texts, wording
+from graphmem.encoding.embedding_cache import arc_texts, path_phrase
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates, path_scores
-from graphmem.retrieval.relation_scorer import WORDING
+from graphmem.retrieval.relation_scorer import PHRASE_WEIGHT
 from graphmem.training.retriever.examples import HOPS, Example
-from graphmem.training.retriever.gates import ArcTable, QuestionBank, pack
+from graphmem.training.retriever.gates import ArcTable, QuestionBank, collate
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class AlignerTraining:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PathCandidates:
     """A question with the paths that the gates propose, best first.
 
     Attributes:
@@ -72,32 +72,32 @@ class Choice:
         paths: int32 [P, HOPS], arc texts; -1 past a path's end.
         prior: float32 [P], what the gates said, in nats below the best.
         gold: bool [P], the right ones.
-        likeness: float32 [P], cosine of the question and each path's wording; see ``with_likeness``.
+        likeness: float32 [P], cosine of the question and each path's wording; see ``with_similarity``.
     """
 
-    asked: str
+    question: str
     paths: np.ndarray
     prior: np.ndarray
     gold: np.ndarray
     likeness: np.ndarray
 
-    def at(self, places: np.ndarray) -> Choice:
+    def at(self, places: np.ndarray) -> PathCandidates:
         """The same question with some of the paths."""
-        return Choice(
-            self.asked, self.paths[places], self.prior[places], self.gold[places], self.likeness[places]
+        return PathCandidates(
+            self.question, self.paths[places], self.prior[places], self.gold[places], self.likeness[places]
         )  # fmt: skip
 
 
 @torch.inference_mode()
 def propose(
     gates: RelationGates, examples: Sequence[Example], bank: QuestionBank, arcs: ArcTable, most: int
-) -> list[Choice]:
+) -> list[PathCandidates]:
     """The best paths of every example by the gates, those next to a right one and the right ones themselves."""
     choices = []
     for start in range(0, len(examples), 64):
         chunk = examples[start : start + 64]
-        batch = pack(chunk)
-        steps, lengths = gates(*bank.batch(batch.asked), gates.relations(*arcs.pick(batch.codes)))
+        batch = collate(chunk)
+        steps, lengths = gates(*bank.batch(batch.questions), gates.relations(*arcs.pick(batch.codes)))
         scores = path_scores(steps, lengths, batch.paths).numpy()
         choices += [
             _chosen(example, row[: len(example.paths)], most) for example, row in zip(chunk, scores, strict=True)
@@ -105,7 +105,7 @@ def propose(
     return choices
 
 
-def _chosen(example: Example, scores: np.ndarray, most: int) -> Choice:
+def _chosen(example: Example, scores: np.ndarray, most: int) -> PathCandidates:
     bonus = np.zeros(len(scores))
     if example.gold.any():
         near = np.zeros(len(scores), bool)
@@ -116,12 +116,12 @@ def _chosen(example: Example, scores: np.ndarray, most: int) -> Choice:
     order = order[np.argsort(-scores[order], kind="stable")]
     best = scores.max(initial=-1e4)
     prior = (scores[order] - best).astype(np.float32)
-    return Choice(example.asked, example.paths[order], prior, example.gold[order], 0 * prior)
+    return PathCandidates(example.question, example.paths[order], prior, example.gold[order], 0 * prior)
 
 
-def with_likeness(
-    choices: Sequence[Choice], bank: QuestionBank, encoder: Any, names: Sequence[str], chunk: int = 512
-) -> list[Choice]:
+def with_similarity(
+    choices: Sequence[PathCandidates], bank: QuestionBank, encoder: Any, names: Sequence[str], chunk: int = 512
+) -> list[PathCandidates]:
     """The same choices with the likeness of question and wording; every wording is encoded once.
 
     Args:
@@ -136,20 +136,20 @@ def with_likeness(
     row = {path: i for i, path in enumerate(paths)}
     vectors = np.empty((len(paths), encoder.dim), np.float16)
     for start in tqdm(range(0, len(paths), chunk), desc="wordings", unit_scale=chunk, disable=len(paths) < 20 * chunk):
-        said = [wording([texts[code] for code in path]) for path in paths[start : start + chunk]]
+        said = [path_phrase([texts[code] for code in path]) for path in paths[start : start + chunk]]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             vectors[start : start + len(said)] = encoder.encode(said)
     return [
-        replace(choice, likeness=vectors[[row[path] for path in _codes(choice)]] @ bank.vectors[bank.row[choice.asked]])
+        replace(choice, likeness=vectors[[row[path] for path in _codes(choice)]] @ bank.vectors[bank.row[choice.question]])
         for choice in choices
     ]
 
 
-def _codes(choice: Choice) -> list[tuple[int, ...]]:
+def _codes(choice: PathCandidates) -> list[tuple[int, ...]]:
     return [tuple(code for code in path if code >= 0) for path in choice.paths.tolist()]
 
 
-def without_right(choice: Choice, rng: Random) -> Choice:
+def without_right(choice: PathCandidates, rng: Random) -> PathCandidates:
     """The same question where the graph lacks the answer: paths that begin with the right ones' steps are gone."""
     gold = choice.paths[choice.gold]
     if not len(gold):
@@ -160,7 +160,7 @@ def without_right(choice: Choice, rng: Random) -> Choice:
     return choice.at(keep)
 
 
-def pack_choices(choices: Sequence[Choice]) -> tuple[np.ndarray, Tensor, Tensor, Tensor, Tensor]:
+def collate(choices: Sequence[PathCandidates]) -> tuple[np.ndarray, Tensor, Tensor, Tensor, Tensor]:
     """Arc texts in use [A], paths [B, P, HOPS] as positions among them; prior, likeness and right ones [B, P]."""
     codes = np.unique(np.concatenate([np.zeros(1, np.int32), *(choice.paths.ravel() for choice in choices)]))
     codes = codes[codes >= 0]
@@ -188,7 +188,7 @@ class AlignerTrainer:
         )
         self.rng = Random(config.seed)
 
-    def run(self, sources: Sequence[Sequence[Choice]]) -> list[tuple[float, float]]:
+    def run(self, sources: Sequence[Sequence[PathCandidates]]) -> list[tuple[float, float]]:
         """Take all steps; returns the losses over paths and over answerability of every step."""
         history: list[tuple[float, float]] = []
         self.aligner.train()
@@ -199,7 +199,7 @@ class AlignerTrainer:
         self.aligner.eval()
         return history
 
-    def _drawn(self, sources: Sequence[Sequence[Choice]], number: int) -> Choice:
+    def _drawn(self, sources: Sequence[Sequence[PathCandidates]], number: int) -> PathCandidates:
         choice, rng, most = self.rng.choice(sources[number % len(sources)]), self.rng, self.config.candidates
         if rng.random() < self.config.unanswerable:
             choice = without_right(choice, rng)
@@ -207,9 +207,9 @@ class AlignerTrainer:
         shown = choice.at(order)
         return replace(shown, prior=0 * shown.prior) if rng.random() < self.config.blind else shown
 
-    def _advance(self, choices: Sequence[Choice]) -> tuple[float, float]:
-        codes, paths, prior, likeness, gold = pack_choices(choices)
-        question, tokens, mask = self.bank.batch([choice.asked for choice in choices])
+    def _advance(self, choices: Sequence[PathCandidates]) -> tuple[float, float]:
+        codes, paths, prior, likeness, gold = collate(choices)
+        question, tokens, mask = self.bank.batch([choice.question for choice in choices])
         mask = mask & ((torch.rand(mask.shape) >= self.config.token_dropout) | (mask.sum(1, keepdim=True) < 5))
         names, texts, directions = self.arcs.pick(codes)
         if self.config.noise:
@@ -217,7 +217,7 @@ class AlignerTrainer:
                             for v in (names, texts))  # fmt: skip
         trust = torch.rand(len(paths), 1) * (torch.rand(len(paths), 1) >= self.config.unworded)
         scores, known = self.aligner(question, tokens, mask, texts, names, directions, paths, prior)
-        scores = scores + WORDING * trust * likeness
+        scores = scores + PHRASE_WEIGHT * trust * likeness
         answered = gold.any(1)
         right = -(scores.log_softmax(-1).masked_fill(~gold, -1e4)).logsumexp(-1)
         path_loss = (right * answered).sum() / answered.sum().clamp(min=1)
@@ -232,17 +232,17 @@ class AlignerTrainer:
 
 @torch.inference_mode()
 def judged(
-    aligner: Any, choices: Sequence[Choice], bank: QuestionBank, arcs: ArcTable, *, blind: bool = False
+    aligner: Any, choices: Sequence[PathCandidates], bank: QuestionBank, arcs: ArcTable, *, blind: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each choice: is the best path right, the chance that one is, and is there one; [n] each."""
     best, chance, there = [], [], []
     for start in range(0, len(choices), 64):
         chunk = choices[start : start + 64]
-        codes, paths, prior, likeness, gold = pack_choices(chunk)
+        codes, paths, prior, likeness, gold = collate(chunk)
         names, texts, directions = arcs.pick(codes)
-        asked = bank.batch([choice.asked for choice in chunk])
+        asked = bank.batch([choice.question for choice in chunk])
         scores, known = aligner(*asked, texts, names, directions, paths, prior * (not blind))
-        scores = scores + WORDING * likeness
+        scores = scores + PHRASE_WEIGHT * likeness
         best.append(gold.gather(1, scores.argmax(-1, keepdim=True))[:, 0].numpy())
         chance.append(torch.sigmoid(known).numpy())
         there.append(gold.any(1).numpy())

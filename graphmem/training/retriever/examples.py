@@ -19,14 +19,14 @@ from graphmem.core.splits import Split
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
 
 HOPS = 4
-MARK = "it"
+MASK = "it"
 """What stands in a question where its topic was."""
 
-Path_ = tuple[int, ...]
+ArcPath = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class ArcVocabulary:
     """Arc texts by number: the relation's name as a graph may hold it, and the direction it is walked in."""
 
     names: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Example:
         gold: bool [P], the paths asked for; none where the graph holds no answer.
     """
 
-    asked: str
+    question: str
     paths: np.ndarray
     gold: np.ndarray
 
@@ -75,15 +75,15 @@ class Adjacency:
         return frontier - {topic}
 
     def paths(
-        self, topic: str, rng: Random, *, frontier: int = 48, most: int = 150, beside: Iterable[Path_] = ()
-    ) -> list[Path_]:
+        self, topic: str, rng: Random, *, frontier: int = 48, most: int = 150, beside: Iterable[ArcPath] = ()
+    ) -> list[ArcPath]:
         """Paths of up to ``HOPS`` arcs from a topic; of many nodes or paths a sample.
 
         Those that leave a path of ``beside`` at its last step, or go on from it by one, are always among them.
         """
         near = {path[:length] for path in beside for length in range(len(path) + 1)}
-        found: list[Path_] = []
-        layer: list[tuple[Path_, list[str]]] = [((), [topic])]
+        found: list[ArcPath] = []
+        layer: list[tuple[ArcPath, list[str]]] = [((), [topic])]
         for _ in range(HOPS):
             layer = [step for path, nodes in layer for step in self._steps(path, nodes, rng, frontier)]
             if len(layer) > most:
@@ -92,7 +92,7 @@ class Adjacency:
             found += [path for path, nodes in layer if nodes != [topic]]
         return found
 
-    def _steps(self, path: Path_, nodes: list[str], rng: Random, frontier: int) -> Iterator[tuple[Path_, list[str]]]:
+    def _steps(self, path: ArcPath, nodes: list[str], rng: Random, frontier: int) -> Iterator[tuple[ArcPath, list[str]]]:
         ends: dict[int, list[str]] = defaultdict(list)
         for node in nodes:
             for code, reached in self.arcs[node].items():
@@ -101,7 +101,7 @@ class Adjacency:
             yield (*path, code), targets if len(targets) <= frontier else rng.sample(targets, frontier)
 
 
-def make_example(asked: str, paths: Iterable[Path_], gold: set[Path_]) -> Example:
+def make_example(asked: str, paths: Iterable[ArcPath], gold: set[ArcPath]) -> Example:
     """Pack paths of any length into arrays; gold paths and their beginnings are always among them."""
     every = sorted(set(paths) | {path[:length] for path in gold for length in range(1, len(path) + 1)})
     packed = np.full((len(every), HOPS), -1, np.int32)
@@ -118,19 +118,19 @@ def without_gold(example: Example, rng: Random) -> Example:
     depth = rng.randint(1, int((gold[0] >= 0).sum()))
     starts = (example.paths[:, None, :depth] == gold[None, :, :depth]).all(-1).any(1)
     keep = ~(starts | example.gold)
-    return Example(example.asked, example.paths[keep], example.gold[keep])
+    return Example(example.question, example.paths[keep], example.gold[keep])
 
 
 # ---------------------------------------------------------------- WikiMovies
 
 
-def wikimovies_examples(texts: Texts, split: Split, rng: Random, *, each: int = 14) -> list[Example]:
+def wikimovies_examples(texts: ArcVocabulary, split: Split, rng: Random, *, each: int = 14) -> list[Example]:
     """``each`` questions of every wording, with the path that best explains the wording's answers."""
     graph = Adjacency(load_facts())
     codes = [texts.code(name, direction) for name in graph.relations for direction in (0, 1)]
     wordings: dict[tuple[str, int], list[Question]] = defaultdict(list)
     for question in load_questions(split):
-        wordings[question.question.replace(question.topic, MARK), question.hops].append(question)
+        wordings[question.question.replace(question.topic, MASK), question.hops].append(question)
     examples = []
     for (asked, hops), questions in sorted(wordings.items()):
         chosen = rng.sample(questions, min(each, len(questions)))
@@ -143,9 +143,9 @@ def wikimovies_examples(texts: Texts, split: Split, rng: Random, *, each: int = 
     return examples
 
 
-def _best_path(graph: Adjacency, questions: Sequence[Question], hops: int) -> Path_:
+def _best_path(graph: Adjacency, questions: Sequence[Question], hops: int) -> ArcPath:
     """The path of that length whose ends agree best with the answers, by mean F1 over the questions."""
-    scores: dict[Path_, float] = defaultdict(float)
+    scores: dict[ArcPath, float] = defaultdict(float)
     for question in questions:
         answers = {normalise(answer) for answer in question.answers}
         for path, ends in _reaching(graph, normalise(question.topic), answers, hops).items():
@@ -153,11 +153,11 @@ def _best_path(graph: Adjacency, questions: Sequence[Question], hops: int) -> Pa
     return max(scores, key=lambda path: (scores[path], path))
 
 
-def _reaching(graph: Adjacency, topic: str, answers: set[str], hops: int) -> dict[Path_, set[str]]:
+def _reaching(graph: Adjacency, topic: str, answers: set[str], hops: int) -> dict[ArcPath, set[str]]:
     """Paths of exactly ``hops`` arcs that end at some answer, with all their ends."""
-    layer: dict[Path_, set[str]] = {(): {topic}}
+    layer: dict[ArcPath, set[str]] = {(): {topic}}
     for _ in range(hops):
-        after: dict[Path_, set[str]] = defaultdict(set)
+        after: dict[ArcPath, set[str]] = defaultdict(set)
         for path, nodes in layer.items():
             for node in list(nodes)[:2000]:
                 for code, ends in graph.arcs[node].items():

@@ -108,7 +108,7 @@ class Batch:
         right: bool [B, hops, P], those of them whose last step is right too.
     """
 
-    asked: list[str]
+    questions: list[str]
     codes: np.ndarray
     paths: Tensor
     real: Tensor
@@ -117,7 +117,7 @@ class Batch:
     right: Tensor
 
 
-def pack(examples: Sequence[Example]) -> Batch:
+def collate(examples: Sequence[Example]) -> Batch:
     """Pad the examples' paths to [B, P, hops] and number the arc texts that they use."""
     codes = np.unique(np.concatenate([example.paths.ravel() for example in examples]))
     codes = codes[codes >= 0]
@@ -135,7 +135,7 @@ def pack(examples: Sequence[Example]) -> Batch:
         gold[i, -1] = not example.gold.any()
         beside[i, :, :n], right[i, :, :n] = _along(example)
     arrays = (torch.from_numpy(array) for array in (paths, real, gold, beside, right))
-    return Batch([e.asked for e in examples], codes, *arrays)
+    return Batch([e.question for e in examples], codes, *arrays)
 
 
 def _along(example: Example) -> tuple[np.ndarray, np.ndarray]:
@@ -172,7 +172,7 @@ def _step_loss(steps: Tensor, batch: Batch, hop: int) -> Tensor | None:
 def draw(sources: Sequence[Sequence[Example]], config: GateTraining, rng: Random) -> Batch:
     """A batch drawn evenly from the sources, some of its questions made unanswerable."""
     drawn = [rng.choice(sources[i % len(sources)]) for i in range(config.batch)]
-    return pack([without_gold(e, rng) if rng.random() < config.unanswerable else e for e in drawn])
+    return collate([without_gold(e, rng) if rng.random() < config.unanswerable else e for e in drawn])
 
 
 class GateTrainer:
@@ -221,7 +221,7 @@ class GateTrainer:
 
     def advance(self, batch: Batch) -> tuple[float, float]:
         """One optimiser step; returns the losses over whole paths and over single steps."""
-        question, tokens, mask = self.bank.batch(batch.asked)
+        question, tokens, mask = self.bank.batch(batch.questions)
         mask = mask & ((torch.rand(mask.shape) >= self.config.token_dropout) | (mask.sum(1, keepdim=True) < 5))
         relations = self.gates.relations(*self.arcs.pick(batch.codes))
         steps, lengths = self.gates(question, tokens, mask, relations)
@@ -264,7 +264,7 @@ class GateTrainer:
         self.step, self.history = state["step"], state["history"]
 
 
-def lengthened(gates: RelationGates, hops: int = HOPS) -> RelationGates:
+def with_more_hops(gates: RelationGates, hops: int = HOPS) -> RelationGates:
     """The same gates for more hops: what is new reads, and counts, as the last hop did."""
     old, longer = gates.state_dict(), RelationGates(replace(gates.config, hops=max(hops, gates.config.hops)))
     last = gates.config.hops - 1
@@ -283,9 +283,9 @@ def path_accuracy(gates: RelationGates, examples: Sequence[Example], bank: Quest
     """Of each example: is the best path a right one, and is *no path* rightly above or below it; bool [n, 2]."""
     right = []
     for start in range(0, len(examples), 64):
-        batch = pack(examples[start : start + 64])
+        batch = collate(examples[start : start + 64])
         relations = gates.relations(*arcs.pick(batch.codes))
-        steps, lengths = gates(*bank.batch(batch.asked), relations)
+        steps, lengths = gates(*bank.batch(batch.questions), relations)
         scores = path_scores(steps, lengths, batch.paths).masked_fill(~batch.real, -1e4)
         best = scores[:, :-1].argmax(-1, keepdim=True)
         none = scores[:, -1].exp() > scores[:, :-1].exp().sum(-1)

@@ -23,7 +23,7 @@ from graphmem.retrieval.search.array_index import ArrayIndex
 from graphmem.retrieval.search.spreading_activation import Budget, spread
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
-from graphmem.training.retriever.examples import MARK
+from graphmem.training.retriever.examples import MASK
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +52,16 @@ class GNNTraining:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class GNNExample:
     """An activated subgraph: the GNN's inputs and which of its nodes answer, bool [N]."""
 
     inputs: tuple[Tensor, ...]
     answers: Tensor
 
 
-def make_case(
+def make_gnn_example(
     reader: RelationScorer, index: ArrayIndex, asked: str, topic: str, answers: Iterable[str], config: GNNTraining
-) -> Case | None:
+) -> GNNExample | None:
     """Activate from a topic; None where activation reaches no answer, or nothing but answers."""
     root = np.asarray([index.ids[normalise(topic)]], np.int64)
     question = reader.read(asked, index.relations)
@@ -73,20 +73,20 @@ def make_case(
     inputs = tuple(tensor.clone() for tensor in gnn_inputs(reader, question, found, index, root))
     mask = torch.zeros(len(inputs[0]), dtype=torch.bool)
     mask[: len(found.nodes)] = torch.from_numpy(np.isin(found.nodes, list(right)))
-    return Case(inputs, mask) if mask.any() and not mask.all() else None
+    return GNNExample(inputs, mask) if mask.any() and not mask.all() else None
 
 
-def wikimovies_cases(reader: RelationScorer, count: int, config: GNNTraining, split: Split = "train") -> list[Case]:
+def wikimovies_gnn_examples(reader: RelationScorer, count: int, config: GNNTraining, split: Split = "train") -> list[GNNExample]:
     """Questions about topics of the split, over the whole WikiMovies graph."""
     index = ArrayIndex(load_facts())
     questions = Random(config.seed).sample(load_questions(split), count)
-    cases = (make_case(reader, index, q.question.replace(q.topic, MARK), q.topic, q.answers, config) for q in questions)
+    cases = (make_gnn_example(reader, index, q.question.replace(q.topic, MASK), q.topic, q.answers, config) for q in questions)
     return [case for case in cases if case is not None]
 
 
-def world_cases(
+def world_gnn_examples(
     reader: RelationScorer, worlds: int, each: int, config: GNNTraining, split: Split = "train"
-) -> list[Case]:
+) -> list[GNNExample]:
     """Questions over random worlds of the split's relations."""
     rng, cases = Random(config.seed), []
     pool = split_relations(split)
@@ -95,8 +95,8 @@ def world_cases(
         world = World.sample(rng.randrange(2**31), relations=relations, entities=300)
         index = ArrayIndex(world.triples)
         for q in world.questions(rng, each):
-            asked = q.question.replace(q.topic, MARK)
-            if (case := make_case(reader, index, asked, q.topic, q.answers, config)) is not None:
+            asked = q.question.replace(q.topic, MASK)
+            if (case := make_gnn_example(reader, index, asked, q.topic, q.answers, config)) is not None:
                 cases.append(case)
     return cases
 
@@ -108,7 +108,7 @@ def listwise(logits: Tensor, answers: Tensor) -> Tensor:
     return (torch.logaddexp(right, wrong) - right).mean()
 
 
-def train_gnn(gnn: RelevanceGNN, cases: Sequence[Case], config: GNNTraining) -> list[float]:
+def train_gnn(gnn: RelevanceGNN, cases: Sequence[GNNExample], config: GNNTraining) -> list[float]:
     """Train in place, eight subgraphs a step; returns the mean loss of every epoch."""
     rng = Random(config.seed)
     torch.manual_seed(config.seed)
@@ -135,7 +135,7 @@ def train_gnn(gnn: RelevanceGNN, cases: Sequence[Case], config: GNNTraining) -> 
 
 
 @torch.inference_mode()
-def hits_at_one(gnn: Any, cases: Sequence[Case]) -> tuple[float, float]:
+def hits_at_one(gnn: Any, cases: Sequence[GNNExample]) -> tuple[float, float]:
     """Share of subgraphs with an answer on top: by activation alone, and by the GNN."""
     alone = [bool(case.answers[case.inputs[0][:, 0].argmax()]) for case in cases]
     ranked = [bool(case.answers[gnn(*case.inputs)[1].argmax()]) for case in cases]

@@ -16,14 +16,14 @@ from graphmem.synthetic.names import KINDS
 from graphmem.synthetic.question_wordings import asked_for, middles, worded
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation, split_relations
-from graphmem.training.retriever.examples import MARK, Adjacency, Example, Path_, Texts, make_example
+from graphmem.training.retriever.examples import MASK, Adjacency, Example, ArcPath, ArcVocabulary, make_example
 from graphmem.training.wording import plain_relations
 
 _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 
 
 def world_examples(
-    texts: Texts, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1,
+    texts: ArcVocabulary, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1,
     vary: Vary = as_it_is,
 ) -> list[Example]:  # fmt: skip
     """Questions over random worlds whose relations belong to ``split``; each world names its relations its own way."""
@@ -43,7 +43,7 @@ def world_examples(
 
 
 def _of_world(
-    texts: Texts, world: World, rng: Random, questions: int, unanswerable: float, vary: Vary
+    texts: ArcVocabulary, world: World, rng: Random, questions: int, unanswerable: float, vary: Vary
 ) -> list[Example]:  # fmt: skip
     graph, examples = Adjacency(world.triples), []
     naming = {name: _name_in_graph(world.relations[name], rng) for name in graph.relations}
@@ -57,7 +57,7 @@ def _of_world(
         found = graph.paths(topic, rng, beside=[gold])
         mapped = [tuple(codes[step] for step in path) for path in found]
         steps = [(world.relations[name], direction) for name, direction in asked.path]
-        wording = _blanked(asked.question, asked.topic) if rng.random() < 0.3 else asked_for(steps, rng, MARK, vary)
+        wording = _blanked(asked.question, asked.topic) if rng.random() < 0.3 else asked_for(steps, rng, MASK, vary)
         examples.append(make_example(wording, mapped, {tuple(codes[s] for s in path) for path in golds}))
     return examples
 
@@ -66,10 +66,10 @@ def _turns_back(path: Sequence[tuple[str, int]]) -> bool:
     return any(one[0] == other[0] and one[1] != other[1] for one, other in pairwise(path))
 
 
-def _equal_ends(graph: Adjacency, world: World, topic: str, gold: Path_) -> set[Path_]:
+def _equal_ends(graph: Adjacency, world: World, topic: str, gold: ArcPath) -> set[ArcPath]:
     """The gold path, and those that differ only in the direction of a symmetric relation."""
     names = list(graph.relations)
-    paths: set[Path_] = {()}
+    paths: set[ArcPath] = {()}
     for step in gold:
         both = {step, step ^ 1} if world.relations[names[step // 2]].symmetric else {step}
         paths = {(*path, choice) for path in paths for choice in both}
@@ -86,14 +86,14 @@ def _name_in_graph(relation: Relation, rng: Random) -> str:
 
 def _blanked(question: str, topic: str) -> str:
     start = question.casefold().find(topic.casefold())
-    return question if start < 0 else question[:start] + MARK + question[start + len(topic) :]
+    return question if start < 0 else question[:start] + MASK + question[start + len(topic) :]
 
 
 # ---------------------------------------------------------------- knowledge-graph completion sets
 
 
 @dataclass(frozen=True, slots=True)
-class PlainGraph:
+class CompletionGraph:
     """Facts with relations named in several ways: how graphs write them, and the noun a question uses."""
 
     triples: list[tuple[str, str, str]]
@@ -102,7 +102,7 @@ class PlainGraph:
     verbs: bool = False
 
 
-def plain_graphs(folder: Path) -> list[PlainGraph]:
+def completion_graphs(folder: Path) -> list[CompletionGraph]:
     """FB15k-237, WN18RR and UMLS from a ``kgc`` folder."""
     with zipfile.ZipFile(folder / "fb15k237" / "FB15k-237.zip") as archive:
         lines = archive.read("FB15k-237/train.txt").decode().splitlines()
@@ -122,23 +122,23 @@ def _triple(line: str) -> tuple[str, str, str]:
     return subject, relation, object_
 
 
-def _freebase(triples: list[tuple[str, str, str]]) -> PlainGraph:
+def _freebase(triples: list[tuple[str, str, str]]) -> CompletionGraph:
     names, nouns = {}, {}
     for relation in {relation for _, relation, _ in triples}:
         parts = [part.replace("_", " ") for part in relation.replace(".", "").split("/") if part]
         nouns[relation] = parts[-1]
         names[relation] = [parts[-1], parts[-1], " ".join(parts[-2:]), " ".join(dict.fromkeys(parts)), relation]
-    return PlainGraph(triples, names, nouns)
+    return CompletionGraph(triples, names, nouns)
 
 
-def _underscored(triples: list[tuple[str, str, str]], *, verbs: bool) -> PlainGraph:
+def _underscored(triples: list[tuple[str, str, str]], *, verbs: bool) -> CompletionGraph:
     relations = {relation for _, relation, _ in triples}
     nouns = {relation: relation.strip("_").replace("_", " ") for relation in relations}
-    return PlainGraph(triples, {relation: [nouns[relation], relation] for relation in relations}, nouns, verbs)
+    return CompletionGraph(triples, {relation: [nouns[relation], relation] for relation in relations}, nouns, verbs)
 
 
-def plain_examples(
-    texts: Texts, graph: PlainGraph, rng: Random, *, questions: int, vary: Vary = as_it_is
+def completion_examples(
+    texts: ArcVocabulary, graph: CompletionGraph, rng: Random, *, questions: int, vary: Vary = as_it_is
 ) -> list[Example]:  # fmt: skip
     """Questions made from random walks: ``what is the R2 of the R1 of it``, in several wordings."""
     walkable = Adjacency(graph.triples)
@@ -158,11 +158,11 @@ def plain_examples(
             tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in [*found, path]
             if [(graph.nouns[relations[step // 2]], step % 2) for step in other] == asks
         }  # fmt: skip
-        examples.append(make_example(worded(asks, graph.verbs, rng, MARK, vary), mapped, same))
+        examples.append(make_example(worded(asks, graph.verbs, rng, MASK, vary), mapped, same))
     return examples
 
 
-def _random_walk(graph: Adjacency, topic: str, rng: Random) -> Path_:
+def _random_walk(graph: Adjacency, topic: str, rng: Random) -> ArcPath:
     path: list[int] = []
     here = topic
     for _ in range(rng.choice(_LENGTHS)):

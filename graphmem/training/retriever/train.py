@@ -16,17 +16,17 @@ from graphmem.core.errors import InvalidValue
 from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
-from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
-from graphmem.training.retriever.examples import Example, Texts, wikimovies_examples
-from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
-from graphmem.training.retriever.synthetic_examples import plain_examples, plain_graphs, world_examples
+from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_similarity
+from graphmem.training.retriever.examples import Example, ArcVocabulary, wikimovies_examples
+from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, with_more_hops
+from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
 
-PROPOSED = 26
+MAX_PATHS = 26
 """Paths kept of every question."""
 
 
-def gather(
-    texts: Texts, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int, vary: Vary = as_it_is
+def training_sources(
+    texts: ArcVocabulary, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int, vary: Vary = as_it_is
 ) -> list[list[Example]]:  # fmt: skip
     """The sources that shipped weights are trained on: WikiMovies, worlds and, with ``kgc``, completion sets.
 
@@ -42,11 +42,11 @@ def gather(
     rng = Random(seed)
     sources = [wikimovies_examples(texts, "train", rng, each=each)]
     sources.append(world_examples(texts, "train", rng, worlds=worlds, questions=50, vary=vary))
-    graphs = plain_graphs(kgc) if kgc is not None else []
+    graphs = completion_graphs(kgc) if kgc is not None else []
     mixed = [
         example
         for graph, share in zip(graphs, (1, 3, 5), strict=False)
-        for example in plain_examples(texts, graph, rng, questions=max(1, plain // share), vary=vary)
+        for example in completion_examples(texts, graph, rng, questions=max(1, plain // share), vary=vary)
     ]
     return [*sources, mixed] if mixed else sources
 
@@ -67,24 +67,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from graphmem.retrieval.checkpoints import load_weights, save_weights
     from graphmem.retrieval.nn.gnn import RelevanceGNN
     from graphmem.retrieval.relation_scorer import RelationScorer
-    from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_cases, world_cases
+    from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_gnn_examples, world_gnn_examples
 
-    encoder, texts = load_encoder(), Texts()
+    encoder, texts = load_encoder(), ArcVocabulary()
     start = load_weights(given.start, encoder.fingerprint) if given.start else {}
     if given.only_aligner and not {"gates", "aligner"} <= start.keys():
         raise InvalidValue("--only-aligner goes on with the aligner of --start; name weights that have one")
     vary: Vary = Thesaurus(given.wordnet) if given.wordnet else as_it_is
-    sources = gather(
+    sources = training_sources(
         texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain, vary=vary
     )  # fmt: skip
-    bank = QuestionBank(encoder, [example.asked for source in sources for example in source])
-    arcs, gates = ArcTable(encoder, texts.names), lengthened(start.get("gates") or RelationGates())
+    bank = QuestionBank(encoder, [example.question for source in sources for example in source])
+    arcs, gates = ArcTable(encoder, texts.names), with_more_hops(start.get("gates") or RelationGates())
     if not given.only_aligner:
         config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
         GateTrainer(gates, bank, arcs, config).run(weighted(sources, 2), given.out.with_suffix(".gates"))
     gates.eval()
     choices = [
-        with_likeness(propose(gates, source, bank, arcs, PROPOSED), bank, encoder, texts.names) for source in sources
+        with_similarity(propose(gates, source, bank, arcs, MAX_PATHS), bank, encoder, texts.names) for source in sources
     ]
     torch.manual_seed(given.seed)
     aligner = start["aligner"] if given.only_aligner else PathAligner()
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
         return
     reader, plan, gnn = RelationScorer(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
-    cases = wikimovies_cases(reader, given.cases, plan) + world_cases(reader, max(1, given.cases // 40), 40, plan)
+    cases = wikimovies_gnn_examples(reader, given.cases, plan) + world_gnn_examples(reader, max(1, given.cases // 40), 40, plan)
     history = train_gnn(gnn, cases, plan)
     save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
     print(

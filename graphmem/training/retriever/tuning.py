@@ -16,17 +16,17 @@ from typing import Any
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.datasets.wikimovies import Question
-from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
-from graphmem.training.retriever.examples import MARK, Adjacency, Example, Path_, Texts, make_example
-from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
+from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_similarity
+from graphmem.training.retriever.examples import MASK, Adjacency, Example, ArcPath, ArcVocabulary, make_example
+from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, with_more_hops
 
-LEAST = 0.5
+MIN_F1 = 0.5
 """F1 of a path's ends with the answers below which it is not taken for the one that was asked for."""
-PROPOSED = 40
+MAX_PATHS = 40
 
 
 def tuning_examples(
-    texts: Texts, facts: Iterable[tuple[str, str, str]], questions: Sequence[Question], rng: Random
+    texts: ArcVocabulary, facts: Iterable[tuple[str, str, str]], questions: Sequence[Question], rng: Random
 ) -> list[Example]:
     """Questions with the paths around their topics; those that no path answers are left out.
 
@@ -50,16 +50,16 @@ def tuning_examples(
     return examples
 
 
-def _right(graph: Adjacency, topic: str, answers: set[str], paths: Iterable[Path_]) -> set[Path_]:
+def _right(graph: Adjacency, topic: str, answers: set[str], paths: Iterable[ArcPath]) -> set[ArcPath]:
     """The shortest of the paths whose ends agree best with the answers."""
-    scores: dict[Path_, float] = {}
+    scores: dict[ArcPath, float] = {}
     for path in paths:
         ends = graph.walk(topic, path)
         shared = len(ends & answers)
         if shared:
             scores[path] = 2 * shared / (len(ends) + len(answers))
     best = max(scores.values(), default=0.0)
-    if best < LEAST:
+    if best < MIN_F1:
         return set()
     equal = [path for path, score in scores.items() if score > best - 1e-9]
     shortest = min(len(path) for path in equal)
@@ -70,7 +70,7 @@ def _blanked(question: Question) -> str:
     start = question.question.casefold().find(question.topic.casefold())
     if start < 0:
         return question.question
-    return question.question[:start] + MARK + question.question[start + len(question.topic) :]
+    return question.question[:start] + MASK + question.question[start + len(question.topic) :]
 
 
 def tune(
@@ -92,14 +92,14 @@ def tune(
     Raises:
         InvalidValue: no question is answered by the facts.
     """
-    texts = Texts()
+    texts = ArcVocabulary()
     examples = tuning_examples(texts, facts, questions, Random(seed))
     if not examples:
         raise InvalidValue("none of the questions is answered by these facts; are topics and answers named alike?")
-    bank, arcs = QuestionBank(encoder, [example.asked for example in examples]), ArcTable(encoder, texts.names)
-    gates, aligner = lengthened(modules["gates"]), modules["aligner"]
+    bank, arcs = QuestionBank(encoder, [example.question for example in examples]), ArcTable(encoder, texts.names)
+    gates, aligner = with_more_hops(modules["gates"]), modules["aligner"]
     GateTrainer(gates, bank, arcs, GateTraining(steps=steps, rate=4e-4, seed=seed)).run([examples], checkpoint)
-    choices = with_likeness(propose(gates, examples, bank, arcs, PROPOSED), bank, encoder, texts.names)
+    choices = with_similarity(propose(gates, examples, bank, arcs, MAX_PATHS), bank, encoder, texts.names)
     training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
     AlignerTrainer(aligner, bank, arcs, training).run([choices])
     return {**modules, "gates": gates.eval(), "aligner": aligner.eval()}

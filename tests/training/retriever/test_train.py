@@ -17,34 +17,34 @@ from graphmem.training.retriever.aligner import (
     AlignerTraining,
     judged,
     propose,
-    with_likeness,
+    with_similarity,
     without_right,
 )
-from graphmem.training.retriever.examples import Adjacency, Example, Texts, make_example, without_gold
+from graphmem.training.retriever.examples import Adjacency, Example, ArcVocabulary, make_example, without_gold
 from graphmem.training.retriever.gates import (
     ArcTable,
     GateTrainer,
     GateTraining,
     QuestionBank,
-    lengthened,
+    with_more_hops,
     losses,
-    pack,
+    collate,
     path_accuracy,
 )
-from graphmem.training.retriever.gnn import Case, GNNTraining, hits_at_one, listwise, train_gnn
-from graphmem.training.retriever.synthetic_examples import PlainGraph, plain_examples, world_examples
+from graphmem.training.retriever.gnn import GNNExample, GNNTraining, hits_at_one, listwise, train_gnn
+from graphmem.training.retriever.synthetic_examples import CompletionGraph, completion_examples, world_examples
 from graphmem.training.retriever.train import main
 
 
 @pytest.fixture(scope="module")
-def texts() -> Texts:
-    return Texts()
+def texts() -> ArcVocabulary:
+    return ArcVocabulary()
 
 
 @pytest.fixture(scope="module")
-def material(encoder: Any, texts: Texts) -> tuple[list[Example], QuestionBank, ArcTable]:
+def material(encoder: Any, texts: ArcVocabulary) -> tuple[list[Example], QuestionBank, ArcTable]:
     examples = world_examples(texts, "train", Random(0), worlds=3, questions=20)
-    return examples, QuestionBank(encoder, [e.asked for e in examples]), ArcTable(encoder, texts.names)
+    return examples, QuestionBank(encoder, [e.question for e in examples]), ArcTable(encoder, texts.names)
 
 
 def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_path: Path) -> None:
@@ -73,10 +73,10 @@ def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_pat
         GateTrainer(RelationGates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
-def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any, encoder: Any, texts: Texts) -> None:
+def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any, encoder: Any, texts: ArcVocabulary) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
-    choices = with_likeness(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
+    choices = with_similarity(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
     assert all(choice.gold.any() == example.gold.any() for choice, example in zip(choices, examples, strict=True))
     assert all((np.diff(choice.prior) <= 0).all() and len(choice.paths) <= 16 for choice in choices)
     aligner = PathAligner()
@@ -93,7 +93,7 @@ def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
         torch.nn.init.normal_(parameter, std=0.3)
     given = (torch.randn(1, 12), torch.randn(1, 5, 12), torch.ones(1, 5, dtype=torch.bool), torch.randn(4, 12))
     steps, lengths = short.eval()(*given)
-    longer_steps, longer_lengths = lengthened(short, 4).eval()(*given)
+    longer_steps, longer_lengths = with_more_hops(short, 4).eval()(*given)
     assert longer_steps.shape == (1, 4, 4) and torch.allclose(longer_steps[:, :2], steps, atol=1e-5)
     assert torch.allclose(longer_lengths[:, :3], lengths, atol=1e-5)
 
@@ -117,7 +117,7 @@ def test_only_what_is_named_is_trained(material: Any) -> None:
 
 def test_the_right_path_has_no_loss_when_it_scores_far_above() -> None:
     example = make_example("q", [(0,), (0, 2), (1,)], {(0, 2)})
-    batch = pack([example])
+    batch = collate([example])
     steps = torch.full((1, 4, 3), -30.0)
     steps[0, 0, 0], steps[0, 1, 2] = 30, 30
     lengths = torch.tensor([[-99.0, -30, 30, -30, -30]])
@@ -134,7 +134,7 @@ def test_the_answer_of_an_emptied_question_is_no_path() -> None:
         assert (
             not left.gold.any() and [1, 2, -1, -1] in left.paths.tolist() and [0, 2, -1, -1] not in left.paths.tolist()
         )
-        assert pack([left]).gold[0].tolist() == [False] * len(left.paths) + [True]
+        assert collate([left]).gold[0].tolist() == [False] * len(left.paths) + [True]
 
 
 def test_walks_leave_the_topic_out_of_their_ends_only() -> None:
@@ -148,13 +148,13 @@ def test_walks_leave_the_topic_out_of_their_ends_only() -> None:
 def test_questions_over_plain_graphs_ask_for_their_gold_paths() -> None:
     facts = [("x", "has_part", "y"), ("y", "made_of", "z"), ("w", "has_part", "y")]
     named = {"has_part": ["has part"], "made_of": ["made of"]}
-    graph = PlainGraph(facts, named, {"has_part": "part", "made_of": "material"})
-    texts = Texts()
-    for example in plain_examples(texts, graph, Random(0), questions=20):
+    graph = CompletionGraph(facts, named, {"has_part": "part", "made_of": "material"})
+    texts = ArcVocabulary()
+    for example in completion_examples(texts, graph, Random(0), questions=20):
         gold = example.paths[example.gold]
-        assert len(gold) and "it" in example.asked.lower()
+        assert len(gold) and "it" in example.question.lower()
         for code in gold[0][gold[0] >= 0]:
-            assert {"has part": "part", "made of": "material"}[texts.names[code // 2]] in example.asked
+            assert {"has part": "part", "made of": "material"}[texts.names[code // 2]] in example.question
 
 
 def test_listwise_asks_every_answer_to_beat_the_rest() -> None:
@@ -171,7 +171,7 @@ def test_the_gnn_learns_to_break_ties() -> None:
         features[seed % 2, 5] = 2.0
         empty = torch.zeros(2, 0, dtype=torch.long)
         inputs = (features, torch.randn(16), torch.randn(2, 16), empty, empty[0], torch.zeros(3, 2))
-        cases.append(Case(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
+        cases.append(GNNExample(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
     gnn = RelevanceGNN(GNNConfig(dim=16, width=8))
     train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2))
     assert hits_at_one(gnn, cases) == (0.5, 1.0)
