@@ -43,7 +43,11 @@ OUTSIDE = ("graphmem", "graphmem.errors", "graphmem.testing")
 def modules() -> dict[str, Path]:
     """Every module by its dotted name; ``adapters`` and ``storage`` stand in folders of their own."""
     found: dict[str, Path] = {}
-    for folder, package in (("graphmem", "graphmem"), ("adapters", "graphmem.adapters"), ("storage", "graphmem.storage")):
+    for folder, package in (
+        ("graphmem", "graphmem"),
+        ("adapters", "graphmem.adapters"),
+        ("storage", "graphmem.storage"),
+    ):
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT / folder).with_suffix("").parts
             if folder == "graphmem" and parts[0] in ("adapters", "storage"):

@@ -159,7 +159,7 @@ def test_an_explanation_is_drawn_with_every_token_and_its_fact(model: GraphMemor
     assert page.count("<path ") == len(answer.sources) + 1 and "<Ada>" not in page and "wiki:42" in page
     assert page.count("layer 2, head") == 4 and "Ada | born in | Rome" in page
     nothing = model.ask("What is the weather?", max_new_tokens=2)
-    assert "nothing was read" in save_attribution("?", nothing, tmp_path / "why.html").read_text(encoding="utf-8")
+    assert "no memory was used" in save_attribution("?", nothing, tmp_path / "why.html").read_text(encoding="utf-8")
 
 
 def test_wrong_use_says_what_to_do(model: GraphMemoryModel) -> None:

@@ -252,7 +252,9 @@ def _rows(outcomes: dict[str, list[RetrievalOutcome]], seed: int) -> list[Retrie
     return rows
 
 
-def _row(name: str, hops: int, outcomes: list[RetrievalOutcome], rng: np.random.Generator, gain: np.ndarray | None) -> RetrievalRow:
+def _row(
+    name: str, hops: int, outcomes: list[RetrievalOutcome], rng: np.random.Generator, gain: np.ndarray | None
+) -> RetrievalRow:
     hits = np.asarray([o.rank == 1 for o in outcomes], float)
     low, high = interval(hits, rng)
     gain_low, gain_high = (None, None) if gain is None else interval(gain, rng)

@@ -13,7 +13,6 @@ from graphmem.core.parallel import parallel_map
 from graphmem.core.times import Time
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.faiths import faith_named
 from graphmem.reading.alias_patterns import ALSO_KNOWN, is_change, other_names
 from graphmem.reading.candidates import CandidateFact, check_text, mark_competition
 from graphmem.reading.hidden_states import TokenStates, token_states
@@ -21,6 +20,7 @@ from graphmem.reading.mention_spans import MentionSpan, is_owner, pairs_of, plac
 from graphmem.reading.network import FACTUALITY, ExtractionNetwork, PairIndex, PairScores, decode_tags
 from graphmem.reading.relation_classifier import RelationClassifier, RelationVocabulary
 from graphmem.reading.temporal_expressions import TimeSpan, find_times, valid_interval
+from graphmem.text.lexicon import religion_noun
 from graphmem.text.relation_synonyms import candidate_relations
 from graphmem.text.sentences import Stretch, sentences
 from graphmem.text.windows import OVERLAP, WINDOW, Window, windows
@@ -166,7 +166,7 @@ class FactExtractor:
 
 def _called(text: str, mention: MentionSpan) -> str:
     """The name of what a mention means: its words, or a faith's noun for its adjective."""
-    return faith_named(text, mention.start, mention.end) or text[mention.start : mention.end]
+    return religion_noun(text, mention.start, mention.end) or text[mention.start : mention.end]
 
 
 def _half(model: Any) -> bool:

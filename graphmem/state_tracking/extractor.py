@@ -89,7 +89,7 @@ class StateChangeExtractor:
         require(0.0 <= threshold <= 1.0, "threshold", threshold, "a probability, 0..1")
         self.remembered, self._known = remembered, dict[str, EncodedSentence | None]()
         self.network, self.encoder, self.threshold = network.eval(), encoder, threshold
-        self._places, self._vectors = PlaceCache(encoder), EmbeddingCache(encoder, limit=20_000)
+        self._places, self._vectors = PlaceCache(encoder), EmbeddingCache(encoder, max_texts=20_000)
 
     @classmethod
     def shipped(cls, encoder: Any) -> StateChangeExtractor:

@@ -15,7 +15,7 @@ from typing import Final
 
 from graphmem.datasets.wordnet import Vary, as_it_is
 from graphmem.synthetic.grammar import fill
-from graphmem.text.lexicon import _OPEN_END, Relation
+from graphmem.text.lexicon import OPEN_ENDINGS, Relation
 
 NOUN_PHRASES: Final = (
     ("the {r} of {a}", "the {r} of {a}", "{a} 's {r}", "{a}'s {r}", "{r} of {a}", "the {r} that {a} has"),
@@ -96,7 +96,10 @@ def plain_nouns(relation: Relation) -> tuple[str, ...]:
 def _nominal(name: str, verbs: set[str]) -> bool:
     words = name.split()
     return (
-        len(words) < 4 and not f"{name} ".startswith(_VERBAL) and words[-1] not in _OPEN_END and words[0] not in verbs
+        len(words) < 4
+        and not f"{name} ".startswith(_VERBAL)
+        and words[-1] not in OPEN_ENDINGS
+        and words[0] not in verbs
     )
 
 

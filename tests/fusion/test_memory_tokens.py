@@ -16,7 +16,13 @@ from graphmem.core.types import Subgraph
 from graphmem.fusion.candidates import FEATURES, add_refusal, candidates, rank_features
 from graphmem.fusion.memory_tokens import END, NONE, START, START_AFTER_SPACE, NameTokenizer, collate, respelt
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.answerability import UNREACHABLE, PARTIAL_NAME, NO_NAME, answerability_threshold, names_something
+from graphmem.retrieval.answerability import (
+    NO_NAME,
+    PARTIAL_NAME,
+    UNREACHABLE,
+    answerability_threshold,
+    names_something,
+)
 
 STOP = 7
 

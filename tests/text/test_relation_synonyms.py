@@ -2,11 +2,11 @@ from graphmem.core.names import normalise
 from graphmem.text.lexicon import load_lexicon
 from graphmem.text.relation_synonyms import (
     candidate_relations,
+    has_literal_objects,
     lexicon_functional,
     other_schema_names,
     synonym_groups,
     synonyms,
-    has_literal_objects,
 )
 
 

@@ -131,7 +131,9 @@ class RelationGates(nn.Module):
         words = torch.exp(scale * (values @ relations.T - 1))  # [B, T, A], at most 1
         single = scale + (attention.exp() @ words + 1e-20).log()  # [B, hops, A], soft maximum over attended words
         steps = self.sharpness.exp()[:, None] * (instructions @ relations.T) + single
-        counts = (self.count(self.norm(tokens)) * mask[..., None]).sum(1) / 4  # [B, hidden], a sum: two words, two steps
+        counts = (self.count(self.norm(tokens)) * mask[..., None]).sum(
+            1
+        ) / 4  # [B, hidden], a sum: two words, two steps
         return steps, self.length(counts)
 
 

@@ -154,7 +154,9 @@ class PassageSearch:
         """Titles, BM25 scores and cosines of a question."""
         vector = self.encoder.encode([question])[0]
         dense = self._vectors @ vector
-        names = match_titles(question, self.store, lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]]), as_of)
+        names = match_titles(
+            question, self.store, lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]]), as_of
+        )
         exact = [name for name in names if name.nodes]
         masked = mask_names(question, exact)
         content = " ".join(word for word in _WORD.findall(question) if word.casefold() not in STOP_WORDS) or question
@@ -240,7 +242,11 @@ class PassageSearch:
         question = self._texts([signals.masked_question])[0]
         similarity = self._texts([link.context for link in found]) @ question if found else np.zeros(0, np.float32)
         rows = self._rows(candidates)
-        order = np.argsort(-signals.dense, kind="stable") if len(self.ids) <= BASELINE_DEPTH else self._best_dense(signals, BASELINE_DEPTH)
+        order = (
+            np.argsort(-signals.dense, kind="stable")
+            if len(self.ids) <= BASELINE_DEPTH
+            else self._best_dense(signals, BASELINE_DEPTH)
+        )
         ranks = {int(self.ids[row]): rank for rank, row in enumerate(order.tolist())}
         return Evidence(
             masked_question=signals.masked_question, names=signals.names, anchors=anchors, links=found,

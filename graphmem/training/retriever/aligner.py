@@ -140,7 +140,9 @@ def with_similarity(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             vectors[start : start + len(said)] = encoder.encode(said)
     return [
-        replace(choice, likeness=vectors[[row[path] for path in _codes(choice)]] @ bank.vectors[bank.row[choice.question]])
+        replace(
+            choice, likeness=vectors[[row[path] for path in _codes(choice)]] @ bank.vectors[bank.row[choice.question]]
+        )
         for choice in choices
     ]
 

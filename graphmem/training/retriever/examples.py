@@ -92,7 +92,9 @@ class Adjacency:
             found += [path for path, nodes in layer if nodes != [topic]]
         return found
 
-    def _steps(self, path: ArcPath, nodes: list[str], rng: Random, frontier: int) -> Iterator[tuple[ArcPath, list[str]]]:
+    def _steps(
+        self, path: ArcPath, nodes: list[str], rng: Random, frontier: int
+    ) -> Iterator[tuple[ArcPath, list[str]]]:
         ends: dict[int, list[str]] = defaultdict(list)
         for node in nodes:
             for code, reached in self.arcs[node].items():

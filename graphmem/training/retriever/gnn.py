@@ -76,11 +76,16 @@ def make_gnn_example(
     return GNNExample(inputs, mask) if mask.any() and not mask.all() else None
 
 
-def wikimovies_gnn_examples(reader: RelationScorer, count: int, config: GNNTraining, split: Split = "train") -> list[GNNExample]:
+def wikimovies_gnn_examples(
+    reader: RelationScorer, count: int, config: GNNTraining, split: Split = "train"
+) -> list[GNNExample]:
     """Questions about topics of the split, over the whole WikiMovies graph."""
     index = ArrayIndex(load_facts())
     questions = Random(config.seed).sample(load_questions(split), count)
-    cases = (make_gnn_example(reader, index, q.question.replace(q.topic, MASK), q.topic, q.answers, config) for q in questions)
+    cases = (
+        make_gnn_example(reader, index, q.question.replace(q.topic, MASK), q.topic, q.answers, config)
+        for q in questions
+    )
     return [case for case in cases if case is not None]
 
 

@@ -16,7 +16,7 @@ from graphmem.synthetic.names import KINDS
 from graphmem.synthetic.question_wordings import asked_for, middles, worded
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation, split_relations
-from graphmem.training.retriever.examples import MASK, Adjacency, Example, ArcPath, ArcVocabulary, make_example
+from graphmem.training.retriever.examples import MASK, Adjacency, ArcPath, ArcVocabulary, Example, make_example
 from graphmem.training.wording import plain_relations
 
 _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)

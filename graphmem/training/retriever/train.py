@@ -17,7 +17,7 @@ from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
 from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_similarity
-from graphmem.training.retriever.examples import Example, ArcVocabulary, wikimovies_examples
+from graphmem.training.retriever.examples import ArcVocabulary, Example, wikimovies_examples
 from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, with_more_hops
 from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
 
@@ -95,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
         return
     reader, plan, gnn = RelationScorer(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
-    cases = wikimovies_gnn_examples(reader, given.cases, plan) + world_gnn_examples(reader, max(1, given.cases // 40), 40, plan)
+    cases = wikimovies_gnn_examples(reader, given.cases, plan) + world_gnn_examples(
+        reader, max(1, given.cases // 40), 40, plan
+    )
     history = train_gnn(gnn, cases, plan)
     save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
     print(

@@ -17,7 +17,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.datasets.wikimovies import Question
 from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_similarity
-from graphmem.training.retriever.examples import MASK, Adjacency, Example, ArcPath, ArcVocabulary, make_example
+from graphmem.training.retriever.examples import MASK, Adjacency, ArcPath, ArcVocabulary, Example, make_example
 from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, with_more_hops
 
 MIN_F1 = 0.5

@@ -7,7 +7,7 @@ import pytest
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.passages.links import match_titles, link_context
+from graphmem.retrieval.passages.links import link_context, match_titles
 from graphmem.retrieval.passages.reranker import FEATURES, PassageReranker
 from graphmem.retrieval.passages.search import RANKERS, PassageSearch
 from graphmem.text.fuzzy_matching import trigram_similarity

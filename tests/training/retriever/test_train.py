@@ -20,16 +20,16 @@ from graphmem.training.retriever.aligner import (
     with_similarity,
     without_right,
 )
-from graphmem.training.retriever.examples import Adjacency, Example, ArcVocabulary, make_example, without_gold
+from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, make_example, without_gold
 from graphmem.training.retriever.gates import (
     ArcTable,
     GateTrainer,
     GateTraining,
     QuestionBank,
-    with_more_hops,
-    losses,
     collate,
+    losses,
     path_accuracy,
+    with_more_hops,
 )
 from graphmem.training.retriever.gnn import GNNExample, GNNTraining, hits_at_one, listwise, train_gnn
 from graphmem.training.retriever.synthetic_examples import CompletionGraph, completion_examples, world_examples
@@ -73,7 +73,9 @@ def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_pat
         GateTrainer(RelationGates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
-def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any, encoder: Any, texts: ArcVocabulary) -> None:
+def test_the_aligner_learns_to_choose_among_what_the_gates_propose(
+    material: Any, encoder: Any, texts: ArcVocabulary
+) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
     choices = with_similarity(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)

@@ -1,6 +1,6 @@
 import pytest
 
-from graphmem.faiths import faith_named
+from graphmem.text.lexicon import religion_noun
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,6 @@ from graphmem.faiths import faith_named
         ("", "", None),
     ],
 )
-def test_the_noun_for_a_faith(text: str, words: str, noun: str | None) -> None:
+def test_the_noun_of_a_religion(text: str, words: str, noun: str | None) -> None:
     start = text.index(words)
-    assert faith_named(text, start, start + len(words)) == noun
+    assert religion_noun(text, start, start + len(words)) == noun
