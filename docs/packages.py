@@ -1,4 +1,4 @@
-"""Package graph of graphmem: which package imports which, checked against the layers and drawn as ``docs/packages.svg``.
+"""Package graph of graphmem: which package imports which, checked against the layers, drawn as ``packages.svg``.
 
     python docs/packages.py          # draw the picture anew
 
@@ -34,7 +34,7 @@ LAYERS = (
     ("experiments",),
     ("cli",),
 )
-"""From the bottom up: a package imports only what stands in an earlier row. Some packages are planned, not there yet."""
+"""From the bottom up: a package imports only what stands in an earlier row. Some packages are planned."""
 
 OUTSIDE = ("graphmem", "graphmem.errors", "graphmem.testing")
 """Public names and test helpers: they may import anything, and no package imports them."""
@@ -43,11 +43,8 @@ OUTSIDE = ("graphmem", "graphmem.errors", "graphmem.testing")
 def modules() -> dict[str, Path]:
     """Every module by its dotted name; ``adapters`` and ``storage`` stand in folders of their own."""
     found: dict[str, Path] = {}
-    for folder, package in (
-        ("graphmem", "graphmem"),
-        ("adapters", "graphmem.adapters"),
-        ("storage", "graphmem.storage"),
-    ):
+    for folder in ("graphmem", "adapters", "storage"):
+        package = folder if folder == "graphmem" else f"graphmem.{folder}"
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT / folder).with_suffix("").parts
             if folder == "graphmem" and parts[0] in ("adapters", "storage"):

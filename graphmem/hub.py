@@ -9,12 +9,14 @@ import contextlib
 import io
 import os
 from dataclasses import dataclass
+from functools import cache
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphmem.core.errors import ModelNotFound
+from graphmem.core.errors import MissingExtra, ModelNotFound
 from graphmem.core.paths import WEIGHTS
+from graphmem.text.name_tagging import Tagger, capitalised
 
 if TYPE_CHECKING:
     from graphmem.adapters.sentence_transformers import SentenceTransformerEncoder
@@ -94,6 +96,18 @@ def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
         return SentenceTransformerEncoder(found.where)
     except OSError as error:
         raise ModelNotFound(_three_things(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
+
+
+@cache
+def load_tagger() -> Tagger:
+    """Load the name tagger: spaCy's small English model where the extra is installed, else capitalised words."""
+    from graphmem.adapters.spacy import load_pipeline, tag_names
+
+    try:
+        load_pipeline()
+    except MissingExtra:
+        return capitalised
+    return tag_names
 
 
 def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from graphmem.core.edits import (
     Retire,
     SupersedeEdge,
     UpdateNode,
-    as_edge,
+    as_edges,
     is_triple,
 )
 from graphmem.core.errors import Closed, InvalidValue, NotFound
@@ -33,22 +33,15 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
-    from graphmem.core.protocols import GraphStore
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.retrieval.results import Retrieval
-    from graphmem.retrieval.retriever import Retriever
+    from graphmem.retrieval.retriever import RetrievalConfig, Retriever
     from graphmem.storage.exchange.ingest import Ingested
+    from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
-
+    from graphmem.writing.pipeline import WritePlan
 
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
-
-
-class HasEdits(Protocol):
-    """Anything that carries edits: what ``model.read`` returns."""
-
-    @property
-    def edits(self) -> Sequence[Edit]: ...
 
 
 class GraphMemory:
@@ -65,35 +58,31 @@ class GraphMemory:
     """
 
     def __init__(
-        self,
-        store: GraphStore,
-        encoder: TextEncoder | str | None = None,
-        retriever: str | os.PathLike[str] | None = None,
-    ) -> None:
-        self._store: GraphStore | None = store
-        self._encoder, self._searching = encoder, retriever
+        self, store: SQLiteStore, encoder: TextEncoder | str | None = None, *,
+        config: RetrievalConfig | None = None, retriever: str | os.PathLike[str] | None = None,
+    ) -> None:  # fmt: skip
+        self._store: SQLiteStore | None = store
+        self._encoder, self._config, self._weights = encoder, config, retriever
         self._retriever: Retriever | None = None
         self._uses: Counter[int] = Counter()
 
     @classmethod
     def open(
-        cls,
-        path: str | os.PathLike[str],
-        encoder: TextEncoder | str | None = None,
-        *,
-        namespace: str = "default",
-        read_only: bool = False,
+        cls, path: str | os.PathLike[str], *, encoder: TextEncoder | str | None = None,
+        config: RetrievalConfig | None = None, namespace: str = "default", read_only: bool = False,
         retriever: str | os.PathLike[str] | None = None,
-    ) -> GraphMemory:
+    ) -> GraphMemory:  # fmt: skip
         """Open the memory at ``path``; it is made if there is none. ``":memory:"`` lives in RAM only.
 
         Args:
             path: a file.
             encoder: a ``TextEncoder``, the path or name of one, or None for all-MiniLM-L6-v2. It is loaded when a
                 search first needs it.
+            config: bounds and sizes of every search.
             namespace: the isolated part of the file to work in.
             read_only: open without the right to change anything.
-            retriever: file that ``graphmem train retriever`` made, read at the first search; None: what ships.
+            retriever: file of weights that ``graphmem train retriever`` wrote, read at the first search; None for
+                the shipped weights.
 
         Raises:
             NotAMemory: a directory, or a file that graphmem did not make.
@@ -102,17 +91,12 @@ class GraphMemory:
         """
         from graphmem.storage.sqlite import SQLiteStore
 
-        return cls(SQLiteStore.open(os.fspath(path), namespace=namespace, read_only=read_only), encoder, retriever)
-
-    # ---------------------------------------------------------------- parts
+        store = SQLiteStore.open(os.fspath(path), namespace=namespace, read_only=read_only)
+        return cls(store, encoder, config=config, retriever=retriever)
 
     @property
-    def store(self) -> GraphStore:
-        """The store below.
-
-        Raises:
-            Closed: after ``close()``.
-        """
+    def store(self) -> SQLiteStore:
+        """The store below; raises ``Closed`` after ``close()``."""
         if self._store is None:
             raise Closed("this memory has been closed; open it again with GraphMemory.open(path)")
         return self._store
@@ -124,7 +108,7 @@ class GraphMemory:
 
     @property
     def encoder(self) -> TextEncoder:
-        """The text encoder, loaded now if it was not yet."""
+        """The text encoder, loaded at the first use."""
         if self._encoder is None or isinstance(self._encoder, str):
             from graphmem.hub import load_encoder
 
@@ -133,28 +117,18 @@ class GraphMemory:
 
     @property
     def retriever(self) -> Retriever:
-        """The searcher over this memory."""
+        """The retriever over this memory, with the weights and the config that it was opened with."""
         if self._retriever is None:
             from graphmem.retrieval.retriever import Retriever
 
-            weights = None if self._searching is None else os.fspath(self._searching)
-            self._retriever = Retriever(self.store, self.encoder, weights)
+            weights = self._weights and os.fspath(self._weights)
+            self._retriever = Retriever(self.store, self.encoder, weights, config=self._config)
         return self._retriever
 
-    # ---------------------------------------------------------------- writing
-
     def add(
-        self,
-        subject: str,
-        relation: str,
-        object: str,
-        *,
-        text: str = "",
-        source: str | None = None,
-        valid_from: Time | None = None,
-        valid_to: Time | None = None,
-        confidence: float = 1.0,
-    ) -> JournalEntry:
+        self, subject: str, relation: str, object: str, *, text: str = "", source: str | None = None,
+        valid_from: Time | None = None, valid_to: Time | None = None, confidence: float = 1.0,
+    ) -> JournalEntry:  # fmt: skip
         """Write one fact. A fact that is known already is strengthened, never stored twice.
 
         Raises:
@@ -171,100 +145,77 @@ class GraphMemory:
         Raises:
             InvalidValue: an item that is neither; the message gives its position. Names and times as in ``add``.
         """
-        items = list(facts)
-        for position, item in enumerate(items):
-            if not isinstance(item, Fact) and not is_triple(item):
-                raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
-        triples = [item for item in items if not isinstance(item, Fact)]
-        if len(triples) == len(items):
-            return self.store.bulk_load([], triples, source=source, note=f"{len(items)} facts")
-        edges = [as_edge(item, source) for item in items]
-        return self.store.apply(edges, action="add", note=f"{len(items)} facts")
+        items: list[Any] = list(facts)
+        if all(map(is_triple, items)):
+            return self.store.bulk_load([], items, source=source, note=f"{len(items)} facts")
+        return self.store.apply(as_edges(items, source), action="add", note=f"{len(items)} facts")
 
     def bulk_load(
-        self,
-        names: Sequence[str],
-        triples: Iterable[Triple],
-        vectors: np.ndarray | None = None,
-        *,
+        self, names: Sequence[str], triples: Iterable[Triple], vectors: np.ndarray | None = None, *,
         source: str | None = None,
-    ) -> JournalEntry:
-        """The fast path of every importer: nodes, facts and their vectors in one transaction.
+    ) -> JournalEntry:  # fmt: skip
+        """Write nodes, facts and vectors of nodes in one transaction: the fast path of every importer.
 
         Args:
-            names: names of nodes; those that only the triples name are made too.
+            names: names of nodes; nodes that only the triples name are made too.
             triples: (subject, relation, object) names, any iterable.
-            vectors: float [n, K], one a name, made by this memory's encoder; None to encode when first searched.
+            vectors: float [n, K], one for each name, by this memory's encoder; None encodes at the first search.
             source: where the facts come from.
 
         Raises:
             InvalidVector: the wrong shape, or NaN. Names as in ``add``.
         """
-        fingerprint = self.encoder.fingerprint if vectors is not None else None
+        fingerprint = None if vectors is None else self.encoder.fingerprint
         return self.store.bulk_load(names, triples, vectors, fingerprint=fingerprint, source=source)
 
     def ingest(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        format: str | None = None,
-        on_error: Literal["skip", "rollback"] = "rollback",
-        source: str | None = None,
-        progress: bool = False,
-    ) -> Ingested:
-        """Write the facts of a file (TSV, CSV, JSONL, GraphML, N-Triples); run again after a stop, it goes on.
+        self, path: str | os.PathLike[str], *, format: str | None = None,
+        on_error: Literal["skip", "rollback"] = "rollback", source: str | None = None, progress: bool = False,
+    ) -> Ingested:  # fmt: skip
+        """Write the facts of a file (TSV, CSV, JSONL, GraphML, N-Triples); return counts and rejected lines.
+
+        A stopped run resumes when repeated.
 
         Args:
             path: the file.
-            format: one of those; None goes by the file's ending.
-            on_error: what a line that cannot be read does: it is reported, or everything is taken back.
+            format: one of these; None goes by the file's ending.
+            on_error: ``skip`` reports a line that cannot be read; ``rollback`` writes nothing if there is one.
             source: where the facts come from; the file's name when None.
-            progress: show a bar.
-
-        Returns:
-            lines read, facts written and rejects by line.
+            progress: show a progress bar on standard error.
         """
         from graphmem.storage.exchange.ingest import ingest
 
-        file, store = Path(path), cast(Any, self.store)
-        return ingest(store, file, format=format, on_error=on_error, source=source or file.name, progress=progress)
+        source = source or Path(path).name
+        return ingest(self.store, path, format=format, on_error=on_error, source=source, progress=progress)
 
     def add_passages(
-        self,
-        documents: Iterable[tuple[str, str]],
-        *,
-        source: str | None = None,
-        progress: bool = False,
-        tagger: Tagger | None = None,
-        encode: bool = True,
-    ) -> PassagesAdded:
-        """Write plain documents as passages linked by what they name; ``retrieve(...).passages`` finds them.
+        self, documents: Iterable[tuple[str, str]], *, source: str | None = None, progress: bool = False,
+        tagger: Tagger | None = None, encode: bool = True,
+    ) -> PassagesAdded:  # fmt: skip
+        """Write plain documents as passages, linked to what they name; ``retrieve(...).passages`` finds them.
 
-        One transaction and journal entry for every 256 documents. Those known already are left alone, so the same
-        call after a stop goes on where it was. No language model is used.
+        One transaction and journal entry for every 256 documents. Known documents are left alone, so a stopped call
+        resumes when repeated. No language model is used. ``undo`` accepts the result.
 
         Args:
             documents: (title, text) pairs, any iterable; a title may be empty, a long text becomes several passages.
             source: where they come from.
             progress: show a progress bar on standard error.
-            tagger: finds names: takes texts, returns their (start, end) spans. None for spaCy's small English model
-                where the extra ``spacy`` is installed, else capitals and known titles.
-            encode: make the passages' vectors now, not in the first search.
-
-        Returns:
-            what was added, with its journal ``.entries``; ``undo`` takes it.
+            tagger: name tagger: takes texts, returns the (start, end) spans of names in each. None for spaCy's small
+                English model where the extra ``spacy`` is installed, else runs of capitalised words.
+            encode: make the passages' vectors now, not at the first search.
 
         Raises:
             InvalidValue: an item that is no (title, text), an empty text, NUL, lone surrogates or an over-long title;
                 the message says which.
         """
-        from graphmem.ingestion.documents import add_passages, shown
+        from graphmem.hub import load_tagger
+        from graphmem.ingestion.documents import add_passages
 
-        with shown(documents, progress) as told:
-            return add_passages(
-                self.store, documents, encoder=self.encoder if encode else None, source=source, tagger=tagger,
-                progress=told,
-            )  # fmt: skip
+        return add_passages(
+            self.store, documents, encoder=self.encoder if encode else None, source=source,
+            tagger=tagger or (lambda texts: load_tagger()(texts)), progress=progress,
+        )  # fmt: skip
 
     def add_node(
         self, name: str, *, kind: str = "entity", text: str = "", aliases: Sequence[str] = (), **attributes: Any
@@ -273,106 +224,85 @@ class GraphMemory:
         return self.store.apply([AddNode(name, kind, text, tuple(aliases), attributes)], action="add")
 
     def add_alias(self, name: str, *aliases: str) -> JournalEntry:
-        """Let the node ``name`` be found under other names too (one transaction)."""
-        return self.store.apply([UpdateNode(self._need(name).id, add_aliases=aliases)], action="alias")
+        """Give the node ``name`` other names under which it is found too. One transaction."""
+        return self.store.apply([UpdateNode(self.store.find(name).id, add_aliases=aliases)], action="alias")
 
     def supersede(
-        self,
-        subject: str,
-        relation: str,
-        object: str,
-        *,
-        at: Time | None = None,
-        source: str | None = None,
+        self, subject: str, relation: str, object: str, *, at: Time | None = None, source: str | None = None,
         confidence: float = 1.0,
-    ) -> JournalEntry:
-        """Write that the value has changed: facts of this subject and relation end at ``at`` (now), the new one begins.
-
-        Where nothing of the kind is known, the fact is simply added.
-        """
+    ) -> JournalEntry:  # fmt: skip
+        """Write a changed value: facts of this subject and relation end at ``at`` (now), the new one begins then."""
         new = AddEdge(subject, relation, object, valid_from=at, confidence=confidence, source=source)
-        old = [f for f in self.facts(subject, relation) if f.object != object and f.id is not None]
-        edits: list[Edit] = [SupersedeEdge(f.id, new, at) for f in old if f.id is not None]
+        old = [fact.id for fact in self.facts(subject, relation) if fact.object != object]
+        edits = [SupersedeEdge(edge, new, at) for edge in old if edge is not None]
         return self.store.apply(edits or [new], action="supersede")
 
     def retire(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None
     ) -> JournalEntry:
-        """Take the facts that match out of the present; they stay in the past and can be restored by ``undo``.
+        """Take the facts that match out of the present; they stay in the past, and ``undo`` restores them.
 
         Raises:
             InvalidValue: nothing to match by. NotFound: no fact matches.
         """
         if subject is None and relation is None and object is None:
             raise InvalidValue("retire() needs a subject, a relation or an object: it will not retire everything")
-        found = self.facts(subject, relation, object)
+        found = [fact.id for fact in self.facts(subject, relation, object)]
         if not found:
             raise NotFound(f"no current fact matches ({subject!r}, {relation!r}, {object!r})")
-        return self.store.apply([Retire(f.id) for f in found if f.id is not None], action="retire")
+        return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
 
     def merge(self, keep: str, absorb: str) -> JournalEntry:
-        """Write that two nodes are one: ``absorb``'s facts and names move to ``keep``."""
-        return self.store.apply([MergeNodes(self._need(keep).id, self._need(absorb).id)], action="merge")
+        """Merge two nodes into one: the facts and names of ``absorb`` move to ``keep``."""
+        return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
-    def apply(self, plan: HasEdits | Sequence[Edit], *, note: str = "") -> JournalEntry:
+    def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
         """Write a plan of ``model.read``, or a list of edits, in one transaction."""
         edits = plan if isinstance(plan, Sequence) else plan.edits
         action = "apply" if isinstance(plan, Sequence) else "read"
         return self.store.apply(list(edits), action=action, note=note)
 
     def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
-        """Take back one journal entry exactly; the latest one that is not undone when none is given.
+        """Revert one journal entry exactly; the latest one that is not undone when None.
 
-        Of what ``add_passages`` returned, all entries are taken back, the last one first.
+        All entries of a result of ``add_passages`` are reverted, the last one first.
 
         Raises:
             NotFound: no such entry. Conflict: later entries build on it; undo those first.
         """
         if entry is not None and not isinstance(entry, (JournalEntry, int)):
-            return entry.undone_in(self.store)
+            return entry.undo(self.store)
         return self.store.undo(entry.id if isinstance(entry, JournalEntry) else entry)
 
     def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
-        """Apply an undone entry again; the latest undone one when none is given."""
+        """Apply an undone entry again; the latest undone one when None."""
         return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
 
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
-        """Merge duplicates, promote what was heard often, strengthen the used, let the unused fade as of ``at`` (now),
-        archive what is beyond the config's capacity: one transaction, or nothing to do."""
+        """Merge duplicates, promote repeated claims, strengthen used nodes, decay unused ones as of ``at`` (now) and
+        archive the weakest beyond the config's capacity: one transaction, or none where there is nothing to do."""
         from graphmem.consolidation.graph import consolidate
 
-        self.count_uses()
-        return consolidate(cast(Any, self.store), config, at=at)
-
-    def count_uses(self) -> None:
-        """Write how often nodes were found since the last call (searching itself only counts in RAM). Writes."""
-        used, self._uses = self._uses, Counter()
-        if used:
-            cast(Any, self.store).touch(list(used.elements()))
-
-    # ---------------------------------------------------------------- reading
+        uses, self._uses = self._uses, Counter()  # retrieval counts in RAM only
+        if uses:
+            self.store.touch(list(uses.elements()))
+        return consolidate(self.store, config, at=at)
 
     def node(self, name: str) -> Node | None:
         """The node of that name or alias, compared without regard to case and spacing; None if there is none."""
         return self.store.resolve(check_name(name))
 
     def facts(
-        self,
-        subject: str | None = None,
-        relation: str | None = None,
-        object: str | None = None,
-        *,
-        as_of: Time | None = None,
-        known_at: Time | None = None,
-        limit: int | None = None,
-    ) -> list[Fact]:
+        self, subject: str | None = None, relation: str | None = None, object: str | None = None, *,
+        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None,
+    ) -> list[Fact]:  # fmt: skip
         """Facts that match, oldest first; unknown names match nothing.
 
         Args:
             subject: name or alias of the subject; None for any. Likewise ``relation`` and ``object``.
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
-            known_at: instead, what the memory had been told by that time, right or wrong.
+            known_at: instead, what was recorded by that time, right or wrong.
             limit: at most so many.
 
         Raises:
@@ -390,17 +320,17 @@ class GraphMemory:
     def retrieve(
         self, query: str, *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
     ) -> Retrieval:
-        """Find what the query is about by association.
+        """Retrieve nodes, facts and passages for a query by spreading activation from the entities it names.
 
         Args:
-            query: a question or any text; the things it names are found in it, not given.
+            query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
             ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
             as_of: search what held at that time.
 
         Returns:
-            a Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and
-            ``.passages`` (each ``.title``, ``.text``, ``.score``), searched for when first looked at.
+            Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and
+            ``.passages`` (each ``.title``, ``.text``, ``.score``), searched for at their first use.
         """
         found = self.retriever.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
         self._uses.update(node.id for node in found.nodes)
@@ -413,12 +343,8 @@ class GraphMemory:
         return self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)
 
     def history(self, name: str) -> list[JournalEntry]:
-        """Every journal entry that touched the node, oldest first.
-
-        Raises:
-            NotFound: no node of that name.
-        """
-        return self.store.history(self._need(name).id)
+        """Every journal entry that touched the node, oldest first; raises ``NotFound`` for an unknown name."""
+        return self.store.history(self.store.find(name).id)
 
     def journal(self, limit: int = 20) -> list[JournalEntry]:
         """The latest journal entries, newest first."""
@@ -429,12 +355,10 @@ class GraphMemory:
         return self.store.stats()
 
     def encode(self, *, batch: int = 512, progress: bool = True) -> int:
-        """Write vectors for the nodes that have none yet; return how many. Searching does this when it must."""
+        """Write vectors for the nodes that have none yet; return how many. A search does this when it must."""
         from graphmem.encoding.node_embeddings import encode_with_bar
 
         return encode_with_bar(self.store, self.encoder, batch, progress)
-
-    # ---------------------------------------------------------------- other forms
 
     def to_networkx(self, *, as_of: Time | None = None) -> networkx.MultiDiGraph:
         """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
@@ -448,8 +372,6 @@ class GraphMemory:
 
         return to_pyg(self.facts())
 
-    # ---------------------------------------------------------------- life
-
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         if self._store is not None:
@@ -462,6 +384,9 @@ class GraphMemory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __bool__(self) -> bool:
+        return self._store is not None
+
     def __len__(self) -> int:
         return int(self.stats()["facts"])
 
@@ -473,11 +398,3 @@ class GraphMemory:
             return "GraphMemory(closed)"
         counts = self.stats()
         return f"GraphMemory({Path(self.path).name!r}, nodes={counts['nodes']:,}, facts={counts['facts']:,})"
-
-    def _need(self, name: str) -> Node:
-        node = self.node(name)
-        if node is None:
-            near = [self.store.node(i).name for i, _ in self.store.search_text(name, limit=3)]
-            hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
-            raise NotFound(f"no node named {name!r}{hint}")
-        return node

@@ -190,6 +190,19 @@ class SQLiteStore(PassageStore):
         found = self.resolve_many([norm])[norm]
         return self.node(found[0]) if found else None
 
+    def find(self, name: str) -> Node:
+        """The live node of that name or alias.
+
+        Raises:
+            NotFound: there is none; the message names similar ones.
+        """
+        node = self.resolve(check_name(name))
+        if node is None:
+            near = self.names([identifier for identifier, _ in self.search_text(name, limit=3)])
+            hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+            raise NotFound(f"no node named {name!r}{hint}")
+        return node
+
     def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
         """Ids of live nodes for each normalised name: by name first, then by alias, strongest first."""
         with self.connection.reading() as raw:

@@ -1,4 +1,2 @@
-"""The command line, ``graphmem``: one file a group of commands.
-
-A module is loaded when one of its commands runs, so that ``--help`` answers at once.
-"""
+"""The command line ``graphmem``: ``main`` holds the group and the commands for facts, ``store`` those for the file,
+``passages`` documents, ``model`` the language model, ``evaluate`` every measurement, ``demo`` the demonstration."""

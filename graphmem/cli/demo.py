@@ -1,4 +1,4 @@
-"""``graphmem demo``: the whole thing at work, on the real WikiMovies graph and a real language model."""
+"""``graphmem demo``: a language model with a memory of the WikiMovies graph."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphmem.datasets.wikimovies import Question, held_out, load_facts, neighbourhood
+from graphmem.evaluation.answers import CLOSED_BOOK, GRAPHMEM, IN_CONTEXT, evaluate_answers
 from graphmem.memory import GraphMemory
 from graphmem.visualization.subgraph_html import save_subgraph
 
@@ -20,25 +21,25 @@ if TYPE_CHECKING:
     from graphmem.core.edits import JournalEntry
     from graphmem.model import GraphMemoryModel
 
-METHODS = ("model alone", "facts in the prompt", "graphmem")
+METHODS = (CLOSED_BOOK, IN_CONTEXT, GRAPHMEM)
 SHOWN, SCORED = 2, 20
-"""Questions per number of hops: those shown one by one, and those scored."""
+"""Questions per number of hops that are shown one by one, and that are scored."""
 
-MOST = 24
-"""Most tokens of an answer."""
+MAX_TOKENS = 24
+"""Of an answer."""
 
 STORY = (
     ("Mira Solberg lives in Oslo.", "Where does Mira Solberg live?"),
     ("Mira Solberg now lives in Bergen.", "Where does Mira Solberg live?"),
 )
-"""What the model is told, and what it is asked after each sentence. None of these names was in any training."""
+"""Sentences to read, and the question after each. None of these names was in any training."""
 
 
 def run_demo(folder: Path, *, full: bool = False, quick: bool = False, base: str = "smollm2-135m") -> None:
     """Run every part of the demonstration; writes ``demo.db`` and ``demo.html`` into ``folder``.
 
     Args:
-        folder: where the two files go; made if it is not there. An earlier demo's files are replaced.
+        folder: of the two files; created if missing. Files of an earlier demonstration are replaced.
         full: load all 129,233 facts instead of a connected part of at least 10,000.
         quick: score a quarter of the questions.
         base: the language model.
@@ -52,7 +53,7 @@ def run_demo(folder: Path, *, full: bool = False, quick: bool = False, base: str
         model = load(console, base, memory)
         show_questions(console, model, shown)
         score(console, model, scored)
-        tell(console, model)
+        read_sentences(console, model)
         draw(console, memory, shown[-1], folder / "demo.html")
         detach(console, model)
 
@@ -67,10 +68,10 @@ def step(console: Console, title: str) -> Iterator[None]:
 
 
 def build(console: Console, path: Path, questions: Sequence[Question], *, full: bool) -> GraphMemory:
-    """Make the memory file from the facts that ship with the package."""
+    """Create the memory file from the facts that ship with the package."""
     for stale in path.parent.glob(f"{path.name}*"):
         stale.unlink()
-    with step(console, f"1. A memory from the WikiMovies graph (CC BY 3.0): {path}"):
+    with step(console, f"1. A memory of the WikiMovies graph (CC BY 3.0): {path}"):
         facts = load_facts() if full else neighbourhood(question.topic for question in questions)
         memory = GraphMemory.open(path)
         memory.add_many(facts, source="WikiMovies")
@@ -86,65 +87,54 @@ def load(console: Console, base: str, memory: GraphMemory) -> GraphMemoryModel:
     with step(console, f"2. {base}, frozen, with the memory attached"):
         model = GraphMemoryModel.from_pretrained(base, memory=memory)
         trained, total = model.trainable_parameters()
-        console.print(f"{total - trained:,} parameters frozen, {trained:,} of the memory's reading loaded")
+        console.print(f"{total - trained:,} parameters frozen, {trained:,} of the memory layers loaded")
     return model
 
 
 def show_questions(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
-    """Ask each question three ways, and show what the memory's answer rests on."""
-    from graphmem.evaluation.answers import evaluate_answers
-
-    with step(console, "3. Questions whose topics and answers no training ever saw"):
-        report = evaluate_answers(
-            model, questions=questions, methods=METHODS, batch=1, max_new_tokens=MOST, report=_quietly
-        )
+    """Answer each question by every method, and show the facts behind the memory's answer."""
+    with step(console, "3. Questions whose topics and answers were held out of training"):
+        report = evaluate_answers(model, questions=questions, methods=METHODS, batch=1, max_new_tokens=MAX_TOKENS)
         for question in questions:
             console.print(f"\n[bold]{question.question}?[/bold]  [dim]{question.hops} hop(s)[/dim]", highlight=False)
             table = Table("", "answer", "right", "prompt tokens", "seconds", box=None, pad_edge=False)
-            for said in (row for row in report.answers if row["question"] == question.question):
-                right = said["right"] if said["method"] == "graphmem" else said["contains"]
+            for answer in (row for row in report.answers if row["question"] == question.question):
+                right = answer["right"] if answer["method"] == GRAPHMEM else answer["contains"]
                 mark = "[green]yes[/green]" if right else "[red]no[/red]"
-                name = "facts in its prompt" if said["method"] == METHODS[1] else said["method"]
-                tokens, seconds = str(said["prompt_tokens"]), f"{said['seconds']:.2f}"
-                table.add_row(name, escape(shorten(said["text"])), mark, tokens, seconds)
+                tokens, seconds = str(answer["prompt_tokens"]), f"{answer['seconds']:.2f}"
+                table.add_row(answer["method"], escape(shorten(answer["text"])), mark, tokens, seconds)
             console.print(table)
             for fact in model.ask(question.question).path:
                 console.print(f"  [cyan]because[/cyan] {escape(str(fact))}", highlight=False)
 
 
-def _quietly(line: str) -> None:
-    """The evaluator's running report is not shown; the tables are."""
-
-
-def shorten(text: str, most: int = 72) -> str:
-    """A text on one line, cut to fit a table."""
+def shorten(text: str, width: int = 72) -> str:
+    """A text on one line, cut to ``width`` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def score(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
-    """Score held-out questions the same three ways, in one table."""
-    from graphmem.evaluation.answers import evaluate_answers
-
-    with step(console, f"4. {len(questions)} held-out questions, topics never trained on"):
-        rows = evaluate_answers(model, questions=questions, methods=METHODS, max_new_tokens=MOST, report=_quietly).rows
-        table = Table("hops", "n", "model alone", "same facts in its prompt", "graphmem", box=None)
+    """Score held-out questions by the same methods, in one table."""
+    with step(console, f"4. {len(questions)} held-out questions"):
+        rows = evaluate_answers(model, questions=questions, methods=METHODS, max_new_tokens=MAX_TOKENS).rows
+        table = Table("hops", "n", *METHODS, box=None)
         for hops in sorted({row.hops for row in rows}):
-            of = {row.method: row for row in rows if row.hops == hops}
-            alone, prompt, ours = (of[method] for method in METHODS)
-            shares = (alone.contains, prompt.contains, ours.right)
+            by_method = {row.method: row for row in rows if row.hops == hops}
+            closed, in_context, ours = (by_method[method] for method in METHODS)
+            shares = (closed.contains, in_context.contains, ours.right)
             table.add_row(str(hops), str(ours.n), *(f"{share:.2f}" for share in shares))
         console.print(table)
-        console.print("[dim]first two: a right answer occurs anywhere; graphmem: the first thing said is right[/dim]")
+        console.print("[dim]baselines: a right answer occurs anywhere; graphmem: the first answer is right[/dim]")
 
 
-def tell(console: Console, model: GraphMemoryModel) -> None:
-    """Tell the model something new, then that it changed; ask now and as of then; undo."""
+def read_sentences(console: Console, model: GraphMemoryModel) -> None:
+    """Read a statement and then its change; ask now and as of the first; undo the change."""
     memory = cast(GraphMemory, model.memory)
-    with step(console, "5. Told something new, in plain English"):
+    with step(console, "5. Facts read from plain English"):
         entries: list[JournalEntry] = []
         for sentence, question in STORY:
-            console.print(f"\ntold: [bold]{sentence}[/bold]")
+            console.print(f"\nread: [bold]{sentence}[/bold]")
             plan = model.read(sentence, source="the demo")
             for decision in plan.decisions:
                 console.print(
@@ -154,37 +144,32 @@ def tell(console: Console, model: GraphMemoryModel) -> None:
                 )
             entries.append(memory.apply(plan))
             console.print(f"asked: {question} → [bold]{model.ask(question).text}[/bold]")
-        _look_back(console, model, entries)
-
-
-def _look_back(console: Console, model: GraphMemoryModel, entries: Sequence[JournalEntry]) -> None:
-    question = STORY[-1][1]
-    then = entries[0].at
-    console.print(f"asked as of {then}: {question} → [bold]{model.ask(question, as_of=then).text}[/bold]")
-    cast(GraphMemory, model.memory).undo(entries[-1])
-    console.print(f"the change undone, asked: {question} → [bold]{model.ask(question).text}[/bold]")
+        then = entries[0].at
+        console.print(f"asked as of {then}: {question} → [bold]{model.ask(question, as_of=then).text}[/bold]")
+        memory.undo(entries[-1])
+        console.print(f"the change undone, asked: {question} → [bold]{model.ask(question).text}[/bold]")
 
 
 def draw(console: Console, memory: GraphMemory, question: Question, path: Path) -> None:
-    """Save a picture of what one question activated."""
-    with step(console, "6. A picture of the subgraph behind one answer"):
+    """Draw the subgraph retrieved for one question."""
+    with step(console, "6. The subgraph behind one answer"):
         found = memory.retrieve(question.question, top_k=40)
         console.print(f"{question.question}? → {save_subgraph(found, path)}")
 
 
 def detach(console: Console, model: GraphMemoryModel) -> None:
-    """Take the memory off and compare the logits with those of a fresh copy of the base, bit for bit."""
+    """Detach the memory and compare the logits with those of a fresh copy of the base, bit for bit."""
     import torch
 
     from graphmem.hub import load_language_model
 
-    with step(console, "7. The memory taken off again"):
+    with step(console, "7. The memory detached"):
         name, tokenizer = model.base.config.name_or_path, model.tokenizer
         base = model.detach()
         fresh, _ = load_language_model(name, dtype=str(base.dtype).removeprefix("torch."))
         ids = tokenizer("Paris is the capital of", return_tensors="pt")
         with torch.no_grad():
             same = torch.equal(base(**ids).logits, fresh(**ids).logits)
-        console.print(f"logits of the detached model and of a fresh base are bit for bit the same: {same}")
+        console.print(f"logits of the detached model equal those of a fresh base bit for bit: {same}")
         if not same:
             raise SystemExit("the detached model differs from its base: this is a bug, please report it")

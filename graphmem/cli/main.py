@@ -1,10 +1,12 @@
-"""The command line. Nothing heavy is imported until a command needs it, so that ``--help`` answers at once."""
+"""The group ``graphmem``, its shared options, and the commands that read and write facts.
+
+Modules are imported when a command needs them, so that ``--help`` is fast.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,25 +21,25 @@ if TYPE_CHECKING:
     from graphmem.core.types import Fact
     from graphmem.memory import GraphMemory
 
-# Threads that wait asleep: torch's default spins, which is ten times slower when other work shares the cores.
+# Passive waiting: torch's default spins, which is ten times slower when other work shares the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
-namespace = click.option("--namespace", default="default", show_default=True, help="The isolated part of the file.")
+namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
 
 LAZY = {
     **dict.fromkeys(("check", "repair", "backup", "restore", "vacuum", "merge", "reencode", "consolidate"), "store"),
     "add-passages": "passages",
     **dict.fromkeys(("ingest", "export", "import"), "store"),
-    **dict.fromkeys(("ask", "chat", "read", "picture", "demo", "train", "evaluate"), "model"),
-    "experiment": "model",
+    **dict.fromkeys(("ask", "chat", "read", "picture", "demo", "train", "experiment"), "model"),
+    "evaluate": "evaluate",
 }
-"""Commands that live in another file, loaded when named."""
+"""Commands by the module that defines them, imported when named."""
 
 
 class Commands(click.Group):
-    """A group that loads the files of its commands on demand and turns graphmem's errors into exit code 1."""
+    """A click group that imports commands on demand and turns graphmem's errors into exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self.commands, *LAZY})
@@ -50,42 +52,51 @@ class Commands(click.Group):
         return super().get_command(ctx, name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of ours is told in one line and exits with 1."""
+        """Run a command; a ``GraphMemError`` is printed on one line and exits with 1."""
         try:
             return super().invoke(ctx)
         except GraphMemError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("Interrupted; what was written so far is kept, what was not is not half there.", err=True)
+            click.echo("Interrupted; finished transactions are kept.", err=True)
             ctx.exit(130)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="graphmem")
 def main() -> None:
-    """A living graph memory for transformers.
+    """A graph memory for transformers.
 
-    Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 success, 1 an error that the message explains, 2 wrong usage, 130 interrupted.
     """
 
 
 def open_memory(db: str, *, namespace: str = "default", must_exist: bool = True, **kwargs: Any) -> GraphMemory:
-    """Open the file, or say that there is none: only ``init``, ``add`` and ``ingest`` make one."""
+    """The memory at ``db``.
+
+    Raises:
+        NotFound: there is no file and ``must_exist`` is True.
+    """
     from pathlib import Path
 
     from graphmem.core.errors import NotFound
     from graphmem.memory import GraphMemory
 
     if must_exist and not Path(db).exists():
-        raise NotFound(f"there is no memory at {db}; make one with: graphmem init {db}")
+        raise NotFound(f"there is no memory at {db}; create one with: graphmem init {db}")
     return GraphMemory.open(db, namespace=namespace, **kwargs)
 
 
+base_model = click.option(
+    "--model", "--base", "base", default="smollm2-135m", show_default=True,
+    help="Base model: a folder, a hub name, or the name of a packaged model.",
+)  # fmt: skip
+weights_folder = click.option(
+    "--weights", type=click.Path(exists=True), help="Folder of fusion weights; the shipped ones if left out."
+)
 retriever_weights = click.option(
-    "--retriever",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Search with weights of `graphmem train retriever`.",
+    "--retriever", type=click.Path(exists=True, dir_okay=False), help="Weights made by `graphmem train retriever`."
 )
 
 
@@ -101,7 +112,7 @@ def _plain(value: Any) -> Any:
 
 
 def print_facts(facts: Iterable[Fact]) -> None:
-    """One fact a line, with its interval and source where it has them."""
+    """Print one fact a line, with its validity interval and source where it has them."""
     for fact in facts:
         span = f"  [{fact.valid_from or '…'} → {fact.valid_to or 'now'}]" if fact.valid_from or fact.valid_to else ""
         origin = f"  ({fact.source})" if fact.source else ""
@@ -109,7 +120,7 @@ def print_facts(facts: Iterable[Fact]) -> None:
 
 
 def print_entries(entries: Iterable[JournalEntry]) -> None:
-    """One journal entry a line."""
+    """Print one journal entry a line."""
     for entry in entries:
         undone = "  (undone)" if entry.undone else ""
         click.echo(f"{entry.id}\t{entry.at}\t{entry.action}\t{entry.note}{undone}".rstrip())
@@ -119,7 +130,7 @@ def print_entries(entries: Iterable[JournalEntry]) -> None:
 @memory_file
 @namespace
 def init(db: str, namespace: str) -> None:
-    """Make an empty memory file."""
+    """Create an empty memory file."""
     with open_memory(db, namespace=namespace, must_exist=False) as memory:
         click.echo(f"{db}: {memory.stats()['facts']} facts")
 
@@ -129,18 +140,18 @@ def init(db: str, namespace: str) -> None:
 @click.argument("subject")
 @click.argument("relation")
 @click.argument("object")
-@click.option("--source", help="Where the fact comes from.")
-@click.option("--valid-from", help="ISO time from which it holds.")
-@click.option("--valid-to", help="ISO time until which it holds.")
+@click.option("--source", help="Source of the fact.")
+@click.option("--valid-from", help="ISO time at which it becomes valid.")
+@click.option("--valid-to", help="ISO time at which it becomes invalid.")
 @click.option("--confidence", type=float, default=1.0, show_default=True)
-@click.option("--replace", is_flag=True, help="The value has changed: end what was known of this subject and relation.")
+@click.option("--replace", is_flag=True, help="Supersede the current value of this subject and relation.")
 @namespace
 @as_json
 def add(db: str, subject: str, relation: str, object: str, namespace: str, json_: bool, **fields: Any) -> None:
     """Write one fact."""
     replace, until = fields.pop("replace"), fields.get("valid_to")
     if replace and until:
-        raise click.UsageError("--replace begins a value that holds from now on; leave out --valid-to")
+        raise click.UsageError("--replace writes a value that is valid from now on; leave out --valid-to")
     with open_memory(db, namespace=namespace, must_exist=False) as memory:
         if replace:
             at, source, confidence = fields["valid_from"], fields["source"], fields["confidence"]
@@ -155,14 +166,14 @@ def add(db: str, subject: str, relation: str, object: str, namespace: str, json_
 @click.argument("query")
 @click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--ranker", type=click.Choice(["gnn", "activation", "ppr", "dense", "bm25"]), default="gnn")
-@click.option("--as-of", help="Search what held at that time.")
+@click.option("--as-of", help="Search the facts valid at that time.")
 @retriever_weights
 @namespace
 @as_json
 def search(
     db: str, query: str, top_k: int, ranker: Any, as_of: str | None, retriever: str | None, namespace: str, json_: bool
 ) -> None:
-    """Find what QUERY is about, by association."""
+    """Retrieve the nodes and passages relevant to QUERY."""
     with open_memory(db, namespace=namespace, retriever=retriever) as memory:
         found = memory.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
         paths = {node.name: found.path_to(node.name) for node in found.nodes}
@@ -186,8 +197,8 @@ def _chain(facts: list[Fact]) -> str:
 @memory_file
 @click.argument("name", required=False)
 @click.option("--relation", help="Only facts of this relation.")
-@click.option("--as-of", help="What held at that time.")
-@click.option("--known-at", help="What the memory had been told by that time.")
+@click.option("--as-of", help="Facts valid at that time.")
+@click.option("--known-at", help="Facts recorded by that time.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @namespace
 @as_json
@@ -222,7 +233,7 @@ def history(db: str, name: str | None, limit: int, namespace: str, json_: bool) 
 @namespace
 @as_json
 def undo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
-    """Take back journal entry ENTRY, or the latest one."""
+    """Undo journal entry ENTRY, or the latest one."""
     with open_memory(db, namespace=namespace) as memory:
         done = memory.undo(entry)
     emit(done) if json_ else print_entries([done])
@@ -234,7 +245,7 @@ def undo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
 @namespace
 @as_json
 def redo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
-    """Apply an undone journal entry again."""
+    """Redo journal entry ENTRY, or the latest one undone."""
     with open_memory(db, namespace=namespace) as memory:
         done = memory.redo(entry)
     emit(done) if json_ else print_entries([done])
@@ -245,14 +256,10 @@ def redo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
 @namespace
 @as_json
 def stats(db: str, namespace: str, json_: bool) -> None:
-    """Count what the memory holds."""
+    """Show the counts and the size of the memory."""
     with open_memory(db, namespace=namespace) as memory:
         counts = memory.stats()
     if json_:
         return emit(counts)
     for key, value in counts.items():
         click.echo(f"{key:<16} {value:,}" if isinstance(value, int) else f"{key:<16} {value}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

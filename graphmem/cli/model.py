@@ -1,4 +1,4 @@
-"""Commands that need a model or a search: ask, read, picture, demo, evaluate, train."""
+"""Commands that need a model or a search: ask, chat, read, picture, demo, train, experiment."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphmem.cli.main import as_json, emit, main, memory_file, namespace, open_memory, retriever_weights
+from graphmem.cli.main import (
+    as_json,
+    base_model,
+    emit,
+    main,
+    memory_file,
+    namespace,
+    open_memory,
+    retriever_weights,
+    weights_folder,
+)
 
 if TYPE_CHECKING:
     from graphmem.core.edits import WriteDecision
     from graphmem.generation.answering import WhenUnknown
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
-
-base_model = click.option(
-    "--model", "base", default="smollm2-135m", show_default=True,
-    help="Base model: a folder, a hub name, or the name of a packaged model.",
-)  # fmt: skip
-weights_folder = click.option(
-    "--weights", type=click.Path(exists=True), help="Trained weights; the shipped ones if left out."
-)
 
 
 def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemoryModel:
@@ -38,41 +40,48 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @click.argument("question")
 @base_model
 @weights_folder
-@click.option("--as-of", help="Answer from what held at that time.")
+@click.option("--as-of", help="Answer from the facts valid at that time.")
 @click.option("--facts/--no-facts", "show_facts", default=True, help="Show the facts that lead to the answer.")
 @click.option(
-    "--unknown",
-    type=click.Choice(("speak", "trust", "refuse", "base")),
-    default="speak",
+    "--when-unknown",
+    type=click.Choice(("attend", "answer", "refuse", "base")),
+    default="attend",
     show_default=True,
-    help="Where the memory holds no answer: the readings decide, it is believed, it says so, or the base answers.",
+    help="Where the memory may hold no answer: the memory layers decide, the best node is answered all the same, the "
+    "question is refused, or the base answers alone.",
 )
-@click.option("--all", "all_answers", is_flag=True, help="Say all answers, not only the best.")
+@click.option("--min-confidence", type=click.FloatRange(0, 1), help="Confidence below which `refuse` refuses.")
+@click.option("--all", "all_answers", is_flag=True, help="Generate all answers, not only the best.")
 @retriever_weights
-@click.option("--rereads", type=click.IntRange(0), default=0, help="Most searches more while the answer is written.")
 @click.option(
-    "--explain-picture",
+    "--max-retrievals", type=click.IntRange(0), default=0, help="Further searches while the answer is generated."
+)
+@click.option(
+    "--attribution",
     "drawing",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw where each token was read, as an HTML file.",
+    help="Write an HTML file with the source of each token.",
 )
 @namespace
 @as_json
 def ask(
-    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool, unknown: WhenUnknown,
-    all_answers: bool, retriever: str | None, rereads: int, drawing: Path | None, namespace: str, json_: bool,
+    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool,
+    when_unknown: WhenUnknown, min_confidence: float | None, all_answers: bool, retriever: str | None,
+    max_retrievals: int, drawing: Path | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
-    from graphmem.generation.answering import RetrievalSchedule
+    from graphmem.generation.answering import MIN_CONFIDENCE, RetrievalSchedule
     from graphmem.visualization.attribution_html import save_attribution
 
     with open_memory(db, namespace=namespace, retriever=retriever) as memory:
         answer = load_model(memory, base, weights).ask(
-            question, as_of=as_of, unknown=unknown, all_answers=all_answers, policy=RetrievalSchedule(rereads=rereads)
-        )
+            question, as_of=as_of, when_unknown=when_unknown, all_answers=all_answers,
+            min_confidence=MIN_CONFIDENCE if min_confidence is None else min_confidence,
+            schedule=RetrievalSchedule(max_retrievals=max_retrievals),
+        )  # fmt: skip
     path = answer.path
     if drawing:
-        click.echo(f"drawn: {save_attribution(question, answer, drawing)}", err=True)
+        click.echo(f"written: {save_attribution(question, answer, drawing)}", err=True)
     if json_:
         answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
         return emit({"question": question, **answers, "path": path, "answerable": answer.answerable})
@@ -83,16 +92,16 @@ def ask(
 
 @main.command()
 @memory_file
-@click.option("--session", "name", default="default", show_default=True, help="The conversation to go on with.")
-@click.option("--speaker", help="Your name, so that what you say of yourself can be noted.")
+@click.option("--session", "name", default="default", show_default=True, help="The conversation to continue.")
+@click.option("--speaker", help="Your name, so that statements in the first person can be written.")
 @base_model
 @weights_folder
 @namespace
 @as_json
 def chat(db: str, name: str, speaker: str | None, base: str, weights: str | None, namespace: str, json_: bool) -> None:
-    """Talk to the model, a line a turn (typed or piped in): it notes what is stated and answers what is asked.
+    """Converse with the model, a line a turn: statements are written to the memory, questions are answered.
 
-    The conversation is kept in FILE and goes on there the next time. End it with an empty pipe or Ctrl-D.
+    The conversation is kept in the memory file and is continued there. End it with Ctrl-D.
     """
     from graphmem.core.errors import InvalidValue
     from graphmem.generation.conversation import SessionConfig
@@ -109,17 +118,17 @@ def chat(db: str, name: str, speaker: str | None, base: str, weights: str | None
                 decisions = [decision_line(decision) for decision in reply.plan.decisions]
                 click.echo(json.dumps({"turn": line.strip(), "answer": reply.text or None, "decisions": decisions}))
             elif line.strip():
-                noted = [f"({decision_line(d)})" for d in reply.plan.decisions if d.action != "skip"]
-                click.echo("\n".join([*noted, *([reply.text] if reply.text else [])]) or "(nothing to note)")
+                written = [f"({decision_line(d)})" for d in reply.plan.decisions if d.action != "skip"]
+                click.echo("\n".join([*written, *([reply.text] if reply.text else [])]) or "(nothing written)")
 
 
 @main.command()
 @memory_file
 @click.argument("text", required=False)
 @click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file.")
-@click.option("--apply", "apply_", is_flag=True, help="Write what the gate decides; otherwise only show it.")
-@click.option("--source", help="Where the text comes from.")
-@click.option("--again", is_flag=True, help="Judge sentences anew that were read before.")
+@click.option("--apply", "apply_", is_flag=True, help="Apply the write decisions; else only show them.")
+@click.option("--source", help="Source of the text.")
+@click.option("--again", is_flag=True, help="Also read sentences that were read before.")
 @base_model
 @weights_folder
 @namespace
@@ -128,7 +137,7 @@ def read(
     db: str, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool, base: str,
     weights: str | None, namespace: str, json_: bool,
 ) -> None:  # fmt: skip
-    """Let the model read TEXT (or --file) and show what it would write."""
+    """Extract facts from TEXT (or --file) and show the write decisions."""
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
     words = text if text is not None else read_text_file(file)
@@ -141,9 +150,9 @@ def read(
     for decision in plan.decisions:
         click.echo(decision_line(decision))
     if not plan.decisions:
-        click.echo("nothing to remember was found")
+        click.echo("no facts found")
     elif entry:
-        click.echo(f"written as journal entry {entry.id}; take it back with: graphmem undo {db} {entry.id}")
+        click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {db} {entry.id}")
 
 
 def read_text_file(file: Path | None) -> str:
@@ -162,7 +171,7 @@ def read_text_file(file: Path | None) -> str:
 
 
 def decision_line(decision: WriteDecision) -> str:
-    """One line: what is done with which fact, how sure the gate is, how surprised the model was."""
+    """One line: the action, the fact, the gate's probability and the surprise in nats."""
     return f"{decision.action:<6} {decision.fact}  (gate {decision.gate:.2f}, surprise {decision.surprise:.2f} nats)"
 
 
@@ -170,11 +179,11 @@ def decision_line(decision: WriteDecision) -> str:
 @memory_file
 @click.argument("query")
 @click.option("-o", "--output", default="subgraph.html", show_default=True, type=click.Path(path_type=Path))
-@click.option("--answer", help="Draw the way to this node; to the best one if left out.")
+@click.option("--answer", help="Highlight the path to this node; to the best one if left out.")
 @click.option("--as-of", help="Search what held at that time.")
 @namespace
 def picture(db: str, query: str, output: Path, answer: str | None, as_of: str | None, namespace: str) -> None:
-    """Draw what QUERY activates, as an HTML file."""
+    """Draw the subgraph retrieved for QUERY, as an HTML file."""
     from graphmem.visualization.subgraph_html import save_subgraph
 
     with open_memory(db, namespace=namespace) as memory:
@@ -188,76 +197,58 @@ def picture(db: str, query: str, output: Path, answer: str | None, as_of: str | 
 @click.option("--quick", is_flag=True, help="Score fewer questions.")
 @base_model
 def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
-    """Show the whole thing at work on the WikiMovies graph."""
+    """Run the demonstration on the WikiMovies graph."""
     from graphmem.cli.demo import run_demo
 
     run_demo(folder, full=full, quick=quick, base=base)
 
 
 TRAINERS = {
-    "retriever": "training.retriever.train",
-    "fusion": "training.fusion.train",
-    "telling": "training.fusion.train_continuation",
     "custom": "training.fusion.custom",
-    "reader": "training.reader.train",
+    "retriever": "training.retriever.train",
+    "passage-reranker": "training.passage_reranker",
+    "fusion": "training.fusion.train",
+    "continuation": "training.fusion.train_continuation",
+    "extractor": "training.reader.train",
     "webnlg": "training.reader.train_webnlg",
-    "gate": "training.gate.train",
-    "passages": "training.passage_reranker",
-    "states": "training.state_tracking.train",
-}
-EVALUATORS = {
-    "retrieval": "evaluation.retrieval",
-    "answers": "evaluation.answers",
-    "reading": "evaluation.extraction",
-    "locality": "evaluation.locality",
-    "stories": "evaluation.state_tracking",
+    "write-gate": "training.gate.train",
+    "entity-states": "training.entity_states",
+    "state-tracking": "training.state_tracking.train",
 }
 EXPERIMENTS = {name: f"experiments.{name}" for name in ("integrate", "edit", "reason", "extend", "adapt", "modelling")}
-passed_on = {"ignore_unknown_options": True, "help_option_names": []}
+pass_through = {"ignore_unknown_options": True, "help_option_names": []}
 
 
-@main.command(context_settings=passed_on)
-@click.argument("what", metavar="[retriever|fusion|telling|reader|gate|passages|states|webnlg]", default="--help")
+@main.command(context_settings=pass_through)
+@click.argument("what", metavar=f"[{'|'.join(TRAINERS)}]", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
-    """Train readings for your own model on your own facts, or the parts that ship.
+    """Train memory layers for your own model on your own facts, or one of the shipped parts.
 
-    Your own: `graphmem train --base NAME --data facts.tsv [--questions asked.jsonl] [--config train.toml] --out DIR`.
-    Seeded, logged, and resumed where it stopped. `graphmem train WHAT --help` lists the options of each.
+    Your own: `graphmem train custom --base NAME --data facts.tsv [--questions questions.jsonl] [--config train.toml]
+    --out DIR`. Runs are seeded, logged, and resumed after a stop. `graphmem train WHAT --help` lists the options.
     """
     if what.startswith("--") and what != "--help":
         what, options = "custom", (what, *options)
-    pass_on(ctx, what, options, TRAINERS)
+    run_module(ctx, what, options, TRAINERS)
 
 
-@main.command(context_settings=passed_on)
-@click.argument("what", metavar="{retrieval|answers|reading|locality|stories}", default="--help")
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def evaluate(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
-    """Measure retrieval, spoken answers, reading, locality or stories, with the baselines beside it.
-
-    `graphmem evaluate WHAT --help` lists the options of each.
-    """
-    pass_on(ctx, what, options, EVALUATORS)
-
-
-@main.command(context_settings=passed_on)
-@click.argument("what", metavar="NAME", default="--help")
+@main.command(context_settings=pass_through)
+@click.argument("what", metavar=f"[{'|'.join(EXPERIMENTS)}]", default="--help")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def experiment(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
-    """Run an experiment: every rival way of giving the model the same facts, beside graphmem, in one run.
+    """Run an experiment: graphmem and its baselines on the same facts and questions.
 
-    Each writes a table, a plot and a JSON file, and goes on where it was stopped. `graphmem experiment NAME --help`
-    lists the options.
+    Each writes a table, plots and a JSON file, and is resumed after a stop. `graphmem experiment NAME --help` lists
+    the options.
     """
-    pass_on(ctx, what, options, EXPERIMENTS)
+    run_module(ctx, what, options, EXPERIMENTS)
 
 
-def pass_on(ctx: click.Context, what: str, options: tuple[str, ...], modules: dict[str, str]) -> None:
-    """Hand the options to the ``main`` of the module that WHAT names; without one, show the help."""
+def run_module(ctx: click.Context, what: str, options: tuple[str, ...], modules: dict[str, str]) -> None:
+    """Call ``main`` of the module that WHAT names with the options; show the help where WHAT is ``--help``."""
     from importlib import import_module
 
     if what in {"-h", "--help"}:

@@ -1,4 +1,4 @@
-"""The command that takes in plain documents."""
+"""The command ``add-passages``: plain documents."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from graphmem.cli.main import as_json, emit, main, memory_file, namespace, open_
 @main.command("add-passages")
 @memory_file
 @click.argument("files", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
-@click.option("--source", help="Where the documents come from.")
+@click.option("--source", help="Source of the documents.")
 @namespace
 @as_json
 def add_passages(db: str, files: tuple[Path, ...], source: str | None, namespace: str, json_: bool) -> None:
-    """Read documents from FILES: JSON lines with title and text, or plain text files named by their titles.
+    """Add the documents of FILES: JSON lines with title and text, or plain text files named by their titles.
 
-    They become passages linked by what they name, and `graphmem search` shows those that are about a question. No
-    language model reads them. What is known already is left alone: run again after a stop, it goes on.
+    They become passages linked to the entities that they mention, and `graphmem search` finds them. No language model
+    is needed. Passages that are there already are skipped, so that an interrupted run is resumed.
     """
     from graphmem.ingestion.document_files import read_documents
 

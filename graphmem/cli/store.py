@@ -1,9 +1,10 @@
-"""Commands that look after the file: ingest, export, check, repair, backup, restore, vacuum, merge, encode."""
+"""Commands for the memory file: ingest, export, import, check, repair, backup, restore, vacuum, merge, reencode,
+consolidate."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -21,20 +22,17 @@ new_file = click.Path(dir_okay=False, path_type=Path)
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By the file's ending if left out.")
 @click.option(
     "--on-error", type=click.Choice(["skip", "rollback"]), default="rollback", show_default=True,
-    help="A line that cannot be read: report it and keep the rest, or take everything back.",
+    help="A line that cannot be read: skip and report it, or roll everything back.",
 )  # fmt: skip
-@click.option("--source", help="Where the facts come from; the file's name if left out.")
+@click.option("--source", help="Source of the facts; the file's name if left out.")
 @namespace
 @as_json
 def ingest(
     db: str, file: Path, format_: str | None, on_error: Any, source: str | None, namespace: str, json_: bool
 ) -> None:
-    """Read facts from FILE (TSV, CSV, JSONL, GraphML or N-Triples). Run again after a kill, it goes on."""
-    from graphmem.storage.exchange.ingest import ingest as ingest_file
-
+    """Write the facts of FILE (TSV, CSV, JSONL, GraphML or N-Triples). An interrupted run is resumed."""
     with open_memory(db, namespace=namespace, must_exist=False) as memory:
-        origin, store = source or file.name, cast(Any, memory.store)
-        done = ingest_file(store, file, format=format_, on_error=on_error, source=origin, progress=not json_)
+        done = memory.ingest(file, format=format_, on_error=on_error, source=source, progress=not json_)
     if json_:
         return emit({"lines": done.lines, "facts": done.facts, "rejects": done.rejects})
     click.echo(f"{done.facts:,} facts from {done.lines:,} lines")
@@ -48,15 +46,15 @@ def ingest(
 @click.option("--format", "format_", type=click.Choice(EXPORTS), help="By the file's ending if left out.")
 @namespace
 def export(db: str, file: str, format_: str | None, namespace: str) -> None:
-    """Write the memory to FILE (- for the screen).
+    """Write the memory to FILE (- for standard output).
 
-    JSONL holds the whole file, every namespace and the journal, and can be loaded again with `graphmem import`; the
-    other formats hold what the namespace knows now.
+    JSONL holds the whole file with every namespace and the journal, and can be loaded with `graphmem import`; the
+    other formats hold the current facts of the namespace.
     """
     from graphmem.storage.exchange.export import export as export_file
 
     with open_memory(db, namespace=namespace, read_only=True) as memory:
-        count = export_file(cast(Any, memory.store), file, format=format_)
+        count = export_file(memory.store, file, format=format_)
     click.echo(f"{count:,} records", err=True)
 
 
@@ -64,7 +62,7 @@ def export(db: str, file: str, format_: str | None, namespace: str) -> None:
 @memory_file
 @click.argument("file", type=existing_file)
 def import_(db: str, file: Path) -> None:
-    """Make a NEW memory from a JSONL export, journal and all."""
+    """Create a NEW memory from a JSONL export, with its journal."""
     from graphmem.storage.exchange.load_dump import load_jsonl
 
     click.echo(f"{load_jsonl(file, db):,} records")
@@ -75,9 +73,9 @@ def import_(db: str, file: Path) -> None:
 @as_json
 @click.pass_context
 def check(ctx: click.Context, db: str, json_: bool) -> None:
-    """Examine the file: SQLite's own check, dangling facts, search index, vectors, journal, snapshot.
+    """Check the file: SQLite's integrity check, dangling facts, search index, vectors, journal, snapshot.
 
-    Exit code 0 when all is well, 1 when not.
+    Exit code 0 where no problem was found, else 1.
     """
     from graphmem.storage.maintenance.check import check as check_file
 
@@ -90,7 +88,7 @@ def check(ctx: click.Context, db: str, json_: bool) -> None:
 @memory_file
 @click.pass_context
 def repair(ctx: click.Context, db: str) -> None:
-    """Mend what can be mended (a backup is made first) and say what cannot."""
+    """Repair the file after making a backup; prints the problems before and after."""
     from graphmem.storage.maintenance.check import repair as repair_file
 
     before, after = repair_file(db)
@@ -113,7 +111,7 @@ def backup(db: str, file: Path) -> None:
 @memory_file
 @click.option("--overwrite", is_flag=True, help="Replace the memory at DB.")
 def restore(file: Path, db: str, overwrite: bool) -> None:
-    """Put the backup FILE in the place of DB."""
+    """Restore the backup FILE to DB."""
     from graphmem.storage.maintenance.backup import restore as restore_file
 
     click.echo(restore_file(file, db, overwrite=overwrite))
@@ -122,7 +120,7 @@ def restore(file: Path, db: str, overwrite: bool) -> None:
 @main.command()
 @memory_file
 def vacuum(db: str) -> None:
-    """Give unused space back to the disk."""
+    """Reclaim unused space."""
     from graphmem.storage.maintenance.backup import vacuum as vacuum_file
 
     before, after = vacuum_file(db)
@@ -135,12 +133,12 @@ def vacuum(db: str) -> None:
 @namespace
 @as_json
 def merge(db: str, other: Path, namespace: str, json_: bool) -> None:
-    """Bring the memory OTHER into DB: same names become one node, same facts one fact. One journal entry."""
+    """Merge the memory OTHER into DB: equal names become one node, equal facts one fact. One journal entry."""
     from graphmem.cli.main import print_entries
     from graphmem.storage.exchange.merge import merge as merge_file
 
     with open_memory(db, namespace=namespace) as memory:
-        entry = merge_file(cast(Any, memory.store), other)
+        entry = merge_file(memory.store, other)
     emit(entry) if json_ else print_entries([entry])
 
 
@@ -149,22 +147,22 @@ def merge(db: str, other: Path, namespace: str, json_: bool) -> None:
 @click.option("--encoder", help="Path or name of the text encoder.")
 @namespace
 def reencode(db: str, encoder: str | None, namespace: str) -> None:
-    """Make vectors for the nodes that have none by this encoder. Searching does it when it must."""
+    """Encode the nodes that have no vector by this encoder; a search does so where it is needed."""
     with open_memory(db, namespace=namespace, encoder=encoder) as memory:
         click.echo(f"{memory.encode():,} nodes encoded")
 
 
 @main.command()
 @memory_file
-@click.option("--half-life", type=float, help="Days without use after which a node's strength is halved.")
-@click.option("--capacity", type=click.IntRange(0), help="Archive the weakest nodes beyond so many.")
-@click.option("--promote-after", type=click.IntRange(2), help="Times a claim must be heard to become a fact.")
-@click.option("--at", help="Reckon fading as of this time instead of now.")
+@click.option("--half-life", type=float, help="Days without use after which a node's strength halves.")
+@click.option("--capacity", type=click.IntRange(0), help="Archive the weakest nodes beyond this number.")
+@click.option("--promote-after", type=click.IntRange(2), help="Mentions after which a claim becomes a fact.")
+@click.option("--at", help="Time used for decay, instead of now.")
 @click.option(
     "--into-weights",
     "adapter",
     type=click.Path(path_type=Path),
-    help="Also train a LoRA on the facts and write it to this folder.",
+    help="Also train a LoRA adapter on the facts and write it to this folder.",
 )
 @click.option("--model", "base", default="smollm2-135m", show_default=True, help="Base model of the LoRA.")
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Training steps of the LoRA.")
@@ -173,7 +171,7 @@ def reencode(db: str, encoder: str | None, namespace: str) -> None:
 def consolidate(
     db: str, at: str | None, adapter: Path | None, base: str, steps: int, namespace: str, json_: bool, **settings: Any
 ) -> None:
-    """Merge duplicates, promote what was heard often, let what is unused fade. One journal entry, undoable."""
+    """Merge duplicates, promote repeated claims, decay what is unused. One journal entry, which can be undone."""
     from graphmem.consolidation.graph import ConsolidationConfig
 
     config = ConsolidationConfig(**{key: value for key, value in settings.items() if value is not None})
@@ -183,12 +181,12 @@ def consolidate(
             into_weights(memory, adapter, base, steps)
     if json_:
         return emit(done)
-    counts = ("merged", "promoted", "strengthened", "faded", "archived")
+    counts = ("merged", "promoted", "strengthened", "decayed", "archived")
     click.echo(", ".join(f"{getattr(done, count)} {count}" for count in counts))
 
 
 def into_weights(memory: Any, folder: Path, base: str, steps: int) -> None:
-    """Replay the facts into a LoRA and say what came of it, on the error stream."""
+    """Train a LoRA adapter on the facts and print its losses to standard error."""
     from types import SimpleNamespace
 
     from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
@@ -197,5 +195,5 @@ def into_weights(memory: Any, folder: Path, base: str, steps: int) -> None:
     model, tokenizer = load_language_model(base)
     bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
     done = consolidate_into_weights(bare, folder, config=ReplayConfig(steps=steps))
-    nats = f"{done.first:.2f} → {done.last:.2f} nats a token"
+    nats = f"{done.first_loss:.2f} → {done.last_loss:.2f} nats a token"
     click.echo(f"{folder}: {done.facts} facts in {done.steps} steps, {nats}", err=True)

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from graphmem.core.errors import InvalidValue
 from graphmem.core.times import Time
 from graphmem.core.types import Fact
-
-
-def is_triple(item: Any) -> bool:
-    """Whether this is (subject, relation, object), all text."""
-    return isinstance(item, (tuple, list)) and len(item) == 3 and all(isinstance(part, str) for part in item)
-
-
-def as_edge(item: tuple[str, str, str] | Fact, source: str | None) -> AddEdge:
-    """The edit that writes it; ``source`` where it names none of its own."""
-    if isinstance(item, Fact):
-        return AddEdge(
-            item.subject, item.relation, item.object, item.text, item.valid_from, item.valid_to, item.confidence,
-            item.source or source,
-        )  # fmt: skip
-    return AddEdge(*item, source=source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +125,28 @@ class JournalEntry:
     changes: tuple[Mapping[str, Any], ...] = ()
     node_ids: tuple[int, ...] = ()
     edge_ids: tuple[int, ...] = ()
+
+
+def is_triple(item: Any) -> bool:
+    """Whether a value is (subject, relation, object), all text."""
+    return isinstance(item, (tuple, list)) and len(item) == 3 and all(isinstance(part, str) for part in item)
+
+
+def as_edges(items: Sequence[Any], source: str | None) -> list[AddEdge]:
+    """Edits that add facts or triples; ``source`` for those that name none.
+
+    Raises:
+        InvalidValue: an item that is neither; the message gives its position.
+    """
+    return [_as_edge(position, item, source) for position, item in enumerate(items)]
+
+
+def _as_edge(position: int, item: Any, source: str | None) -> AddEdge:
+    if is_triple(item):
+        return AddEdge(*item, source=source)
+    if not isinstance(item, Fact):
+        raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
+    return AddEdge(
+        item.subject, item.relation, item.object, item.text, item.valid_from, item.valid_to, item.confidence,
+        item.source or source,
+    )  # fmt: skip

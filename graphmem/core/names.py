@@ -17,7 +17,7 @@ def normalise(name: str) -> str:
 
 
 def check_name(name: Any, what: str = "name") -> str:
-    """Return ``name`` stripped, or say what is wrong with it.
+    """Return ``name`` stripped.
 
     Raises:
         InvalidName: not text, empty, longer than ``MAX_NAME``, a NUL or a lone surrogate inside.
@@ -32,10 +32,17 @@ def check_name(name: Any, what: str = "name") -> str:
             f"{what} has {len(stripped)} characters, {MAX_NAME} at most: {stripped[:40]!r}...; "
             "put long text into the node's or fact's `text`"
         )
-    if "\x00" in stripped:
-        raise InvalidName(f"{what} holds a NUL character: {stripped[:40]!r}")
-    try:
-        stripped.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidName(f"{what} is not valid Unicode (lone surrogate at {error.start}): {stripped[:40]!r}") from None
+    if reason := unstorable(stripped):
+        raise InvalidName(f"{what} {reason}: {stripped[:40]!r}")
     return stripped
+
+
+def unstorable(text: str) -> str | None:
+    """Why a text cannot be stored (a NUL character or a lone surrogate inside), or None."""
+    if "\x00" in text:
+        return f"holds a NUL character at {text.index(chr(0))}"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return f"is not valid Unicode (lone surrogate at {error.start})"
+    return None

@@ -1,5 +1,5 @@
-"""Parsers of the data sets, one file a set.
+"""Parsers of the data sets, one file a set. Nothing here scores or trains.
 
-Each returns plain values (questions with their answers, facts, passages). Nothing here scores or trains. Sets that ship
-with the package are read from ``graphmem/data``, the others from a folder that the caller names.
+Three sets ship with the package (``babi``, ``plain_text``, ``wikimovies``). The others are read from a folder of the
+user's, which ``--data`` or the environment variable GRAPHMEM_DATA names; ``files`` reads their lines and records.
 """

@@ -1,9 +1,7 @@
-"""Fact sets with questions: PathQuestion, PopQA, zsRE, AKEW and paraphrases."""
+"""Fact sets with questions: PathQuestion, AKEW, PopQA, zsRE and paraphrases, as stores to fill and questions to ask."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +9,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from graphmem.core.errors import NotFound
+from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
+from graphmem.datasets import path_question as pathquestion
+from graphmem.datasets.files import data_folder, read_rows
+from graphmem.datasets.mquake import FILE, cloze_templates, consistent_groups, edit_cases
+from graphmem.datasets.single_facts import FILES, load_single_facts
 from graphmem.text.answer_matching import contains
 
 SETS = ("pathquestion", "akew", "popqa", "zsre", "paraphrase")
@@ -24,11 +26,11 @@ class FactQuestion:
     """One question.
 
     Attributes:
-        question: as asked.
-        answers: any of them is right.
-        hops: how many facts lead to the answer.
-        phrasing: which way of asking it is, from 0.
-        case: questions of one case ask the same.
+        question: the text.
+        answers: every right answer.
+        hops: number of facts that lead to the answer.
+        phrasing: number of the phrasing, from 0.
+        case: questions of one case have the same meaning.
         old: answers that an edit has made wrong.
         fact: the single fact behind it, where there is one.
     """
@@ -44,7 +46,7 @@ class FactQuestion:
 
 @dataclass(frozen=True, slots=True)
 class FactStore:
-    """One memory's worth: facts to write, edits to apply after them (subject, relation, new object), questions."""
+    """Facts to write into one memory, edits to apply after them (subject, relation, new object), and questions."""
 
     facts: tuple[Triple, ...]
     edits: tuple[Triple, ...]
@@ -52,132 +54,93 @@ class FactStore:
 
 
 def load_facts_and_questions(dataset: str, folder: str | Path | None, n: int, seed: int = 0) -> list[FactStore]:
-    """A set's stores, with about ``n`` cases drawn by ``seed``; every fact of the set is written, drawn or not.
+    """Return a set's stores, with about ``n`` cases drawn by ``seed``; every fact of the set is written, drawn or not.
 
     Args:
         dataset: one of ``SETS``.
-        folder: of the data; the environment variable ``GRAPHMEM_DATA`` when None.
+        folder: of the data; the environment variable GRAPHMEM_DATA when None.
+        n: number of cases.
+        seed: of the draw.
 
     Raises:
-        NotFound: no such set, no folder, or a file that is not there; the message names it.
+        InvalidValue: no such set, no folder, or a file is missing; the message names it.
     """
     if dataset not in SETS:
-        raise NotFound(f"no set {dataset!r}; choose one of {', '.join(SETS)}")
-    given = folder or os.environ.get("GRAPHMEM_DATA")
-    if not given:
-        raise NotFound("no folder of data: give --data FOLDER, or set GRAPHMEM_DATA")
-    return _LOADERS[dataset](Path(given), n, Random(seed))
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise NotFound(f"there is no {path}; --data must name the folder that holds {path.parent.name}/{path.name}")
-    return path.read_text(encoding="utf-8").splitlines()
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(row) for row in _lines(path)]
+        raise InvalidValue(f"no set {dataset!r}; choose one of {', '.join(SETS)}")
+    return _LOADERS[dataset](data_folder(folder), n, Random(seed))
 
 
 def _draw(rng: Random, items: Sequence[Any], n: int) -> list[Any]:
     return rng.sample(list(items), min(n, len(items)))
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", " ").strip()
-
-
-def path_question(folder: Path, n: int, rng: Random) -> list[FactStore]:
+def _path_question(folder: Path, n: int, rng: Random) -> list[FactStore]:
     """PathQuestion, two hops: the whole graph, questions as written."""
-    facts = [tuple(map(_plain, row.split("\t"))) for row in _lines(folder / "pathquestion/kb_2hop.tsv") if row]
-    asked: list[FactQuestion] = []
-    for row in _draw(rng, _lines(folder / "pathquestion/dev_2hop.tsv"), n):
-        question, answers = row.split("\t")[:2]
-        names = re.sub(r"\((.*)\)$", r"/\1", answers).split("/")
-        right = tuple(dict.fromkeys(_plain(name) for name in names if name.strip()))
-        asked.append(FactQuestion(_plain(question), right, 2, case=len(asked)))
-    return [FactStore(tuple(facts), (), tuple(asked))]  # type: ignore[arg-type]
+    facts = pathquestion.load_graph(folder / "pathquestion")
+    drawn = _draw(rng, pathquestion.load_questions(folder / "pathquestion"), n)
+    questions = tuple(FactQuestion(q.question, q.answers, 2, case=case) for case, q in enumerate(drawn))
+    return [FactStore(tuple(facts), (), questions)]
 
 
-def akew(folder: Path, n: int, rng: Random) -> list[FactStore]:
-    """AKEW's MQuAKE-CF cases: the old facts are written, the edits applied; contradicting cases stand apart."""
-    from graphmem.datasets.mquake import edit_cases, pools
-
-    path = folder / "mquake/akew_dev.jsonl"
-    _lines(path)
-    cases = _draw(rng, edit_cases(path), n)
-    olds = {row["questions"][0]: (row["answer"], *row["answer_alias"]) for row in _rows(path)}
+def _akew(folder: Path, n: int, rng: Random) -> list[FactStore]:
+    """AKEW's MQuAKE-CF cases: old facts, then edits; contradicting cases go into different stores."""
     stores = []
-    for group in pools(cases):
+    for group in consistent_groups(_draw(rng, edit_cases(folder / FILE), n)):
         new = {key for case in group for key in case.claims}
         kept = {fact for case in group for fact in case.others}
         before = {(e.fact[0], e.fact[1], e.old) for case in group for e in case.edits}
         edits = [edit.fact for case in group for edit in case.edits]
-        asked = [
-            FactQuestion(a.question, a.answers, len(case.singles), k, number, olds[case.multi[0].question])
+        questions = [
+            FactQuestion(q.question, q.answers, len(case.singles), phrasing, number, case.old_answers)
             for number, case in enumerate(group)
-            for k, a in enumerate(case.multi)
+            for phrasing, q in enumerate(case.multi)
         ]
         facts = kept | {t for t in before if (normalise(t[0]), normalise(t[1])) in new}
-        stores.append(FactStore(tuple(sorted(facts)), tuple(dict.fromkeys(edits)), tuple(asked)))
+        stores.append(FactStore(tuple(sorted(facts)), tuple(dict.fromkeys(edits)), tuple(questions)))
     return stores
 
 
-def _single(folder: Path, n: int, rng: Random, asked_set: str) -> list[FactStore]:
-    rows = {name: _rows(folder / f"{name}/dev.jsonl") for name in ("popqa", "zsre", "trex")}
-    facts = {(r["subject"], r["relation"], r["object"]) for rs in rows.values() for r in rs}
-    asked: list[FactQuestion] = []
-    for r in _draw(rng, [r for r in rows[asked_set] if r.get("question") or r.get("questions")], n):
-        forms = r.get("questions") or [r["question"]]
-        fact = (r["subject"], r["relation"], r["object"])
-        right = tuple(dict.fromkeys([r["object"], *r["answers"], *_also(facts, fact)]))
-        asked += [FactQuestion(q, right, 1, k, len(asked), fact=fact) for k, q in enumerate(forms[:1])]
-    return [FactStore(tuple(sorted(facts)), (), tuple(asked))]
+def _single_facts(dataset: str) -> Callable[[Path, int, Random], list[FactStore]]:
+    """Questions of PopQA or zsRE, one fact each; the facts of PopQA, zsRE and T-REx are all written."""
+
+    def load(folder: Path, n: int, rng: Random) -> list[FactStore]:
+        rows = {name: load_single_facts(folder, name) for name in FILES}
+        facts = {row.fact for group in rows.values() for row in group}
+        questions = []
+        for case, row in enumerate(_draw(rng, [row for row in rows[dataset] if row.questions], n)):
+            others = sorted(o for s, r, o in facts if (s, r) == row.fact[:2])  # further values of the same relation
+            right = tuple(dict.fromkeys([row.fact[2], *row.answers, *others]))
+            questions.append(FactQuestion(row.questions[0], right, case=case, fact=row.fact))
+        return [FactStore(tuple(sorted(facts)), (), tuple(questions))]
+
+    return load
 
 
-def _also(facts: set[Triple], fact: Triple) -> list[str]:
-    """Other values that the set itself holds for the same subject and relation."""
-    return sorted(o for s, r, o in facts if s == fact[0] and r == fact[1])
-
-
-def popqa(folder: Path, n: int, rng: Random) -> list[FactStore]:
-    """PopQA questions; the facts of PopQA, zsRE and T-REx are all written."""
-    return _single(folder, n, rng, "popqa")
-
-
-def zsre(folder: Path, n: int, rng: Random) -> list[FactStore]:
-    """zsRE questions; the facts of PopQA, zsRE and T-REx are all written."""
-    return _single(folder, n, rng, "zsre")
-
-
-def paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
+def _paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
     """MQuAKE's edit sentences, each cut by its template into a fact, and four questions that it answers.
 
-    A few of them hold the answer that the set gives them ("Which play was written by George Bernard Shaw?" with his own
-    name): they ask for the subject instead, and are left out.
+    A few questions hold the answer that the set gives them ("Which play was written by George Bernard Shaw?" with his
+    own name): they ask for the subject instead, and are left out.
     """
-    cloze = json.loads("\n".join(_lines(folder / "mquake/cloze_templates.json")))
-    forms = {template for template in cloze.values()}
-    forms |= {
-        edit["prompt"].replace("{}", "[X]") + " __"
-        for row in _rows(folder / "mquake/akew_dev.jsonl")
-        for edit in row["requested_rewrite"]
-    }
+    folder = folder / "mquake"
+    forms = set(cloze_templates(folder).values())
+    for row in read_rows(folder / "akew_dev.jsonl"):
+        forms |= {edit["prompt"].replace("{}", "[X]") + " __" for edit in row["requested_rewrite"]}
     patterns = [(_pattern(f), _relation(f)) for f in sorted(forms, key=len, reverse=True) if _relation(f)]
-    rows = _rows(folder / "mquake/edits_with_paraphrases.jsonl")
+    rows = read_rows(folder / "edits_with_paraphrases.jsonl")
     facts: dict[tuple[str, str], str] = {}
-    asked: list[FactQuestion] = []
+    questions: list[FactQuestion] = []
     for r in _draw(rng, rows, len(rows)):
         fact = next(((m["x"], rel, m["o"]) for p, rel in patterns if (m := p.fullmatch(r["edit"].strip(" .")))), None)
         if fact is None or facts.setdefault(fact[:2], fact[2]) != fact[2]:
             continue  # another edit of the same fact came first
-        if len({q.case for q in asked}) < n:
-            asked += [
-                FactQuestion(q, (fact[2],), 1, k, len(facts), fact=fact)
-                for k, q in enumerate(r["questions"])
+        if len({q.case for q in questions}) < n:
+            questions += [
+                FactQuestion(q, (fact[2],), 1, phrasing, len(facts), fact=fact)
+                for phrasing, q in enumerate(r["questions"])
                 if not contains(q, [fact[2]])
             ]
-    return [FactStore(tuple((s, r, o) for (s, r), o in facts.items()), (), tuple(asked))]
+    return [FactStore(tuple((s, r, o) for (s, r), o in facts.items()), (), tuple(questions))]
 
 
 def _pattern(form: str) -> re.Pattern[str]:
@@ -185,10 +148,7 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 def _relation(form: str) -> str:
-    """ "The author of [X] is __" -> "author of"; "[X] was born in the city of __" -> "was born in the city of".
-
-    "The [X] is __", of an office, leaves "is".
-    """
+    """Return the relation of a template: "author of" of "The author of [X] is __", "is" of "The [X] is __"."""
     words = form.replace("__", "").replace("[X]'s", "").replace("[X]", "").split()
     if words and words[0] == "The":
         words = words[1:-1] if words[-1] == "is" else words[1:]
@@ -196,5 +156,6 @@ def _relation(form: str) -> str:
 
 
 _LOADERS: dict[str, Callable[[Path, int, Random], list[FactStore]]] = {
-    "pathquestion": path_question, "akew": akew, "popqa": popqa, "zsre": zsre, "paraphrase": paraphrase,
+    "pathquestion": _path_question, "akew": _akew, "popqa": _single_facts("popqa"), "zsre": _single_facts("zsre"),
+    "paraphrase": _paraphrase,
 }  # fmt: skip

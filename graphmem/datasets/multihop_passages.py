@@ -1,10 +1,7 @@
-"""Questions whose gold passages are known: 2WikiMultiHopQA and HotpotQA, read from a folder."""
+"""2WikiMultiHopQA and HotpotQA: questions whose gold passages are known."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,13 +9,14 @@ from pathlib import Path
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
+from graphmem.datasets.files import data_folder, read_json, read_rows
 
 DATASETS = ("2wiki", "hotpotqa")
 
 
 @dataclass(frozen=True, slots=True)
 class PassageQuestion:
-    """A question with the titles of the passages that answer it; ``missing`` titles are not in the corpus."""
+    """A question with the titles of its gold passages; ``missing`` counts gold titles that are not in the corpus."""
 
     text: str
     kind: str
@@ -38,35 +36,33 @@ def load(dataset: str, folder: str | Path | None = None) -> tuple[list[tuple[str
     """
     if dataset not in DATASETS:
         raise InvalidValue(f"no data set {dataset!r}; choose one of {', '.join(DATASETS)}")
-    home = Path(folder or os.environ.get("GRAPHMEM_DATA", "")) / dataset
-    try:
-        return (_load_2wiki if dataset == "2wiki" else _load_hotpotqa)(home)
-    except OSError as error:
-        raise InvalidValue(
-            f"cannot read {dataset} below {home.parent}: {error}; give its folder with --data or GRAPHMEM_DATA"
-        ) from None
-
-
-def _load_2wiki(home: Path) -> tuple[list[tuple[str, str]], list[PassageQuestion]]:
-    with gzip.open(home / "corpus.jsonl.gz", "rt", encoding="utf-8") as file:
-        documents = [(row["title"], row["text"]) for row in map(json.loads, file)]
-    raw = []
-    for row in map(json.loads, (home / "dev.jsonl").read_text(encoding="utf-8").splitlines()):
-        raw.append((row["question"], row["question_type"].replace("_", "-"), [e[0] for e in row["evidence"]]))
+    home = data_folder(folder) / dataset
+    documents, raw = (_load_2wiki if dataset == "2wiki" else _load_hotpotqa)(home)
     return documents, list(_questions(raw, documents))
 
 
-def _load_hotpotqa(home: Path) -> tuple[list[tuple[str, str]], list[PassageQuestion]]:
-    corpus = json.loads((home / "hotpotqa_train_corpus.json").read_text(encoding="utf-8"))
+Document = tuple[str, str]
+"""A title and a text."""
+RawQuestion = tuple[str, str, list[str]]
+"""A question, its kind, and the titles of its gold passages."""
+
+
+def _load_2wiki(home: Path) -> tuple[list[Document], list[RawQuestion]]:
+    documents = [(row["title"], row["text"]) for row in read_rows(home / "corpus.jsonl.gz")]
+    return documents, [
+        (row["question"], row["question_type"].replace("_", "-"), [e[0] for e in row["evidence"]])
+        for row in read_rows(home / "dev.jsonl")
+    ]
+
+
+def _load_hotpotqa(home: Path) -> tuple[list[Document], list[RawQuestion]]:
+    corpus = read_json(home / "hotpotqa_train_corpus.json")
     documents = [(title, "".join(sentences)) for title, sentences in corpus.items()]
-    rows = json.loads((home / "hotpotqa_train.json").read_text(encoding="utf-8"))
-    raw = [(row["question"], row["type"], [fact[0] for fact in row["supporting_facts"]]) for row in rows]
-    return documents, list(_questions(raw, documents))
+    rows = read_json(home / "hotpotqa_train.json")
+    return documents, [(row["question"], row["type"], [fact[0] for fact in row["supporting_facts"]]) for row in rows]
 
 
-def _questions(
-    raw: Sequence[tuple[str, str, list[str]]], documents: Sequence[tuple[str, str]]
-) -> Iterator[PassageQuestion]:
+def _questions(raw: Sequence[RawQuestion], documents: Sequence[Document]) -> Iterator[PassageQuestion]:
     titles = {title.casefold() for title, _ in documents}
     wanted = [list(dict.fromkeys(title.casefold() for title in gold)) for _, _, gold in raw]
     halves = split_halves([[title for title in each if title in titles] for each in wanted])
@@ -77,9 +73,9 @@ def _questions(
 
 
 def split_halves(groups: Sequence[Sequence[str]]) -> list[str]:
-    """``train`` or ``test`` for each group of titles, so that no title is in both: by the hash of what hangs together.
+    """Return ``train`` or ``test`` for each group of titles, so that no title is in both.
 
-    Groups that share a title, directly or through others, fall into the same half.
+    Groups that share a title, directly or through others, form a component; its hash decides.
     """
     parent: dict[str, str] = {}
 

@@ -1,42 +1,57 @@
-"""The openings of Wikipedia articles that ship with the package (2WikiMultiHopQA, Apache-2.0)."""
+"""Introductions of Wikipedia articles that ship with the package (2WikiMultiHopQA, Apache-2.0)."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
+from collections.abc import Callable, Iterator
 
 from graphmem.core.paths import DATA
 from graphmem.core.splits import Split, data_split
+from graphmem.datasets.files import read_rows
 from graphmem.text.sentences import sentences
 
-NAME = "Jordan"
+COMMON_NAME = "Jordan"
+"""The name that stands for every entity in ``entity_sentences``."""
 _KINDS = "film|band|album|song|series|movie|company|group|team|club|novel|book|village|town|city|river"
-_LEAD = re.compile(rf"(He|She|It|They|The ({_KINDS}))\b")
-_PLAIN = DATA / "plain_text.jsonl.gz"
-_MOST = 6
+_REFERENCE = re.compile(rf"(He|She|It|They|The ({_KINDS}))\b")
+_MAX_SENTENCES = 6
 
 
-def renamed(title: str, text: str) -> str | None:
-    """A sentence with the common name instead of the title's, or of what refers to it; None where it is not named."""
+def passages(split: Split | None = None, split_of: Callable[[str], Split] = data_split) -> Iterator[tuple[str, str]]:
+    """Yield (title, text) of each of the 6,119 passages, or of those whose title ``split_of`` puts into ``split``."""
+    for row in read_rows(DATA / "plain_text.jsonl.gz"):
+        if split is None or split_of(row["title"]) == split:
+            yield row["title"], row["text"]
+
+
+def passage_texts(split: Split | None = None, split_of: Callable[[str], Split] = data_split) -> list[str]:
+    """Return the texts of ``passages``."""
+    return [text for _, text in passages(split, split_of)]
+
+
+def passage_sentences(text: str) -> list[str]:
+    """Return the sentences of a text, stripped."""
+    return [text[start:end].strip() for start, end in sentences(text)]
+
+
+def entity_sentences(title: str, text: str) -> list[str]:
+    """Return at most six sentences of a passage that name its entity, the entity renamed to ``COMMON_NAME``."""
+    lines = (" ".join(line.split()) for line in passage_sentences(text))
+    renamed = (_renamed(title, line) for line in lines if 25 < len(line) < 300)
+    return [line for line in renamed if line is not None][:_MAX_SENTENCES]
+
+
+def entity_passages(split: Split) -> list[list[str]]:
+    """Return ``entity_sentences`` of each passage of a split that has at least three of them."""
+    found = (entity_sentences(title, text) for title, text in passages(split))
+    return [lines for lines in found if len(lines) >= 3]
+
+
+def _renamed(title: str, sentence: str) -> str | None:
+    """Put the common name in the place of the title, or of what refers to it; None where neither occurs."""
     base = re.sub(r"\s*\(.*\)$", "", title)
     words = base.split()
     for form in (base, *(words[-1:] if len(words) in (2, 3) else ())):
-        if len(form) > 3 and re.search(rf"\b{re.escape(form)}\b", text):
-            return re.sub(rf"\b{re.escape(form)}\b", NAME, text)
-    return f"{NAME}{text[found.end() :]}" if (found := _LEAD.match(text)) else None
-
-
-def said_of(title: str, text: str) -> list[str]:
-    """The sentences of a passage that name its thing, by the common name."""
-    lines = (" ".join(text[a:b].split()) for a, b in sentences(text))
-    found = (renamed(title, line) for line in lines if 25 < len(line) < 300)
-    return [line for line in found if line is not None][:_MOST]
-
-
-def held_passages(part: Split) -> list[list[str]]:
-    """Sentences of every passage of a part that name its thing, at least three each."""
-    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
-        rows = [row for row in map(json.loads, file) if data_split(row["title"]) == part]
-    told = (said_of(row["title"], row["text"]) for row in rows)
-    return [lines for lines in told if len(lines) >= 3]
+        if len(form) > 3 and re.search(rf"\b{re.escape(form)}\b", sentence):
+            return re.sub(rf"\b{re.escape(form)}\b", COMMON_NAME, sentence)
+    return f"{COMMON_NAME}{sentence[found.end() :]}" if (found := _REFERENCE.match(sentence)) else None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
+from graphmem.datasets.files import read_rows
 from graphmem.text.word_classes import is_name
 
 _ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
@@ -46,8 +46,7 @@ def plain(name: str) -> str:
 
 def webnlg_texts(path: Path, count: int, seed: int, categories: Sequence[str] = ()) -> tuple[list[GoldText], list[str]]:
     """A sample of a WebNLG file, of some categories or of all, and all the file's relations in words."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        every = [json.loads(line) for line in lines]
+    every = read_rows(path)
     rows = [row for row in every if not categories or row["category"] in categories]
     return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), every)
 
@@ -112,3 +111,66 @@ def mention_kind(mention: Any, surface: str, again: bool) -> str:
 def words_of(relation: str) -> str:
     """``runwayLength`` as "runway length"."""
     return " ".join(_CAMEL.sub(" ", relation).split()).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class FactText:
+    """A text about facts of a graph.
+
+    Attributes:
+        text: the words.
+        mentions: (start, end) of each name of the graph in it, in characters, in order.
+        gold: the facts that it states.
+        topic: the name that it is about.
+    """
+
+    text: str
+    mentions: tuple[tuple[int, int], ...]
+    gold: tuple[Triple, ...]
+    topic: str
+
+    @property
+    def names(self) -> set[str]:
+        """Subjects and objects of its facts."""
+        return {name for subject, _, object in self.gold for name in (subject, object)}
+
+
+def fact_texts(path: Path) -> list[FactText]:
+    """All texts of a file with their facts.
+
+    Args:
+        path: JSON lines (gzipped or not) with ``text`` and ``triples``.
+
+    Raises:
+        InvalidValue: the file cannot be read as that.
+    """
+    try:
+        return [fact_text(row) for row in read_rows(path) if row["triples"] and row["text"]]
+    except (KeyError, TypeError) as error:
+        raise InvalidValue(f"cannot read {path} as JSON lines of text and triples: {error!r}") from error
+
+
+def fact_text(row: Mapping[str, Any]) -> FactText:
+    """A row as a text with the positions of its facts' names; relations become words."""
+    spaced = lambda name: " ".join(str(name).replace("_", " ").split())
+    gold: tuple[Triple, ...] = tuple((spaced(s), words_of(r), spaced(o)) for s, r, o in row["triples"])
+    names = dict.fromkeys(name for s, _, o in gold for name in (s, o))
+    return FactText(row["text"], name_spans(row["text"], names), gold, gold[0][0] if gold else "")
+
+
+def name_spans(text: str, names: Iterable[str]) -> tuple[tuple[int, int], ...]:
+    """(start, end) of every occurrence of one of the names as whole words, ignoring case."""
+    found = {
+        match.span()
+        for name in names
+        if name
+        for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)
+    }
+    return tuple(sorted(found))
+
+
+def draw_fact_texts(texts: Sequence[FactText], count: int, rng: Random) -> tuple[FactText, ...]:
+    """Up to ``count`` texts that hold at least two of their facts' names; one text a set of facts."""
+    distinct = lambda text: len({text.text[a:b].casefold() for a, b in text.mentions})
+    usable = {text.gold: text for text in rng.sample(texts, len(texts)) if distinct(text) >= 2}
+    return tuple(rng.sample(list(usable.values()), min(count, len(usable))))

@@ -1,62 +1,50 @@
-"""Refusals and lists, through ``GraphMemoryModel.ask``: does it say that it does not know, does it say all that is so.
-
-graphmem evaluate answers refusal
-graphmem evaluate answers lists
-"""
+"""Refusals of questions that the memory cannot answer, and lists of all answers, through ``GraphMemoryModel.ask``."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from graphmem.evaluation.answers import Asked
+from graphmem.evaluation.answers import LabelledQuestion
 from graphmem.evaluation.metrics import set_scores
+from graphmem.evaluation.report import Report
+from graphmem.evaluation.statistics import mean
 from graphmem.generation.answering import MIN_CONFIDENCE
 from graphmem.text.answer_matching import is_right
 
-KNOWN, NO_RELATION, NO_TOPIC = "answerable", "topic known, nothing of the sort", "topic unknown"
+KNOWN, NO_RELATION, NO_TOPIC = "answerable", "topic known, no such fact", "topic unknown"
 
 
 @dataclass(frozen=True)
-class RefusalReport:
-    """Who was refused.
+class RefusalReport(Report):
+    """Rows with the share refused of each kind of question, and how well refusals fit.
 
     Attributes:
         precision, recall, f1: of refusing what the memory does not hold.
-        refused: share refused of each kind of question.
-        n: questions of each kind.
-        right: share of the answerable whose first answer was right.
-        least: probability of an answer below which was refused.
+        right: share of the answerable questions whose first answer was right.
+        min_confidence: probability of an answer below which was refused.
     """
 
-    precision: float
-    recall: float
-    f1: float
-    refused: dict[str, float]
-    n: dict[str, int]
-    right: float
-    least: float
+    precision: float = 0.0
+    recall: float = 0.0
+    f1: float = 0.0
+    right: float = 0.0
+    min_confidence: float = MIN_CONFIDENCE
 
     def table(self) -> str:
-        """For people."""
-        lines = [f"{kind:<34} n {self.n[kind]:<4} refused {share:.3f}" for kind, share in self.refused.items()]
-        last = f"refusing: precision {self.precision:.3f}, recall {self.recall:.3f}, F1 {self.f1:.3f}"
-        return "\n".join([*lines, f"{last}; answerable ones right {self.right:.3f} (least {self.least})"])
-
-    def save(self, path: str | Path) -> None:
-        """Write it as JSON."""
-        Path(path).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        """The rows, and a line of precision, recall and F1."""
+        scores = f"precision {self.precision:.3f}, recall {self.recall:.3f}, F1 {self.f1:.3f}"
+        known = f"answerable ones right {self.right:.3f} (min_confidence {self.min_confidence})"
+        return f"{super().table()}\n\nrefusals: {scores}; {known}"
 
 
-def unanswerable(split: str, n: int, seed: int = 0) -> list[tuple[str, str]]:
+def unanswerable_questions(split: str, n: int, seed: int = 0) -> list[tuple[str, str]]:
     """Questions that WikiMovies does not answer, with their kind, ``n`` of each.
 
-    Topics that it holds, asked for what it says nothing about (relations of the lexicon's test half); and its own
-    questions with an invented name in the topic's place.
+    Topics that it holds, asked for relations that it does not (of the lexicon's test half); and its own questions
+    with an invented name in the topic's place.
     """
     from graphmem.core.splits import data_split
     from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
@@ -67,41 +55,37 @@ def unanswerable(split: str, n: int, seed: int = 0) -> list[tuple[str, str]]:
     relations = [r for r in split_relations("test") if not COVERED.search(r.relation + r.inverse + r.noun)]
     forms = [q for relation in relations for q in relation.questions if "{s}" in q]
     topics = sorted({s for s, _, _ in load_facts() if data_split(s) == split})
-    made = [(rng.choice(forms).format(s=rng.choice(topics)), NO_RELATION) for _ in range(n)]
-    asked = rng.sample(list(load_questions(split)), n)
+    no_relation = [(rng.choice(forms).format(s=rng.choice(topics)), NO_RELATION) for _ in range(n)]
+    drawn = rng.sample(list(load_questions(split)), n)
     names = NameGenerator(rng).names("person", n)
-    return made + [(q.question.replace(q.topic, name), NO_TOPIC) for q, name in zip(asked, names, strict=True)]
+    return no_relation + [(q.question.replace(q.topic, name), NO_TOPIC) for q, name in zip(drawn, names, strict=True)]
 
 
 def evaluate_refusal(
-    model: Any, known: Sequence[Asked], unknown: Sequence[tuple[str, str]], *, least: float = MIN_CONFIDENCE,
-    report: Callable[[str], None] = print,
+    model: Any, known: Sequence[LabelledQuestion], unknown: Sequence[tuple[str, str]], *,
+    min_confidence: float = MIN_CONFIDENCE,
 ) -> RefusalReport:  # fmt: skip
-    """Ask both sorts with ``unknown="refuse"``.
+    """Ask both sorts with ``when_unknown="refuse"``.
 
     Args:
         model: a ``GraphMemoryModel``.
         known: questions that its memory answers.
         unknown: (question, kind) that it does not.
-        least: see ``GraphMemoryModel.ask``.
+        min_confidence: see ``GraphMemoryModel.ask``.
     """
-    options: dict[str, Any] = {"unknown": "refuse", "least": least, "max_new_tokens": 24}
-    right, said = [], {KNOWN: []}  # type: list[bool], dict[str, list[bool]]
-    for q in known:
-        answer = model.ask(q.question, **options)
-        said[KNOWN].append(answer.refused)
-        right.append(not answer.refused and is_right(answer.text, q.answers))
+    options: dict[str, Any] = {"when_unknown": "refuse", "min_confidence": min_confidence}
+    answers = [model.ask(q.question, **options, max_new_tokens=24) for q in known]
+    refused = {KNOWN: [answer.refused for answer in answers]}
+    right = [not a.refused and is_right(a.text, q.answers) for q, a in zip(known, answers, strict=True)]
     for question, kind in unknown:
-        said.setdefault(kind, []).append(model.ask(question, **{**options, "max_new_tokens": 1}).refused)
-    hits, wrong = sum(sum(s) for kind, s in said.items() if kind != KNOWN), sum(said[KNOWN])
-    precision, recall = hits / max(1, hits + wrong), hits / max(1, len(unknown))
+        refused.setdefault(kind, []).append(model.ask(question, **options, max_new_tokens=1).refused)
+    hits, false = sum(sum(r) for kind, r in refused.items() if kind != KNOWN), sum(refused[KNOWN])
+    precision, recall = hits / max(1, hits + false), hits / max(1, len(unknown))
     f1 = 2 * precision * recall / max(1e-9, precision + recall)
-    shares = {kind: sum(s) / max(1, len(s)) for kind, s in said.items()}
-    made = RefusalReport(
-        precision, recall, f1, shares, {k: len(s) for k, s in said.items()}, sum(right) / max(1, len(right)), least
+    rows = [{"questions": kind, "n": len(r), "refused": mean(r)} for kind, r in refused.items()]
+    return RefusalReport(
+        rows, precision=precision, recall=recall, f1=f1, right=mean(right), min_confidence=min_confidence
     )
-    report(made.table())
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +93,10 @@ class ListRow:
     """Answers as sets, over the questions of one number of hops: means over questions.
 
     Attributes:
-        precision, recall, f1: of the names said against the right ones.
+        precision, recall, f1: of the names generated against the right ones.
         exact: share of questions whose set is exactly right.
-        first: share whose first name is right.
-        answers: right names a question.
+        first_right: share whose first name is right.
+        gold: right names a question.
     """
 
     hops: int
@@ -121,36 +105,11 @@ class ListRow:
     recall: float
     f1: float
     exact: float
-    first: float
-    answers: float
+    first_right: float
+    gold: float
 
 
-@dataclass(frozen=True)
-class ListReport:
-    """All rows, and what was said."""
-
-    rows: list[ListRow]
-    said: list[dict[str, Any]] = field(default_factory=list, repr=False)
-
-    def table(self) -> str:
-        """For people."""
-        lines = ["hops  n     answers  precision  recall  F1     exact  first right"]
-        for r in self.rows:
-            lines.append(
-                f"{r.hops:<5} {r.n:<5} {r.answers:<8.1f} {r.precision:<10.3f} {r.recall:<7.3f} {r.f1:.3f}  "
-                f"{r.exact:.3f}  {r.first:.3f}"
-            )
-        return "\n".join(lines)
-
-    def save(self, path: str | Path) -> None:
-        """Write rows and answers as JSON."""
-        content = {"rows": [asdict(row) for row in self.rows], "answers": self.said}
-        Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def evaluate_lists(
-    model: Any, questions: Sequence[Asked], n: int, seed: int = 0, *, report: Callable[[str], None] = print
-) -> ListReport:
+def evaluate_lists(model: Any, questions: Sequence[LabelledQuestion], n: int, seed: int = 0) -> Report:
     """Ask ``n`` questions of each number of hops for all their answers.
 
     Args:
@@ -159,15 +118,14 @@ def evaluate_lists(
         n: of each number of hops.
         seed: of the draw.
     """
-    made = ListReport([])
+    report = Report([], seed)
     for hops in sorted({q.hops for q in questions}):
         pool = [q for q in questions if q.hops == hops]
         scores = []
         for q in Random(seed).sample(pool, min(n, len(pool))):
-            said = model.ask(q.question, all_answers=True, max_new_tokens=32).answers
-            scores.append(set_scores(said, q.answers))
-            made.said.append({"question": q.question, "answers": list(q.answers), "said": list(said), "hops": hops})
-        means = [sum(column) / max(1, len(scores)) for column in zip(*scores, strict=True)]
-        made.rows.append(ListRow(hops, len(scores), *means))
-    report(made.table())
-    return made
+            names = model.ask(q.question, all_answers=True, max_new_tokens=32).answers
+            scores.append(set_scores(names, q.answers))
+            row = {"question": q.question, "answers": list(q.answers), "generated": list(names), "hops": hops}
+            report.answers.append(row)
+        report.rows.append(ListRow(hops, len(scores), *(mean(column) for column in zip(*scores, strict=True))))
+    return report

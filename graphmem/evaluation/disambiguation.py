@@ -1,4 +1,4 @@
-"""Measures whether nodes' states tell namesakes apart in what is read (``python -m graphmem.evaluation.disambiguation``).
+"""Entity disambiguation: whether entity states link an ambiguous name in a text to the right node.
 
 Two passages about different things are read sentence by sentence through the reader and the write gate, as if they
 were about "Peter Jordan" and "Anna Jordan". Then a sentence of one of them, kept back, says "Jordan" alone: whom does
@@ -7,16 +7,14 @@ it mean? Without states the one spoken of last is taken; which passage comes las
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphmem.core.paths import WEIGHTS
-from graphmem.encoding.entity_states import EntityDisambiguator, EntityStates, load_entity_states
+from graphmem.encoding.entity_states import EntityDisambiguator, EntityStates
+from graphmem.evaluation.report import Report
 from graphmem.memory import GraphMemory
 from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.entity_linking import EntityLinker, recent_names
@@ -31,7 +29,7 @@ def asked_of(
     """Read two passages (sentences with the surname for their thing) and ask of the last sentence of one of them."""
     first = [passages[place][:-1] for place in (0, 1)]
     whom = rng.randrange(2)
-    with GraphMemory.open(":memory:", model.memory.encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=model.memory.encoder) as memory:
         model.memory = memory
         for place in rng.sample((0, 1), 2):
             for line in first[place]:
@@ -66,25 +64,20 @@ class _Reading:
         return self.base(**inputs)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
-    from graphmem.datasets.plain_text import held_passages
-    from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
+def evaluate_disambiguation(network: EntityStates, pairs: int = 40, seed: int = 0) -> Report:
+    """Shares of ambiguous mentions linked to the right node, with and without entity states.
 
-    parser = argparse.ArgumentParser(prog="python -m graphmem.evaluation.disambiguation", description=__doc__)
-    parser.add_argument("--count", type=int, default=40, help="pairs")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    network, rng = load_entity_states(WEIGHTS / DEFAULT_MODEL), random.Random(given.seed)
-    if network is None:
-        parser.error(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of node states")
+    Args:
+        network: entity states of the default model.
+        pairs: pairs of passages, drawn from those held out of training.
+        seed: of the draw.
+    """
+    from graphmem.datasets.plain_text import entity_passages
+    from graphmem.hub import load_encoder, load_language_model
+
+    rng = random.Random(seed)
     base, tokenizer = load_language_model()
-    with GraphMemory.open(":memory:", load_encoder()) as memory:
-        model, held = _Reading(base, tokenizer, memory), held_passages("test")
-        rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(given.count)]
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    print(json.dumps({"n": len(rows), "seed": given.seed, **means}))
-
-
-if __name__ == "__main__":
-    main()
+    with GraphMemory.open(":memory:", encoder=load_encoder()) as memory:
+        model, held = _Reading(base, tokenizer, memory), entity_passages("test")
+        rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(pairs)]
+    return Report([{"n": len(rows), **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]}}], seed)

@@ -1,15 +1,8 @@
-"""Scores of reading: mentions and facts, on names, relations and whole domains that training never saw.
-
-python -m graphmem.evaluation.extraction                                   # made-up texts; needs nothing but the weights
-python -m graphmem.evaluation.extraction --webnlg DATA/webnlg/dev.jsonl.gz # real texts, measured only
-"""
+"""Scores of information extraction: mentions and facts, on names, relations and domains held out of training."""
 
 from __future__ import annotations
 
-import argparse
-import gzip
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,8 +10,10 @@ from typing import Any
 
 from graphmem.core.splits import data_split
 from graphmem.core.types import Triple
+from graphmem.datasets.files import read_rows
 from graphmem.datasets.webnlg import GoldText, held_out_categories, plain, webnlg_texts
 from graphmem.evaluation.metrics import Tally
+from graphmem.evaluation.report import Report
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.hidden_states import token_states
@@ -126,41 +121,35 @@ def shipped_reader(weights: Path | None = None, *, lexicon: bool = True) -> Fact
     return FactExtractor(model, tokenizer, EmbeddingCache(load_encoder()), network, lexicon=lexicon)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: prints one JSON object a line."""
-    import torch
+def extraction_sets(
+    split: str, count: int, seed: int, *, webnlg: Path | None = None, held_out: int = 0
+) -> dict[str, tuple[list[GoldText], list[str]]]:
+    """Texts to read and the relations offered, by the name of the set.
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--webnlg", type=Path)
-    parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--split", default="test", choices=("dev", "test"))
-    parser.add_argument(
-        "--held-out", type=int, default=0, help="categories that training.webnlg left out, scored alone"
-    )
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    reader = shipped_reader(given.weights, lexicon=given.webnlg is None)
-    sets: dict[str, Callable[[], tuple[list[GoldText], list[str]]]] = {
-        "new names": lambda: (invented_texts(given.split, given.count, given.seed, held_out_relations=False), []),
-        "new names and relations": lambda: (
-            invented_texts(given.split, given.count, given.seed, held_out_relations=True), []
-        ),
-    }  # fmt: skip
-    if given.webnlg:
-        sets = {"webnlg": lambda: webnlg_texts(given.webnlg, given.count, given.seed)}
-        if given.held_out:
-            with gzip.open(given.webnlg, "rt", encoding="utf-8") as lines:
-                left_out = held_out_categories([json.loads(line) for line in lines], given.held_out, 0)
-            sets = {" ".join(left_out): lambda: webnlg_texts(given.webnlg, given.count, given.seed, left_out)}
-    for name, make in sets.items():
-        texts, relations = make()
-        print(
-            json.dumps({"set": name, "seed": given.seed, "reader": score(reader, texts, relations).row()}), flush=True
-        )
-        print(json.dumps({"set": name, "seed": given.seed, "spacy rules": score_rules(texts).row()}), flush=True)
+    Args:
+        split: of the generated texts' names.
+        count: texts a set.
+        seed: of the draw.
+        webnlg: a WebNLG file to read instead of generated texts.
+        held_out: only so many of its categories, those that ``graphmem train webnlg --held-out`` leaves out.
+    """
+    if webnlg is None:
+        return {
+            "new names": (invented_texts(split, count, seed, held_out_relations=False), []),
+            "new names and relations": (invented_texts(split, count, seed, held_out_relations=True), []),
+        }
+    if not held_out:
+        return {"webnlg": webnlg_texts(webnlg, count, seed)}
+    left_out = held_out_categories(read_rows(webnlg), held_out, 0)
+    return {" ".join(left_out): webnlg_texts(webnlg, count, seed, left_out)}
 
 
-if __name__ == "__main__":
-    main()
+def evaluate_extraction(
+    extractor: FactExtractor, sets: Mapping[str, tuple[Sequence[GoldText], Sequence[str]]], seed: int = 0
+) -> Report:
+    """Scores of the extractor and of spaCy's rules on every set of ``extraction_sets``."""
+    rows = []
+    for name, (texts, relations) in sets.items():
+        rows.append({"set": name, "method": "extractor", **score(extractor, texts, relations).row()})
+        rows.append({"set": name, "method": "spaCy rules", **score_rules(texts).row()})
+    return Report(rows, seed)

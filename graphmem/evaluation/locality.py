@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
+from graphmem.core.splits import Split
+from graphmem.evaluation.report import Report
 from graphmem.generation.batching import generate_texts
 
 
@@ -128,15 +130,16 @@ def changed_answers(model: Any, questions: Sequence[str], max_new_tokens: int = 
     return Changed(len(rows) / n, begun / n, len(questions), tuple(rows))
 
 
-def unrelated_questions(split: str, n: int, seed: int = 0) -> list[str]:
+def unrelated_questions(split: Split, n: int, seed: int = 0) -> list[str]:
     """Questions about titles of the shipped corpus that WikiMovies does not hold, in the lexicon's test relations."""
     from random import Random
 
+    from graphmem.datasets.plain_text import passages
     from graphmem.datasets.wikimovies import load_facts
     from graphmem.text.lexicon import split_relations
 
     held = {normalise(name) for s, _, o in load_facts() for name in (s, o)}
-    titles = sorted({title.split(" (")[0] for title, _ in _corpus(split)})
+    titles = sorted({title.split(" (")[0] for title, _ in passages(split)})
     titles = [title for title in titles if not _names(title) & held]
     forms = [q for relation in split_relations("test") for q in relation.questions if "{s}" in q]
     rng = Random(seed)
@@ -150,63 +153,44 @@ def _names(title: str) -> set[str]:
     return {normalise(title), *runs}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """How far the memory moves the base on plain text of titles held out of training, and on unrelated questions.
+@dataclass(frozen=True)
+class LocalityReport(Report):
+    """How far texts move, by retrieval, and how many answers to unrelated questions change."""
 
-    Each passage is read beside what the memory finds for it, and beside what it found for somebody else's question. The
-    questions are about titles of the same corpus that the memory does not hold.
+    n_questions: int = 0
+    changed: float = 0.0
+    changed_first_word: float = 0.0
+
+    def table(self) -> str:
+        """The rows, and a line about the unrelated questions."""
+        changed = f"{self.changed:.3f} of the answers changed, {self.changed_first_word:.3f} in their first word"
+        return f"{super().table()}\n\nunrelated questions, n = {self.n_questions}: {changed}"
+
+
+def evaluate_locality(model: Any, split: Split, n: int = 60, questions: int = 200, seed: int = 0) -> LocalityReport:
+    """How far a memory of WikiMovies moves the base on plain text held out of training, and on unrelated questions.
+
+    Each passage is read with its own retrieval, and with that of a film question. The unrelated questions are about
+    titles of the same corpus that the memory does not hold.
+
+    Args:
+        model: a ``GraphMemoryModel``.
+        split: of the passages and questions.
+        n: passages.
+        questions: unrelated questions.
+        seed: of the draw.
     """
-    import argparse
     from random import Random
 
-    from graphmem.datasets.wikimovies import load_facts, load_questions
-    from graphmem.memory import GraphMemory
-    from graphmem.model import GraphMemoryModel
+    from graphmem.datasets.plain_text import passage_texts
+    from graphmem.datasets.wikimovies import load_questions
 
-    parser = argparse.ArgumentParser("graphmem evaluate locality", description=main.__doc__)
-    parser.add_argument("--model", default="smollm2-135m", help="name or path of the base model")
-    parser.add_argument("--weights", help="folder of fusion weights; the shipped ones if left out")
-    parser.add_argument("--memory", help="memory file that holds WikiMovies; one is made in RAM if left out")
-    parser.add_argument("--split", default="test", choices=("dev", "test"))
-    parser.add_argument("--n", type=int, default=60, help="passages")
-    parser.add_argument("--questions", type=int, default=200, help="unrelated questions")
-    parser.add_argument("--seed", type=int, default=0)
-    chosen = parser.parse_args(arguments)
-    draw = Random(chosen.seed)
-    texts = draw.sample(_passages(chosen.split), chosen.n)
-    asked = draw.sample(list(load_questions(chosen.split)), chosen.n)
-    with GraphMemory.open(chosen.memory or ":memory:") as memory:
-        if not chosen.memory:
-            memory.add_many(load_facts(), source="WikiMovies")
-        model = GraphMemoryModel.from_pretrained(chosen.model, chosen.weights, memory=memory)
-        for name, queries in (("its own", [text[:500] for text in texts]), ("another's", [q.question for q in asked])):
-            found = [memory.retrieve(query, top_k=model.config.nodes) for query in queries]
-            moved = text_kl(model, texts, found)
-            print(
-                f"beside {name} retrieval: KL {moved.kl:.4f} nats/token (worst passage {moved.worst:.3f}), "
-                f"same next token {moved.same_token:.3f}, n = {chosen.n}, {moved.tokens} tokens; "
-                f"surprise {moved.alone:.3f} nats/token alone, {moved.beside:.3f} beside it"
-            )
-        answers = changed_answers(model, unrelated_questions(chosen.split, chosen.questions, chosen.seed))
-        for question, alone, beside in answers.examples:
-            print(f"  changed: {question!r}\n    alone:  {alone!r}\n    beside: {beside!r}")
-        print(
-            f"unrelated questions, n = {answers.n}: {answers.changed:.3f} of the base's answers changed in any token, "
-            f"{answers.begun:.3f} begun otherwise"
-        )
-
-
-def _passages(split: str) -> list[str]:
-    return [text for _, text in _corpus(split)]
-
-
-def _corpus(split: str) -> list[tuple[str, str]]:
-    import gzip
-    import json
-
-    from graphmem.core.paths import DATA
-    from graphmem.core.splits import data_split
-
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [(row["title"], row["text"]) for row in rows if data_split(row["title"]) == split]
+    draw, rows = Random(seed), []
+    texts = draw.sample(passage_texts(split), n)
+    films = draw.sample(list(load_questions(split)), n)
+    for name, queries in (("own", [text[:500] for text in texts]), ("other", [q.question for q in films])):
+        found = [model.memory.retrieve(query, top_k=model.config.nodes) for query in queries]
+        rows.append({"retrieval": name, "n": n, **asdict(text_kl(model, texts, found))})
+    changed = changed_answers(model, unrelated_questions(split, questions, seed))
+    examples = [dict(zip(("question", "base", "memory"), example, strict=True)) for example in changed.examples]
+    return LocalityReport(rows, seed, examples, changed.n, changed.changed, changed.begun)

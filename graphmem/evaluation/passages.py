@@ -1,11 +1,7 @@
-"""Measures passage search: recall of the gold passages, beside BM25, vectors, both fused, and PageRank.
-
-graphmem evaluate retrieval 2wiki --data DIR
-"""
+"""Passage search: recall of the gold passages, with BM25, vectors, both fused, and PageRank as baselines."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -17,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from graphmem.core.errors import InvalidValue
-from graphmem.datasets.multihop_passages import DATASETS, PassageQuestion, load
+from graphmem.datasets.multihop_passages import PassageQuestion, load
 from graphmem.retrieval.passages.reranker import PassageReranker
 from graphmem.retrieval.passages.search import PassageSearch
 
@@ -248,37 +244,3 @@ def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float
     """95 % bootstrap interval of a mean; of paired differences, the paired interval."""
     means = values[rng.integers(0, len(values), (BOOTSTRAP, len(values)))].mean(1)
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of the evaluation."""
-    parser = argparse.ArgumentParser(prog="graphmem evaluate retrieval", description=__doc__)
-    parser.add_argument("dataset", choices=DATASETS)
-    parser.add_argument("--data", type=Path, help="folder of the data sets; else the variable GRAPHMEM_DATA")
-    parser.add_argument("--half", choices=("train", "test", "all"), default="test", help="which questions of 2wiki")
-    parser.add_argument("--cross", action="store_true", help="train on each half of 2wiki and test on the other")
-    parser.add_argument("--n", type=int, help="this many questions; all if left out")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rankers", default=",".join(METHODS), help=f"some of {','.join(METHODS)}")
-    parser.add_argument("--memory", type=Path, help="keep the memory of the corpus in this file, or use it again")
-    parser.add_argument("--weights", type=Path, help="another scorer")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--out", type=Path, help="write the JSON here too")
-    given = parser.parse_args(arguments)
-    cross = None
-    if given.cross:
-        from graphmem.training.passage_reranker import train_halves
-
-        cross = train_halves(given.data, memory=given.memory, seed=given.seed)
-    report = evaluate_passages(
-        given.dataset, folder=given.data, half="all" if given.cross else given.half, seed=given.seed, n=given.n,
-        methods=given.rankers.split(","), memory=given.memory, cross=cross,
-        scorer=PassageReranker.load(given.weights) if given.weights else None,
-    )  # fmt: skip
-    if given.out:
-        given.out.write_text(report.json(), encoding="utf-8")
-    print(report.json() if given.json else report.table())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,8 @@
-"""Measures retrieval: hits, recall and rank of the answers by hop, beside the untrained baselines.
-
-graphmem evaluate retrieval wikimovies --n 300
-"""
+"""Graph retrieval: hits, recall and rank of the answers by hop, with the untrained baselines."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +15,6 @@ import numpy as np
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import Split
-from graphmem.datasets.multihop_passages import DATASETS as PASSAGE_DATASETS
 from graphmem.datasets.wikimovies import Question, trained_answers
 from graphmem.evaluation.question_graphs import DATASETS, Facts, load_graphs
 from graphmem.retrieval.results import Retrieval
@@ -175,7 +169,7 @@ def _opened(facts: Facts, encoder: Any, weights: str | Path | None) -> Iterator[
     """A retriever over a memory of these facts in RAM."""
     from graphmem.memory import GraphMemory
 
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(facts)
         yield Retriever(memory.store, encoder, weights)
 
@@ -278,43 +272,3 @@ def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float
     """95 % bootstrap interval of a mean; of paired differences, the paired interval."""
     means = values[rng.integers(0, len(values), (BOOTSTRAP, len(values)))].mean(1)
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of the evaluation. Data sets of passages have their own, with their own options."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    if set(words) & set(PASSAGE_DATASETS):
-        from graphmem.evaluation.passages import main as evaluate_passages
-
-        return evaluate_passages(words)
-    parser = argparse.ArgumentParser(prog="graphmem evaluate retrieval", description=__doc__)
-    choices = (*DATASETS, *PASSAGE_DATASETS)
-    parser.add_argument("dataset", nargs="?", choices=choices, default="wikimovies", help="what to ask about")
-    parser.add_argument("--n", type=int, default=300, help="questions of each number of hops")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rankers", default="gnn,activation,path,ppr", help=f"some of {','.join(RANKERS)}")
-    parser.add_argument("--split", choices=("train", "dev", "test"), default="test")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--plot", type=Path, help="draw the hits here (.png, .svg or .pdf), and two more charts beside")
-    parser.add_argument("--out", type=Path, help="write the JSON here too")
-    given = parser.parse_args(arguments)
-    report = evaluate_retrieval(
-        given.dataset,
-        n=given.n,
-        seed=given.seed,
-        rankers=given.rankers.split(","),
-        split=given.split,
-        weights=given.weights,
-    )
-    if given.out:
-        given.out.write_text(report.json(), encoding="utf-8")
-    if given.plot:
-        from graphmem.visualization.retrieval_charts import plot_report
-
-        plot_report(report, given.plot)
-    print(report.json() if given.json else report.table())
-
-
-if __name__ == "__main__":
-    main()

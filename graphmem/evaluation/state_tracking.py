@@ -1,17 +1,14 @@
-"""Measures answers to bAbI's questions out of a memory that has read the story (``graphmem evaluate stories``)."""
+"""Answers to bAbI's questions from a memory that has read the story."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from graphmem.datasets.babi import TASKS, Story, load_tasks
+from graphmem.datasets.babi import Story
 from graphmem.memory import GraphMemory
 from graphmem.state_tracking.extractor import StateChangeExtractor
-from graphmem.state_tracking.network import SHIPPED, load_states
 from graphmem.state_tracking.tracker import StateTracker
 
 
@@ -33,7 +30,7 @@ class TaskScore:
 def answer_story(story: Story, reader: StateChangeExtractor, encoder: Any) -> list[str]:
     """Read a story into an empty memory, sentence by sentence, and answer each question when it is asked."""
     answers = []
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         situation, read = StateTracker(memory, reader), 0
         for question in story.questions:
             situation.read("\n".join(story.sentences[read : question.after]))
@@ -57,31 +54,3 @@ def score(stories: Sequence[Story], reader: StateChangeExtractor, encoder: Any) 
 def is_right(said: str, gold: str) -> bool:
     """Whether an answer is the given one; the order of a list does not matter."""
     return sorted(said.casefold().split(",")) == sorted(gold.casefold().split(","))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
-    from graphmem.hub import load_encoder
-
-    parser = argparse.ArgumentParser(prog="graphmem evaluate stories", description="Score bAbI's questions.")
-    parser.add_argument("--data", help="bAbI's `en` folder; what ships with graphmem if left out")
-    parser.add_argument("--weights", default=str(SHIPPED), help="of the state reader; the shipped ones if left out")
-    parser.add_argument(
-        "--part", choices=["dev", "test"], default="test", help="the last 40 stories of each file: test"
-    )
-    parser.add_argument("--tasks", type=int, nargs="+", default=list(TASKS))
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
-    encoder = load_encoder()
-    reader = StateChangeExtractor(load_states(options.weights, encoder.fingerprint), encoder)
-    split = load_tasks(options.data, options.tasks)
-    scores = score(split.test if options.part == "test" else split.dev, reader, encoder)
-    if options.json:
-        print(json.dumps([{**asdict(s), "accuracy": s.accuracy} for s in scores], indent=2))
-    else:
-        print("| task | right | n | commonest answer |\n|---|---|---|---|")
-        print("\n".join(f"| {s.task} | {s.accuracy:.3f} | {s.questions} | {s.majority:.3f} |" for s in scores))
-
-
-if __name__ == "__main__":
-    main()

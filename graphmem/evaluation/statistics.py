@@ -1,49 +1,69 @@
-"""95 % intervals by the bootstrap."""
+"""Percentile bootstrap intervals (Efron 1979)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-DRAWS = 2000
+RESAMPLES = 10_000
+_CHUNK = 1_000_000
+"""Values drawn at once."""
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean; nan for no values."""
+    return sum(values) / len(values) if len(values) else float("nan")
+
+
+def resampled_means(values: ArrayLike, seed: int = 0) -> np.ndarray:
+    """Means over resampled rows, float64 [RESAMPLES, ...]; equal seeds give equal draws.
+
+    Args:
+        values: one row a question, [n] or [n, k], n at least 1.
+        seed: of the draws.
+    """
+    rows, rng = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
+    step = max(1, _CHUNK // max(1, rows.size))
+    sizes = [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
+    return np.concatenate([rows[rng.integers(0, len(rows), (size, len(rows)))].mean(1) for size in sizes])
+
+
+def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The central interval that holds a share ``level`` of the draws [n]."""
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def bootstrap_interval(values: Sequence[float], seed: int = 0, *, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of the mean over resampled values (Efron 1979); (nan, nan) for no values.
+    """Interval of the mean over resampled values; (nan, nan) for no values.
 
     Args:
-        values: one figure a question.
-        seed: of the draws; equal seeds give equal intervals.
+        values: one figure a question; paired differences give the paired interval.
+        seed: of the draws.
         level: share of resampled means inside.
     """
-    figures = np.asarray(values, dtype=np.float64)
-    if not len(figures):
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    means = np.array([figures[rng.integers(0, len(figures), len(figures))].mean() for _ in range(DRAWS)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return percentile_interval(resampled_means(values, seed), level) if len(values) else (float("nan"), float("nan"))
 
 
 def ratio_interval(
     parts: Sequence[tuple[float, float]], seed: int = 0, *, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Sum of the first over sum of the second, with the percentile interval over resampled parts.
+    """Sum of the first over sum of the second, with the interval over resampled parts; nan where that sum is 0.
 
-    For figures a token of texts: tokens of one text are not independent, so whole texts are drawn.
+    For figures per token: tokens of one text are not independent, so whole texts are resampled.
     """
-    sums = np.asarray(parts, dtype=np.float64).reshape(-1, 2)
-    if not len(sums) or not sums[:, 1].sum():
+    rows = np.asarray(parts, dtype=np.float64).reshape(-1, 2)
+    total = rows.sum(0)
+    if not total[1]:
         return float("nan"), float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    drawn = np.stack([sums[rng.integers(0, len(sums), len(sums))].sum(0) for _ in range(DRAWS)])  # [DRAWS, 2]
-    drawn = drawn[drawn[:, 1] > 0]
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [(1 - level) / 2, (1 + level) / 2])
-    return float(sums[:, 0].sum() / sums[:, 1].sum()), float(low), float(high)
+    means = resampled_means(rows, seed)
+    means = means[means[:, 1] > 0]
+    return float(total[0] / total[1]), *percentile_interval(means[:, 0] / means[:, 1], level)
 
 
 def paired_interval(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
-    """Mean difference first - second over the same questions, with its 95 % bootstrap interval."""
-    gaps = [a - b for a, b in zip(first, second, strict=True)]
-    return (sum(gaps) / len(gaps) if gaps else float("nan"), *bootstrap_interval(gaps, seed))
+    """Mean difference first - second over the same questions, with its 95 % interval."""
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    return mean(differences), *bootstrap_interval(differences, seed)

@@ -3,24 +3,20 @@
 Every case comes with a passage for each edited fact, single questions about each hop and three wordings of a question
 over all hops. The passages are read by the shipped reader into a memory that holds the cases' other facts; the same
 edits given as triples are the ceiling. Cases that contradict each other go to different memories.
-
-    python -m graphmem.evaluation.text_edits --akew DATA/mquake/akew_dev.jsonl
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
-from graphmem.datasets.mquake import EditCase, edit_cases, pools
+from graphmem.datasets.mquake import EditCase, consistent_groups
 from graphmem.text.answer_matching import is_right
 
 Answerer = Callable[[str], str]
@@ -123,7 +119,7 @@ def evaluate_edits(
         scores = {"best node": EditScores()} | ({"spoken": EditScores()} if spoken else {})
         counts: dict[str, int] = {}
         began = time.monotonic()
-        for group in pools(cases):
+        for group in consistent_groups(cases):
             memory = GraphMemory.open(":memory:")
             fill(memory, group, old=old)
             model = model_of(memory)
@@ -150,29 +146,3 @@ def best_node(memory: Any, question: str) -> str:
 def say(model: Any, question: str) -> str:
     """What the model says."""
     return str(model.ask(question, max_new_tokens=24).text)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: prints one JSON object a line."""
-    import torch
-
-    from graphmem.hub import load_language_model
-    from graphmem.model import GraphMemoryModel
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--akew", type=Path, required=True)
-    parser.add_argument("--count", type=int, help="cases drawn; all when not given")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--old", action="store_true", help="the memory holds the old facts before the edits")
-    parser.add_argument("--spoken", action="store_true", help="let the model speak, beside the best node")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    base, tokenizer = load_language_model()
-    evaluate_edits(
-        lambda memory: GraphMemoryModel.from_pretrained(base, memory=memory, tokenizer=tokenizer),
-        edit_cases(given.akew, given.count, given.seed), old=given.old, spoken=given.spoken,
-    )  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()

@@ -91,7 +91,7 @@ class Setting:
 
 def read_and_ask(text: LongText, reader: StateChangeExtractor, encoder: Any) -> tuple[str, dict[str, float]]:
     """Read window by window into an empty memory, then answer; with what it cost."""
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         situation, begun = StateTracker(memory, reader), time.process_time()
         for window in text.windows(WINDOW):
             situation.read(window)

@@ -1,57 +1,53 @@
-"""Plain documents as part of the graph: passages, and arcs to what they are about and what they name.
+"""Documents as passage nodes, linked to the entities that their titles and texts name.
 
-A passage is a node of kind ``passage``. ``has passage`` leads to it from the thing its title names, and
-``passage mentions`` from it to everything that its text names, found by a tagger and by comparing it with titles.
-No language model reads it.
+A passage is a node of kind ``passage``. ``has passage`` leads to it from the entity its title names, and
+``passage mentions`` from it to every entity in its text, found by a name tagger and by matching known titles.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, JournalEntry
-from graphmem.core.errors import GraphMemError, InvalidValue, NotFound
-from graphmem.core.names import MAX_NAME, check_name, normalise
-from graphmem.core.protocols import TextEncoder
+from graphmem.core.errors import InvalidName, InvalidValue, NotFound
+from graphmem.core.names import MAX_NAME, check_name, normalise, unstorable
+from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.types import MENTIONS, PASSAGE, TITLED, Node
 from graphmem.encoding.node_embeddings import encode_passages
-from graphmem.text.name_tagging import Tagger, default_tagger, short_title, title_spans
+from graphmem.text.name_tagging import Tagger, capitalised, short_title, title_spans
 
 BATCH = 256
-"""Passages in one transaction: what a kill can cost."""
+"""Passages in one transaction."""
 
-LONGEST = 4000
-"""A text of more characters is cut into passages."""
+MAX_CHARACTERS = 4000
+"""Longest passage; a longer text is split."""
 
-PIECE = 2000
-"""About so many characters each."""
+SPLIT_CHARACTERS = 2000
+"""Characters of a passage of a split text, at most."""
 
-EARLIER = 50
-"""Passages that are looked through for a title that comes after them."""
-
-Progress = Callable[[int], None]
-"""Called with the number of documents that are done."""
+MAX_BACKLINKS = 50
+"""Earlier passages that are searched for one new title."""
 
 _BREAK = re.compile(r"\n\s*\n|(?<=[.!?。！？])\s+|\n|(?<=[。！？])")
 
 
 @dataclass(frozen=True, slots=True)
 class PassagesAdded:
-    """What taking in documents did.
+    """Result of adding documents.
 
     Attributes:
-        documents: how many were given.
-        passages: new ones that were written; those known already are left alone.
-        words: in the new passages.
-        entries: the transactions, oldest first.
+        documents: documents given.
+        passages: new passages; known ones are left alone.
+        words: words in the new passages.
+        entries: journal entries, oldest first.
     """
 
     documents: int = 0
@@ -59,8 +55,8 @@ class PassagesAdded:
     words: int = 0
     entries: tuple[JournalEntry, ...] = field(default=(), repr=False)
 
-    def undone_in(self, store: Any) -> JournalEntry:
-        """Take all of it back, the last entry first; returns the last entry written. Writes one entry for each.
+    def undo(self, store: GraphStore) -> JournalEntry:
+        """Revert every entry, the last one first; return the last entry written. Writes one entry for each.
 
         Raises:
             NotFound: nothing was added. Conflict: later entries build on it.
@@ -72,43 +68,43 @@ class PassagesAdded:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A title and a text, checked. ``name`` is that of its node: the title and a hash of both."""
+    """Title and text of a document, checked."""
 
     title: str
     text: str
 
     @property
     def name(self) -> str:
-        """Name of the passage's node; the same document always gets the same one."""
+        """Name of the passage's node: the heading and a hash of title and text."""
         digest = blake2b(f"{self.title}\0{self.text}".encode(), digest_size=8).hexdigest()
         return f"{self.heading[: MAX_NAME - 32]} ¶ {digest}"
 
     @property
     def heading(self) -> str:
-        """The title, or the text's first words where there is none."""
+        """The title, or the first words of the text without one."""
         return self.title or " ".join(self.text.split()[:8])[:80]
 
     @property
     def subjects(self) -> list[str]:
-        """Names of what the document is about."""
+        """Names of the entity that the title names, with and without its parenthesis."""
         return list(dict.fromkeys((self.heading, short_title(self.heading))))
 
 
 def add_passages(
-    store: Any, documents: Iterable[tuple[str, str]], *, encoder: TextEncoder | None, source: str | None = None,
-    tagger: Tagger | None = None, progress: Progress | None = None, batch: int = BATCH,
+    store: GraphStore, documents: Iterable[tuple[str, str]], *, encoder: TextEncoder | None, source: str | None = None,
+    tagger: Tagger = capitalised, progress: bool = False, batch: int = BATCH,
 ) -> PassagesAdded:  # fmt: skip
     """Write documents as passages, one transaction and one journal entry a batch.
 
-    Known passages are left as they are, so a run that was stopped goes on when it is given the same documents again.
+    Known passages are left as they are, so a stopped run resumes when it is repeated.
 
     Args:
         store: the memory.
         documents: (title, text) each; a title may be empty. A list is checked whole before anything is written.
-        encoder: makes the passages' vectors; None leaves that to the first search.
+        encoder: encoder of the passages; None leaves that to the first search.
         source: where they come from.
-        tagger: finds names in texts; None takes spaCy where it is installed, else capitals.
-        progress: told after every batch how many documents are done.
+        tagger: name tagger.
+        progress: show a progress bar on standard error.
         batch: documents in one transaction.
 
     Raises:
@@ -123,29 +119,20 @@ def add_passages(
         check_name(source, "source")
     stream: Iterator[tuple[int, Any]] = enumerate(documents)
     if isinstance(documents, Sequence):
-        stream = iter([(at, checked(at, item)) for at, item in stream])
+        stream = iter([(at, check_document(at, item)) for at, item in stream])
     writer = _Writer(store, encoder, source, tagger)
-    done = 0
-    while part := [checked(at, item) for at, item in islice(stream, batch)]:
-        writer.write(part)
-        done += len(part)
-        if progress:
-            progress(done)
+    total = len(documents) if isinstance(documents, Sequence) else None
+    with tqdm(total=total, desc="passages", unit="", disable=not progress) as bar:
+        done = 0
+        while part := [check_document(at, item) for at, item in islice(stream, batch)]:
+            writer.write(part)
+            done += len(part)
+            bar.update(len(part))
     return PassagesAdded(done, writer.passages, writer.words, tuple(writer.entries))
 
 
-@contextmanager
-def shown(documents: Any, progress: bool) -> Iterator[Progress]:
-    """A progress bar over documents, on standard error where it is wanted."""
-    from tqdm import tqdm
-
-    total = len(documents) if hasattr(documents, "__len__") else None
-    with tqdm(total=total, desc="passages", unit="", disable=not progress) as bar:
-        yield lambda done: bar.update(done - bar.n) and None
-
-
-def checked(position: int, item: Any) -> Document:
-    """A document, or what is wrong with it.
+def check_document(position: int, item: Any) -> Document:
+    """Return a (title, text) pair as a document.
 
     Raises:
         InvalidValue: not two texts, an empty text, NUL or lone surrogates, or a title that is too long for a name.
@@ -160,49 +147,42 @@ def checked(position: int, item: Any) -> Document:
     try:
         if title:
             check_name(title, "title")
-        if "\x00" in text:
-            raise InvalidValue(f"text holds a NUL character at {text.index(chr(0))}")
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidValue(
-            f"document {position}: text is not valid Unicode (lone surrogate at {error.start})"
-        ) from None
-    except GraphMemError as error:
+    except InvalidName as error:
         raise InvalidValue(f"document {position}: {error}") from None
+    if reason := unstorable(text):
+        raise InvalidValue(f"document {position}: text {reason}")
     return Document(title, text)
 
 
-def pieces(document: Document) -> list[Document]:
-    """The document, or passages of about ``PIECE`` characters of a long one, cut at paragraphs and sentences."""
+def split_document(document: Document) -> list[Document]:
+    """Split a long document into passages at paragraphs and sentences; a short one stays whole."""
     text = document.text
-    if len(text) <= LONGEST:
-        return [document]
     ends, start = [], 0
-    breaks = [match.end() for match in _BREAK.finditer(text)]
-    while len(text) - start > LONGEST:
-        fitting = [at for at in breaks if start + PIECE // 2 <= at <= start + PIECE]
-        start = fitting[-1] if fitting else start + PIECE
+    breaks = [match.end() for match in _BREAK.finditer(text)] if len(text) > MAX_CHARACTERS else []
+    while len(text) - start > MAX_CHARACTERS:
+        fitting = [at for at in breaks if start + SPLIT_CHARACTERS // 2 <= at <= start + SPLIT_CHARACTERS]
+        start = fitting[-1] if fitting else start + SPLIT_CHARACTERS
         ends.append(start)
     parts = (text[a:b].strip() for a, b in zip([0, *ends], [*ends, len(text)], strict=True))
     return [Document(document.title, part) for part in parts if part]
 
 
 class _Writer:
-    """Writes batches of documents to one store and counts."""
+    """Writer of batches of documents to one store, with counts."""
 
-    def __init__(self, store: Any, encoder: TextEncoder | None, source: str | None, tagger: Tagger | None) -> None:
+    def __init__(self, store: GraphStore, encoder: TextEncoder | None, source: str | None, tagger: Tagger) -> None:
         self.store, self.encoder, self.source, self.tagger = store, encoder, source, tagger
         self.passages, self.words = 0, 0
         self.entries: list[JournalEntry] = []
 
     def write(self, documents: Sequence[Document]) -> None:
         """Write one batch, in one transaction, and the vectors of its passages after it."""
-        named = {part.name: part for document in documents for part in pieces(document)}
+        named = {part.name: part for document in documents for part in split_document(document)}
         known = self.store.resolve_many([normalise(name) for name in named])
         new = {name: part for name, part in named.items() if not known[normalise(name)]}
         if not new:
             return
-        edits = [*self._passages(new), *self._mentions(new), *self._earlier(new)]
+        edits = [*self._passages(new), *self._mentions(new), *self._backlinks(new)]
         self.entries.append(self.store.apply(edits, action="add passages", note=f"{len(new)} passages"))
         self.passages += len(new)
         self.words += sum(len(part.text.split()) for part in new.values())
@@ -217,8 +197,6 @@ class _Writer:
                 yield AddEdge(subject, TITLED, name, source=self.source)
 
     def _mentions(self, new: dict[str, Document]) -> Iterator[Edit]:
-        if self.tagger is None:
-            self.tagger = default_tagger()
         parts, texts = list(new.items()), [part.text for part in new.values()]
         own = {normalise(subject) for part in new.values() for subject in part.subjects}
         titles = title_spans(texts, lambda names: own.intersection(names) | self.store.titled(names).keys())
@@ -228,10 +206,10 @@ class _Writer:
                 if normalise(thing) not in about:
                     yield AddEdge(name, MENTIONS, thing, source=self.source)
 
-    def _earlier(self, new: dict[str, Document]) -> Iterator[Edit]:
-        """Arcs from passages that were here first to the titles that came now."""
+    def _backlinks(self, new: dict[str, Document]) -> Iterator[Edit]:
+        """Arcs from earlier passages to the new titles."""
         subjects = dict.fromkeys(subject for part in new.values() for subject in part.subjects)
-        found = {subject: self.store.passages_with(subject, limit=EARLIER) for subject in subjects}
+        found = {subject: self.store.passages_with(subject, limit=MAX_BACKLINKS) for subject in subjects}
         ids = list({node for nodes in found.values() for node in nodes})
         passages = self.store.passages_by_id(ids)
         arcs = self.store.mentioned(ids)
@@ -251,7 +229,7 @@ class _Writer:
 
 
 def names_in(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
-    """The distinct names at some spans of a text, as they are first written; what cannot be a name is left out."""
+    """Distinct names at some spans of a text, as first written, without unusable names."""
     names: dict[str, str] = {}
     for start, end in spans:
         name = " ".join(text[start:end].split())

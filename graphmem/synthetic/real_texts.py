@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 from random import Random
 from zipfile import ZipFile
 
-from graphmem.core.paths import DATA
-from graphmem.core.splits import data_split
+from graphmem.datasets.plain_text import passage_texts
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldMention
 from graphmem.text.sentences import sentences
 from graphmem.training.wording import EVERYDAY
@@ -70,12 +67,10 @@ def natural_examples(count: int, seed: int) -> list[AnnotatedText]:
     """Encyclopaedia sentences with names found by spaCy: they teach what a mention looks like in real text."""
     from graphmem.adapters.spacy import named_spans
 
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
     texts = []
-    for row in Random(seed).sample([row for row in rows if data_split(row["title"]) == "train"], count):
-        end = next((e for _, e in sentences(row["text"]) if e > 80), len(row["text"]))
-        texts.append(row["text"][:end].strip()[:400])
+    for text in Random(seed).sample(passage_texts("train"), count):
+        end = next((e for _, e in sentences(text) if e > 80), len(text))
+        texts.append(text[:end].strip()[:400])
     found = []
     for text, spans in zip(texts, named_spans(texts), strict=True):
         mentions = [GoldMention(start, end, kind, number) for number, (start, end, kind) in enumerate(spans)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from graphmem.core.errors import MissingExtra
 from graphmem.core.names import MAX_NAME, normalise
 from graphmem.text.stop_words import STOP_WORDS
 
@@ -25,17 +24,6 @@ _CAPITALISED = re.compile(
 )
 _PARENTHESIS = re.compile(r"\s*[(（][^()（）]*[)）]\s*$")
 _POSSESSIVE = re.compile(r"['’]s?$")
-
-
-def default_tagger() -> Tagger:
-    """spaCy's small English model where the extra is installed, else capitals."""
-    from graphmem.adapters.spacy import load_pipeline, tag_names
-
-    try:
-        load_pipeline()
-    except MissingExtra:
-        return capitalised
-    return tag_names
 
 
 def capitalised(texts: Sequence[str]) -> list[list[tuple[int, int]]]:

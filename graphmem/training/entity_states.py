@@ -10,7 +10,6 @@ right one of all things in the batch. Passages are split by title; scores are of
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ import torch
 from torch.nn import functional as F
 
 from graphmem.core.splits import data_split
-from graphmem.datasets.plain_text import _PLAIN, said_of
+from graphmem.datasets.plain_text import entity_sentences, passages
 from graphmem.encoding.entity_states import EntityStates, save_entity_states
 
 
@@ -39,10 +38,9 @@ class Course:
 
 def courses(count: int, seed: int, encode: Callable[[list[str]], tuple[np.ndarray, np.ndarray]]) -> list[Course]:
     """A sample of passages with at least three sentences, read by a frozen model and a text encoder."""
-    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
+    rows = list(passages())
     random.Random(seed).shuffle(rows)
-    told = [(row["title"], said_of(row["title"], row["text"])) for row in rows]
+    told = [(title, entity_sentences(title, text)) for title, text in rows]
     told = [(title, lines) for title, lines in told if len(lines) >= 3][:count]
     hidden, vectors = encode([line for _, lines in told for line in lines])
     made, start = [], 0

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphmem.core.edits import AddEdge
 from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
+from graphmem.core.names import unstorable
 from graphmem.core.times import to_micros
 
 MAX_TEXT = 1 << 20
@@ -57,12 +58,8 @@ def check_text(text: Any) -> str:
         raise InvalidValue(f"text must be str, not {type(text).__name__}")
     if len(text) > MAX_TEXT:
         raise InvalidValue(f"text has {len(text)} characters, {MAX_TEXT} at most; split it into passages")
-    if "\x00" in text:
-        raise InvalidValue(f"text holds a NUL character at {text.index(chr(0))}")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidValue(f"text is not valid Unicode (lone surrogate at {error.start})") from None
+    if reason := unstorable(text):
+        raise InvalidValue(f"text {reason}")
     return text
 
 

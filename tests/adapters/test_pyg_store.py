@@ -159,7 +159,7 @@ def test_pygs_query_loader_runs_on_the_memory(store):
     assert len(MemoryGraphStore(store).sample_subgraph(data.n_id[:1], edges).node) >= len(edges)
 
 
-def test_what_cannot_be_done_is_said(store):
+def test_unsupported_writes_raise(store):
     with pytest.raises(InvalidValue, match="fingerprint"):
         MemoryFeatureStore(store)
     with pytest.raises(InvalidValue, match="direction"):

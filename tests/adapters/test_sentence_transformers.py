@@ -59,7 +59,7 @@ def test_it_is_a_text_encoder_that_names_its_weights(encoder: Any) -> None:
     assert SentenceTransformerEncoder(encoder.name).fingerprint == encoder.fingerprint
 
 
-def test_a_folder_without_a_model_is_said_to_be_one(tmp_path: Any) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Any) -> None:
     with pytest.raises(ModelNotFound, match="no text encoder"):
         SentenceTransformerEncoder(tmp_path)
 

@@ -10,7 +10,6 @@ Passes of both kinds take turns, and medians are compared, so that a busy machin
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import statistics
 import time
@@ -20,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.core.paths import DATA
 from graphmem.core.types import Subgraph
 from graphmem.datasets.wikimovies import load_facts
 from graphmem.memory import GraphMemory
@@ -55,8 +53,7 @@ def compare(model: GraphMemoryModel, ids: torch.Tensor, repeats: int, retrieval:
 
 def plain_text(model: GraphMemoryModel, tokens: int, texts: int = 3) -> list[tuple[torch.Tensor, Any]]:
     """The beginnings of long passages of the shipped corpus, each with what the memory finds for it."""
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [model.tokenizer(json.loads(line)["text"], return_tensors="pt")["input_ids"] for line in lines]
+    rows = [model.tokenizer(text, return_tensors="pt")["input_ids"] for text in texts()]
     ids = [row[:, :tokens] for row in rows if row.shape[1] >= tokens][:texts]
     return [(row, model.memory.retrieve(model.tokenizer.decode(row[0]), top_k=model.config.nodes)) for row in ids]
 

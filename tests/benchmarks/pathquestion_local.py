@@ -39,7 +39,7 @@ def main() -> None:
     ((facts, questions),) = load_graphs("pathquestion", "test", 10**6, seed)
     halves = {half: [q for q in questions if data_split(q.topic) == half] for half in ("train", "test")}
     encoder = load_encoder()
-    with tempfile.TemporaryDirectory() as folder, GraphMemory.open(":memory:", encoder) as memory:
+    with tempfile.TemporaryDirectory() as folder, GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(facts)
         tuned = Path(folder) / "tuned.safetensors"
         modules = load_weights(SHIPPED, encoder.fingerprint)

@@ -6,7 +6,6 @@ python tests/benchmarks/reading_speed.py --threads 2
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any
 
 import torch
 
-from graphmem.core.paths import DATA
+from graphmem.datasets.plain_text import passage_texts
 from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.reading.hidden_states import tokenise
@@ -25,8 +24,7 @@ from graphmem.writing.pipeline import read_text, shipped_extractor
 
 def passages(count: int) -> list[str]:
     """Natural paragraphs that ship with the package."""
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return [json.loads(line)["text"] for _, line in zip(range(count), lines, strict=False)]
+    return passage_texts()[:count]
 
 
 def pace(tokens: int, work: Callable[[], object]) -> dict[str, int]:

@@ -6,7 +6,6 @@ python tests/benchmarks/reading_twice.py --passages 200 --rumours 60
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 
 from graphmem.core.edits import AddNode
-from graphmem.core.paths import DATA
+from graphmem.datasets.plain_text import passage_texts
 from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.synthetic.grammar import capitalise, fill
@@ -30,9 +29,7 @@ from graphmem.writing.pipeline import WritePlan, read_stream, read_text
 
 def passages(count: int, seed: int) -> list[str]:
     """Openings of encyclopaedia articles that ship with the package."""
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        texts = [json.loads(line)["text"] for line in lines]
-    return Random(seed).sample(texts, count)
+    return Random(seed).sample(passage_texts(), count)
 
 
 def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callable[[], Iterable[WritePlan]]]]:

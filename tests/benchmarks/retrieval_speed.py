@@ -78,7 +78,7 @@ def median(calls: list[float]) -> float:
 def build(path: str, size: int, encoder: Any) -> list[str]:
     rng = np.random.default_rng(size)
     names, facts = triples(size, rng)
-    with GraphMemory.open(path, encoder) as memory:
+    with GraphMemory.open(path, encoder=encoder) as memory:
         found = ((names[s], RELATIONS[r], names[o]) for s, r, o in facts.tolist())
         memory.bulk_load(names, found, unit_vectors(size, encoder.dim, rng))
         memory.store.index()
@@ -179,7 +179,7 @@ def report(folder: Path, size: int, encoder: Any) -> list[Any]:
     names = triples(size, np.random.default_rng(size))[0] if Path(path).exists() else build(path, size, encoder)
     named, unnamed = queries(names, np.random.default_rng(1))
     del names
-    with GraphMemory.open(path, encoder) as memory:
+    with GraphMemory.open(path, encoder=encoder) as memory:
         encoded = encoder.seconds
         first = cpu(lambda: memory.retrieve(unnamed[0])) - 1e3 * (encoder.seconds - encoded)
         retriever = Retriever(memory.store, encoder)

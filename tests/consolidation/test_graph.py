@@ -23,7 +23,7 @@ def later(days: float) -> datetime:
 
 
 def rumour(claim: str, source: str) -> AddNode:
-    return AddNode(f"heard from {source}: {claim}", "episode", claim, (), {"claim": claim, "source": source})
+    return AddNode(f"claim from {source}: {claim}", "episode", claim, (), {"claim": claim, "source": source})
 
 
 def strength(store: SQLiteStore, name: str) -> float:
@@ -40,7 +40,7 @@ def test_spellings_of_one_name_are_merged(store: SQLiteStore) -> None:
     assert {fact.object for fact in store.facts(ada.id)} == {"London", "Babbage"}
 
 
-def test_a_claim_heard_from_several_sources_becomes_a_fact(store: SQLiteStore) -> None:
+def test_a_claim_from_several_sources_becomes_a_fact(store: SQLiteStore) -> None:
     for source in ("a", "b", "c"):
         store.apply([rumour("Bob | spouse | Carol", source)])
     assert consolidate(store).promoted == 1
@@ -54,9 +54,9 @@ def test_one_source_however_loud_promotes_nothing(store: SQLiteStore) -> None:
 
 
 @pytest.mark.parametrize("claim", ["nothing but words", " | spouse | Carol", "a | b | c | d", "x" * 2000 + " | r | y"])
-def test_a_claim_that_is_no_fact_spoils_no_night(store: SQLiteStore, claim: str) -> None:
+def test_a_claim_that_is_no_fact_is_left_alone(store: SQLiteStore, claim: str) -> None:
     for source in ("a", "b", "c"):
-        store.apply([AddNode(f"heard from {source}", "episode", "", (), {"claim": claim, "source": source})])
+        store.apply([AddNode(f"claim from {source}", "episode", "", (), {"claim": claim, "source": source})])
     assert consolidate(store).promoted == 0
 
 
@@ -71,24 +71,24 @@ def test_a_claim_against_a_held_fact_is_not_promoted(store: SQLiteStore) -> None
 def test_strength_is_halved_in_a_half_life(store: SQLiteStore) -> None:
     store.apply([AddNode("Ada")])
     config = ConsolidationConfig(half_life=10)
-    assert consolidate(store, config, at=later(10)).faded == 1
+    assert consolidate(store, config, at=later(10)).decayed == 1
     assert strength(store, "Ada") == pytest.approx(0.5, abs=1e-3)
     consolidate(store, config, at=later(20))
     assert strength(store, "Ada") == pytest.approx(0.25, abs=1e-3)
 
 
-def test_many_short_nights_fade_as_much_as_a_long_one(store: SQLiteStore) -> None:
+def test_many_short_runs_decay_as_much_as_a_long_one(store: SQLiteStore) -> None:
     store.apply([AddNode("Ada")])
     for hours in range(0, 240, 3):
         consolidate(store, ConsolidationConfig(half_life=10), at=later(hours / 24))
     assert strength(store, "Ada") == pytest.approx(0.5, abs=0.02)
 
 
-def test_what_is_used_gains_and_does_not_fade(store: SQLiteStore) -> None:
+def test_used_nodes_gain_strength_and_do_not_decay(store: SQLiteStore) -> None:
     ada, bob = store.apply([AddNode("Ada"), AddNode("Bob")]).node_ids
     store.touch([ada] * 5)
     done = consolidate(store, ConsolidationConfig(half_life=10), at=later(5))
-    assert (done.strengthened, done.faded) == (1, 2)
+    assert (done.strengthened, done.decayed) == (1, 2)
     assert strength(store, "Ada") > 2 > 1 > strength(store, "Bob")
     assert bob != ada
 
@@ -112,7 +112,7 @@ def test_a_merged_node_has_the_strength_of_both(store: SQLiteStore) -> None:
     assert strength(store, "Ada Lovelace") == pytest.approx(1.0, abs=1e-3)
 
 
-def test_a_night_is_undone_as_one(store: SQLiteStore) -> None:
+def test_a_run_is_undone_as_one(store: SQLiteStore) -> None:
     store.apply([AddEdge("Ada Lovelace", "born in", "London"), AddNode("Ada-Lovelace")])
     before = store.stats()["nodes"]
     assert consolidate(store).merged == 1
@@ -128,13 +128,13 @@ def test_the_weakest_are_archived_beyond_the_capacity(store: SQLiteStore) -> Non
     assert store.resolve("Bob") is None
 
 
-def test_an_empty_memory_sleeps_without_a_trace(store: SQLiteStore) -> None:
+def test_an_empty_memory_needs_no_entry(store: SQLiteStore) -> None:
     assert consolidate(store).entry is None
 
 
 def test_foreign_attributes_of_the_same_names_do_no_harm(store: SQLiteStore) -> None:
     store.apply([AddNode("Ada", attributes={"faded_at": "never", "uses_counted": "many"})])
-    assert consolidate(store, at=later(400)).faded == 1
+    assert consolidate(store, at=later(400)).decayed == 1
 
 
 def test_bad_settings_are_refused(store: SQLiteStore) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights, load_replayed, said_and_asked
+from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights, load_replayed, replay_texts
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Fact
 from graphmem.hub import load_language_model
@@ -35,7 +35,7 @@ def model(tokenizer: Any, encoder: Any) -> Iterator[GraphMemoryModel]:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     base = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=2, **sizes))
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(FACTS)
         yield attach(base, tokenizer, memory)
 
@@ -43,8 +43,8 @@ def model(tokenizer: Any, encoder: Any) -> Iterator[GraphMemoryModel]:
 def test_replay_lowers_the_loss_and_comes_off_again(model: GraphMemoryModel) -> None:
     ids = torch.tensor([[5, 6, 7]])
     before = model.base(input_ids=ids).logits
-    done = consolidate_into_weights(model, config=ReplayConfig(steps=30, rate=1e-2))
-    assert (done.facts, done.steps) == (3, 30) and done.last < done.first - 0.5
+    done = consolidate_into_weights(model, config=ReplayConfig(steps=30, learning_rate=1e-2))
+    assert (done.facts, done.steps) == (3, 30) and done.last_loss < done.first_loss - 0.5
     assert not torch.equal(model.base(input_ids=ids).logits, before)
     done.adapter.unload()
     assert torch.equal(model.base(input_ids=ids).logits, before)
@@ -54,16 +54,16 @@ def test_an_adapter_is_written_and_merged_into_a_base(model: GraphMemoryModel, t
     from copy import deepcopy
 
     bare = deepcopy(model.detach())
-    consolidate_into_weights(model, tmp_path / "adapter", config=ReplayConfig(steps=3, rate=1e-2))
+    consolidate_into_weights(model, tmp_path / "adapter", config=ReplayConfig(steps=3, learning_rate=1e-2))
     ids = torch.tensor([[5, 6, 7]])
     merged = load_replayed(bare, tmp_path / "adapter")
     assert torch.allclose(merged(input_ids=ids).logits, model.base(input_ids=ids).logits, atol=1e-4)
 
 
-def test_facts_are_asked_and_said() -> None:
-    known = list(said_and_asked(Fact("Quarna Velt", "born in", "Ostrelle")))
+def test_replay_texts_are_questions_and_a_statement() -> None:
+    known = list(replay_texts(Fact("Quarna Velt", "born in", "Ostrelle")))
     assert len(known) == 5 and all("Quarna Velt" in question for question, _ in known[:-1])
-    odd = list(said_and_asked(Fact("A {x}", "is {odd} to", "B")))
+    odd = list(replay_texts(Fact("A {x}", "is {odd} to", "B")))
     assert odd[-1] == ("", "A {x} is odd to B.")
 
 
@@ -82,7 +82,7 @@ def test_smollm_learns_a_few_facts_by_heart(encoder: Any) -> None:
     from graphmem.experiments.extend import holds
 
     base, tokenizer = load_language_model()
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(FACTS[:2])
         model = GraphMemoryModel.from_pretrained(base, tokenizer=tokenizer, memory=memory)
         done = consolidate_into_weights(model, config=ReplayConfig(steps=40, seed=1))

@@ -23,9 +23,9 @@ def _threads() -> Iterator[None]:
 
 
 def test_results_come_in_order_and_see_the_callers_context() -> None:
-    token = WORD.set("said")
+    token = WORD.set("set")
     try:
-        assert list(parallel_map(lambda n: (n, WORD.get()), range(20))) == [(n, "said") for n in range(20)]
+        assert list(parallel_map(lambda n: (n, WORD.get()), range(20))) == [(n, "set") for n in range(20)]
     finally:
         WORD.reset(token)
 

@@ -62,7 +62,7 @@ ASKED = ["who directed Alien?", "where was the director of Heat born?", "where i
 
 @pytest.mark.parametrize("ranker", ["gnn", "activation", "path", "ppr", "dense", "bm25"])
 def test_many_queries_find_what_each_finds_alone(encoder: Any, ranker: Any) -> None:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(FACTS)
         many = memory.retrieve_many(ASKED, ranker=ranker)
         memory._retriever = None  # forgets what it has encoded
@@ -74,7 +74,7 @@ def test_many_queries_find_what_each_finds_alone(encoder: Any, ranker: Any) -> N
 
 def test_the_encoder_runs_once_for_many_named_queries(encoder: Any) -> None:
     counting = Counting(encoder)
-    with GraphMemory.open(":memory:", counting) as memory:
+    with GraphMemory.open(":memory:", encoder=counting) as memory:
         memory.add_many(FACTS)
         memory.retrieve_many(ASKED[:2])
         before = counting.passes
@@ -83,7 +83,7 @@ def test_the_encoder_runs_once_for_many_named_queries(encoder: Any) -> None:
 
 
 def test_many_queries_are_a_list(encoder: Any) -> None:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         assert memory.retrieve_many([]) == []
         with pytest.raises(InvalidValue, match="list"):
             memory.retrieve_many("who?")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-from graphmem.datasets.mquake import edit_cases, pools
+from graphmem.datasets.mquake import consistent_groups, edit_cases
 from graphmem.evaluation.text_edits import EditScores, fill, write_gold
 from graphmem.memory import GraphMemory
 
@@ -14,16 +14,20 @@ def case(subject: str, new: str, capital: str) -> dict[str, object]:
         "requested_rewrite": [
             {
                 "subject": subject, "prompt": "{} is a citizen of", "target_new": {"str": new},
-                "target_true": {"str": "Peru"}, "fact_new_uns": f"{subject} became a citizen of {new}.",
+                "target_true": {"str": "Peru"}, "question": "Citizen of?",
+                "fact_new_uns": f"{subject} became a citizen of {new}.",
             }
         ],
         "questions": ["What is the capital of the country of citizenship?"] * 3, "new_answer": capital,
-        "new_answer_alias": [],
+        "new_answer_alias": [], "answer": "Lima", "answer_alias": [],
         "new_single_hops": [
             {"question": "Citizen of?", "answer": new, "answer_alias": ["C."]},
             {"question": "Capital?", "answer": capital, "answer_alias": []},
         ],
-        "orig": {"new_triples_labeled": [[subject, "country of citizenship", new], [new, "capital", capital]]},
+        "orig": {
+            "triples_labeled": [],
+            "new_triples_labeled": [[subject, "country of citizenship", new], [new, "capital", capital]],
+        },
     }  # fmt: skip
 
 
@@ -42,11 +46,11 @@ def test_cases_know_what_was_edited(tmp_path: Path) -> None:
 
 
 def test_contradicting_cases_go_to_different_memories(tmp_path: Path) -> None:
-    assert [len(group) for group in pools(edit_cases(write(tmp_path)))] == [2, 1]
+    assert [len(group) for group in consistent_groups(edit_cases(write(tmp_path)))] == [2, 1]
 
 
 def test_gold_edits_supersede_what_was_held(tmp_path: Path) -> None:
-    cases = pools(edit_cases(write(tmp_path)))[1]
+    cases = consistent_groups(edit_cases(write(tmp_path)))[1]
     memory = GraphMemory.open(":memory:")
     fill(memory, cases, old=True)
     assert [fact.object for fact in memory.facts("Ada")] == ["Peru"]

@@ -131,7 +131,7 @@ def test_orders_in_a_turn_are_data(model: GraphMemoryModel) -> None:
 
 def test_namespaces_keep_sessions_apart(model: GraphMemoryModel, parts: tuple[Any, Any], encoder: Any) -> None:
     model.session("tea").say("Ada Lovelace was born in London.")
-    with GraphMemory.open(model.memory.path, encoder, namespace="other") as other:  # type: ignore[attr-defined]
+    with GraphMemory.open(model.memory.path, encoder=encoder, namespace="other") as other:  # type: ignore[attr-defined]
         assert other.node("session:tea") is None
 
 
@@ -194,7 +194,7 @@ def test_a_killed_conversation_goes_on(tmp_path: Path, model: GraphMemoryModel) 
     assert "born in" in child.stdout.readline()
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    with GraphMemory.open(db, model.memory.encoder) as memory:  # type: ignore[attr-defined]
+    with GraphMemory.open(db, encoder=model.memory.encoder) as memory:  # type: ignore[attr-defined]
         kept, model.memory = model.memory, memory
         assert model.session("default").context() == "Ada Lovelace was born in London."
         model.memory = kept

@@ -4,7 +4,7 @@ import pytest
 
 from graphmem.core.errors import InvalidValue, NotFound
 from graphmem.core.types import MENTIONS, TITLED
-from graphmem.ingestion.documents import LONGEST, Document, pieces
+from graphmem.ingestion.documents import MAX_CHARACTERS, Document, split_document
 from graphmem.memory import GraphMemory
 from graphmem.text.name_tagging import capitalised
 
@@ -14,7 +14,7 @@ ERMENGARDE = ("Ermengarde of Tours", "Ermengarde of Tours died on 20 March 851 i
 
 @pytest.fixture
 def memory(encoder):
-    with GraphMemory.open(":memory:", encoder) as opened:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
         yield opened
 
 
@@ -49,7 +49,7 @@ def test_order_and_batches_make_no_difference(memory: GraphMemory, encoder, batc
 
     third = ("Camille (1926 film)", "A film about Lothair II and a lady.")
     add(memory, LOTHAIR, ERMENGARDE, third)
-    with GraphMemory.open(":memory:", encoder) as other:
+    with GraphMemory.open(":memory:", encoder=encoder) as other:
         documents = iter([third, ERMENGARDE, LOTHAIR])
         add_passages(other.store, documents, encoder=None, tagger=lambda texts: capitalised(texts), batch=batch)
         assert {str(fact) for fact in other.facts()} == {str(fact) for fact in memory.facts()}
@@ -65,11 +65,8 @@ def test_a_stopped_run_goes_on_where_it_was(memory: GraphMemory) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         add_passages(memory.store, stops(), encoder=None, tagger=capitalised, batch=1)
-    done = []
-    again = add_passages(
-        memory.store, [LOTHAIR, ERMENGARDE], encoder=None, tagger=capitalised, batch=1, progress=done.append
-    )
-    assert again.passages == 1 and done == [1, 2]
+    again = add_passages(memory.store, [LOTHAIR, ERMENGARDE], encoder=None, tagger=capitalised, batch=1)
+    assert again.passages == 1 and again.documents == 2
 
 
 def test_undo_takes_back_all_batches(memory: GraphMemory) -> None:
@@ -109,10 +106,10 @@ def test_any_script_and_no_title(memory: GraphMemory) -> None:
 
 def test_a_long_text_is_cut_at_sentences_and_nothing_is_lost() -> None:
     text = " ".join(f"Sentence number {i} is here." for i in range(1000))
-    parts = pieces(Document("Long", text))
-    assert all(len(part.text) <= LONGEST and part.text.endswith(".") for part in parts)
+    parts = split_document(Document("Long", text))
+    assert all(len(part.text) <= MAX_CHARACTERS and part.text.endswith(".") for part in parts)
     assert " ".join(part.text for part in parts) == text
-    assert len(pieces(Document("Wall", "x" * 10_000))) > 1
+    assert len(split_document(Document("Wall", "x" * 10_000))) > 1
 
 
 def test_tagger_without_a_model() -> None:

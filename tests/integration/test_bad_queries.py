@@ -24,7 +24,7 @@ FACTS = [
 
 @pytest.fixture(scope="module")
 def memory(encoder: Any) -> Iterator[GraphMemory]:
-    with GraphMemory.open(":memory:", encoder) as opened:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
         opened.add_many(FACTS)
         yield opened
 
@@ -56,7 +56,7 @@ def test_a_strange_query_gets_a_defined_result(memory: GraphMemory, query: str, 
 @pytest.mark.parametrize("ranker", RANKERS)
 @pytest.mark.parametrize("query", ["", "who is Ada?", "🜚", "x" * 100_000])
 def test_an_empty_memory_answers_nothing(encoder: Any, query: str, ranker: Any) -> None:
-    with GraphMemory.open(":memory:", encoder) as empty:
+    with GraphMemory.open(":memory:", encoder=encoder) as empty:
         found = empty.retrieve(query, ranker=ranker)
         assert found.nodes == () and found.facts == [] and found.answerable == 0 and found.path_to("Ada") == []
 
@@ -102,20 +102,23 @@ def test_before_anything_was_known_there_is_nothing(memory: GraphMemory) -> None
 
 def test_a_namespace_that_does_not_exist_is_empty_and_is_not_made_by_reading(encoder: Any, tmp_path: Path) -> None:
     path = tmp_path / "m.db"
-    with GraphMemory.open(path, encoder) as memory:
+    with GraphMemory.open(path, encoder=encoder) as memory:
         memory.add_many(FACTS)
-    with GraphMemory.open(path, encoder, namespace="elsewhere", read_only=True) as other:
+    with GraphMemory.open(path, encoder=encoder, namespace="elsewhere", read_only=True) as other:
         for ranker in RANKERS:
             assert other.retrieve("where was Ada Lovelace born?", ranker=ranker).nodes == ()
     with pytest.raises(NotAMemory):
-        GraphMemory.open(tmp_path / "missing.db", encoder, read_only=True)
+        GraphMemory.open(tmp_path / "missing.db", encoder=encoder, read_only=True)
 
 
 def test_a_memory_that_cannot_be_written_is_searched_all_the_same(encoder: Any, tmp_path: Path) -> None:
     path = tmp_path / "m.db"
-    with GraphMemory.open(path, encoder) as memory:
+    with GraphMemory.open(path, encoder=encoder) as memory:
         memory.add_many(FACTS)
-    with GraphMemory.open(path, encoder, read_only=True) as memory, GraphMemory.open(path, encoder) as writer:
+    with (
+        GraphMemory.open(path, encoder=encoder, read_only=True) as memory,
+        GraphMemory.open(path, encoder=encoder) as writer,
+    ):
         found = memory.retrieve("a pioneer of computing", ranker="dense")
         assert len(found.nodes) > 3 and not memory.stats()["vectors"]
         writer.add("Grace Hopper", "pioneer of", "compilers")
@@ -127,7 +130,7 @@ def test_a_memory_that_cannot_be_written_is_searched_all_the_same(encoder: Any, 
 
 def hub(encoder: Any, facts: int) -> GraphMemory:
     """A memory in which one node has nearly all facts, and one of these leads on."""
-    memory = GraphMemory.open(":memory:", encoder)
+    memory = GraphMemory.open(":memory:", encoder=encoder)
     memory.bulk_load([], [("Hub", "knows", f"n{i}") for i in range(facts)])
     memory.add_many([("n7", "born in", "Paris"), ("Lone", "friend of", "Hub")])
     return memory

@@ -277,7 +277,7 @@ def test_two_processes_agree_on_the_gradients(tmp_path: Path) -> None:
 
 
 def test_a_memory_changed_or_closed_meanwhile(tokenizer, encoder, ids) -> None:
-    memory = GraphMemory.open(":memory:", encoder)
+    memory = GraphMemory.open(":memory:", encoder=encoder)
     memory.add("Ada", "born in", "London")
     model = open_gates(attach(tiny_model("Llama"), tokenizer, memory))
     prompt = tokenizer("Where was Ada born?", return_tensors="pt")["input_ids"]

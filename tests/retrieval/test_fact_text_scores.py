@@ -25,7 +25,7 @@ ASKED = [
 
 @pytest.fixture
 def memory(encoder: Any) -> Any:
-    with GraphMemory.open(":memory:", encoder) as opened:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
         for name, text in NOTES:
             opened.add("Mira", "note", name, text=text)
         opened.add("Mira", "lives in", "Oslo")
@@ -40,7 +40,7 @@ def test_the_text_decides_among_facts_of_one_relation(memory: GraphMemory, ranke
 
 
 def test_without_texts_the_ranking_is_what_it_was(encoder: Any) -> None:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many([("Mira", "note", name) for name, _ in NOTES])
         before = memory.retrieve(ASKED[0][0]).subgraph
         memory.add("Bo", "note", "Project Elsewhere", text="Bo cancelled Project Elsewhere.")

@@ -27,7 +27,7 @@ QUESTIONS = ["who directed The Copper Harbour?", "which films star Ned Orley?", 
 def test_nodes_and_facts_are_the_same_with_and_without_documents(encoder, ranker) -> None:
     found = []
     for documents in ([], DOCUMENTS):
-        with GraphMemory.open(":memory:", encoder) as memory:
+        with GraphMemory.open(":memory:", encoder=encoder) as memory:
             memory.add_many(FACTS)
             if documents:
                 memory.add_passages(documents, tagger=capitalised)

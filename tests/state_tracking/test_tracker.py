@@ -24,7 +24,7 @@ def reader(encoder: Any) -> StateChangeExtractor:
 
 @pytest.fixture
 def memory(encoder: Any) -> Iterator[GraphMemory]:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         yield memory
 
 
@@ -67,9 +67,9 @@ def test_reading_the_same_twice_adds_no_node(memory: GraphMemory, reader: StateC
 
 
 def test_a_story_goes_on_in_the_file(tmp_path: Path, encoder: Any, reader: StateChangeExtractor) -> None:
-    with GraphMemory.open(tmp_path / "m.db", encoder) as memory:
+    with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
         StateTracker(memory, reader).read(STORY)
-    with GraphMemory.open(tmp_path / "m.db", encoder) as memory:
+    with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
         situation = StateTracker(memory, reader)
         situation.read("Mary journeyed to the office.")
         assert situation.ask("Where is Mary?") == "office"

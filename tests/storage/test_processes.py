@@ -92,12 +92,12 @@ def kill_some(path, kills, seed):
         command = [sys.executable, "-c", WRITE, str(path), worker, str(round_), str(write_end)]
         child = subprocess.Popen(command, pass_fds=(write_end,))
         os.close(write_end)
-        with os.fdopen(read_end) as told:
-            first = told.readline()  # it writes
+        with os.fdopen(read_end) as pipe:
+            first = pipe.readline()  # it writes
             time.sleep(rng.random() * 0.15)
             os.kill(child.pid, signal.SIGKILL)
             child.wait()
-            lines = [first, *told.read().split("\n")]
+            lines = [first, *pipe.read().split("\n")]
         acknowledged |= {line.strip() for line in lines if line.strip()}
         with SQLiteStore.open(path) as store:
             found = store.resolve_many(sorted(acknowledged))

@@ -231,12 +231,12 @@ def test_what_was_known_then_survives_edits_undo_and_merges(store):
 
 
 def test_history_tells_all_that_touched_a_node(store):
-    store.apply([AddEdge("Ada", "likes", "Tea")], note="told")
+    store.apply([AddEdge("Ada", "likes", "Tea")], note="noted")
     store.apply([AddEdge("Bob", "likes", "Rum")])
     store.bulk_load([], [("Ada", "likes", "Milk")], note="bulk")
     store.undo()
-    told = [(entry.action, entry.note, entry.undone) for entry in store.history(store.resolve("Ada").id)]
-    assert told == [("apply", "told", False), ("bulk_load", "bulk", True), ("undo", "undo of entry 3", False)]
+    noted = [(entry.action, entry.note, entry.undone) for entry in store.history(store.resolve("Ada").id)]
+    assert noted == [("apply", "noted", False), ("bulk_load", "bulk", True), ("undo", "undo of entry 3", False)]
     added = store.history(1)[0].changes[0]
     assert (added["table"], added["action"], added["after"]["name"]) == ("nodes", "add", "Ada")
 

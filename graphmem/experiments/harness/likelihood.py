@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from graphmem.datasets.webnlg import FactText
 from graphmem.evaluation.statistics import ratio_interval
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.methods.base import Language, Method
-from graphmem.experiments.tasks.fact_set import FactSet, LookUp, Passage
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp
 
 MOST_TOKENS = 256
 """Of a passage."""
@@ -60,13 +61,13 @@ def modelling(
     return [row for row in rows if row is not None]
 
 
-def first_name(passage: Passage) -> int:
+def first_name(passage: FactText) -> int:
     """Characters of a passage up to the end of its first name; a quarter of it where it has none."""
     return passage.mentions[0][1] if passage.mentions else len(passage.text) // 4
 
 
 def _both(
-    passage: Passage, method: Method, language: Language, look_up: LookUp, reads: bool
+    passage: FactText, method: Method, language: Language, look_up: LookUp, reads: bool
 ) -> tuple[Nats, Nats] | None:
     """Asked with the topic, the whole passage; asked with its beginning, what comes after. None without a model."""
     start, queries = first_name(passage), [passage.topic, passage.text[: first_name(passage)]]
@@ -78,7 +79,7 @@ def _both(
     return surprise(logits[0], ids, offsets, passage), surprise(logits[-1], ids, offsets, passage, start)
 
 
-def surprise(logits: Any, ids: Any, offsets: Sequence[tuple[int, int]], passage: Passage, start: int = 0) -> Nats:
+def surprise(logits: Any, ids: Any, offsets: Sequence[tuple[int, int]], passage: FactText, start: int = 0) -> Nats:
     """Nats of a passage's tokens from character ``start`` on.
 
     Args:

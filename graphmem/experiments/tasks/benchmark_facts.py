@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
-from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
+from graphmem.datasets import path_question
+from graphmem.datasets.mquake import FILE as akew_file
+from graphmem.datasets.mquake import EditCase, edit_cases
+from graphmem.datasets.single_facts import FILES as single_files
+from graphmem.datasets.single_facts import SingleFact, load_single_facts
 from graphmem.datasets.wikimovies import trained_answers
 from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
 
 FILES = {
-    "PopQA": "popqa/dev.jsonl", "zsRE": "zsre/dev.jsonl", "AKEW": "mquake/akew_dev.jsonl",
+    "PopQA": single_files["popqa"], "zsRE": single_files["zsre"], "AKEW": akew_file,
     "PathQuestion": "pathquestion/dev_2hop.tsv",
 }  # fmt: skip
 
@@ -27,20 +29,18 @@ def found_in(folder: Path | None, names: Sequence[str]) -> list[str]:
 
 def single_facts(folder: Path, name: str, count: int, *, among: int = 500, seed: int = 0) -> FactSet:
     """``count`` single facts of PopQA or zsRE asked, ``among`` so many of the file's facts in all."""
-    rng, rows = Random(seed), _usable(_rows(folder / FILES[name]))
+    rng = Random(seed)
+    rows = _distinct(load_single_facts(folder, name.lower()))
     drawn = rng.sample(rows, min(max(among, count), len(rows)))
-    asked, rest = drawn[:count], drawn[count:]
-    items = []
-    for number, row in enumerate(asked):
-        questions = row.get("questions") or [row["question"]]
-        answers, fact = tuple(row["answers"]), _fact(row)
-        items.append(
-            Item(questions[0], answers, tuple(questions[1:2]), (), (fact,), stage=number % 2, fresh=_fresh(answers))
+    items = tuple(
+        Item(
+            row.questions[0], row.answers, row.questions[1:2], (), (row.fact,), stage=number % 2,
+            fresh=_fresh(row.answers),
         )
-    stages = tuple(
-        tuple(_fact(row) for i, row in enumerate((*asked, *rest)) if i % 2 == stage) for stage in (0, 1)
+        for number, row in enumerate(drawn[:count])
     )  # fmt: skip
-    return FactSet(name, (stages[0], stages[1]), tuple(items), plain_pairs, tuple(map(_fact, asked)))
+    facts = tuple(row.fact for row in drawn)
+    return FactSet(name, (facts[::2], facts[1::2]), items, plain_pairs, facts[:count])
 
 
 def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
@@ -48,7 +48,7 @@ def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
 
     A case whose edit would undo another's is left out. Facts that a new chain needs beyond the edits are written.
     """
-    cases = _rows(folder / FILES["AKEW"])
+    cases = edit_cases(folder / FILES["AKEW"])
     Random(seed).shuffle(cases)
     held: dict[tuple[str, str], str] = {}
     changes: dict[Triple, Triple] = {}
@@ -57,8 +57,7 @@ def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
     for case in cases:
         if sum(item.kind == "multi-hop after edits" for item in items) >= count:
             break
-        old = [tuple(t) for t in case["orig"]["triples_labeled"]]
-        new = [tuple(t) for t in case["orig"]["new_triples_labeled"]]
+        old, new = case.before, case.chain
         if any(held.get((s, r), o) != o for s, r, o in new) or _clash(old, new, held, changes):
             continue
         held |= {(s, r): o for s, r, o in new}
@@ -70,66 +69,48 @@ def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
             elif (s, r, o) not in changes.values():
                 facts[s, r, o] = None
         facts |= dict.fromkeys(old)
-        items += _asked_of(case, new)
+        items += _items_of(case)
     kept = tuple(fact for fact in facts if fact not in changes.values())
     learnt = tuple(dict.fromkeys(fact for item in items for fact in item.gold))
     return FactSet("AKEW", (kept, ()), tuple(items), plain_pairs, learnt, tuple(changes.items()))
 
 
-def _clash(old: list[Any], new: list[Any], held: dict[tuple[str, str], str], changes: dict[Triple, Triple]) -> bool:
+def _clash(
+    old: Sequence[Triple], new: Sequence[Triple], held: dict[tuple[str, str], str], changes: dict[Triple, Triple]
+) -> bool:
     fresh = {(s, r): o for s, r, o in new}
     return any((s, r) in held and fresh.get((s, r)) != o and (s, r, o) not in changes for s, r, o in old)
 
 
-def _asked_of(case: dict[str, Any], chain: list[Any]) -> Iterator[Item]:
-    answers = (case["new_answer"], *case["new_answer_alias"])
-    old = tuple(a for a in (case["answer"], *case["answer_alias"]) if a not in answers)
-    first, *others = case["questions"]
-    gold = tuple(chain)
-    yield Item(first, answers, tuple(others), old, gold, len(gold), "multi-hop after edits", 0, _fresh(answers))
-    rewrite = case["requested_rewrite"][0]
-    subject, target, was = rewrite["subject"], rewrite["target_new"]["str"], rewrite["target_true"]["str"]
-    gold = tuple(t for t in chain if t[0] == subject and t[2] == target)
-    if gold:
-        yield Item(rewrite["question"], (target,), (), (was,), gold, 1, "edited fact", 0, _fresh((target,)))
+def _items_of(case: EditCase) -> Iterator[Item]:
+    answers = case.multi[0].answers
+    old = tuple(answer for answer in case.old_answers if answer not in answers)
+    first, *others = (asked.question for asked in case.multi)
+    gold, hops = case.chain, len(case.chain)
+    yield Item(first, answers, tuple(others), old, gold, hops, "multi-hop after edits", 0, _fresh(answers))
+    edit = case.edits[0]
+    if edit.fact in case.chain:
+        target = (edit.fact[2],)
+        yield Item(edit.question, target, (), (edit.old,), (edit.fact,), 1, "edited fact", 0, _fresh(target))
 
 
 def path_questions(folder: Path, count: int, *, seed: int = 0) -> FactSet:
     """PathQuestion's two-hop questions over its own graph."""
-    kb = (folder / FILES["PathQuestion"]).parent / "kb_2hop.tsv"
-    plain = lambda text: text.replace("_", " ").strip()
-    facts = [tuple(map(plain, line.split("\t"))) for line in kb.read_text(encoding="utf-8").splitlines() if line]
-    lines = (folder / FILES["PathQuestion"]).read_text(encoding="utf-8").splitlines()
+    home = (folder / FILES["PathQuestion"]).parent
+    asked = path_question.load_questions(home)
     items = []
-    for line in Random(seed).sample(lines, min(count, len(lines))):
-        question, answers, path = line.split("\t")[:3]
-        right = tuple(plain(a) for a in answers.split("(")[0].split("/") if a.strip())
-        steps = [plain(step) for step in path.split("#")]
-        gold = ((steps[0], steps[1], steps[2]), (steps[2], steps[3], steps[4]))
-        items.append(Item(plain(question), right, (), (), gold, 2, "2 hops", 0, _fresh(right)))
-    return FactSet("PathQuestion", (tuple((f[0], f[1], f[2]) for f in facts), ()), tuple(items), plain_pairs)
+    for row in Random(seed).sample(asked, min(count, len(asked))):
+        right = row.path[-1:]
+        items.append(Item(row.question, right, (), (), row.gold, 2, "2 hops", 0, _fresh(right)))
+    return FactSet("PathQuestion", (tuple(path_question.load_graph(home)), ()), tuple(items), plain_pairs)
 
 
-# ---------------------------------------------------------------- rows
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InvalidValue(f"cannot read {path} as JSON lines: {error}") from error
-
-
-def _usable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row for each subject and relation, its object short enough to be said."""
-    seen: dict[tuple[str, str], dict[str, Any]] = {}
+def _distinct(rows: Sequence[SingleFact]) -> list[SingleFact]:
+    """Return the first row of each subject and relation."""
+    seen: dict[tuple[str, str], SingleFact] = {}
     for row in rows:
-        seen.setdefault((normalise(row["subject"]), normalise(row["relation"])), row)
+        seen.setdefault((normalise(row.fact[0]), normalise(row.fact[1])), row)
     return list(seen.values())
-
-
-def _fact(row: dict[str, Any]) -> Triple:
-    return row["subject"], row["relation"], row["object"]
 
 
 def _fresh(answers: Sequence[str]) -> bool:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Fact
+from graphmem.datasets.files import read_rows
+from graphmem.datasets.icews14 import Event, load_events
 from graphmem.datasets.webnlg import held_out_categories, words_of
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 
 HELD_OUT = 3
 """Categories of WebNLG that are asked about: those that ``training.webnlg --held-out 3`` leaves out too."""
-_PARTS = ("train", "valid", "test")
-_YEAR = datetime(2014, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +58,7 @@ def invented(count: int, seed: int) -> list[Lesson]:
 
 def webnlg(path: Path, count: int, seed: int) -> list[Lesson]:
     """Sentences of WebNLG's held-out categories that state one fact between names; no shipped weight saw any of it."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        every = list(map(json.loads, lines))
+    every = read_rows(path)
     apart = held_out_categories(every, HELD_OUT, 0)
     rows = [row for row in every if len(row["triples"]) == 1 and row["category"] in apart]
     found: dict[tuple[str, str], Lesson] = {}
@@ -76,47 +71,6 @@ def webnlg(path: Path, count: int, seed: int) -> list[Lesson]:
     return list(found.values())[:count]
 
 
-# ---------------------------------------------------------------- ICEWS14: events between actors, day by day
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Who did what to whom on which day of 2014, counted from 0."""
-
-    day: int
-    subject: str
-    relation: str
-    object: str
-
-    @property
-    def fact(self) -> Fact:
-        """As a fact that holds from that day on."""
-        date = (_YEAR + timedelta(days=self.day)).strftime("%Y-%m-%d")
-        return Fact(self.subject, self.relation, self.object, text=self.sentence, valid_from=date)
-
-    @property
-    def sentence(self) -> str:
-        """In words: the names of ICEWS's relations are infinitives."""
-        day = _YEAR + timedelta(days=self.day)
-        return f"On {day.day} {day:%B %Y}, {self.subject} was reported to {self.relation}: {self.object}."
-
-
-def events(folder: Path) -> list[Event]:
-    """All events of ICEWS14 in the order of their days.
-
-    Raises:
-        InvalidValue: a file is missing, or a line is none of five numbers.
-    """
-    try:
-        names, relations = (_names(folder / f"{what}2id.txt") for what in ("entity", "relation"))
-        rows = [line.split() for part in _PARTS for line in (folder / f"{part}.txt").read_text().splitlines()]
-        words = {number: name[:1].lower() + name[1:] for number, name in relations.items()}
-        found = [Event(int(t) // 24, names[int(s)], words[int(r)], names[int(o)]) for s, r, o, t, *_ in rows]
-    except (OSError, ValueError, KeyError) as error:
-        raise InvalidValue(f"{folder} holds no ICEWS14 that can be read: {error}") from error
-    return sorted(found, key=lambda event: (event.day, event.subject, event.relation, event.object))
-
-
 def icews(path: Path, count: int, seed: int, *, since: int = 304) -> list[Lesson]:
     """Events of actors that no day before ``since`` (1 November) knew, by day; each pair of actor and relation once.
 
@@ -126,7 +80,7 @@ def icews(path: Path, count: int, seed: int, *, since: int = 304) -> list[Lesson
         seed: of the draw.
         since: first day, counted from 0.
     """
-    every = events(path)
+    every = load_events(path)
     old = {name for event in every if event.day < since for name in (event.subject, event.object)}
     by_pair: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in every:
@@ -142,13 +96,8 @@ def icews(path: Path, count: int, seed: int, *, since: int = 304) -> list[Lesson
 
 def icews_before(path: Path, count: int, seed: int, *, since: int = 304) -> list[Fact]:
     """A sample of what happened before ``since``: what a memory holds when the new actors come."""
-    past = [event for event in events(path) if event.day < since]
+    past = [event for event in load_events(path) if event.day < since]
     return [event.fact for event in random.Random(seed).sample(past, min(count, len(past)))]
-
-
-def _names(path: Path) -> dict[int, str]:
-    pairs = (line.rsplit("\t", 1) for line in path.read_text(encoding="utf-8").splitlines())
-    return {int(number): name.replace("_", " ").strip() for name, number in pairs}
 
 
 def _sentence(text: str) -> str:

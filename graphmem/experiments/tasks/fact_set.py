@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from graphmem.core.types import Triple
+from graphmem.datasets.webnlg import FactText
 
 Pair = tuple[str | None, str]
 """A text to learn: (question, answer), or (None, statement)."""
@@ -46,23 +47,6 @@ class Item:
     fresh: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A text about what the graph holds.
-
-    Attributes:
-        text: the words.
-        mentions: (start, end) of each name of the graph in it, in characters, in order.
-        gold: the facts that it states.
-        topic: the name that it is about.
-    """
-
-    text: str
-    mentions: tuple[tuple[int, int], ...]
-    gold: tuple[Triple, ...]
-    topic: str
-
-
 @dataclass(frozen=True)
 class FactSet:
     """Facts, and what is asked about them.
@@ -85,7 +69,7 @@ class FactSet:
     learnt: tuple[Triple, ...] | None = None
     changes: tuple[tuple[Triple, Triple], ...] = ()
     names: tuple[str, ...] = ()
-    passages: tuple[Passage, ...] = ()
+    passages: tuple[FactText, ...] = ()
 
     @property
     def all_facts(self) -> tuple[Triple, ...]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from graphmem.core.paths import DATA
 from graphmem.core.splits import passage_split
 from graphmem.datasets.babi import Question, Story
-from graphmem.text.sentences import sentences
-
-_PLAIN = DATA / "plain_text.jsonl.gz"
+from graphmem.datasets.plain_text import passage_sentences, passage_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +53,7 @@ class LongText:
 @lru_cache(maxsize=1)
 def passages() -> tuple[tuple[str, ...], ...]:
     """Sentences of the shipped passages that no state reader was trained beside or calibrated on."""
-    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    texts = [row["text"] for row in rows if passage_split(row["title"]) == "test"]
-    return tuple(tuple(text[a:b].strip() for a, b in sentences(text)) for text in texts)
+    return tuple(tuple(passage_sentences(text)) for text in passage_texts("test", passage_split))
 
 
 def _some(characters: int) -> Iterator[tuple[str, ...]]:

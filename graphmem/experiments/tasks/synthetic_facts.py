@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from random import Random
 
 from graphmem.core.types import Triple
-from graphmem.experiments.tasks.fact_set import FactSet, Item, Pair, Passage
+from graphmem.datasets.webnlg import FactText
+from graphmem.experiments.tasks.fact_set import FactSet, Item, Pair
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 
@@ -29,7 +30,7 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
     items = [_item(world, t, stage=int(t in late)) for t in asked]
     passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
     told = tuple(
-        Passage(p.text, tuple((a, b) for a, b, _ in p.mentions), tuple(p.triples), p.triples[0][0])
+        FactText(p.text, tuple((a, b) for a, b, _ in p.mentions), tuple(p.triples), p.triples[0][0])
         for p in passages[: max(4, count // 3)]
     )
     return FactSet(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from random import Random
 from typing import Final
+
+from graphmem.datasets.plain_text import passage_texts
 
 EVERYDAY: Final = tuple(
     (question, tuple(answers.split("/")))
@@ -62,12 +62,7 @@ def everyday(count: int, seed: int = 0) -> list[tuple[str, tuple[str, ...]]]:
 
 def plain_texts(count: int, seed: int = 0) -> list[str]:
     """Wikipedia introductions (2WikiMultiHopQA) whose titles were held out of training."""
-    from graphmem.core.paths import DATA
-    from graphmem.core.splits import data_split
-
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    held = [row["text"] for row in rows if data_split(row["title"]) == "test"]
+    held = passage_texts("test")
     return Random(seed).sample(held, min(count, len(held)))
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
-from graphmem.experiments.tasks.described_facts import described, passages
-from graphmem.experiments.tasks.fact_set import Passage
+from graphmem.datasets.webnlg import FactText, fact_texts
 from graphmem.fusion.candidates import Candidates
 from graphmem.fusion.continuation_candidates import Neighbour, as_candidates, continuation_candidates
 from graphmem.synthetic.annotated_texts import AnnotatedText as Text
@@ -163,31 +162,21 @@ def accidental(wording: Wording, memory: Any, texts: Sequence[str], limit: int) 
     return made
 
 
-def own_texts(path: str | Path, apart: Collection[str] = ()) -> list[Marked]:
-    """Texts of a file as what is learned from, those that name anything of ``apart`` left out.
+def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[MarkedText]:
+    """Texts of a user's file, without those that share a name with ``excluded``.
 
     Args:
-        path: JSON lines, gzipped or not.
-        apart: names; a text one of whose facts holds any of them, as names are compared, is not taken.
+        path: JSON lines with ``text`` and ``triples``, gzipped or not.
+        excluded: names, compared after normalisation.
 
     Raises:
         InvalidValue: the file cannot be read as that.
     """
-    shut = {normalise(name) for name in apart}
-    kept = (p for p in passages(Path(path)) if p.mentions and not {normalise(n) for n in names_of(p)} & shut)
-    return [Marked(p.text, p.mentions, p.topic, p.gold) for p in kept]
+    shut = {normalise(name) for name in excluded}
+    kept = (t for t in fact_texts(Path(path)) if t.mentions and not {normalise(n) for n in t.names} & shut)
+    return [MarkedText(t.text, t.mentions, t.topic, t.gold) for t in kept]
 
 
-def names_of(passage: Passage) -> set[str]:
-    """Subjects and objects of a passage's facts."""
-    return {name for subject, _, object in passage.gold for name in (subject, object)}
-
-
-def names_asked(path: str | Path, count: int, seed: int = 0) -> set[str]:
-    """Names in the facts of the passages that ``graphmem experiment modelling`` draws of a file.
-
-    Args:
-        path: JSON lines, gzipped or not.
-        count, seed: as that is run.
-    """
-    return {name for passage in described(Path(path), count, seed=seed).passages for name in names_of(passage)}
+def names_in(texts: Iterable[FactText]) -> set[str]:
+    """Subjects and objects of the texts' facts."""
+    return {name for text in texts for name in text.names}

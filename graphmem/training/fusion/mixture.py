@@ -3,8 +3,6 @@ names, and texts on which the base must stay as it is. Every source is one that 
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,8 +12,8 @@ from typing import Any, Self
 import torch
 
 from graphmem.adapters.chat_templates import last_user_text
-from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
+from graphmem.datasets.plain_text import passage_texts
 from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
 from graphmem.fusion.candidates import Candidates, candidates
 from graphmem.generation.batching import left_padded
@@ -53,10 +51,8 @@ def training_names(extra: Sequence[str | Path] = ()) -> list[str]:
 
 def plain_texts(count: int, rng: Random) -> list[str]:
     """Passages of the shipped corpus whose titles belong to the training split."""
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    texts = [row["text"] for row in rows if data_split(row["title"]) == "train"]
-    return rng.sample(texts, min(count, len(texts)))
+    found = passage_texts("train")
+    return rng.sample(found, min(count, len(found)))
 
 
 Retrieve = Callable[[str], Any]

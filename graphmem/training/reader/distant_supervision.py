@@ -6,16 +6,15 @@ other. Of all other pairs nothing is known, so nothing is learned from them.
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
 from graphmem.core.names import normalise
-from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
+from graphmem.datasets.files import read_rows
+from graphmem.datasets.plain_text import passages
 from graphmem.reading.temporal_expressions import parse_time
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.text.lexicon import Relation
@@ -78,8 +77,8 @@ _WORKS = re.compile(
 def evidence_facts(path: Path) -> Facts:
     """Evidence triples of a 2Wiki file whose subjects are of the train half, by the lexicon's relation names."""
     found: Facts = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        for subject, relation, value in json.loads(line)["evidence"]:
+    for row in read_rows(path):
+        for subject, relation, value in row["evidence"]:
             if relation in _EVIDENCE and data_split(subject) == "train":
                 found.setdefault(normalise(subject), []).append((_EVIDENCE[relation], value))
     return found
@@ -103,10 +102,9 @@ def distant_examples(facts: Facts, relations: Sequence[Relation], count: int, se
     from graphmem.adapters.spacy import named_spans
 
     known = {relation.relation for relation in relations}
-    with gzip.open(DATA / "plain_text.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [row for row in map(json.loads, lines) if data_split(row["title"]) == "train"]
+    rows = list(passages("train"))
     Random(seed).shuffle(rows)
-    drafts = [draft for row in rows if (draft := _draft(row, facts, known))][:count]
+    drafts = [draft for row in rows if (draft := _draft(*row, facts, known))][:count]
     spans = named_spans([text for text, _, _ in drafts])
     found = [
         _example(text, topic, [*stated, *_cued(text, topic[1], own, known)], own)
@@ -115,14 +113,14 @@ def distant_examples(facts: Facts, relations: Sequence[Relation], count: int, se
     return [example for example in found if example.facts]
 
 
-def _draft(row: dict[str, str], facts: Facts, known: set[str]) -> tuple[str, Span, list[Span]] | None:
+def _draft(title: str, passage: str, facts: Facts, known: set[str]) -> tuple[str, Span, list[Span]] | None:
     """A passage's opening, where its topic stands, and where the objects of known facts about it do."""
-    text, name = _opening(row["text"]), _KINSHIP.sub("", row["title"])
+    text, name = _opening(passage), _KINSHIP.sub("", title)
     start = text.casefold().find(name.casefold())
     if not 0 <= start <= 60:
         return None
     end = start + len(name)
-    own = [(r, v) for r, v in facts.get(normalise(row["title"]), facts.get(normalise(name), [])) if r in known]
+    own = [(r, v) for r, v in facts.get(normalise(title), facts.get(normalise(name), [])) if r in known]
     stated = [(*place, r) for r, v in own if (place := _place(text, v, end))]
     stated += [span for span in (*_lived(text, end), *_nation(text, end)) if span[2] in known]
     return text, (start, end, "entity"), stated

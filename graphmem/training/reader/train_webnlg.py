@@ -11,7 +11,6 @@ and ``--held-out 3`` there too for the categories that were left out here.
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typing import Any, Final
 
 import torch
 
+from graphmem.datasets.files import read_rows
 from graphmem.datasets.webnlg import held_out_categories, mention_kind, surface_span, webnlg_rows, words_of
 from graphmem.evaluation.extraction import Scores, stated
 from graphmem.reading.config import ExtractorConfig
@@ -181,8 +181,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rows(path: Path, count: int, held_out: int) -> tuple[list[dict[str, Any]], list[str]]:
     """A sample of the file without the categories that are held out, and those categories."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    rows = read_rows(path)
     left_out = held_out_categories(rows, held_out, 0)
     rows = Random(0).sample(rows, len(rows))[:count]
     return [row for row in rows if row["category"] not in left_out], left_out

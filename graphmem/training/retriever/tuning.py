@@ -116,7 +116,7 @@ def tune_from_files(
 
     encoder = load_encoder()
     modules = load_weights(start or SHIPPED, encoder.fingerprint)
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.ingest(facts)
         triples = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
     asked = read_questions(questions)

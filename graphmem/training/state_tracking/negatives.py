@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 import re
 from collections.abc import Iterator, Sequence
 
-from graphmem.core.paths import DATA
 from graphmem.core.splits import Split, passage_split
+from graphmem.datasets.plain_text import passage_sentences, passage_texts
 from graphmem.state_tracking.extractor import EncodedSentence, Place, as_pair, words_of
-from graphmem.text.sentences import sentences
-
-_PLAIN = DATA / "plain_text.jsonl.gz"
 
 
 def plain_sentences(part: Split, count: int, seed: int) -> list[str]:
     """Sentences of ordinary text: passages of one part only, so that the others stay unread."""
-    with gzip.open(_PLAIN, "rt", encoding="utf-8") as file:
-        passages = [json.loads(line) for line in file]
-    texts = [p["text"] for p in passages if passage_split(p["title"]) == part]
-    found = list(dict.fromkeys(text[a:b].strip() for text in texts for a, b in sentences(text)))
+    found = list(dict.fromkeys(line for text in passage_texts(part, passage_split) for line in passage_sentences(text)))
     random.Random(seed).shuffle(found)
     return found[:count]
 

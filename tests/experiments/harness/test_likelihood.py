@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
+from graphmem.datasets.webnlg import FactText, fact_text, name_spans
 from graphmem.evaluation.statistics import ratio_interval
 from graphmem.experiments.harness.likelihood import modelling, surprise
 from graphmem.experiments.harness.runs import Run
@@ -18,17 +19,17 @@ from graphmem.experiments.methods.base import Language
 from graphmem.experiments.methods.best_node import Top1Retrieval
 from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
 from graphmem.experiments.modelling import fact_sets
-from graphmem.experiments.tasks.described_facts import FILE, described, passage_of, standing_in
-from graphmem.experiments.tasks.fact_set import FactSet, LookUp, Passage, plain_pairs
+from graphmem.experiments.tasks.described_facts import FILE, described
+from graphmem.experiments.tasks.fact_set import FactSet, LookUp, plain_pairs
 from graphmem.memory import GraphMemory
 
 ROWS = [{"text": f"Town {i} lies in Land {i}.", "triples": [[f"Town_{i}", "isPartOf", f"Land {i}"]]} for i in range(6)]
-PASSAGE = Passage("Ada lives in Rome.", ((0, 3), (13, 17)), (("Ada", "lives in", "Rome"),), "Ada")
+PASSAGE = FactText("Ada lives in Rome.", ((0, 3), (13, 17)), (("Ada", "lives in", "Rome"),), "Ada")
 
 
 def test_names_are_found_as_whole_words() -> None:
-    assert standing_in("Romeo left rome for Rome.", ["Rome", ""]) == ((11, 15), (20, 24))
-    made = passage_of(ROWS[0])
+    assert name_spans("Romeo left rome for Rome.", ["Rome", ""]) == ((11, 15), (20, 24))
+    made = fact_text(ROWS[0])
     assert made.gold == (("Town 0", "is part of", "Land 0"),) and made.topic == "Town 0"
     assert [made.text[a:b] for a, b in made.mentions] == ["Town 0", "Land 0"]
 

@@ -31,7 +31,7 @@ DOCUMENTS = [
 
 @pytest.fixture(scope="module")
 def memory(encoder):
-    with GraphMemory.open(":memory:", encoder) as opened:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
         opened.add_passages(DOCUMENTS, tagger=capitalised)
         yield opened
 
@@ -66,7 +66,7 @@ def test_every_ranker_finds_the_named_passage(memory: GraphMemory, ranker) -> No
 
 
 def test_an_added_passage_is_found_by_the_next_query_and_undone_it_is_gone(encoder) -> None:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_passages(DOCUMENTS[:5], tagger=capitalised)
         question = "Where does Mira Solt live?"
         assert "Mira Solt" not in titles(memory, question)
@@ -79,7 +79,7 @@ def test_an_added_passage_is_found_by_the_next_query_and_undone_it_is_gone(encod
 
 
 def test_many_passages_of_one_title(encoder) -> None:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_passages([("Graz", f"Part {i} about Graz.") for i in range(30)], tagger=capitalised)
         memory.add_passages([("Graz", "The clock tower of Graz is its landmark.")], tagger=capitalised)
         found = memory.retrieve("What is the landmark of Graz?", top_k=40).passages
@@ -97,7 +97,7 @@ def test_odd_questions_are_answered_in_bounded_time(memory: GraphMemory, questio
 
 
 def test_a_memory_without_passages_has_none(encoder) -> None:
-    with GraphMemory.open(":memory:", encoder) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add("Ada", "born in", "London")
         assert memory.retrieve("Where was Ada born?").passages == ()
 

@@ -89,7 +89,7 @@ def test_every_kind_of_edit_is_seen_at_once_here_and_elsewhere(path: str) -> Non
 
 def test_a_name_or_text_that_changes_needs_a_new_vector(path: str) -> None:
     with filled(path) as store:
-        store.apply([UpdateNode(2, name="other"), UpdateNode(3, text="told"), UpdateNode(4, add_aliases=("also",))])
+        store.apply([UpdateNode(2, name="other"), UpdateNode(3, text="changed"), UpdateNode(4, add_aliases=("also",))])
         assert store.missing_vectors("enc").tolist() == [2, 3]
 
 

@@ -94,7 +94,7 @@ def test_damage_is_found_and_mended(path, damage):
         ("namespace", "UPDATE edges SET ns = 9 WHERE id = 1"),
     ],
 )
-def test_what_cannot_be_mended_is_said_so(path, kind, statement):
+def test_unrepairable_damage_is_reported(path, kind, statement):
     sql(path, statement)
     _, after = repair(path)
     assert kind in kinds(after)

@@ -81,8 +81,8 @@ def test_files_of_every_older_schema_are_copied_and_migrated(tmp_path, old):
         assert [str(fact) for fact in store.facts(as_of=to_micros("1820"))] == ["Ada | lives in | London"]
         entries = store.journal()
         assert [fact.recorded_at for fact in store.facts()] == [entries[-1].at, entries[-3].at, entries[-4].at]
-        told = [str(fact) for fact in store.facts(known_at=to_micros(entries[-2].at))]
-        assert told == ["x | r | y", "y | r | x", "Ada | lives in | London"]
+        found = [str(fact) for fact in store.facts(known_at=to_micros(entries[-2].at))]
+        assert found == ["x | r | y", "y | r | x", "Ada | lives in | London"]
         store.undo()
         store.undo(entries[-5].id)
         assert store.resolve("Ada King").name == "Ada King"
@@ -204,8 +204,8 @@ def test_a_really_full_disk(tmp_path):
     try:
         path = disk / "m.db"
         out = subprocess.run([sys.executable, "-c", FILL, str(path)], capture_output=True, text=True, check=True).stdout
-        done, told = out.split()
-        assert told == "True"
+        done, found = out.split()
+        assert found == "True"
         with SQLiteStore.open(path, read_only=True) as store:
             assert store.stats()["nodes"] == int(done) > 10
         copy = tmp_path / "copy.db"

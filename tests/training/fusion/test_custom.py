@@ -27,7 +27,7 @@ PLACES = ["Oslo", "Lima", "Quito", "Riga", "Baku"]
 
 @pytest.fixture(scope="module")
 def memory(encoder: Any) -> Iterator[GraphMemory]:
-    with GraphMemory.open(":memory:", encoder) as opened:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
         facts = [(name, "home town", PLACES[i % 5]) for i, name in enumerate(PEOPLE)]
         opened.add_many([*facts, *((place, "river", f"{place} Water") for place in PLACES)])
         yield opened

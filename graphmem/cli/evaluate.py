@@ -1,0 +1,319 @@
+"""``graphmem evaluate``: every measurement, each with its baselines, as a Markdown table or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from graphmem.cli.main import base_model, main, weights_folder
+
+if TYPE_CHECKING:
+    from graphmem.memory import GraphMemory
+    from graphmem.model import GraphMemoryModel
+
+
+class Report(Protocol):
+    """What every measurement returns."""
+
+    def table(self) -> str: ...
+    def json(self) -> str: ...
+
+
+existing = click.Path(exists=True, path_type=Path)
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
+split_option = click.option("--split", type=click.Choice(("dev", "test")), default="test", show_default=True)
+data_folder = click.option("--data", type=existing, help="Folder of the data sets; $GRAPHMEM_DATA if left out.")
+film_memory = click.option(
+    "--memory", type=click.Path(path_type=Path), help="Memory that holds WikiMovies; made in RAM if left out."
+)
+json_option = click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")
+out_option = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the JSON here.")
+
+
+def show(report: Report, json_: bool, out: Path | None) -> None:
+    """Print a report as a table or as JSON, and write the JSON to ``out`` where it is given."""
+    if out:
+        out.write_text(report.json(), encoding="utf-8")
+    click.echo(report.json() if json_ else report.table())
+
+
+def log(line: str, **_: Any) -> None:
+    """Progress goes to standard error."""
+    click.echo(line, err=True)
+
+
+@contextmanager
+def film_model(
+    memory: Path | None, base: str, weights: str | None, *, films: bool = True
+) -> Iterator[GraphMemoryModel]:
+    """The model attached to a memory of WikiMovies, from a file or filled in RAM; empty where ``films`` is False."""
+    from graphmem.datasets.wikimovies import load_facts
+    from graphmem.memory import GraphMemory
+    from graphmem.model import GraphMemoryModel
+
+    with GraphMemory.open(memory or ":memory:") as opened:
+        if memory is None and films:
+            opened.add_many(load_facts(), source="WikiMovies")
+        yield GraphMemoryModel.from_pretrained(base, weights, memory=opened)
+
+
+def attacher(base: str, weights: str | None = None) -> Callable[[GraphMemory], GraphMemoryModel]:
+    """A function that attaches the base, loaded once, to a memory."""
+    from graphmem.hub import load_language_model
+    from graphmem.model import GraphMemoryModel
+
+    loaded, tokenizer = load_language_model(base)
+    return lambda memory: GraphMemoryModel.from_pretrained(loaded, weights, memory=memory, tokenizer=tokenizer)
+
+
+@main.group()
+def evaluate() -> None:
+    """Measure retrieval, generated answers, extraction and the rest, each with its baselines.
+
+    `graphmem evaluate WHAT --help` lists the options of each.
+    """
+
+
+@evaluate.command()
+@click.argument("dataset", default="wikimovies")
+@click.option("--n", type=click.IntRange(1), default=300, show_default=True, help="Questions of each number of hops.")
+@seed_option
+@click.option("--rankers", default="gnn,activation,path,ppr", show_default=True, help="Rankers to compare.")
+@click.option("--split", type=click.Choice(("train", "dev", "test")), default="test", show_default=True)
+@click.option("--weights", type=existing, help="Weights of the retriever; the shipped ones if left out.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw Hits@1 and two more charts (.png, .svg, .pdf).")
+@json_option
+@out_option
+def retrieval(
+    dataset: str, n: int, seed: int, rankers: str, split: Any, weights: Path | None, plot: Path | None, json_: bool,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Hits@1, MRR and recall of graph retrieval on DATASET, by number of hops."""
+    from graphmem.evaluation.retrieval import evaluate_retrieval
+
+    report = evaluate_retrieval(dataset, n=n, seed=seed, rankers=rankers.split(","), split=split, weights=weights)
+    if plot:
+        from graphmem.visualization.retrieval_charts import plot_report
+
+        plot_report(report, plot)
+    show(report, json_, out)
+
+
+@evaluate.command()
+@click.argument("dataset", default="2wiki")
+@data_folder
+@click.option("--half", type=click.Choice(("train", "test", "all")), default="test", show_default=True,
+              help="Which questions of 2wiki.")  # fmt: skip
+@click.option("--cross", is_flag=True, help="Train the reranker on each half of 2wiki and test it on the other.")
+@click.option("--n", type=click.IntRange(1), help="This many questions; all if left out.")
+@seed_option
+@click.option("--rankers", help="Rankers to compare; all if left out.")
+@click.option("--memory", type=click.Path(path_type=Path), help="Keep the memory of the corpus here, or use it again.")
+@click.option("--weights", type=existing, help="Weights of the reranker; the shipped ones if left out.")
+@json_option
+@out_option
+def passages(
+    dataset: str, data: Path | None, half: Any, cross: bool, n: int | None, seed: int, rankers: str | None,
+    memory: Path | None, weights: Path | None, json_: bool, out: Path | None,
+) -> None:  # fmt: skip
+    """Recall of the gold passages in passage search on DATASET."""
+    from graphmem.evaluation.passages import METHODS, evaluate_passages
+    from graphmem.retrieval.passages.reranker import PassageReranker
+    from graphmem.training.passage_reranker import train_halves
+
+    report = evaluate_passages(
+        dataset, folder=data, half="all" if cross else half, seed=seed, n=n, memory=memory, progress=not json_,
+        methods=rankers.split(",") if rankers else tuple(METHODS),
+        cross=train_halves(data, memory=memory, seed=seed) if cross else None,
+        scorer=PassageReranker.load(weights) if weights else None,
+    )  # fmt: skip
+    show(report, json_, out)
+
+
+@evaluate.command()
+@click.argument("dataset", default="wikimovies")
+@data_folder
+@film_memory
+@base_model
+@weights_folder
+@split_option
+@click.option(
+    "--n", type=click.IntRange(1), default=300, show_default=True, help="Questions per number of hops, or cases."
+)
+@seed_option
+@click.option("--trust", type=click.FloatRange(0, 1), help="Least answer probability at which the memory is used.")
+@click.option("--methods", help="Methods to compare, with commas between; all if left out.")
+@json_option
+@out_option
+def answers(
+    dataset: str, data: Path | None, memory: Path | None, base: str, weights: str | None, split: str, n: int, seed: int,
+    trust: float | None, methods: str | None, json_: bool, out: Path | None,
+) -> None:  # fmt: skip
+    """Generated answers on DATASET: wikimovies, lists and refusal (which ship), or a set of the data folder."""
+    from graphmem.evaluation.answers import METHODS
+
+    chosen = tuple(name.strip() for name in methods.split(",")) if methods else METHODS
+    if unknown := [name for name in chosen if name not in METHODS]:
+        raise click.UsageError(f"no method {unknown[0]!r}; choose of: {', '.join(METHODS)}")
+    films = dataset in ("wikimovies", "lists", "refusal")
+    with film_model(memory, base, weights, films=films) as model:
+        if trust is not None:
+            model.config = model.config.changed(trust=trust)
+        show(answer_report(model, dataset, split, n, seed, methods=chosen, data=data), json_, out)
+
+
+def answer_report(
+    model: Any, dataset: str, split: str, n: int, seed: int, *, methods: Any, data: Path | None = None
+) -> Report:
+    """The report of one data set of ``graphmem evaluate answers``."""
+    from graphmem.datasets.fact_sets import load_facts_and_questions
+    from graphmem.datasets.wikimovies import load_questions
+    from graphmem.evaluation.abstention import evaluate_lists, evaluate_refusal, unanswerable_questions
+    from graphmem.evaluation.answers import evaluate_answers
+    from graphmem.evaluation.fact_questions import evaluate_facts
+
+    if dataset == "wikimovies":
+        return evaluate_answers(model, None, load_questions(split), n, seed, methods=methods, log=log)
+    if dataset == "lists":
+        return evaluate_lists(model, load_questions(split), n, seed)
+    if dataset == "refusal":
+        known = Random(seed).sample(list(load_questions(split)), n)
+        return evaluate_refusal(model, known, unanswerable_questions(split, n // 2, seed))
+    stores = load_facts_and_questions(dataset, data, n, seed)
+    return evaluate_facts(model, dataset, stores, methods=methods, seed=seed)
+
+
+@evaluate.command()
+@click.option("--weights", type=existing, help="Weights of the extractor; the shipped ones if left out.")
+@click.option("--webnlg", type=existing, help="A WebNLG file to read instead of generated texts.")
+@click.option("--held-out", type=int, default=0, help="Only so many of its categories, those left out of training.")
+@click.option("--n", type=click.IntRange(1), default=300, show_default=True, help="Texts a set.")
+@click.option("--seed", type=int, default=7, show_default=True)
+@split_option
+@json_option
+@out_option
+def extraction(
+    weights: Path | None, webnlg: Path | None, held_out: int, n: int, seed: int, split: str, json_: bool,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Mentions and facts that the extractor finds in texts, with spaCy's rules as a baseline."""
+    from graphmem.evaluation.extraction import evaluate_extraction, extraction_sets, shipped_reader
+
+    sets = extraction_sets(split, n, seed, webnlg=webnlg, held_out=held_out)
+    show(evaluate_extraction(shipped_reader(weights, lexicon=webnlg is None), sets, seed), json_, out)
+
+
+@evaluate.command()
+@film_memory
+@base_model
+@weights_folder
+@split_option
+@click.option("--n", type=click.IntRange(1), default=60, show_default=True, help="Passages.")
+@click.option("--questions", type=click.IntRange(1), default=200, show_default=True, help="Unrelated questions.")
+@seed_option
+@json_option
+@out_option
+def locality(
+    memory: Path | None, base: str, weights: str | None, split: str, n: int, questions: int, seed: int, json_: bool,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """How far a memory moves the base on plain text and on questions that do not concern it."""
+    from graphmem.evaluation.locality import evaluate_locality
+
+    with film_model(memory, base, weights) as model:
+        show(evaluate_locality(model, split, n, questions, seed), json_, out)
+
+
+@evaluate.command("state-tracking")
+@click.option("--data", type=existing, help="bAbI's `en` folder; the shipped stories if left out.")
+@click.option("--weights", type=existing, help="Weights of the state extractor; the shipped ones if left out.")
+@click.option("--split", type=click.Choice(("dev", "test")), default="test", show_default=True,
+              help="test: the last 40 stories of each file.")  # fmt: skip
+@click.option("--tasks", type=int, multiple=True, help="Only these tasks; repeat the option for several.")
+@json_option
+@out_option
+def state_tracking(
+    data: Path | None, weights: Path | None, split: str, tasks: tuple[int, ...], json_: bool, out: Path | None
+) -> None:
+    """Accuracy on bAbI's questions, with the most frequent answer of each task as a baseline."""
+    from dataclasses import asdict
+
+    from graphmem.datasets.babi import TASKS, load_tasks
+    from graphmem.evaluation.report import Report as Rows
+    from graphmem.evaluation.state_tracking import score
+    from graphmem.hub import load_encoder
+    from graphmem.state_tracking.extractor import StateChangeExtractor
+    from graphmem.state_tracking.network import SHIPPED, load_states
+
+    encoder = load_encoder()
+    extractor = StateChangeExtractor(load_states(weights or SHIPPED, encoder.fingerprint), encoder)
+    stories = load_tasks(data, tasks or TASKS)
+    scores = score(stories.test if split == "test" else stories.dev, extractor, encoder)
+    show(Rows([{**asdict(row), "accuracy": row.accuracy} for row in scores]), json_, out)
+
+
+@evaluate.command("text-edits")
+@click.argument("akew", type=existing)
+@click.option("--n", type=click.IntRange(1), help="Cases drawn; all if left out.")
+@seed_option
+@click.option("--old", is_flag=True, help="The memory holds the old facts before the edits.")
+@click.option("--generate", is_flag=True, help="Score generated answers too, not only top-1 retrieval.")
+@base_model
+@json_option
+@out_option
+def text_edits(
+    akew: Path, n: int | None, seed: int, old: bool, generate: bool, base: str, json_: bool, out: Path | None
+) -> None:
+    """Edits read from free text and then asked about; AKEW is the file of AKEW's form of MQuAKE-CF."""
+    from graphmem.datasets.mquake import edit_cases
+    from graphmem.evaluation.report import Report as Rows
+    from graphmem.evaluation.text_edits import evaluate_edits
+
+    rows = evaluate_edits(attacher(base), edit_cases(akew, n, seed), old=old, spoken=generate, log=log)
+    show(Rows(rows, seed), json_, out)
+
+
+@evaluate.command()
+@click.option("--n", type=click.IntRange(1), default=40, show_default=True, help="Pairs of passages.")
+@seed_option
+@json_option
+@out_option
+def disambiguation(n: int, seed: int, json_: bool, out: Path | None) -> None:
+    """Links of ambiguous names with and without entity states."""
+    from graphmem.core.errors import NotFound
+    from graphmem.core.paths import WEIGHTS
+    from graphmem.encoding.entity_states import load_entity_states
+    from graphmem.evaluation.disambiguation import evaluate_disambiguation
+    from graphmem.hub import DEFAULT_MODEL
+
+    network = load_entity_states(WEIGHTS / DEFAULT_MODEL)
+    if network is None:
+        raise NotFound(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of entity states")
+    show(evaluate_disambiguation(network, n, seed), json_, out)
+
+
+@evaluate.command()
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=existing)
+@click.option("--parts", default="ask,unknown,read,chat", show_default=True, help="Parts to run, with commas between.")
+@base_model
+@weights_folder
+@click.option("--show", "failures", is_flag=True, help="Print every failure to standard error.")
+@json_option
+@out_option
+def people(
+    folders: tuple[Path, ...], parts: str, base: str, weights: str | None, failures: bool, json_: bool,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """People's questions about their own facts and documents: asking, refusing, reading, conversations.
+
+    Each DIR holds facts.tsv, docs.jsonl, questions.jsonl, unknown.jsonl and chats.jsonl.
+    """
+    from graphmem.evaluation.people import evaluate_people
+
+    chosen = [part.strip() for part in parts.split(",")]
+    show(evaluate_people(attacher(base, weights), folders, chosen, log=log if failures else None), json_, out)

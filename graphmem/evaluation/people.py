@@ -1,0 +1,397 @@
+"""People's questions about their own facts and documents: answers, refusals, extraction, conversations.
+
+A set is a folder with ``facts.tsv`` (subject, relation, object, valid from, valid to), ``docs.jsonl``,
+``questions.jsonl``, ``unknown.jsonl``, ``chats.jsonl``, and a README that names the day on which it is asked. Parts:
+
+- ``ask``: facts and documents are loaded; each question is asked by itself. An answer is right if every wanted string
+  occurs as a whole phrase in its first 40 words (case, accents, articles and punctuation ignored); yes/no answers must
+  begin with it; of several answers at least half must be acceptable, except in lists, counts and comparisons.
+- ``unknown``: questions that the set does not answer; right if refused.
+- ``read``: documents are read one after the other. Facts count as pairs of ends (subject, object), names resolved by
+  the memory; an object also matches a phrase that holds it, or lies in it, with at least half of its words.
+- ``chat``: conversations; answers are scored as in ``ask``, statements by the facts that hold right after the turn.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from graphmem.core.errors import GraphMemError, InvalidName, InvalidTime, InvalidValue
+from graphmem.core.types import Fact
+from graphmem.evaluation.report import markdown_table
+from graphmem.evaluation.statistics import mean, percentile_interval, resampled_means
+from graphmem.memory import GraphMemory
+
+PARTS = ("ask", "unknown", "read", "chat")
+HEAD_WORDS = 40
+"""Words of an answer that are scored."""
+
+Values = dict[str, list[float]]
+"""One figure a question (or fact, or turn) by measure."""
+Ends = tuple[str, str]
+"""Subject and object of a fact, normalised."""
+Attach = Callable[[GraphMemory], Any]
+Log = Callable[[str], None] | None
+
+_MONTHS = "January February March April May June July August September October November December".split()
+_NUMBERS = {word: str(i) for i, word in enumerate("zero one two three four five six seven eight nine ten".split())}
+_NUMBERS |= {"eleven": "11", "twelve": "12"}
+_LETTERS = str.maketrans("øłđ’‘–—", "old''--")
+_UNCHECKED = ("list", "count", "comparison")
+"""Kinds of question whose answers may hold more than what is wanted."""
+_REFUSABLE = ("1-hop", "reverse", "when", "docs")
+"""Kinds over which false refusals are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95 % bootstrap interval over ``n`` questions."""
+
+    value: float
+    n: int
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] ({self.n})"
+
+
+@dataclass(frozen=True)
+class PeopleReport:
+    """Estimates by set and measure, and their means over the sets.
+
+    Attributes:
+        sets: of each folder; a measure without questions is left out.
+        mean: means over the sets that have the measure; questions are resampled within each set.
+    """
+
+    sets: dict[str, dict[str, Estimate]]
+    mean: dict[str, Estimate]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Values]) -> PeopleReport:
+        """The report of the figures of each set."""
+        sets = {
+            name: {key: _estimate([rows]) for key, rows in own.items() if rows} for name, own in values.items()
+        }  # fmt: skip
+        keys = dict.fromkeys(key for own in sets.values() for key in own)
+        means = {key: _estimate([own[key] for own in values.values() if own.get(key)]) for key in keys}
+        return cls(sets, means)
+
+    def table(self) -> str:
+        """A Markdown table: a row a measure, a column a set, then the mean over the sets."""
+        columns = self.sets if len(self.sets) == 1 else {**self.sets, "mean": self.mean}
+        rows = [
+            {"measure": key, **{name: str(own[key]) if key in own else "-" for name, own in columns.items()}}
+            for key in self.mean
+        ]
+        return markdown_table(rows)
+
+    def json(self) -> str:
+        """Sets and means as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+
+def _estimate(groups: Sequence[Sequence[float]]) -> Estimate:
+    means = [resampled_means(rows, seed) for seed, rows in enumerate(groups)]
+    low, high = percentile_interval(sum(means[1:], means[0]) / len(means))
+    return Estimate(mean([mean(rows) for rows in groups]), sum(map(len, groups)), low, high)
+
+
+def evaluate_people(
+    attach: Attach, folders: Iterable[Path], parts: Sequence[str] = PARTS, *, log: Log = None
+) -> PeopleReport:
+    """Run the parts on every set, each in a fresh memory.
+
+    Args:
+        attach: makes a ``GraphMemoryModel`` of a memory; it is detached after each part.
+        folders: the sets.
+        parts: some of ``PARTS``.
+        log: gets a line for each failure.
+
+    Raises:
+        InvalidValue: a part that there is not, or a folder without ``facts.tsv``.
+    """
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise InvalidValue(f"no part {unknown[0]!r}; choose of {', '.join(PARTS)}")
+    values: dict[str, Values] = {}
+    for folder in folders:
+        if not (folder / "facts.tsv").exists():
+            raise InvalidValue(f"{folder} holds no facts.tsv")
+        task = PeopleTask(folder, log or (lambda line: None))
+        own: Values = {}
+        for part in (part for part in PARTS if part in parts):
+            with task.attached(attach, documents=part != "read") as model:
+                own |= getattr(task, part)(model)
+        values[folder.name] = own
+    return PeopleReport.of(values)
+
+
+class PeopleTask:
+    """One set: loads its memory and scores each part.
+
+    Args:
+        folder: of the set.
+        log: gets a line for each failure.
+    """
+
+    def __init__(self, folder: Path, log: Callable[[str], None]) -> None:
+        self.folder, self.log = folder, log
+        readme = folder / "README.md"
+        self.day = asking_day(readme.read_text(encoding="utf-8")) if readme.exists() else None
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The JSON lines of a file of the set; none where the file is missing."""
+        path = self.folder / name
+        return [json.loads(line) for line in path.open(encoding="utf-8") if line.strip()] if path.exists() else []
+
+    @contextmanager
+    def attached(self, attach: Attach, *, documents: bool = True) -> Iterator[Any]:
+        """A model with a memory in RAM that holds the facts, and the documents as passages."""
+        with GraphMemory.open(":memory:") as memory:
+            self.write_facts(memory)
+            if documents:
+                memory.add_passages([(d["title"], d["text"]) for d in self.rows("docs.jsonl")], source="docs")
+            model = attach(memory)
+            try:
+                yield model
+            finally:
+                model.detach()
+
+    def write_facts(self, memory: GraphMemory) -> None:
+        """Write ``facts.tsv``: facts with their validity, ``also known as`` as aliases. Writes."""
+        for line in (self.folder / "facts.tsv").read_text(encoding="utf-8").splitlines():
+            if not line.strip() or line.startswith("#"):
+                continue
+            subject, relation, value, begin, end = (line.split("\t") + [""] * 4)[:5]
+            if relation == "also known as":
+                try:
+                    memory.add_alias(subject, value)
+                    continue
+                except GraphMemError:  # an alias of another node is written as a fact
+                    pass
+            try:
+                memory.add(subject, relation, value, valid_from=begin or None, valid_to=end or None, source="facts.tsv")
+            except InvalidTime as error:
+                self.log(f"  {subject} | {relation} | {value}: {error}")
+                memory.add(subject, relation, value, source="facts.tsv")
+
+    # ---------------------------------------------------------------- parts
+
+    def ask(self, model: Any) -> Values:
+        """Right answers, by where they lie and by kind; false refusals; CPU seconds an answer."""
+        values: defaultdict[str, list[float]] = defaultdict(list)
+        for q in self.rows("questions.jsonl"):
+            started = time.process_time()
+            answer = model.ask(q["question"])
+            seconds = time.process_time() - started
+            listed = [str(name) for name in answer.answers]
+            acceptable = [is_acceptable(name, wanted_strings(q["answers"])) for name in listed]
+            guessed = len(listed) > 1 and q["kind"] not in _UNCHECKED and 2 * sum(acceptable) < len(listed)
+            right = is_acceptable(answer.text, q["answers"]) and not answer.refused and not guessed
+            kind = "docs" if q["needs"] != "facts" else re.split("[/ ]", q["kind"])[0]
+            values["ask"].append(right)
+            values["ask docs" if kind == "docs" else "ask facts"].append(right)
+            if kind in _REFUSABLE:
+                values["false refusals"].append(answer.refused)
+            values["CPU s/answer"].append(seconds)
+            values[f"ask: {kind}"].append(right)
+            if not right:
+                self.log(f"  ask [{q['kind']}] {q['question']} → {answer.text[:90]!r}, wanted {q['answers'][:2]}")
+        return values
+
+    def unknown(self, model: Any) -> Values:
+        """Refusals of questions that the set does not answer."""
+        refused = []
+        for q in self.rows("unknown.jsonl"):
+            answer = model.ask(q["question"])
+            refused.append(float(answer.refused))
+            if not answer.refused:
+                self.log(f"  unknown {q['question']} → {answer.text[:90]!r}")
+        return {"unknown refused": refused}
+
+    def read(self, model: Any) -> Values:
+        """Facts written from the documents, against those that hold on the set's day."""
+        memory, documents = model.memory, self.rows("docs.jsonl")
+        of = lambda fact, value="object": ends(memory, fact["subject"], fact.get(value, ""))
+        before, failed = current_ends(memory, self.day), [0.0] * len(documents)
+        for number, document in enumerate(documents):
+            try:
+                model.read(document["text"], at=document.get("date") or None, apply=True, source=document["id"])
+            except GraphMemError as error:
+                self.log(f"  read {document['id']}: {error}")
+                failed[number] = 1.0
+        after, recorded = current_ends(memory, self.day), ends_of(memory, every_fact(memory))
+        facts = [fact for document in documents for fact in document["facts"]]
+        by_status: defaultdict[str, set[Ends]] = defaultdict(set)
+        for fact in facts:
+            by_status[fact["status"]].add(of(fact))
+        written, gold = after - before, by_status["current"] - before
+        for pair in sorted(pair for pair in written if not matches(pair, by_status["current"])):
+            self.log(f"  read, false: {pair}")
+        for pair in sorted(pair for pair in gold if not matches(pair, written)):
+            self.log(f"  read, missed: {pair}")
+        changes = [fact for fact in facts if fact.get("changes") and fact["status"] == "current"]
+        return {
+            "read precision": [matches(pair, by_status["current"]) for pair in written] or [0.0],
+            "read recall": [matches(pair, written) for pair in gold],
+            "past recall": [matches(pair, recorded) for pair in by_status["past"]],
+            "wrongly current": [matches(of(fact), written) for fact in facts if self.not_current(fact)],
+            "changed": [matches(of(fact), after) and of(fact, "old") not in after for fact in changes],
+            "changes answered": [self.answers_change(model, fact) for fact in changes],
+            "read failures": failed,
+        }
+
+    def chat(self, model: Any) -> Values:
+        """Right answers in conversations, and statements that hold as facts right after their turn."""
+        from graphmem.generation.conversation import SessionConfig
+
+        answers, writes = [], []
+        for chat in self.rows("chats.jsonl"):
+            session = model.session(chat["id"], SessionConfig(speaker=chat.get("speaker")))
+            for turn in chat["turns"]:
+                reply = None
+                try:
+                    reply = session.say(turn["user"], at=chat.get("date"))
+                except GraphMemError as error:
+                    self.log(f"  chat {chat['id']}: {error}")
+                text, wanted = reply.text if reply else "", turn.get("answers")
+                if wanted is not None:
+                    refused = bool(reply and reply.answer and reply.answer.refused)
+                    answers.append(float(is_acceptable(text, wanted) if wanted else refused))
+                    if not answers[-1]:
+                        self.log(f"  chat {turn['user']} → {text[:80]!r}, wanted {wanted[:2]}")
+                stated = [w for w in turn.get("writes") or () if w.get("status", "current") == "current"]
+                current = current_ends(model.memory, None) if stated else set()
+                writes += [matches(ends(model.memory, w["subject"], w["object"]), current) for w in stated]
+        return {"chat answers": answers, "chat writes": writes}
+
+    def not_current(self, fact: Mapping[str, Any]) -> bool:
+        """Whether a document's fact must not become a current one: negated, reported, or planned for later."""
+        if fact["status"] in ("current", "past"):
+            return False
+        begun = bool(self.day) and "" < date_of(fact["valid_from"]) <= str(self.day)
+        return fact["status"] in ("negated", "reported") or not begun
+
+    def answers_change(self, model: Any, fact: Mapping[str, Any]) -> bool:
+        """Whether the new value of a change is generated, and not after the old one."""
+        text = model.ask(f"What is {fact['subject']}'s {fact['relation']} now?").text
+        head = f" {plain(' '.join(text.split()[:HEAD_WORDS]))} "
+        new, old = (head.find(f" {plain(name)} ") if name else -1 for name in (fact["object"], fact.get("old", "")))
+        return new >= 0 and not 0 <= old < new
+
+
+# ---------------------------------------------------------------- facts as pairs of ends
+
+
+def holds(fact: Fact, day: str | None) -> bool:
+    """Whether a fact is valid on a day (ISO date); with None, whether it has no end."""
+    begin, end = date_of(fact.valid_from), date_of(fact.valid_to)
+    return not (day and begin > day) and not (end and (not day or end <= day))
+
+
+def current_ends(memory: GraphMemory, day: str | None) -> set[Ends]:
+    """Ends of the facts that hold on a day."""
+    return ends_of(memory, [fact for fact in every_fact(memory) if holds(fact, day)])
+
+
+def every_fact(memory: GraphMemory) -> list[Fact]:
+    """Every fact recorded so far, whether or not it still holds."""
+    return memory.facts(known_at=datetime.now(UTC))
+
+
+def ends_of(memory: GraphMemory, facts: Iterable[Fact]) -> set[Ends]:
+    """Ends of facts."""
+    return {ends(memory, fact.subject, fact.object) for fact in facts}
+
+
+def ends(memory: GraphMemory, subject: str, object: str) -> Ends:
+    """Subject and object by the names of their nodes, normalised."""
+    return _name(memory, subject), _name(memory, object)
+
+
+def _name(memory: GraphMemory, name: str) -> str:
+    try:
+        node = memory.node(name)
+    except InvalidName:
+        node = None
+    return plain(node.name if node is not None else name)
+
+
+def matches(pair: Ends, pairs: set[Ends]) -> bool:
+    """Whether a pair of ends is among others, or one with its subject and a similar object is."""
+    return pair in pairs or any(pair[0] == subject and _similar(pair[1], object) for subject, object in pairs)
+
+
+def _similar(one: str, other: str) -> bool:
+    short, long = sorted((re.sub("[€£$]", "", plain(name)) for name in (one, other)), key=len)
+    whole = bool(short) and f" {short} " in f" {long} "
+    return short == long or (whole and 2 * len(short.split()) >= len(long.split()))
+
+
+# ---------------------------------------------------------------- comparison of texts
+
+
+def plain(text: str) -> str:
+    """Lower case without accents, punctuation and articles."""
+    letters = unicodedata.normalize("NFKD", str(text).casefold())
+    letters = "".join(c for c in letters if not unicodedata.combining(c)).translate(_LETTERS)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", re.sub(r"[^\w%€£$]+", " ", letters)).split())
+
+
+def contains_phrase(text: str, phrase: str) -> bool:
+    """Whether a phrase occurs in a text as whole words; number words equal digits, currency signs may be missing."""
+    have, want = (" ".join(_NUMBERS.get(word, word) for word in plain(x).split()) for x in (text, phrase))
+    if not re.search("[€£$]", want):
+        have = re.sub("[€£$]", "", have)
+    return bool(want) and f" {want} " in f" {have} "
+
+
+def is_acceptable(text: str, answers: Sequence[Any]) -> bool:
+    """Whether the first words of a text hold one of the alternatives: a phrase, or ``{"all": [...]}`` of phrases."""
+    head = " ".join(str(text).split()[:HEAD_WORDS])
+    return any(_holds(head, answer) for answer in answers)
+
+
+def _holds(head: str, answer: Any) -> bool:
+    if isinstance(answer, Mapping):
+        return all(any(contains_phrase(head, one) for one in _alternatives(want)) for want in answer["all"])
+    if plain(answer) in ("yes", "no"):
+        return plain(head).split()[:1] == [plain(answer)]
+    return contains_phrase(head, answer)
+
+
+def _alternatives(wanted: str | list[str]) -> list[str]:
+    return wanted if isinstance(wanted, list) else [wanted]
+
+
+def wanted_strings(answers: Sequence[Any]) -> list[str]:
+    """Every string that one of the alternatives names."""
+    parts = [want for answer in answers for want in (answer["all"] if isinstance(answer, Mapping) else [answer])]
+    return [one for want in parts for one in _alternatives(want)]
+
+
+def date_of(value: object) -> str:
+    """The first ten characters of an ISO time; empty where it does not begin with a year."""
+    text = str(value or "")[:10]
+    return text if text[:4].isdigit() else ""
+
+
+def asking_day(readme: str) -> str | None:
+    """The ISO date on which a set is to be asked, from "as of ..." in its README."""
+    pattern = r"as of (?:the )?(end of |beginning of )?(?:(\d{1,2}) )?(?:([A-Z][a-z]+|spring) )?(\d{4})"
+    if not (found := re.search(pattern, readme)):
+        return None
+    part, day, month, year = found.groups()
+    number = 5 if month == "spring" else _MONTHS.index(month) + 1 if month in _MONTHS else 1
+    return f"{year}-{number:02d}-{int(day) if day else 28 if part == 'end of ' else 15:02d}"
