@@ -86,7 +86,7 @@ def candidates(
 
     There are none where the memory's probability of holding the answer is below ``silent``, so that the base says
     exactly what it would say alone, or what a question that does not name what the memory knows asks for
-    (``hearing.least_sure``); but where a refusal is offered, or the memory is believed always, there are.
+    (``answerability_threshold``); but where a refusal is offered, or the memory is believed always, there are.
 
     The features are scale-free (ranks, clipped differences to the best), so that rankers with other scales of
     relevance can be read by the same weights.

@@ -26,7 +26,7 @@ class FusionConfig:
         trust: the memory's probability of holding the answer from which on it is believed, 0..1; 0 believes it always.
         silent: the same probability, below which it is not read at all, and the base answers as without it; not where
             a refusal is offered, or ``trust`` is 0. Chosen on unrelated questions of WikiMovies' dev half and on
-            paraphrases of edits. A question that does not name what is known needs more, see ``hearing.least_sure``.
+            paraphrases of edits. A question that does not name what is known needs more, see ``answerability_threshold``.
         layers_path: dotted path of the stack of decoder layers, for models where it is not found.
     """
 

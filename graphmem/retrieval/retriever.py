@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ class Retriever:
     """
 
     def __init__(
-        self, store: GraphStore, encoder: TextEncoder, weights: str | Path | None = None, *,
+        self, store: GraphStore, encoder: TextEncoder, weights: str | PathLike[str] | None = None, *,
         config: RetrievalConfig | None = None,
     ) -> None:  # fmt: skip
         self.store, self.encoder, self.weights = store, encoder, weights
@@ -180,7 +181,7 @@ class Retriever:
     def _modules(self) -> dict[str, Any] | None:
         """Trained modules; None, with a warning, where no file was given and the shipped weights do not fit."""
         if self.weights is not None:
-            return load_weights(self.weights, self.encoder.fingerprint)
+            return load_weights(Path(self.weights), self.encoder.fingerprint)
         try:
             return load_weights(SHIPPED, self.encoder.fingerprint)
         except WeightsMismatch as error:

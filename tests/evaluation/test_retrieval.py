@@ -3,11 +3,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 import pytest
 
 from graphmem.core.errors import InvalidValue
-from graphmem.evaluation.retrieval import RetrievalOutcome, RetrievalReport, _rows, evaluate_retrieval, interval
+from graphmem.evaluation.retrieval import RetrievalOutcome, RetrievalReport, _rows, evaluate_retrieval
 
 
 def outcome(rank: int, *, new: bool = False, error: str = "") -> RetrievalOutcome:
@@ -24,14 +23,6 @@ def test_rows_count_what_happened() -> None:
     assert first.gain_low is not None and first.gain_low >= 0 and second.gain_low is None
     table = RetrievalReport("wikimovies", "test", 0, [first, second]).table()
     assert "| gnn | 1 | 4 | 0.500" in table
-
-
-def test_an_interval_holds_the_mean_and_narrows() -> None:
-    rng = np.random.default_rng(0)
-    few, many = np.asarray([0, 1] * 10, float), np.asarray([0, 1] * 500, float)
-    low, high = interval(few, rng)
-    closer = interval(many, rng)
-    assert low < 0.5 < high and closer[1] - closer[0] < (high - low) / 3
 
 
 def test_worlds_of_relations_held_out_are_answered_better_than_by_chance(encoder: Any) -> None:

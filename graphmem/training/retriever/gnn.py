@@ -1,4 +1,4 @@
-"""Trains the GNN: answers above everything else that the trained gates activated (listwise)."""
+"""Training of the relevance GNN: a listwise loss over the nodes that the trained gates activate."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import Split
+from graphmem.core.validation import require
 from graphmem.datasets.wikimovies import load_facts, load_questions
 from graphmem.retrieval.learned_rankers import gnn_inputs
 from graphmem.retrieval.nn.gnn import RelevanceGNN
@@ -24,18 +23,19 @@ from graphmem.retrieval.search.spreading_activation import Budget, spread
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 from graphmem.training.retriever.examples import MASK
+from graphmem.training.retriever.optimiser import OneCycleAdamW
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class GNNTraining:
-    """How the GNN is trained.
+    """Settings of the training of the GNN.
 
     Attributes:
-        epochs: times that every activated subgraph is seen.
+        epochs: passes over the activated subgraphs.
         rate: peak learning rate.
-        nodes: most nodes of a training subgraph.
+        nodes: maximum size of a training subgraph.
         seed: of every draw.
     """
 
@@ -45,103 +45,82 @@ class GNNTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.nodes < 2:
-            raise InvalidValue(
-                f"epochs must be at least 1 and nodes at least 2, not {self.epochs!r} and {self.nodes!r}"
-            )
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        require(self.nodes >= 2, "nodes", self.nodes, "at least 2")
 
 
 @dataclass(frozen=True, slots=True)
 class GNNExample:
-    """An activated subgraph: the GNN's inputs and which of its nodes answer, bool [N]."""
+    """An activated subgraph: inputs of the GNN, and the answer nodes, bool [N]."""
 
     inputs: tuple[Tensor, ...]
     answers: Tensor
 
 
 def make_gnn_example(
-    reader: RelationScorer, index: ArrayIndex, asked: str, topic: str, answers: Iterable[str], config: GNNTraining
+    scorer: RelationScorer, index: ArrayIndex, question: str, topic: str, answers: Iterable[str], config: GNNTraining
 ) -> GNNExample | None:
-    """Activate from a topic; None where activation reaches no answer, or nothing but answers."""
+    """The subgraph activated from a topic; None where it has no answer, or only answers."""
     root = np.asarray([index.ids[normalise(topic)]], np.int64)
-    question = reader.read(asked, index.relations)
-    opinion = reader.opinion(question, index.relations)
-    found = spread(index, [root], np.ones(1), question.steps, question.lengths, Budget(nodes=config.nodes), opinion)
+    scores = scorer.score(question.replace(topic, MASK), index.relations)
+    rescorer = scorer.rescorer(scores, index.relations)
+    found = spread(index, [root], np.ones(1), scores.steps, scores.lengths, Budget(nodes=config.nodes), rescorer)
     right = {index.ids[normalise(answer)] for answer in answers if normalise(answer) in index.ids}
     if not len(found.nodes):
         return None
-    inputs = tuple(tensor.clone() for tensor in gnn_inputs(reader, question, found, index, root))
+    inputs = tuple(tensor.clone() for tensor in gnn_inputs(scores, found, index, root))
     mask = torch.zeros(len(inputs[0]), dtype=torch.bool)
     mask[: len(found.nodes)] = torch.from_numpy(np.isin(found.nodes, list(right)))
     return GNNExample(inputs, mask) if mask.any() and not mask.all() else None
 
 
 def wikimovies_gnn_examples(
-    reader: RelationScorer, count: int, config: GNNTraining, split: Split = "train"
+    scorer: RelationScorer, count: int, config: GNNTraining, split: Split = "train"
 ) -> list[GNNExample]:
-    """Questions about topics of the split, over the whole WikiMovies graph."""
+    """Examples of questions about the split's topics, over the whole WikiMovies graph."""
     index = ArrayIndex(load_facts())
     questions = Random(config.seed).sample(load_questions(split), count)
-    cases = (
-        make_gnn_example(reader, index, q.question.replace(q.topic, MASK), q.topic, q.answers, config)
-        for q in questions
-    )
-    return [case for case in cases if case is not None]
+    examples = (make_gnn_example(scorer, index, q.question, q.topic, q.answers, config) for q in questions)
+    return [example for example in examples if example is not None]
 
 
 def world_gnn_examples(
-    reader: RelationScorer, worlds: int, each: int, config: GNNTraining, split: Split = "train"
+    scorer: RelationScorer, worlds: int, each: int, config: GNNTraining, split: Split = "train"
 ) -> list[GNNExample]:
-    """Questions over random worlds of the split's relations."""
-    rng, cases = Random(config.seed), []
+    """Examples over random worlds of the split's relations."""
+    rng, examples = Random(config.seed), list[GNNExample | None]()
     pool = split_relations(split)
     for _ in range(worlds):
         relations = rng.sample(pool, min(rng.randint(12, 60), len(pool)))
         world = World.sample(rng.randrange(2**31), relations=relations, entities=300)
         index = ArrayIndex(world.triples)
-        for q in world.questions(rng, each):
-            asked = q.question.replace(q.topic, MASK)
-            if (case := make_gnn_example(reader, index, asked, q.topic, q.answers, config)) is not None:
-                cases.append(case)
-    return cases
+        examples += [make_gnn_example(scorer, index, q.question, q.topic, q.answers, config)
+                     for q in world.questions(rng, each)]  # fmt: skip
+    return [example for example in examples if example is not None]
 
 
 def listwise(logits: Tensor, answers: Tensor) -> Tensor:
-    """Mean over answers of the cross-entropy against everything that is no answer."""
+    """Mean over the answers of the cross-entropy against all other nodes."""
     wrong = logits[~answers].logsumexp(0)
     right = logits[answers]
     return (torch.logaddexp(right, wrong) - right).mean()
 
 
-def train_gnn(gnn: RelevanceGNN, cases: Sequence[GNNExample], config: GNNTraining) -> list[float]:
+def train_gnn(gnn: RelevanceGNN, examples: Sequence[GNNExample], config: GNNTraining) -> list[float]:
     """Train in place, eight subgraphs a step; returns the mean loss of every epoch."""
     rng = Random(config.seed)
     torch.manual_seed(config.seed)
-    optimiser = torch.optim.AdamW(gnn.parameters(), lr=config.rate, weight_decay=0.01)
-    total = config.epochs * ((len(cases) + 7) // 8)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, total_steps=total, pct_start=0.1)
+    optimiser = OneCycleAdamW(gnn.parameters(), config.rate, 0.01, config.epochs * ((len(examples) + 7) // 8))
     history: list[float] = []
     gnn.train()
     for epoch in range(config.epochs):
-        order, losses = rng.sample(range(len(cases)), len(cases)), []
+        order, losses = rng.sample(range(len(examples)), len(examples)), []
         for start in range(0, len(order), 8):
-            chosen = [cases[i] for i in order[start : start + 8]]
-            loss = torch.stack([listwise(gnn(*case.inputs)[1], case.answers) for case in chosen]).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(gnn.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
+            batch = [examples[i] for i in order[start : start + 8]]
+            loss = torch.stack([listwise(gnn(*example.inputs)[1], example.answers) for example in batch]).mean()
+            optimiser.step(loss)
             losses.append(float(loss.detach()))
         history.append(float(np.mean(losses)))
         log.info("epoch %d listwise loss %.4f", epoch + 1, history[-1])
     gnn.eval()
     return history
-
-
-@torch.inference_mode()
-def hits_at_one(gnn: Any, cases: Sequence[GNNExample]) -> tuple[float, float]:
-    """Share of subgraphs with an answer on top: by activation alone, and by the GNN."""
-    alone = [bool(case.answers[case.inputs[0][:, 0].argmax()]) for case in cases]
-    ranked = [bool(case.answers[gnn(*case.inputs)[1].argmax()]) for case in cases]
-    return float(np.mean(alone)), float(np.mean(ranked))

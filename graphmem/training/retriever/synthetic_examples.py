@@ -1,4 +1,4 @@
-"""Examples made up to train retrieval on: random worlds of the lexicon, and questions over completion sets."""
+"""Synthetic training examples of retrieval: worlds of the lexicon, and questions over completion data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from graphmem.synthetic.names import KINDS
 from graphmem.synthetic.question_wordings import asked_for, middles, worded
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation, split_relations
-from graphmem.training.retriever.examples import MASK, Adjacency, ArcPath, ArcVocabulary, Example, make_example
+from graphmem.training.retriever.examples import (
+    MASK,
+    Adjacency,
+    ArcPath,
+    ArcVocabulary,
+    Example,
+    make_example,
+    mask_topic,
+)
 from graphmem.training.wording import plain_relations
 
 _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
@@ -26,7 +34,7 @@ def world_examples(
     texts: ArcVocabulary, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1,
     vary: Vary = as_it_is,
 ) -> list[Example]:  # fmt: skip
-    """Questions over random worlds whose relations belong to ``split``; each world names its relations its own way."""
+    """Questions over random worlds of the split's relations; each world names its relations in its own way."""
     pool = split_relations(split)
     made = [r for r in plain_relations(rng, 120) if {r.subject, r.object} <= KINDS] if split == "train" else []
     examples: list[Example] = []
@@ -48,25 +56,25 @@ def _of_world(
     graph, examples = Adjacency(world.triples), []
     naming = {name: _name_in_graph(world.relations[name], rng) for name in graph.relations}
     codes = [texts.code(naming[name], direction) for name in graph.relations for direction in (0, 1)]
-    for asked in world.questions(rng, questions, _LENGTHS, unanswerable):
-        topic, back = normalise(asked.topic), _turns_back(asked.path)
-        if back and rng.random() < 0.7:  # walks make more of these than people ask for
+    for q in world.questions(rng, questions, _LENGTHS, unanswerable):
+        topic, retraces = normalise(q.topic), _retraces(q.path)
+        if retraces and rng.random() < 0.7:  # random walks retrace more often than people's questions
             continue
-        gold = tuple(2 * graph.relations[name] + direction for name, direction in asked.path if name in graph.relations)
-        golds = _equal_ends(graph, world, topic, gold) if asked.answers else set()
-        found = graph.paths(topic, rng, beside=[gold])
+        gold = tuple(2 * graph.relations[name] + direction for name, direction in q.path if name in graph.relations)
+        golds = _equal_paths(graph, world, topic, gold) if q.answers else set()
+        found = graph.paths(topic, rng, gold=[gold])
         mapped = [tuple(codes[step] for step in path) for path in found]
-        steps = [(world.relations[name], direction) for name, direction in asked.path]
-        wording = _blanked(asked.question, asked.topic) if rng.random() < 0.3 else asked_for(steps, rng, MASK, vary)
-        examples.append(make_example(wording, mapped, {tuple(codes[s] for s in path) for path in golds}))
+        steps = [(world.relations[name], direction) for name, direction in q.path]
+        question = mask_topic(q.question, q.topic) if rng.random() < 0.3 else asked_for(steps, rng, MASK, vary)
+        examples.append(make_example(question, mapped, {tuple(codes[s] for s in path) for path in golds}))
     return examples
 
 
-def _turns_back(path: Sequence[tuple[str, int]]) -> bool:
+def _retraces(path: Sequence[tuple[str, int]]) -> bool:
     return any(one[0] == other[0] and one[1] != other[1] for one, other in pairwise(path))
 
 
-def _equal_ends(graph: Adjacency, world: World, topic: str, gold: ArcPath) -> set[ArcPath]:
+def _equal_paths(graph: Adjacency, world: World, topic: str, gold: ArcPath) -> set[ArcPath]:
     """The gold path, and those that differ only in the direction of a symmetric relation."""
     names = list(graph.relations)
     paths: set[ArcPath] = {()}
@@ -77,16 +85,11 @@ def _equal_ends(graph: Adjacency, world: World, topic: str, gold: ArcPath) -> se
 
 
 def _name_in_graph(relation: Relation, rng: Random) -> str:
-    """A name the relation may bear in somebody's graph: its own, a noun, a paraphrase, one with underscores."""
+    """A name that the relation may have in a graph: its own, a noun, a paraphrase, one with underscores."""
     usual = (relation.relation, relation.relation, relation.noun, relation.noun, *relation.paraphrases)
     name = rng.choice((*usual, *middles(relation)[:2]))
     chance = rng.random()
     return name.replace(" ", "_") if chance < 0.15 else f"has {name}" if chance < 0.18 else name
-
-
-def _blanked(question: str, topic: str) -> str:
-    start = question.casefold().find(topic.casefold())
-    return question if start < 0 else question[:start] + MASK + question[start + len(topic) :]
 
 
 # ---------------------------------------------------------------- knowledge-graph completion sets
@@ -94,7 +97,7 @@ def _blanked(question: str, topic: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CompletionGraph:
-    """Facts with relations named in several ways: how graphs write them, and the noun a question uses."""
+    """Facts of a completion data set: names of each relation in graphs, and its noun in questions."""
 
     triples: list[tuple[str, str, str]]
     names: dict[str, list[str]]
@@ -140,18 +143,18 @@ def _underscored(triples: list[tuple[str, str, str]], *, verbs: bool) -> Complet
 def completion_examples(
     texts: ArcVocabulary, graph: CompletionGraph, rng: Random, *, questions: int, vary: Vary = as_it_is
 ) -> list[Example]:  # fmt: skip
-    """Questions made from random walks: ``what is the R2 of the R1 of it``, in several wordings."""
-    walkable = Adjacency(graph.triples)
-    relations = list(walkable.relations)
-    topics = sorted(walkable.arcs)
+    """Questions from random walks: ``what is the R2 of the R1 of it``, in several phrasings."""
+    adjacency = Adjacency(graph.triples)
+    relations = list(adjacency.relations)
+    topics = sorted(adjacency.arcs)
     examples: list[Example] = []
     while len(examples) < questions:
         topic = rng.choice(topics)
-        path = _random_walk(walkable, topic, rng)
-        if not path or len(walkable.walk(topic, path)) > 50:
+        path = _random_walk(adjacency, topic, rng)
+        if not path or len(adjacency.walk(topic, path)) > 50:
             continue
         naming = [rng.choice(graph.names[relation]) for relation in relations]
-        found = walkable.paths(topic, rng, frontier=8, most=60, beside=[path])
+        found = adjacency.paths(topic, rng, frontier=8, max_paths=60, gold=[path])
         mapped = [tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in found]
         asks = [(graph.nouns[relations[step // 2]], step % 2) for step in path]
         same = {

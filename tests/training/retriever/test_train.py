@@ -15,10 +15,8 @@ from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGat
 from graphmem.training.retriever.aligner import (
     AlignerTrainer,
     AlignerTraining,
-    judged,
     propose,
     with_similarity,
-    without_right,
 )
 from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, make_example, without_gold
 from graphmem.training.retriever.gates import (
@@ -28,10 +26,9 @@ from graphmem.training.retriever.gates import (
     QuestionBank,
     collate,
     losses,
-    path_accuracy,
     with_more_hops,
 )
-from graphmem.training.retriever.gnn import GNNExample, GNNTraining, hits_at_one, listwise, train_gnn
+from graphmem.training.retriever.gnn import GNNExample, GNNTraining, listwise, train_gnn
 from graphmem.training.retriever.synthetic_examples import CompletionGraph, completion_examples, world_examples
 from graphmem.training.retriever.train import main
 
@@ -57,19 +54,16 @@ def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_pat
         gates.load_state_dict(start)
     whole = GateTrainer(one, bank, arcs, config).run([examples])
     assert np.mean(whole[-10:]) < 0.6 * np.mean(whole[:10])
-    assert path_accuracy(one, examples, bank, arcs)[:, 0].mean() > 0.5
 
     first = GateTrainer(other, bank, arcs, config)
-    from graphmem.training.retriever.gates import draw
-
     first.gates.train()
     for _ in range(20):
-        first.advance(draw([examples], config, first.rng))
+        first.advance(first.draw([examples]))
     first.save(tmp_path / "c")
     again = RelationGates()
     assert GateTrainer(again, bank, arcs, config).run([examples], tmp_path / "c") == pytest.approx(whole)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
-    with pytest.raises(InvalidValue, match="other settings|was made with"):
+    with pytest.raises(InvalidValue, match="has settings"):
         GateTrainer(RelationGates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
@@ -78,14 +72,12 @@ def test_the_aligner_learns_to_choose_among_what_the_gates_propose(
 ) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
-    choices = with_similarity(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
-    assert all(choice.gold.any() == example.gold.any() for choice, example in zip(choices, examples, strict=True))
-    assert all((np.diff(choice.prior) <= 0).all() and len(choice.paths) <= 16 for choice in choices)
+    candidates = with_similarity(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
+    assert all(each.gold.any() == example.gold.any() for each, example in zip(candidates, examples, strict=True))
+    assert all((np.diff(each.prior) <= 0).all() and len(each.paths) <= 16 for each in candidates)
     aligner = PathAligner()
-    history = AlignerTrainer(aligner, bank, arcs, AlignerTraining(steps=60, batch=8, candidates=16)).run([choices])
+    history = AlignerTrainer(aligner, bank, arcs, AlignerTraining(steps=60, batch=8, candidates=16)).run([candidates])
     assert np.mean([h[0] for h in history[-10:]]) < 0.7 * np.mean([h[0] for h in history[:10]])
-    best, chance, there = judged(aligner, choices, bank, arcs)
-    assert best[there].mean() > 0.5 and chance.shape == there.shape
 
 
 def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
@@ -100,21 +92,11 @@ def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
     assert torch.allclose(longer_lengths[:, :3], lengths, atol=1e-5)
 
 
-def test_a_choice_without_its_answer_keeps_the_other_paths(material: Any) -> None:
+def test_a_each_without_its_answer_keeps_the_other_paths(material: Any) -> None:
     examples, bank, arcs = material
-    for choice in propose(RelationGates().eval(), examples[:20], bank, arcs, 16):
-        left = without_right(choice, Random(0))
+    for each in propose(RelationGates().eval(), examples[:20], bank, arcs, 16):
+        left = without_gold(each, Random(0))
         assert not left.gold.any() and len(left.paths) == len(left.prior)
-
-
-def test_only_what_is_named_is_trained(material: Any) -> None:
-    examples, bank, arcs = material
-    torch.manual_seed(0)
-    gates = RelationGates()
-    before = {name: value.clone() for name, value in gates.state_dict().items()}
-    GateTrainer(gates, bank, arcs, GateTraining(steps=2, batch=4), only=("length", "count")).run([examples])
-    changed = {name.split(".")[0] for name, value in gates.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {"length", "count"}
 
 
 def test_the_right_path_has_no_loss_when_it_scores_far_above() -> None:
@@ -176,7 +158,7 @@ def test_the_gnn_learns_to_break_ties() -> None:
         cases.append(GNNExample(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
     gnn = RelevanceGNN(GNNConfig(dim=16, width=8))
     train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2))
-    assert hits_at_one(gnn, cases) == (0.5, 1.0)
+    assert all(case.answers[gnn(*case.inputs)[1].argmax()] for case in cases)
 
 
 @pytest.mark.slow
