@@ -29,7 +29,7 @@ def test_a_graph_with_another_schemas_name_needs_no_second_one() -> None:
     assert not any(name in known for others in other_schema_names().values() for name in others)
 
 
-def test_which_relations_tell_numbers_and_dates() -> None:
+def test_relations_with_literal_objects() -> None:
     assert has_literal_objects("Date of Birth") is True
     assert has_literal_objects("place of birth") is False
     assert has_literal_objects("frobnicates") is None
