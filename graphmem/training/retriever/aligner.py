@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,11 +19,9 @@ from graphmem.encoding.embedding_cache import arc_texts, path_phrase
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates, path_scores
 from graphmem.retrieval.relation_scorer import PHRASE_WEIGHT
-from graphmem.training.retriever.examples import HOPS, Example, without_gold
+from graphmem.training.loop import LoopConfig, run
+from graphmem.training.retriever.examples import HOPS, Example, step_rng, without_gold
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, collate, gold_loss
-from graphmem.training.retriever.optimiser import OneCycleAdamW
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,46 +152,41 @@ def collate_candidates(
     return codes, torch.from_numpy(paths), torch.from_numpy(prior), torch.from_numpy(similarity), torch.from_numpy(gold)
 
 
-class AlignerTrainer:
-    """Trainer of an aligner, in place, on questions drawn evenly from several sources."""
-
-    def __init__(self, aligner: PathAligner, bank: QuestionBank, arcs: ArcTable, config: AlignerTraining) -> None:
-        self.aligner, self.bank, self.arcs, self.config = aligner, bank, arcs, config
-        torch.manual_seed(config.seed)
-        self.optimiser = OneCycleAdamW(aligner.parameters(), config.rate, config.weight_decay, config.steps)
-        self.rng = Random(config.seed)
-
-    def run(self, sources: Sequence[Sequence[PathCandidates]]) -> list[tuple[float, float]]:
-        """Take all steps; returns the losses over paths and over answerability of every step."""
-        history: list[tuple[float, float]] = []
-        self.aligner.train()
-        for step in range(1, self.config.steps + 1):
-            history.append(self._advance([self._draw(sources, i) for i in range(self.config.batch)]))
-            if step % 100 == 0:
-                log.info("step %d: paths %.3f, answerable %.3f", step, *np.mean(history[-100:], axis=0))
-        self.aligner.eval()
-        return history
-
-    def _draw(self, sources: Sequence[Sequence[PathCandidates]], number: int) -> PathCandidates:
-        drawn, rng = self.rng.choice(sources[number % len(sources)]), self.rng
-        if rng.random() < self.config.unanswerable:
+def draw(sources: Sequence[Sequence[PathCandidates]], config: AlignerTraining, rng: Random) -> list[PathCandidates]:
+    """Candidates drawn evenly from the sources; some lose their gold paths, some their gate scores."""
+    batch = []
+    for number in range(config.batch):
+        drawn = rng.choice(sources[number % len(sources)])
+        if rng.random() < config.unanswerable:
             drawn = without_gold(drawn, rng)
-        order = np.argsort(-(drawn.prior + 1e6 * drawn.gold), kind="stable")[: self.config.candidates]
-        drawn = drawn.at(order)
-        return replace(drawn, prior=0 * drawn.prior) if rng.random() < self.config.without_prior else drawn
+        drawn = drawn.at(np.argsort(-(drawn.prior + 1e6 * drawn.gold), kind="stable")[: config.candidates])
+        batch.append(replace(drawn, prior=0 * drawn.prior) if rng.random() < config.without_prior else drawn)
+    return batch
 
-    def _advance(self, candidates: Sequence[PathCandidates]) -> tuple[float, float]:
+
+def train_aligner(
+    aligner: PathAligner, sources: Sequence[Sequence[PathCandidates]], bank: QuestionBank, arcs: ArcTable,
+    config: AlignerTraining, folder: Path,
+) -> list[dict[str, float]]:  # fmt: skip
+    """Train in place; log and checkpoints lie in the folder, and a checkpoint there is resumed. Returns the log."""
+
+    def noisy(vectors: Tensor) -> Tensor:
+        return F.normalize(vectors + config.noise * torch.randn_like(vectors) / vectors.shape[1] ** 0.5, dim=-1)
+
+    def step_losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        candidates = draw(sources, config, step_rng(config.seed, step))
         codes, paths, prior, similarity, gold = collate_candidates(candidates)
-        question, tokens, mask = self.bank.batch([each.question for each in candidates], self.config.token_dropout)
-        names, texts, directions = self.arcs.pick(codes)
-        if self.config.noise:
-            names, texts = (F.normalize(v + self.config.noise * torch.randn_like(v) / v.shape[1] ** 0.5, dim=-1)
-                            for v in (names, texts))  # fmt: skip
-        weight = torch.rand(len(paths), 1) * (torch.rand(len(paths), 1) >= self.config.without_phrases)
-        scores, known = self.aligner(question, tokens, mask, texts, names, directions, paths, prior)
-        scores = scores + PHRASE_WEIGHT * weight * similarity
+        question, tokens, mask = bank.batch([each.question for each in candidates], config.token_dropout)
+        names, texts, directions = arcs.pick(codes)
+        weight = torch.rand(len(paths), 1) * (torch.rand(len(paths), 1) >= config.without_phrases)
+        scores, known = aligner(question, tokens, mask, noisy(texts), noisy(names), directions, paths, prior)
         answered = gold.any(1)
-        path_loss = (gold_loss(scores, gold) * answered).sum() / answered.sum().clamp(min=1)
+        path_loss = gold_loss(scores + PHRASE_WEIGHT * weight * similarity, gold) * answered
         known_loss = F.binary_cross_entropy_with_logits(known, answered.to(known.dtype))
-        self.optimiser.step(path_loss + 0.5 * known_loss)
-        return float(path_loss.detach()), float(known_loss.detach())
+        return {"paths": path_loss.sum() / answered.sum().clamp(min=1), "answerable": 0.5 * known_loss}, {}
+
+    optimiser = torch.optim.AdamW(aligner.parameters(), lr=config.rate, weight_decay=config.weight_decay)
+    aligner.train()
+    log = run(aligner, optimiser, step_losses, LoopConfig(config.steps, seed=config.seed), folder)
+    aligner.eval()
+    return log

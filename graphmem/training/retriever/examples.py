@@ -13,6 +13,7 @@ from random import Random
 from typing import Self, TypeVar
 
 import numpy as np
+import torch
 
 from graphmem.core.names import normalise
 from graphmem.core.splits import Split
@@ -29,6 +30,13 @@ def mask_topic(question: str, topic: str) -> str:
     """The question with the first occurrence of its topic masked; case is ignored."""
     start = question.casefold().find(topic.casefold())
     return question if start < 0 else question[:start] + MASK + question[start + len(topic) :]
+
+
+def step_rng(seed: int, step: int) -> Random:
+    """Random generator of one training step; it seeds torch too, so that a resumed run equals an uninterrupted one."""
+    rng = Random(f"{seed} {step}")
+    torch.manual_seed(rng.randrange(2**32))
+    return rng
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,14 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.core.errors import InvalidValue
 from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import arc_texts
 from graphmem.retrieval.nn.relation_gates import RelationGates, path_scores
-from graphmem.training.retriever.examples import HOPS, Example, without_gold
-from graphmem.training.retriever.optimiser import OneCycleAdamW
-
-log = logging.getLogger(__name__)
+from graphmem.training.loop import LoopConfig, run
+from graphmem.training.retriever.examples import HOPS, Example, step_rng, without_gold
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,83 +174,30 @@ def _step_loss(steps: Tensor, batch: Batch, hop: int) -> Tensor | None:
     return gold_loss(picked, gold[rows]).mean()
 
 
-class GateTrainer:
-    """Trainer of the gates, in place; its state can be saved and resumed exactly.
+def draw(sources: Sequence[Sequence[Example]], config: GateTraining, rng: Random) -> Batch:
+    """A batch drawn evenly from the sources, a share of its questions made unanswerable."""
+    drawn = [rng.choice(sources[i % len(sources)]) for i in range(config.batch)]
+    return collate([without_gold(e, rng) if rng.random() < config.unanswerable else e for e in drawn])
 
-    Args:
-        gates: the trained module.
-        bank: vectors of the questions.
-        arcs: vectors of the arc texts.
-        config: settings.
-    """
 
-    def __init__(self, gates: RelationGates, bank: QuestionBank, arcs: ArcTable, config: GateTraining) -> None:
-        self.gates, self.bank, self.arcs, self.config = gates, bank, arcs, config
-        torch.manual_seed(config.seed)
-        self.optimiser = OneCycleAdamW(gates.parameters(), config.rate, config.weight_decay, config.steps)
-        self.rng, self.step, self.history = Random(config.seed), 0, list[float]()
+def train_gates(
+    gates: RelationGates, sources: Sequence[Sequence[Example]], bank: QuestionBank, arcs: ArcTable,
+    config: GateTraining, folder: Path,
+) -> list[dict[str, float]]:  # fmt: skip
+    """Train in place; log and checkpoints lie in the folder, and a checkpoint there is resumed. Returns the log."""
 
-    def run(self, sources: Sequence[Sequence[Example]], checkpoint: Path | None = None) -> list[float]:
-        """Take the remaining steps; returns the losses of all steps so far."""
-        if checkpoint is not None and checkpoint.exists():
-            self.load(checkpoint)
-        self.gates.train()
-        while self.step < self.config.steps:
-            whole, local = self.advance(self.draw(sources))
-            if self.step % 100 == 0:
-                mean = float(np.mean(self.history[-100:]))
-                log.info("step %d loss %.3f (paths %.3f, steps %.3f)", self.step, mean, whole, local)
-            if checkpoint is not None and self.step % 500 == 0:
-                self.save(checkpoint)
-        self.gates.eval()
-        return self.history
-
-    def draw(self, sources: Sequence[Sequence[Example]]) -> Batch:
-        """A batch drawn evenly from the sources, a share of its questions made unanswerable."""
-        drawn = [self.rng.choice(sources[i % len(sources)]) for i in range(self.config.batch)]
-        return collate([
-            without_gold(e, self.rng) if self.rng.random() < self.config.unanswerable else e for e in drawn
-        ])  # fmt: skip
-
-    def advance(self, batch: Batch) -> tuple[float, float]:
-        """One optimiser step; returns the losses over whole paths and over single steps."""
-        question, tokens, mask = self.bank.batch(batch.questions, self.config.token_dropout)
-        relations = self.gates.relations(*self.arcs.pick(batch.codes))
-        steps, lengths = self.gates(question, tokens, mask, relations)
+    def step_losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        batch = draw(sources, config, step_rng(config.seed, step))
+        question, tokens, mask = bank.batch(batch.questions, config.token_dropout)
+        steps, lengths = gates(question, tokens, mask, gates.relations(*arcs.pick(batch.codes)))
         whole, local = losses(steps, lengths, batch)
-        loss = whole + self.config.local * local
-        self.optimiser.step(loss)
-        self.step += 1
-        self.history.append(float(loss.detach()))
-        return float(whole.detach()), float(local.detach())
+        return {"paths": whole, "steps": config.local * local}, {}
 
-    def _parts(self) -> dict[str, Any]:
-        return {"gates": self.gates, "optimiser": self.optimiser.optimiser, "schedule": self.optimiser.schedule}
-
-    def save(self, path: Path) -> None:
-        """Write the training state to a file."""
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"rng": self.rng.getstate(), "torch": torch.get_rng_state(), "config": asdict(self.config)}
-        partial = path.with_suffix(".partial")
-        torch.save(state | {"step": self.step, "history": self.history}, partial)
-        partial.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Resume from a training state.
-
-        Raises:
-            InvalidValue: it was written with other settings.
-        """
-        state = torch.load(path, weights_only=False)
-        if state["config"] != asdict(self.config):
-            raise InvalidValue(
-                f"{path} has settings {state['config']}, not {asdict(self.config)}; remove it to restart"
-            )
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.rng.setstate(state["rng"])
-        torch.set_rng_state(state["torch"])
-        self.step, self.history = state["step"], state["history"]
+    optimiser = torch.optim.AdamW(gates.parameters(), lr=config.rate, weight_decay=config.weight_decay)
+    gates.train()
+    log = run(gates, optimiser, step_losses, LoopConfig(config.steps, seed=config.seed), folder)
+    gates.eval()
+    return log
 
 
 def with_more_hops(gates: RelationGates, hops: int = HOPS) -> RelationGates:

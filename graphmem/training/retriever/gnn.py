@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -22,10 +22,11 @@ from graphmem.retrieval.search.array_index import ArrayIndex
 from graphmem.retrieval.search.spreading_activation import Budget, spread
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
+from graphmem.training.loop import LoopConfig, run
 from graphmem.training.retriever.examples import MASK
-from graphmem.training.retriever.optimiser import OneCycleAdamW
 
-log = logging.getLogger(__name__)
+BATCH = 8
+"""Subgraphs a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +107,20 @@ def listwise(logits: Tensor, answers: Tensor) -> Tensor:
     return (torch.logaddexp(right, wrong) - right).mean()
 
 
-def train_gnn(gnn: RelevanceGNN, examples: Sequence[GNNExample], config: GNNTraining) -> list[float]:
-    """Train in place, eight subgraphs a step; returns the mean loss of every epoch."""
-    rng = Random(config.seed)
-    torch.manual_seed(config.seed)
-    optimiser = OneCycleAdamW(gnn.parameters(), config.rate, 0.01, config.epochs * ((len(examples) + 7) // 8))
-    history: list[float] = []
+def train_gnn(
+    gnn: RelevanceGNN, examples: Sequence[GNNExample], config: GNNTraining, folder: Path
+) -> list[dict[str, float]]:
+    """Train in place, ``BATCH`` subgraphs a step; a checkpoint in the folder is resumed. Returns the log."""
+    steps = -(-len(examples) // BATCH)
+
+    def step_losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        epoch, at = divmod(step, steps)
+        order = Random(f"{config.seed} {epoch}").sample(range(len(examples)), len(examples))
+        batch = [examples[i] for i in order[BATCH * at : BATCH * (at + 1)]]
+        return {"listwise": torch.stack([listwise(gnn(*e.inputs)[1], e.answers) for e in batch]).mean()}, {}
+
+    optimiser = torch.optim.AdamW(gnn.parameters(), lr=config.rate, weight_decay=0.01)
     gnn.train()
-    for epoch in range(config.epochs):
-        order, losses = rng.sample(range(len(examples)), len(examples)), []
-        for start in range(0, len(order), 8):
-            batch = [examples[i] for i in order[start : start + 8]]
-            loss = torch.stack([listwise(gnn(*example.inputs)[1], example.answers) for example in batch]).mean()
-            optimiser.step(loss)
-            losses.append(float(loss.detach()))
-        history.append(float(np.mean(losses)))
-        log.info("epoch %d listwise loss %.4f", epoch + 1, history[-1])
+    log = run(gnn, optimiser, step_losses, LoopConfig(config.epochs * steps, seed=config.seed), folder)
     gnn.eval()
-    return history
+    return log

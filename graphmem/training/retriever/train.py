@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -16,9 +15,10 @@ from graphmem.core.errors import InvalidValue
 from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
-from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_similarity
+from graphmem.training.loop import started
+from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import ArcVocabulary, Example, wikimovies_examples
-from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, with_more_hops
+from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
 from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
 
 MAX_PATHS = 26
@@ -58,9 +58,7 @@ def weighted(sources: Sequence[Any], worlds: int) -> list[Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
-    given = _parser().parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = started(_parser(), arguments)
     if given.facts or given.questions:
         return _tune(given)
     from graphmem.hub import load_encoder
@@ -69,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from graphmem.retrieval.relation_scorer import RelationScorer
     from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_gnn_examples, world_gnn_examples
 
-    encoder, texts = load_encoder(), ArcVocabulary()
+    encoder, texts, folder = load_encoder(), ArcVocabulary(), given.out.with_suffix(".run")
     start = load_weights(given.start, encoder.fingerprint) if given.start else {}
     if given.only_aligner and not {"gates", "aligner"} <= start.keys():
         raise InvalidValue("--only-aligner trains the aligner of --start further; name weights that have one")
@@ -81,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arcs, gates = ArcTable(encoder, texts.names), with_more_hops(start.get("gates") or RelationGates())
     if not given.only_aligner:
         config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
-        GateTrainer(gates, bank, arcs, config).run(weighted(sources, 2), given.out.with_suffix(".gates"))
+        train_gates(gates, weighted(sources, 2), bank, arcs, config, folder / "gates")
     gates.eval()
     candidates = [
         with_similarity(propose(gates, source, bank, arcs, MAX_PATHS), bank, encoder, texts.names) for source in sources
@@ -89,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(given.seed)
     aligner = start["aligner"] if given.only_aligner else PathAligner()
     training = AlignerTraining(steps=given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
-    AlignerTrainer(aligner, bank, arcs, training).run(weighted(candidates, 2))
+    train_aligner(aligner, weighted(candidates, 2), bank, arcs, training, folder / "aligner")
     if given.only_aligner:
         save_weights(given.out, {**start, "aligner": aligner}, encoder.fingerprint)
         print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
@@ -97,9 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scorer, plan, gnn = RelationScorer(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
     examples = wikimovies_gnn_examples(scorer, given.cases, plan)
     examples += world_gnn_examples(scorer, max(1, given.cases // 40), 40, plan)
-    history = train_gnn(gnn, examples, plan)
+    log = train_gnn(gnn, examples, plan, folder / "gnn")
     save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
-    counts = {"questions": len(bank.row), "subgraphs": len(examples), "listwise": history[-1]}
+    for checkpoint in folder.rglob("checkpoint.pt"):  # a finished run is not resumed
+        checkpoint.unlink()
+    counts = {"questions": len(bank.row), "subgraphs": len(examples), "log": log[-1:]}
     print(json.dumps({"out": str(given.out), **counts}))
 
 
@@ -117,7 +117,9 @@ def _tune(given: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="weights file to write")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="weights file; logs and checkpoints go to a folder of its name, .run"
+    )
     parser.add_argument("--start", type=Path, help="weights whose gates are trained further; random ones if left out")
     parser.add_argument("--only-aligner", action="store_true", help="train only the aligner of --start further")
     parser.add_argument("--facts", type=Path, help="tune to this graph only (TSV, CSV, JSONL, ...); with --questions")
@@ -134,8 +136,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
     parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN is trained on")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
     return parser
 
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.datasets.wikimovies import Question
-from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_similarity
+from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import Adjacency, ArcPath, ArcVocabulary, Example, make_example, mask_topic
-from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, with_more_hops
+from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
 
 MIN_F1 = 0.5
 """F1 of a path's ends with the answers below which it is not a gold path."""
@@ -68,7 +69,7 @@ def _gold_paths(graph: Adjacency, topic: str, answers: set[str], paths: Iterable
 
 def tune(
     modules: dict[str, Any], encoder: Any, facts: Sequence[tuple[str, str, str]], questions: Sequence[Question],
-    checkpoint: Path | None, *, steps: int = 300, aligner_steps: int = 600, seed: int = 0,
+    folder: Path, *, steps: int = 300, aligner_steps: int = 600, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the gates and the aligner of ``load_weights``; returns modules for ``save_weights``.
 
@@ -77,7 +78,7 @@ def tune(
         encoder: the text encoder that they were trained with.
         facts: of the graph.
         questions: with answers in the graph.
-        checkpoint: file of the gates' training state, to resume from; None for none.
+        folder: of logs and checkpoints, which are resumed.
         steps: training steps of the gates.
         aligner_steps: training steps of the aligner.
         seed: of every draw.
@@ -91,11 +92,12 @@ def tune(
         raise InvalidValue("none of the questions is answered by these facts; name topics and answers as the facts do")
     bank, arcs = QuestionBank(encoder, [example.question for example in examples]), ArcTable(encoder, texts.names)
     gates, aligner = with_more_hops(modules["gates"]), modules["aligner"]
-    GateTrainer(gates, bank, arcs, GateTraining(steps=steps, rate=4e-4, seed=seed)).run([examples], checkpoint)
+    gate_training = GateTraining(steps=steps, rate=4e-4, seed=seed)
+    train_gates(gates, [examples], bank, arcs, gate_training, folder / "gates")
     candidates = with_similarity(propose(gates, examples, bank, arcs, MAX_PATHS), bank, encoder, texts.names)
-    training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
-    AlignerTrainer(aligner, bank, arcs, training).run([candidates])
-    return {**modules, "gates": gates.eval(), "aligner": aligner.eval()}
+    aligner_training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
+    train_aligner(aligner, [candidates], bank, arcs, aligner_training, folder / "aligner")
+    return {**modules, "gates": gates, "aligner": aligner}
 
 
 def tune_from_files(
@@ -113,8 +115,9 @@ def tune_from_files(
         memory.ingest(facts)
         triples = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
     read = read_questions(questions)
-    tuned = tune(
-        modules, encoder, triples, read, out.with_suffix(".gates"), steps=steps, aligner_steps=aligner_steps, seed=seed
-    )
+    with TemporaryDirectory() as folder:
+        tuned = tune(
+            modules, encoder, triples, read, Path(folder), steps=steps, aligner_steps=aligner_steps, seed=seed
+        )  # fmt: skip
     save_weights(out, tuned, encoder.fingerprint)
     return len(read)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -8,24 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from graphmem.core.errors import InvalidValue
 from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
-from graphmem.training.retriever.aligner import (
-    AlignerTrainer,
-    AlignerTraining,
-    propose,
-    with_similarity,
-)
+from graphmem.training.loop import LoopConfig
+from graphmem.training.retriever import gates as training
+from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, make_example, without_gold
 from graphmem.training.retriever.gates import (
     ArcTable,
-    GateTrainer,
     GateTraining,
     QuestionBank,
     collate,
+    draw,
     losses,
+    train_gates,
     with_more_hops,
 )
 from graphmem.training.retriever.gnn import GNNExample, GNNTraining, listwise, train_gnn
@@ -44,40 +42,40 @@ def material(encoder: Any, texts: ArcVocabulary) -> tuple[list[Example], Questio
     return examples, QuestionBank(encoder, [e.question for e in examples]), ArcTable(encoder, texts.names)
 
 
-def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_resumes_exactly(material: Any, tmp_path: Path, monkeypatch: Any) -> None:
     examples, bank, arcs = material
     config = GateTraining(steps=40, batch=8, rate=3e-3, token_dropout=0.1)
+    monkeypatch.setattr(training, "LoopConfig", partial(LoopConfig, log_every=10, save_every=10))
     torch.manual_seed(0)
     start = RelationGates().state_dict()
-    one, other = RelationGates(), RelationGates()
+    one, other, again = RelationGates(), RelationGates(), RelationGates()
     for gates in (one, other):
         gates.load_state_dict(start)
-    whole = GateTrainer(one, bank, arcs, config).run([examples])
-    assert np.mean(whole[-10:]) < 0.6 * np.mean(whole[:10])
+    log = train_gates(one, [examples], bank, arcs, config, tmp_path / "one")
+    assert log[-1]["paths"] < 0.6 * log[0]["paths"]
 
-    first = GateTrainer(other, bank, arcs, config)
-    first.gates.train()
-    for _ in range(20):
-        first.advance(first.draw([examples]))
-    first.save(tmp_path / "c")
-    again = RelationGates()
-    assert GateTrainer(again, bank, arcs, config).run([examples], tmp_path / "c") == pytest.approx(whole)
+    def stopping(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    drawn = iter([draw] * 25 + [stopping])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "draw", lambda *given: next(drawn)(*given))
+        train_gates(other, [examples], bank, arcs, config, tmp_path / "other")
+    train_gates(again, [examples], bank, arcs, config, tmp_path / "other")
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
-    with pytest.raises(InvalidValue, match="has settings"):
-        GateTrainer(RelationGates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
 def test_the_aligner_learns_to_choose_among_what_the_gates_propose(
-    material: Any, encoder: Any, texts: ArcVocabulary
+    material: Any, encoder: Any, texts: ArcVocabulary, tmp_path: Path
 ) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
     candidates = with_similarity(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
     assert all(each.gold.any() == example.gold.any() for each, example in zip(candidates, examples, strict=True))
     assert all((np.diff(each.prior) <= 0).all() and len(each.paths) <= 16 for each in candidates)
-    aligner = PathAligner()
-    history = AlignerTrainer(aligner, bank, arcs, AlignerTraining(steps=60, batch=8, candidates=16)).run([candidates])
-    assert np.mean([h[0] for h in history[-10:]]) < 0.7 * np.mean([h[0] for h in history[:10]])
+    config = AlignerTraining(steps=60, batch=8, candidates=16)
+    log = train_aligner(PathAligner(), [candidates], bank, arcs, config, tmp_path)
+    assert log[-1]["paths"] < 0.8 * log[0]["paths"]
 
 
 def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
@@ -147,7 +145,7 @@ def test_listwise_asks_every_answer_to_beat_the_rest() -> None:
     assert listwise(torch.tensor([9.0, 0.0, -9.0]), answers) > 4
 
 
-def test_the_gnn_learns_to_break_ties() -> None:
+def test_the_gnn_learns_to_break_ties(tmp_path: Path) -> None:
     torch.manual_seed(0)
     cases = []
     for seed in range(40):  # two nodes of equal activation; the one that more walks reach is right
@@ -157,7 +155,7 @@ def test_the_gnn_learns_to_break_ties() -> None:
         inputs = (features, torch.randn(16), torch.randn(2, 16), empty, empty[0], torch.zeros(3, 2))
         cases.append(GNNExample(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
     gnn = RelevanceGNN(GNNConfig(dim=16, width=8))
-    train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2))
+    train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2), tmp_path)
     assert all(case.answers[gnn(*case.inputs)[1].argmax()] for case in cases)
 
 

@@ -47,7 +47,7 @@ def test_the_right_paths_lead_to_the_answers_and_to_least_else() -> None:
 
 def test_tuning_learns_the_names_of_a_graph(encoder: Any, tmp_path: Path) -> None:
     modules = load_weights(SHIPPED, encoder.fingerprint)
-    tuned = tune(modules, encoder, FACTS, asked(range(12)), None, steps=30, aligner_steps=60)
+    tuned = tune(modules, encoder, FACTS, asked(range(12)), tmp_path, steps=30, aligner_steps=60)
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(FACTS)
 
