@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.multihop_passages import PassageQuestion, load
+from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean, paired_interval
 from graphmem.evaluation.timing import TimedEncoder
 from graphmem.retrieval.passages.reranker import PassageReranker
@@ -29,62 +29,50 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """Arguments of ``PassageSearch.search`` by the ranker's name in the table."""
 
+STAGES = ("names", "candidates", "ranking")
 Half = Literal["train", "test", "all"]
 
 
 @dataclass(frozen=True, slots=True)
 class PassageRow:
-    """Means of a ranker on the questions of one kind. Shares are 0..1; intervals are 95 %, paired for gains."""
+    """Means of a ranker on the questions of one kind.
+
+    Attributes:
+        recall_at_2, recall_at_5, recall_at_10: share of the gold passages.
+        complete_at_5: share of questions with all gold passages among the first 5; with its 95 % interval.
+        recall_gain, complete_gain: paired intervals of ``recall_at_5`` and ``complete_at_5`` over the best baseline;
+            None for baselines.
+        errors: share of questions that fail at each stage.
+        milliseconds: median of the processor time.
+    """
 
     ranker: str
     kind: str
     n: int
-    recall2: float
-    recall5: float
-    recall10: float
-    all5: float
-    low: float
-    high: float
-    errors: tuple[float, ...]
+    recall_at_2: float
+    recall_at_5: float
+    recall_at_10: float
+    complete_at_5: float
+    interval: tuple[float, float]
+    recall_gain: tuple[float, float] | None
+    complete_gain: tuple[float, float] | None
+    errors: dict[str, float]
     milliseconds: float
-    recall5_gain: tuple[float, float] | None = None
-    all5_gain: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
-class PassageReport:
-    """Rows of an evaluation; the gain of ``learned`` is over the baseline with the highest recall at 5."""
+class PassageReport(Report):
+    """Rows of an evaluation of passage search; gains are over ``baseline``, which has the highest recall at 5."""
 
-    dataset: str
-    half: str
-    seed: int
-    passages: int
-    rows: list[PassageRow]
+    dataset: str = ""
+    half: str = ""
+    passages: int = 0
     baseline: str = ""
 
     def table(self) -> str:
-        """The rows as a Markdown table."""
-        head = (
-            f"{self.dataset}: {self.passages:,} passages, questions: {self.half}, seed {self.seed}; "
-            f"gain over {self.baseline}\n\n"
-            "| ranker | questions | n | R@2 | R@5 | R@10 | all gold in 5 [95 %] | gain in R@5 | gain in all gold "
-            "| errors: names / candidates / ranking | CPU ms |"
-        )
-        return "\n".join([head, "|" + "---|" * 11, *map(_line, self.rows)])
-
-    def json(self) -> str:
-        """The report as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
-
-
-def _line(row: PassageRow) -> str:
-    gains = ["" if gain is None else f"{gain[0]:+.3f} .. {gain[1]:+.3f}" for gain in (row.recall5_gain, row.all5_gain)]
-    errors = " / ".join(f"{share:.3f}" for share in row.errors) if row.ranker == "learned" else ""
-    return (
-        f"| {row.ranker} | {row.kind} | {row.n} | {row.recall2:.3f} | {row.recall5:.3f} | {row.recall10:.3f} "
-        f"| {row.all5:.3f} [{row.low:.3f}, {row.high:.3f}] | {gains[0]} | {gains[1]} | {errors} "
-        f"| {row.milliseconds:.0f} |"
-    )
+        """A heading, and the rows as a Markdown table."""
+        heading = f"{self.dataset}: {self.passages:,} passages, questions: {self.half}; gains over {self.baseline}"
+        return f"{heading}\n\n{super().table()}"
 
 
 # ---------------------------------------------------------------- running
@@ -94,7 +82,7 @@ def _line(row: PassageRow) -> str:
 class _Outcome:
     kind: str
     ranks: list[int]
-    error: int
+    error: str
     milliseconds: float
 
 
@@ -163,13 +151,13 @@ def _outcomes(
     return outcomes
 
 
-def _error(search: PassageSearch, question: PassageQuestion, ranks: list[int]) -> int:
-    """Stage that failed where a gold passage is not in the first five: 1 names, 2 candidates, 3 ranking."""
+def _error(search: PassageSearch, question: PassageQuestion, ranks: list[int]) -> str:
+    """Stage that failed where a gold passage is not among the first 5, one of ``STAGES``; else empty."""
     if all(0 < rank <= 5 for rank in ranks):
-        return 0
+        return ""
     if all(rank > 0 for rank in ranks):
-        return 3
-    return 2 if search.signals(question.text, None).names else 1
+        return "ranking"
+    return "candidates" if search.signals(question.text, None).names else "names"
 
 
 def _report(
@@ -184,7 +172,7 @@ def _report(
             chosen = [at for at, outcome in enumerate(each) if kind in ("all", outcome.kind)]
             baseline = [outcomes[best][at] for at in chosen] if best and name == "learned" else None
             rows.append(_row(name, kind, [each[at] for at in chosen], baseline, seed))
-    return PassageReport(dataset, half, seed, passages, rows, best)
+    return PassageReport(rows, seed, dataset=dataset, half=half, passages=passages, baseline=best)
 
 
 def _recall(outcomes: Sequence[_Outcome], depth: int) -> list[float]:
@@ -198,18 +186,17 @@ def _complete(recall: Sequence[float]) -> list[float]:
 
 
 def _row(name: str, kind: str, outcomes: list[_Outcome], baseline: list[_Outcome] | None, seed: int) -> PassageRow:
-    recall5 = _recall(outcomes, 5)
-    complete = _complete(recall5)
-    low, high = bootstrap_interval(complete, seed)
-    recall5_gain = all5_gain = None
+    recall = _recall(outcomes, 5)
+    complete = _complete(recall)
+    recall_gain = complete_gain = None
     if baseline is not None:
         other = _recall(baseline, 5)
-        recall5_gain = paired_interval(recall5, other, seed)[1:]
-        all5_gain = paired_interval(complete, _complete(other), seed)[1:]
+        recall_gain = paired_interval(recall, other, seed)[1:]
+        complete_gain = paired_interval(complete, _complete(other), seed)[1:]
     return PassageRow(
-        ranker=name, kind=kind, n=len(outcomes), recall2=mean(_recall(outcomes, 2)), recall5=mean(recall5),
-        recall10=mean(_recall(outcomes, 10)), all5=mean(complete), low=low, high=high,
-        errors=tuple(mean([o.error == e for o in outcomes]) for e in (1, 2, 3)),
-        milliseconds=float(np.median([o.milliseconds for o in outcomes])), recall5_gain=recall5_gain,
-        all5_gain=all5_gain,
+        ranker=name, kind=kind, n=len(outcomes), recall_at_2=mean(_recall(outcomes, 2)), recall_at_5=mean(recall),
+        recall_at_10=mean(_recall(outcomes, 10)), complete_at_5=mean(complete),
+        interval=bootstrap_interval(complete, seed), recall_gain=recall_gain, complete_gain=complete_gain,
+        errors={stage: mean([o.error == stage for o in outcomes]) for stage in STAGES},
+        milliseconds=float(np.median([o.milliseconds for o in outcomes])),
     )  # fmt: skip

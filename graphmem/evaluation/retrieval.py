@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from graphmem.core.names import normalise
 from graphmem.core.splits import Split
 from graphmem.datasets.wikimovies import Question, trained_answers
 from graphmem.evaluation.question_graphs import DATASETS, Facts, load_graphs
+from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean, paired_interval
 from graphmem.evaluation.timing import TimedEncoder
 from graphmem.retrieval.results import Retrieval
@@ -23,6 +23,8 @@ from graphmem.retrieval.retriever import RANKERS, Retriever
 
 UNTRAINED = ("path", "ppr", "hybrid", "dense", "bm25")
 """Rankers that are baselines."""
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class RetrievalOutcome:
         hops: number of hops of the question.
         new: no answer of it is the answer of a training question.
         rank: of the best answer, from 1; 0 for none.
-        recall5, recall10: share of the answers (of 5, of 10, where there are more) among the first 5 and 10.
+        recall_at_5, recall_at_10: share of the answers (of 5, of 10, where there are more) among the first 5 and 10.
         inside: all answers are in the subgraph.
         error: the stage that failed where the first node is wrong: ``seeds``, ``sampling`` (no answer in the subgraph)
             or ``ranking``.
@@ -44,8 +46,8 @@ class RetrievalOutcome:
     hops: int
     new: bool
     rank: int
-    recall5: float
-    recall10: float
+    recall_at_5: float
+    recall_at_10: float
     inside: bool
     error: str
     milliseconds: float
@@ -54,74 +56,48 @@ class RetrievalOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRow:
-    """Means of a ranker on the questions of one number of hops. Shares are 0..1; intervals are 95 %."""
+    """Means of a ranker on the questions of one number of hops.
+
+    Attributes:
+        hits_at_1, mrr, recall_at_5, recall_at_10, inside: shares, 0..1; ``inside`` of questions with all answers in the
+            subgraph.
+        interval: of Hits@1, 95 %.
+        gain: paired interval of Hits@1 over the best untrained ranker; None for untrained rankers.
+        gnn_gain: paired interval of ``gnn`` over ``activation``; None for other rankers.
+        n_new, hits_at_1_new: questions none of whose answers is the answer of a training question, and their Hits@1.
+        errors: share of questions that fail at each stage.
+        milliseconds, nodes: medians.
+    """
 
     ranker: str
     hops: int
     n: int
-    hits1: float
-    low: float
-    high: float
+    hits_at_1: float
+    interval: Interval
+    gain: Interval | None
+    gnn_gain: Interval | None
     mrr: float
-    recall5: float
-    recall10: float
+    recall_at_5: float
+    recall_at_10: float
     inside: float
     n_new: int
-    hits1_new: float | None
-    seeds: float
-    sampling: float
-    ranking: float
+    hits_at_1_new: float | None
+    errors: dict[str, float]
     milliseconds: float
     nodes: float
-    gain_low: float | None = None
-    gain_high: float | None = None
 
 
 @dataclass(frozen=True)
-class RetrievalReport:
-    """Rows of an evaluation, and the outcomes behind them."""
+class RetrievalReport(Report):
+    """Rows of an evaluation of retrieval, and the outcomes behind them by ranker."""
 
-    dataset: str
-    split: str
-    seed: int
-    rows: list[RetrievalRow]
+    dataset: str = ""
+    split: str = ""
     outcomes: dict[str, list[RetrievalOutcome]] = field(default_factory=dict, repr=False)
 
-    def table(self) -> str:
-        """The rows as a Markdown table, with 95 % bootstrap intervals."""
-        head = (
-            "| ranker | hops | n | Hits@1 [95 %] | gain over best baseline [95 %] | Hits@1, new answers (n) "
-            "| MRR | R@5 | R@10 | all answers inside | errors: seeds / sampling / ranking | CPU ms | nodes |"
-        )
-        return "\n".join([head, "|" + "---|" * 13, *(_line(row) for row in self.rows), *self.gnn_adds()])
-
-    def gnn_adds(self) -> list[str]:
-        """Gain of the GNN over activation alone, in Hits@1 by hops with paired intervals; empty unless both ran."""
-        if not {"gnn", "activation"} <= self.outcomes.keys():
-            return []
-        lines = [""]
-        for hops in sorted({outcome.hops for outcome in self.outcomes["gnn"]}):
-            gnn, activation = (
-                hits_at_1([o for o in self.outcomes[name] if o.hops == hops]) for name in ("gnn", "activation")
-            )
-            gain, low, high = paired_interval(gnn, activation, self.seed)
-            lines.append(f"GNN over activation, {hops} hops: {gain:+.3f} [{low:+.3f}, {high:+.3f}]")
-        return lines
-
     def json(self) -> str:
-        """The rows as JSON."""
-        rows = [asdict(row) for row in self.rows]
-        return json.dumps({"dataset": self.dataset, "split": self.split, "seed": self.seed, "rows": rows})
-
-
-def _line(row: RetrievalRow) -> str:
-    new = "" if row.hits1_new is None else f"{row.hits1_new:.3f} ({row.n_new})"
-    gain = "" if row.gain_low is None else f"{row.gain_low:+.3f} .. {row.gain_high:+.3f}"
-    return (
-        f"| {row.ranker} | {row.hops} | {row.n} | {row.hits1:.3f} [{row.low:.3f}, {row.high:.3f}] | {gain} | {new} "
-        f"| {row.mrr:.3f} | {row.recall5:.3f} | {row.recall10:.3f} | {row.inside:.3f} "
-        f"| {row.seeds:.3f} / {row.sampling:.3f} / {row.ranking:.3f} | {row.milliseconds:.1f} | {row.nodes:.0f} |"
-    )
+        """The rows as JSON, without the outcomes."""
+        return Report.json(replace(self, outcomes={}))
 
 
 # ---------------------------------------------------------------- running
@@ -157,7 +133,7 @@ def evaluate_retrieval(
             for name in rankers:
                 retriever.retrieve(questions[0].question, ranker=name)  # encodes nodes and loads modules
                 outcomes[name] += [_outcome(retriever, encoder, question, name) for question in questions]
-    return RetrievalReport(dataset, split, seed, _rows(outcomes, seed), outcomes)
+    return RetrievalReport(_rows(outcomes, seed), seed, dataset=dataset, split=split, outcomes=outcomes)
 
 
 def _default_encoder() -> Any:
@@ -219,26 +195,27 @@ def _rows(outcomes: dict[str, list[RetrievalOutcome]], seed: int) -> list[Retrie
     for hops in sorted({outcome.hops for each in outcomes.values() for outcome in each}):
         same = {name: [o for o in each if o.hops == hops] for name, each in outcomes.items()}
         hits = {name: hits_at_1(each) for name, each in same.items()}
-        baselines = [name for name in UNTRAINED if name in hits]
-        best = max(baselines, key=lambda name: mean(hits[name]), default=None)
+        best = max((name for name in UNTRAINED if name in hits), key=lambda name: mean(hits[name]), default=None)
         for name, each in same.items():
-            baseline = None if best is None or name in UNTRAINED else hits[best]
-            rows.append(_row(name, hops, each, baseline, seed))
+            baselines = None if name in UNTRAINED else best, "activation" if name == "gnn" else None
+            gains = [
+                paired_interval(hits[name], hits[baseline], seed)[1:] if baseline in hits else None
+                for baseline in baselines
+            ]
+            rows.append(_row(name, hops, each, gains, seed))
     return rows
 
 
 def _row(
-    name: str, hops: int, outcomes: list[RetrievalOutcome], baseline: list[float] | None, seed: int
+    name: str, hops: int, outcomes: list[RetrievalOutcome], gains: list[Interval | None], seed: int
 ) -> RetrievalRow:  # fmt: skip
     hits, new = hits_at_1(outcomes), hits_at_1([o for o in outcomes if o.new])
-    low, high = bootstrap_interval(hits, seed)
-    gain_low, gain_high = (None, None) if baseline is None else paired_interval(hits, baseline, seed)[1:]
-    means = {name: mean([getattr(o, name) for o in outcomes]) for name in ("recall5", "recall10", "inside")}
-    errors = {kind: mean([o.error == kind for o in outcomes]) for kind in ("seeds", "sampling", "ranking")}
     return RetrievalRow(
-        ranker=name, hops=hops, n=len(outcomes), hits1=mean(hits), low=low, high=high,
-        mrr=mean([1 / o.rank if o.rank else 0 for o in outcomes]), **means, n_new=len(new),
-        hits1_new=mean(new) if new else None, **errors,
+        ranker=name, hops=hops, n=len(outcomes), hits_at_1=mean(hits), interval=bootstrap_interval(hits, seed),
+        gain=gains[0], gnn_gain=gains[1], mrr=mean([1 / o.rank if o.rank else 0 for o in outcomes]),
+        recall_at_5=mean([o.recall_at_5 for o in outcomes]), recall_at_10=mean([o.recall_at_10 for o in outcomes]),
+        inside=mean([o.inside for o in outcomes]), n_new=len(new), hits_at_1_new=mean(new) if new else None,
+        errors={stage: mean([o.error == stage for o in outcomes]) for stage in ("seeds", "sampling", "ranking")},
         milliseconds=float(np.median([o.milliseconds for o in outcomes])),
-        nodes=float(np.median([o.size for o in outcomes])), gain_low=gain_low, gain_high=gain_high,
+        nodes=float(np.median([o.size for o in outcomes])),
     )  # fmt: skip

@@ -45,7 +45,7 @@ def plot_report(report: Any, path: str | Path) -> list[Path]:
 def hits(rows: Sequence[Any]) -> list[Bar]:
     """Hits@1 of each ranker at each number of hops, with its interval."""
     return [
-        Bar(f"{row.hops} hop{'s' * (row.hops > 1)}", row.ranker, row.hits1, row.low, row.high) for row in rows
+        Bar(f"{row.hops} hop{'s' * (row.hops > 1)}", row.ranker, row.hits_at_1, *row.interval) for row in rows
     ]  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def test_report_has_every_ranker_and_paired_gains(folder, tmp_path) -> None:
     report = evaluate_passages("2wiki", folder=folder, half="all", memory=memory, progress=False)
     rows = {row.ranker: row for row in report.rows if row.kind == "all"}
     assert set(rows) == set(METHODS) and all(row.n == 10 for row in rows.values())
-    assert rows["learned"].all5 == 1.0 and rows["learned"].all5_gain is not None and rows["bm25"].all5_gain is None
+    assert rows["learned"].complete_at_5 == 1.0 and rows["learned"].complete_gain and not rows["bm25"].complete_gain
     some = evaluate_passages("2wiki", folder=folder, methods=["bm25", "learned"], n=3, memory=memory, progress=False)
     shown = json.loads(some.json())
     assert shown["baseline"] == "bm25" and shown["half"] == "test"
