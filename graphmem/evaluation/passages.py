@@ -13,9 +13,10 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.multihop_passages import PassageQuestion, load
+from graphmem.encoding.timed_encoder import TimedEncoder
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean, paired_interval
-from graphmem.evaluation.timing import TimedEncoder
+from graphmem.memory import GraphMemory
 from graphmem.retrieval.passages.reranker import PassageReranker
 from graphmem.retrieval.passages.search import PassageSearch
 
@@ -88,8 +89,6 @@ class _Outcome:
 
 def open_corpus(documents: Sequence[tuple[str, str]], path: str | Path, progress: bool = True) -> Any:
     """A memory of the documents at ``path``; documents that it holds already are skipped. Writes."""
-    from graphmem.memory import GraphMemory
-
     memory = GraphMemory.open(path)
     memory.add_passages(documents, progress=progress)
     return memory

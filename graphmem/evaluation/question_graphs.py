@@ -14,6 +14,8 @@ from graphmem.datasets import path_question
 from graphmem.datasets.mquake import cloze_graph
 from graphmem.datasets.single_facts import load_single_facts
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import split_relations
 
 Facts = Sequence[tuple[str, str, str]]
 Graph = tuple[Facts, list[Question]]
@@ -56,9 +58,6 @@ def _of_each_length(questions: Sequence[Question], n: int, rng: Random) -> list[
 
 
 def _worlds(split: Split, n: int, rng: Random, each: int = 60) -> list[Graph]:
-    from graphmem.synthetic.worlds import World
-    from graphmem.text.lexicon import split_relations
-
     pool = split_relations(split)
     graphs: list[Graph] = []
     left = {1: n, 2: n, 3: n}

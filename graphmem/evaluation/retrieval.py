@@ -14,10 +14,12 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import Split
 from graphmem.datasets.wikimovies import Question, trained_answers
+from graphmem.encoding.timed_encoder import TimedEncoder
 from graphmem.evaluation.question_graphs import DATASETS, Facts, load_graphs
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean, paired_interval
-from graphmem.evaluation.timing import TimedEncoder
+from graphmem.hub import load_encoder
+from graphmem.memory import GraphMemory
 from graphmem.retrieval.results import Retrieval
 from graphmem.retrieval.retriever import RANKERS, Retriever
 
@@ -126,7 +128,7 @@ def evaluate_retrieval(
         raise InvalidValue(
             f"choose one of {DATASETS}, rankers of {RANKERS}, n of at least 1; not {dataset!r}, {unknown}, {n!r}"
         )
-    encoder = TimedEncoder(encoder or _default_encoder())
+    encoder = TimedEncoder(encoder or load_encoder())
     outcomes: dict[str, list[RetrievalOutcome]] = {name: [] for name in rankers}
     for facts, questions in load_graphs(dataset, split, n, seed):
         with _opened(facts, encoder, weights) as retriever:
@@ -136,17 +138,9 @@ def evaluate_retrieval(
     return RetrievalReport(_rows(outcomes, seed), seed, dataset=dataset, split=split, outcomes=outcomes)
 
 
-def _default_encoder() -> Any:
-    from graphmem.hub import load_encoder
-
-    return load_encoder()
-
-
 @contextmanager
 def _opened(facts: Facts, encoder: Any, weights: str | Path | None) -> Iterator[Retriever]:
     """A retriever over an in-memory store of these facts."""
-    from graphmem.memory import GraphMemory
-
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(facts)
         yield Retriever(memory.store, encoder, weights)

@@ -68,12 +68,12 @@ class SeedFinder:
 
     Args:
         store: the memory.
-        encoder: text encoder of queries and nodes; None leaves dense retrieval out.
+        encoder: text encoder of queries and nodes.
     """
 
-    def __init__(self, store: GraphStore, encoder: TextEncoder | None) -> None:
+    def __init__(self, store: GraphStore, encoder: TextEncoder) -> None:
         self.store, self.encoder = store, encoder
-        self._relations = EmbeddingCache(encoder) if encoder is not None else None
+        self._relations = EmbeddingCache(encoder)
 
     def find(self, query: str, *, max_seeds: int = 8, index: GraphIndex | None = None) -> Seeds:
         """Seeds of a query: exact names if there are any, else fuzzy ones, else BM25 and vectors fused by rank.
@@ -90,7 +90,7 @@ class SeedFinder:
         if exact:
             return _from_matches(query, exact, max_seeds, "exact")
         lexical, facts = self.store.search_texts(query, nodes=MAX_LEXICAL, facts=max_seeds)
-        vector = None if self.encoder is None or not query.strip() else self.encoder.encode([query])[0]
+        vector = self.encoder.encode([query])[0] if query.strip() else None
         dense = self._nearest(vector)
         fuzzy = match_fuzzy(query, self._names({*lexical, *dense}))
         if fuzzy:
@@ -111,7 +111,7 @@ class SeedFinder:
         return [text for text in (mask_names(query, match_names(query, self.store)) for query in cut) if text.strip()]
 
     def _nearest(self, vector: np.ndarray | None) -> list[int]:
-        if vector is None or self.encoder is None:
+        if vector is None:
             return []
         encode_missing(self.store, self.encoder)
         return [int(node) for node in self.store.about_nearest(vector, self.encoder.fingerprint, MAX_DENSE)]
@@ -128,7 +128,7 @@ class SeedFinder:
     ) -> list[int]:
         """Both ends of the facts most similar to the query, among those around the best nodes."""
         around = np.unique(np.asarray([*lexical[:FACT_NODES], *dense[:FACT_NODES]], np.int64))
-        if vector is None or self.encoder is None or self._relations is None or not len(around):
+        if vector is None or not len(around):
             return []
         arcs = index.expand(around, FACT_ARCS)
         relations, which = np.unique(arcs.relation >> 1, return_inverse=True)

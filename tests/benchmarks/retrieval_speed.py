@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.evaluation.timing import TimedEncoder
+from graphmem.encoding.timed_encoder import TimedEncoder
 from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.retriever import Retriever

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Arcs
+from graphmem.retrieval.search.frontier import ranges
 
 
 class ArrayIndex:
@@ -61,7 +62,5 @@ class ArrayIndex:
     def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
         """Arcs out of ``nodes``, at most ``limit`` of each."""
         counts = self.degree(nodes) if limit is None else np.minimum(self.degree(nodes), limit)
-        origin = np.repeat(np.arange(len(nodes)), counts)
-        rank = np.arange(len(origin)) - np.repeat(np.cumsum(counts) - counts, counts)
-        at = self._starts[np.asarray(nodes, np.int64)][origin] + rank
+        origin, at = ranges(self._starts[np.asarray(nodes, np.int64)], counts)
         return Arcs(origin, self._target[at], self._code[at], self._edge[at])

@@ -59,7 +59,7 @@ class Hop(NamedTuple):
         best, kernels = self.node_scores(), compiled.get()
         if kernels is not None:
             return float(kernels.best_score(best, self.spans.starts, self.spans.counts, self.spans.code, self.gates))
-        origin, arc = _ranges(self.spans.starts, self.spans.counts)
+        origin, arc = ranges(self.spans.starts, self.spans.counts)
         return float((best[origin] + self.gates[self.spans.code[arc]]).max(initial=-np.inf))
 
     def node_scores(self) -> np.ndarray:
@@ -103,17 +103,17 @@ class Hop(NamedTuple):
 
     def _open_arcs(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
         """Every pair of an entry and an open arc out of its node: entry and arc numbers, int64 [J] each."""
-        origin, arc = _ranges(self.spans.starts, self.spans.counts)
+        origin, arc = ranges(self.spans.starts, self.spans.counts)
         gates = self.gates[self.spans.code[arc]]
         some = np.flatnonzero(self.node_scores()[origin] + gates >= floor)
         origin, arc, gates = origin[some], arc[some], gates[some]
         counts = np.bincount(origin, minlength=len(self.spans.starts))
-        entry, at = _ranges((np.cumsum(counts) - counts)[self.where], counts[self.where])
+        entry, at = ranges((np.cumsum(counts) - counts)[self.where], counts[self.where])
         kept = self.scores[self.path[entry]] + gates[at] >= floor
         return entry[kept], arc[at[kept]]
 
 
-def _ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row i and value of the ranges ``starts[i] .. starts[i] + counts[i] - 1``, int64 [sum of counts] each."""
     row = np.repeat(np.arange(len(counts)), counts)
     rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)

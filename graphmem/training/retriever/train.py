@@ -13,13 +13,19 @@ import torch
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
+from graphmem.hub import load_encoder
+from graphmem.retrieval.checkpoints import load_weights, save_weights
+from graphmem.retrieval.nn.gnn import RelevanceGNN
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
+from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.training.loop import started
 from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import ArcVocabulary, Example, wikimovies_examples
 from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
+from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_gnn_examples, world_gnn_examples
 from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
+from graphmem.training.retriever.tuning import tune_from_files
 
 MAX_PATHS = 26
 """Candidate paths of every question."""
@@ -61,12 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = started(_parser(), arguments)
     if given.facts or given.questions:
         return _tune(given)
-    from graphmem.hub import load_encoder
-    from graphmem.retrieval.checkpoints import load_weights, save_weights
-    from graphmem.retrieval.nn.gnn import RelevanceGNN
-    from graphmem.retrieval.relation_scorer import RelationScorer
-    from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_gnn_examples, world_gnn_examples
-
     encoder, texts, folder = load_encoder(), ArcVocabulary(), given.out.with_suffix(".run")
     start = load_weights(given.start, encoder.fingerprint) if given.start else {}
     if given.only_aligner and not {"gates", "aligner"} <= start.keys():
@@ -104,8 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _tune(given: argparse.Namespace) -> None:
-    from graphmem.training.retriever.tuning import tune_from_files
-
     if not (given.facts and given.questions):
         raise InvalidValue("--facts and --questions belong together: a graph, and questions about it")
     count = tune_from_files(

@@ -16,7 +16,11 @@ from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
+from graphmem.datasets.user_questions import read_questions
 from graphmem.datasets.wikimovies import Question
+from graphmem.hub import load_encoder
+from graphmem.memory import GraphMemory
+from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
 from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import Adjacency, ArcPath, ArcVocabulary, Example, make_example, mask_topic
 from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
@@ -104,11 +108,6 @@ def tune_from_files(
     facts: Path, questions: Path, out: Path, *, start: Path | None, steps: int, aligner_steps: int, seed: int
 ) -> int:
     """Tune the shipped retriever, or that of ``start``, to files of facts and questions; returns the questions read."""
-    from graphmem.datasets.user_questions import read_questions
-    from graphmem.hub import load_encoder
-    from graphmem.memory import GraphMemory
-    from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
-
     encoder = load_encoder()
     modules = load_weights(start or SHIPPED, encoder.fingerprint)
     with GraphMemory.open(":memory:", encoder=encoder) as memory:

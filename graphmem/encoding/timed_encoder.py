@@ -1,4 +1,4 @@
-"""Processor time of a search without that of text encoding."""
+"""Text encoder that measures its processor time, to report a search without text encoding."""
 
 from __future__ import annotations
 
