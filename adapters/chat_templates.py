@@ -27,7 +27,7 @@ def _has_token(tokenizer: Any, token: str) -> bool:
 
 
 def chat_prompt(tokenizer: Any, question: str, facts: str | None = None) -> str:
-    """A question (with facts before it, if given) as the model's chat form has it, without a system prompt."""
+    """Prompt of a question (after facts, if given) by the model's chat template, without a system prompt."""
     content = question if facts is None else f"{facts}\n\n{question}"
     if _has_token(tokenizer, "<|im_start|>") and _has_token(tokenizer, "<|im_end|>"):
         return f"<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
@@ -38,10 +38,10 @@ def chat_prompt(tokenizer: Any, question: str, facts: str | None = None) -> str:
 
 
 def last_user_text(tokenizer: Any, ids: list[int]) -> str:
-    """What a prompt asks: the last turn of the user in a chat, the whole text elsewhere."""
+    """Question of a prompt: the last user turn of a chat, else the whole text."""
     texts = _turns(tokenizer, ids)
-    asked = [text[5:].strip() for text in texts if text.startswith("user\n")]
-    return asked[-1] if asked else " ".join(texts)
+    turns = [text[5:].strip() for text in texts if text.startswith("user\n")]
+    return turns[-1] if turns else " ".join(texts)
 
 
 def is_chat(tokenizer: Any, ids: list[int]) -> bool:
@@ -50,12 +50,12 @@ def is_chat(tokenizer: Any, ids: list[int]) -> bool:
 
 
 def is_due(tokenizer: Any, ids: list[int]) -> bool:
-    """Whether a prompt ends where an answer is due: in a user's turn, after a question mark, or after "Answer:"."""
+    """Whether an answer follows a prompt: in a user's turn, after a question mark, or after "Answer:"."""
     return is_chat(tokenizer, ids) or bool(tokenizer.decode(ids[-4:]).rstrip().endswith(("?", ":")))
 
 
 def rows_of(ids: Tensor, mask: Tensor | None) -> list[list[int]]:
-    """Token ids of every row of [B, T], where the mask (of the same shape) lets them through."""
+    """Token ids of every row of [B, T], where the mask (of the same shape) is not 0."""
     kept = mask if mask is not None and mask.shape == ids.shape else torch.ones_like(ids)
     return [row[keep.bool()].tolist() for row, keep in zip(ids, kept, strict=True)]
 

@@ -31,7 +31,7 @@ def facts_from_networkx(graph: networkx.Graph, relation: str = "related to") -> 
 
     Args:
         graph: directed or not, multi or not; node keys become names through ``str``.
-        relation: used for edges that carry no such attribute.
+        relation: of edges without such an attribute.
     """
     for source, target, data in graph.edges(data=True):
         yield Fact(

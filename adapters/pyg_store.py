@@ -1,4 +1,4 @@
-"""PyTorch Geometric's own interfaces over a live store: its loaders read the memory without copying it.
+"""PyTorch Geometric's ``FeatureStore``, ``GraphStore`` and ``Sampler`` over a live store, without a copy of the graph.
 
 Rows are node ids, so row 0 and the ids of retired nodes are rows without arcs. Edges run from subject to object; the
 id of an edge is the id of its fact. No compiled extras are needed: sampling is the store's own.
@@ -10,7 +10,7 @@ id of an edge is the id of its fact. No compiled extras are needed: sampling is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch_geometric.data.graph_store import EdgeAttr, EdgeLayout
 from torch_geometric.sampler import BaseSampler, EdgeSamplerInput, NodeSamplerInput, SamplerOutput
 
 from graphmem.core.errors import InvalidValue, ReadOnly
-from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.protocols import GraphStore, StoredIndex, TextEncoder
 from graphmem.core.types import Arcs
 
 EDGE_TYPE = ("node", "to", "node")
@@ -29,29 +29,12 @@ ALL = -1
 """As a fan-out: every neighbour."""
 
 
-class SamplingIndex(Protocol):
-    """What the adapters need of an index beyond ``GraphIndex``."""
-
-    @property
-    def size(self) -> int:
-        """One more than the highest node id."""
-
-    def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
-        """All arcs out of ``nodes``."""
-
-    def sample(self, nodes: np.ndarray, fanouts: Sequence[int], rng: np.random.Generator) -> list[Arcs]:
-        """Random arcs out of ``nodes``."""
-
-    def all_facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Subject, relation, object and edge ids, by edge id."""
-
-
 class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
     """Node vectors of one encoder as the tensor ``x``, float32 [rows, K]; nodes without a vector are zero.
 
     Args:
         store: the memory.
-        fingerprint: of the encoder whose vectors are meant.
+        fingerprint: of the encoder of the vectors.
         encoder: encodes queries for ``retrieve_seed_nodes``; its fingerprint is used when none is given.
         top_k: how many seeds a query gets.
     """
@@ -69,8 +52,7 @@ class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
         """Ids [n] and vectors [n, K], read again when the graph has changed."""
         index = self.store.index()
         if self._cached is None or self._cached[0] is not index:
-            read = getattr(self.store, "packed_vectors", self.store.vectors)
-            self.__dict__["_cached"] = (index, *read(self.fingerprint))
+            self.__dict__["_cached"] = (index, *self.store.vectors(self.fingerprint))
         return self._cached[1], self._cached[2]
 
     def rows(self, nodes: np.ndarray) -> Tensor:
@@ -141,7 +123,7 @@ class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
 
 
 def _positions(index: Any, size: int) -> np.ndarray:
-    """Rows that a PyG index means, int64 [n]."""
+    """Rows of a PyG index, int64 [n]."""
     if index is None:
         return np.arange(size)
     if isinstance(index, slice):
@@ -164,7 +146,7 @@ class MemoryGraphStore(PyGGraphStore):  # type: ignore[misc]
         self.__dict__.update(store=store, as_of=as_of, features=None, config={"fanouts": list(fanouts)}, _cached=None)
 
     def _facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        index: Any = self.store.index(self.as_of)
+        index = self.store.index(self.as_of)
         if self._cached is None or self._cached[0] is not index:
             self.__dict__["_cached"] = (index, index.all_facts())
         return self._cached[1]  # type: ignore[no-any-return]
@@ -177,7 +159,7 @@ class MemoryGraphStore(PyGGraphStore):  # type: ignore[misc]
 
     @edge_index.setter
     def edge_index(self, _: Tensor) -> None:
-        """PyG's query loader hands the same edges back; the memory stays the truth."""
+        """Ignored: PyG's query loader assigns the same edges back."""
 
     def _get_edge_index(self, edge_attr: EdgeAttr) -> tuple[Tensor, Tensor] | None:
         if edge_attr.edge_type not in (None, EDGE_TYPE) or edge_attr.layout != EdgeLayout.COO:
@@ -206,7 +188,7 @@ class MemoryGraphStore(PyGGraphStore):  # type: ignore[misc]
     # -- PyG's protocol of a RAG graph store
 
     def register_feature_store(self, feature_store: FeatureStore) -> None:
-        """Remember the feature store that queries come from."""
+        """Set the feature store of the queries."""
         self.__dict__["features"] = feature_store
 
     def sample_subgraph(self, seed_nodes: Tensor, seed_edges: Tensor | None = None, **options: Any) -> SamplerOutput:
@@ -235,14 +217,9 @@ class MemorySampler(BaseSampler):  # type: ignore[misc]
     """
 
     def __init__(
-        self,
-        store: GraphStore,
-        fanouts: Sequence[int],
-        *,
-        as_of: int | None = None,
-        direction: Literal["in", "both"] = "in",
-        seed: int = 0,
-    ) -> None:
+        self, store: GraphStore, fanouts: Sequence[int], *, as_of: int | None = None,
+        direction: Literal["in", "both"] = "in", seed: int = 0,
+    ) -> None:  # fmt: skip
         if direction not in ("in", "both"):
             raise InvalidValue(f"direction must be 'in' or 'both', not {direction!r}")
         if any(fanout < ALL for fanout in fanouts):
@@ -260,7 +237,7 @@ class MemorySampler(BaseSampler):  # type: ignore[misc]
         """The neighbourhood of the ends of the seed edges.
 
         Raises:
-            InvalidValue: negative sampling was asked for; draw negatives from the memory and pass them with labels.
+            InvalidValue: negative sampling is not supported; pass negatives with labels.
         """
         if neg_sampling is not None:
             raise InvalidValue("negative sampling is not part of this sampler; pass negatives with edge_label")
@@ -271,9 +248,9 @@ class MemorySampler(BaseSampler):  # type: ignore[misc]
 
     def sample(self, seeds: Tensor) -> SamplerOutput:
         """The neighbourhood of some nodes; a seed that is given twice is listed twice, as in PyG."""
-        graph: Any = self.store.index(self.as_of)
+        graph = self.store.index(self.as_of)
         nodes = seeds.numpy().astype(np.int64)
-        place = _Places(nodes)
+        place = _Positions(nodes)
         row: list[np.ndarray] = []
         col: list[np.ndarray] = []
         edge: list[np.ndarray] = []
@@ -293,22 +270,22 @@ class MemorySampler(BaseSampler):  # type: ignore[misc]
         everything = torch.from_numpy(place.nodes.copy())
         return SamplerOutput(everything, *tensors, num_sampled_nodes=counts, num_sampled_edges=arcs_a_hop)
 
-    def _draw(self, graph: SamplingIndex, frontier: np.ndarray, fanout: int) -> Arcs:
+    def _draw(self, graph: StoredIndex, frontier: np.ndarray, fanout: int) -> Arcs:
         if self.direction == "both" and fanout != ALL:
             return _distinct(graph.sample(frontier, [fanout], self.rng)[0])
         arcs = graph.expand(frontier)
         keep = np.ones(len(arcs.edge), bool) if self.direction == "both" else (arcs.relation & 1) == 1
-        arcs = _take(arcs, np.flatnonzero(keep))
+        arcs = arcs.take(np.flatnonzero(keep))
         if fanout == ALL:
             return arcs
         order = np.lexsort((self.rng.random(len(arcs.edge)), arcs.origin))
         counts = np.bincount(arcs.origin, minlength=len(frontier))
         rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return _take(arcs, order[rank < fanout])
+        return arcs.take(order[rank < fanout])
 
 
-class _Places:
-    """Positions of nodes in a growing list without doubles (beyond the seeds' own)."""
+class _Positions:
+    """Positions of nodes in a growing list without duplicates (beyond those of the seeds)."""
 
     def __init__(self, seeds: np.ndarray) -> None:
         self.nodes = seeds
@@ -333,11 +310,7 @@ class _Places:
         return out
 
 
-def _take(arcs: Arcs, at: np.ndarray) -> Arcs:
-    return Arcs(arcs.origin[at], arcs.target[at], arcs.relation[at], arcs.edge[at])
-
-
 def _distinct(arcs: Arcs) -> Arcs:
-    """Arcs without the doubles that drawing with replacement leaves."""
+    """Arcs without the duplicates of drawing with replacement."""
     key = np.stack([arcs.origin, arcs.edge, arcs.relation & 1])
-    return _take(arcs, np.sort(np.unique(key, axis=1, return_index=True)[1]))
+    return arcs.take(np.sort(np.unique(key, axis=1, return_index=True)[1]))

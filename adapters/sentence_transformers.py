@@ -13,23 +13,23 @@ import numpy as np
 from graphmem.core.errors import InvalidValue, MissingExtra, ModelNotFound
 
 MAX_CHARACTERS = 4096
-"""Text beyond this is cut before the tokenizer sees it; models of this kind read a few hundred tokens at most."""
+"""Maximum characters of a text; these models read a few hundred tokens at most."""
 
 
 class SentenceTransformerEncoder:
     """A ``TextEncoder`` over any sentence-transformers model.
 
-    Equal texts are encoded once a call, and batches hold texts of like length, so a column of short names costs no
-    padding. Calls from several threads wait for each other.
+    Equal texts are encoded once a call, and batches hold texts of similar length to avoid padding. Calls from several
+    threads wait for each other.
 
     Args:
-        path_or_name: folder of a model, or a name that the local cache or the hub knows.
+        path_or_name: folder of a model, or a name in the local cache or on the hub.
         device: where it runs.
         batch_tokens: upper bound of tokens in one batch, padding included.
 
     Raises:
         MissingExtra: sentence-transformers is not installed.
-        ModelNotFound: nothing there that sentence-transformers can load.
+        ModelNotFound: sentence-transformers cannot load it.
     """
 
     def __init__(self, path_or_name: str | Path, *, device: str = "cpu", batch_tokens: int = 2048) -> None:
@@ -53,7 +53,7 @@ class SentenceTransformerEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """Width and a hash over every weight's name, shape and first values: names the exact weights."""
+        """Width and a hash over every weight's name, shape and first and last values."""
         return self._fingerprint
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -65,7 +65,7 @@ class SentenceTransformerEncoder:
         return vectors[where]
 
     def encode_tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token states of ``texts`` and which of them are real: float32 [n, T, K], bool [n, T]."""
+        """Token states of ``texts`` and their mask: float32 [n, T, K], bool [n, T]."""
         _, states, mask = self.encode_both(texts)
         return states, mask
 
@@ -146,14 +146,14 @@ def _fingerprint(model: Any, width: int) -> str:
 
 
 def _distinct(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """The different texts, cut to a bounded length, and where each given one is among them."""
+    """Distinct texts, cut to ``MAX_CHARACTERS``, and the position of each given text among them."""
     position: dict[str, int] = {}
     where = [position.setdefault(text[:MAX_CHARACTERS], len(position)) for text in texts]
     return list(position), np.asarray(where, np.int64)
 
 
 def _batches(texts: Sequence[str], batch_tokens: int) -> Iterator[np.ndarray]:
-    """Rows of like length, so many at a time that about ``batch_tokens`` tokens are in a batch."""
+    """Batches of rows of similar length, with about ``batch_tokens`` tokens each."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     start = 0
     while start < len(order):

@@ -1,4 +1,4 @@
-"""spaCy as a reader: named entities, and subject-verb-object facts by dependency rules. A baseline, and a plug-in."""
+"""spaCy: named entities, and subject-verb-object facts by dependency rules as a baseline."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def named_spans(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[
 
 
 def tag_names(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[list[tuple[int, int]]]:
-    """Start and end of every named thing in each text; dates and numbers are none. Runs only what that needs.
+    """Start and end of every named entity in each text, without dates and numbers; runs only the tagger.
 
     Raises:
         MissingExtra: spaCy is not installed.
@@ -62,16 +62,16 @@ def _trimmed(span: Any) -> tuple[int, int, str]:
 
 
 class SpacyReader:
-    """Facts by rules alone: the words that are subject and object of one verb, joined by it.
+    """Rule-based fact extraction: subject and object of one verb, with the verb as the relation.
 
-    A baseline to hold the learned reader against; it knows no canonical relations and no coreference.
+    A baseline for the extraction network, without canonical relations and coreference.
     """
 
     def __init__(self, pipeline: str = DEFAULT_PIPELINE) -> None:
         self._pipeline = load_pipeline(pipeline)
 
     def read(self, text: str) -> list[Fact]:
-        """Return what ``text`` states, sentence by sentence."""
+        """Facts of a text, sentence by sentence."""
         document = self._pipeline(text)
         return [fact for sentence in document.sents for fact in self._facts(sentence)]
 

@@ -1,4 +1,4 @@
-"""Hugging Face transformers: where a model keeps its layers and embeddings, and which model it is."""
+"""Hugging Face transformers: decoder stack and embeddings of a model, and properties of its training."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from graphmem.core.errors import UnsupportedModel
 
 
 def find_decoder(model: Any, path: str | None = None) -> Decoder:
-    """Find the stack of layers that is to read, and the embeddings.
+    """Find the stack of decoder layers and the embeddings.
 
     The stack is the only one of a decoder or an encoder, and the decoder's of a model that has both.
 
     Args:
-        model: a model of transformers, one of PEFT or a compiled one around it, or any module with ``layers_path``.
-        path: dotted path of the layers (an ``nn.ModuleList``), where it cannot be guessed.
+        model: a model of transformers, also wrapped by PEFT or compiled, or any module with ``layers_path``.
+        path: dotted path of the layers (an ``nn.ModuleList``), where it cannot be found.
 
     Raises:
         UnsupportedModel: no such stack or no embeddings; the message lists the stacks there are.
@@ -55,7 +55,7 @@ def _outermost(names: list[str]) -> list[str]:
 
 
 def _in_decoder(model: nn.Module, lists: Mapping[str, nn.ModuleList], names: list[str]) -> list[str]:
-    """Those of the stacks that the model calls its decoder, or that are named so."""
+    """Stacks inside the model's decoder, or with ``decoder`` in their path."""
     decoder = _call(model, "get_decoder")
     within = {id(m) for m in decoder.modules()} if isinstance(decoder, nn.Module) and decoder is not model else set()
     inside = [name for name in names if id(lists[name]) in within]
@@ -68,7 +68,7 @@ def _alike(lists: Mapping[str, nn.ModuleList], names: list[str]) -> list[str]:
 
 
 def _depths(model: nn.Module) -> set[int]:
-    config = _text_config(model)
+    config = text_config(model)
     decoding = ("num_decoder_layers", "decoder_layers") if _encodes(model) else ()
     named = [getattr(config, name, None) for name in decoding]
     named = [depth for depth in named if depth is not None] or [getattr(config, "num_hidden_layers", None)]
@@ -84,14 +84,14 @@ def _unknown(model: nn.Module, lists: Mapping[str, nn.ModuleList], what: str) ->
 
 
 def _embedding(model: nn.Module) -> Any:
-    """The module that embeds what the stack reads: the decoder's own, where there is an encoder besides."""
+    """The embedding module of the stack: the decoder's own in an encoder-decoder model."""
     decoder = _call(model, "get_decoder") if _encodes(model) else None
     own = _call(decoder, "get_input_embeddings") if isinstance(decoder, nn.Module) else None
     return own if own is not None else _call(model, "get_input_embeddings")
 
 
 def _call(model: Any, name: str) -> Any:
-    """What a method without arguments returns; None where there is no such method or it is not made for this model."""
+    """Result of a method without arguments; None where the model has no such method or does not implement it."""
     method = getattr(model, name, None)
     try:
         return method() if callable(method) else None
@@ -109,34 +109,35 @@ def _writes(model: nn.Module) -> bool:
     return bool(can()) if callable(can) else hasattr(model, "generate")
 
 
-def _text_config(model: nn.Module) -> Any:
+def text_config(model: nn.Module) -> Any:
+    """Config of the language model inside a model; None without a config."""
     config = getattr(model, "config", None)
     return config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
 
 
 def _width(model: nn.Module, inputs: Tensor) -> int:
-    return int(getattr(_text_config(model), "hidden_size", None) or inputs.shape[1])
+    return int(getattr(text_config(model), "hidden_size", None) or inputs.shape[1])
 
 
 def is_adapted(base: Any) -> bool:
-    """Whether PEFT's layers are on the base; PEFT then decides what is trained."""
+    """Whether the base has PEFT adapters; PEFT then selects the trained parameters."""
     return bool(getattr(base, "peft_config", None))
 
 
 def takes_loss_kwargs(base: Any) -> bool:
     """Whether a model's loss takes ``num_items_in_batch``."""
-    told = getattr(base, "accepts_loss_kwargs", None)
-    taken = signature(base.forward).parameters.values()
-    return bool(told) if told is not None else any(p.kind is p.VAR_KEYWORD for p in taken)
+    declared = getattr(base, "accepts_loss_kwargs", None)
+    parameters = signature(base.forward).parameters.values()
+    return bool(declared) if declared is not None else any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def prompt_mask(ids: Tensor, mask: Tensor | None, labels: Tensor) -> Tensor | None:
-    """The mask without the answers that are to be learnt, int64 [B, T]; texts learnt from their beginning stay whole.
+    """Attention mask without the target answers, int64 [B, T]; rows that are targets from the start stay whole.
 
     Args:
         ids: int64 [B, T].
         mask: int64 [B, T], 0 for padding; None where there is none.
-        labels: int64 [B, T], -100 where nothing is learnt.
+        labels: int64 [B, T], -100 outside the targets.
     """
     if labels.shape != ids.shape:
         return mask

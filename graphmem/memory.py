@@ -47,8 +47,7 @@ RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 class GraphMemory:
     """A knowledge graph in one SQLite file, searched by association.
 
-    Every method that changes something says so; each such call is one transaction with one journal entry, which is
-    what it returns, and which ``undo`` takes back.
+    Each call that writes is one transaction with one journal entry, which it returns and ``undo`` reverts.
 
     Example:
         >>> memory = GraphMemory.open(":memory:")
@@ -121,7 +120,7 @@ class GraphMemory:
         if self._retriever is None:
             from graphmem.retrieval.retriever import Retriever
 
-            weights = self._weights and os.fspath(self._weights)
+            weights = None if self._weights is None else os.fspath(self._weights)
             self._retriever = Retriever(self.store, self.encoder, weights, config=self._config)
         return self._retriever
 
@@ -129,7 +128,7 @@ class GraphMemory:
         self, subject: str, relation: str, object: str, *, text: str = "", source: str | None = None,
         valid_from: Time | None = None, valid_to: Time | None = None, confidence: float = 1.0,
     ) -> JournalEntry:  # fmt: skip
-        """Write one fact. A fact that is known already is strengthened, never stored twice.
+        """Write one fact. A known fact is strengthened, never stored twice.
 
         Raises:
             InvalidName: an empty, over-long or unusable name.
@@ -303,7 +302,7 @@ class GraphMemory:
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
-            limit: at most so many.
+            limit: maximum number of facts.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.

@@ -1,4 +1,4 @@
-"""Stores: where a graph lives on disk."""
+"""Storage of graphs on disk: one SQLite file, its indexes, exchange formats and maintenance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An open memory: its file, its namespace, and its life from ``open`` to ``close``."""
+"""Open memory file: connection, namespace, cached indexes, snapshot."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from typing import Self
 
 from graphmem.core.errors import ReadOnly
 from graphmem.core.names import check_name
-from graphmem.storage.index import snapshot
-from graphmem.storage.index import vector_cache as vector_views
-from graphmem.storage.index.adjacency_cache import View, Views, stamp
+from graphmem.storage.index import snapshot, vector_cache
+from graphmem.storage.index.adjacency_cache import Views, stamp
 from graphmem.storage.index.fulltext import WordCounts
 from graphmem.storage.index.snapshot import Stamp
-from graphmem.storage.index.vector_cache import VectorView, VectorViews
+from graphmem.storage.index.vector_cache import VectorViews
 from graphmem.storage.tables.connection import MEMORY, Connection
 
 
 class OpenMemory:
-    """What every method of the store stands on: a connection, a namespace, and the cached views of it."""
+    """Open memory file with one namespace of it: the base of the store."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
         self.connection = connection
         self.path = connection.path
         self.namespace = check_name(namespace, "namespace")
         self._ns = self._find_namespace()
-        beside = None if self.path == MEMORY else self.path
-        self._views, self._vectors = Views(self._ns, beside), VectorViews(self._ns, beside)
+        file = None if self.path == MEMORY else self.path
+        self._views, self._vectors = Views(self._ns, file), VectorViews(self._ns, file)
         self._counts = WordCounts("node_fts"), WordCounts("edge_fts")
         self._packing: list[threading.Thread] = []
 
@@ -83,10 +82,10 @@ class OpenMemory:
     # ---------------------------------------------------------------- the snapshot
 
     def snapshot(self, fingerprint: str | None = None) -> str | None:
-        """Write the packed snapshot beside the file, so that the next open is quick. None for ``:memory:``.
+        """Write the packed snapshot of the file, which makes the next open fast. None for ``:memory:``.
 
         Args:
-            fingerprint: pack the vectors of this encoder too.
+            fingerprint: keep the vector codes of this encoder too.
 
         Raises:
             ReadOnly: the memory was opened to read.
@@ -94,28 +93,23 @@ class OpenMemory:
         if self._views.path is None:
             return None
         if self.connection.read_only:
-            raise ReadOnly(f"{self.path} was opened read-only, so no snapshot is written beside it")
+            raise ReadOnly(f"{self.path} was opened read-only, so no snapshot is written")
         with self.connection.reading() as raw:
             self._views.get(raw, None)
             view = self._views.repacked()
             marked = stamp(raw, self._ns, view)
-            vectors = snapshot.packed_vectors(raw, self._ns, fingerprint) if fingerprint else None
             if fingerprint:
                 self._vectors.get(raw, fingerprint)
-                vector_views.write(self.path, marked, fingerprint, self._vectors.repacked(fingerprint))
-        return str(snapshot.write(self.path, marked, view.index, vectors))
-
-    def drop_snapshot(self) -> None:
-        """Delete the snapshot; it is made again by ``snapshot``."""
-        snapshot.drop(self.path, self._ns)
+                vector_cache.write(self.path, marked, fingerprint, self._vectors.repacked(fingerprint))
+        return str(snapshot.write(self.path, marked, view.index))
 
     def _pack_in_background(self) -> None:
-        """Write the view that was just built from the tables, where that took long enough to be worth keeping."""
+        """Write the view that was just built from the tables, where it is large."""
         view = self._views.worth_packing()
         if view is not None and not self.connection.read_only:
             with self.connection.reading() as raw:
                 marked = stamp(raw, self._ns, view)
-            self._in_background(self._write_quietly, marked, view)
+            self._in_background(snapshot.write, self.path, marked, view.index)
 
     def _pack_vectors_in_background(self) -> None:
         """The same for the codes of vectors."""
@@ -124,17 +118,13 @@ class OpenMemory:
             with self.connection.reading() as raw:
                 memory = snapshot.identity(raw) or ""
             marked = Stamp(memory, self._ns, built[1].entry, built[1].chain.hex())
-            self._in_background(self._write_codes_quietly, marked, *built)
+            self._in_background(vector_cache.write, self.path, marked, *built)
 
-    def _in_background(self, write: Callable[..., None], *values: object) -> None:
+    def _in_background(self, write: Callable[..., object], *values: object) -> None:
+        def attempt() -> None:
+            with suppress(OSError):  # a cache; the tables hold everything
+                write(*values)
+
         self._packing = [thread for thread in self._packing if thread.is_alive()]
-        self._packing.append(threading.Thread(target=write, args=values, name="graphmem-snapshot"))
+        self._packing.append(threading.Thread(target=attempt, name="graphmem-snapshot"))
         self._packing[-1].start()
-
-    def _write_quietly(self, marked: Stamp, view: View) -> None:
-        with suppress(OSError):  # a cache that cannot be written is no harm: the tables are the truth
-            snapshot.write(self.path, marked, view.index)
-
-    def _write_codes_quietly(self, marked: Stamp, fingerprint: str, view: VectorView) -> None:
-        with suppress(OSError):
-            vector_views.write(self.path, marked, fingerprint, view)

@@ -1,4 +1,4 @@
-"""The part of a store that finds passages: by title, by words, by what they name."""
+"""Passages of a store: by title, by words, by the entities that they name."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from typing import Literal
 import numpy as np
 
 from graphmem.core.types import MENTIONS, PASSAGE, TITLED, Node
-from graphmem.storage.index import fulltext as search
-from graphmem.storage.tables import queries as reading
-from graphmem.storage.tables import vector_rows
+from graphmem.storage.index import fulltext
+from graphmem.storage.tables import queries, vector_rows
 from graphmem.storage.tables.validation import as_ids
 from graphmem.storage.vector_store import VectorStore
 
 _LIVE = f"n.kind = '{PASSAGE}' AND n.retired_at IS NULL"
 _WORD = re.compile(r"\w+")
+_ARCS = """
+    SELECT e.src, e.dst FROM json_each(:ids) j CROSS JOIN edges e ON e.src = j.value AND e.rel = :rel
+    WHERE e.ns = :ns AND {condition} ORDER BY e.id
+"""
 
 
 class PassageStore(VectorStore):
-    """Passages are nodes of kind ``passage``; arcs join them to what their title and their text name."""
+    """Store of passages: nodes of kind ``passage``, with arcs to the entities that their title and text name."""
 
     def passage_ids(self, after: int = 0) -> np.ndarray:
         """Ids above ``after`` of the live passages, int64 [P], ascending; looks only at nodes above ``after``."""
@@ -31,18 +34,19 @@ class PassageStore(VectorStore):
         sql = f"SELECT n.id FROM nodes n WHERE +n.ns = ? AND n.id > ? AND {_LIVE} ORDER BY n.id"
         return np.asarray([row[0] for row in self.connection.rows(sql, (self._ns, after))], np.int64)
 
-    def _relation(self, name: str) -> int:
-        row = self.connection.one("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self._ns, name))
+    def _relation(self, norm: str) -> int:
+        """Row of a relation by its normalised name, 0 for an unknown one."""
+        row = self.connection.one("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self._ns, norm))
         return int(row[0]) if row else 0
 
     def passages_by_id(self, ids: Sequence[int] | np.ndarray) -> dict[int, Node]:
         """Live passages by id; ids of anything else are left out."""
         with self.connection.reading() as raw:
-            found = reading.nodes_by_id(raw, self._ns, self.namespace, as_ids(ids))
+            found = queries.nodes_by_id(raw, self._ns, self.namespace, as_ids(ids))
         return {node: value for node, value in found.items() if value.kind == PASSAGE and not value.retired}
 
     def passage_vectors(self, fingerprint: str, ids: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ids [n] and vectors, float32 [n, K], of those of the passages that this encoder has seen, by id.
+        """Ids [n] and vectors, float32 [n, K], of those of the passages that this encoder has encoded, by id.
 
         Raises:
             EncoderMismatch: one of them has a vector of another encoder.
@@ -59,15 +63,10 @@ class PassageStore(VectorStore):
             return vector_rows.read_some(raw, fingerprint, wanted)
 
     def passages_without_vectors(self, fingerprint: str, limit: int, after: int = 0) -> np.ndarray:
-        """Ids above ``after`` of live passages that this encoder has not seen, int64 [n], lowest first."""
-        sql = (
-            "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id AND v.encoder = "
-            "(SELECT id FROM encoders WHERE fingerprint = ?) "
-            f"WHERE +n.ns = ? AND n.id > ? AND {_LIVE} AND v.node IS NULL ORDER BY n.id LIMIT ?"
-        )
-        return np.asarray(
-            [row[0] for row in self.connection.rows(sql, (fingerprint, self._ns, after, limit))], np.int64
-        )
+        """Ids above ``after`` of live passages that this encoder has not encoded, int64 [n], lowest first."""
+        with self.connection.reading() as raw:
+            ids = vector_rows.without(raw, self._ns, fingerprint, limit, after, f"= '{PASSAGE}'")
+        return np.asarray(ids, np.int64)
 
     def titled(self, normalised: Sequence[str], as_of: int | None = None) -> dict[str, list[tuple[int, int]]]:
         """For each normalised name that is a title: the node it names and a passage, for every passage under it."""
@@ -84,40 +83,31 @@ class PassageStore(VectorStore):
         return found
 
     def mentioned(self, passages: Sequence[int], as_of: int | None = None) -> list[tuple[int, int]]:
-        """(passage, node) for every thing that one of the passages names."""
-        sql = """
-            SELECT e.src, e.dst FROM json_each(:ids) j CROSS JOIN edges e ON e.src = j.value AND e.rel = :rel
-            WHERE e.ns = :ns AND {condition} ORDER BY e.id
-        """
-        return self._joined(sql, {"ids": json.dumps(as_ids(passages)), "rel": self._relation(MENTIONS)}, as_of)
+        """(passage, node) for every entity that one of the passages names."""
+        return self._joined(_ARCS, {"ids": json.dumps(as_ids(passages)), "rel": self._relation(MENTIONS)}, as_of)
 
     def passages_of(self, nodes: Sequence[int], as_of: int | None = None) -> list[tuple[int, int]]:
         """(node, passage) for every passage whose title names one of the nodes."""
-        sql = """
-            SELECT e.src, e.dst FROM json_each(:ids) j CROSS JOIN edges e ON e.src = j.value AND e.rel = :rel
-            WHERE e.ns = :ns AND {condition} ORDER BY e.id
-        """
-        return self._joined(sql, {"ids": json.dumps(as_ids(nodes)), "rel": self._relation(TITLED)}, as_of)
+        return self._joined(_ARCS, {"ids": json.dumps(as_ids(nodes)), "rel": self._relation(TITLED)}, as_of)
 
     def _joined(self, sql: str, values: dict[str, object], as_of: int | None) -> list[tuple]:  # type: ignore[type-arg]
         with self.connection.reading() as raw:
-            condition, moment = reading.visible(raw, as_of)
+            condition, moment = queries.visible(raw, as_of)
             return raw.execute(sql.format(condition=condition), values | moment | {"ns": self._ns}).fetchall()
 
     def search_passages(
         self, query: str, *, limit: int = 10, where: Literal["anywhere", "title"] = "anywhere"
     ) -> list[tuple[int, float]]:
         """Ids and BM25 scores, best first, of live passages by the words of title and text, or of the title alone."""
-        found: list[tuple[int, float]] = []
+        column = "{name} : " if where == "title" else ""
         with self.connection.reading() as raw:
-            for match in search.matches(raw, query, self._counts[0]):
-                found = self._matching(raw, f"{{name}} : ({match})" if where == "title" else match, limit)
-                if len(found) >= limit:
-                    break
-        return found
+            expressions = fulltext.matches(raw, query, self._counts[0])
+            return fulltext.first_full(
+                expressions, limit, lambda match: self._matching(raw, f"{column}({match})", limit)
+            )
 
     def passages_with(self, phrase: str, *, limit: int = 10) -> list[int]:
-        """Ids of live passages whose text holds the words of ``phrase`` one after the other."""
+        """Ids of live passages whose text contains the words of ``phrase`` in sequence."""
         words = _WORD.findall(phrase)
         if not words:
             return []
@@ -128,6 +118,6 @@ class PassageStore(VectorStore):
         sql = (
             "SELECT id, score FROM (SELECT n.id AS id, -bm25(node_fts, 2.0, 1.0, 1.0) AS score "
             "FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid "
-            f"WHERE node_fts MATCH ? AND +n.ns = ? AND {_LIVE} LIMIT {search.RANKED}) ORDER BY score DESC, id LIMIT ?"
+            f"WHERE node_fts MATCH ? AND +n.ns = ? AND {_LIVE} LIMIT {fulltext.RANKED}) ORDER BY score DESC, id LIMIT ?"
         )
         return [(row[0], row[1]) for row in raw.execute(sql, (match, self._ns, limit)).fetchall()]

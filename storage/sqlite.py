@@ -1,7 +1,7 @@
-"""The store: one SQLite file that holds a graph, its history and its vectors.
+"""SQLite store: one file that holds a graph, its history and its vectors.
 
-The class is the contract of ``graphmem.core.protocols.GraphStore``; how rows change is in ``edits``, how they are remembered
-in ``recorder`` and ``journal``, how they are read in ``reading``, ``search``, ``vector_store`` and ``views``.
+The class fulfils ``graphmem.core.protocols.GraphStore``. ``tables/editor`` changes rows, ``tables/change_recorder`` and
+``tables/journal`` record the changes, ``tables/queries``, ``index`` and the base classes read.
 """
 
 from __future__ import annotations
@@ -17,33 +17,31 @@ from graphmem.core.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.core.names import check_name, normalise
 from graphmem.core.times import from_micros
 from graphmem.core.types import Edge, Fact, Node
-from graphmem.storage.index import fulltext as search
+from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
 from graphmem.storage.passage_store import PassageStore
-from graphmem.storage.tables import bulk_read, journal, vector_rows
-from graphmem.storage.tables import bulk_write as bulk
-from graphmem.storage.tables import queries as reading
+from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, vector_rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import Editor
 from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_micros
 
 
 class SQLiteStore(PassageStore):
-    """A durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
+    """Durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
-    What it promises:
+    Guarantees:
 
     - One call that writes is one transaction with one journal entry; an error leaves nothing behind. A process may be
-      killed at any moment: what was acknowledged is there, what was not is gone. (After a power failure the very last
+      killed at any moment: acknowledged writes are kept, others leave no trace. (After a power failure the very last
       transactions may be missing, but the file is whole: SQLite's ``synchronous = NORMAL``.)
     - Any number of processes read while one writes; writers queue for up to a minute before ``Busy``. Threads may
       share a store. A forked child opens its own connection.
-    - A name, compared by ``graphmem.core.names.normalise``, never makes two nodes in a namespace. By name comes before by
-      alias. A known fact that is told again gains strength and sources instead of a double; the same fact at another
-      time is another fact. Self-loops, cycles and thousands of parallel facts are fine.
+    - A name, compared by ``graphmem.core.names.normalise``, never makes two nodes in a namespace. A name takes
+      precedence over an alias. Adding a known fact again raises its strength and adds the source; the same fact at
+      another time is another fact. Self-loops, cycles and thousands of parallel facts are fine.
     - Names have up to 1,024 characters, texts up to 2**20, neither holds NUL or lone surrogates; attributes are JSON.
-    - A retired node takes its facts along and brings them back; a merged one lives on as an alias.
+    - Retiring or restoring a node retires or restores its facts too; the name of a merged node becomes an alias.
     """
 
     # ---------------------------------------------------------------- writing
@@ -51,7 +49,7 @@ class SQLiteStore(PassageStore):
     def apply(self, edits: Sequence[Edit], *, note: str = "", action: str = "apply") -> JournalEntry:
         """Apply edits in order, in one transaction with one journal entry. Writes.
 
-        The entry's ``node_ids`` and ``edge_ids`` name what the edits met or made, in their order.
+        The entry's ``node_ids`` and ``edge_ids`` list the nodes and facts of the edits, in order.
 
         Raises:
             InvalidValue: an edit holds a value that cannot be used; nothing is written.
@@ -63,10 +61,10 @@ class SQLiteStore(PassageStore):
     def update(
         self, decide: Callable[[SQLiteStore], Iterable[Edit]], *, note: str = "", action: str = "update"
     ) -> JournalEntry:
-        """Read, decide and write in one transaction: no other writer comes between. Writes.
+        """Read, decide and write in one transaction, without another writer in between. Writes.
 
         Args:
-            decide: gets this store, reads what it needs, and returns the edits.
+            decide: takes this store and returns the edits.
         """
         check_action(action, note)
         with self.connection.writing() as raw:
@@ -86,15 +84,9 @@ class SQLiteStore(PassageStore):
         )
 
     def bulk_load(
-        self,
-        names: Sequence[str],
-        triples: Iterable[tuple[str, str, str]],
-        vectors: np.ndarray | None = None,
-        *,
-        fingerprint: str | None = None,
-        source: str | None = None,
-        note: str = "",
-    ) -> JournalEntry:
+        self, names: Sequence[str], triples: Iterable[tuple[str, str, str]], vectors: np.ndarray | None = None, *,
+        fingerprint: str | None = None, source: str | None = None, note: str = "",
+    ) -> JournalEntry:  # fmt: skip
         """Add many nodes and facts in one transaction with one journal entry. Writes.
 
         Args:
@@ -114,14 +106,14 @@ class SQLiteStore(PassageStore):
             vectors = vector_rows.checked(vectors, len(names))
             if fingerprint is None:
                 raise InvalidVector("vectors need the fingerprint of the encoder that made them")
-        with bulk.loading(self.connection, len(load.src) + len(names)) as raw:
+        with bulk_write.loading(self.connection, len(load.src) + len(names)) as raw:
             recorder = Recorder(raw, self._ns)
-            ranges = bulk.write(raw, recorder, load, vectors, fingerprint, source)
+            ranges = bulk_write.write(raw, recorder, load, vectors, fingerprint, source)
             number = recorder.finish("bulk_load", note, ranges=ranges)
             return journal.entry(raw, self._ns, number)
 
     def undo(self, entry: int | None = None) -> JournalEntry:
-        """Take back an entry, the newest that stands when None: every row is as before. Writes one entry.
+        """Revert an entry, the newest that is not undone when None: every row is as before. Writes one entry.
 
         Raises:
             NotFound: no such entry, or nothing to undo.
@@ -132,11 +124,11 @@ class SQLiteStore(PassageStore):
             return self._revert(raw, target, target, "undo")
 
     def redo(self, entry: int | None = None) -> JournalEntry:
-        """Bring back an undone entry, the last undone when None. Writes one entry.
+        """Apply an undone entry again, the last undone when None. Writes one entry.
 
         Raises:
             NotFound: no such entry, or nothing undone.
-            Conflict: the entry stands, or what it changed has changed since.
+            Conflict: the entry is not undone, or its rows have changed since.
         """
         with self.connection.writing() as raw:
             target, undo = journal.to_redo(raw, self._ns, None if entry is None else as_id(entry))
@@ -167,11 +159,8 @@ class SQLiteStore(PassageStore):
         """
         ids = as_ids(node_ids)
         with self.connection.reading() as raw:
-            found = reading.nodes_by_id(raw, self._ns, self.namespace, ids)
-        try:
-            return [found[identifier] for identifier in ids]
-        except KeyError as error:
-            raise NotFound(f"no node {error.args[0]} in namespace {self.namespace!r}") from None
+            found = queries.nodes_by_id(raw, self._ns, self.namespace, ids)
+        return queries.in_order(found, ids, "node")
 
     def names(self, node_ids: Sequence[int] | np.ndarray) -> list[str]:
         """Names in the order of the ids.
@@ -180,7 +169,7 @@ class SQLiteStore(PassageStore):
             NotFound: an id that the namespace does not hold.
         """
         with self.connection.reading() as raw:
-            return reading.names(raw, self._ns, as_ids(node_ids))
+            return queries.names(raw, self._ns, as_ids(node_ids))
 
     def resolve(self, name: str) -> Node | None:
         """The live node of that name or alias, compared normalised; None when there is none."""
@@ -206,7 +195,7 @@ class SQLiteStore(PassageStore):
     def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
         """Ids of live nodes for each normalised name: by name first, then by alias, strongest first."""
         with self.connection.reading() as raw:
-            return reading.resolve_many(raw, self._ns, list(normalised))
+            return queries.resolve_many(raw, self._ns, list(normalised))
 
     def all_nodes(self, *, after: int = 0, limit: int = 1024) -> list[Node]:
         """Live nodes by id, a page at a time: pass the last id of one page as ``after`` for the next."""
@@ -227,30 +216,21 @@ class SQLiteStore(PassageStore):
         Raises:
             NotFound: the namespace holds no such fact.
         """
-        identifier = as_id(edge_id)
+        ids = [as_id(edge_id)]
         with self.connection.reading() as raw:
-            found = reading.edges_by_id(raw, self._ns, [identifier])
-        if identifier not in found:
-            raise NotFound(f"no fact {identifier} in namespace {self.namespace!r}")
-        return found[identifier]
+            return queries.in_order(queries.edges_by_id(raw, self._ns, ids), ids, "fact")[0]
 
     def edges(self, edge_ids: Sequence[int] | np.ndarray) -> list[Edge]:
         """Recorded facts in the order of the ids, whatever their state; ids that are not there are left out."""
         ids = as_ids(edge_ids)
         with self.connection.reading() as raw:
-            found = reading.edges_by_id(raw, self._ns, ids)
+            found = queries.edges_by_id(raw, self._ns, ids)
         return [found[identifier] for identifier in ids if identifier in found]
 
     def facts(
-        self,
-        subject: int | None = None,
-        relation: str | None = None,
-        object: int | None = None,
-        *,
-        as_of: int | None = None,
-        known_at: int | None = None,
-        limit: int | None = None,
-    ) -> list[Fact]:
+        self, subject: int | None = None, relation: str | None = None, object: int | None = None, *,
+        as_of: int | None = None, known_at: int | None = None, limit: int | None = None,
+    ) -> list[Fact]:  # fmt: skip
         """Facts that match what is given, by id; without a time, those that hold now.
 
         Args:
@@ -258,7 +238,7 @@ class SQLiteStore(PassageStore):
             known_at: recorded time in microseconds: what the memory held then, exactly.
         """
         with self.connection.reading() as raw:
-            wanted = self._relation_id(raw, relation)
+            wanted = None if relation is None else self._relation(normalise(check_name(relation, "relation")))
             if wanted == 0:
                 return []
             what = {
@@ -267,16 +247,8 @@ class SQLiteStore(PassageStore):
                 "object": None if object is None else as_id(object),
             }
             if known_at is not None:
-                return reading.facts_known_at(raw, self._ns, known_at, **what, as_of=as_of, limit=limit)
-            return reading.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit)
-
-    def _relation_id(self, raw: sqlite3.Connection, relation: str | None) -> int | None:
-        """Row of a relation; None for None, 0 for one that the namespace does not know."""
-        if relation is None:
-            return None
-        norm = normalise(check_name(relation, "relation"))
-        row = raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self._ns, norm)).fetchone()
-        return row[0] if row else 0
+                return queries.facts_known_at(raw, self._ns, known_at, **what, as_of=as_of, limit=limit)
+            return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit)
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
         """Facts in the order of the ids, whatever their state.
@@ -285,15 +257,15 @@ class SQLiteStore(PassageStore):
             NotFound: an id that the namespace does not hold.
         """
         with self.connection.reading() as raw:
-            return reading.facts_by_id(raw, self._ns, as_ids(edge_ids))
+            return queries.facts_by_id(raw, self._ns, as_ids(edge_ids))
 
     def present_ids(self) -> np.ndarray:
         """Ids of the facts that hold now, int64 [F]."""
         with self.connection.reading() as raw:
-            return reading.present_ids(raw, self._ns)
+            return queries.present_ids(raw, self._ns)
 
     def sources(self, edge_id: int) -> list[str]:
-        """Every source that told this fact, the first one first."""
+        """Every source of this fact, the first one first."""
         first = self.edge(edge_id).source
         sql = "SELECT o.name FROM edge_sources s JOIN sources o ON o.id = s.source WHERE s.edge = ? ORDER BY s.at"
         more = [row[0] for row in self.connection.rows(sql, (as_id(edge_id),))]
@@ -308,44 +280,44 @@ class SQLiteStore(PassageStore):
         with self.connection.reading() as raw:
             counts = self._word_counts(raw)
             if what == "node":
-                return search.search_nodes(raw, self._ns, query, limit, counts[0])
-            best, facts = self._nodes_of_facts(raw, query, search.SEEDS)
-            return search.search_edges(raw, self._ns, query, limit, facts, best, counts[1])
+                return fulltext.search_nodes(raw, self._ns, query, limit, counts[0])
+            best, facts = self._nodes_of_facts(raw, query, fulltext.SEEDS)
+            return fulltext.search_edges(raw, self._ns, query, limit, facts, best, counts[1])
 
     def has_fact_texts(self) -> bool:
         """Whether any fact of the file carries a text of its own."""
         with self.connection.reading() as raw:
-            return search.has_fact_texts(raw)
+            return fulltext.has_fact_texts(raw)
 
     def search_texts(self, query: str, *, nodes: int, facts: int) -> tuple[list[int], list[int]]:
         """Ids of the best nodes and of the best facts, as by ``search_text`` for each, at the cost of one."""
         with self.connection.reading() as raw:
             counts = self._word_counts(raw)
-            best, index = self._nodes_of_facts(raw, query, max(nodes, search.SEEDS))
-            found = search.search_edges(raw, self._ns, query, facts, index, best[: search.SEEDS], counts[1])
+            best, index = self._nodes_of_facts(raw, query, max(nodes, fulltext.SEEDS))
+            found = fulltext.search_edges(raw, self._ns, query, facts, index, best[: fulltext.SEEDS], counts[1])
         return [node for node, _ in best[:nodes]], [edge for edge, _ in found]
 
     def _nodes_of_facts(
         self, raw: sqlite3.Connection, query: str, limit: int
     ) -> tuple[list[tuple[int, float]], CSRIndex]:
-        """The best nodes that are not named by passages alone, with their scores, and the view of the facts."""
+        """The best nodes that have facts or no arcs, with their scores, and the index of the facts."""
         index = self._views.get(raw, None)
         facts, counts = index.facts_only(), self._word_counts(raw)[0]
         if facts is index:
-            return search.search_nodes(raw, self._ns, query, limit, counts), index
-        found = search.search_nodes(raw, self._ns, query, search.CROWDED * limit, counts)
+            return fulltext.search_nodes(raw, self._ns, query, limit, counts), index
+        found = fulltext.search_nodes(raw, self._ns, query, fulltext.CROWDED * limit, counts)
         ids = np.asarray([node for node, _ in found], np.int64)
         kept = (facts.degree(ids) > 0) | (index.degree(ids) == 0)
         return [item for item, keep in zip(found, kept.tolist(), strict=True) if keep][:limit], facts
 
-    def _word_counts(self, raw: sqlite3.Connection) -> tuple[search.WordCounts, search.WordCounts]:
+    def _word_counts(self, raw: sqlite3.Connection) -> tuple[fulltext.WordCounts, fulltext.WordCounts]:
         size = highest_node(raw)
         for counts in self._counts:
             counts.grown(size)
         return self._counts
 
     def index(self, as_of: int | None = None) -> CSRIndex:
-        """The packed adjacency of the present, or of a valid time in microseconds; kept fresh, cheap to call."""
+        """Packed adjacency of the present, or of a valid time in microseconds; cached and kept up to date."""
         with self.connection.reading() as raw:
             index = self._views.get(raw, as_of)
         self._pack_in_background()
@@ -366,7 +338,7 @@ class SQLiteStore(PassageStore):
     def stats(self) -> dict[str, Any]:
         """Counts of what the namespace holds, and the file's size in bytes."""
         with self.connection.reading() as raw:
-            return reading.stats(raw, self._ns) | {"path": self.path, "namespace": self.namespace}
+            return queries.stats(raw, self._ns) | {"path": self.path, "namespace": self.namespace}
 
     # ---------------------------------------------------------------- use
 
@@ -382,18 +354,13 @@ class SQLiteStore(PassageStore):
         with self.connection.writing() as raw:
             raw.executemany(sql, [(node, now) for node in ids])
 
-    def accessed(self, node_id: int) -> tuple[int, str | None]:
-        """How often a node was used, and when last."""
-        row = self.connection.one("SELECT count, at FROM access WHERE node = ?", (as_id(node_id),))
-        return (row[0], from_micros(row[1])) if row else (0, None)
-
     def usage(self) -> Iterator[tuple[int, int, int, int]]:
         """Of every live node, by id: its id, when it was made, how often it was used and when last (0: never).
 
         Times are microseconds. Read a page at a time, so that other writers are not held up.
         """
         after = 0
-        while page := self.connection.rows(reading.USAGE, (self._ns, after)):
+        while page := self.connection.rows(queries.USAGE, (self._ns, after)):
             yield from page
             after = page[-1][0]
 

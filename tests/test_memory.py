@@ -21,6 +21,7 @@ from graphmem.core.errors import (
 from graphmem.core.types import Fact
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED
+from graphmem.retrieval.retriever import RetrievalConfig
 
 
 @pytest.fixture
@@ -200,3 +201,17 @@ def test_a_memory_searches_with_the_weights_that_it_is_given(tmp_path: Path) -> 
         assert [str(fact) for fact in memory.facts()] == ["Ada | born in | London"]  # read at the first search only
         with pytest.raises(WeightsMismatch, match="cannot be read"):
             memory.retrieve(question)
+
+
+def test_the_config_bounds_every_search(encoder: object) -> None:
+    with GraphMemory.open(":memory:", encoder=encoder, config=RetrievalConfig(facts=1)) as memory:
+        memory.add_many([("Ada", "born in", "London"), ("Ada", "field of work", "mathematics")])
+        assert len(memory.retrieve("Where was Ada born?").facts) == 1
+        assert memory.retriever.config.facts == 1
+
+
+def test_an_open_memory_is_true_even_when_empty() -> None:
+    memory = GraphMemory.open(":memory:")
+    assert memory and len(memory) == 0
+    memory.close()
+    assert not memory

@@ -202,10 +202,10 @@ def extraction(
     out: Path | None,
 ) -> None:  # fmt: skip
     """Mentions and facts that the extractor finds in texts, with spaCy's rules as a baseline."""
-    from graphmem.evaluation.extraction import evaluate_extraction, extraction_sets, shipped_reader
+    from graphmem.evaluation.extraction import evaluate_extraction, extraction_sets, load_shipped_extractor
 
     sets = extraction_sets(split, n, seed, webnlg=webnlg, held_out=held_out)
-    show(evaluate_extraction(shipped_reader(weights, lexicon=webnlg is None), sets, seed), json_, out)
+    show(evaluate_extraction(load_shipped_extractor(weights, lexicon=webnlg is None), sets, seed), json_, out)
 
 
 @evaluate.command()
@@ -274,7 +274,7 @@ def text_edits(
     from graphmem.evaluation.report import Report as Rows
     from graphmem.evaluation.text_edits import evaluate_edits
 
-    rows = evaluate_edits(attacher(base), edit_cases(akew, n, seed), old=old, spoken=generate, log=log)
+    rows = evaluate_edits(attacher(base), edit_cases(akew, n, seed), old=old, generate=generate, log=log)
     show(Rows(rows, seed), json_, out)
 
 

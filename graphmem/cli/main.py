@@ -208,7 +208,7 @@ def show(db: str, name: str | None, namespace: str, json_: bool, limit: int, **f
         if name is None:
             facts = memory.facts(limit=limit, **filters)
         else:
-            memory._need(name)
+            memory.store.find(name)
             facts = memory.facts(subject=name, limit=limit, **filters)
             facts += [f for f in memory.facts(object=name, limit=limit, **filters) if f not in facts]
     emit(facts) if json_ else print_facts(facts[:limit])

@@ -143,7 +143,7 @@ def read(
     words = text if text is not None else read_text_file(file)
     with open_memory(db, namespace=namespace) as memory:
         source = source or (str(file) if file else None)
-        plan = load_model(memory, base, weights).read(words, source=source, again=again)
+        plan = load_model(memory, base, weights).read(words, source=source, reread=again)
         entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
         return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})

@@ -88,8 +88,8 @@ def check(ctx: click.Context, db: str, json_: bool) -> None:
 @memory_file
 @click.pass_context
 def repair(ctx: click.Context, db: str) -> None:
-    """Repair the file after making a backup; prints the problems before and after."""
-    from graphmem.storage.maintenance.check import repair as repair_file
+    """Repair what can be repaired (a copy is made first) and report what cannot."""
+    from graphmem.storage.maintenance.repair import repair as repair_file
 
     before, after = repair_file(db)
     click.echo(f"before: {before}\nafter: {after}")

@@ -141,8 +141,9 @@ def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationC
         parts = str(episodes[0].attributes["claim"]).split(" | ")
         if count < config.promote_after or len(sources) < 2 or not _is_fact(parts) or _contradicted(store, parts):
             continue
-        confidence = config.promoted_confidence
-        fact = AddEdge(*parts, text=episodes[0].text, confidence=confidence, source="consolidation")
+        subject, relation, value = parts
+        text, confidence = episodes[0].text, config.promoted_confidence
+        fact = AddEdge(subject, relation, value, text, confidence=confidence, source="consolidation")
         yield [fact, *(Retire(episode.id, "node") for episode in episodes)]
 
 

@@ -104,7 +104,7 @@ def load_replayed(base: Any, folder: str | Path) -> Any:
 
     Raises:
         MissingExtra: peft is not installed.
-        InvalidValue: no adapter lies in ``folder``.
+        InvalidValue: no adapter in ``folder``.
     """
     if not (Path(folder) / "adapter_config.json").exists():
         raise InvalidValue(f"folder must hold an adapter that consolidate_into_weights wrote, not {str(folder)!r}")

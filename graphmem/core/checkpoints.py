@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "graphmem-checkpoint-1"
 
-_LEGACY: Final = {  # what the header of an older file says -> kind
+_LEGACY: Final = {  # format or kind in the header of an older file -> kind
     "graphmem-retriever-1": "retriever",
     "graphmem-fusion-1": "fusion",
     "graphmem-reader": "extractor",
@@ -32,12 +32,12 @@ _LEGACY_KEYS: Final = {"sizes": "config", "configs": "config", "encoder": "finge
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a weights file holds.
+    """Content of a weights file.
 
     Attributes:
         path: the file.
         kind: which part of graphmem it belongs to.
-        meta: its settings: ``config``, ``fingerprint`` of the encoder or base it fits, and what the part added.
+        meta: its settings: ``config``, ``fingerprint`` of the encoder or base it fits, and more by kind.
         tensors: by name, as stored.
     """
 

@@ -1,4 +1,4 @@
-"""The parts of a base model that a memory attaches to."""
+"""Decoder stack and embeddings of a base model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """The parts of a language model that a memory is attached to.
+    """Parts of a language model that the memory layers are attached to.
 
     Attributes:
         layers: the decoder layers, in order.

@@ -1,4 +1,4 @@
-"""Edits: the changes that a store applies in one transaction, and the journal entry that records them."""
+"""Edits of a store, the decisions that lead to them, and the journal entry of a transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AddNode:
 
 @dataclass(frozen=True, slots=True)
 class AddEdge:
-    """Add a fact; subject and object are made if they are new; a known fact is strengthened instead."""
+    """Add a fact; new subjects and objects are created; a known fact is strengthened instead."""
 
     subject: str
     relation: str
@@ -83,7 +83,7 @@ class Retire:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Bring a retired node or fact back."""
+    """Restore a retired node or fact."""
 
     id: int
     what: Literal["node", "edge"] = "edge"
@@ -94,15 +94,15 @@ Edit = AddNode | AddEdge | UpdateNode | SupersedeEdge | MergeNodes | Retire | Re
 
 @dataclass(frozen=True, slots=True)
 class WriteDecision:
-    """What the write gate decided about one candidate, and what it saw.
+    """Decision of the write gate about one candidate, with its evidence.
 
     Attributes:
         action: ``skip``, ``add``, ``update`` or ``retire``.
         gate: probability of the action, 0..1.
         surprise: mean negative log-likelihood of the candidate's tokens, in nats, under the model with memory on.
-        edit: the Edit it leads to; None for ``skip``.
-        fact: the candidate, as read.
-        evidence: named numbers and texts that the gate saw.
+        edit: the resulting edit; None for ``skip``.
+        fact: the candidate.
+        evidence: named numbers and texts of the decision.
     """
 
     action: Literal["skip", "add", "update", "retire"]
@@ -143,7 +143,8 @@ def as_edges(items: Sequence[Any], source: str | None) -> list[AddEdge]:
 
 def _as_edge(position: int, item: Any, source: str | None) -> AddEdge:
     if is_triple(item):
-        return AddEdge(*item, source=source)
+        subject, relation, object = item
+        return AddEdge(subject, relation, object, source=source)
     if not isinstance(item, Fact):
         raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
     return AddEdge(

@@ -1,9 +1,9 @@
 """Every error that graphmem raises on purpose, in one tree.
 
 GraphMemError
-├── InvalidValue (ValueError)      a value handed in is not usable
+├── InvalidValue (ValueError)      an argument is not usable
 │   ├── InvalidName                empty, over-long, NUL bytes, ...
-│   ├── InvalidTime                not a time we can read
+│   ├── InvalidTime                no readable time
 │   └── InvalidVector              NaN, wrong width, wrong count
 ├── ImportRejected (ValueError)    lines of an import that could not be read
 ├── StoreError
@@ -14,14 +14,14 @@ GraphMemError
 │   ├── Busy                       another writer held the file too long
 │   ├── Corrupt                    SQLite or a check says the file is damaged
 │   ├── NotFound (KeyError)        no such node, fact or journal entry
-│   ├── Conflict                   an undo or edit that later changes stand in the way of
+│   ├── Conflict                   an undo or edit that contradicts a later change
 │   └── Closed                     used after close()
 ├── EncoderMismatch                stored vectors were made by another encoder
 ├── ModelError
 │   ├── ModelNotFound              neither a path, nor installed, nor on the hub
 │   ├── UnsupportedModel           no decoder stack found
 │   ├── WeightsMismatch            weights made for another width, base or layout
-│   └── NotAttached                asked of a model that has been detached
+│   └── NotAttached                the memory has been detached from the model
 └── MissingExtra (ImportError)     an optional package is needed; names the extra
 """
 
@@ -33,7 +33,7 @@ class GraphMemError(Exception):
 
 
 class InvalidValue(GraphMemError, ValueError):
-    """A value handed in cannot be used; the message holds the value and what is expected."""
+    """An argument cannot be used; the message holds the value and what is expected."""
 
 
 class InvalidName(InvalidValue):
@@ -73,7 +73,7 @@ class NewerSchema(StoreError):
 
 
 class ReadOnly(StoreError):
-    """The file, or the folder it lies in, cannot be written."""
+    """The file or its folder cannot be written."""
 
 
 class DiskFull(StoreError):
@@ -96,7 +96,7 @@ class NotFound(StoreError, KeyError):
 
 
 class Conflict(StoreError):
-    """An edit or undo that a later change stands in the way of."""
+    """An edit or undo that contradicts a later change."""
 
 
 class Closed(StoreError):

@@ -1,4 +1,4 @@
-"""Work on several pieces side by side: on a processor two passes with one thread each beat one pass with two."""
+"""Parallel map over threads: on a CPU two passes with one thread each are faster than one pass with two."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextvars import copy_context
 from typing import TypeVar
 
 Piece = TypeVar("Piece")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-def parallel_map(work: Callable[[Piece], Made], pieces: Sequence[Piece]) -> Iterator[Made]:
-    """What ``work`` makes of each piece, in their order; as many at a time as torch has threads.
+def parallel_map(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
+    """Results of ``work`` for each piece, in order; as many at a time as torch has threads.
 
     Args:
         work: may be called by several threads at once; each call sees the context variables of the caller.
-        pieces: what is to be worked on.
+        pieces: the arguments.
     """
     import torch
 
@@ -27,8 +27,8 @@ def parallel_map(work: Callable[[Piece], Made], pieces: Sequence[Piece]) -> Iter
         return
     pool = ThreadPoolExecutor(workers, "graphmem", lambda: torch.set_num_threads(threads // workers))
     try:
-        made = [pool.submit(copy_context().run, work, piece) for piece in pieces]
-        for future in made:
+        futures = [pool.submit(copy_context().run, work, piece) for piece in pieces]
+        for future in futures:
             yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Which half of a data set an entity belongs to: by its name, so that every task agrees."""
+"""Train, dev and test splits, fixed by the names of entities and passages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def data_split(name: str) -> Split:
 
 
 def passage_split(title: str) -> Split:
-    """Return the split of a shipped passage of ordinary text: the state reader is trained beside ``train``, calibrated
-    on ``dev``, and only ``test`` may hide stories."""
+    """Return the split of a shipped passage of ordinary text: the state extractor takes negatives from ``train`` and is
+    calibrated on ``dev``; stories are hidden in ``test`` alone."""
     if data_split(title) != "train":
         return "train"
     return "dev" if data_split(f"passage {title}") == "dev" else "test"

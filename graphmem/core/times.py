@@ -28,7 +28,7 @@ def to_micros(time: Time | None) -> int | None:
 
 def _as_datetime(time: Time) -> datetime:
     if isinstance(time, bool):
-        raise TypeError("a truth value is no time")
+        raise TypeError("a bool is no time")
     if isinstance(time, datetime):
         return time if time.tzinfo else time.replace(tzinfo=UTC)
     if isinstance(time, date):

@@ -1,11 +1,11 @@
-"""The plain values that the whole library speaks, and the contract every store keeps.
+"""Values of the whole library: nodes, edges, facts, arcs and subgraphs.
 
 Alphabet, used in every docstring: B batch, T text tokens, N nodes of a subgraph, E its arcs, M memory slots,
 D model width, G GNN width, H heads, K width of the text encoder.
 
 Times are ISO-8601 text at the surface (``2024-05-01`` or ``2024-05-01T12:00:00Z``, always UTC) and whole
 microseconds since 1970 below it. A fact is bi-temporal: *valid time* says when it held in the world, *recorded time*
-when the memory came to know it. Superseding closes an interval; it never deletes.
+when the memory recorded it. Superseding closes an interval; it never deletes.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import Any
 import numpy as np
 
 READ_MARK = "reading"
-"""Kind of a node that only remembers that a text was read, see ``told``; its name begins with the kind and a colon."""
+"""Kind of a node that marks a text as read (``writing/deduplication.py``); its name begins with ``reading:``."""
 
 PASSAGE = "passage"
 """Kind of a node that holds a piece of a document in its text, with the document's title in its attributes."""
 
 SYSTEM_KINDS = ("episode", "session", PASSAGE, READ_MARK)
-"""Kinds of nodes that are no knowledge but its history: what was heard, the state of conversations and streams,
-passages of documents, and which texts were read. Ordinary searches leave them out."""
+"""Kinds of nodes that are no entities: unconfirmed claims, the state of conversations and streams, passages of
+documents, and marks of texts that were read. Ordinary searches leave them out."""
 
 TITLED = "has passage"
-"""Relation from the thing that a document's title names to its passages."""
+"""Relation from the entity that a document's title names to its passages."""
 
 MENTIONS = "passage mentions"
-"""Relation from a passage to each thing that it names."""
+"""Relation from a passage to each entity that its text names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A thing with a name. ``kind`` is free text (``entity``, ``passage``, ``literal``, ...)."""
+    """An entity with a name. ``kind`` is free text (``entity``, ``passage``, ``literal``, ...)."""
 
     id: int
     name: str
@@ -69,7 +69,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact as people read it, by names. ``id`` is its edge's id once stored."""
+    """One fact by names. ``id`` is its edge's id once stored."""
 
     subject: str
     relation: str
@@ -88,7 +88,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Subgraph:
-    """The part of the memory that a query activated. Position 0..N-1 of every array is one node.
+    """Subgraph that a query activated. Position 0..N-1 of every array is one node.
 
     Attributes:
         node_ids: int64 [N], most relevant first.
@@ -100,7 +100,7 @@ class Subgraph:
         seeds: ids of the nodes that activation started from, with their scores.
         truncated_mass: share of activation mass dropped by the budget, 0..1.
         states: float32 [N, G] GNN states, or None where the ranker makes none.
-        answerable: probability that some node here answers the query, or None where the ranker does not say.
+        answerable: probability that some node here answers the query, or None where the ranker gives none.
     """
 
     node_ids: np.ndarray
@@ -116,7 +116,7 @@ class Subgraph:
 
     @classmethod
     def empty(cls) -> Subgraph:
-        """A subgraph of no nodes: what a query that matches nothing gets."""
+        """Subgraph of no nodes."""
         none, ids = np.zeros(0, np.float32), np.zeros(0, np.int64)
         return cls(ids, none, none, np.zeros((2, 0), np.int64), ids, ids)
 
@@ -129,6 +129,10 @@ class Arcs:
     target: np.ndarray
     relation: np.ndarray
     edge: np.ndarray
+
+    def take(self, at: np.ndarray) -> Arcs:
+        """The arcs at some positions, int64 [n]."""
+        return Arcs(self.origin[at], self.target[at], self.relation[at], self.edge[at])
 
 
 Triple = tuple[str, str, str]

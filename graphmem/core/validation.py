@@ -1,4 +1,4 @@
-"""Settings, as frozen dataclasses that are checked once, when they are made."""
+"""Check of the fields of configuration dataclasses."""
 
 from __future__ import annotations
 

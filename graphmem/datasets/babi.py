@@ -1,30 +1,28 @@
 """bAbI: short stories of people who move about and carry things, with questions (Weston et al. 2015, CC BY 3.0).
 
-The nine tasks that are about that ship with graphmem: the training half of the 1,000-question sets. The original files
-are those of the ``en`` folder, ``qaN_*_train.txt``: lines ``number text`` or ``number question TAB answer TAB
-supporting numbers``; the number 1 begins a story.
+The training half of the 1,000-question sets of nine tasks ships with graphmem. The original files are those of the
+``en`` folder, ``qaN_*_train.txt``: lines ``number text`` or ``number question TAB answer TAB supporting numbers``; the
+number 1 begins a story.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.paths import DATA
+from graphmem.datasets.files import read_lines, read_rows
 
 TASKS = (1, 2, 3, 6, 7, 8, 11, 12, 13)
-"""The tasks that are about where people and things are, and who carries what."""
+"""The tasks about where people and things are, and who carries what."""
 DEV_STORIES, TEST_STORIES = 20, 40
-SHIPPED = DATA / "babi.jsonl.gz"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, asked after ``after`` sentences of its story; ``support`` are places of sentences, from 0."""
+    """A question after the first ``after`` sentences of its story; ``support``: sentences it rests on, from 0."""
 
     text: str
     answer: str
@@ -34,7 +32,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One story: its sentences in order, and what is asked on the way."""
+    """A story: its sentences in order, and its questions."""
 
     task: int
     sentences: tuple[str, ...]
@@ -43,7 +41,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Stories to train on, to choose by, and to test on: the first, the next 20 and the last 40 of each task's file."""
+    """Stories by split: the last 40 of each task are ``test``, the 20 before them ``dev``, the others ``train``."""
 
     train: tuple[Story, ...]
     dev: tuple[Story, ...]
@@ -51,14 +49,14 @@ class Split:
 
 
 def load_tasks(folder: str | Path | None = None, tasks: Sequence[int] = TASKS) -> Split:
-    """Read the training half of the given tasks and split each by story.
+    """Return the stories of the given tasks, split by story.
 
     Args:
-        folder: bAbI's ``en`` folder; None takes what ships, which holds ``TASKS`` only.
+        folder: bAbI's ``en`` folder; None reads the data that ships, which holds ``TASKS`` only.
         tasks: their numbers.
 
     Raises:
-        InvalidValue: a file is missing or is no bAbI file.
+        InvalidValue: a file is missing or is not in bAbI's format.
     """
     train, dev, test = list[Story](), list[Story](), list[Story]()
     shipped = _shipped() if folder is None else {}
@@ -73,10 +71,9 @@ def load_tasks(folder: str | Path | None = None, tasks: Sequence[int] = TASKS) -
 
 def _shipped() -> dict[int, list[Story]]:
     found: dict[int, list[Story]] = {}
-    with gzip.open(SHIPPED, "rt", encoding="utf-8") as file:
-        for row in map(json.loads, file):
-            questions = tuple(Question(q[0], q[1], q[2], tuple(q[3])) for q in row["questions"])
-            found.setdefault(row["task"], []).append(Story(row["task"], tuple(row["sentences"]), questions))
+    for row in read_rows(DATA / "babi.jsonl.gz"):
+        questions = tuple(Question(q[0], q[1], q[2], tuple(q[3])) for q in row["questions"])
+        found.setdefault(row["task"], []).append(Story(row["task"], tuple(row["sentences"]), questions))
     return found
 
 
@@ -88,16 +85,16 @@ def _file(folder: Path, task: int) -> Path:
 
 
 def read_stories(path: Path, task: int) -> list[Story]:
-    """Every story of one file, in its order.
+    """Return the stories of one file.
 
     Raises:
-        InvalidValue: a line that is none of bAbI's; the message says which.
+        InvalidValue: a line is not in bAbI's format; the message holds its number.
     """
     stories: list[Story] = []
     lines: dict[int, int] = {}
     sentences: list[str] = []
     questions: list[Question] = []
-    for place, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for place, line in enumerate(read_lines(path), 1):
         number, _, rest = line.strip().partition(" ")
         parts = rest.split("\t")
         if not number.isdigit() or len(parts) not in (1, 3):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+import networkx
+
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.datasets.files import data_folder, read_json, read_rows
@@ -75,18 +77,11 @@ def _questions(raw: Sequence[RawQuestion], documents: Sequence[Document]) -> Ite
 def split_halves(groups: Sequence[Sequence[str]]) -> list[str]:
     """Return ``train`` or ``test`` for each group of titles, so that no title is in both.
 
-    Groups that share a title, directly or through others, form a component; its hash decides.
+    Groups that share a title, directly or through others, form a component; the hash of its first title decides.
     """
-    parent: dict[str, str] = {}
-
-    def root(title: str) -> str:
-        while parent.setdefault(title, title) != title:
-            title = parent[title]
-        return title
-
+    graph = networkx.Graph()
     for group in groups:
-        for title in group[1:]:
-            first, second = sorted((root(group[0]), root(title)))
-            parent[second] = first
-    heads = [normalise(root(group[0])) if group else "" for group in groups]
+        networkx.add_path(graph, group)
+    first = {title: min(part) for part in networkx.connected_components(graph) for title in part}
+    heads = [normalise(first[group[0]]) if group else "" for group in groups]
     return ["train" if blake2b(head.encode()).digest()[0] % 2 else "test" for head in heads]

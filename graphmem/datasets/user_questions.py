@@ -1,4 +1,4 @@
-"""Questions about somebody's own facts: read from a file, or made from the facts themselves."""
+"""Questions about a user's own facts: read from a file, or made from the facts themselves."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from graphmem.core.types import Fact
 from graphmem.datasets.wikimovies import Question
 from graphmem.text.lexicon import load_lexicon
 
-MOST_ANSWERS = 20
-"""Questions with more answers than this are not asked."""
+MAX_ANSWERS = 20
+"""Questions with more answers than this are left out."""
 
-_PLAIN = ("What is the {r} of {s}?", "Who or what is the {r} of {s}?", "{r} of {s}?", "Tell me the {r} of {s}.")
-_CHAINS = ("What is the {r2} of the {r1} of {s}?", "{r2} of {s}'s {r1}?", "Name the {r2} of the {r1} of {s}.")
+_ONE_HOP = ("What is the {r} of {s}?", "Who or what is the {r} of {s}?", "{r} of {s}?", "Tell me the {r} of {s}.")
+_TWO_HOPS = ("What is the {r2} of the {r1} of {s}?", "{r2} of {s}'s {r1}?", "Name the {r2} of the {r1} of {s}.")
 
 
 def read_questions(path: str | Path) -> list[Question]:
-    """Questions from JSON lines with ``question`` and ``answers`` (or ``answer``), and perhaps ``topic``, ``hops``.
+    """Return questions from JSON lines: ``question``, ``answers`` (or ``answer``), optional ``topic`` and ``hops``.
 
-    Without a topic the question's own text decides whether it is trained on or kept for the test.
+    Without a topic the question's own text decides its split.
 
     Raises:
-        InvalidValue: a line that is not such a record; the message names it.
+        InvalidValue: a line is not such a record; the message holds its number.
     """
     questions = []
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
@@ -48,55 +48,54 @@ def read_questions(path: str | Path) -> list[Question]:
 
 
 def own_facts(memory: Any) -> list[Fact]:
-    """What the memory holds now."""
+    """Return the facts that a memory holds now."""
     return list(memory.facts())
 
 
-def own_questions(memory: Any, rng: Random, most: int) -> list[Question]:
-    """Questions of one and two hops made from a memory's facts, worded by the lexicon where it knows the relation."""
-    held: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+def own_questions(memory: Any, rng: Random, max_questions: int) -> list[Question]:
+    """Return questions of one and two hops over a memory's facts, by the lexicon's templates where there are some."""
+    graph: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for fact in own_facts(memory):
-        held[fact.subject][fact.relation].append(fact.object)
-    wordings = {normalise(relation.relation): relation.questions for relation in load_lexicon()}
-    subjects = sorted(held)
+        graph[fact.subject][fact.relation].append(fact.object)
+    templates = {normalise(relation.relation): relation.questions for relation in load_lexicon()}
+    subjects = sorted(graph)
     rng.shuffle(subjects)
-    made: list[Question] = []
-    while subjects and len(made) < most:
-        before = len(made)
-        for subject in subjects:
-            made += _about(subject, held, wordings, rng)
-        if len(made) == before or len(made) >= most:
+    found: list[Question] = []
+    while len(found) < max_questions:
+        round_ = [question for subject in subjects for question in _about(subject, graph, templates, rng)]
+        if not round_:
             break
-    return made[:most]
+        found += round_
+    return found[:max_questions]
 
 
 def _about(
-    subject: str, held: dict[str, dict[str, list[str]]], wordings: Mapping[str, Sequence[str]], rng: Random
+    subject: str, graph: Mapping[str, Mapping[str, list[str]]], templates: Mapping[str, Sequence[str]], rng: Random
 ) -> list[Question]:
-    """A question of each number of hops that the facts about a subject allow."""
-    relation = rng.choice(sorted(held[subject]))
-    answers = held[subject][relation]
-    made = []
-    if len(answers) <= MOST_ANSWERS:
-        forms = [form for form in wordings.get(normalise(relation), ()) if "{s}" in form]
-        form = rng.choice(forms) if forms and rng.random() < 0.7 else rng.choice(_PLAIN)
-        made.append(Question(_fill(form, s=subject, r=_worded(relation)), subject, tuple(answers), 1))
-    chains = [(middle, further) for middle in answers if middle in held for further in sorted(held[middle])]
-    if chains:
-        further = rng.choice(chains)[1]
-        ends = {end for middle in answers if middle in held for end in held[middle].get(further, ())} - {subject}
-        if 0 < len(ends) <= MOST_ANSWERS:
-            words = _fill(rng.choice(_CHAINS), s=subject, r1=_worded(relation), r2=_worded(further))
-            made.append(Question(words, subject, tuple(sorted(ends)), 2))
-    return made
+    """Return a question of each number of hops that the facts about a subject allow."""
+    relation = rng.choice(sorted(graph[subject]))
+    answers, found = graph[subject][relation], []
+    if len(answers) <= MAX_ANSWERS:
+        forms = [form for form in templates.get(normalise(relation), ()) if "{s}" in form]
+        form = rng.choice(forms) if forms and rng.random() < 0.7 else rng.choice(_ONE_HOP)
+        found.append(Question(_fill(form, s=subject, r=_spaced(relation)), subject, tuple(answers), 1))
+    middles = [middle for middle in answers if middle in graph]
+    steps = [further for middle in middles for further in sorted(graph[middle])]
+    if steps:
+        further = rng.choice(steps)
+        ends = {end for middle in middles for end in graph[middle].get(further, ())} - {subject}
+        if 0 < len(ends) <= MAX_ANSWERS:
+            text = _fill(rng.choice(_TWO_HOPS), s=subject, r1=_spaced(relation), r2=_spaced(further))
+            found.append(Question(text, subject, tuple(sorted(ends)), 2))
+    return found
 
 
-def _worded(relation: str) -> str:
+def _spaced(relation: str) -> str:
     return " ".join(relation.replace("_", " ").split())
 
 
 def _fill(form: str, **parts: str) -> str:
-    """Put names into a form, whatever braces they hold."""
+    """Return a form with names in its slots; the names may hold braces."""
     for key, value in parts.items():
         form = form.replace("{" + key + "}", value)
     return form

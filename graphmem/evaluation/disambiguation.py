@@ -1,8 +1,8 @@
-"""Entity disambiguation: whether entity states link an ambiguous name in a text to the right node.
+"""Evaluation of entity disambiguation by entity states (``graphmem evaluate disambiguation``).
 
-Two passages about different things are read sentence by sentence through the reader and the write gate, as if they
-were about "Peter Jordan" and "Anna Jordan". Then a sentence of one of them, kept back, says "Jordan" alone: whom does
-it mean? Without states the one spoken of last is taken; which passage comes last, and whose the sentence is, is drawn.
+Two passages about different entities are read sentence by sentence, as if they were about "Peter Jordan" and "Anna
+Jordan". Then a held-out sentence of one of them names "Jordan" alone: which of the two is it? Without states the most
+recent one is taken. Which passage comes last, and whose the sentence is, is drawn.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from graphmem.writing.pipeline import read_text
 SURNAME, FIRST = "Jordan", ("Peter", "Anna")
 
 
-def asked_of(
+def disambiguate(
     model: Any, network: EntityStates, passages: Sequence[Sequence[str]], rng: random.Random
 ) -> dict[str, bool]:
-    """Read two passages (sentences with the surname for their thing) and ask of the last sentence of one of them."""
+    """Read two passages (sentences with the surname for their entity) and link the last sentence of one of them."""
     first = [passages[place][:-1] for place in (0, 1)]
-    whom = rng.randrange(2)
+    owner = rng.randrange(2)
     with GraphMemory.open(":memory:", encoder=model.memory.encoder) as memory:
         model.memory = memory
         for place in rng.sample((0, 1), 2):
             for line in first[place]:
                 full = line.replace(SURNAME, f"{FIRST[place]} {SURNAME}")
                 read_text(model, full, apply=True, config=WriteGateConfig(states=True))
-        sentence = state_of(model, passages[whom][-1])
+        sentence = state_of(model, passages[owner][-1])
         recent = recent_names(memory.store)
-        wanted = f"{FIRST[whom]} {SURNAME}"
-        plain = EntityLinker(memory.store, recent=recent).resolve(SURNAME)
-        told = EntityLinker(memory.store, recent=recent, namesakes=EntityDisambiguator(memory.store, network))
-        found = told.resolve(SURNAME, (), sentence)
-    return {"without": plain.name == wanted, "with": found.name == wanted, "told by context": found.how == "context"}
+        wanted = f"{FIRST[owner]} {SURNAME}"
+        plain = EntityLinker(memory.store, recent=recent).link(SURNAME)
+        linker = EntityLinker(memory.store, recent=recent, disambiguator=EntityDisambiguator(memory.store, network))
+        found = linker.link(SURNAME, (), sentence)
+    return {"without": plain.name == wanted, "with": found.name == wanted, "by context": found.strategy == "context"}
 
 
 def state_of(model: Any, text: str) -> np.ndarray:
@@ -79,5 +79,5 @@ def evaluate_disambiguation(network: EntityStates, pairs: int = 40, seed: int = 
     base, tokenizer = load_language_model()
     with GraphMemory.open(":memory:", encoder=load_encoder()) as memory:
         model, held = _Reading(base, tokenizer, memory), entity_passages("test")
-        rows = [asked_of(model, network, rng.sample(held, 2), rng) for _ in range(pairs)]
+        rows = [disambiguate(model, network, rng.sample(held, 2), rng) for _ in range(pairs)]
     return Report([{"n": len(rows), **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]}}], seed)

@@ -24,7 +24,7 @@ from graphmem.text.word_classes import is_pronoun
 
 @dataclass(slots=True)
 class Scores:
-    """Mentions (strict names), facts (strict), and facts with the relation ignored."""
+    """Scores of mentions (exact names), facts (exact), and pairs (facts with the relation ignored)."""
 
     texts: int = 0
     mentions: Tally = field(default_factory=Tally)
@@ -35,10 +35,10 @@ class Scores:
         """Score one text."""
         self.texts += 1
         self.mentions.add(map(plain, names), map(plain, gold.names))
-        said = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in facts}
+        found = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in facts}
         wanted = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in gold.facts}
-        self.facts.add(said, wanted)
-        self.pairs.add({(s, o) for s, _, o in said}, {(s, o) for s, _, o in wanted})
+        self.facts.add(found, wanted)
+        self.pairs.add({(s, o) for s, _, o in found}, {(s, o) for s, _, o in wanted})
 
     def row(self) -> dict[str, Any]:
         """All three, with the number of texts."""
@@ -46,14 +46,14 @@ class Scores:
 
 
 def canonical(relation: str) -> str:
-    """One name for all that the lexicon says is the same relation."""
+    """The same name for all synonyms of a relation in the lexicon."""
     return min(synonyms(relation))
 
 
 def invented_texts(split: str, count: int, seed: int, *, held_out_relations: bool) -> list[GoldText]:
-    """Made-up texts with names of one split, about relations of training or about those held out of it."""
-    from graphmem.synthetic.annotated_texts import TextGenerator
+    """Synthetic texts with names of one split, about relations of training or about held-out ones."""
     from graphmem.synthetic.real_texts import real_names
+    from graphmem.synthetic.text_generator import TextGenerator
 
     relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
     speaker = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def invented_texts(split: str, count: int, seed: int, *, held_out_relations: boo
         facts = tuple(
             (_named(example, f.subject, whole), f.relation, _named(example, f.object, whole))
             for f in example.facts
-            if f.mood == "stated"
+            if f.factuality == "asserted"
         )
         found.append(GoldText(example.text, names, facts))
     return found
@@ -82,14 +82,16 @@ def _named(example: Any, number: int, whole: dict[int, str]) -> str:
     return own if mention.kind != "pronoun" else whole.get(mention.entity, own)
 
 
-def score(reader: FactExtractor, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:
-    """Read every text and score what was found."""
+def score(extractor: FactExtractor, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:
+    """Score an extractor on texts."""
     scores = Scores()
     for gold in texts:
-        state = token_states(reader.model, reader.tokenizer, [gold.text], reader.network.config.layers, surprise=False)
-        mentions, _ = reader.mentions(gold.text, state[0])
+        state = token_states(
+            extractor.model, extractor.tokenizer, [gold.text], extractor.network.config.layers, surprise=False
+        )
+        mentions, _ = extractor.mentions(gold.text, state[0])
         names = [gold.text[m.start : m.end] for m in mentions if not is_pronoun(gold.text[m.start : m.end])]
-        scores.add(gold, names, stated(reader.read(gold.text, relations=relations)))
+        scores.add(gold, names, asserted(extractor.read(gold.text, relations=relations)))
     return scores
 
 
@@ -104,13 +106,13 @@ def score_rules(texts: Sequence[GoldText]) -> Scores:
     return scores
 
 
-def stated(candidates: Sequence[CandidateFact]) -> list[Triple]:
-    """The triples of what a text states, and does not deny, doubt or end."""
-    return [(c.fact.subject, c.fact.relation, c.fact.object) for c in candidates if c.mood == "stated"]
+def asserted(candidates: Sequence[CandidateFact]) -> list[Triple]:
+    """Triples of the asserted candidates."""
+    return [(c.fact.subject, c.fact.relation, c.fact.object) for c in candidates if c.factuality == "asserted"]
 
 
-def shipped_reader(weights: Path | None = None, *, lexicon: bool = True) -> FactExtractor:
-    """The reader that ships, or one of other weights, over the default model and encoder."""
+def load_shipped_extractor(weights: Path | None = None, *, lexicon: bool = True) -> FactExtractor:
+    """The shipped extractor, or one of other weights, over the default model and encoder."""
     from graphmem.core.paths import WEIGHTS
     from graphmem.encoding.embedding_cache import EmbeddingCache
     from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model

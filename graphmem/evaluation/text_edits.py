@@ -1,8 +1,10 @@
-"""Edits given as free text, read into the graph, then asked: AKEW's form of MQuAKE-CF.
+"""Evaluation of edits given as free text: AKEW's form of MQuAKE-CF.
 
-Every case comes with a passage for each edited fact, single questions about each hop and three wordings of a question
-over all hops. The passages are read by the shipped reader into a memory that holds the cases' other facts; the same
-edits given as triples are the ceiling. Cases that contradict each other go to different memories.
+Every case has a passage for each edited fact, single questions about each hop and three wordings of a question over all
+hops. The passages are read by the shipped extractor into a memory with the cases' other facts; the same edits as
+triples are the upper bound. Cases that contradict each other go to different memories.
+
+    graphmem evaluate text-edits --akew DATA/mquake/akew_dev.jsonl
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ Answerer = Callable[[str], str]
 
 
 def fill(memory: Any, cases: Sequence[EditCase], *, old: bool) -> None:
-    """Write the facts that no edit touches, and what the edited ones were before when ``old``."""
+    """Write the facts that no edit touches, and with ``old`` the edited ones as they were before."""
     facts = {triple for case in cases for triple in case.others}
     if old:
         new = {key: value for case in cases for key, value in case.claims.items()}
@@ -39,7 +41,7 @@ def _olds(cases: Sequence[EditCase]) -> set[Triple]:
 
 @dataclass(slots=True)
 class EditScores:
-    """Shares right, with how many were asked."""
+    """Right answers of each kind of question."""
 
     single: list[bool] = field(default_factory=list)
     untouched: list[bool] = field(default_factory=list)
@@ -47,10 +49,11 @@ class EditScores:
     any_of_three: list[bool] = field(default_factory=list)
 
     def ask(self, case: EditCase, answer: Answerer) -> None:
-        """Ask all of one case's questions."""
-        for asking in case.singles:
-            (self.single if asking.edited else self.untouched).append(is_right(answer(asking.question), asking.answers))
-        right = [is_right(answer(asking.question), asking.answers) for asking in case.multi]
+        """Answer and score all questions of a case."""
+        for question in case.singles:
+            scores = self.single if question.edited else self.untouched
+            scores.append(is_right(answer(question.question), question.answers))
+        right = [is_right(answer(question.question), question.answers) for question in case.multi]
         self.multi += right
         self.any_of_three.append(any(right))
 
@@ -65,7 +68,7 @@ def _share(right: Sequence[bool]) -> dict[str, float]:
 
 
 def write_gold(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
-    """Write every edit as its triple, over the old fact where there is one: the ceiling."""
+    """Write every edit as its triple, superseding the old fact where there is one: the upper bound."""
     from graphmem.core.edits import AddEdge, SupersedeEdge
 
     for edit in (edit for case in cases for edit in case.edits):
@@ -77,20 +80,20 @@ def write_gold(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
 
 
 def write_read(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
-    """Read every edit's passage into the memory; counts what of the edits arrived as it was meant."""
+    """Read every edit's passage into the memory; counts of the edits' pairs and triples that were found."""
     passages = {edit.passage: edit for case in cases for edit in case.edits}
     counts = {"passages": len(passages), "facts": 0, "edit's pair read": 0, "edit's triple read": 0,
               "written": 0, "edit's pair written": 0}  # fmt: skip
     for number, (passage, edit) in enumerate(passages.items()):
         plan = model.read(passage, apply=True, source=f"passage {number}")
         subject, relation, value = map(normalise, edit.fact)
-        said = {_plain(fact) for fact in plan.facts}
+        found = {_plain(fact) for fact in plan.facts}
         kept = {_plain(d.fact) for d in plan.decisions if d.action in ("add", "update")}
-        counts["facts"] += len(said)
+        counts["facts"] += len(found)
         counts["written"] += len(kept)
-        counts["edit's pair read"] += any({s, o} == {subject, value} for s, _, o in said)
+        counts["edit's pair read"] += any({s, o} == {subject, value} for s, _, o in found)
         counts["edit's pair written"] += any({s, o} == {subject, value} for s, _, o in kept)
-        counts["edit's triple read"] += (subject, relation, value) in said
+        counts["edit's triple read"] += (subject, relation, value) in found
     return counts
 
 
@@ -102,7 +105,7 @@ WRITERS = {"gold triples": write_gold, "read from text": write_read}
 
 
 def evaluate_edits(
-    model_of: Callable[[Any], Any], cases: Sequence[EditCase], *, old: bool, spoken: bool, log: Any = print
+    model_of: Callable[[Any], Any], cases: Sequence[EditCase], *, old: bool, generate: bool, log: Any = print
 ) -> list[dict[str, Any]]:
     """One row a way of writing (``WRITERS``) and of answering.
 
@@ -110,15 +113,15 @@ def evaluate_edits(
         model_of: attaches the model to a memory.
         cases: what to write and ask.
         old: the memory holds the old facts before the edits.
-        spoken: let the model speak too; else only the retriever's best node is scored.
+        generate: score the model's answers too, beside top-1 retrieval.
     """
     from graphmem.memory import GraphMemory
 
     rows = []
     for name, write in WRITERS.items():
-        scores = {"best node": EditScores()} | ({"spoken": EditScores()} if spoken else {})
+        scores = {"top-1 retrieval": EditScores()} | ({"generated": EditScores()} if generate else {})
         counts: dict[str, int] = {}
-        began = time.monotonic()
+        start = time.monotonic()
         for group in consistent_groups(cases):
             memory = GraphMemory.open(":memory:")
             fill(memory, group, old=old)
@@ -126,23 +129,23 @@ def evaluate_edits(
             for key, value in write(model, group).items():
                 counts[key] = counts.get(key, 0) + value
             for case in group:
-                scores["best node"].ask(case, partial(best_node, memory))
-                if spoken:
-                    scores["spoken"].ask(case, partial(say, model))
+                scores["top-1 retrieval"].ask(case, partial(top_node, memory))
+                if generate:
+                    scores["generated"].ask(case, partial(generated, model))
             model.detach()
-        for how, score in scores.items():
-            rows.append({"edits": name, "answer": how, "old facts held": old, **score.row(), **counts,
-                         "seconds": round(time.monotonic() - began, 1)})  # fmt: skip
+        for method, score in scores.items():
+            rows.append({"edits": name, "answer": method, "old facts held": old, **score.row(), **counts,
+                         "seconds": round(time.monotonic() - start, 1)})  # fmt: skip
             log(json.dumps(rows[-1]), flush=True)
     return rows
 
 
-def best_node(memory: Any, question: str) -> str:
-    """Name of the best node that the retriever finds."""
+def top_node(memory: Any, question: str) -> str:
+    """Name of the highest-ranked node."""
     nodes = memory.retrieve(question, top_k=1).nodes
     return str(nodes[0].name) if nodes else ""
 
 
-def say(model: Any, question: str) -> str:
-    """What the model says."""
+def generated(model: Any, question: str) -> str:
+    """The model's answer."""
     return str(model.ask(question, max_new_tokens=24).text)

@@ -93,7 +93,7 @@ class Course:
             begun = time.process_time()
             for lesson in self.lessons[read : round(share * len(self.lessons))]:
                 when, reader = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
-                model.read(lesson.sentence, apply=True, source=self.domain, at=when, reader=reader)
+                model.read(lesson.sentence, apply=True, source=self.domain, at=when, extractor=reader)
             seconds, read = seconds + time.process_time() - begun, round(share * len(self.lessons))
             right, said = asked(model, self.new)
             measure, last = f"right, {share:.0%} read", self.lessons[read - 1].fact if read else None
@@ -119,7 +119,7 @@ class Course:
         with model.memory_disabled():
             right, said = asked(model, self.new)
         details += list(self._details(method, 1.0, said))
-        note = f"{done.steps} steps of {config.batch} sentences"
+        note = f"{done.steps} steps of {config.batch_size} sentences"
         yield row_of(self.domain, method, "right, 100% read", right, seed=self.run.seed, note=note)
         yield from self._old(method, "after", model)
         yield Row(self.domain, method, "CPU s to learn", done.seconds, len(texts))

@@ -25,7 +25,7 @@ import torch
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
 from graphmem.datasets.babi import TASKS, Story, load_tasks
-from graphmem.evaluation.state_tracking import is_right
+from graphmem.evaluation.state_tracking import is_same_answer
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
 from graphmem.experiments.tasks.long_text import Filler, LongText
@@ -77,7 +77,7 @@ class Setting:
     vectors: Vectors = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = StateChangeExtractor(self.network, self.encoder, remembered=100_000)  # shared by all texts
+        self.reader = StateChangeExtractor(self.network, self.encoder, cache_size=100_000)  # shared by all texts
         self.vectors = Vectors(self.encoder)
 
     def texts(self, length: int, count: int) -> list[LongText]:
@@ -162,7 +162,7 @@ def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
     for text in texts:
         if method == "graphmem":
             said, cost = read_and_ask(text, setting.reader, setting.encoder)
-            right.append(float(is_right(said, text.question.answer)))
+            right.append(float(is_same_answer(said, text.question.answer)))
             costs.append(cost)
         else:
             lines = {"window": last_window, "BM25": best_by_words}.get(

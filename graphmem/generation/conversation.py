@@ -161,7 +161,7 @@ class Session:
     def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
         """Out of the memory; where it is not sure, out of the buffer."""
         if before.strip():
-            question = shipped_extractor(self.model).spelled_out(question, before)
+            question = shipped_extractor(self.model).resolve_pronouns(question, before)
         answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens)
         if answer.answerable >= self.config.sure or not before.strip():
             return answer.text, answer

@@ -1,4 +1,4 @@
-"""Documents in files: JSON lines with a title and a text, or plain text with the file's name as its title."""
+"""Documents in files: JSON lines with a title and a text, or plain text with the file name as the title."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphmem.core.errors import InvalidValue
 
 
 def read_documents(path: Path) -> Iterator[tuple[str, str]]:
-    """(title, text) of a file, one after the other; files that end in ``.gz`` are unpacked.
+    """(title, text) of each document of a file; files that end in ``.gz`` are unpacked.
 
     ``.jsonl`` and ``.ndjson`` hold one object a line with ``text`` and perhaps ``title``; any
     other file is one document.

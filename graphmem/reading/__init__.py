@@ -1,5 +1,5 @@
 """Information extraction: text to candidate facts.
 
-``extractor`` is the entry: one forward pass of the frozen model a window, mention spans, relations, dates, factuality.
-What becomes of a candidate is decided in ``writing``.
+``extractor`` is the entry point: one forward pass of the frozen model per window, then mention spans, relations, dates
+and factuality. ``writing`` decides about the candidates.
 """

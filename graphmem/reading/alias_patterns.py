@@ -1,4 +1,4 @@
-"""Other names of one thing, as texts give them: "also known as", "changed its name to", initials in brackets."""
+"""Alias patterns: "also known as", "changed its name to", initials in brackets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from graphmem.core.types import Fact
 from graphmem.text.sentences import Stretch
 
 ALSO_KNOWN = "also known as"
-"""The relation under which a reader tells another name; the memory keeps it as an alias, not as a fact."""
+"""Relation of a candidate that gives another name; the memory keeps it as an alias, not as a fact."""
 _HOW = r"(?:also|better|commonly|formerly|previously|originally|sometimes|often|now|simply|professionally|widely)"
-_SAYS = re.compile(
+_ALIAS = re.compile(
     rf"^(?:[\s,(]*(?:(?:is|was|were|are|has been)\s+)?(?:{_HOW}\s+)*"
     r"(?:known(?:\s+simply)?\s+as|referred\s+to\s+as|a\.?k\.?a\.?|abbreviated(?:\s+(?:as|to))?"
     r"|(?:has\s+)?changed\s+(?:its|his|her|their)\s+name\s+to|(?:was\s+|has\s+been\s+)?re-?named(?:\s+(?:to|as|itself))?"
@@ -22,40 +22,40 @@ _SAYS = re.compile(
     re.IGNORECASE,
 )
 _FORMERLY = re.compile(r"^[\s,(]*(?:formerly|previously|née|originally)\s+(?:the\s+)?$", re.IGNORECASE)
-_NOT = re.compile(r"\b(?:not|never|if|whether|rumou?r\w*|allegedly|maybe|perhaps)\b", re.IGNORECASE)
+_UNCERTAIN = re.compile(r"\b(?:not|never|if|whether|rumou?r\w*|allegedly|maybe|perhaps)\b", re.IGNORECASE)
 
 
-def other_names(text: str, names: Sequence[Stretch]) -> list[tuple[Stretch, Stretch]]:
-    """Neighbouring names of which the text says that the second is another name of the first.
+def find_aliases(text: str, names: Sequence[Stretch]) -> list[tuple[Stretch, Stretch]]:
+    """Pairs of neighbouring names of which the text says that the second is another name of the first.
 
     Args:
-        text: what was read; of questions nothing is taken.
-        names: where names of things stand, in their order.
+        text: any text; questions give no aliases.
+        names: spans of entity mentions, in order.
     """
     found = []
     for first, second in zip(names, names[1:], strict=False):
         link, start = text[first[1] : second[0]], text.rfind(".", 0, first[0]) + 1
-        asked = "?" in text[second[1] :].split(".", 1)[0]
-        if asked or _NOT.search(text[start : first[0]]) or _NOT.search(link):
+        is_question = "?" in text[second[1] :].split(".", 1)[0]
+        if is_question or _UNCERTAIN.search(text[start : first[0]]) or _UNCERTAIN.search(link):
             continue
         short, full = text[slice(*second)], text[slice(*first)]
-        stated = _SAYS.match(link) or _FORMERLY.match(link)
-        if (stated or link.strip() == "(" and _initials(short, full)) and normalise(short) != normalise(full):
+        explicit = _ALIAS.match(link) or _FORMERLY.match(link)
+        if (explicit or link.strip() == "(" and _is_acronym(short, full)) and normalise(short) != normalise(full):
             found.append((first, second))
     return found
 
 
-def is_change(link: str) -> bool:
-    """Whether the words between two names tell that one came after the other: "changed its name to"."""
+def is_renaming(link: str) -> bool:
+    """Whether the words between two names say that one replaced the other: "changed its name to"."""
     return re.search(r"\bname\b|\bre-?(?:nam|brand)ed\b", link, re.IGNORECASE) is not None
 
 
-def _initials(short: str, full: str) -> bool:
-    """Whether ``short`` is made of the first letters of ``full``'s words: "BBC"."""
+def _is_acronym(short: str, full: str) -> bool:
+    """Whether ``short`` consists of the initials of ``full``: "BBC"."""
     words = [word for word in re.findall(r"\w+", full) if word[0].isupper()]
     return len(short) >= 2 and short.isupper() and [w[0] for w in words] == list(short)
 
 
 def is_alias(fact: Fact) -> bool:
-    """Whether a fact tells another name and nothing else."""
+    """Whether a fact only gives another name."""
     return normalise(fact.relation) == ALSO_KNOWN

@@ -9,17 +9,17 @@ from graphmem.core.validation import require
 
 @dataclass(frozen=True, slots=True)
 class ExtractorConfig:
-    """Shape of a reader and the thresholds it reads with.
+    """Shape of an extraction network and its thresholds.
 
     Attributes:
-        hidden_size: D of the frozen model it reads from.
-        text_width: K of the text encoder whose vectors stand for relations.
-        layers: the two entries of ``hidden_states`` it sees; both lie below the first fused layer, so that what a
-            text says does not depend on what the memory holds.
+        hidden_size: D of the frozen model.
+        text_width: K of the text encoder of relation names.
+        layers: the two entries of ``hidden_states`` used as input; both lie below the first fused layer, so that what
+            is extracted from a text does not depend on the memory.
         width, heads, depth, feedforward: size of its own bidirectional blocks.
-        fact_threshold: least probability, 0..1, that a pair is spoken about.
-        relation_threshold: least probability of a named relation; below it the words between the mentions name it.
-
+        fact_threshold: minimum probability, 0..1, that a text speaks about a pair.
+        relation_threshold: minimum probability of a relation of the vocabulary; below it the words between the mentions
+            name the relation.
     """
 
     hidden_size: int = 576

@@ -1,8 +1,9 @@
-"""Token states of a frozen model: what the reader reads, and how surprised the model was, from one forward pass."""
+"""Token states of a frozen model: hidden states and surprise of a text, from one forward pass."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import get_ident
 from typing import Any
@@ -16,13 +17,13 @@ from graphmem.reading.network import join_layers
 
 @dataclass(frozen=True, slots=True)
 class TokenStates:
-    """One text's tokens as a frozen model saw them; the first token is a begin marker that is no part of the text.
+    """Hidden states of one text's tokens; the first token is a begin marker that is no part of the text.
 
     Attributes:
-        hidden: float32 [T, 2D], the reader's two layers, layer-normed, side by side.
+        hidden: float32 [T, 2D], two layers, layer-normed and concatenated.
         offsets: start and end of each token in the text, in characters; (0, 0) for the begin marker.
-        surprise: float32 [T], negative log-likelihood of each token in nats; 0 for the begin marker. None where it
-            was not asked for.
+        surprise: float32 [T], negative log-likelihood of each token in nats; 0 for the begin marker; None where it was
+            not computed.
     """
 
     hidden: Tensor
@@ -30,17 +31,15 @@ class TokenStates:
     surprise: Tensor | None = None
 
     def token_span(self, start: int, end: int) -> tuple[int, int]:
-        """First and last token that hold characters ``start`` to ``end``."""
+        """First and last token of characters ``start`` to ``end``."""
         inside = [i for i, (a, b) in enumerate(self.offsets) if i and a < end and b > start and b > a]
         return (inside[0], inside[-1]) if inside else (0, 0)
 
 
 def begin_token(tokenizer: Any) -> int:
-    """Id of the token put before every text: the first position soaks up attention and says nothing itself."""
-    for candidate in (tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
-        if candidate is not None:
-            return int(candidate)
-    return 0
+    """Id of the begin marker, which takes the attention that the first position attracts."""
+    ids = (tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return next((int(candidate) for candidate in ids if candidate is not None), 0)
 
 
 def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
@@ -58,9 +57,9 @@ def token_states(
     Args:
         model: a causal language model whose forward takes ``input_ids``, ``attention_mask``, ``output_hidden_states``.
         tokenizer: a fast tokenizer of that model.
-        texts: texts of like length; they are padded to the longest.
+        texts: texts of similar length; they are padded to the longest.
         layers: entries of ``hidden_states`` to keep.
-        surprise: compute the surprise of each token too, with whatever memory the model reads. Costs the layers above
+        surprise: compute the surprise of each token too, with the memory if one is attached. Costs the layers above
             those that are kept, and the output layer; without it the run ends at the last layer kept.
     """
     rows = [tokenise(tokenizer, text) for text in texts]
@@ -74,7 +73,7 @@ def token_states(
         output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
         kept, nats = [output.hidden_states[layer] for layer in layers], _surprise(output.logits, ids)
     else:
-        kept, nats = _up_to(getattr(model, "base_model", model), ids, mask, layers), None
+        kept, nats = _lower_layers(getattr(model, "base_model", model), ids, mask, layers), None
     hidden = join_layers(*kept)  # [B, T, 2D]
     return [
         TokenStates(hidden[row, : len(tokens)], tuple(offsets), None if nats is None else nats[row, : len(tokens)])
@@ -82,16 +81,16 @@ def token_states(
     ]
 
 
-class _Enough(Exception):
-    """Thrown by the hook on the last layer that is read, to leave the model there."""
+class _EarlyExit(Exception):
+    """Raised by the hook on the last layer that is needed, to leave the model there."""
 
 
-def _up_to(body: Any, ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[Tensor]:
-    """Entries of ``hidden_states``, [B, T, D] each, with no layer above the last of them run where that can be helped.
+def _lower_layers(body: Any, ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[Tensor]:
+    """Entries of ``hidden_states``, [B, T, D] each, without running the layers above the last of them if possible.
 
-    Entry k is what layer k - 1 puts out; entry 0 and the last one (which a final norm follows) take a whole run.
+    Entry k is the output of layer k - 1; entry 0 and the last one (which a final norm follows) take a whole run.
     """
-    stack = _stack(body)
+    stack = _decoder_layers(body)
     if stack is None or not all(0 < layer < len(stack) for layer in layers):
         output = body(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
         return [output.hidden_states[layer] for layer in layers]
@@ -99,24 +98,23 @@ def _up_to(body: Any, ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[
     last, own = max(layers), get_ident()
 
     def keep(layer: int, output: Any) -> None:
-        if get_ident() != own:  # another thread reads with the same model
+        if get_ident() != own:  # another thread runs the same model
             return
         found[layer] = output[0] if isinstance(output, tuple) else output
         if layer == last:
-            raise _Enough
+            raise _EarlyExit
 
     hooks = [stack[k - 1].register_forward_hook(lambda _, __, out, k=k: keep(k, out)) for k in set(layers)]
     try:
-        body(input_ids=ids, attention_mask=mask, use_cache=False)
-    except _Enough:
-        pass
+        with suppress(_EarlyExit):
+            body(input_ids=ids, attention_mask=mask, use_cache=False)
     finally:
         for hook in hooks:
             hook.remove()
     return [found[layer] for layer in layers]
 
 
-def _stack(body: Any) -> nn.ModuleList | None:
+def _decoder_layers(body: Any) -> nn.ModuleList | None:
     """The layers of a decoder, by their number; None where there is not exactly one such list."""
     depth = getattr(getattr(body, "config", None), "num_hidden_layers", None)
     if not isinstance(body, nn.Module):
@@ -129,11 +127,11 @@ _POSITIONS = 8
 
 
 def _surprise(logits: Tensor, ids: Tensor) -> Tensor:
-    """Nats of each token given those before it, [B, T]; a few positions at a time, so that they stay in the cache."""
+    """Nats of each token given those before it, [B, T]; a few positions at a time, to stay within the CPU cache."""
     nats = torch.zeros(ids.shape)
     for row in range(len(ids)):
         for start in range(0, ids.shape[1] - 1, _POSITIONS):
-            seen = logits[row, start : min(start + _POSITIONS, ids.shape[1] - 1)].float()
-            said = ids[row, start + 1 : start + 1 + len(seen)]
-            nats[row, start + 1 : start + 1 + len(seen)] = F.cross_entropy(seen, said, reduction="none")
+            scores = logits[row, start : min(start + _POSITIONS, ids.shape[1] - 1)].float()
+            stop = start + 1 + len(scores)
+            nats[row, start + 1 : stop] = F.cross_entropy(scores, ids[row, start + 1 : stop], reduction="none")
     return nats

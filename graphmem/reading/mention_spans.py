@@ -1,4 +1,4 @@
-"""Mentions: stretches of a text that name something, from the tokens that a reader tagged."""
+"""Mention spans: characters of a text that name something, from tagged tokens."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from graphmem.reading.hidden_states import TokenStates
 from graphmem.reading.network import Span
-from graphmem.reading.relation_context import linked
+from graphmem.reading.relation_context import may_be_related
 from graphmem.text.sentences import Stretch, sentences
 from graphmem.text.word_classes import is_name, is_pronoun
 
-_PAIRS = 600
+_MAX_PAIRS = 600
 _PERSONAL = re.compile(r"\b(?:he|him|his|she|her|they|them|their|it|its)\b", re.IGNORECASE)
-_OWNING, _NEXT = frozenset("his their its".split()), re.compile(r"\s+(\w+)")
+_POSSESSIVE, _NEXT = frozenset("his their its".split()), re.compile(r"\s+(\w+)")
 _JOINING = frozenset("in on at to from by with and or for of as when where before after until again now then".split())
 _OPENING, _CLOSING = " \t\n\"'“‘([{,;:-", " \t\n\"'”’,;:!?-"
 
@@ -29,8 +29,8 @@ class MentionSpan:
     span: Span
 
 
-def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[MentionSpan]:
-    """Tagged tokens as stretches of whole words, in their order, none inside another."""
+def align_spans(text: str, spans: Sequence[Span], state: TokenStates) -> list[MentionSpan]:
+    """Tagged tokens as spans of whole words, in order, without overlaps."""
     found: list[MentionSpan] = []
     for span in spans:
         start, end = state.offsets[span.first][0], state.offsets[span.last][1]
@@ -42,10 +42,10 @@ def placed(text: str, spans: Sequence[Span], state: TokenStates) -> list[Mention
     return found
 
 
-def with_pronouns(text: str, mentions: Sequence[MentionSpan], state: TokenStates) -> list[MentionSpan]:
+def add_pronouns(text: str, mentions: Sequence[MentionSpan], state: TokenStates) -> list[MentionSpan]:
     """Mentions and the personal pronouns outside them, which are a closed class and need no tagger.
 
-    Words that ask ("who") stand for nothing said before, and are left out.
+    Interrogatives ("who") have no antecedent and are left out.
     """
     words = {mention: text[mention.start : mention.end] for mention in mentions}
     mentions = [m for m in mentions if _PERSONAL.fullmatch(words[m]) or not is_pronoun(words[m])]
@@ -55,15 +55,15 @@ def with_pronouns(text: str, mentions: Sequence[MentionSpan], state: TokenStates
     return sorted([*mentions, *more], key=lambda mention: mention.start)
 
 
-def is_owner(text: str, mention: MentionSpan) -> bool:
-    """Whether a pronoun says whose the next word is: "her mother", not "saw her in Rome"."""
+def is_possessive(text: str, mention: MentionSpan) -> bool:
+    """Whether a pronoun is possessive: "her mother", not "saw her in Rome"."""
     after = _NEXT.match(text, mention.end)
     word = text[mention.start : mention.end].casefold()
-    return word in _OWNING or (word == "her" and after is not None and after[1].casefold() not in _JOINING)
+    return word in _POSSESSIVE or (word == "her" and after is not None and after[1].casefold() not in _JOINING)
 
 
 def _kind(words: str, tagged: str) -> str:
-    """What was tagged, unless the words themselves tell: "11th Mississippi Monument" is no number."""
+    """The tagged kind, unless the words contradict it: "11th Mississippi Monument" is no number."""
     if is_pronoun(words):
         return "pronoun"
     return "entity" if tagged == "literal" and is_name(words) else tagged
@@ -97,8 +97,8 @@ def _full_stop(text: str, start: int, end: int) -> bool:
     return "." not in word and not (len(word) == 1 and word.isupper()) and (len(word) > 3 or end == len(text.rstrip()))
 
 
-def pairs_of(text: str, mentions: Sequence[MentionSpan]) -> list[tuple[MentionSpan, MentionSpan]]:
-    """Pairs of mentions that something may be said about, see ``linked``; neighbours first where there are too many."""
+def candidate_pairs(text: str, mentions: Sequence[MentionSpan]) -> list[tuple[MentionSpan, MentionSpan]]:
+    """Pairs of mentions that may be related, see ``may_be_related``; neighbours first where there are too many."""
     bounds = [end for _, end in sentences(text[: mentions[-1].end])] if mentions else []
     number = [sum(m.start >= bound for bound in bounds) for m in mentions]
     topic = next((place for place, m in enumerate(mentions) if m.kind == "entity"), -1)
@@ -106,7 +106,7 @@ def pairs_of(text: str, mentions: Sequence[MentionSpan]) -> list[tuple[MentionSp
         (b - a, mentions[a], mentions[b])
         for a in range(len(mentions))
         for b in range(a + 1, len(mentions))
-        if linked(number, a, b, topic)
+        if may_be_related(number, a, b, topic)
     ]
     found.sort(key=lambda item: item[0])
-    return [(a, b) for _, a, b in found[:_PAIRS]]
+    return [(a, b) for _, a, b in found[:_MAX_PAIRS]]

@@ -1,19 +1,17 @@
-"""The learned reader: mentions, and what is said about pairs of them, from a frozen model's hidden states.
+"""Extraction network: mentions, and relations between pairs of them, from a frozen model's hidden states.
 
     hidden states of two layers -> 2 bidirectional blocks -> a tag per token -> mentions
-    pair of mentions -> (mood, same thing?, query vector) -> relation whose text vector lies nearest
+    pair of mentions -> (factuality, coreference, query vector) -> relation with the nearest text vector
 
-Nothing here knows a list of relations: relations come in as vectors of their text, so a reader can name relations of a
-graph it has never seen. Shapes: B texts, T tokens, P pairs, R relations, D model width, K width of the text encoder,
-W reader width.
+The relations are no fixed list: they come in as vectors of their text, so the network can name relations of a graph it
+was never trained on. Shapes: B texts, T tokens, P pairs, R relations, D model width, K width of the text encoder,
+W width of the network.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from dataclasses import fields as dataclass_fields
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -23,20 +21,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphmem.core.checkpoints import load_module, save_module
 from graphmem.core.errors import WeightsMismatch
 from graphmem.reading.config import ExtractorConfig
 
 TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
 KINDS: Final = ("entity", "literal", "pronoun")
-FACTUALITY: Final = ("none", "stated", "ended", "denied", "doubted")
-"""What a text does with a pair: nothing, states a fact, says that it ended, denies it, or only asks or rumours it."""
+FACTUALITY: Final = ("none", "asserted", "ended", "negated", "uncertain")
+"""Factuality of a pair in a text: no fact, asserted, asserted as over, negated, or uncertain (a question, hearsay)."""
+_KIND: Final = "extractor"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """Tokens ``first`` to ``last`` (both inside) of one text that name something.
 
-    ``probability`` is that of its least sure token, or of the name not going on after the last, if that is less.
+    ``probability`` is the lowest of its tokens', or that of the name ending after the last one, if that is lower.
     """
 
     first: int
@@ -65,15 +65,15 @@ class PairIndex:
 
 @dataclass(frozen=True, slots=True)
 class PairScores:
-    """What the reader thinks of each pair: ``features`` [P, W], ``mood`` logits [P, 5], ``same`` logit [P]."""
+    """Scores of pairs: ``features`` [P, W], ``factuality`` logits [P, 5], ``coreference`` logit [P]."""
 
     features: Tensor
-    mood: Tensor
-    same: Tensor
+    factuality: Tensor
+    coreference: Tensor
 
 
 class ExtractionNetwork(nn.Module):
-    """Tags tokens and scores pairs of mentions (see the module's text for the flow)."""
+    """Token tagger and scorer of mention pairs (see the module's text for the flow)."""
 
     def __init__(self, config: ExtractorConfig | None = None) -> None:
         super().__init__()
@@ -96,13 +96,13 @@ class ExtractionNetwork(nn.Module):
         self.phrase_scale = nn.Parameter(torch.ones(2))
         self.sharpness = nn.Parameter(torch.tensor(3.0))
         nn.init.zeros_(self.phrase.weight)
-        nn.init.zeros_(self.relation.weight)  # a relation begins as its own text vector
+        nn.init.zeros_(self.relation.weight)  # a relation starts as its own text vector
 
     def encode(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Bidirectional token states.
 
         Args:
-            hidden: [B, T, 2D], the two layers side by side, each layer-normed already (see ``join_layers``).
+            hidden: [B, T, 2D], from ``join_layers``.
             mask: bool [B, T], true on real tokens.
 
         Returns:
@@ -121,15 +121,15 @@ class ExtractionNetwork(nn.Module):
         return PairScores(features, self.mood(features), self.same(features).squeeze(-1))
 
     def relations(self, features: Tensor, phrases: Tensor, relations: Tensor) -> Tensor:
-        """Logits of each relation, read forwards and backwards.
+        """Logits of each relation in both directions.
 
         Args:
             features: [P, W] from ``pairs``.
-            phrases: [P, K], text vectors of the words around the pair, its names blanked.
+            phrases: [P, K], text vectors of the words around the pair, its names masked.
             relations: [R, K], text vectors of relation names.
 
         Returns:
-            [P, 2R]: first "earlier mention, relation, later mention", then the other way round.
+            [P, 2R]: first "earlier mention, relation, later mention", then the inverted direction.
         """
         ahead, back = self.phrase(phrases).chunk(2, dim=-1)  # each [P, K]
         scale = self.phrase_scale
@@ -158,48 +158,47 @@ def _between(states: Tensor, index: PairIndex) -> Tensor:
 
 
 def join_layers(first: Tensor, second: Tensor) -> Tensor:
-    """Layer-norm both [B, T, D] (no learned scale) and lay them side by side: [B, T, 2D] in float32."""
+    """Layer-norm both [B, T, D] (no learned scale) and concatenate them: [B, T, 2D] in float32."""
     normed = [F.layer_norm(layer.float(), layer.shape[-1:]) for layer in (first, second)]
     return torch.cat(normed, dim=-1)
 
 
 def decode_tags(logits: Tensor, start: int = 0) -> list[Span]:
-    """Turn tag logits [T, 7] of one text into spans: the likeliest lawful row of tags.
+    """Spans of one text: the likeliest valid sequence of tags.
 
-    An inside tag follows only a tag of its own kind, so that a token of which the reader is unsure neither cuts a name
-    in two nor begins one.
+    An inside tag follows only a tag of its own kind, so that one uncertain token neither splits nor starts a name.
 
     Args:
         logits: [T, 7].
         start: first token that belongs to the text (a begin marker lies before it).
     """
-    chances = logits.float().log_softmax(-1).numpy()  # [T, 7]
-    tags = _likeliest(chances[start:])
+    scores = logits.float().log_softmax(-1).numpy()  # [T, 7]
+    tags = _viterbi(scores[start:])
     spans: list[Span] = []
-    ends = [place for place, tag in enumerate([*tags, 0]) if tag % 2 or tag == 0]  # where a span may end or begin
+    ends = [place for place, tag in enumerate([*tags, 0]) if tag % 2 or tag == 0]  # where a span may end or start
     for first, stop in pairwise(ends):
         if tags[first]:
             kind, after = (tags[first] - 1) // 2, start + stop
-            sure = np.exp(chances[range(start + first, after), tags[first:stop]]).min()
-            if after < len(chances):
-                sure = min(sure, 1 - np.exp(chances[after, 2 * kind + 2]))
-            spans.append(Span(start + first, after - 1, KINDS[kind], float(sure)))
+            probability = np.exp(scores[range(start + first, after), tags[first:stop]]).min()
+            if after < len(scores):
+                probability = min(probability, 1 - np.exp(scores[after, 2 * kind + 2]))
+            spans.append(Span(start + first, after - 1, KINDS[kind], float(probability)))
     return spans
 
 
-_LAWFUL = np.array(
+_TRANSITIONS = np.array(
     [[0.0 if tag % 2 or tag == 0 or before in (tag, tag - 1) else -1e9 for tag in range(7)] for before in range(7)]
 )
-"""What is added where a tag (column) follows another (row)."""
+"""Score of a tag (column) after another (row)."""
 
 
-def _likeliest(chances: np.ndarray) -> list[int]:
-    """The lawful row of tags with the largest sum of ``chances`` [T, 7] (Viterbi)."""
-    if not len(chances):
+def _viterbi(scores: np.ndarray) -> list[int]:
+    """The valid sequence of tags with the largest sum of log-probabilities [T, 7]."""
+    if not len(scores):
         return []
-    best, steps = chances[0] + _LAWFUL[0], []
-    for row in chances[1:]:
-        sums = best[:, None] + _LAWFUL  # [from, to]
+    best, steps = scores[0] + _TRANSITIONS[0], []
+    for row in scores[1:]:
+        sums = best[:, None] + _TRANSITIONS  # [from, to]
         steps.append(sums.argmax(0))
         best = sums.max(0) + row
     tags = [int(best.argmax())]
@@ -208,38 +207,26 @@ def _likeliest(chances: np.ndarray) -> list[int]:
     return tags[::-1]
 
 
-def save_extractor(reader: ExtractionNetwork, path: str | Path) -> None:
-    """Write weights (bfloat16) and configuration to one safetensors file."""
-    from safetensors.torch import save_file
-
-    tensors = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in reader.state_dict().items()}
-    save_file(tensors, str(path), metadata={"kind": "graphmem-reader", "config": json.dumps(asdict(reader.config))})
+def save_extractor(network: ExtractionNetwork, path: str | Path) -> Path:
+    """Write the weights (bfloat16) with their configuration."""
+    return save_module(path, network, kind=_KIND, config=asdict(network.config))
 
 
 def load_extractor(
     path: str | Path, *, hidden_size: int | None = None, text_width: int | None = None
 ) -> ExtractionNetwork:
-    """Read a reader back, in evaluation mode and float32.
+    """The network of a weights file, in evaluation mode and float32.
 
     Raises:
-        WeightsMismatch: the file holds no reader, or one for another width of model or text encoder.
+        WeightsMismatch: weights of another kind, or for another width of model or text encoder.
     """
-    from safetensors import safe_open
-
-    with safe_open(str(path), "pt") as file:
-        metadata = file.metadata() or {}
-        if metadata.get("kind") != "graphmem-reader":
-            raise WeightsMismatch(f"{path} holds no reader; train one with `python -m graphmem.training.reader.train`")
-        fields = json.loads(metadata["config"])
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    known = {field.name for field in dataclass_fields(ExtractorConfig)}
-    given: dict[str, Any] = {name: tuple(v) if name == "layers" else v for name, v in fields.items() if name in known}
-    config = ExtractorConfig(**given)
-    for name, wanted, held in (
-        ("hidden size", hidden_size, config.hidden_size), ("text width", text_width, config.text_width),
-    ):  # fmt: skip
+    checkpoint = load_module(path, kind=_KIND)
+    known = {field.name for field in fields(ExtractorConfig)}
+    given: dict[str, Any] = {k: v for k, v in checkpoint.meta["config"].items() if k in known}
+    config = ExtractorConfig(**{**given, "layers": tuple(given["layers"])})
+    for name, wanted in (("hidden_size", hidden_size), ("text_width", text_width)):
+        held = getattr(config, name)
         if wanted is not None and wanted != held:
-            raise WeightsMismatch(f"{path} was trained for {name} {held}, this one has {wanted}; train a reader for it")
-    reader = ExtractionNetwork(config)
-    reader.load_state_dict(tensors)
-    return reader.eval()
+            raise WeightsMismatch(f"{path} was trained for {name} {held}, not {wanted}; train an extractor for it")
+    network: ExtractionNetwork = checkpoint.load_into(ExtractionNetwork(config))
+    return network

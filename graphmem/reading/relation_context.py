@@ -1,9 +1,10 @@
-"""The words around a pair of names: what is said about them, with the names themselves blanked."""
+"""Relation context: the words around a pair of mentions, with the mentions masked."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from graphmem.text.sentences import Stretch, sentences
 
@@ -17,39 +18,32 @@ _JOINTS = frozenset("and or but who which that where while ; , : ( )".split())
 _BEFORE, _AFTER, _LONGEST = 6, 4, 6
 
 
-def linked(sentence: Sequence[int], first: int, second: int, topic: int) -> bool:
-    """Whether two mentions may be said something about together.
-
-    They stand in one sentence or in neighbouring ones, or the earlier is what the passage is about.
+def may_be_related(sentence: Sequence[int], first: int, second: int, topic: int) -> bool:
+    """Whether two mentions stand in one sentence or in neighbouring ones, or the earlier one is the passage's topic.
 
     Args:
         sentence: the number of each mention's sentence.
-        first, second: two mentions, in their order.
-        topic: the passage's first name, or -1.
+        first, second: two mentions, in order.
+        topic: the passage's first entity mention, or -1.
     """
     return sentence[second] - sentence[first] <= 1 or first == topic
 
 
-def blanked(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:
-    """Return the words around a pair, the earlier name as ``X`` and the later as ``Y``.
+def mask_pair(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:
+    """The words around a pair, the earlier mention as ``X`` and the later one as ``Y``.
 
-    Of other names between the two only what follows the last one is kept, unless nothing is said after it (as in a
-    list), so that "X was directed by Z and stars Y" becomes "X stars Y".
+    Where other names lie between the two, only what follows the last of them is kept, unless nothing does (as in a
+    list): "X was directed by Z and stars Y" becomes "X stars Y".
     """
-    start, end = _room(text, first, second, others)
+    start, end = _bounds(text, first, second, others)
     before = " ".join(_WORD.findall(text[start : first[0]])[-_BEFORE:])
-    after = " ".join(_clause(_WORD.findall(text[second[1] : end])[:_AFTER]))
-    return " ".join(f"{before} X {between(text, first, second, others)} Y {after}".split())
+    words = _WORD.findall(text[second[1] : end])[:_AFTER]
+    after = " ".join(takewhile(lambda word: word.casefold() not in _JOINTS, words))  # up to the next clause
+    return " ".join(f"{before} X {linking_words(text, first, second, others)} Y {after}".split())
 
 
-def _clause(words: list[str]) -> list[str]:
-    """The words up to where another clause begins."""
-    stop = next((place for place, word in enumerate(words) if word.casefold() in _JOINTS), len(words))
-    return words[:stop]
-
-
-def between(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:
-    """Words that link the earlier name to the later one, past any names that lie between them."""
+def linking_words(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:
+    """Words that link the earlier mention to the later one, past any names between them."""
     stop = second[0]
     inner = sorted((s for s in others if first[1] <= s[0] and s[1] <= second[0]), reverse=True)
     for start, end in [*inner, first]:
@@ -62,14 +56,14 @@ def between(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch
     return ""
 
 
-def relation_words(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:
-    """Name a relation by the words between two names: "was built by" -> "built by"; "" when they do not name one.
+def relation_phrase(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch] = ()) -> str:
+    """A relation named by the words between two names: "was built by" -> "built by"; "" when they do not name one.
 
-    Where only helpers stand between, the words before name it: "The capital of X is Y" -> "capital".
+    Where only function words lie between, the words before name it: "The capital of X is Y" -> "capital".
     """
-    words = _core(between(text, first, second, others))
+    words = _core(linking_words(text, first, second, others))
     if not words:
-        start, _ = _room(text, first, second, others)
+        start, _ = _bounds(text, first, second, others)
         before = _WORD.findall(text[start : first[0]])
         words = _core(" ".join(before[:-1])) if before and before[-1].casefold() == "of" else []
     return " ".join(words).lower() if len(words) <= _LONGEST else ""
@@ -84,8 +78,8 @@ def _core(words: str) -> list[str]:
     return kept
 
 
-def _room(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch]) -> Stretch:
-    """Where the words before the first and after the second name may come from: up to another name or sentence."""
+def _bounds(text: str, first: Stretch, second: Stretch, others: Sequence[Stretch]) -> Stretch:
+    """The context of a pair: up to another name or the end of its sentences."""
     bounds = sentences(text)
     starts = [s for s, _ in bounds if s <= first[0]]
     ends = [e for _, e in bounds if e >= second[1]]

@@ -1,4 +1,4 @@
-"""Times in plain English: which stretches of a text are times, and from when to when they say that a fact holds."""
+"""Temporal expressions in English, and the validity interval that they give a fact."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _STARTING = frozenset({"since", "from", "as of", "after", "between"})
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """Characters ``start`` to ``end`` name the time ``iso``; ``role`` says whether it begins or ends an interval."""
+    """Characters ``start`` to ``end`` name the time ``iso``; ``role``: start or end of an interval, or within it."""
 
     start: int
     end: int
@@ -53,11 +53,11 @@ class TimeSpan:
 
 
 def find_times(text: str, now: Time | None = None) -> list[TimeSpan]:
-    """Find dates, months with a year, and bare years that a word such as "in" or "since" marks as times.
+    """Dates, months with a year, and bare years that a word such as "in" or "since" marks as times.
 
     Args:
         text: any text.
-        now: what "today" means; this day when None.
+        now: the day of "today"; the current one when None.
     """
     found: list[TimeSpan] = []
     for pattern in _PATTERNS:
@@ -99,31 +99,30 @@ def _role(text: str, match: re.Match[str]) -> Role | None:
     if cue:
         word = cue.group(1).casefold()
         if word in _ENDING:
-            return "to" if word != "and" and word != "to" or _begun(before) else (None if bare else "in")
+            return "to" if word != "and" and word != "to" or _is_open(before) else (None if bare else "in")
         return "from" if word in _STARTING else "in"
     enclosed = before.rstrip().endswith(("(", ",", ";")) or text[match.end() :].lstrip()[:1] in (":",)
     return "in" if not bare or enclosed and not before[-1:].isalnum() else None
 
 
-def _begun(before: str) -> bool:
-    """Whether an interval has begun a few words earlier: "from 1990 to", "between 1990 and"."""
+def _is_open(before: str) -> bool:
+    """Whether an interval starts a few words earlier: "from 1990 to", "between 1990 and"."""
     return bool(re.search(r"\b(from|between|since)\b[^.;]{0,30}$", before, re.IGNORECASE))
 
 
 def valid_interval(
     sentence: Stretch, fact_end: int, fact_ends: Sequence[int], times: Sequence[TimeSpan], taken: Sequence[Stretch]
 ) -> tuple[str | None, str | None]:
-    """From when to when a fact holds, by the times in its sentence.
+    """Validity interval of a fact, from the times in its sentence.
 
-    A time before every fact of the sentence holds for all of them; a later one belongs to the fact that ends last
-    before it.
+    A time before every fact of the sentence holds for all of them; a later one belongs to the nearest fact before it.
 
     Args:
-        sentence: where the fact's sentence lies.
-        fact_end: where the fact's later mention ends.
+        sentence: span of the fact's sentence.
+        fact_end: end of the fact's later mention.
         fact_ends: the same of every fact of the sentence.
-        times: what ``find_times`` found in the text.
-        taken: stretches that are the object of some fact, and so no times of validity.
+        times: from ``find_times``.
+        taken: spans that are the object of some fact, and so no times of validity.
     """
     start = end = None
     for span in times:

@@ -114,7 +114,7 @@ class SeedFinder:
         if vector is None:
             return []
         encode_missing(self.store, self.encoder)
-        return [int(node) for node in self.store.about_nearest(vector, self.encoder.fingerprint, MAX_DENSE)]
+        return [int(node) for node in self.store.approximate_nearest(vector, self.encoder.fingerprint, MAX_DENSE)]
 
     def _names(self, nodes: set[int]) -> dict[int, str]:
         ids = sorted(nodes)
@@ -134,7 +134,7 @@ class SeedFinder:
         relations, which = np.unique(arcs.relation >> 1, return_inverse=True)
         relation_similarity = self._relations([index.relations[r] for r in relations.tolist()]) @ vector
         nodes, where = np.unique(np.concatenate([around[arcs.origin], arcs.target]), return_inverse=True)
-        similarity = np.nan_to_num(self.store.likeness(vector, self.encoder.fingerprint, nodes))
+        similarity = np.nan_to_num(self.store.similarity(vector, self.encoder.fingerprint, nodes))
         here, there = where.reshape(2, -1)  # [2, E]
         fact_similarity = similarity[here] + relation_similarity[which] + similarity[there]
         best = np.argsort(-fact_similarity, kind="stable")[:FACT_ARCS]

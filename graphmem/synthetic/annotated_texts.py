@@ -1,47 +1,48 @@
-"""Texts to learn reading from: random facts said in random ways, with every mention and fact marked.
-
-Facts are made of the lexicon's relations and of invented or real names; they need not be true, so a reader can only get
-them right by reading. Questions, denials, rumours and chatter are among them and yield nothing.
-"""
+"""Texts with every mention and fact marked, and the writer of sentences that marks them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import ClassVar
 
-from graphmem.core.splits import Split, data_split
-from graphmem.synthetic.names import KINDS, NameGenerator
+from graphmem.synthetic.grammar import (
+    PERSONS,
+    POSSESSIVES,
+    agree,
+    begins_sentence,
+    capitalise,
+    fit_article,
+    framed,
+    pronoun,
+    split_slots,
+)
+from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import LITERAL_TYPES
-from graphmem.training.wording import (
-    CHATTER,
-    COMMANDS,
-    DENIALS,
-    DOUBTS,
-    HEARSAY,
-    LEADING_TIMES,
-    NOUN_DENIALS,
-    NOUN_FORMS,
-    NOUN_QUESTIONS,
-    OPENERS,
-    PROFILES,
-    QUANTITIES,
-    SCRIPTS,
-    TRAILING_TIMES,
-)
 
-_SLOT = re.compile(r"\{(s|o|old|t|n)\}")
-_NAMED = re.compile(r"\{([^{}]+)\}")
-_TRIES = 30
 _BE = re.compile(r" (was|is|are|were|has|had) ")
-_PERSONS = frozenset({"person", "character"})
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An entity or a literal that a text is about; ``id`` is 0 for literals that no fact shares."""
+
+    id: int
+    name: str
+    type: str
+
+    @property
+    def kind(self) -> str:
+        """``literal`` or ``entity``."""
+        return "literal" if self.type in LITERAL_TYPES else "entity"
 
 
 @dataclass(frozen=True, slots=True)
 class GoldMention:
-    """Characters ``start`` to ``end`` of a text name ``entity``; kind as in ``reader.KINDS``."""
+    """Characters ``start`` to ``end`` of a text name ``entity``; ``kind`` as in ``reading.network.KINDS``."""
 
     start: int
     end: int
@@ -51,17 +52,17 @@ class GoldMention:
 
 @dataclass(frozen=True, slots=True)
 class GoldFact:
-    """Mention ``subject`` stands in ``relation`` to mention ``object``; ``mood`` as in ``reader.MOODS``."""
+    """A fact between two mentions, by their numbers; ``factuality`` as in ``reading.network.FACTUALITY``."""
 
     subject: int
     relation: str
     object: int
-    mood: str = "stated"
+    factuality: str = "asserted"
 
 
 @dataclass(slots=True)
 class AnnotatedText:
-    """A text with its mentions (in order) and what it says.
+    """A text with its mentions (in order) and its facts.
 
     ``paired`` is false where only mentions are known; ``partial`` where some facts are known and others may be missing.
     """
@@ -72,312 +73,195 @@ class AnnotatedText:
     paired: bool = True
     partial: bool = False
 
+    @property
+    def at_start(self) -> bool:
+        """Whether the next word is the first of a sentence."""
+        return begins_sentence(self.text)
+
     def write(self, words: str) -> None:
-        """Append plain words."""
-        self.text += words
+        """Append words, with a capital where a sentence begins."""
+        self.text += capitalise(words) if self.at_start else words
 
     def name(self, thing: Thing, surface: str | None = None, kind: str | None = None) -> int:
-        """Append a mention of ``thing`` and return its number."""
+        """Append a mention of ``thing`` and return its number; a pronoun has a capital where a sentence begins."""
+        surface = surface or thing.name
+        if kind == "pronoun" and self.at_start:
+            surface = capitalise(surface)
+        if not self.mentions or self.mentions[-1].end < len(self.text) - 1:
+            self.text = fit_article(self.text, surface)
         start = len(self.text)
-        self.text += surface or thing.name
+        self.text += surface
         self.mentions.append(GoldMention(start, len(self.text), kind or thing.kind, thing.id))
         return len(self.mentions) - 1
 
+    def surface(self, mention: GoldMention) -> str:
+        """Return the characters of a mention."""
+        return self.text[mention.start : mention.end]
 
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """Something that is spoken about."""
-
-    id: int
-    name: str
-    type: str
-
-    @property
-    def kind(self) -> str:
-        return "literal" if self.type in LITERAL_TYPES else "entity"
+    def append(self, other: AnnotatedText) -> None:
+        """Append another text with its mentions and facts."""
+        shift, first = len(self.text), len(self.mentions)
+        self.text += other.text
+        self.mentions += [GoldMention(m.start + shift, m.end + shift, m.kind, m.entity) for m in other.mentions]
+        self.facts += [GoldFact(f.subject + first, f.relation, f.object + first, f.factuality) for f in other.facts]
 
 
-class TextGenerator:
-    """Writes examples.
+class SentenceWriter:
+    """Base of the generators of text: fills templates of relations and marks the facts that they state.
 
     Args:
-        relations: what may be said; give training relations only when the figures are to be zero-shot.
-        real: real names to mix in, by type; those under "" may stand for anything.
-        rng: where chance comes from.
-        split: which names may be used, see ``data_split``.
+        rng: source of all choices.
     """
 
-    def __init__(
-        self, relations: Sequence[Relation], real: Mapping[str, Sequence[str]], rng: Random, split: Split = "train"
-    ) -> None:
+    short_forms: ClassVar[tuple[int, ...]] = (0, -1)
+    """Which words of a person's name may stand for it."""
+    descriptions: ClassVar[bool] = True
+    """Whether "the city" may stand for a thing that was named before."""
+
+    def __init__(self, rng: Random) -> None:
         self.rng = rng
-        self.split = split
-        self._relations = list(relations)
-        self._real = {type: [name for name in names if data_split(name) == split] for type, names in real.items()}
-        self._by_subject: dict[str, list[Relation]] = {}
-        for relation in self._relations:
-            self._by_subject.setdefault(relation.subject, []).append(relation)
-        self._by_name = {relation.relation: relation for relation in self._relations}
-        self._profiles = [p for p in PROFILES if set(_NAMED.findall(p)) - {"s", "year"} <= set(self._by_name)]
-        self._count = 0
-
-    def example(self) -> AnnotatedText:
-        """One text of one to five sentences."""
-        rng, made = self.rng, AnnotatedText()
-        for number in range(rng.choice((1, 1, 1, 2, 2, 3, 4))):
-            if number:
-                made.write(rng.choice((" ", " ", " ", "\n")))
-            self._sentence(made)
-        if rng.random() < 0.05:
-            made.text = made.text.lower() if len(made.text.lower()) == len(made.text) else made.text
-        elif rng.random() < 0.06:
-            made.text = made.text.rstrip(".")
-        return made
-
-    # ---------------------------------------------------------------- things and their names
 
     def thing(self, type: str) -> Thing:
-        """Make a thing of a type, named by invention, after a real one, or in another script."""
-        self._count += 1
-        if type in LITERAL_TYPES:
-            return Thing(self._count, self._literal(type), type)
-        for _ in range(_TRIES):
-            name = self._name(type)
-            if data_split(name) == self.split:
-                break
-        return Thing(self._count, name, type)
+        """Return a new thing of a type."""
+        raise NotImplementedError
 
-    def _name(self, type: str) -> str:
-        chance = self.rng.random()
-        typed, any_type = self._real.get(type), self._real.get("")
-        if typed and (chance < 0.45 or type not in KINDS):
-            return self.rng.choice(typed)
-        if any_type and (chance < 0.58 or type not in KINDS):
-            return self.rng.choice(any_type)
-        if chance < 0.63:
-            return self._foreign()
-        # a new inventor each time, since a closed list of real words would run out of new ones
-        name = (NameGenerator(self.rng).names(type if type in KINDS else "person", 1) or [self._foreign()])[0]
-        return name.lower() if chance > 0.97 and type not in _PERSONS else name
-
-    def _literal(self, type: str) -> str:
-        rng = self.rng
-        if type == "number":
-            sizes = (str(rng.randint(1, 99)), f"{rng.randint(100, 9_999_999):,}", f"{rng.uniform(0.1, 999):.1f}")
-            value = rng.choice(sizes)
-            return rng.choice(QUANTITIES).replace("{n}", value) if rng.random() < 0.35 else value
-        if type == "year":
-            return str(rng.randint(1500, 2035))
-        return NameGenerator(rng).names("date", 1)[0]
-
-    def _foreign(self) -> str:
-        joint, words = self.rng.choice(SCRIPTS)
-        return joint.join(self.rng.sample(words, self.rng.choice((1, 2))))
-
-    # ---------------------------------------------------------------- sentences
-
-    def _sentence(self, made: AnnotatedText) -> None:
-        chance = self.rng.random()
-        if chance < 0.12 and self._profiles:
-            self._profile(made)
-        elif chance < 0.70:
-            self._statement(made)
-        elif chance < 0.78:
-            self._change(made)
-        elif chance < 0.83:
-            self._denied(made)
-        elif chance < 0.89:
-            self._doubted(made)
-        elif chance < 0.95:
-            self._ended(made)
-        else:
-            self._aside(made)
-
-    def _statement(self, made: AnnotatedText) -> None:
-        rng, relation = self.rng, self.rng.choice(self._relations)
-        subject = self.thing(relation.subject)
-        times = rng.choice((1, 1, 1, 2, 2, 3))
-        if rng.random() < 0.15:
-            made.write(rng.choice(OPENERS))
-        number = self._say(made, rng.choice(self._templates(relation)), relation, subject, timed=True)
-        others = [r for r in self._by_subject.get(relation.subject, ()) if r is not relation]
-        for more in rng.sample(others, min(times - 1, len(others))):
-            if rng.random() < 0.35:
-                self._join(made, more, subject, number)
-            else:
-                made.write(" ")
-                self._say(made, self._leading(more), more, subject, again=True, timed=True)
-
-    def _profile(self, made: AnnotatedText) -> None:
-        """A sentence that says several things about its subject, each slot named by its relation."""
-        template = self.rng.choice(self._profiles)
-        names = [name for name in _NAMED.findall(template) if name not in ("s", "year")]
-        subject, first, objects = self.thing(self._by_name[names[0]].subject), 0, []
-        for place, piece in enumerate(_NAMED.split(template)):
-            if place % 2 == 0:
-                made.write(piece)
-            elif piece == "s":
-                first = made.name(subject)
-            elif piece == "year":
-                made.name(Thing(0, self._literal("year"), "year"))
-            else:
-                objects.append((piece, made.name(self.thing(self._by_name[piece].object))))
-        made.facts += [GoldFact(first, name, number) for name, number in objects]
-
-    def _templates(self, relation: Relation) -> list[str]:
-        noun = relation.noun
-        if self.rng.random() < 0.75 or len(noun.split()) > 4:
-            return list(relation.statements)
-        return [form.replace("{n}", noun) for form in NOUN_FORMS]
-
-    def _leading(self, relation: Relation) -> str:
-        """A template that begins with its subject, so that a pronoun can stand there."""
-        leading = [t for t in relation.statements if t.startswith("{s} ")]
-        return self.rng.choice(leading or list(relation.statements))
-
-    def _say(
-        self, made: AnnotatedText, template: str, relation: Relation, subject: Thing, *, mood: str = "stated",
-        again: bool = False, timed: bool = False,
+    def write_sentence(
+        self, text: AnnotatedText, template: str, relation: Relation, subject: Thing, *,
+        factuality: str = "asserted", again: bool = False, things: Mapping[str, Thing] | None = None,
     ) -> int:  # fmt: skip
-        """Write one filled template and mark its fact; returns the mention that is its subject."""
-        rng = self.rng
-        objects: list[tuple[int, str]] = []
-        if timed and rng.random() < 0.14:
-            template = self._dated(template)
-        first = -1
-        for piece in _pieces(template):
+        """Append a filled template and mark its facts.
+
+        Args:
+            text: what is appended to.
+            template: words with the slots ``{s}``, ``{o}``, ``{old}`` and ``{t}`` (a date).
+            relation: of the fact; what ``{old}`` names is marked as ended.
+            subject: the thing in ``{s}``.
+            factuality: of the fact in ``{o}``.
+            again: whether the subject was named before, so that a pronoun or a short name may stand for it.
+            things: what stands in ``{o}`` and ``{old}``; new things where it is left out.
+
+        Returns:
+            The number of the subject's mention, -1 where the template has none.
+        """
+        first, objects, pieces = -1, list[tuple[int, str]](), split_slots(template)
+        for place, piece in enumerate(pieces):
             if piece == "{s}":
-                first = self._refer(made, subject, again)
+                first, rest = self.refer(text, subject, again, "".join(pieces[place + 1 : place + 2]))
+                pieces[place + 1 : place + 2] = [rest]
             elif piece in ("{o}", "{old}"):
-                objects.append((self._object(made, relation, objects, many=piece == "{o}"), piece))
+                thing = (things or {}).get(piece)
+                objects += [(number, piece) for number in self.write_objects(text, relation, thing, piece == "{o}")]
             elif piece == "{t}":
-                made.name(Thing(0, self._literal(rng.choice(("year", "year", "date"))), "date"))
+                text.name(Thing(0, self.thing(self.rng.choice(("year", "year", "date"))).name, "date"))
             else:
-                made.write(self._capital(made, piece))
+                text.write(piece)
         for number, piece in objects if first >= 0 else ():
-            old = piece == "{old}"
-            made.facts.append(GoldFact(first, relation.relation, number, "ended" if old and mood == "stated" else mood))
+            ended = piece == "{old}" and factuality == "asserted"
+            text.facts.append(GoldFact(first, relation.relation, number, "ended" if ended else factuality))
         return first
 
-    def _object(self, made: AnnotatedText, relation: Relation, known: list[tuple[int, str]], *, many: bool) -> int:
-        thing = self.thing(relation.object)
-        article = thing.name[:1].islower() and thing.kind == "entity" and not made.text.endswith(("the ", "a ", "an "))
-        if article and self.rng.random() < 0.6:
-            made.write(self._capital(made, self.rng.choice(("the ", "the ", "a "))))
-        number = made.name(thing)
-        if many and not relation.functional and self.rng.random() < 0.2 and not known:
-            known.append((number, "{o}"))
-            if self.rng.random() < 0.5:
-                made.write(", ")
-                known.append((made.name(self.thing(relation.object)), "{o}"))
-            made.write(" and ")
-            number = made.name(self.thing(relation.object))
-        return number
+    def write_objects(self, text: AnnotatedText, relation: Relation, thing: Thing | None, many: bool) -> list[int]:
+        """Append the object of a fact, or with ``many`` perhaps several; returns the numbers of their mentions."""
+        return [text.name(thing or self.thing(relation.object))]
 
-    def _refer(self, made: AnnotatedText, thing: Thing, again: bool) -> int:
-        if not again:
-            return made.name(thing)
-        chance, start = self.rng.random(), _begins(made.text)
-        if chance < 0.6:
-            word = self.rng.choice(("he", "she", "they")) if thing.type in _PERSONS else "it"
-            return made.name(thing, word.capitalize() if start else word, "pronoun")
-        if chance < 0.75 and thing.type not in LITERAL_TYPES:
-            word = f"the {thing.type}" if thing.type not in _PERSONS else self.rng.choice(("the man", "the woman"))
-            return made.name(thing, word[0].upper() + word[1:] if start else word, "pronoun")
-        words = thing.name.split()
-        short = words[self.rng.choice((0, -1))] if thing.type in _PERSONS and len(words) > 1 else thing.name
-        return made.name(thing, short)
-
-    def _join(self, made: AnnotatedText, relation: Relation, subject: Thing, number: int) -> None:
-        """Go on about the same subject in one sentence: "... and stars Y." """
-        template = self._leading(relation)
-        opening = _begins(made.text[: made.mentions[number].start])
-        if not opening or not template.startswith("{s} ") or not made.text.endswith("."):
-            made.write(" ")
-            self._say(made, template, relation, subject, again=True)
-            return
-        made.text = made.text[:-1] + self.rng.choice((" and ", " and ", ", and ", " and also ", "; "))
-        with_subject = made.text.endswith("; ")
-        if with_subject:
-            self._say(made, template, relation, subject, again=True)
-            return
-        for piece in _pieces(template[4:]):
-            if piece == "{o}":
-                made.facts.append(GoldFact(number, relation.relation, made.name(self.thing(relation.object))))
-            elif piece != "{s}":
-                made.write(piece)
-
-    def _dated(self, template: str) -> str:
-        if self.rng.random() < 0.5 and template.startswith("{s}"):
-            return self.rng.choice(LEADING_TIMES) + template
-        return template[:-1] + self.rng.choice(TRAILING_TIMES) + "." if template.endswith(".") else template
-
-    def _change(self, made: AnnotatedText) -> None:
-        relation = self.rng.choice([r for r in self._relations if r.updates] or self._relations)
-        template = self.rng.choice(relation.updates or relation.statements)
-        self._say(made, template, relation, self.thing(relation.subject), timed=True)
-
-    def _ended(self, made: AnnotatedText) -> None:
-        relation = self.rng.choice([r for r in self._relations if r.ends] or self._relations)
-        if relation.ends:
-            template = self.rng.choice(relation.ends)
-        else:
-            template = self._leading(relation).replace("{s} is ", "{s} is no longer ", 1)
-        mood = "ended" if relation.ends or "no longer" in template else "stated"
-        self._say(made, template, relation, self.thing(relation.subject), mood=mood, timed=True)
-
-    def _denied(self, made: AnnotatedText) -> None:
-        """A denial: its fact is marked with the mood ``denied``."""
-        rng, relation = self.rng, self.rng.choice(self._relations)
-        template, chance = rng.choice(relation.statements), rng.random()
-        if chance < 0.2:
-            template = rng.choice(NOUN_DENIALS).replace("{n}", relation.noun)
-        elif _BE.search(template) and template.startswith("{s}"):
-            template = _BE.sub(lambda m: f" {m[1]} {rng.choice(('not', 'never', 'not'))} ", template, count=1)
-        else:
-            template = _framed(rng.choice(DENIALS), template)
-        self._say(made, template, relation, self.thing(relation.subject), mood="denied")
-
-    def _doubted(self, made: AnnotatedText) -> None:
-        """A question or hearsay: its fact is marked with the mood ``doubted``."""
-        rng, relation = self.rng, self.rng.choice(self._relations)
-        chance = rng.random()
-        if chance < 0.2:
-            template = rng.choice((*relation.questions, *relation.inverse_questions))
-        elif chance < 0.4:
-            template = rng.choice(NOUN_QUESTIONS).replace("{n}", relation.noun)
-        else:
-            template = _framed(rng.choice(DOUBTS if chance < 0.65 else HEARSAY), rng.choice(relation.statements))
-        self._say(made, template, relation, self.thing(relation.subject), mood="doubted")
-
-    def _aside(self, made: AnnotatedText) -> None:
-        """Chatter and commands, some about something with a name, that say nothing."""
-        rng = self.rng
-        template = rng.choice(CHATTER if rng.random() < 0.8 else COMMANDS)
-        for piece in _pieces(template):
-            if piece in ("{s}", "{o}"):
-                made.name(self.thing(rng.choice(("person", "city", "company", "film"))))
+    def write_names(self, text: AnnotatedText, template: str, thing: Callable[[], Thing]) -> None:
+        """Append a template whose slots are filled by names and that states nothing."""
+        for piece in split_slots(template):
+            if piece[0] == "{":
+                text.name(thing())
             else:
-                made.write(piece)
+                text.write(piece)
 
-    def _capital(self, made: AnnotatedText, words: str) -> str:
-        return words[0].upper() + words[1:] if _begins(made.text) and words[:1].isalpha() else words
+    def join(
+        self, text: AnnotatedText, relation: Relation, subject: Thing, number: int,
+        things: Mapping[str, Thing] | None = None,
+    ) -> None:  # fmt: skip
+        """Add a fact of the last sentence's subject (mention ``number``) to that sentence: "... and stars Y."."""
+        template = self.leading(relation)
+        mention = text.mentions[number]
+        opens = begins_sentence(text.text[: mention.start]) and text.surface(mention).lower() != "they"
+        if not opens or not template.startswith("{s} ") or not text.text.endswith("."):
+            text.write(" ")
+            self.write_sentence(text, template, relation, subject, again=True, things=things)
+            return
+        text.text = text.text[:-1] + self.rng.choice((" and ", " and ", ", and ", " and also "))
+        self.write_predicate(text, number, relation, template[4:], (things or {}).get("{o}"))
+
+    def write_predicate(
+        self, text: AnnotatedText, subject: int, relation: Relation, words: str, thing: Thing | None = None
+    ) -> None:
+        """Append what follows a subject, with ``{o}`` for the object, and mark its facts."""
+        before, _, after = words.partition("{o}")
+        text.write(before)
+        numbers = self.write_objects(text, relation, thing, True)
+        text.write(after)
+        text.facts += [GoldFact(subject, relation.relation, number) for number in numbers]
+
+    def refer(self, text: AnnotatedText, thing: Thing, again: bool, rest: str = "") -> tuple[int, str]:
+        """Append a name, or where it was named before a pronoun, a description or a short name.
+
+        Returns:
+            The number of the mention, and ``rest``, the words after it, in the form that agrees with it.
+        """
+        chance, nominative = self.rng.random(), text.at_start or text.text.endswith(", ")
+        if again and chance < 0.6:
+            word = pronoun(thing.name, thing.type)
+            if rest.startswith("'s "):
+                return text.name(thing, POSSESSIVES[word], "pronoun"), rest[2:]
+            agreed = agree(rest) if word == "they" else rest
+            if nominative and agreed is not None:
+                return text.name(thing, word, "pronoun"), agreed
+        elif again and chance < 0.75 and self.descriptions and thing.kind == "entity":
+            word = self.rng.choice(("the man", "the woman")) if thing.type in PERSONS else f"the {thing.type}"
+            return text.name(thing, word, "pronoun"), rest
+        return text.name(thing, self._short_name(text, thing) if again else None), rest
+
+    def _short_name(self, text: AnnotatedText, thing: Thing) -> str:
+        words = thing.name.split()
+        if thing.type not in PERSONS or len(words) < 2:
+            return thing.name
+        word = words[self.rng.choice(self.short_forms)]
+        others = (text.surface(mention).split() for mention in text.mentions if mention.entity != thing.id)
+        return thing.name if any(word in other for other in others) else word
+
+    # ---------------------------------------------------------------- templates of a relation
+
+    def leading(self, relation: Relation) -> str:
+        """Return a statement that begins with its subject, where there is one."""
+        leading = [f"{{s}} {words}." for words in predicates(relation)]
+        return self.rng.choice(leading or list(relation.statements))
+
+    def denial(self, relation: Relation) -> str:
+        """Return a template that denies a fact."""
+        rng, frames, chance = self.rng, load("frames"), self.rng.random()
+        template = rng.choice(relation.statements)
+        if chance < 0.2:
+            return _with_noun(rng.choice(frames["noun_denials"]), relation)
+        if _BE.search(template) and template.startswith("{s}"):
+            return _BE.sub(lambda m: f" {m[1]} {rng.choice(('not', 'never', 'not'))} ", template, count=1)
+        return framed(rng.choice(frames["denials"]), template)
+
+    def question(self, relation: Relation) -> str:
+        """Return a question about a fact; some name only one of its two things."""
+        rng, frames, chance = self.rng, load("frames"), self.rng.random()
+        if chance < 0.35:
+            return rng.choice((*relation.questions, *relation.inverse_questions))
+        if chance < 0.65:
+            return _with_noun(rng.choice(frames["noun_questions"]), relation)
+        return framed(rng.choice(frames["checks"]), rng.choice(relation.statements))
+
+    def framed_by(self, frames: str, relation: Relation) -> str:
+        """Return a statement in a frame of a list: ``rumours``, ``doubts`` or ``corrections``."""
+        return framed(self.rng.choice(load("frames")[frames]), self.rng.choice(relation.statements))
 
 
-def _framed(frame: str, template: str) -> str:
-    inner = template.rstrip(".")
-    return frame.replace("{x}", inner if inner[:1] == "{" else inner[0].lower() + inner[1:])
+def predicates(relation: Relation) -> list[str]:
+    """Return what can follow the subject of a relation: ``was born in {o}``."""
+    return [
+        t[4:].rstrip(".") for t in relation.statements
+        if t.startswith("{s} ") and t.count("{o}") == 1 and "{s}" not in t[4:] and t.endswith(".")
+    ]  # fmt: skip
 
 
-def _pieces(template: str) -> list[str]:
-    parts, start = [], 0
-    for match in _SLOT.finditer(template):
-        parts += [template[start : match.start()], match.group()]
-        start = match.end()
-    return [part for part in [*parts, template[start:]] if part]
-
-
-def _begins(text: str) -> bool:
-    """Whether the next word begins a sentence."""
-    stripped = text.rstrip()
-    return not stripped or stripped[-1] in ".!?:" or text.endswith("\n")
+def _with_noun(template: str, relation: Relation) -> str:
+    return template.replace("{n}", relation.noun)

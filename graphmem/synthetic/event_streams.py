@@ -1,164 +1,174 @@
-"""What a memory hears over time, and what it should do: the training ground of the write gate."""
+"""Streams of texts about a world, with what a memory should do about each: training data of the write gate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
+from dataclasses import dataclass
 from typing import Final
 
 from graphmem.core.types import Triple
-from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText, Verbalizer
+from graphmem.synthetic.verbalizer import SyntheticText, Verbalizer
 
 _WEIGHTS: Final = {"new": 32, "duplicate": 8, "paraphrase": 14, "change": 18, "ending": 10, "rumour": 10, "chatter": 8}
 _TRIES = 20
 
-Made = tuple[
-    SyntheticText, tuple[str, ...], float, tuple[Triple, ...], tuple[Triple, ...]
-]  # labels, trust, removed, added
+
+@dataclass(frozen=True, slots=True)
+class LabelledEvent:
+    """A text that a memory receives, and what it should do with each of its triples.
+
+    Attributes:
+        passage: the text.
+        labels: ``skip``, ``add``, ``update`` or ``retire`` for each triple.
+        trust: of its source, 0..1.
+        reason: new, duplicate, paraphrase, change, ending, rumour or chatter.
+        removed: facts that end here.
+        added: facts that begin here.
+    """
+
+    passage: SyntheticText
+    labels: tuple[str, ...]
+    trust: float
+    reason: str
+    removed: tuple[Triple, ...] = ()
+    added: tuple[Triple, ...] = ()
+
+
+Draft = tuple[SyntheticText, tuple[str, ...], float, tuple[Triple, ...], tuple[Triple, ...]]
+"""An event without its reason: text, labels, trust, removed and added facts."""
 
 
 class EventStream:
-    """Makes one event after another and keeps the facts that a perfect memory would hold.
+    """Generator of events; it keeps the facts that hold.
 
     Args:
-        teller: puts facts into words.
-        rng: where chance comes from.
-        known: the facts held at first.
+        verbalizer: makes the texts.
+        known: the facts that hold at first.
     """
 
-    def __init__(self, teller: Verbalizer, rng: Random, known: Sequence[Triple]) -> None:
-        self.teller, self.rng = teller, rng
-        self.held: dict[tuple[str, str], list[str]] = {}
-        self.current: dict[Triple, None] = {}
-        self.order: list[Triple] = []
-        self.heard: list[SyntheticText] = []
-        self.fresh = [triple for triple in teller.triples if triple not in set(known)]
-        rng.shuffle(self.fresh)
+    def __init__(self, verbalizer: Verbalizer, known: Sequence[Triple]) -> None:
+        self.verbalizer, self.rng = verbalizer, verbalizer.rng
+        self._values: dict[tuple[str, str], list[str]] = {}
+        self._current: dict[Triple, None] = {}
+        self._order: list[Triple] = []
+        self._stated: list[SyntheticText] = []
+        self._unused = [triple for triple in verbalizer.triples if triple not in set(known)]
+        self.rng.shuffle(self._unused)
         self._apply((), tuple(known))
 
     def event(self) -> LabelledEvent:
-        """Return the next event and take it in."""
+        """Return the next event."""
         reason = self.rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
-        made = getattr(self, f"_{reason}")()
-        if made is None:
-            reason, made = "chatter", self._chatter()
-        passage, labels, trust, removed, added = made
-        subjects = {triple[0] for triple in passage.triples}
-        before = self._view(subjects)
+        draft: Draft | None = getattr(self, f"_{reason}")()
+        if draft is None:
+            reason, draft = "chatter", self._chatter()
+        text, labels, trust, removed, added = draft
         self._apply(removed, added)
-        if passage.kind == "statement" and "add" in labels:
-            self.heard.append(passage)
-        return LabelledEvent(passage, labels, round(trust, 3), reason, before, self._view(subjects), removed, added)
-
-    def _view(self, subjects: set[str]) -> dict[tuple[str, str], tuple[str, ...]]:
-        relations = self.teller.relations
-        keys = ((subject, relation) for subject in sorted(subjects) for relation in relations)
-        return {key: tuple(self.held[key]) for key in keys if self.held.get(key)}
+        if text.kind == "statement" and "add" in labels:
+            self._stated.append(text)
+        return LabelledEvent(text, labels, round(trust, 3), reason, removed, added)
 
     def _apply(self, removed: tuple[Triple, ...], added: tuple[Triple, ...]) -> None:
         for triple in removed:
-            self.current.pop(triple, None)
-            self.held[triple[:2]].remove(triple[2])
+            self._current.pop(triple, None)
+            self._values[triple[:2]].remove(triple[2])
         for triple in added:
-            self.current[triple] = None
-            self.held.setdefault(triple[:2], []).append(triple[2])
-            self.order.append(triple)
+            self._current[triple] = None
+            self._values.setdefault(triple[:2], []).append(triple[2])
+            self._order.append(triple)
 
-    def _any_held(self) -> Triple | None:
-        tries = (self.rng.choice(self.order) for _ in range(_TRIES if self.order else 0))
-        return next((triple for triple in tries if triple in self.current), None)
+    def _any_current(self) -> Triple | None:
+        drawn = (self.rng.choice(self._order) for _ in range(_TRIES if self._order else 0))
+        return next((triple for triple in drawn if triple in self._current), None)
 
-    def _sure(self) -> float:
+    def _trusted(self) -> float:
         return self.rng.uniform(0.6, 1.0)
 
+    def _functional(self, triple: Triple) -> bool:
+        return self.verbalizer.relations[triple[1]].functional
+
     def _clashes(self, triple: Triple) -> bool:
-        return self.teller.relations[triple[1]].functional and bool(self.held.get(triple[:2]))
+        return self._functional(triple) and bool(self._values.get(triple[:2]))
 
-    # ---------------------------------------------------------------- one maker for each reason
+    def _with_others(self, first: Triple, others: list[Triple], counts: Sequence[int]) -> SyntheticText:
+        more = self.rng.sample(others, min(len(others), self.rng.choice(counts)))
+        return self.verbalizer.state([first, *more])
 
-    def _new(self) -> Made | None:
-        while self.fresh:
-            first = self.fresh.pop()
-            if first not in self.current and not self._clashes(first):
+    def _skipped(self, text: SyntheticText, trust: float) -> Draft:
+        return text, ("skip",) * len(text.triples), trust, (), ()
+
+    # ---------------------------------------------------------------- one draft for each reason
+
+    def _new(self) -> Draft | None:
+        while self._unused:
+            first = self._unused.pop()
+            if first not in self._current and not self._clashes(first):
                 break
         else:
             return None
-        own = [t for t in self.teller.about[first[0]] if t != first and (t in self.current or not self._clashes(t))]
-        more = self.rng.sample(own, min(len(own), self.rng.choice((0, 0, 1, 2))))
-        passage = self.teller.state(self.rng, [first, *more])
-        labels: list[str] = []
+        own = [t for t in self.verbalizer.about[first[0]] if t != first]
+        text = self._with_others(first, [t for t in own if t in self._current or not self._clashes(t)], (0, 0, 1, 2))
         added: list[Triple] = []
-        for triple in passage.triples:
-            fresh = triple not in self.current and not any(triple[:2] == t[:2] and self._functional(t) for t in added)
-            labels.append("add" if fresh else "skip")
-            added += [triple] * fresh
-        return passage, tuple(labels), self._sure(), (), tuple(added)
+        for triple in text.triples:
+            taken = self._functional(triple) and any(triple[:2] == other[:2] for other in added)
+            if triple not in self._current and not taken:
+                added.append(triple)
+        labels = tuple("add" if triple in added else "skip" for triple in text.triples)
+        return text, labels, self._trusted(), (), tuple(added)
 
-    def _functional(self, triple: Triple) -> bool:
-        return self.teller.relations[triple[1]].functional
+    def _duplicate(self) -> Draft | None:
+        valid = [p for p in self._stated[-30:] if all(triple in self._current for triple in p.triples)]
+        if valid and self.rng.random() < 0.7:
+            return self._skipped(self.rng.choice(valid), self._trusted())
+        triple = self._any_current()
+        return self._skipped(self.verbalizer.canonical(triple), self._trusted()) if triple else None
 
-    def _duplicate(self) -> Made | None:
-        still = [p for p in self.heard[-30:] if all(triple in self.current for triple in p.triples)]
-        if still and self.rng.random() < 0.7:
-            passage = self.rng.choice(still)
-        elif (triple := self._any_held()) is not None:
-            passage = self.teller.canonical(triple)
-        else:
-            return None
-        return passage, ("skip",) * len(passage.triples), self._sure(), (), ()
-
-    def _paraphrase(self) -> Made | None:
-        triple = self._any_held()
+    def _paraphrase(self) -> Draft | None:
+        triple = self._any_current()
         if triple is None:
             return None
-        own = [t for t in self.teller.about[triple[0]] if t != triple and t in self.current]
-        more = self.rng.sample(own, min(len(own), self.rng.choice((0, 0, 1))))
-        passage = self.teller.state(self.rng, [triple, *more])
-        return passage, ("skip",) * len(passage.triples), self._sure(), (), ()
+        own = [t for t in self.verbalizer.about[triple[0]] if t != triple and t in self._current]
+        return self._skipped(self._with_others(triple, own, (0, 0, 1)), self._trusted())
 
-    def _change(self) -> Made | None:
+    def _change(self) -> Draft | None:
         for _ in range(_TRIES):
-            old = self._any_held()
-            other = self.teller.other_object(self.rng, old) if old else None
-            if old is None or other is None or (old[0], old[1], other) in self.current:
+            old = self._any_current()
+            other = self.verbalizer.other_object(old) if old else None
+            if old is None or other is None or (new := (old[0], old[1], other)) in self._current:
                 continue
-            relation, new = self.teller.relations[old[1]], (old[0], old[1], other)
-            passage = self.teller.change(self.rng, new, old[2]) if self.rng.random() < 0.65 else None
-            if passage is None and relation.functional:
-                passage = self.teller.correction(self.rng, new) if self.rng.random() < 0.6 else self._plain_change(new)
-            if passage is not None:
-                return passage, ("update",), self._sure(), (old,), (new,)
+            relation = self.verbalizer.relations[old[1]]
+            text = self.verbalizer.change(new, old[2]) if self.rng.random() < 0.65 else None
+            if text is None and relation.functional:
+                if self.rng.random() < 0.6:
+                    text = self.verbalizer.correction(new)
+                elif relation.updates:  # a plain statement changes what is expected to change in time
+                    text = self.verbalizer.state([new])
+            if text is not None:
+                return text, ("update",), self._trusted(), (old,), (new,)
         return None
 
-    def _plain_change(self, new: Triple) -> SyntheticText | None:
-        """State the new fact plainly, where its relation changes in time anyway."""
-        return self.teller.state(self.rng, [new]) if self.teller.relations[new[1]].updates else None
-
-    def _ending(self) -> Made | None:
+    def _ending(self) -> Draft | None:
         for _ in range(_TRIES):
-            triple = self._any_held()
+            triple = self._any_current()
             if triple is None:
                 return None
-            if self.rng.random() < 0.2:
-                return self.teller.wrap(self.rng, triple, "negation"), ("retire",), self._sure(), (triple,), ()
-            passage = self.teller.end(self.rng, triple)
-            if passage is not None:
-                return passage, ("retire",), self._sure(), (triple,), ()
+            negated = self.rng.random() < 0.2
+            text = self.verbalizer.denial_of(triple) if negated else self.verbalizer.end(triple)
+            if text is not None:
+                return text, ("retire",), self._trusted(), (triple,), ()
         return None
 
-    def _rumour(self) -> Made | None:
-        triple = self.rng.choice(self.teller.triples)
-        other = self.teller.other_object(self.rng, triple)
+    def _rumour(self) -> Draft | None:
+        triple = self.rng.choice(self.verbalizer.triples)
+        other = self.verbalizer.other_object(triple)
         claim = (triple[0], triple[1], other) if other and self.rng.random() < 0.7 else triple
-        if self.rng.random() < 0.3:  # said flatly, by a source that is not to be trusted
-            passage, trust = self.teller.state(self.rng, [claim]), self.rng.uniform(0.0, 0.2)
-        else:
-            passage, trust = self.teller.wrap(self.rng, claim, "hearsay"), self.rng.uniform(0.0, 0.6)
-        return passage, ("skip",) * len(passage.triples), trust, (), ()
+        if self.rng.random() < 0.3:  # a plain statement, by a source that is not to be trusted
+            return self._skipped(self.verbalizer.state([claim]), self.rng.uniform(0.0, 0.2))
+        return self._skipped(self.verbalizer.rumour_of(claim), self.rng.uniform(0.0, 0.6))
 
-    def _chatter(self) -> Made:
-        if self.teller.triples and self.rng.random() < 0.35:
-            passage = self.teller.wrap(self.rng, self.rng.choice(self.teller.triples), "question")
+    def _chatter(self) -> Draft:
+        if self.rng.random() < 0.35:
+            text = self.verbalizer.question_about(self.rng.choice(self.verbalizer.triples))
         else:
-            passage = self.teller.chatter(self.rng)
-        return passage, ("skip",) * len(passage.triples), self.rng.uniform(0.3, 1.0), (), ()
+            text = self.verbalizer.chatter()
+        return self._skipped(text, self.rng.uniform(0.3, 1.0))

@@ -1,4 +1,4 @@
-"""Turns of phrase around a fact: pronouns, articles, dates, rumours, denials and small talk."""
+"""English around the slots of a template: articles, pronouns, agreement of verbs, phrases of time."""
 
 from __future__ import annotations
 
@@ -8,56 +8,38 @@ from hashlib import blake2b
 from random import Random
 from typing import Final
 
-from graphmem.synthetic.templates import MONTHS
+from graphmem.synthetic.templates import load
 
-Spans = list[tuple[int, int, str]]
-
-_SLOT = re.compile(r"\{(\w+)\}")
-
+PERSONS: Final = frozenset({"person", "character"})
+"""Types that are referred to by he, she or they."""
+POSSESSIVES: Final = {"he": "his", "she": "her", "they": "their", "it": "its"}
+_SLOT = re.compile(r"(\{[^{}]+\})")
 _PAST = re.compile(r"^\S* ?(was|were|became|won|got|left|went|took|moved|joined|\w+ed|wrote|began|married|had)\b")
-
 _PRESENT = re.compile(r"^ (is|lives|works|has|plays|owns|belongs|leads|runs|speaks)\b")
-
-PRONOUNS: Final = {"He": "His", "She": "Her", "They": "Their", "It": "Its"}
-
-PRONOUN_FORMS: Final = frozenset(w for pair in PRONOUNS.items() for word in pair for w in (word, word.lower()))
-
 _PLURAL: Final = {"was": "were", "is": "are", "has": "have", "does": "do", "goes": "go"}
-
 _ADVERBS: Final = frozenset("now also still currently once first later never always often usually".split())
 
-RUMOURS: Final = (
-    "Rumour has it that {}.", "I heard somewhere that {}, but I am not sure.", "Some people claim that {}.",
-    "Apparently {}, though nobody has confirmed it.", "A friend of a friend says that {}.", "Maybe {}?",
-    "An anonymous post alleges that {}.", "It is sometimes said that {}.",
-)  # fmt: skip
 
-DENIALS: Final = (
-    "It is not true that {}.", "Contrary to what you may have read, it is false that {}.",
-    "No, it is not the case that {}.",
-    "The record shows it is untrue that {}.", "It was never the case that {}.", "Nobody should believe that {}.",
-)  # fmt: skip
+def split_slots(template: str) -> list[str]:
+    """Return a template as its words and its slots (``{s}``), in order."""
+    return [piece for piece in _SLOT.split(template) if piece]
 
-CHECKS: Final = ("Is it true that {}?", "Can you confirm that {}?", "Do you know whether {}?", "Is it right that {}?")
 
-CORRECTIONS: Final = (
-    "Correction: {}",
-    "I was wrong before: {}",
-    "Please note the change: {}",
-    "Update: {}",
-    "Actually, {}",
-)
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Return a template with values in its slots, "a" and "an" adapted to what follows."""
+    text = ""
+    for piece in split_slots(template):
+        if piece[0] == "{":
+            piece = values[piece[1:-1]]
+            text = fit_article(text, piece)
+        text += piece
+    return text
 
-CHATTER: Final = (
-    "Thanks, that was very helpful!", "What a lovely day it is.", "Can you make that shorter, please?", "Hello there!",
-    "I have no idea what to cook tonight.", "Let us talk about {s} later.", "Hmm, give me a second.", "Tell me a joke.",
-    "I was just thinking about {s}.", "Sorry, I got distracted.", "Is {s} interesting, do you think?", "OK, go on.",
-    "If {s} were here, things would be different.", "Imagine a story in which {s} can fly.", "I really like {s}.",
-    "The weather has been awful all week.", "Could you say that again?", "Someone mentioned {s} yesterday.",
-    "I wonder what {s} would make of {o}.", "{s} and {o} both came up in the quiz.", "Good morning! How are you?",
-)  # fmt: skip
 
-CONJUNCTIONS: Final = ("and", "and also", "and")
+def fit_article(text: str, following: str) -> str:
+    """Return a text whose "a" or "an" at the end suits the word that follows."""
+    article = "an" if following[:1] and following[:1].lower() in "aeiouáéèöåø" else "a"
+    return re.sub(r"\b([Aa])n? $", rf"\1{article[1:]} ", text)
 
 
 def capitalise(text: str) -> str:
@@ -65,38 +47,27 @@ def capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def fill(template: str, values: Mapping[str, str]) -> tuple[str, Spans]:
-    """Put values into a template's slots, minding "a" and "an"; returns the text and (start, end, slot) of each."""
-    text, spans, last = "", [], 0
-    for slot in _SLOT.finditer(template):
-        text += template[last : slot.start()]
-        value, last = values[slot[1]], slot.end()
-        text = re.sub(r"\b([Aa])n? $", rf"\1{'n' if value[:1].lower() in 'aeiouáéèöåø' and value[:1] else ''} ", text)
-        spans.append((len(text), len(text) + len(value), slot[1]))
-        text += value
-    return text + template[last:], spans
+def begins_sentence(text: str) -> bool:
+    """Whether the word after ``text`` is the first of a sentence."""
+    stripped = text.rstrip()
+    return not stripped or stripped[-1] in ".!?:" or text.endswith("\n")
 
 
-def short_name(name: str) -> str:
-    """Return the last word of a person's name."""
-    return name.split()[-1]
-
-
-def pronoun(name: str, kind: str) -> str:
-    """Return the pronoun of a name, the same each time: It for things, else He, She or They."""
-    if kind not in ("person", "character"):
-        return "It"
-    return ("He", "She", "He", "She", "They")[blake2b(name.encode(), digest_size=1).digest()[0] % 5]
-
-
-def clause(sentence: str) -> str:
-    """Return a sentence as it stands after "that": its full stop gone, its first word small unless it is a name."""
+def framed(frame: str, sentence: str) -> str:
+    """Return a frame such as "It is false that {x}." around a sentence, its first word small unless it is a name."""
     body = sentence.rstrip(". ")
-    return body if body.startswith("{") else body[:1].lower() + body[1:]
+    return frame.replace("{x}", body if body.startswith("{") else body[:1].lower() + body[1:])
+
+
+def pronoun(name: str, type: str) -> str:
+    """Return the pronoun of a name, the same each time: it for things, else he, she or they."""
+    if type not in PERSONS:
+        return "it"
+    return ("he", "she", "he", "she", "they")[blake2b(name.encode(), digest_size=1).digest()[0] % 5]
 
 
 def agree(rest: str) -> str | None:
-    """Return what follows "They": the first verb in the plural, or None where it is hard to find."""
+    """Return what follows "they": the first verb in the plural, or None where it is hard to find."""
     word, _, tail = rest[1:].partition(" ")
     if word in _ADVERBS or word.endswith(("ly", ",")) or not word.isalpha():
         return None
@@ -111,16 +82,12 @@ def agree(rest: str) -> str | None:
     return f" {word} {tail}"
 
 
-def moment(rng: Random, rest: str) -> tuple[str, str | None]:
-    """Return a leading phrase of time that suits the verb, and its ISO form; no phrase where none does."""
-    year, month, day = rng.randint(1750, 2025), rng.randint(1, 12), rng.randint(1, 28)
+def leading_time(rng: Random, rest: str) -> str:
+    """Return a phrase of time that suits the verb of what follows a subject; empty where none does."""
+    year, month, day = rng.randint(1750, 2025), rng.choice(load("names")["months"]), rng.randint(1, 28)
     if _PRESENT.match(rest):
-        return rng.choice((f"As of {year}, ", f"From {year} on, ")), str(year)
+        return rng.choice((f"As of {year}, ", f"From {year} on, "))
     if not _PAST.match(rest):
-        return "", None
-    name, chance = MONTHS[month - 1], rng.random()
-    if chance < 0.6:
-        return f"In {year}, ", str(year)
-    if chance < 0.8:
-        return f"In {name} {year}, ", f"{year}-{month:02d}"
-    return rng.choice((f"On {day} {name} {year}, ", f"On {name} {day}, {year}, ")), f"{year}-{month:02d}-{day:02d}"
+        return ""
+    forms = (f"In {year}, ", f"In {month} {year}, ", f"On {day} {month} {year}, ", f"On {month} {day}, {year}, ")
+    return rng.choices(forms, (6, 2, 1, 1))[0]

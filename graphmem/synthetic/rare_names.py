@@ -1,7 +1,7 @@
-"""Names of the shapes that names seldom have, made up by seed: other scripts, rare words, numbers, dates, codes.
+"""Invented names of rare shapes, by seed: other scripts, rare words, numbers, dates, codes.
 
-A language model finishes what it has begun in its own way, the surer the better it knows the script or the stem; the
-readings learn to go on with the name all the same. Nothing here is anybody's name.
+A language model continues a name the more surely by itself, the better it knows the script or the stem. These names
+train the memory layers to continue any name.
 """
 
 from __future__ import annotations
@@ -9,45 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-ALPHABETS = (
-    ("бвгджзклмнпрстфхцчш", "аеиоуыюяё", ("ский", "ов", "ва", "бург", "град", "ич", "ль", "")),
-    ("бвгдђжзјклљмнњпрстћцчџш", "аеиоу", ("ић", "ац", "ево", "")),
-    ("бвгґджзйклмнпрстхцчш", "аеиоуіїєюя", ("ів", "енко", "ськ", "")),
-    ("βγδζθκλμνξπρστφχψ", "αεηιουω", ("ος", "ης", "άκης", "όπουλος", "")),
-    ("bcdfghjklmnprstvwz", "aáeéiíoóuúýæøöü", ("ström", "sson", "dóttir", "ý", "")),
-    ("bcčćdđfghjklłmnńprřsśštťvwzźžż", "aąeęěioóuyí", ("ski", "ová", "icz", "ović", "")),
-    ("bcçdfgğhjklmnprsştvyz", "aeıioöuü", ("oğlu", "gül", "dağ", "")),
-    ("bcdđghklmnprstvx", "aăâeêioôơuưạảấầậắếềệịỉốồộờợụủứừựỳ", ("nh", "ng", "")),
-    ("bbhcchddhgghjjhkkhlmnpphrsshtthvwy", "aaeeiioouu", ("shan", "pong", "varma", "kul", "wati", "")),
-    ("bcdfghjklmnpqrstvwxyz", "aeiouy", ("ell", "wicz", "vitch", "gaard", "aux", "")),
-)
-"""Consonants, vowels and endings of scripts and of ways to use the Latin one."""
-
-RUNS = (
-    "אבגדהוזחטיכלמנסעפצקרשת", "ابتجحدرزسشصطعفقكلمنهوي", "কখগঘচজটডতদনপবমযরলশসহ", "कखगघचजटडतदनपबमयरलवशसह",
-    "กขคงจชดตทนบปผพมยรลวสหอ", "აბგდევზთიკლმნოპრსტუქღყშჩცძწჭხჯჰ", "աբգդեզէթիլխծկհձղճմյնշոչպջռսվտրցփքօ",
-    "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわん",
-    "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワンー",
-    "山川田中村本野大小東西南北京都府県市町国民人日月火水木金土石上下林森海島江河湖王李張劉陳楊黄趙吴周徐孫馬朱胡郭何高",
-)  # fmt: skip
-"""Letters of scripts that are written without case, or without vowels."""
+from graphmem.synthetic.templates import load
 
 Maker = Callable[[Random, Sequence[str]], str]
 
 
 def rare_name(rng: Random, names: Sequence[str]) -> str:
-    """A name of ``names``, or, in three cases of four, something odd made of them or of nothing."""
+    """Return a name of ``names``, or, in three cases of four, one of a rare shape."""
     return rng.choice(_MAKERS)(rng, names)
 
 
-def word(rng: Random, alphabet: tuple[str, str, tuple[str, ...]] | None = None) -> str:
-    """A made-up word with a capital, in an alphabet of ``ALPHABETS``; in any when None."""
-    consonants, vowels, endings = alphabet or rng.choice(ALPHABETS)
+def word(rng: Random, alphabet: Sequence[Sequence[str]] | None = None) -> str:
+    """Return an invented word with a capital; ``alphabet``: consonants, vowels and endings, a random one if None."""
+    consonants, vowels, endings = alphabet or rng.choice(load("names")["alphabets"])
     syllables = (rng.choice(consonants) + rng.choice(vowels) + _some(rng, consonants) for _ in range(rng.randint(1, 4)))
     return ("".join(syllables) + rng.choice(endings)).capitalize()
 
 
-def _some(rng: Random, letters: str) -> str:
+def _some(rng: Random, letters: Sequence[str]) -> str:
     return rng.choice(letters) if rng.random() < 0.4 else ""
 
 
@@ -56,12 +35,12 @@ def _plain(rng: Random, names: Sequence[str]) -> str:
 
 
 def _words(rng: Random, names: Sequence[str]) -> str:
-    alphabet = rng.choice(ALPHABETS)
+    alphabet = rng.choice(load("names")["alphabets"])
     return rng.choice((" ", " ", "-", ", ")).join(word(rng, alphabet) for _ in range(rng.randint(1, 3)))
 
 
 def _run(rng: Random, names: Sequence[str]) -> str:
-    letters = rng.choice(RUNS)
+    letters = rng.choice(load("names")["caseless_letters"])
     if rng.random() < 0.15:
         letters = "".join(chr(0xAC00 + rng.randrange(11_172)) for _ in range(8))  # Hangul
     return " ".join("".join(rng.choices(letters, k=rng.randint(2, 6))) for _ in range(rng.choice((1, 1, 2))))
@@ -77,7 +56,7 @@ def _number(rng: Random, names: Sequence[str]) -> str:
 
 
 def _measure(rng: Random, names: Sequence[str]) -> str:
-    unit = rng.choice(("", " km", " million", "%", " kg", " °C", " m²", " hours"))
+    unit = rng.choice(load("names")["units"])
     return f"{rng.randint(0, 999)}.{rng.randint(0, 99)}{unit}"
 
 

@@ -7,21 +7,20 @@ from random import Random
 from zipfile import ZipFile
 
 from graphmem.datasets.plain_text import passage_texts
+from graphmem.datasets.wikimovies import load_facts
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldMention
+from graphmem.synthetic.templates import load
 from graphmem.text.sentences import sentences
-from graphmem.training.wording import EVERYDAY
 
 
 def real_names(kgc: Path | None) -> dict[str, list[str]]:
-    """Names of real things: WikiMovies by type (ships with the library), and FB15k-237 and WN18RR under ""."""
-    from graphmem.datasets.wikimovies import load_facts
-
+    """Return real names by type ("" is any): of WikiMovies, which ships, and of FB15k-237 and WN18RR in ``kgc``."""
     found: dict[str, set[str]] = {"film": set(), "person": set()}
     for subject, relation, value in load_facts():
         found["film"].add(subject)
         if relation in ("directed by", "written by", "starred actors"):
             found["person"].add(value)
-    names: dict[str, list[str]] = {type: sorted(group) for type, group in found.items()} | EVERYDAY
+    names: dict[str, list[str]] = {type: sorted(group) for type, group in found.items()} | load("names")["everyday"]
     names[""] = [*names["film"][::4], *names["person"][::4]]
     if kgc:
         for type, group in typed_names(kgc / "fb15k237").items():
@@ -32,30 +31,16 @@ def real_names(kgc: Path | None) -> dict[str, list[str]]:
     return names
 
 
-_TYPED = {
-    "people/person": "person", "film/actor": "person", "influence/influence_node": "person", "film/director": "person",
-    "people/deceased_person": "person", "music/group_member": "person", "soccer/football_player": "person",
-    "location/country": "country", "olympics/olympic_participating_country": "country", "food/food": "dish",
-    "location/hud_county_place": "city", "travel/travel_destination": "city", "location/statistical_region": "region",
-    "education/educational_institution": "organisation", "education/university": "school", "film/film": "film",
-    "organization/organization": "company", "business/business_operation": "company",
-    "film/film_distributor": "company",
-    "music/record_label": "company", "soccer/football_team": "team", "sports/sports_team": "team",
-    "award/award_category": "award", "music/performance_role": "instrument", "music/genre": "genre",
-    "business/job_title": "occupation", "people/cause_of_death": "disease", "education/field_of_study": "field",
-    "olympics/olympic_sport": "sport", "book/book": "book", "tv/tv_program": "film", "people/ethnicity": "region",
-}  # fmt: skip
-
-
 def typed_names(folder: Path) -> dict[str, list[str]]:
-    """Names of FB15k-237 by type, as far as the relations that they are subjects of tell it; all of them under ""."""
+    """Return names of FB15k-237 by the type that their relations imply; all of them under ""."""
     rows = (folder / "kgbert_entity2text.txt").read_text(encoding="utf-8").splitlines()
     names = dict(row.split("\t")[:2] for row in rows if "\t" in row)
+    types = load("names")["freebase_types"]
     found: dict[str, set[str]] = {"": set(names.values())}
     with ZipFile(folder / "FB15k-237.zip").open("FB15k-237/train.txt") as lines:
         for line in lines:
             head, relation, tail = line.decode().strip().split("\t")
-            kind = _TYPED.get("/".join(relation.split("/")[1:3]))
+            kind = types.get("/".join(relation.split("/")[1:3]))
             if kind and head in names:
                 found.setdefault(kind, set()).add(names[head].strip())
             if relation == "/people/person/place_of_birth" and tail in names:
@@ -64,7 +49,7 @@ def typed_names(folder: Path) -> dict[str, list[str]]:
 
 
 def natural_examples(count: int, seed: int) -> list[AnnotatedText]:
-    """Encyclopaedia sentences with names found by spaCy: they teach what a mention looks like in real text."""
+    """Return openings of encyclopaedia passages with the mentions that spaCy finds, and no facts."""
     from graphmem.adapters.spacy import named_spans
 
     texts = []

@@ -1,4 +1,4 @@
-"""Random worlds: invented names, facts about them by the lexicon's relations, and questions with their answers."""
+"""Random worlds: graphs of invented names in the lexicon's relations, with questions, texts and streams of events."""
 
 from __future__ import annotations
 
@@ -6,27 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
-
-import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Triple
-from graphmem.synthetic.grammar import capitalise, fill
+from graphmem.synthetic.event_streams import EventStream, LabelledEvent
+from graphmem.synthetic.grammar import PERSONS, capitalise, fill
 from graphmem.synthetic.names import NameGenerator
-from graphmem.synthetic.verbalizer import LabelledEvent, SyntheticText, Verbalizer, replay
-from graphmem.text.lexicon import Relation, load_lexicon, parse_relation, split_relations
-
-__all__ = [
-    "LabelledEvent", "SyntheticText", "Relation", "World", "WorldQuestion",
-    "load_lexicon", "parse_relation", "replay", "split_relations",
-]  # fmt: skip
+from graphmem.synthetic.verbalizer import SyntheticText, Verbalizer
+from graphmem.text.lexicon import Relation, split_relations
 
 MAX_ANSWERS = 12
 _TRIES = 60
 
-Chance = Random | np.random.Generator | int
-"""Where chance comes from: a ``random.Random``, a numpy Generator, or a seed."""
+Seed = Random | int
+"""A source of choices: a ``random.Random`` or a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +27,10 @@ class WorldQuestion:
     """A question about a world.
 
     Attributes:
-        question: as asked.
-        topic: the one name that the question holds.
-        answers: every end of the path but the topic; empty where the world does not say.
-        path: (relation, direction) from the topic on; direction 1 walks from object to subject.
+        question: the text.
+        topic: the one name in it.
+        answers: every end of the path but the topic; empty where the world has no such fact.
+        path: (relation, direction) from the topic on; direction 1 leads from object to subject.
         hops: length of the path.
     """
 
@@ -55,7 +48,7 @@ class World:
         names: distinct names.
         kinds: the type of each name, aligned.
         triples: (subject, relation, object) of those names; relation as in ``relations``.
-        relations: what the triples' relations mean and how they are put into words.
+        relations: the relations of the triples, with their templates.
     """
 
     def __init__(
@@ -75,7 +68,6 @@ class World:
                     self._arcs[start].append((relation, direction))
                 if end not in self._ends[start, relation, direction]:
                     self._ends[start, relation, direction].append(end)
-        self._teller: Verbalizer | None = None
 
     def _both_ways(self, subject: str, relation: str, object: str) -> Iterator[tuple[str, int, str]]:
         yield subject, 0, object
@@ -87,21 +79,19 @@ class World:
     @classmethod
     def sample(
         cls,
-        seed: Chance,
+        seed: Seed,
         *,
         entities: int = 300,
         relations: Sequence[Relation] | None = None,
         facts_per_entity: float = 2.5,
-        names: Mapping[str, Sequence[str]] | None = None,
     ) -> World:
-        """Make a world of about ``entities`` names; equal seeds make equal worlds.
+        """Return a world of about ``entities`` names; equal seeds make equal worlds.
 
         Args:
-            seed: a seed or a generator.
+            seed: a seed, or the source of all choices.
             entities: how many names; types of few real members (colours, sports) may fall short.
             relations: which relations it has; 40 of the training split at random when None.
             facts_per_entity: facts per name, on average, as far as functional relations leave room.
-            names: names to use, by type, instead of invented ones.
 
         Raises:
             InvalidValue: no relations, fewer than two entities, or a type that cannot be invented.
@@ -112,7 +102,7 @@ class World:
             relations = rng.sample(pool, min(40, len(pool)))
         if not relations or entities < 2:
             raise InvalidValue(f"a world needs relations and two entities, got {len(relations)} and {entities}")
-        by_kind = _people(rng, relations, entities, names or {})
+        by_kind = _names_by_type(rng, relations, entities)
         triples = _facts(rng, relations, by_kind, round(entities * facts_per_entity))
         kinds = {name: kind for kind, members in by_kind.items() for name in members}
         return cls(list(kinds), list(kinds.values()), triples, relations)
@@ -131,21 +121,21 @@ class World:
     # ---------------------------------------------------------------- questions
 
     def questions(
-        self, rng: Chance, n: int, hops: Sequence[int] = (1, 2, 3), unanswerable: float = 0.0
+        self, rng: Seed, n: int, hops: Sequence[int] = (1, 2, 3), unanswerable: float = 0.0
     ) -> list[WorldQuestion]:
-        """Return ``n`` questions of the given numbers of hops, a share of them with no answer in this world."""
+        """Return ``n`` questions of the given numbers of hops, a share of them without an answer in this world."""
         rng = as_random(rng)
         topics = list(self._arcs)
-        made: list[WorldQuestion] = []
-        while len(made) < n and topics:
+        drawn: list[WorldQuestion] = []
+        while len(drawn) < n and topics:
             empty = rng.random() < unanswerable
             found = next(
                 filter(None, (self._question(rng, topics, rng.choice(hops), empty) for _ in range(_TRIES))), None
             )
             if found is None:
                 break
-            made.append(found)
-        return made
+            drawn.append(found)
+        return drawn
 
     def _question(self, rng: Random, topics: list[str], hops: int, empty: bool) -> WorldQuestion | None:
         topic = rng.choice(topics)
@@ -166,7 +156,7 @@ class World:
                 return None
             if not last and self.kind_of[frontier[0]] == "number":  # equal numbers may measure different things
                 return None
-        return WorldQuestion(self._ask(rng, topic, path), topic, frontier, tuple(path), hops)
+        return WorldQuestion(self._worded(rng, topic, path), topic, frontier, tuple(path), hops)
 
     def _missing(self, rng: Random, frontier: Sequence[str]) -> tuple[str, int] | None:
         """Return a step that fits the type of ``frontier`` and that none of it has."""
@@ -176,18 +166,18 @@ class World:
         steps = [step for step in steps if not any((start, *step) in self._ends for start in frontier)]
         return rng.choice(steps) if steps else None
 
-    def _ask(self, rng: Random, topic: str, path: Sequence[tuple[str, int]]) -> str:
+    def _worded(self, rng: Random, topic: str, path: Sequence[tuple[str, int]]) -> str:
         argument = topic
         for name, direction in path[:-1]:
             argument = self._described(rng, argument, self.relations[name], direction)
         last, direction = self.relations[path[-1][0]], path[-1][1]
         if rng.random() < (0.15 if len(path) == 1 else 0.3):
             described = self._described(rng, argument, last, direction)
-            who = "Who" if (last.subject if direction else last.object) in ("person", "character") else "What"
+            who = "Who" if (last.subject if direction else last.object) in PERSONS else "What"
             question = rng.choice((f"{who} is {described}?", f"{who} is {described}?", f"Name {described}.", described))
         else:
             slot = "o" if direction else "s"
-            question = fill(rng.choice(last.inverse_questions if direction else last.questions), {slot: argument})[0]
+            question = fill(rng.choice(last.inverse_questions if direction else last.questions), {slot: argument})
         question = capitalise(question)
         chance = rng.random()
         if chance < 0.1:
@@ -202,42 +192,32 @@ class World:
 
     # ---------------------------------------------------------------- texts
 
-    def statements(self, rng: Chance, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
-        """Return ``n`` passages of all kinds, each of ``facts`` (least, most) facts where it states some."""
-        return self._tell().statements(as_random(rng), n, facts)
+    def statements(self, rng: Seed, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
+        """Return ``n`` texts that each state between ``facts[0]`` and ``facts[1]`` facts of one subject."""
+        return self._verbalizer(rng).statements(n, facts)
 
-    def stream(self, rng: Chance, n: int) -> list[LabelledEvent]:
-        """Return ``n`` passages in the order a memory hears them, with what it should do; it begins with ``known``."""
-        return self._tell().stream(as_random(rng), n, self.known)
+    def stream(self, rng: Seed, n: int) -> list[LabelledEvent]:
+        """Return ``n`` texts as a memory that holds ``known`` receives them, with what it should do about each."""
+        stream = EventStream(self._verbalizer(rng), self.known)
+        return [stream.event() for _ in range(n)] if self.triples else []
 
-    def _tell(self) -> Verbalizer:
-        if self._teller is None:
-            self._teller = Verbalizer(self.kind_of, self.triples, self.relations)
-        return self._teller
-
-
-def as_random(chance: Any) -> Random:
-    """Return a ``random.Random`` for a seed, a numpy Generator (which is advanced) or itself."""
-    if isinstance(chance, Random):
-        return chance
-    if isinstance(chance, np.random.Generator):
-        return Random(int(chance.integers(2**62)))
-    return Random(int(chance))
+    def _verbalizer(self, rng: Seed) -> Verbalizer:
+        return Verbalizer(self.kind_of, self.triples, self.relations, as_random(rng))
 
 
-def _people(
-    rng: Random, relations: Sequence[Relation], entities: int, given: Mapping[str, Sequence[str]]
-) -> dict[str, list[str]]:
+def as_random(seed: Seed) -> Random:
+    """Return a ``random.Random`` of a seed, or itself."""
+    return seed if isinstance(seed, Random) else Random(seed)
+
+
+def _names_by_type(rng: Random, relations: Sequence[Relation], entities: int) -> dict[str, list[str]]:
     """Return names by type, more of the types that more relations use."""
     weight: dict[str, float] = defaultdict(float)
     for relation in relations:
         weight[relation.subject] += 1.0
         weight[relation.object] += 0.6
-    inventor, total = NameGenerator(rng), sum(weight.values())
-    found = {
-        kind: inventor.names(kind, max(3, round(entities * share / total)), given.get(kind))
-        for kind, share in weight.items()
-    }
+    generator, total = NameGenerator(rng), sum(weight.values())
+    found = {kind: generator.names(kind, max(3, round(entities * share / total))) for kind, share in weight.items()}
     return {kind: members for kind, members in found.items() if members}
 
 
@@ -250,7 +230,7 @@ def _facts(rng: Random, relations: Sequence[Relation], by_kind: Mapping[str, lis
             break
         relation = rng.choice(usable)
         subject, objects = rng.choice(by_kind[relation.subject]), by_kind[relation.object]
-        object = objects[int(len(objects) * rng.random() ** 1.5)]  # some names are met more often than others
+        object = objects[int(len(objects) * rng.random() ** 1.5)]  # some names occur more often than others
         keys = [(subject, relation.relation)] + ([(object, relation.relation)] if relation.symmetric else [])
         mirrored = relation.symmetric and (object, relation.relation, subject) in found
         if subject == object or mirrored or (relation.functional and any(key in taken for key in keys)):

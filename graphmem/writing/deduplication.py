@@ -1,10 +1,9 @@
-"""What was told before: the memory keeps a digest of every sentence that was judged, so that the same text again is
-no news, whatever else was learned since.
+"""Read history: a digest of every sentence that was read, so that the same text again adds nothing.
 
-A text that is read leaves one node of kind ``reading`` whose other names are the digests of its sentences, in the same
-transaction as its facts: an undo forgets them too. Sentences that stand on their own count as read wherever they were;
-those with a pronoun only after the sentence that they followed; short ones ("Bob lives in Rome.") only after the same
-long one in the same text, or in a text that was read before as a whole, for the same few words may be said anew.
+Reading a text adds one node of kind ``reading`` whose aliases are the digests of its sentences, in the same transaction
+as its facts; an undo removes both. A self-contained sentence counts as read in any text; one with a pronoun only after
+the sentence that it followed. A short sentence ("Bob lives in Rome.") counts as read only after the same long one in
+the same text, or in a text that was read before as a whole, since the same few words may be a new statement.
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ from graphmem.core.types import READ_MARK
 from graphmem.reading.candidates import CandidateFact
 from graphmem.text.sentences import sentences
 
-LONG = 40
-"""Characters from which a sentence or text is taken for the same one when it comes again."""
-_MARK = f"{READ_MARK}:"
+MIN_LENGTH = 40
+"""Characters from which a sentence or text is recognised on its own."""
+_PREFIX = f"{READ_MARK}:"
 _PRONOUN = re.compile(
     r"\b(he|she|it|they|him|her|them|his|hers|its|theirs?|this|that|these|those|i|me|my|we|us|our|you|your)\b",
     re.IGNORECASE,
 )
-_ASKS = ("?", "？", "؟")
+_QUESTION_MARKS = ("?", "？", "؟")
 
 
 class ReadHistory:
-    """Which sentences of a text the memory has read before, as said at the same time by a source trusted as much.
+    """Which sentences of a text were read before, of the same time and from a source trusted as much.
 
     Args:
-        store: the memory's store; it is only looked at.
-        text: what is read now.
-        context: what was said before it.
-        trust: how far its source is trusted, 0..1.
-        at: when it was said; None where that is not given, which any earlier reading will do for.
+        store: the memory's store; only read.
+        text: the text to be read.
+        context: the text before it.
+        trust: of its source, 0..1.
+        at: time of the text; None matches any time.
 
     Raises:
         InvalidTime: ``at`` cannot be read.
@@ -48,56 +47,52 @@ class ReadHistory:
     def __init__(self, store: GraphStore, text: str, *, context: str = "", trust: float = 1.0, at: Time | None = None):
         self._trust, self._at = trust, from_micros(to_micros(at))
         self._bounds = sentences(text)
-        spoken = [" ".join(text[a:b].split()) for a, b in self._bounds]
+        own = [" ".join(text[a:b].split()) for a, b in self._bounds]
         before = [" ".join(context[a:b].split()) for a, b in sentences(context)[-1:]] or [""]
-        self._keys = [_key(*pair, first=not i) for i, pair in enumerate(zip([*before, *spoken], spoken, strict=False))]
+        self._keys = [_key(*pair, first=not i) for i, pair in enumerate(zip([*before, *own], own, strict=False))]
         self._begins = text.strip()[:60]
-        self._whole = _digest("text", text) if len(text.strip()) >= LONG else ""
-        asked = dict.fromkeys(key for key in (*self._keys, self._whole) if key)
-        found = store.resolve_many([_name(key) for key in asked]) if asked else {}
-        self._known = {key for key in asked if any(map(self._fits, store.nodes(found[_name(key)])))}
+        self._whole = _digest("text", text) if len(text.strip()) >= MIN_LENGTH else ""
+        wanted = dict.fromkeys(key for key in (*self._keys, self._whole) if key)
+        found = store.resolve_many([_PREFIX + key for key in wanted]) if wanted else {}
+        self._known = {key for key in wanted if any(map(self._matches, store.nodes(found[_PREFIX + key])))}
 
-    def __call__(self, candidate: CandidateFact) -> bool:
-        """Whether the sentence that says this was read before."""
+    def contains(self, candidate: CandidateFact) -> bool:
+        """Whether the sentence of a candidate was read before."""
         if self._whole in self._known:
             return True
-        place = max(candidate.subject_span[1], candidate.object_span[1])
-        return any(a < place <= b and key in self._known for (a, b), key in zip(self._bounds, self._keys, strict=True))
+        return any(
+            a < candidate.end <= b and key in self._known for (a, b), key in zip(self._bounds, self._keys, strict=True)
+        )
 
     def mark(self, source: str | None = None) -> list[Edit]:
-        """The edit that remembers what is new to the memory here; none where nothing is."""
+        """The edit that records the sentences that are new; none where nothing is."""
         new = [key for key in dict.fromkeys((*self._keys, self._whole)) if key and key not in self._known]
         if not new:
             return []
-        seen: dict[str, Any] = {"trust": self._trust, "at": self._at, "source": source, "begins": self._begins}
-        name = _digest(*new, *map(str, seen.values()))
-        return [AddNode(f"{_MARK}{name}", READ_MARK, "", tuple(map(_name, new)), seen)]
+        attributes: dict[str, Any] = {"trust": self._trust, "at": self._at, "source": source, "begins": self._begins}
+        name = _digest(*new, *map(str, attributes.values()))
+        return [AddNode(_PREFIX + name, READ_MARK, "", tuple(_PREFIX + key for key in new), attributes)]
 
-    def _fits(self, node: Any) -> bool:
-        seen = node.attributes
-        if not node.name.startswith(_MARK) or seen.get("trust", 0.0) < self._trust:
+    def _matches(self, node: Any) -> bool:
+        if not node.name.startswith(_PREFIX) or node.attributes.get("trust", 0.0) < self._trust:
             return False
-        return self._at is None or seen.get("at") == self._at
+        return self._at is None or node.attributes.get("at") == self._at
 
 
 def is_mark(edit: Edit) -> bool:
-    """Whether an edit only remembers that something was read."""
-    return isinstance(edit, AddNode) and edit.kind == READ_MARK and edit.name.startswith(_MARK)
+    """Whether an edit only records that something was read."""
+    return isinstance(edit, AddNode) and edit.kind == READ_MARK and edit.name.startswith(_PREFIX)
 
 
 def _key(before: str, sentence: str, *, first: bool) -> str:
-    """What a sentence is known by; empty where it must be taken anew each time."""
-    if sentence.rstrip("\"'”’) ").endswith(_ASKS):
+    """Digest of a sentence; "" where it is never recognised."""
+    if sentence.rstrip("\"'”’) ").endswith(_QUESTION_MARKS):
         return ""
-    if len(sentence) < LONG:
-        return "" if first or len(before) < LONG else _digest(before, sentence)
+    if len(sentence) < MIN_LENGTH:
+        return "" if first or len(before) < MIN_LENGTH else _digest(before, sentence)
     return _digest(before, sentence) if _PRONOUN.search(sentence) else _digest(sentence)
 
 
 def _digest(*texts: str) -> str:
     data = "\0".join(" ".join(normalise(text).split()) for text in texts)
     return hashlib.sha256(data.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _name(key: str) -> str:
-    return f"{_MARK}{key}"

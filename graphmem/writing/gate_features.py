@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -19,12 +19,12 @@ from graphmem.writing.entity_linking import name_features
 Action = Literal["skip", "add", "update", "retire"]
 ACTIONS: Final[tuple[Action, ...]] = ("skip", "add", "update", "retire")
 FEATURES: Final = (
-    "none", "stated", "ended", "denied", "doubted", "held", "once held", "conflict", "rivals", "functional",
-    "functional conflict", "changeable", "novelty", "subject known", "object known", "surprise", "trust", "held trust",
-    "trust gap", "says old is over", "later", "reader", "named", "relation", "joined", "spotted", "contested", "margin",
-    "turned", "apart", "literal", "casts",
+    *FACTUALITY, "held", "previously held", "conflict", "rivals", "functional", "functional conflict", "changeable",
+    "novelty", "subject known", "object known", "surprise", "trust", "held trust", "trust gap", "superseded in text",
+    "later", "confidence", "is known relation", "relation probability", "joined", "span probability", "competition",
+    "margin", "inverted", "distance", "literal", "role agreement",
 )  # fmt: skip
-"""What the gate sees beside the reader's view of the pair."""
+"""Inputs of the gate beside the extractor's features of the pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,25 @@ class GraphContext:
 
     Attributes:
         held: facts of the same subject and relation that hold now.
-        past: whether the very fact was held once and is over.
+        previously_held: whether this very fact was held and is over.
         functional: how far the relation has one object a subject, 0..1, by this graph's counts and its text.
         changeable: how far the relation's value changes in time, 0..1, by its text.
         subject_known, object_known: whether the graph has such nodes.
-        says_old: the held fact that the same text says is over, if any.
-        joined: whether another relation joins the two things now, either way round.
-        casts: whether the two play the parts in other facts of the relation that they play here (1), or each other's
-            (-1), or neither is known to play any (0).
+        superseded_in_text: the held fact that the same text says is over, if any.
+        joined: whether another relation joins the two entities now, in either direction.
+        role_agreement: whether the two have the same roles in other facts of the relation (1), exchanged roles (-1), or
+            neither (0).
     """
 
     held: tuple[Fact, ...] = ()
-    past: bool = False
+    previously_held: bool = False
     functional: float = 0.5
     changeable: float = 0.5
     subject_known: bool = False
     object_known: bool = False
-    says_old: Fact | None = None
+    superseded_in_text: Fact | None = None
     joined: bool = False
-    casts: float = 0.0
+    role_agreement: float = 0.0
 
     def same(self, candidate: Fact) -> Fact | None:
         """The held fact that the candidate repeats."""
@@ -59,100 +59,96 @@ class GraphContext:
         return next((fact for fact in self.held if normalise(fact.object) == wanted), None)
 
     def rival(self, candidate: Fact) -> Fact | None:
-        """The held fact that the candidate stands against: the one said to be over, else the latest."""
-        if self.says_old is not None:
-            return self.says_old
+        """The held fact that the candidate conflicts with: the one said to be over, else the latest."""
+        if self.superseded_in_text is not None:
+            return self.superseded_in_text
         others = [fact for fact in self.held if normalise(fact.object) != normalise(candidate.object)]
         return max(others, key=lambda fact: (fact.valid_from or "", fact.id or 0), default=None)
 
 
 def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) -> np.ndarray:
-    """What the gate sees in numbers, float32 [32], in the order of ``FEATURES``."""
+    """The gate's inputs, float32 [32], in the order of ``FEATURES``."""
     fact, held, rival = candidate.fact, near.same(candidate.fact), near.rival(candidate.fact)
-    against = held or rival
-    alike = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
-    believed = against.confidence if against else 0.0
+    compared = held or rival
+    similarity = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
+    held_trust = compared.confidence if compared else 0.0
+    alternatives = candidate.alternatives
     return np.array([
-        *_moods(candidate),
+        *factuality_probabilities(candidate),
         held is not None,
-        near.past,
+        near.previously_held,
         rival is not None,
         np.log1p(len(near.held)),
         near.functional,
         near.functional * (rival is not None),
         near.changeable,
-        0.0 if held else 1.0 - alike,
+        0.0 if held else 1.0 - similarity,
         near.subject_known,
         near.object_known,
         candidate.surprise / 5.0,
         trust,
-        believed,
-        (trust - believed) * (against is not None),
-        near.says_old is not None,
+        held_trust,
+        (trust - held_trust) * (compared is not None),
+        near.superseded_in_text is not None,
         _order(fact.valid_from, rival.valid_from if rival else None),
         fact.confidence,
-        candidate.named,
-        candidate.sure,
+        candidate.is_known_relation,
+        candidate.relation_probability,
         near.joined and held is None,
-        candidate.spotted,
-        candidate.contested,
-        candidate.sure - max((other.probability for other in candidate.others), default=0.0),
-        sum(other.probability for other in candidate.others if other.turned and other.relation == fact.relation),
-        np.log1p(_apart(candidate.subject_span, candidate.object_span)) / 5.0,
-        _literal_fits(fact.relation, candidate.object_kind),
-        near.casts,
+        candidate.span_probability,
+        candidate.competition,
+        candidate.relation_probability - max((other.probability for other in alternatives), default=0.0),
+        sum(other.probability for other in alternatives if other.inverted and other.relation == fact.relation),
+        np.log1p(_distance(candidate.subject_span, candidate.object_span)) / 5.0,
+        _literal_agreement(fact.relation, candidate.object_kind),
+        near.role_agreement,
     ], dtype=np.float32)  # fmt: skip
 
 
-def _apart(one: tuple[int, int], other: tuple[int, int]) -> int:
-    """Characters between two stretches."""
+def _distance(one: tuple[int, int], other: tuple[int, int]) -> int:
+    """Characters between two spans."""
     return max(0, max(one[0], other[0]) - min(one[1], other[1]))
 
 
-def _literal_fits(relation: str, kind: str) -> float:
-    """1 where a relation tells numbers or dates and the object is one, or tells neither; -1 where not; 0 unknown."""
-    told = has_literal_objects(relation)
-    return 0.0 if told is None else 1.0 if told == (kind == "literal") else -1.0
+def _literal_agreement(relation: str, kind: str) -> float:
+    """1 where the object's kind is the one of the relation's objects, -1 where not, 0 where that is not known."""
+    literal = has_literal_objects(relation)
+    return 0.0 if literal is None else 1.0 if literal == (kind == "literal") else -1.0
 
 
 def role_agreement(fact: Fact, subjects: Collection[str], objects: Collection[str]) -> float:
-    """See ``GraphContext.casts``: from the normalised subjects and objects of other facts of the relation."""
+    """``GraphContext.role_agreement``, from the normalised subjects and objects of other facts of the relation."""
     subject, value = normalise(fact.subject), normalise(fact.object)
-    straight = (subject in subjects) + (value in objects)
-    return float(np.sign(straight - (subject in objects) - (value in subjects)))
+    same = (subject in subjects) + (value in objects)
+    return float(np.sign(same - (subject in objects) - (value in subjects)))
 
 
-def _moods(candidate: CandidateFact) -> Sequence[float] | np.ndarray:
-    """Probability of each of ``FACTUALITY``; of readers that give none the mood is taken for certain."""
-    return candidate.moods if candidate.moods is not None else [float(name == candidate.mood) for name in FACTUALITY]
+def factuality_probabilities(candidate: CandidateFact) -> Sequence[float] | np.ndarray:
+    """Probability of each of ``FACTUALITY``; a candidate without them has its own label for certain."""
+    if candidate.factuality_probabilities is not None:
+        return candidate.factuality_probabilities
+    return [float(label == candidate.factuality) for label in FACTUALITY]
 
 
 def _order(first: str | None, second: str | None) -> float:
     """1 if the first time is later, -1 if earlier, 0 if that is not known."""
     if first is None or second is None:
         return 0.0
-    a, b = to_micros(first) or 0, to_micros(second) or 0
-    return float(np.sign(a - b))
+    return float(np.sign((to_micros(first) or 0) - (to_micros(second) or 0)))
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceRecord:
-    """What a decision saw, as the journal keeps it."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, candidate: CandidateFact, near: GraphContext, chances: np.ndarray, trust: float) -> EvidenceRecord:
-        """Collect it."""
-        seen = gate_features(candidate, near, trust).tolist()
-        numbers = {name: round(value, 4) for name, value in zip(FEATURES, seen, strict=True)}
-        held = near.same(candidate.fact) or near.rival(candidate.fact)
-        return cls({
-            "mood": candidate.mood,
-            "against": str(held) if held else None,
-            "against_id": held.id if held else None,
-            "probabilities": {a: round(float(p), 4) for a, p in zip(ACTIONS, chances, strict=True)},
-            "subject_span": list(candidate.subject_span),
-            "object_span": list(candidate.object_span),
-            **{name.replace(" ", "_"): value for name, value in numbers.items()},
-        })  # fmt: skip
+def evidence_record(
+    candidate: CandidateFact, near: GraphContext, probabilities: np.ndarray, trust: float
+) -> dict[str, Any]:
+    """The inputs and outputs of a decision, as the journal keeps them."""
+    features = gate_features(candidate, near, trust).tolist()
+    held = near.same(candidate.fact) or near.rival(candidate.fact)
+    return {
+        "factuality": candidate.factuality,
+        "against": str(held) if held else None,
+        "against_id": held.id if held else None,
+        "probabilities": {a: round(float(p), 4) for a, p in zip(ACTIONS, probabilities, strict=True)},
+        "subject_span": list(candidate.subject_span),
+        "object_span": list(candidate.object_span),
+        **{name.replace(" ", "_"): round(value, 4) for name, value in zip(FEATURES, features, strict=True)},
+    }

@@ -1,4 +1,4 @@
-"""Reading: what a text says, what the write gate would do about it, and the plan of edits that follows.
+"""Reading pipeline: text to candidate facts, the write gate's decisions, and the plan of edits that follows.
 
 plan = read_text(model, "In 1843 Ada moved to Surrey.")      # changes nothing
 memory.apply(plan)                                           # one transaction
@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from graphmem.core.edits import AddNode, Edit, WriteDecision
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import check_name
@@ -20,15 +22,19 @@ from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.entity_states import EntityDisambiguator, load_entity_states, state_updates
+from graphmem.hub import DEFAULT_MODEL, canonical
 from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact, check_text
 from graphmem.reading.extractor import FactExtractor
+from graphmem.reading.network import ExtractionNetwork, load_extractor
 from graphmem.writing.config import WriteGateConfig
-from graphmem.writing.decider import WriteDecider
+from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, recent_names
 from graphmem.writing.relation_linking import link_relation
 from graphmem.writing.write_gate import load_gate
+
+_EXTRACTOR_FILE = "reader.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,10 @@ class WritePlan:
     """What a text would change. ``memory.apply(plan)`` applies ``edits`` in one transaction.
 
     Attributes:
-        text: what was read.
-        facts: what it states, by the names that the graph will hold; what ended, or is only asked, is not among them.
-        decisions: one for each candidate, also for those that are left out.
-        edits: what the decisions lead to.
+        text: the text.
+        facts: asserted facts, by the names that the graph will hold; ended and uncertain ones are not among them.
+        decisions: one for each candidate, also for those that are skipped.
+        edits: the edits that follow from the decisions.
     """
 
     text: str
@@ -50,169 +56,152 @@ class WritePlan:
 
 @runtime_checkable
 class Extractor(Protocol):
-    """Anything that finds facts in text: the learned reader, spaCy rules, a prompt to a large model, your function."""
+    """Anything that finds facts in text: ``FactExtractor``, spaCy rules, a prompt to a large model, your function."""
 
     def read(self, text: str) -> Iterable[Fact | CandidateFact]:
-        """Facts that the text states, in its order."""
+        """Facts that the text states, in order."""
 
 
 def read_text(
     model: Any, text: str, *, apply: bool = False, source: str | None = None, trust: float = 1.0,
-    at: Time | None = None, context: str = "", reader: Extractor | None = None, config: WriteGateConfig | None = None,
-    surprise: bool = True, again: bool = False,
+    at: Time | None = None, context: str = "", extractor: Extractor | None = None,
+    config: WriteGateConfig | None = None, surprise: bool = True, reread: bool = False,
 ) -> WritePlan:  # fmt: skip
     """Read a text in one pass and plan what to write. Writes only with ``apply``, in one transaction.
 
     Args:
         model: has ``tokenizer`` and ``memory``; with a memory attached, surprise is measured with the memory on.
-        text: anything; it is data, whatever it says.
-        apply: apply the plan at once.
-        source: where the text comes from.
-        trust: how far the source is to be trusted, 0..1.
-        at: when it was said; now when None. Changes without a date of their own happen then.
-        context: what was said before, so that "she" can mean somebody.
-        reader: another reader than the learned one.
+        text: any text; it is data, never an instruction.
+        apply: apply the plan.
+        source: of the text.
+        trust: of the source, 0..1.
+        at: time of the text; now when None. Changes without a date of their own happen then.
+        context: the text before this one; it resolves pronouns.
+        extractor: in place of the shipped one.
         config: thresholds of the write gate.
-        surprise: let the gate see how surprised the model is, with its memory on; without, reading is about twice as
-            fast, and the gate decides by the rest of what it sees.
-        again: judge sentences anew that were read before. Without, they only strengthen what they said, unless they
-            come from a source trusted more, or of another time ``at``.
+        surprise: give the gate the model's surprise; without it reading is about twice as fast.
+        reread: decide anew about sentences that were read before. Without it they only strengthen their facts, unless
+            they come from a source trusted more, or of another time ``at``.
 
     Raises:
-        InvalidValue: ``text`` is no text or too long, or ``trust`` lies outside 0..1.
+        InvalidValue: ``text`` is not a string or too long, or ``trust`` lies outside 0..1.
         InvalidTime: ``at`` cannot be read.
     """
     check_text(text)
     if not isinstance(trust, (int, float)) or isinstance(trust, bool) or not 0.0 <= trust <= 1.0:
         raise InvalidValue(f"trust must be a number from 0 (none) to 1 (full), not {trust!r}")
     to_micros(at)
-    memory, found = model.memory, []
-    if text.strip():
-        found = _candidates(model, text, context, reader, at, surprise)
-    gate = load_gate(WEIGHTS / _folder(model))
+    trust, config, store = float(trust), config or WriteGateConfig(), model.memory.store
+    found = _candidates(model, text, context, extractor, at, surprise) if text.strip() else []
     aliases = [candidate for candidate in found if is_alias(candidate.fact)]
-    states = load_entity_states(WEIGHTS / _folder(model)) if (config or WriteGateConfig()).states else None
-    entities = EntityLinker(
-        memory.store, gate.matcher, recent=recent_names(memory.store), renamed=_renamed(aliases),
-        namesakes=EntityDisambiguator(memory.store, states) if states else None,
+    folder = WEIGHTS / _folder(model)
+    gate, states = load_gate(folder), load_entity_states(folder) if config.states else None
+    linker = EntityLinker(
+        store, gate.matcher, recent=recent_names(store),
+        aliases={c.fact.object: c.fact.subject for c in aliases if c.factuality == "asserted"},
+        disambiguator=EntityDisambiguator(store, states) if states else None,
     )  # fmt: skip
-    resolved = list(_resolve([candidate for candidate in found if not is_alias(candidate.fact)], entities))
-    resolved = [_settled(*case, memory.store) for case in resolved]
-    told = ReadHistory(memory.store, text, context=context, trust=float(trust), at=at)
-    old = (lambda _: False) if again else told
-    judge = WriteDecider(memory.store, _vectors(memory.encoder), gate, config)
-    decisions = judge.decide(resolved, source=source, trust=float(trust), at=at, told=old)
-    facts = tuple(d.fact for d in decisions if d.evidence.get("mood") == "stated")
-    edits = tuple(edit for decision in decisions for edit in judge.edits_of(decision, source=source, at=at))
-    fresh = [case for case in resolved if not old(case[0])]
-    learned = judge.aliases([c for c in aliases if not old(c)], fresh, entities, trust=float(trust), source=source)
-    edits = (*edits, *(d.edit for d in learned if d.edit is not None))
+    cases = [_relation_linked(*case, store) for case in _entity_linked(found, linker)]
+    history = ReadHistory(store, text, context=context, trust=trust, at=at)
+    was_read = (lambda _: False) if reread else history.contains
+    decider = WriteDecider(store, _vectors(model.memory.encoder), gate, config)
+    decisions = decider.decide(cases, source=source, trust=trust, at=at, was_read=was_read)
+    named = decider.alias_decisions(
+        [c for c in aliases if not was_read(c)], [case for case in cases if not was_read(case[0])], linker,
+        trust=trust, source=source,
+    )  # fmt: skip
+    edits = [edit for decision in decisions for edit in decider.edits_of(decision, source=source, at=at)]
+    edits += [decision.edit for decision in named if decision.edit is not None]
     if states is not None:
-        edits = (*edits, *state_updates(states, memory.store, [case[0] for case in resolved], decisions))
-    if found and trust >= (config or WriteGateConfig()).least_trust:
-        edits = (*edits, *told.mark(source))
-    plan = WritePlan(text, facts, (*decisions, *learned), edits)
+        edits += state_updates(states, store, sentences_of(cases, decisions))
+    if found and trust >= config.min_trust:
+        edits += history.mark(source)
+    facts = tuple(d.fact for d in decisions if d.evidence.get("factuality") == "asserted")
+    plan = WritePlan(text, facts, (*decisions, *named), tuple(edits))
     if apply and plan.edits:
-        memory.apply(plan, note=" ".join(text[:400].replace("\0", " ").split())[:200])
+        model.memory.apply(plan, note=" ".join(text[:400].replace("\0", " ").split())[:200])
     return plan
 
 
 def read_stream(
-    model: Any, pieces: Iterable[str], *, apply: bool = True, resume: str | None = None, **options: Any
+    model: Any, texts: Iterable[str], *, apply: bool = False, resume: str | None = None, **options: Any
 ) -> Iterator[WritePlan]:
-    """Read one piece after another, each with the end of the last as its context; writes piece by piece.
-
-    Only one piece is held at a time. Nothing is read before the plans are asked for.
+    """Read texts one after another, lazily, each with the one before as its context.
 
     Args:
         model: as in ``read_text``.
-        pieces: turns of a conversation, paragraphs, lines of an open file.
-        apply: apply each plan before the next piece is read.
-        resume: a name for the stream, under which the memory keeps how many pieces were applied: after a crash the
-            same call goes on there, skipping what was read. A stream that was read to its end gives nothing more.
+        texts: turns of a conversation, paragraphs, lines of an open file.
+        apply: apply each plan before the next text is read, one transaction a text.
+        resume: name of the stream, under which the memory keeps how many texts were applied. The same call after a
+            crash skips those; after the end of the stream it yields nothing.
         options: those of ``read_text``.
 
     Raises:
-        InvalidValue: ``resume`` without ``apply``, or a piece that cannot be read; the pieces before it are kept.
+        InvalidValue: ``resume`` without ``apply``, or a text that cannot be read; the texts before it stay applied.
     """
     if resume is not None and not apply:
         raise InvalidValue("resume needs apply=True: only what was applied can be skipped later")
-    return _pieces(model, pieces, apply, resume, options)
+    return _stream(model, texts, apply, resume, options)
 
 
-def _pieces(
-    model: Any, pieces: Iterable[str], apply: bool, resume: str | None, options: dict[str, Any]
+def _stream(
+    model: Any, texts: Iterable[str], apply: bool, resume: str | None, options: dict[str, Any]
 ) -> Iterator[WritePlan]:
     state = None if resume is None else check_name(f"stream:{resume}", "name of a stream")
     known = model.memory.node(state) if state else None
     done = int(known.attributes.get("position", 0)) if known else 0
     context = ""
-    for place, piece in enumerate(pieces):
+    for place, text in enumerate(texts):
         if place >= done:
-            plan = read_text(model, piece, apply=apply, context=context, **options)
+            plan = read_text(model, text, apply=apply, context=context, **options)
             if state:
                 model.memory.store.apply([AddNode(state, "session", attributes={"position": place + 1})], action="read")
             yield plan
-        context = piece or context
+        context = text or context
 
 
 def _candidates(
-    model: Any, text: str, context: str, reader: Extractor | None, at: Time | None, surprise: bool
+    model: Any, text: str, context: str, extractor: Extractor | None, at: Time | None, surprise: bool
 ) -> list[CandidateFact]:
-    if reader is not None:
-        return [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in reader.read(text)]
-    live = list(model.memory.store.index().relations)
-    return shipped_extractor(model).read(text, relations=live, context=context, now=at, surprise=surprise)
+    if extractor is not None:
+        return [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
+    relations = list(model.memory.store.index().relations)
+    return shipped_extractor(model).read(text, relations=relations, context=context, now=at, surprise=surprise)
 
 
 def shipped_extractor(model: Any) -> FactExtractor:
-    """The shipped reader over ``model``; its weights are loaded on first use and shared.
+    """The shipped extractor over ``model``; its weights are loaded on first use and shared.
 
     Raises:
-        WeightsMismatch: the reader was trained for another width of model or text encoder.
+        WeightsMismatch: it was trained for another width of model or text encoder.
     """
     base = getattr(model, "base", None) or model.base_model
     vectors = _vectors(model.memory.encoder)
     network = _network(_folder(model), int(base.config.hidden_size), vectors.encoder.dim)
-    return FactExtractor(_runner(model, base), model.tokenizer, vectors, network)
+    return FactExtractor(model if callable(model) else base, model.tokenizer, vectors, network)
 
 
 @lru_cache(maxsize=2)
 def _vectors(encoder: TextEncoder) -> EmbeddingCache:
-    """Relation texts are encoded once a process and encoder."""
+    """Relation names are encoded once a process and encoder."""
     return EmbeddingCache(encoder)
 
 
-def _runner(model: Any, base: Any) -> Any:
-    """What runs a text: the model itself where it reads its memory, else the bare base."""
-    return model if callable(model) else base
-
-
 @lru_cache(maxsize=4)
-def _network(folder: str, hidden_size: int, text_width: int) -> Any:
-    from graphmem.reading.network import load_extractor
-
-    return load_extractor(WEIGHTS / folder / "reader.safetensors", hidden_size=hidden_size, text_width=text_width)
-
-
-def _renamed(aliases: Sequence[CandidateFact]) -> dict[str, str]:
-    """Other names that a text gives, with the name each stands for."""
-    return {c.fact.object: c.fact.subject for c in aliases if c.mood == "stated"}
+def _network(folder: str, hidden_size: int, text_width: int) -> ExtractionNetwork:
+    return load_extractor(WEIGHTS / folder / _EXTRACTOR_FILE, hidden_size=hidden_size, text_width=text_width)
 
 
 def _folder(model: Any) -> str:
-    """Folder of the weights made for a model's base; the only one that ships where there is none of its name."""
-    from graphmem.hub import DEFAULT_MODEL, canonical
-
+    """Folder of the weights for a model's base; the default model's where there is none of its name."""
     base = getattr(model, "base", None) or getattr(model, "base_model", None)
     name = canonical(str(getattr(getattr(base, "config", None), "name_or_path", "") or DEFAULT_MODEL))
-    return name if (WEIGHTS / name / "reader.safetensors").exists() else DEFAULT_MODEL
+    return name if (WEIGHTS / name / _EXTRACTOR_FILE).exists() else DEFAULT_MODEL
 
 
-def _resolve(
-    found: Sequence[CandidateFact], entities: EntityLinker
-) -> Iterator[tuple[CandidateFact, LinkedEntity, LinkedEntity]]:
-    """Each candidate under the names of the graph, with what its subject and object were found to be."""
+def _entity_linked(found: Sequence[CandidateFact], linker: EntityLinker) -> Iterator[Case]:
+    """Candidates that are no aliases under the names of the graph, with their linked subject and object."""
+    found = [candidate for candidate in found if not is_alias(candidate.fact)]
     mentioned = [c.fact.subject for c in found] + [c.fact.object for c in found if c.object_kind == "entity"]
     known: dict[str, LinkedEntity] = {}
     for candidate in found:
@@ -220,18 +209,32 @@ def _resolve(
         for name in (fact.subject, fact.object):
             if name not in known:
                 literal = name == fact.object and candidate.object_kind == "literal"
-                known[name] = entities.resolve(name, () if literal else mentioned, candidate.sentence)
+                known[name] = linker.link(name, () if literal else mentioned, candidate.sentence)
         subject, value = known[fact.subject], known[fact.object]
-        found_as = replace(fact, subject=subject.name, object=value.name)
-        yield replace(candidate, fact=found_as, heard=(fact.subject, fact.object)), subject, value
+        linked = replace(fact, subject=subject.name, object=value.name)
+        yield replace(candidate, fact=linked, as_received=(fact.subject, fact.object)), subject, value
 
 
-def _settled(
-    candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, store: GraphStore
-) -> tuple[CandidateFact, LinkedEntity, LinkedEntity]:
-    """The case with a relation that is held between the two, where the reader thinks one possible."""
+def _relation_linked(candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, store: GraphStore) -> Case:
+    """The case with a held relation between the two, where the extractor finds it possible."""
     if subject.node is None or value.node is None:
         return candidate, subject, value
     ids = {subject.name: subject.node.id, value.name: value.node.id}
-    taken, turned = link_relation(candidate, lambda a, b: [fact.relation for fact in store.facts(ids[a], None, ids[b])])
-    return (taken, value, subject) if turned else (taken, subject, value)
+    linked, inverted = link_relation(
+        candidate, lambda a, b: [fact.relation for fact in store.facts(ids[a], None, ids[b])]
+    )
+    return (linked, value, subject) if inverted else (linked, subject, value)
+
+
+def sentences_of(cases: Sequence[Case], decisions: Sequence[WriteDecision]) -> dict[str, list[np.ndarray]]:
+    """Hidden states of the sentences about each node that written or repeated facts mention, each sentence once."""
+    written = {
+        (d.fact.subject, d.fact.object) for d in decisions if d.action in ("add", "update") or "repeats" in d.evidence
+    }
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for candidate, *_ in cases:
+        fact = candidate.fact
+        if candidate.sentence is not None and (fact.subject, fact.object) in written:
+            for name in (fact.subject, fact.object)[: 2 if candidate.object_kind == "entity" else 1]:
+                found.setdefault(name, {})[fact.text] = candidate.sentence
+    return {name: list(sentences.values()) for name, sentences in found.items()}

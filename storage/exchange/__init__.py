@@ -1,1 +1,1 @@
-"""Import and export: fact files, GraphML, N-Triples, JSONL dumps, merging of memories."""
+"""Import and export: fact files, GraphML, N-Triples, JSONL dumps, merge of memories."""

@@ -1,4 +1,4 @@
-"""A memory written out: whole as JSON lines, or its present facts in the formats that other tools read."""
+"""Export of a memory: whole as JSON lines, or its present facts in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
@@ -17,16 +17,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Fact, Node
-from graphmem.storage.tables.schema import SCHEMA_VERSION
+from graphmem.storage.files import replacing
+from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED
 
 if TYPE_CHECKING:
     from graphmem.storage.sqlite import SQLiteStore
-
-DUMPED = (
-    "namespaces", "meta", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
-    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
-)  # fmt: skip
-"""Tables of a JSONL dump, parents first."""
 
 FACT_FIELDS = ("subject", "relation", "object", "text", "valid_from", "valid_to", "confidence", "source")
 NODE_IRI, RELATION_IRI = "urn:graphmem:node:", "urn:graphmem:relation:"
@@ -37,16 +32,16 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def export(store: SQLiteStore, target: str | os.PathLike[str] | TextIO, *, format: str | None = None) -> int:
-    """Write a memory out and return the number of records. A file appears only when it is whole.
+    """Export a memory; return the number of records. A file appears only when it is whole.
 
     Args:
         target: a path, an open text file, or ``-`` for standard output.
-        format: ``jsonl`` is the whole file, all namespaces, history and vectors, and comes back exactly through
+        format: ``jsonl`` is the whole file, all namespaces, history and vectors, and is read back exactly by
             ``load_jsonl``. ``csv``, ``graphml``, ``cypher`` and ``ntriples`` hold the namespace's live nodes and
-            present facts. None goes by the ending of the path.
+            present facts. None goes by the path's ending.
 
     Raises:
-        InvalidValue: a format that is not known.
+        InvalidValue: an unknown format.
     """
     name = _format_of(target) if format is None else format
     if name not in WRITERS:
@@ -69,25 +64,15 @@ def _format_of(target: str | os.PathLike[str] | TextIO) -> str:
 
 @contextmanager
 def opened(target: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
-    """The file to write to; a path gets its file only when everything was written."""
+    """The file to write to; a path appears only when everything was written."""
     if not isinstance(target, (str, os.PathLike)):
         yield target
         return
     if os.fspath(target) == "-":
         yield sys.stdout
         return
-    path = Path(target)
-    if not path.absolute().parent.is_dir():
-        raise InvalidValue(f"the folder {path.absolute().parent} does not exist; make it first")
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
+    with replacing(Path(target)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 # ---------------------------------------------------------------- the whole file
@@ -99,7 +84,7 @@ def _jsonl(store: SQLiteStore) -> Iterator[str]:
 
     yield json.dumps({"graphmem": "dump", "schema": SCHEMA_VERSION}) + "\n"
     database = sqlite_utils.Database(store.connection.raw)
-    for table in DUMPED:
+    for table in STORED:
         for row in database[table].rows:
             values = {name: _plain(value) for name, value in row.items()}
             yield json.dumps({"table": table, "row": values}, ensure_ascii=False) + "\n"
@@ -128,7 +113,7 @@ def all_facts(store: SQLiteStore) -> Iterator[Fact]:
 
 
 class _Line:
-    """A file for csv's writer that hands back the line it was given."""
+    """File for ``csv.writer`` whose ``write`` returns the line."""
 
     def write(self, text: str) -> str:
         return text

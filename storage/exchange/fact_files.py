@@ -1,7 +1,7 @@
-"""Files of facts read one record at a time: TSV, CSV, JSON lines and N-Triples. GraphML is in ``graphml``.
+"""Files of facts, parsed one record at a time: TSV, CSV, JSON lines and N-Triples. GraphML is in ``graphml``.
 
-A reader yields ``(line, item)``: the line number, counted from 1, and an edit, or a ``Reject`` that says what is wrong
-with the line. Memory stays bounded whatever the file holds: lines have a longest length.
+A reader yields ``(line, item)``: the line number, counted from 1, and an edit, or a ``Reject`` with the
+reason. Memory stays bounded, because lines have a maximum length.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Reader = Callable[[BinaryIO], Iterator[tuple[int, Item]]]
 
 
 def checked(make: Callable[[], AddEdge | AddNode]) -> Item:
-    """An edit whose every value can be stored, or why it cannot."""
+    """An edit whose values can all be stored, or a reject."""
     try:
         edit = make()
         if isinstance(edit, AddEdge):
@@ -91,7 +91,7 @@ COLUMNS = {
     "confidence": ("confidence",),
     "source": ("source",),
 }
-"""Names under which a head line may call each column."""
+"""Names of each column in a head line."""
 
 
 def header(cells: Sequence[str]) -> dict[str, int] | None:
@@ -162,7 +162,7 @@ def _csv_rows(file: BinaryIO) -> Iterator[tuple[int, list[str] | Reject]]:
     at = 0
 
     def texts() -> Iterator[str]:
-        """Lines for the csv reader, whose numbers are followed on the way."""
+        """Lines for the csv reader; their numbers are kept."""
         nonlocal at
         for number, line in lines(file):
             at = number

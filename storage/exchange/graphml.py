@@ -1,4 +1,4 @@
-"""GraphML read as a stream: nodes and edges come out as they pass, and nothing of the document is kept."""
+"""GraphML, parsed as a stream: the document is never held in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_DATA = 8 << 20
 
 
 class _Document:
-    """Handlers of one pass. Names by node id lie in a temporary file of SQLite's, so that memory stays bounded."""
+    """Handlers of one pass. Names by node id are kept in a temporary SQLite file, so that memory stays bounded."""
 
     def __init__(self, parser: expat.XMLParserType) -> None:
         self.parser = parser
@@ -100,11 +100,11 @@ def _edge(subject: str, relation: str, object: str, fields: dict[str, Any]) -> A
 
 
 def _refuse_entities(*_: Any) -> None:
-    raise ValueError("the document defines entities of its own, which are not read")
+    raise ValueError("the document defines entities, which are not supported")
 
 
 def read_graphml(file: BinaryIO) -> Iterator[tuple[int, Item]]:
-    """Nodes and edges of a GraphML document. Broken XML ends the reading with one last reject."""
+    """Nodes and edges of a GraphML document. Broken XML ends with one last reject."""
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = _refuse_entities
     document = _Document(parser)

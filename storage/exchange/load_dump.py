@@ -1,4 +1,4 @@
-"""A JSONL dump read back into a new file, equal in every row."""
+"""Import of a JSONL dump into a new file, equal in every row."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.storage.exchange.export import DUMPED, export
-from graphmem.storage.tables.schema import SCHEMA_VERSION, statements
-
-__all__ = ["export", "load_jsonl"]
-
-SIDE_FILES = ("-wal", "-shm", "-journal")
+from graphmem.storage.files import replacing
+from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED, statements
 
 
 def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[str]) -> int:
@@ -32,15 +28,8 @@ def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[
     target = Path(path)
     if target.exists():
         raise InvalidValue(f"{target} exists; a dump is read into a new file")
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
-    try:
-        with closing(sqlite3.connect(temporary, isolation_level=None)) as raw:
-            count = _fill(raw, _lines(source), str(temporary))
-        os.replace(temporary, target)
-    finally:
-        for suffix in ("", *SIDE_FILES):
-            Path(f"{temporary}{suffix}").unlink(missing_ok=True)
-    return count
+    with replacing(target) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as raw:
+        return _fill(raw, _lines(source))
 
 
 def _lines(source: str | os.PathLike[str] | TextIO) -> Iterator[str]:
@@ -54,7 +43,7 @@ def _lines(source: str | os.PathLike[str] | TextIO) -> Iterator[str]:
         raise ImportRejected(f"{source} is not valid UTF-8: {error}") from None
 
 
-def _fill(raw: sqlite3.Connection, lines: Iterable[str], path: str) -> int:
+def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
     raw.execute("BEGIN")
     for statement in statements():
         if not statement.startswith("INSERT INTO meta"):
@@ -79,7 +68,7 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str], path: str) -> int:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     broken = raw.execute("PRAGMA foreign_key_check").fetchone()
     if broken:
-        raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} hangs on {broken[2]} that are not in it")
+        raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} refers to {broken[2]} that are not in it")
     raw.execute("COMMIT")
     return count
 
@@ -93,7 +82,7 @@ def _version(record: Any) -> int:
 
 def _insert(raw: sqlite3.Connection, record: Any) -> None:
     table, row = record["table"], record["row"]
-    if table not in DUMPED:
+    if table not in STORED:
         raise ValueError(f"no table {table!r}")
     known = {column[1] for column in raw.execute(f"PRAGMA table_info({table})")}
     if not row or not set(row) <= known:

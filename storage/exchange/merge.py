@@ -1,4 +1,4 @@
-"""One memory merged into another, duplicates resolved."""
+"""Merge of one memory into another, with duplicates resolved."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def merge(
 ) -> JournalEntry:
     """Add another memory's nodes and facts to this one, in one transaction with one entry. Writes.
 
-    Nodes of the same normalised name or alias become one; facts known here are strengthened, not doubled. Facts that
-    have ended come with their intervals; retired ones stay behind. Vectors come along for nodes that have none.
+    Nodes of the same normalised name or alias become one; known facts are strengthened, not duplicated. Facts that
+    have ended keep their intervals; retired ones are not copied. Vectors are copied for nodes without one.
 
     Args:
         other: the memory file to read.
@@ -49,8 +49,8 @@ def _edits(source: SQLiteStore) -> Iterator[Edit]:
     for (identifier,) in source.connection.rows(sql, (source.namespace,)):
         edge = source.edge(identifier)
         subject, object = source.names([edge.src, edge.dst])
-        told = source.sources(identifier)
-        first, more = (told[0], told[1:]) if told else (None, [])
+        sources = source.sources(identifier)
+        first, more = (sources[0], sources[1:]) if sources else (None, [])
         times = from_micros(edge.valid_from), from_micros(edge.valid_to)
         yield AddEdge(subject, edge.relation, object, edge.text, *times, edge.confidence, first, edge.attributes)
         for name in more:
@@ -61,7 +61,7 @@ def _copy_vectors(source: SQLiteStore, store: SQLiteStore) -> None:
     for (fingerprint,) in source.connection.rows("SELECT fingerprint FROM encoders"):
         if not source.stats()["vectors"].get(fingerprint):
             continue
-        ids, vectors = source.packed_vectors(fingerprint)
+        ids, vectors = source.vectors(fingerprint)
         missing = {node.name: node.id for node in store.without_vectors(fingerprint, limit=len(ids) * 2 + 1024)}
         places = [store.resolve(name) for name in source.names(ids)]
         wanted = [at for at, node in enumerate(places) if node is not None and node.name in missing]

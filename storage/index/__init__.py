@@ -1,4 +1,5 @@
-"""Indexes beside the tables.
+"""Indexes of the tables.
 
-Adjacency arrays, full text, int8 vector search, and the memory-mapped snapshot that opens a large memory in milliseconds.
+Adjacency arrays, full text, int8 vector search, and the memory-mapped snapshot that opens a large memory in
+milliseconds.
 """

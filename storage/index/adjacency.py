@@ -1,8 +1,8 @@
-"""The packed adjacency of one moment: both directions in one CSR, with a small overlay for what changed since.
+"""Packed adjacency of one moment: both directions in one CSR, with a small overlay of later changes.
 
 For node v, arcs ``indptr[v]`` to ``indptr[v + 1]`` of ``target``, ``code`` and ``edge`` leave v. The arrays may be
-memory-mapped. Changes are laid over them: ids of facts that went, and a little CSR of facts that came. When the
-overlay grows, both are packed into new arrays.
+memory-mapped. The overlay holds the ids of removed facts and a small CSR of added ones. When it grows, everything is
+packed into new arrays.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ import numpy as np
 from graphmem.core.types import MENTIONS, TITLED, Arcs
 
 OVERLAY_ARCS = 16_384
-"""Changed arcs that may lie over the packed arrays before these are packed anew."""
-
+"""Changed arcs in the overlay before everything is repacked."""
 
 SCAN = 1 << 20
-"""Arcs that are looked at a time where all may have to be."""
+"""Arcs in one block of a scan over all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
     """CSR arrays: indptr int64 [size + 1]; target int32, code int16 or int32, edge int32 or int64, each [arcs].
 
-    ``reduced`` remembers the same arrays without some relations, by the ids of these.
+    ``reduced`` caches the same arrays without some relations, by the ids of these.
     """
 
     indptr: np.ndarray
@@ -67,7 +66,7 @@ class Packed:
         return starts, counts if inside is nodes else np.where(known, counts, 0)
 
     def facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The packed facts again: subject, relation, object and edge ids, each [F]."""
+        """The packed facts: subject, relation, object and edge ids, each [F]."""
         forward = (self.code & 1) == 0
         origin = np.repeat(np.arange(self.size, dtype=np.int64), np.diff(self.indptr))
         columns = (self.code[forward] >> 1, self.target[forward], self.edge[forward])
@@ -84,7 +83,7 @@ def both_ways(
 
 
 class Overlay:
-    """A few facts over all nodes: a CSR whose rows are only the nodes that these facts touch."""
+    """CSR of a few facts, with rows for their nodes only."""
 
     def __init__(self, src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray) -> None:
         origin, target, code, edges = both_ways(src, relation, dst, edge)
@@ -104,6 +103,13 @@ def empty(size: int = 1) -> Packed:
     return Packed.build(size, none, none, none, none)
 
 
+def ranks(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Span and position within the span, int64 [E] each, of the items of spans with these counts."""
+    ends = np.cumsum(counts)
+    origin = np.repeat(np.arange(len(counts)), counts)
+    return origin, np.arange(len(origin)) - (ends - counts)[origin]
+
+
 def gather(starts: np.ndarray, counts: np.ndarray, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Positions in the frontier and in the arc arrays, int64 [E] each, of the arcs of some spans.
 
@@ -111,17 +117,14 @@ def gather(starts: np.ndarray, counts: np.ndarray, limit: int | None) -> tuple[n
     by the order in which facts were added.
     """
     taken = counts if limit is None else np.minimum(counts, limit)
-    ends = np.cumsum(taken)
-    total = int(ends[-1]) if len(ends) else 0
-    origin = np.repeat(np.arange(len(taken)), taken)
-    rank = np.arange(total) - (ends - taken)[origin]
+    origin, rank = ranks(taken)
     if limit is not None and (counts > limit).any():
         rank = rank * counts[origin] // taken[origin]
     return origin, starts[origin] + rank
 
 
 class CSRIndex:
-    """A read view of one moment. Immutable: ``patched`` makes a new one that shares the arrays.
+    """Adjacency of one moment. Immutable: ``patched`` makes a new one that shares the arrays.
 
     Args:
         packed: the CSR arrays.
@@ -131,13 +134,9 @@ class CSRIndex:
     """
 
     def __init__(
-        self,
-        packed: Packed,
-        relations: Sequence[str],
-        removed: np.ndarray | None = None,
-        added: tuple[np.ndarray, ...] | None = None,
-        size: int = 0,
-    ) -> None:
+        self, packed: Packed, relations: Sequence[str], removed: np.ndarray | None = None,
+        added: tuple[np.ndarray, ...] | None = None, size: int = 0,
+    ) -> None:  # fmt: skip
         none = np.zeros(0, np.int64)
         self.packed = packed
         self.relations: Sequence[str] = tuple(relations)
@@ -153,7 +152,7 @@ class CSRIndex:
 
     @property
     def patches(self) -> int:
-        """Facts that were laid over the packed arrays."""
+        """Facts in the overlay."""
         return len(self._removed) + len(self._added[0]) + (self._size > self.packed.size)
 
     def degree(self, nodes: np.ndarray) -> np.ndarray:
@@ -174,7 +173,7 @@ class CSRIndex:
     def spans(self, nodes: np.ndarray, limit: int) -> tuple[np.ndarray, ...] | None:
         """``expand`` without a copy: first arc and number of arcs of each node, and target, code and edge of all arcs.
 
-        None where something lies over the packed arrays, or a node has more arcs than ``limit``.
+        None where there is an overlay, or a node has more arcs than ``limit``.
         """
         if len(self._removed) or self._extra is not None:
             return None
@@ -186,16 +185,16 @@ class CSRIndex:
     def _overlaid(self, arcs: Arcs, nodes: np.ndarray, limit: int | None) -> Arcs:
         if len(self._removed):
             at = np.searchsorted(self._removed, arcs.edge)
-            gone = self._removed[np.minimum(at, len(self._removed) - 1)] == arcs.edge
-            arcs = _take(arcs, np.flatnonzero(~gone))
+            removed = self._removed[np.minimum(at, len(self._removed) - 1)] == arcs.edge
+            arcs = arcs.take(np.flatnonzero(~removed))
         if self._extra is not None:
             more = _arcs_at(self._extra.packed, *gather(*self._extra.spans(nodes), None))
             arcs = Arcs(*(np.concatenate([getattr(arcs, f), getattr(more, f)]) for f in Arcs.__slots__))
-            arcs = _take(arcs, np.argsort(arcs.origin, kind="stable"))
+            arcs = arcs.take(np.argsort(arcs.origin, kind="stable"))
         if limit is None:
             return arcs
         counts = np.bincount(arcs.origin, minlength=len(nodes))
-        return _take(arcs, gather(np.cumsum(counts) - counts, counts, limit)[1])
+        return arcs.take(gather(np.cumsum(counts) - counts, counts, limit)[1])
 
     def facts_of(self, relation: int, limit: int) -> np.ndarray:
         """Ids of up to ``limit`` facts of a relation, int64 [F]."""
@@ -229,24 +228,24 @@ class CSRIndex:
         return _arcs_at(self.packed, *_random_arcs(*self.packed.spans(nodes), fanout, rng))
 
     def patched(
-        self, gone: Iterable[int], came: tuple[np.ndarray, ...], relations: Sequence[str], size: int
+        self, removed: Iterable[int], added: tuple[np.ndarray, ...], relations: Sequence[str], size: int
     ) -> CSRIndex:
-        """A view without the facts ``gone`` and with ``came``; packs the arrays anew when the overlay has grown."""
-        out = np.unique(np.fromiter(gone, np.int64))
-        kept = ~np.isin(self._added[3], out)
-        added = tuple(np.concatenate([old[kept], new]) for old, new in zip(self._added, came, strict=True))
-        removed = np.union1d(self._removed, out)
-        view = CSRIndex(self.packed, relations, removed, added, size)
-        small = 2 * (len(removed) + len(added[0])) <= max(OVERLAY_ARCS, len(self.packed.edge) // 64)
+        """Index without the facts ``removed`` and with ``added``; repacks when the overlay has grown."""
+        ids = np.unique(np.fromiter(removed, np.int64))
+        kept = ~np.isin(self._added[3], ids)
+        over = tuple(np.concatenate([old[kept], new]) for old, new in zip(self._added, added, strict=True))
+        ids = np.union1d(self._removed, ids)
+        view = CSRIndex(self.packed, relations, ids, over, size)
+        small = 2 * (len(ids) + len(over[0])) <= max(OVERLAY_ARCS, len(self.packed.edge) // 64)
         return view if small else view.repacked()
 
     def repacked(self) -> CSRIndex:
-        """The same view with everything in the packed arrays."""
+        """The same index without an overlay."""
         src, relation, dst, edge = self.all_facts()
         return CSRIndex(Packed.build(self._size, src, relation, dst, edge), self.relations)
 
     def without_relations(self, relations: Sequence[int]) -> CSRIndex:
-        """The same view without the facts of some relations, by relation id; relation ids stay what they are."""
+        """The same index without the facts of some relations, by relation id; relation ids stay what they are."""
         hidden = np.asarray(relations, np.int64)
         key = tuple(hidden.tolist())
         if key not in self.packed.reduced:
@@ -259,12 +258,12 @@ class CSRIndex:
         return CSRIndex(self.packed.reduced[key], self.relations, self._removed, added, self._size)
 
     def facts_only(self) -> CSRIndex:
-        """The same view without arcs of passages; itself where there are none."""
+        """The same index without arcs of passages; itself where there are none."""
         hidden = [at for at, name in enumerate(self.relations) if name in (MENTIONS, TITLED)]
         return self.without_relations(hidden) if hidden else self
 
     def all_facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Every fact in view: subject, relation, object and edge ids, int64 [F] each, by edge id."""
+        """Every fact: subject, relation, object and edge ids, int64 [F] each, by edge id."""
         facts = self.packed.facts()
         stay = ~np.isin(facts[3], self._removed)
         merged = [np.concatenate([old[stay], new]) for old, new in zip(facts, self._added, strict=True)]
@@ -278,19 +277,11 @@ def _arcs_at(packed: Packed, origin: np.ndarray, at: np.ndarray) -> Arcs:
     return Arcs(origin, target, code, edge)
 
 
-def _take(arcs: Arcs, at: np.ndarray) -> Arcs:
-    return Arcs(arcs.origin[at], arcs.target[at], arcs.relation[at], arcs.edge[at])
-
-
 def _random_arcs(
     starts: np.ndarray, counts: np.ndarray, fanout: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Up to ``fanout`` arcs of each span: all of a short one, a random draw with replacement of a long one."""
-    taken = np.minimum(counts, fanout)
-    ends = np.cumsum(taken)
-    total = int(ends[-1]) if len(ends) else 0
-    origin = np.repeat(np.arange(len(taken)), taken)
-    rank = np.arange(total) - (ends - taken)[origin]
+    origin, rank = ranks(np.minimum(counts, fanout))
     have = counts[origin]
-    drawn = (rng.random(total) * have).astype(np.int64)
+    drawn = (rng.random(len(rank)) * have).astype(np.int64)
     return origin, starts[origin] + np.where(have > fanout, drawn, rank)

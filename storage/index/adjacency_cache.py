@@ -1,7 +1,8 @@
-"""Builds index views from the file and keeps them fresh from the journal."""
+"""Cached adjacency of a namespace: built from the file, kept up to date from the journal."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -15,20 +16,20 @@ from graphmem.storage.tables import journal
 from graphmem.storage.tables.queries import present_moment, visible
 
 PAST_VIEWS = 4
-"""Views of past moments that are kept."""
+"""Cached views of past moments."""
 
 PATCH_ENTRIES = 4096
-"""Journal entries that a view is patched over; beyond, it is built anew."""
+"""Journal entries up to which a view is patched; beyond, it is rebuilt."""
 
 PACK_ARCS = 400_000
-"""Arcs from which a view that had to be built from the tables is kept as a snapshot."""
+"""Arcs from which a view that was built from the tables is written as a snapshot."""
 
 ROWS = 65_536
 
 
 @dataclass(slots=True)
 class View:
-    """An index, the journal entry it is true to, its check value, and when a fact next begins or ends by itself."""
+    """Index with the journal entry of its state, the entry's check value, and when a fact next begins or ends."""
 
     index: CSRIndex
     entry: int
@@ -38,7 +39,7 @@ class View:
 
 @dataclass(slots=True)
 class Views:
-    """The cached views of one namespace of one file; ``path`` is None where no snapshot can lie beside it."""
+    """Cached views of one namespace of one file; ``path`` is None for a memory without a file."""
 
     ns: int
     path: str | None = None
@@ -80,7 +81,7 @@ class Views:
         return self.present if built and large and self.path is not None else None
 
     def repacked(self) -> View:
-        """The present view with its overlay packed away. Call ``get`` first."""
+        """The present view without an overlay. Call ``get`` first."""
         assert self.present is not None
         if self.present.index.patches:
             self.present = replace(self.present, index=self.present.index.repacked())
@@ -95,18 +96,18 @@ class Views:
 
 
 def newest_entry(raw: sqlite3.Connection) -> int:
-    """Id of the newest journal entry, 0 before the first: it names the state of the graph."""
+    """Id of the newest journal entry, 0 before the first: the state of the graph."""
     return raw.execute("SELECT max(id) FROM journal").fetchone()[0] or 0
 
 
 def chain_at(raw: sqlite3.Connection, entry: int) -> bytes:
-    """Check value of an entry; empty where there is none: it tells two histories apart."""
+    """Check value of an entry, which differs between two histories; empty where there is no such entry."""
     row = raw.execute("SELECT chain FROM journal WHERE id = ?", (entry,)).fetchone()
     return row[0] if row else b""
 
 
 def stamp(raw: sqlite3.Connection, ns: int, view: View) -> snapshot.Stamp:
-    """What a present view is true to."""
+    """Stamp of a present view."""
     return snapshot.Stamp(snapshot.identity(raw) or "", ns, view.entry, view.chain.hex(), view.expires)
 
 
@@ -125,7 +126,7 @@ def build(raw: sqlite3.Connection, ns: int, as_of: int | None) -> View:
     edge, src, row, dst = read_columns(raw.execute(sql, values | {"ns": ns}), 4)
     names, dense = relation_table(raw, ns)
     packed = Packed.build(highest_node(raw) + 1, src, dense[row], dst, edge)
-    expires = None if as_of is not None else next_flip(raw, ns, values["now"])
+    expires = None if as_of is not None else next_flip(raw, values["now"], "ns = :ns", {"ns": ns})
     entry = newest_entry(raw)
     return View(CSRIndex(packed, names), entry, expires, chain_at(raw, entry))
 
@@ -145,13 +146,13 @@ def highest_node(raw: sqlite3.Connection) -> int:
     return int(raw.execute("SELECT value FROM meta WHERE key = 'next_node'").fetchone()[0]) - 1
 
 
-def next_flip(raw: sqlite3.Connection, ns: int, now: int) -> int | None:
-    """When the next fact begins or ends by itself, in microseconds; None when none will."""
+def next_flip(raw: sqlite3.Connection, now: int, facts: str, values: dict[str, object]) -> int | None:
+    """When the next fact begins or ends by itself, in microseconds, or None; ``facts`` is a condition on ``edges``."""
     sql = (
         "SELECT min(CASE WHEN valid_from > :now THEN valid_from END), min(CASE WHEN valid_to > :now THEN valid_to END) "
-        "FROM edges WHERE ns = :ns AND retired_at IS NULL AND (valid_from > :now OR valid_to > :now)"
+        f"FROM edges WHERE retired_at IS NULL AND (valid_from > :now OR valid_to > :now) AND {facts}"
     )
-    begins, ends = raw.execute(sql, {"now": now, "ns": ns}).fetchone()
+    begins, ends = raw.execute(sql, {"now": now, **values}).fetchone()
     return _earlier(begins, ends)
 
 
@@ -165,28 +166,14 @@ def patch(raw: sqlite3.Connection, ns: int, view: View, entry: int) -> View | No
         changed.update(change.key[0] for change in journal.recorded(raw, number) if change.table == "edges")
     index, names = view.index, relation_table(raw, ns)
     condition, values = visible(raw, None)
-    found = []
-    for edge in changed:
-        row = raw.execute(
-            f"SELECT e.src, e.rel, e.dst, e.id FROM edges e WHERE e.id = :id AND {condition}", values | {"id": edge}
-        ).fetchone()
-        found.extend([row] if row else [])
-    table = np.array(found, dtype=np.int64).reshape(len(found), 4)  # [F, 4]
-    came = (table[:, 0], names[1][table[:, 1]], table[:, 2], table[:, 3])
-    patched = index.patched(changed, came, names[0], highest_node(raw) + 1)
-    expires = _earlier(view.expires, next_flip_of(raw, changed, values["now"]))
+    ids = json.dumps(sorted(changed))
+    joined = "json_each(:ids) j CROSS JOIN edges e ON e.id = j.value"
+    sql = f"SELECT e.src, e.rel, e.dst, e.id FROM {joined} WHERE {condition}"
+    src, row, dst, edge = read_columns(raw.execute(sql, values | {"ids": ids}), 4)
+    patched = index.patched(changed, (src, names[1][row], dst, edge), names[0], highest_node(raw) + 1)
+    listed = "id IN (SELECT value FROM json_each(:ids))"
+    expires = _earlier(view.expires, next_flip(raw, values["now"], listed, {"ids": ids}))
     return View(patched, entry, expires, chain_at(raw, entry))
-
-
-def next_flip_of(raw: sqlite3.Connection, edges: set[int], now: int) -> int | None:
-    """``next_flip`` over some facts only."""
-    flips: list[int] = []
-    for edge in edges:
-        row = raw.execute(
-            "SELECT valid_from, valid_to FROM edges WHERE id = ? AND retired_at IS NULL", (edge,)
-        ).fetchone()
-        flips.extend(moment for moment in row or () if moment is not None and moment > now)
-    return min(flips, default=None)
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

@@ -1,7 +1,7 @@
 """Full-text search by BM25, over nodes and over facts.
 
-BM25 costs a microsecond for every row that matches, so a word that half of the memory holds would cost as much as a
-scan. Rare words are therefore searched for one by one, and frequent ones only two at a time.
+BM25 costs a microsecond a matching row, so a word in half of all rows would cost as much as a scan. Rare words are
+therefore searched for one by one, and frequent ones in pairs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -20,13 +20,13 @@ from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
 
 MAX_WORDS = 64
-"""Words of a query that are searched for; the rest is left out."""
+"""Words of a query at most; further ones are ignored."""
 
 ROWS = 2000
-"""Rows that single words may match, in all."""
+"""Total rows that single words may match."""
 
 PAIRED = 4
-"""Words beyond that are searched for in pairs: the rarest so many."""
+"""Number of the rarest remaining words that are searched for in pairs."""
 
 RANKED = 4000
 """Most rows that are scored."""
@@ -37,7 +37,10 @@ SEEDS = 16
 FACTS_PER_SEED = 64
 
 CROWDED = 8
-"""So many times more nodes are looked for where some may be named by passages alone."""
+"""Factor of the number of nodes where nodes without facts are dropped afterwards."""
+
+Match = tuple[int, float]
+"""Id and score of a row."""
 
 _WORD = re.compile(r"\w+")
 
@@ -51,9 +54,9 @@ def words(query: str) -> list[str]:
 
 
 class WordCounts:
-    """How many rows of a full-text table hold a word. Counts of frequent words are remembered: they cost most."""
+    """Document frequencies of words in a full-text table; those of frequent words are cached."""
 
-    REMEMBERED = 64
+    CACHED_FROM = 64
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -61,16 +64,16 @@ class WordCounts:
         self._size = 0
 
     def __call__(self, raw: sqlite3.Connection, word: str) -> int:
-        """Rows that hold a normalised word."""
+        """Number of rows with a normalised word."""
         if word not in self._known:
             count = self._read(raw, word)
-            if count < self.REMEMBERED:
+            if count < self.CACHED_FROM:
                 return count
             self._known[word] = count
         return self._known[word]
 
     def grown(self, size: int) -> None:
-        """Forget what was counted when the memory had far fewer nodes than ``size``."""
+        """Drop cached counts of a much smaller memory, by number of nodes."""
         if size > 1.2 * self._size:
             self._known, self._size = {}, size
 
@@ -84,7 +87,7 @@ class WordCounts:
 
 
 def matches(raw: sqlite3.Connection, query: str, counts: WordCounts) -> list[str]:
-    """FTS5 expressions to try one after the other: what is rare in the query first, then everything."""
+    """FTS5 expressions to try in turn: the rare words of the query with pairs of frequent ones, then all words."""
     found = sorted((counts(raw, word), word) for word in words(query))
     rare, total = [], 0
     for count, word in found:
@@ -98,27 +101,32 @@ def matches(raw: sqlite3.Connection, query: str, counts: WordCounts) -> list[str
     return list(dict.fromkeys(expression for expression in tries if expression))
 
 
+def first_full(expressions: Sequence[str], limit: int, search: Callable[[str], list[Match]]) -> list[Match]:
+    """Result of the first expression that finds ``limit`` rows, else of the last one."""
+    found: list[Match] = []
+    for expression in expressions:
+        found = search(expression)
+        if len(found) >= limit:
+            break
+    return found
+
+
 # ---------------------------------------------------------------- nodes
 
 
 def search_nodes(
     raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts
 ) -> list[tuple[int, float]]:
-    """Live nodes but those of kinds ``SYSTEM_KINDS``, by BM25 of name, aliases and text, best first; higher is better."""
-    found: list[tuple[int, float]] = []
+    """Live nodes, without ``SYSTEM_KINDS``, by BM25 of name, aliases and text, best first; higher is better."""
     if limit <= 0:
-        return found
+        return []
     sql = (
         "SELECT id, score FROM (SELECT n.id AS id, -bm25(node_fts, 4.0, 4.0, 1.0) AS score "
         "FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid "
-        f"WHERE node_fts MATCH ? AND +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS} LIMIT {RANKED}) "
-        "ORDER BY score DESC, id LIMIT ?"
+        "WHERE node_fts MATCH ? AND +n.ns = ? AND n.retired_at IS NULL "
+        f"AND n.kind NOT IN {SYSTEM_KINDS} LIMIT {RANKED}) ORDER BY score DESC, id LIMIT ?"
     )
-    for match in matches(raw, query, counts):
-        found = raw.execute(sql, (match, ns, limit)).fetchall()
-        if len(found) >= limit:
-            break
-    return found
+    return first_full(matches(raw, query, counts), limit, lambda match: raw.execute(sql, (match, ns, limit)).fetchall())
 
 
 # ---------------------------------------------------------------- facts
@@ -134,7 +142,7 @@ def search_edges(
         raw: the file.
         ns: row of the namespace.
         query: any text.
-        limit: most facts.
+        limit: maximum number of facts.
         index: the present view.
         seeds: the best nodes and their scores, from ``search_nodes``.
         counts: of words in facts' own texts.
@@ -163,12 +171,11 @@ def _by_text(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: W
         "FROM edge_fts CROSS JOIN edges e ON e.id = edge_fts.rowid "
         f"WHERE edge_fts MATCH :match AND +e.ns = :ns AND {condition} LIMIT {RANKED}) ORDER BY score DESC LIMIT :limit"
     )
-    found: dict[int, float] = {}
-    for match in matches(raw, query, counts):
-        found = dict(raw.execute(sql, values | {"match": match, "ns": ns, "limit": limit}).fetchall())
-        if len(found) >= limit:
-            break
-    return found
+    values |= {"ns": ns, "limit": limit}
+    found = first_full(
+        matches(raw, query, counts), limit, lambda match: raw.execute(sql, values | {"match": match}).fetchall()
+    )
+    return dict(found)
 
 
 def _by_names(seeds: Sequence[tuple[int, float]], query: str, limit: int, index: CSRIndex) -> list[tuple[int, float]]:
@@ -194,13 +201,13 @@ def _share(relation: str, query: str) -> float:
 
 
 def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
-    """Facts of the relation that shares most words with the query: the last resort, when no name does."""
-    asked = set(words(query))
+    """Facts of the relation that shares most words with the query: the fallback when no name matches."""
+    wanted = set(words(query))
     shares: dict[int, float] = {}
     for relation, name in enumerate(index.relations):
         named = set(_WORD.findall(normalise(name)))
-        if named & asked and name not in (MENTIONS, TITLED):
-            shares[relation] = len(named & asked) / len(named | asked)
+        if named & wanted and name not in (MENTIONS, TITLED):
+            shares[relation] = len(named & wanted) / len(named | wanted)
     if not shares:
         return {}
     best = max(shares, key=lambda relation: shares[relation])

@@ -1,8 +1,7 @@
-"""The packed read snapshot: adjacency and vectors in one memory-mapped file beside the memory.
+"""Snapshot: packed adjacency in a memory-mapped file next to the memory.
 
-A cache, never the truth: it names the memory, the journal entry and its check value that it is true to, and is patched
-from the journal after that. It is written under another name and moved into place, so a reader sees the old one or
-the new one. It may be deleted at any time.
+It is a cache: its stamp names the memory, and the journal entry with its check value, and later entries are applied
+from the journal. It is written under another name and moved into place. It may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -10,17 +9,16 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from graphmem.storage.files import replacing
 from graphmem.storage.index.adjacency import CSRIndex, Packed
-from graphmem.storage.tables import vector_rows
 
 MAGIC = b"GRAPHMEMSNAP1\n"
 ALIGN = 64
@@ -31,13 +29,13 @@ ARRAYS = ("indptr", "target", "code", "edge")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a snapshot is true to.
+    """State that a snapshot shows.
 
     Attributes:
         memory: identity of the memory file.
         ns: row of the namespace.
         entry: newest journal entry packed.
-        chain: that entry's check value in hex, so that another history with the same numbers is told apart.
+        chain: that entry's check value in hex, which differs in another history with the same numbers.
         expires: when a fact next begins or ends by itself, microseconds, or None.
     """
 
@@ -47,35 +45,27 @@ class Stamp:
     chain: str
     expires: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON holds it; ``Stamp(**...)`` is the way back."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An open snapshot. ``vectors`` is float16 [n, K] with ``vector_ids`` [n], or None where none were packed."""
+    """Mapped snapshot: its stamp and the adjacency."""
 
     stamp: Stamp
     index: CSRIndex
-    fingerprint: str | None = None
-    revision: str = ""
-    vector_ids: np.ndarray | None = None
-    vectors: np.ndarray | None = None
 
 
 def path_for(memory: str, ns: int) -> Path:
-    """Where the snapshot of a namespace lies."""
+    """Path of the snapshot of a namespace."""
     return Path(f"{memory}-snapshot{ns}")
 
 
 def codes_path(memory: str, ns: int) -> Path:
-    """Where the codes of a namespace's vectors lie; see ``dense``."""
+    """Path of the vector codes of a namespace."""
     return Path(f"{memory}-snapshot{ns}v")
 
 
 def drop(memory: str, ns: int) -> None:
-    """Delete the snapshot and the codes, where there are any. Readers that have them mapped keep theirs."""
+    """Delete the snapshot and the codes, if any. Readers that have them mapped keep their view."""
     for path in (path_for(memory, ns), codes_path(memory, ns)):
         with suppress(FileNotFoundError):
             path.unlink()
@@ -85,14 +75,9 @@ def drop(memory: str, ns: int) -> None:
 
 
 def identity(raw: sqlite3.Connection) -> str | None:
-    """The memory's own random name, or None in a file that has none yet."""
+    """Random identity of the memory, or None in a file without one."""
     row = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
     return row[0] if row else None
-
-
-def revision(raw: sqlite3.Connection) -> str:
-    """Names the state of the vectors, which the journal leaves out: the last word of their line."""
-    return "".join(vector_rows.line(raw)[-1:])
 
 
 def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
@@ -108,40 +93,25 @@ def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
 # ---------------------------------------------------------------- writing
 
 
-def write(
-    memory: str, stamp: Stamp, index: CSRIndex, vectors: tuple[str, str, np.ndarray, np.ndarray] | None = None
-) -> Path:
-    """Write a snapshot and move it into place. ``vectors``: fingerprint, revision, ids [n] and float16 [n, K]."""
-    arrays: dict[str, np.ndarray] = {name: getattr(index.packed, name) for name in ARRAYS}
-    head: dict[str, Any] = {
-        "stamp": stamp.as_dict(),
-        "relations": list(index.relations),
-    }
-    if vectors is not None:
-        head |= {"fingerprint": vectors[0], "revision": vectors[1]}
-        arrays |= {"vector_ids": vectors[2], "vectors": vectors[3]}
+def write(memory: str, stamp: Stamp, index: CSRIndex) -> Path:
+    """Write a snapshot and move it into place."""
+    arrays = {name: getattr(index.packed, name) for name in ARRAYS}
+    head = {"stamp": asdict(stamp), "relations": list(index.relations)}
     return write_file(path_for(memory, stamp.ns), head, arrays)
 
 
 def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
     """Write a file of named arrays under another name and move it into place."""
     _sweep(target)
-    handle, temporary = tempfile.mkstemp(prefix=target.name + ".", suffix=".new", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            _write_arrays(file, {"layout": LAYOUT} | head, arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with replacing(target, mode=0o600) as temporary, temporary.open("wb") as file:
+        _write_arrays(file, {"layout": LAYOUT} | head, arrays)
+        file.flush()
+        os.fsync(file.fileno())
     return target
 
 
 def _sweep(target: Path) -> None:
-    """Remove what killed writers left behind."""
+    """Remove files of killed writers."""
     for left in target.parent.glob(f"{target.name}.*.new"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
@@ -167,9 +137,11 @@ def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.nda
 def read(memory: str, ns: int) -> Snapshot | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
-        return _as_snapshot(*read_file(path_for(memory, ns)))
+        head, arrays = read_file(path_for(memory, ns))
+        packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
+        return Snapshot(Stamp(**head["stamp"]), CSRIndex(packed, head["relations"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, cut short or of another layout: the caller reads the truth instead
+        return None  # missing, truncated or of another layout
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -194,16 +166,3 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         plain = np.asarray(mapped[begin : begin + int(np.prod(shape)) * dtype.itemsize])
         arrays[name] = plain.view(dtype).reshape(shape)
     return head, arrays
-
-
-def _as_snapshot(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
-    packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
-    stamp, index = Stamp(**head["stamp"]), CSRIndex(packed, head["relations"])
-    if "fingerprint" not in head:
-        return Snapshot(stamp, index)
-    return Snapshot(stamp, index, head["fingerprint"], head["revision"], arrays["vector_ids"], arrays["vectors"])
-
-
-def packed_vectors(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[str, str, np.ndarray, np.ndarray]:
-    """What ``write`` packs of an encoder's vectors."""
-    return (fingerprint, revision(raw), *vector_rows.read(raw, ns, fingerprint))

@@ -1,14 +1,15 @@
-"""Keeps the vectors for search true to the file: built from the tables or mapped, then patched from the journal."""
+"""Cached vectors for search: built from the tables or mapped from a file, then patched from the journal."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency_cache import PATCH_ENTRIES, chain_at, newest_entry, read_columns
 from graphmem.storage.index.int8_scan import quantise
@@ -16,21 +17,21 @@ from graphmem.storage.index.vector_search import PLAIN, Coded, Plain, VectorInde
 from graphmem.storage.tables import journal, vector_rows
 
 PACK_VECTORS = 100_000
-"""Vectors from which codes that had to be made from the tables are kept beside the file."""
+"""Vectors from which codes that were made from the tables are written to a file."""
 
-SEARCHED = f"retired_at IS NULL AND kind NOT IN {vector_rows.SYSTEM_KINDS}"
-"""Nodes that a search may find."""
+SEARCHED = f"retired_at IS NULL AND kind NOT IN {SYSTEM_KINDS}"
+"""Condition on nodes that a search may find."""
 
 KEPT = 2
-"""Encoders whose vectors are kept at hand."""
+"""Encoders whose vectors are cached."""
 
 PATCH_NODES = 50_000
-"""Changed nodes, or new vectors, up to which a view is patched; beyond, it is built anew."""
+"""Changed nodes, or new vectors, up to which a view is patched; beyond, it is rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
 class VectorView:
-    """An index and what it is true to: a journal entry with its check value, and a word of the vectors' line."""
+    """Index with the state that it shows: journal entry, its check value, and token of the vectors' line."""
 
     index: VectorIndex
     entry: int
@@ -40,7 +41,7 @@ class VectorView:
 
 @dataclass(slots=True)
 class VectorViews:
-    """The vectors of one namespace of one file, by encoder; ``path`` is None where no cache can lie beside it."""
+    """Vectors of one namespace of one file, by encoder; ``path`` is None for a memory without a file."""
 
     ns: int
     path: str | None = None
@@ -62,15 +63,15 @@ class VectorViews:
             del self.views[next(iter(self.views))]
         return fresh.index
 
-    def lend(self, fingerprint: str, nodes: np.ndarray, vectors: np.ndarray) -> None:
-        """Take vectors that cannot be written to the file, for as long as the memory is open. Call ``get`` first."""
+    def keep(self, fingerprint: str, nodes: np.ndarray, vectors: np.ndarray) -> None:
+        """Add vectors that cannot be written to the file, while the memory is open. Call ``get`` first."""
         view, order = self.views[fingerprint], np.argsort(nodes)
         pending = np.setdiff1d(view.index.pending, nodes)
         index = view.index.patched(nodes, nodes[order], np.asarray(vectors[order], np.float32), pending)
         self.views[fingerprint] = replace(view, index=index)
 
     def repacked(self, fingerprint: str) -> VectorView:
-        """The view with its overlay packed away. Call ``get`` first."""
+        """The view without an overlay. Call ``get`` first."""
         view = self.views[fingerprint]
         if len(view.index.extra.ids):
             self.views[fingerprint] = replace(view, index=view.index.repacked())
@@ -84,7 +85,8 @@ class VectorViews:
         return (built, view) if built and view and large and self.path is not None else None
 
     def _fresh(self, raw: sqlite3.Connection, view: VectorView | None, fingerprint: str) -> VectorView:
-        line, entry, word = vector_rows.line(raw), newest_entry(raw), snapshot.revision(raw)
+        line, entry = vector_rows.line(raw), newest_entry(raw)
+        word = line[-1] if line else ""
         if view is not None and chain_at(raw, view.entry) == view.chain:  # else: a restored backup
             if (view.entry, view.word) == (entry, word):
                 return view
@@ -96,7 +98,7 @@ class VectorViews:
         return VectorView(build(raw, self.ns, fingerprint), entry, chain_at(raw, entry), word)
 
     def _mapped(self, raw: sqlite3.Connection, fingerprint: str) -> VectorView | None:
-        """The view that lies beside the file, if it is part of this memory's history."""
+        """The view in the file of codes, if it is part of this memory's history."""
         found = read(self.path, self.ns, fingerprint) if self.path else None
         if found is None or not snapshot.is_true(raw, found[0], self.ns):
             return None
@@ -125,19 +127,19 @@ def build(raw: sqlite3.Connection, ns: int, fingerprint: str) -> VectorIndex:
 
 
 def no_rows() -> np.ndarray:
-    """Vectors of nothing."""
+    """No vectors."""
     return np.zeros((0, 0), np.float32)
 
 
 def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str) -> VectorIndex | None:
-    """Carry a view over what was written since; None where building it anew is cheaper."""
+    """Patch a view with everything written since; None where rebuilding is cheaper."""
     changed = _changed_nodes(raw, ns, view.entry)
     if changed is None:
         return None
-    came = _encoded(raw, fingerprint, view.index.pending)  # vectors may have come for those that had none
-    if len(came) > PATCH_NODES:
+    encoded = _encoded(raw, fingerprint, view.index.pending)  # vectors of nodes that had none
+    if len(encoded) > PATCH_NODES:
         return None
-    nodes = np.union1d(changed, came)
+    nodes = np.union1d(changed, encoded)
     sql = (
         "SELECT n.id FROM json_each(?) j CROSS JOIN nodes n ON n.id = j.value WHERE +n.ns = ? AND n.retired_at IS NULL"
     )
@@ -158,7 +160,7 @@ def _encoded(raw: sqlite3.Connection, fingerprint: str, nodes: np.ndarray) -> np
 
 
 def _changed_nodes(raw: sqlite3.Connection, ns: int, entry: int) -> np.ndarray | None:
-    """Nodes that the journal names after an entry, int64 [C]; None where they are too many."""
+    """Nodes in journal entries after an entry, int64 [C]; None where they are too many."""
     sql = "SELECT id FROM journal WHERE id > ? AND ns = ? ORDER BY id LIMIT ?"
     entries = [row[0] for row in raw.execute(sql, (entry, ns, PATCH_ENTRIES + 1))]
     if len(entries) > PATCH_ENTRIES:
@@ -176,21 +178,21 @@ def _nodes_of(changes: Iterable[journal.Change]) -> Iterable[int]:
     return (change.key[0] for change in changes if change.table == "nodes")
 
 
-# ---------------------------------------------------------------- beside the file
+# ---------------------------------------------------------------- file of codes
 
 
 def write(memory: str, stamp: snapshot.Stamp, fingerprint: str, view: VectorView) -> None:
-    """Keep the codes of a view beside the memory; does nothing where there are none, or something lies over them."""
+    """Write the codes of a view to a file, unless it has none or an overlay."""
     base, index = view.index.base, view.index
     if not isinstance(base, Coded) or len(index.extra.ids):
         return
-    head = {"stamp": stamp.as_dict(), "fingerprint": fingerprint, "word": view.word}
+    head = {"stamp": asdict(stamp), "fingerprint": fingerprint, "word": view.word}
     arrays = {"ids": base.ids, "codes": base.codes, "scales": base.scales, "pending": index.pending}
     snapshot.write_file(snapshot.codes_path(memory, stamp.ns), head, arrays)
 
 
 def read(memory: str, ns: int, fingerprint: str) -> tuple[snapshot.Stamp, str, VectorIndex] | None:
-    """Map the codes that lie beside a memory; None where there are none of this encoder that can be read."""
+    """Map the file of codes; None without readable codes of this encoder."""
     try:
         head, arrays = snapshot.read_file(snapshot.codes_path(memory, ns))
         if head["fingerprint"] != fingerprint:
@@ -199,4 +201,4 @@ def read(memory: str, ns: int, fingerprint: str) -> tuple[snapshot.Stamp, str, V
         index = VectorIndex(base, no_vectors(base.codes.shape[1]), arrays["pending"])
         return snapshot.Stamp(**head["stamp"]), head["word"], index
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, cut short or of another layout: the tables are the truth
+        return None  # missing, truncated or of another layout

@@ -1,7 +1,7 @@
-"""Node vectors at hand for search: the packed ones, a small overlay for what changed since, and who has none yet.
+"""Node vectors for search: packed ones, a small overlay of later changes, and the nodes without a vector.
 
-Up to ``PLAIN`` vectors are kept as floats and scanned as they are. More are kept as int8 codes (see ``scan``): these
-choose candidates, whose full vectors the caller reads from the file to score them again.
+Up to ``PLAIN`` vectors are kept as floats. More are kept as int8 codes (``int8_scan``), which choose candidates; the
+caller rescores these with their full vectors from the file.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from graphmem.storage.index.int8_scan import best_codes, dots, quantise, top
 
 PLAIN = 4096
-"""Most vectors that are kept as floats; beyond, codes are scanned faster than floats."""
+"""Maximum number of vectors that are kept as floats; a scan of codes is faster beyond."""
 
 OVERLAY = 4096
-"""Changed vectors that may lie over the packed ones before all are packed anew."""
+"""Changed vectors in the overlay before everything is repacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Vectors as codes: ids int64 [n], ascending, codes int8 [n, K], scales float32 [n], NaN for a row that is out."""
+    """Vectors as codes: ids int64 [n], ascending, codes int8 [n, K], scales float32 [n], NaN for a removed row."""
 
     ids: np.ndarray
     codes: np.ndarray
@@ -53,7 +53,7 @@ class Coded:
         return best_codes(self.codes, self.scales, query, count)
 
     def scores(self, rows: np.ndarray, query: np.ndarray) -> np.ndarray:
-        """Scores of some rows, a few thousandths off; NaN for rows that are out."""
+        """Scores of some rows, a few thousandths off; NaN for removed rows."""
         return dots(self.codes[rows], self.scales[rows], query)
 
     def without(self, rows: np.ndarray) -> Coded:
@@ -64,7 +64,7 @@ class Coded:
 
 
 def no_vectors(width: int = 0) -> Plain:
-    """An overlay with nothing in it."""
+    """Empty overlay."""
     return Plain(np.zeros(0, np.int64), np.zeros((0, width), np.float32))
 
 
@@ -74,7 +74,7 @@ class VectorIndex:
 
     Attributes:
         base: the packed vectors.
-        extra: those that came since.
+        extra: later vectors.
         pending: int64 [P], ascending: live nodes that have no vector yet.
     """
 
@@ -89,7 +89,7 @@ class VectorIndex:
 
     @property
     def exact(self) -> bool:
-        """Whether scores are those of the vectors and not those of codes."""
+        """Whether scores are those of the vectors, not of codes."""
         return isinstance(self.base, Plain)
 
     def candidates(self, query: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +101,7 @@ class VectorIndex:
         order = np.lexsort((ids, -scores))[:count]
         return ids[order], scores[order]
 
-    def likeness(self, query: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    def similarity(self, query: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """Scores float32 [N] of some nodes, a few thousandths off; NaN where a node has no vector."""
         out = np.full(len(nodes), np.nan, np.float32)
         for part in self._parts():
@@ -112,7 +112,7 @@ class VectorIndex:
         return out
 
     def patched(self, changed: np.ndarray, ids: np.ndarray, vectors: np.ndarray, pending: np.ndarray) -> VectorIndex:
-        """A view in which the ``changed`` nodes have the vectors given here, or none.
+        """Index in which the ``changed`` nodes have the vectors given here, or none.
 
         Args:
             changed: int64 [C].
@@ -131,13 +131,13 @@ class VectorIndex:
         return view if len(extra.ids) <= max(OVERLAY, len(base.ids) // 16) else view.repacked()
 
     def repacked(self) -> VectorIndex:
-        """The same view with everything in the packed part."""
+        """The same index without an overlay."""
         ids = np.concatenate([self.base.ids, self.extra.ids])
         order = np.argsort(ids)
         if isinstance(self.base, Plain) and len(ids) <= PLAIN:
             vectors = np.concatenate([self.base.vectors.reshape(-1, self.extra.vectors.shape[1]), self.extra.vectors])
             return VectorIndex(Plain(ids[order], vectors[order]), no_vectors(vectors.shape[1]), self.pending)
-        parts = [_coded(part) for part in self._parts()]  # an empty one knows no width
+        parts = [_coded(part) for part in self._parts()]  # without empty ones, which have no width
         scales = np.concatenate([part.scales for part in parts])[order]
         order, scales = order[~np.isnan(scales)], scales[~np.isnan(scales)]
         codes = np.concatenate([part.codes for part in parts])[order]

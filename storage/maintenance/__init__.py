@@ -1,1 +1,1 @@
-"""Care of a file: integrity check, repair, backup, restore, vacuum."""
+"""Maintenance of a file: integrity check, repair, backup, restore, vacuum."""

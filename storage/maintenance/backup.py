@@ -1,21 +1,19 @@
-"""Copies of a memory, taken and put back while it is in use, and the file made small again."""
+"""Backup, restore and vacuum of a memory file, also while it is in use."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from graphmem.core.errors import Corrupt, InvalidValue, NotAMemory
+from graphmem.storage.files import SIDE_FILES, replacing
 from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection, connect, header, translate
 from graphmem.storage.tables.schema import APPLICATION_ID
 
 PAGES = 4096
-"""Pages that are copied before a waiting writer gets its turn."""
-
-SIDE_FILES = ("-wal", "-shm", "-journal")
+"""Pages that are copied before waiting writers may continue."""
 
 
 def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -24,7 +22,7 @@ def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, over
     The copy is checked, and moved into place only when it is whole.
 
     Raises:
-        NotAMemory: ``path`` is none.
+        NotAMemory: ``path`` is no memory.
         InvalidValue: ``target`` exists and ``overwrite`` is False, or both are the same file.
         Corrupt: the copy does not pass SQLite's check, because the original does not.
     """
@@ -33,31 +31,12 @@ def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, over
         raise InvalidValue(f"{copy} is the memory itself; name another file for the backup")
     if copy.exists() and not overwrite:
         raise InvalidValue(f"{copy} exists; pass overwrite=True, or name another file")
-    temporary = _temporary(copy)
-    try:
+    with replacing(copy, mode=0o600) as temporary:
         with closing(Connection(source, read_only=True)) as opened, opened.translating():
             _copy(opened.raw, temporary)
-        os.replace(temporary, copy)
-    except BaseException:
-        _remove(temporary)
-        raise
     for suffix in SIDE_FILES:  # of an older file of that name
-        _remove(Path(f"{copy}{suffix}"))
+        Path(f"{copy}{suffix}").unlink(missing_ok=True)
     return copy
-
-
-def _temporary(near: Path) -> Path:
-    try:
-        handle, name = tempfile.mkstemp(prefix=f"{near.name}.", suffix=".new", dir=near.absolute().parent)
-    except FileNotFoundError:
-        raise InvalidValue(f"the folder {near.absolute().parent} does not exist; make it first") from None
-    os.close(handle)
-    return Path(name)
-
-
-def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()
 
 
 def _copy(raw: sqlite3.Connection, target: Path) -> None:
@@ -76,10 +55,10 @@ def _copy(raw: sqlite3.Connection, target: Path) -> None:
 
 
 def restore(backup_file: str | os.PathLike[str], path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Put a backup back, in one transaction; others that have the memory open read the restored one from then on.
+    """Restore a backup in one transaction; other processes with the memory open read the restored one from then on.
 
     Raises:
-        NotAMemory: the backup is none, or ``path`` is some other kind of file.
+        NotAMemory: the backup is no memory, or ``path`` is some other kind of file.
         Corrupt: the backup does not pass SQLite's check.
         InvalidValue: ``path`` exists and ``overwrite`` is False.
     """
@@ -111,9 +90,9 @@ def _require_memory(path: str) -> None:
 
 
 def vacuum(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Make the file as small as it can be and its search index tidy. Writes. Bytes before and after.
+    """Return unused space to the disk and optimise the search indexes; bytes before and after. Writes.
 
-    Nothing is forgotten: the journal and retired facts stay.
+    The journal and retired facts stay.
     """
     name = os.fspath(path)
     with closing(Connection(name)) as opened, opened.translating():

@@ -1,20 +1,81 @@
-"""Checking and repairing a memory file."""
+"""Check of a memory file: every invariant, one by one."""
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
 
 from graphmem.core.errors import NotAMemory, ReadOnly
-from graphmem.storage.maintenance.integrity import Problem, Report, inspect
-from graphmem.storage.maintenance.repair import mend
+from graphmem.core.names import normalise
+from graphmem.storage.index import adjacency_cache as views
+from graphmem.storage.index import snapshot
+from graphmem.storage.tables import journal
+from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.change_recorder import chained
 from graphmem.storage.tables.connection import Connection
+from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
 
-__all__ = ["Problem", "Report", "check", "repair"]
+NAMED = (("nodes", "id", "name"), ("aliases", "node", "alias"), ("relations", "id", "name"))
+"""Tables with normalised names, their keys, and the columns of the names."""
+
+COUNTERS = (("next_node", "nodes"), ("next_edge", "edges"), ("next_entry", "journal"))
+"""Counters of ids, and their tables."""
+
+SHOWN = 5
+"""Rows that a problem lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One violated invariant.
+
+    Attributes:
+        kind: ``sqlite``, ``index``, ``foreign key``, ``namespace``, ``name``, ``search``, ``vector``, ``time``,
+            ``counter``, ``journal`` or ``snapshot``.
+        what: what is wrong, and where.
+        repairable: whether ``repair`` can fix it without loss.
+    """
+
+    kind: str
+    what: str
+    repairable: bool
+
+    def __str__(self) -> str:
+        return f"[{self.kind}] {self.what}{'' if self.repairable else ' (cannot be repaired without loss)'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Result of ``check``."""
+
+    path: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing is wrong, else 1."""
+        return int(not self.ok)
+
+    def __str__(self) -> str:
+        if self.ok:
+            return f"{self.path}: sound"
+        return "\n".join([f"{self.path}: {len(self.problems)} problems", *(f"  {item}" for item in self.problems)])
 
 
 def check(path: str | os.PathLike[str]) -> Report:
-    """Look at everything that a memory file promises. Changes nothing.
+    """Check every invariant of a memory file. Changes nothing.
 
     Raises:
         NotAMemory: it is no memory at all, so there is nothing to check.
@@ -32,16 +93,177 @@ def _open(path: str) -> Connection:
         return Connection(path, read_only=True)
 
 
-def repair(path: str | os.PathLike[str]) -> tuple[Report, Report]:
-    """Mend a memory and return what was wrong before and what still is after. Writes.
+def inspect(raw: sqlite3.Connection, path: str) -> Report:
+    """Check every invariant of an open memory. Changes nothing."""
+    problems = list(_sqlite(raw))
+    if any(problem.kind == "sqlite" for problem in problems):
+        return Report(path, tuple(problems))  # rows on damaged pages cannot be checked further
+    for part in (_foreign_keys, _rows, _names, _search, _vectors, _counters, _journal):
+        problems.extend(_read(part, raw))
+    problems.extend(_snapshots(raw, path))
+    return Report(path, tuple(problems))
 
-    The file as it was is kept beside it as ``PATH.before-repair``. Search indexes, SQL indexes, counters, normalised
-    names and snapshots are made again; a lost node is brought back from the journal; vectors that cannot be right are
-    removed, to be encoded again; facts whose nodes are nowhere to be found are removed. When pages of the file are
-    damaged, every row that can still be read is copied to a new file.
-    """
-    before = check(path)
-    if before.ok:
-        return before, before
-    mend(os.fspath(path), before)
-    return before, check(path)
+
+def _read(part: Callable[[sqlite3.Connection], Iterator[Problem]], raw: sqlite3.Connection) -> list[Problem]:
+    try:
+        return list(part(raw))
+    except (sqlite3.DatabaseError, ValueError, TypeError) as error:  # damaged cells hold values of the wrong kind
+        return [Problem("sqlite", f"{part.__name__.strip('_')} could not be read: {error}", False)]
+
+
+def _some(found: Sequence[tuple[object, ...]]) -> str:
+    shown = ", ".join(str(row[0]) for row in found[:SHOWN])
+    return f"{shown}, ... ({len(found)} in all)" if len(found) > SHOWN else shown
+
+
+def _sqlite(raw: sqlite3.Connection) -> Iterator[Problem]:
+    """SQLite's own check; damage in an index alone is repaired by building it again."""
+    try:
+        found = [row[0] for row in raw.execute("PRAGMA integrity_check(20)")]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    for line in found if found != ["ok"] else []:
+        in_index = "index" in line and "row" in line and "tree" not in line.lower()
+        yield Problem("index" if in_index else "sqlite", line, in_index)
+    have = {row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+    for name in {**NODE_INDEXES, **EDGE_INDEXES}:
+        if name not in have:
+            yield Problem("index", f"index {name} is missing", True)
+
+
+def _foreign_keys(raw: sqlite3.Connection) -> Iterator[Problem]:
+    broken: dict[tuple[str, str], list[tuple[object, ...]]] = {}
+    for table, row, parent, _ in raw.execute("PRAGMA foreign_key_check"):
+        broken.setdefault((table, parent), []).append((row,))
+    for (table, parent), found in broken.items():
+        what = f"{table} rows {_some(found)} refer to {parent} that do not exist"
+        yield Problem("foreign key", what, table in ("vectors", "access"))
+
+
+def _rows(raw: sqlite3.Connection) -> Iterator[Problem]:
+    """Rules between columns that are no SQL constraints."""
+    rules = {
+        ("namespace", "facts {} join nodes of another namespace"): (
+            "SELECT e.id FROM edges e JOIN nodes s ON s.id = e.src JOIN nodes d ON d.id = e.dst "
+            "JOIN relations r ON r.id = e.rel WHERE s.ns <> e.ns OR d.ns <> e.ns OR r.ns <> e.ns"
+        ),
+        ("namespace", "aliases of nodes {} lie in another namespace"): (
+            "SELECT a.node FROM aliases a JOIN nodes n ON n.id = a.node WHERE a.ns <> n.ns"
+        ),
+        ("journal", "facts {} were recorded by entries that do not exist"): (
+            "SELECT id FROM edges WHERE entry NOT IN (SELECT id FROM journal)"
+        ),
+        ("time", "facts {} end before they begin"): "SELECT id FROM edges WHERE valid_to < valid_from",
+        ("time", "facts {} hold now but join retired nodes"): (
+            "SELECT e.id FROM edges e JOIN nodes n ON n.id IN (e.src, e.dst) "
+            "WHERE e.retired_at IS NULL AND n.retired_at IS NOT NULL"
+        ),
+    }
+    for (kind, what), sql in rules.items():
+        found = raw.execute(sql).fetchall()
+        if found:
+            yield Problem(kind, what.format(_some(found)), kind == "time" and "retired" in what)
+
+
+def _names(raw: sqlite3.Connection) -> Iterator[Problem]:
+    """The normalised form under which each name is found."""
+    for table, key, column in NAMED:
+        found = [(row[0],) for row in misnamed(raw, table, key, column)]
+        if found:
+            yield Problem("name", f"{table} {_some(found)} have the wrong normalised name", True)
+
+
+def misnamed(raw: sqlite3.Connection, table: str, key: str, column: str) -> list[tuple[int, str, str]]:
+    """Key, name and stored normalised name of the rows where these do not agree."""
+    rows = raw.execute(f"SELECT {key}, {column}, norm FROM {table}")
+    return [row for row in rows if normalise(row[1]) != row[2]]
+
+
+def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
+    for table in ("node_fts", "edge_fts"):
+        try:
+            raw.execute(f"INSERT INTO {table}({table}, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+                return  # FTS5 checks itself by a write that writes nothing; not possible in a read-only file
+            yield Problem("search", f"{table} does not agree with what it indexes ({error})", True)
+
+
+def _vectors(raw: sqlite3.Connection) -> Iterator[Problem]:
+    sql = (
+        "SELECT v.node FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder "
+        "WHERE k.id IS NULL OR length(v.data) <> 2 * k.dim"
+    )
+    found = raw.execute(sql).fetchall()
+    if found:
+        yield Problem("vector", f"vectors of nodes {_some(found)} have the wrong width or no known encoder", True)
+    wrong = [
+        (node,)
+        for node, data in raw.execute("SELECT node, data FROM vectors")
+        if len(data) % 2 == 0 and not np.isfinite(np.frombuffer(data, np.float16)).all()
+    ]
+    if wrong:
+        yield Problem("vector", f"vectors of nodes {_some(wrong)} hold NaN or infinity", True)
+
+
+def _counters(raw: sqlite3.Connection) -> Iterator[Problem]:
+    for counter, table in COUNTERS:
+        highest = raw.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
+        row = raw.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()
+        if row is None or row[0] <= highest:
+            yield Problem("counter", f"{counter} is {row[0] if row else 'missing'}, but {table} go to {highest}", True)
+
+
+def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
+    """The chain of check values, and the newest image of each row against the row."""
+    previous, number = b"", 0
+    for entry, at, action, note, first, chain in raw.execute(
+        "SELECT id, at, action, note, changes, chain FROM journal ORDER BY id"
+    ).fetchall():
+        parts = [first, *_parts(raw, entry)]
+        if entry != number + 1:
+            yield Problem("journal", f"entries {number + 1} to {entry - 1} are missing", False)
+        if chained(previous, entry, at, action, note, parts, journal.ranges(raw, entry)) != chain:
+            yield Problem("journal", f"entry {entry} is not what was written, or an earlier entry is missing", False)
+        previous, number = chain, entry
+    yield from _images(raw)
+
+
+def _parts(raw: sqlite3.Connection, entry: int) -> list[bytes]:
+    return [row[0] for row in raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))]
+
+
+def _images(raw: sqlite3.Connection) -> Iterator[Problem]:
+    """Rows that differ from their newest image in the journal: changed by something else than graphmem."""
+    newest: dict[tuple[str, rows.Row], rows.Row | None] = {}
+    for (entry,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
+        try:
+            newest.update(((change.table, change.key), change.after) for change in journal.recorded(raw, entry))
+        except (ValueError, KeyError, TypeError, zlib.error, json.JSONDecodeError) as error:
+            yield Problem("journal", f"entry {entry} cannot be read: {error}", False)
+    strays = [(f"{table} {key}",) for (table, key), row in newest.items() if rows.fetch(raw, table, key) != row]
+    if strays:
+        yield Problem("journal", f"rows changed behind the journal's back: {_some(strays)}", False)
+
+
+def _snapshots(raw: sqlite3.Connection, path: str) -> Iterator[Problem]:
+    """Snapshots that would be used, compared with the facts of the file."""
+    for (ns,) in raw.execute("SELECT id FROM namespaces").fetchall():
+        if not snapshot.path_for(path, ns).exists():
+            continue
+        found = snapshot.read(path, ns)
+        if found is None:
+            yield Problem("snapshot", f"{snapshot.path_for(path, ns)} cannot be read", True)
+        elif snapshot.is_true(raw, found.stamp, ns) and not _agrees(raw, ns, found):
+            yield Problem("snapshot", f"{snapshot.path_for(path, ns)} differs from the file", True)
+
+
+def _agrees(raw: sqlite3.Connection, ns: int, found: snapshot.Snapshot) -> bool:
+    cache = views.Views(
+        ns, None, views.View(found.index, found.stamp.entry, found.stamp.expires, bytes.fromhex(found.stamp.chain))
+    )
+    try:
+        packed, built = cache.get(raw, None).all_facts(), views.build(raw, ns, None).index.all_facts()
+    except (IndexError, ValueError):
+        return False
+    return all(np.array_equal(one, other) for one, other in zip(packed, built, strict=True))

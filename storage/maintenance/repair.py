@@ -1,4 +1,4 @@
-"""Mends what an inspection finds, as far as it can be mended."""
+"""Repair of the problems that a check finds."""
 
 from __future__ import annotations
 
@@ -12,25 +12,33 @@ import numpy as np
 from graphmem.core.errors import StoreError
 from graphmem.core.names import normalise
 from graphmem.storage.index import snapshot
-from graphmem.storage.maintenance.integrity import Report
+from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, check, misnamed
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.connection import Connection, connect
-from graphmem.storage.tables.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, statements
+from graphmem.storage.tables.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, STORED, statements
 from graphmem.storage.tables.vector_rows import mark
 
-SALVAGED = (
-    "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
-    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
-)  # fmt: skip
-"""Tables that are copied out of a damaged file, parents first."""
 
+def repair(path: str | os.PathLike[str]) -> tuple[Report, Report]:
+    """Repair a memory; return the reports before and after. Writes.
 
-def mend(path: str, before: Report) -> None:
-    """Mend what a report names. Writes; the file as it was is kept beside it as ``PATH.before-repair``."""
-    keep = _keep(path)
+    The file as it was is kept as ``PATH.before-repair``. Search indexes, SQL indexes, counters, normalised names and
+    snapshots are made again; a lost node is restored from the journal; vectors that cannot be right are removed, to be
+    encoded again; facts whose nodes cannot be found are removed. When pages of the file are damaged, every row that
+    can still be read is copied to a new file.
+    """
+    name, before = os.fspath(path), check(path)
+    if before.ok:
+        return before, before
+    copy = _copy_before(name)
     if any(problem.kind == "sqlite" for problem in before.problems):
-        _salvage(keep, path)
+        _salvage(copy, name)
+    _repair_rows(name)
+    return before, check(path)
+
+
+def _repair_rows(path: str) -> None:
     with closing(Connection(path)) as opened, opened.translating():
         opened.raw.execute("PRAGMA foreign_keys = OFF")
         with opened.writing() as raw:
@@ -40,26 +48,26 @@ def mend(path: str, before: Report) -> None:
             snapshot.drop(path, ns)
 
 
-def _keep(path: str) -> Path:
-    """Move all of the file's content to a copy, byte by byte: a damaged file must not pass through SQLite."""
+def _copy_before(path: str) -> Path:
+    """Copy the file byte by byte: a damaged file must not pass through SQLite."""
     with closing(connect(path, False, 1.0)) as raw:
         try:
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.DatabaseError:
             pass  # the pages that cannot be read stay in the log, which is copied too
-    keep = Path(f"{path}.before-repair")
+    copy = Path(f"{path}.before-repair")
     for suffix in ("", "-wal"):
         part = Path(path + suffix)
         if part.exists():
-            Path(f"{keep}{suffix}").write_bytes(part.read_bytes())
-    return keep
+            Path(f"{copy}{suffix}").write_bytes(part.read_bytes())
+    return copy
 
 
 # ---------------------------------------------------------------- damaged pages
 
 
 def _salvage(damaged: Path, path: str) -> None:
-    """Build the file anew from every row of the damaged one that can still be read."""
+    """Build a new file from every readable row of the damaged one."""
     fresh = Path(f"{path}.salvaged")
     fresh.unlink(missing_ok=True)
     with (
@@ -70,7 +78,7 @@ def _salvage(damaged: Path, path: str) -> None:
         for statement in statements():
             if not statement.startswith(("CREATE UNIQUE INDEX", "INSERT INTO meta")):
                 new.execute(statement)
-        for table in SALVAGED:
+        for table in STORED:
             _copy_rows(old, new, table)
         for name, statement in NODE_INDEXES.items():
             _index(new, name, statement)
@@ -82,7 +90,7 @@ def _salvage(damaged: Path, path: str) -> None:
 
 
 def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
-    """Copy a table row by row; where a page cannot be read, go on behind it, from the other end, or not at all."""
+    """Copy a table row by row: forwards, then backwards, then by id where pages cannot be read."""
     columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
     listed = ", ".join(columns)
     sql = f"INSERT OR IGNORE INTO {table}({listed}) VALUES ({', '.join('?' * len(columns))})"
@@ -127,7 +135,7 @@ def _indexes(raw: sqlite3.Connection) -> None:
 
 
 def _orphans(raw: sqlite3.Connection) -> None:
-    """Bring back lost parents from the journal; remove what hangs on nothing even then."""
+    """Restore lost nodes from the journal; remove rows that refer to nothing even then."""
     lost = {
         row[0]
         for end in ("src", "dst")
@@ -149,7 +157,7 @@ def _orphans(raw: sqlite3.Connection) -> None:
 
 
 def _last_images(raw: sqlite3.Connection, lost: set[int]) -> dict[int, rows.Row]:
-    """The last image that the journal holds of each lost node."""
+    """The newest image of each lost node in the journal."""
     images: dict[int, rows.Row] = {}
     for (entry,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
         for change in journal.recorded(raw, entry):
@@ -168,12 +176,10 @@ def _retired(raw: sqlite3.Connection) -> None:
 
 
 def _names(raw: sqlite3.Connection) -> None:
-    for table, column in (("nodes", "name"), ("relations", "name"), ("aliases", "alias")):
-        key = "node" if table == "aliases" else "id"
-        for row, name, norm in raw.execute(f"SELECT {key}, {column}, norm FROM {table}").fetchall():
-            if normalise(name) != norm:
-                sql = f"UPDATE OR IGNORE {table} SET norm = ? WHERE {key} = ? AND norm = ?"
-                raw.execute(sql, (normalise(name), row, norm))
+    for table, key, column in NAMED:
+        for row, name, norm in misnamed(raw, table, key, column):
+            sql = f"UPDATE OR IGNORE {table} SET norm = ? WHERE {key} = ? AND norm = ?"
+            raw.execute(sql, (normalise(name), row, norm))
 
 
 def _vectors(raw: sqlite3.Connection) -> None:
@@ -185,11 +191,11 @@ def _vectors(raw: sqlite3.Connection) -> None:
         if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
     ]
     raw.executemany("DELETE FROM vectors WHERE node = ?", bad)
-    mark(raw, anew=True)
+    mark(raw, restart=True)
 
 
 def _counters(raw: sqlite3.Connection) -> None:
-    for counter, table in (("next_node", "nodes"), ("next_edge", "edges"), ("next_entry", "journal")):
+    for counter, table in COUNTERS:
         raw.execute(
             f"INSERT INTO meta(key, value) SELECT ?, coalesce(max(id), 0) + 1 FROM {table} WHERE true "
             "ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)",

@@ -1,4 +1,4 @@
-"""The fast path of every importer: many names and triples in one transaction."""
+"""Bulk load: many names and triples written in one transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 
 from graphmem.storage.tables import vector_rows
-from graphmem.storage.tables.bulk_read import CHUNK, Load, Names
+from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.connection import MEMORY, Connection
 from graphmem.storage.tables.editor import EDGE, Editor
@@ -19,17 +19,13 @@ from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
 
 REBUILD_FROM = 50_000
-"""Rows from which indexes are dropped and built anew, when the load is larger than what is there."""
+"""Rows from which indexes are dropped and rebuilt, when the load is larger than the table."""
 
 
 def write(
-    raw: sqlite3.Connection,
-    recorder: Recorder,
-    load: Load,
-    vectors: np.ndarray | None,
-    fingerprint: str | None,
+    raw: sqlite3.Connection, recorder: Recorder, load: Load, vectors: np.ndarray | None, fingerprint: str | None,
     source: str | None,
-) -> dict[str, tuple[int, int]]:
+) -> dict[str, tuple[int, int]]:  # fmt: skip
     """Write a load inside a transaction and return the ranges of ids that it added."""
     editor = Editor(raw, recorder)
     ranges: dict[str, tuple[int, int]] = {}
@@ -38,7 +34,8 @@ def write(
     if len(load.src):
         ends, count = (node_ids[load.src], relation_ids[load.relation], node_ids[load.dst]), load.count
         if len(np.unique(node_ids)) < len(node_ids):  # two names of one node: two triples may be one fact
-            ends, count = _merged(ends, count)
+            src, relation, dst, count = merged(*ends, count)
+            ends = (src, relation, dst)
         first_new = ranges["nodes"][0] if "nodes" in ranges else 1 << 62
         _write_edges(raw, recorder, ends, count, first_new, editor.source(source), ranges)
     if vectors is not None and len(vectors):
@@ -46,24 +43,15 @@ def write(
     return ranges
 
 
-def _merged(
-    ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    table, first, place = np.unique(np.stack(ends, axis=1), axis=0, return_index=True, return_inverse=True)
-    total = np.bincount(place.ravel(), weights=count).astype(np.int64)
-    order = np.argsort(first, kind="stable")
-    return (table[order, 0], table[order, 1], table[order, 2]), total[order]
-
-
 def _write_nodes(
     raw: sqlite3.Connection, recorder: Recorder, editor: Editor, names: Names, ranges: dict[str, tuple[int, int]]
 ) -> np.ndarray:
-    """Ids of all names, int64 [names]; those not known yet are added."""
+    """Ids of all names, int64 [names]; new names are added."""
     norms = names.norms
     ids = np.zeros(len(norms), np.int64)
     for position, node in _known(raw, recorder.ns, norms):
         ids[position] = node
-    for position in np.flatnonzero(ids < 0).tolist():  # known, but retired: bring it back
+    for position in np.flatnonzero(ids < 0).tolist():  # retired: restored
         ids[position] = editor.node_named(names.shown[position])[0]
     new = np.flatnonzero(ids == 0)
     if not len(new):
@@ -96,7 +84,7 @@ def _write_nodes(
 
 
 def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple[int, int]]:
-    """Position and id of the names that have a node; the id is -1 where that node is retired."""
+    """Position and id of the names that have a node; the id of a retired node is -1."""
     if raw.execute("SELECT 1 FROM nodes WHERE ns = ? LIMIT 1", (ns,)).fetchone() is None:
         return
     sql = """
@@ -114,15 +102,10 @@ def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple
 
 
 def _write_edges(
-    raw: sqlite3.Connection,
-    recorder: Recorder,
-    ends: tuple[np.ndarray, np.ndarray, np.ndarray],
-    count: np.ndarray,
-    first_new: int,
-    source: int | None,
-    ranges: dict[str, tuple[int, int]],
-) -> None:
-    """Add the facts that are new; those known already are strengthened. ``first_new`` is the first new node."""
+    raw: sqlite3.Connection, recorder: Recorder, ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray,
+    first_new: int, source: int | None, ranges: dict[str, tuple[int, int]],
+) -> None:  # fmt: skip
+    """Add new facts and strengthen known ones. ``first_new`` is the id of the first new node."""
     src, relation, dst = ends
     fresh, editor = np.ones(len(src), bool), Editor(raw, recorder)
     for position in np.flatnonzero((src < first_new) & (dst < first_new)).tolist():
@@ -141,15 +124,9 @@ def _write_edges(
 
 
 def _insert_edges(
-    raw: sqlite3.Connection,
-    first: int,
-    recorder: Recorder,
-    source: int | None,
-    src: np.ndarray,
-    relation: np.ndarray,
-    dst: np.ndarray,
-    count: np.ndarray,
-) -> None:
+    raw: sqlite3.Connection, first: int, recorder: Recorder, source: int | None, src: np.ndarray, relation: np.ndarray,
+    dst: np.ndarray, count: np.ndarray,
+) -> None:  # fmt: skip
     columns = [np.arange(first, first + len(src)), src, relation, dst]
     fields = "id, src, rel, dst"
     if (count > 1).any():
@@ -168,22 +145,22 @@ def _insert_edges(
 
 @contextmanager
 def rebuilt(raw: sqlite3.Connection, table: str, indexes: dict[str, str], added: int) -> Iterator[None]:
-    """Drop indexes for the length of a large insert and sort them back in: cheaper than row by row."""
+    """Drop indexes during a large insert and rebuild them: cheaper than row by row."""
     have = raw.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT ?)", (added,)).fetchone()[0]
-    worth = added >= REBUILD_FROM and have < added
-    for name in indexes if worth else ():
+    drop = added >= REBUILD_FROM and have < added
+    for name in indexes if drop else ():
         raw.execute(f"DROP INDEX {name}")
     yield
-    for statement in indexes.values() if worth else ():
+    for statement in indexes.values() if drop else ():
         raw.execute(statement)
 
 
 @contextmanager
 def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
-    """A write transaction tuned for a load: no foreign key look-ups, because ids come from the load itself.
+    """Write transaction for a load: no foreign key look-ups, because ids come from the load itself.
 
-    A large load into a file that nobody else has open is written through a rollback journal, which takes each page
-    once instead of twice; WAL is back when it ends, and a kill in between rolls back at the next open.
+    A large load into a file that no other connection has open is written through a rollback journal, which writes each
+    page once instead of twice. WAL is restored at the end; a killed load is rolled back at the next open.
     """
     raw = connection.raw
     large = rows >= REBUILD_FROM

@@ -1,4 +1,4 @@
-"""Writes rows and remembers them: every change of an entry goes through one recorder."""
+"""Recorder of row changes: every write of a journal entry goes through one recorder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def next_id(raw: sqlite3.Connection, counter: str, count: int = 1) -> int:
 
 
 class Recorder:
-    """One journal entry in the making, inside one transaction.
+    """Journal entry under construction, inside one transaction.
 
-    ``at`` is later than every entry before it even when the clock stands still or goes back, so that times name
-    states of the memory exactly.
+    ``at`` is later than every earlier entry even when the clock stops or goes back, so that a time names one state of
+    the memory.
     """
 
     def __init__(self, raw: sqlite3.Connection, ns: int) -> None:
@@ -42,7 +42,7 @@ class Recorder:
         self._texts: dict[int, Row | None] = {}
 
     def put(self, table: str, before: Row | None, after: Row | None) -> None:
-        """Write one row and remember it; rows that do not change are left alone."""
+        """Write and record one row, unless it is unchanged."""
         if before == after:
             return
         self._note(table, before, after)
@@ -50,7 +50,7 @@ class Recorder:
         self.changes.append(Change(table, before, after))
 
     def put_run(self, table: str, kind: str, run: list[Change]) -> None:
-        """``put`` for many changes of one table and one kind at once: how large entries are taken back."""
+        """``put`` for many changes of one table and one kind, as in the undo of a large entry."""
         if kind == "change" or table not in ("nodes", "edges"):
             for change in run:
                 self.put(table, change.before, change.after)
@@ -64,7 +64,7 @@ class Recorder:
         self.changes.extend(run)
 
     def _put_nodes(self, kind: str, run: list[Change]) -> None:
-        """Add or remove nodes, and index them in one statement unless their texts are being followed already."""
+        """Add or remove nodes, and index them in one statement unless ``index_names`` does it at the end."""
         ids = [change.key[0] for change in run]
         self.touched.update(ids)
         wanted = json.dumps([node for node in ids if node not in self._texts])
@@ -91,17 +91,17 @@ class Recorder:
             if before is None:
                 self._texts.setdefault(row[0], None)
             elif after is None or any(before[i] != after[i] for i in _SEARCHED):
-                self._keep_text(row[0])
+                self._save_text(row[0])
         elif table == "aliases":
             self.touched.add(row[2])
-            self._keep_text(row[2])
+            self._save_text(row[2])
         elif table == "edges":
             self.touched.update((row[2], row[4]))
             if before is not None:
                 self.touched.update((before[2], before[4]))
             self._index_edge(before, after)
 
-    def _keep_text(self, node: int) -> None:
+    def _save_text(self, node: int) -> None:
         if node not in self._texts:
             self._texts[node] = self.raw.execute(_TEXT, (node,)).fetchone()
 
@@ -116,7 +116,7 @@ class Recorder:
             self.raw.execute("INSERT INTO edge_fts(rowid, text) VALUES (?, ?)", (edge, new))
 
     def index_names(self) -> None:
-        """Bring full-text search up to the nodes written so far."""
+        """Update full-text search for the nodes written so far."""
         for node, old in self._texts.items():
             new = self.raw.execute(_TEXT, (node,)).fetchone()
             if old == new:
@@ -127,7 +127,7 @@ class Recorder:
                     (node, *old),
                 )
             if old is not None and new is not None and (old[0], old[2]) != (new[0], new[2]):
-                self.raw.execute("DELETE FROM vectors WHERE node = ?", (node,))  # it was made of the old words
+                self.raw.execute("DELETE FROM vectors WHERE node = ?", (node,))  # of the old words
             if new is not None:
                 self.raw.execute("INSERT INTO node_fts(rowid, name, aliases, text) VALUES (?, ?, ?, ?)", (node, *new))
         self._texts.clear()
@@ -166,7 +166,7 @@ def last_chain(raw: sqlite3.Connection) -> bytes:
 def chained(
     previous: bytes, entry: int, at: int, action: str, note: str, parts: list[bytes], ranges: dict[str, tuple[int, int]]
 ) -> bytes:
-    """Check value of an entry, over its content and the entry before it: a changed or lost entry breaks the chain."""
+    """Check value of an entry, over its content and the previous entry's: a changed or lost entry breaks the chain."""
     head = repr((entry, at, action, note, sorted(ranges.items()))).encode()
     digest = blake2b(previous, digest_size=16)
     digest.update(head)

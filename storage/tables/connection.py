@@ -1,4 +1,4 @@
-"""One SQLite connection that speaks graphmem's errors, and its two kinds of transaction."""
+"""SQLite connection with graphmem's errors, and its read and write transactions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NESTED = ("SAVEPOINT nested", "RELEASE nested", "ROLLBACK TO nested")
 
 
 class Connection:
-    """A memory file, open. Reads go through ``rows`` and ``one``; writes only inside ``writing``.
+    """Open memory file. Reads go through ``rows`` and ``one``; writes only inside ``writing``.
 
     One object may be shared by threads: a lock serialises them. After a fork the child opens its own connection,
     because SQLite's locks do not survive a fork.
@@ -95,7 +95,7 @@ class Connection:
         return self._lock
 
     def _after_fork(self) -> None:
-        """Start anew in a forked child. The parent's connection is kept, unused: closing it here could harm it."""
+        """Open another connection in a forked child. The parent's stays open: closing it would drop the locks."""
         self._lock, self._depth, self._pid = threading.RLock(), 0, os.getpid()
         if self.path != MEMORY and self._raw is not None:
             self._inherited.append(self._raw)
@@ -117,33 +117,27 @@ class Connection:
 
     def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """All rows of a query."""
-        try:
-            with self.lock:
-                return self.raw.execute(sql, values).fetchall()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise translate(error, self.path) from error
+        with self.lock, self.translating():
+            return self.raw.execute(sql, values).fetchall()
 
     def one(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Any:
         """The first row of a query, or None."""
-        try:
-            with self.lock:
-                return self.raw.execute(sql, values).fetchone()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise translate(error, self.path) from error
+        with self.lock, self.translating():
+            return self.raw.execute(sql, values).fetchone()
 
     # -- transactions
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One ``BEGIN IMMEDIATE`` transaction: committed at the end, rolled back whole on any error.
+        """One ``BEGIN IMMEDIATE`` transaction: committed at the end, rolled back on any error.
 
-        A block inside another one joins it, so that reads and writes can be made one transaction; its own writes are
-        taken back when it fails, even where the outer block goes on.
+        A block inside another one joins its transaction. The writes of the inner block are rolled back when it fails,
+        even where the outer block continues.
 
         Raises:
             ReadOnly: the memory was opened to read.
             Busy: another writer held the file too long.
-            DiskFull: no room; nothing of the transaction stays.
+            DiskFull: no room; the transaction is rolled back.
         """
         if self.read_only:
             raise ReadOnly(f"{self.path} was opened read-only; open it without read_only=True to write")
@@ -165,7 +159,7 @@ class Connection:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Several reads of one and the same state of the file."""
+        """Several reads of one state of the file."""
         with self.lock, self.translating():
             raw = self.raw
             if self._depth or raw.in_transaction:
@@ -191,7 +185,7 @@ class Connection:
 
 
 def check_path(path: str, read_only: bool) -> None:
-    """Refuse what cannot be a memory file before SQLite touches it; warn of network file systems."""
+    """Raise for paths that cannot be a memory file, before SQLite opens them; warn of network file systems."""
     if path == MEMORY:
         if read_only:
             raise ReadOnly("a ':memory:' store is always empty when opened; read_only makes no sense there")
@@ -211,14 +205,14 @@ def check_path(path: str, read_only: bool) -> None:
     kind = file_system(file)
     if kind in NETWORK_FILE_SYSTEMS:
         warnings.warn(
-            f"{path} lies on a network file system ({kind}), where SQLite's locks are not reliable; "
+            f"{path} is on a network file system ({kind}), where SQLite's locks are not reliable; "
             "use it from one machine only, or keep the file on a local disk",
             stacklevel=4,
         )
 
 
 def file_system(file: Path) -> str:
-    """Type of the file system that holds ``file``, such as ``ext4``; empty where the system does not say."""
+    """Type of the file system that holds ``file``, such as ``ext4``; empty where it is not known."""
     try:
         lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
         target = str(file.absolute().parent.resolve())
@@ -235,7 +229,7 @@ def file_system(file: Path) -> str:
 
 
 def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connection:
-    """A raw connection in autocommit mode; transactions are begun by hand."""
+    """A raw connection in autocommit mode; transactions are explicit."""
     options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 512}
     if path == MEMORY:
         return sqlite3.connect(path, timeout=busy_seconds, **options)
@@ -255,7 +249,7 @@ def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connecti
 
 
 def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
-    """Make sure that the file is a memory of this version; make an empty file one.
+    """Check that the file is a memory of this version; create the tables in an empty file.
 
     Raises:
         NotAMemory: another application's SQLite file, or no SQLite file at all.
@@ -274,10 +268,10 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
         create(raw)
         return
     if kind != APPLICATION_ID:
-        raise NotAMemory(f"{path} belongs to another application (application_id {kind:#x}); graphmem left it alone")
+        raise NotAMemory(f"{path} belongs to another application (application_id {kind:#x}); it was not changed")
     if version > SCHEMA_VERSION:
         raise NewerSchema(
-            f"{path} has schema {version}, this graphmem knows {SCHEMA_VERSION}; upgrade with pip install -U graphmem"
+            f"{path} has schema {version}, this version supports {SCHEMA_VERSION}; upgrade with pip install -U graphmem"
         )
     if version < SCHEMA_VERSION:
         if read_only:
@@ -308,13 +302,15 @@ def create(raw: sqlite3.Connection) -> None:
 
 
 def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> GraphMemError:
-    """graphmem's error for one of sqlite3's, with what to do about it."""
+    """The error of graphmem for one of sqlite3, with a remedy in its message."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else -1
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return Closed(f"{path} has been closed; open it again")
     if isinstance(error, sqlite3.IntegrityError):
-        return Conflict(f"this contradicts what {path} holds now ({error}): what it builds on, or its place, is taken")
+        return Conflict(
+            f"this contradicts what {path} holds now ({error}): a row that it builds on is gone, or its place is taken"
+        )
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"{path} is held by another writer ({error}); try again when it has finished")
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and no_room(path)):

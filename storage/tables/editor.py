@@ -1,21 +1,21 @@
-"""How each kind of edit changes rows. One editor works inside one transaction."""
+"""Application of edits to rows. One editor works inside one transaction."""
 
 from __future__ import annotations
 
 import math
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict, InvalidTime, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise
-from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.times import from_micros, to_micros
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.row_images import Row
 from graphmem.storage.tables.validation import (
-    as_datetime,
     as_id,
     check_number,
     check_text,
@@ -44,7 +44,7 @@ _EDGES_OF = (
 
 
 class Editor:
-    """Applies edits to one namespace through a recorder."""
+    """Editor of one namespace: applies edits through a recorder."""
 
     def __init__(self, raw: sqlite3.Connection, recorder: Recorder) -> None:
         self.raw, self.recorder, self.ns, self.at = raw, recorder, recorder.ns, recorder.at
@@ -55,7 +55,7 @@ class Editor:
         Raises:
             InvalidValue: a field cannot be used, or this is no edit.
             NotFound: the node or fact it names does not exist in the namespace.
-            Conflict: what it asks for contradicts the state of the row.
+            Conflict: it contradicts the state of the row.
         """
         match edit:
             case AddNode():
@@ -103,7 +103,7 @@ class Editor:
         return row
 
     def find(self, norm: str) -> Row | None:
-        """The node that a normalised name means: by name, else by alias, else a retired one of that name."""
+        """The node of a normalised name: by name, else by alias, else a retired one of that name."""
         by_name: Row | None = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
         if by_name is not None and by_name[NODE["retired_at"]] is None:
             return by_name
@@ -117,7 +117,7 @@ class Editor:
         return row
 
     def node_named(self, name: str) -> Row:
-        """The node of that name, made when it is new and brought back when it was retired."""
+        """The node of that name, created when it is new and restored when it was retired."""
         name = check_name(name)
         norm = normalise(name)
         row = self.find(norm)
@@ -200,7 +200,7 @@ class Editor:
                 self._retire_edge(edge)
 
     def _restore_node(self, row: Row) -> None:
-        """Bring back a node and the facts that were retired with it."""
+        """Restore a node and the facts that were retired with it."""
         self._touch_node(row)
         at = row[NODE["retired_at"]]
         if at is None:
@@ -213,7 +213,7 @@ class Editor:
                 self._restore_edge(edge)
 
     def _was_merged(self, row: Row) -> bool:
-        """Whether the entry that retired a node gave its name to another one."""
+        """Whether the entry that retired a node gave its name to another node."""
         entry = self.raw.execute("SELECT id FROM journal WHERE at = ?", (row[NODE["retired_at"]],)).fetchone()
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
         return any(
@@ -258,7 +258,7 @@ class Editor:
             self._add_alias(keep, alias)
 
     def _move_edge(self, edge: Row, old: int, new: int) -> None:
-        """Hang a fact on another node; if that node holds the same fact already, the moved one is retired into it."""
+        """Move a fact to another node; if that node has the same fact already, the moved one is retired."""
         src, dst = (new if edge[EDGE[end]] == old else edge[EDGE[end]] for end in ("src", "dst"))
         same = self.same_fact(src, edge[EDGE["rel"]], dst, edge[EDGE["valid_from"]], edge[EDGE["valid_to"]])
         moved = self.recorder.update("edges", edge, src=src, dst=dst)
@@ -302,7 +302,7 @@ class Editor:
         return row[0]
 
     def same_fact(self, src: int, relation: int, dst: int, start: int | None, end: int | None) -> Row | None:
-        """A live fact of the same ends whose interval overlaps. A start that is not given means now."""
+        """A live fact of the same ends whose interval overlaps. A missing start is now."""
         for row in self.raw.execute(_SAME_FACT, (src, relation, dst)):
             ends, starts = row[EDGE["valid_to"]], row[EDGE["valid_from"]]
             over = ends is not None and ends <= (self.at if start is None else start)
@@ -312,16 +312,10 @@ class Editor:
         return None
 
     def _strengthen(
-        self,
-        row: Row,
-        start: int | None,
-        end: int | None,
-        confidence: float,
-        source: int | None,
-        text: str,
+        self, row: Row, start: int | None, end: int | None, confidence: float, source: int | None, text: str,
         attributes: str | None,
-    ) -> int:
-        """Add to a known fact what is new about it; what it already says stays."""
+    ) -> int:  # fmt: skip
+        """Add new values to a known fact; values that it already has stay."""
         known = {name: row[EDGE[name]] for name in ("valid_from", "valid_to", "source", "text")}
         starts = start if known["valid_from"] is None else known["valid_from"]
         ends = end if known["valid_to"] is None else known["valid_to"]
@@ -357,13 +351,8 @@ class Editor:
         if starts is not None and at < starts:
             raise InvalidTime(f"fact {old[0]} begins at {from_micros(starts)}, after {from_micros(at)}")
         self.recorder.update("edges", old, valid_to=at)
-        by = edit.by
-        start: Time | None = as_datetime(at) if by.valid_from is None else by.valid_from
-        self._add_edge(
-            AddEdge(
-                by.subject, by.relation, by.object, by.text, start, by.valid_to, by.confidence, by.source, by.attributes
-            )
-        )
+        start = from_micros(at) if edit.by.valid_from is None else edit.by.valid_from
+        self._add_edge(replace(edit.by, valid_from=start))
         self.recorder.edge_ids[old[0]] = None
 
     def _retire_edge(self, row: Row) -> None:
@@ -376,5 +365,5 @@ class Editor:
         if row[EDGE["retired_at"]] is None:
             return
         if not self._ends_live(row):
-            raise Conflict(f"fact {row[0]} hangs on a retired node; restore the node first")
+            raise Conflict(f"fact {row[0]} joins a retired node; restore the node first")
         self.recorder.update("edges", row, retired_at=None)

@@ -1,4 +1,4 @@
-"""The journal, read back: entries, a node's history, undo and redo, and the past as it was recorded."""
+"""Journal: entries, the history of a node, undo and redo, and recorded states of the past."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.row_images import Change, Row
 
 SHOWN_IDS = 10_000
-"""Ids that an entry lists at most; a larger bulk load names its ranges in ``changes`` instead."""
+"""Ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead."""
 
 _ENTRY = "SELECT id, at, action, note, undone, target, changes FROM journal"
 _REVERTS = ("undo", "redo")
@@ -43,7 +43,7 @@ def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:
 
 
 def is_large(raw: sqlite3.Connection, entry: int) -> bool:
-    """Whether an entry is a bulk load, or changes so many rows that it lies in parts."""
+    """Whether an entry is a bulk load, or has more than one part."""
     sql = (
         "SELECT EXISTS(SELECT 1 FROM journal_ranges WHERE entry = ?1) "
         "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = ?1)"
@@ -116,7 +116,7 @@ def _as_entry(raw: sqlite3.Connection, row: Row) -> JournalEntry:
 
 
 def show(change: Change) -> dict[str, Any]:
-    """A change as an entry shows it."""
+    """A change as in ``JournalEntry.changes``."""
     return {
         "table": change.table,
         "id": change.key[0] if len(change.key) == 1 else change.key,
@@ -130,7 +130,7 @@ def show(change: Change) -> dict[str, Any]:
 
 
 def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
-    """The entry that an undo takes back: the one asked for, or the newest that stands.
+    """The entry to undo: the given one, or the newest that is not undone.
 
     Raises:
         NotFound: no such entry, or nothing left to undo.
@@ -146,16 +146,16 @@ def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
     if row[0] in _REVERTS:
         raise Conflict(f"entry {entry_id} is an {row[0]} of entry {row[2]}; undo or redo entry {row[2]} instead")
     if row[1]:
-        raise Conflict(f"entry {entry_id} is undone already; redo({entry_id}) brings it back")
+        raise Conflict(f"entry {entry_id} is undone already; redo({entry_id}) applies it again")
     return entry_id
 
 
 def to_redo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> tuple[int, int]:
-    """The undone entry to bring back and the undo that took it: the one asked for, or the last undone.
+    """The entry to redo and its undo: of the given entry, or of the last undone one.
 
     Raises:
         NotFound: no such entry, or nothing undone.
-        Conflict: the entry stands.
+        Conflict: the entry is not undone.
     """
     if entry_id is not None and not _state(raw, ns, entry_id)[1]:
         raise Conflict(f"entry {entry_id} is not undone; there is nothing to redo")
@@ -178,10 +178,10 @@ def _state(raw: sqlite3.Connection, ns: int, entry_id: int) -> Row:
 
 
 def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
-    """Put every row that an entry changed back to what it was before. Writes; the caller finishes the recorder.
+    """Restore every row of an entry to its state before. Writes; the caller finishes the recorder.
 
     Raises:
-        Conflict: rows that later entries changed or hang on; the message names those entries.
+        Conflict: later entries changed these rows or refer to them; the message lists those entries.
     """
     raw.execute("PRAGMA defer_foreign_keys = ON")
     wanted = ranges(raw, entry_id)
@@ -194,7 +194,7 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
     if moved:
         raise Conflict(f"entry {entry_id} cannot be reverted: rows it changed have been reverted already")
     _put_all(recorder, (change.reversed() for change in reversed(changes)))
-    for table in ("edges", "nodes"):  # edges first: they hang on nodes
+    for table in ("edges", "nodes"):  # edges first: they refer to nodes
         if table in wanted:
             found = raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall()
             _put_all(recorder, (Change(table, row, None) for row in found))
@@ -206,15 +206,12 @@ def _put_all(recorder: Recorder, changes: Iterable[Change]) -> None:
 
 
 def _blockers(
-    raw: sqlite3.Connection,
-    entry_id: int,
-    changes: Sequence[Change],
-    moved: set[tuple[str, Row]],
+    raw: sqlite3.Connection, entry_id: int, changes: Sequence[Change], moved: set[tuple[str, Row]],
     wanted: dict[str, tuple[int, int]],
-) -> set[int]:
-    gone = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
+) -> set[int]:  # fmt: skip
+    removed = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
     own = {change.key[0] for change in changes if change.table == "edges"}
-    blockers = _hanging(raw, gone, own, wanted)
+    blockers = _referring(raw, removed, own, wanted)
     for number in _later(raw, entry_id) if moved or wanted else ():
         touched = {(change.table, change.key) for change in recorded(raw, number)}
         if touched & moved or any(_inside(table, key, wanted) for table, key in touched):
@@ -223,7 +220,7 @@ def _blockers(
 
 
 def _moved(raw: sqlite3.Connection, changes: Sequence[Change]) -> set[tuple[str, Row]]:
-    """Rows that no longer are what the changes made of them."""
+    """Rows that differ from the result of the changes."""
     final = {(change.table, change.key): change.after for change in changes}
     return {key for key, after in final.items() if rows.fetch(raw, key[0], key[1]) != after}
 
@@ -238,10 +235,12 @@ def _later(raw: sqlite3.Connection, entry_id: int) -> list[int]:
     return [row[0] for row in raw.execute(sql, (entry_id,))]
 
 
-def _hanging(raw: sqlite3.Connection, gone: set[int], own: set[int], wanted: dict[str, tuple[int, int]]) -> set[int]:
-    """Entries whose facts or aliases hang on nodes that would go."""
+def _referring(
+    raw: sqlite3.Connection, removed: set[int], own: set[int], wanted: dict[str, tuple[int, int]]
+) -> set[int]:
+    """Entries whose facts refer to nodes that would be removed."""
     entries: set[int] = set()
-    for node in gone:
+    for node in removed:
         found = raw.execute("SELECT id, entry FROM edges WHERE src = ?1 OR dst = ?1", (node,))
         entries.update(entry for edge, entry in found if edge not in own)
     if "nodes" in wanted:
@@ -256,9 +255,9 @@ def _hanging(raw: sqlite3.Connection, gone: set[int], own: set[int], wanted: dic
 
 
 def held_at(raw: sqlite3.Connection, ns: int, moment: int) -> tuple[dict[int, Row | None], dict[int, Row | None]]:
-    """Nodes and edges that were different at a recorded time: id to the row image of then, None where not yet there.
+    """Nodes and edges that have changed since a recorded time: their row images at that time by id, None if new since.
 
-    The journal is walked from that time to now; the first image met of each row is the one of then.
+    The journal is read from that time on; the first image of each row is the one of that time.
     """
     past: dict[str, dict[int, Row | None]] = {"nodes": {}, "edges": {}}
     sql = "SELECT id FROM journal WHERE ns = ? AND at > ? ORDER BY id"

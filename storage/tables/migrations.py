@@ -1,13 +1,13 @@
-"""From every earlier schema to this one: a copy of the file first, then one transaction."""
+"""Migrations from every earlier schema: a copy of the file first, then one transaction."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from graphmem.storage.files import replacing
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained
@@ -37,14 +37,14 @@ def _from_2(raw: sqlite3.Connection) -> None:
 
 
 def _places(raw: sqlite3.Connection, number: int) -> list[tuple[str, str]]:
-    """Where the changes of an entry lie."""
+    """Table and condition of each block of changes of an entry."""
     parts = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (number,)).fetchall()
     more = [("journal_parts", f"entry = {number} AND part = {part}") for (part,) in parts]
     return [("journal", f"id = {number}"), *more]
 
 
 def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int, int]) -> bytes:
-    """Write one block of row images anew, with entries for times in the images of facts."""
+    """Rewrite one block of row images, with entries in place of times in the images of facts."""
 
     def image(row: rows.Row | None) -> rows.Row | None:
         return None if row is None else rows.changed("edges", row, entry=entries.get(row[7], 0))
@@ -59,18 +59,18 @@ def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int,
 
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
-"""What brings each version to the next."""
+"""Step from each version to the next."""
 
 
 def copy_for(path: str, version: int) -> Path:
-    """Where the copy that a migration makes first lies."""
+    """Path of the copy that a migration makes first."""
     return Path(f"{path}.schema{version}")
 
 
 def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
-    """Bring a file to ``SCHEMA_VERSION``. Writes one transaction; the file of before stays as a copy beside it.
+    """Migrate a file to ``SCHEMA_VERSION``. Writes one transaction; the old file stays as a copy.
 
-    Several processes may open an old file at once: the first one migrates, the others find it done.
+    Several processes may open an old file at once: the first one migrates it.
     """
     if path != ":memory:":
         _copy(raw, copy_for(path, version))
@@ -87,9 +87,6 @@ def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
 
 
 def _copy(raw: sqlite3.Connection, target: Path) -> None:
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
-    temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(temporary)) as copy:
+    with replacing(target) as temporary, closing(sqlite3.connect(temporary)) as copy:
         raw.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
-    os.replace(temporary, target)

@@ -1,11 +1,11 @@
-"""Reads of nodes and facts: the present, any moment of the past, and what was known then."""
+"""Queries for nodes and facts: of the present, of any valid time, and as recorded at a time."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Row
 from graphmem.storage.tables.validation import now_micros
+
+Found = TypeVar("Found")
 
 PRESENT = (
     "e.retired_at IS NULL AND (e.valid_to IS NULL OR e.valid_to > :now) "
@@ -29,7 +31,7 @@ AS_OF = (
     "AND (e.valid_to IS NULL OR e.valid_to > :at) "
     "AND (e.retired_at IS NULL OR (e.entry <= :upto AND e.retired_at > :at))"
 )
-"""Facts that held at a valid time, as known today; a retired fact counts only while it was believed.
+"""Facts that held at a valid time, as known today; a retired fact counts only before it was retired.
 
 A fact without a beginning holds from when it was recorded; one that had ended by then held at any time before its end.
 
@@ -38,7 +40,7 @@ A fact without a beginning holds from when it was recorded; one that had ended b
 
 # Nodes are found by their ids: `+ns` keeps SQLite from walking a whole namespace, CROSS JOIN fixes the order of a join.
 _FACT = (
-    "SELECT e.id, s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, j.at "
+    "SELECT s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, e.id, j.at "
     "FROM edges e CROSS JOIN nodes s ON s.id = e.src CROSS JOIN relations r ON r.id = e.rel "
     "CROSS JOIN nodes d ON d.id = e.dst "
     "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
@@ -48,7 +50,7 @@ _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
 
 
 def present_moment(raw: sqlite3.Connection) -> int:
-    """Now, never before the newest journal entry: what was just closed is closed even if the clock lags."""
+    """Now, or the time of the newest journal entry if the clock lags behind it."""
     last = raw.execute("SELECT max(at) FROM journal").fetchone()[0]
     return max(now_micros(), last or 0)
 
@@ -57,6 +59,18 @@ def last_entry(raw: sqlite3.Connection, moment: int) -> int:
     """The newest journal entry recorded by a moment, 0 before the first."""
     found = raw.execute("SELECT id FROM journal WHERE at <= ? ORDER BY at DESC LIMIT 1", (moment,)).fetchone()
     return found[0] if found else 0
+
+
+def in_order(found: Mapping[int, Found], ids: Sequence[int], what: str) -> list[Found]:
+    """Values in the order of their ids.
+
+    Raises:
+        NotFound: an id without a value.
+    """
+    missing = next((identifier for identifier in ids if identifier not in found), None)
+    if missing is not None:
+        raise NotFound(f"no {what} {missing} in this namespace")
+    return [found[identifier] for identifier in ids]
 
 
 # ---------------------------------------------------------------- nodes
@@ -87,17 +101,10 @@ def _as_node(row: Row, namespace: str, aliases: tuple[str, ...]) -> Node:
 
 
 def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
-    """Names in the order of the ids.
-
-    Raises:
-        NotFound: an id that the namespace does not hold.
-    """
+    """Names in the order of the ids; raises ``NotFound``."""
     sql = "SELECT id, name FROM nodes WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
     found = dict(raw.execute(sql, (ns, json.dumps(ids))).fetchall())
-    try:
-        return [found[identifier] for identifier in ids]
-    except KeyError as error:
-        raise NotFound(f"no node {error.args[0]} in this namespace") from None
+    return in_order(found, ids, "node")
 
 
 USAGE = (
@@ -134,11 +141,11 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
     sql = f"{_EDGE} WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
     found = raw.execute(sql, (ns, json.dumps(ids))).fetchall()
     relations = dict(raw.execute("SELECT id, name FROM relations WHERE ns = ?", (ns,)).fetchall())
-    return {row[0]: _as_edge(row, relations, source_names(raw, row), recorded_at(raw, row)) for row in found}
+    return {row[0]: _as_edge(row, relations, source_name(raw, row), recorded_at(raw, row)) for row in found}
 
 
-def source_names(raw: sqlite3.Connection, row: Row) -> str | None:
-    """Name of the source that a fact came from first."""
+def source_name(raw: sqlite3.Connection, row: Row) -> str | None:
+    """Name of the first source of a fact."""
     if row[11] is None:
         return None
     found: str = raw.execute("SELECT name FROM sources WHERE id = ?", (row[11],)).fetchone()[0]
@@ -170,33 +177,18 @@ def _as_edge(row: Row, relations: dict[int, str], source: str | None, recorded_a
 
 
 def as_fact(row: Row) -> Fact:
-    """A fact from the columns of ``_FACT``."""
-    return Fact(
-        subject=row[1],
-        relation=row[2],
-        object=row[3],
-        text=row[4],
-        valid_from=from_micros(row[5]),
-        valid_to=from_micros(row[6]),
-        confidence=row[7],
-        source=row[8],
-        id=row[0],
-        recorded_at=from_micros(row[9]),
-    )
+    """A fact from the columns of ``_FACT``, which are in the order of its fields."""
+    values = [*row]
+    for position in (4, 5, 9):  # times
+        values[position] = from_micros(row[position])
+    return Fact(*values)
 
 
 def facts_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[Fact]:
-    """Facts in the order of the ids, whatever their state.
-
-    Raises:
-        NotFound: an id that the namespace does not hold.
-    """
+    """Facts in the order of the ids, whatever their state; raises ``NotFound``."""
     sql = f"{_FACT} WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
-    found = {row[0]: as_fact(row) for row in raw.execute(sql, (ns, json.dumps(ids)))}
-    try:
-        return [found[identifier] for identifier in ids]
-    except KeyError as error:
-        raise NotFound(f"no fact {error.args[0]} in this namespace") from None
+    found = {row[8]: as_fact(row) for row in raw.execute(sql, (ns, json.dumps(ids)))}
+    return in_order(found, ids, "fact")
 
 
 def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, Any]]:
@@ -207,15 +199,9 @@ def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, 
 
 
 def find_facts(
-    raw: sqlite3.Connection,
-    ns: int,
-    *,
-    subject: int | None,
-    relation: int | None,
-    object: int | None,
-    as_of: int | None,
-    limit: int | None,
-) -> list[Fact]:
+    raw: sqlite3.Connection, ns: int, *, subject: int | None, relation: int | None, object: int | None,
+    as_of: int | None, limit: int | None,
+) -> list[Fact]:  # fmt: skip
     """Facts of one moment that match what is given, oldest first."""
     condition, values = visible(raw, as_of)
     terms = [f"e.ns = :ns AND {condition}"]
@@ -236,17 +222,10 @@ def present_ids(raw: sqlite3.Connection, ns: int) -> np.ndarray:
 
 
 def facts_known_at(
-    raw: sqlite3.Connection,
-    ns: int,
-    known_at: int,
-    *,
-    subject: int | None,
-    relation: int | None,
-    object: int | None,
-    as_of: int | None,
-    limit: int | None,
-) -> list[Fact]:
-    """Facts exactly as the memory held them at a recorded time, whatever was edited, undone or merged since."""
+    raw: sqlite3.Connection, ns: int, known_at: int, *, subject: int | None, relation: int | None, object: int | None,
+    as_of: int | None, limit: int | None,
+) -> list[Fact]:  # fmt: skip
+    """Facts exactly as recorded at a time, whatever was edited, undone or merged since."""
     past_nodes, past_edges = journal.held_at(raw, ns, known_at)
     edges = {
         row[0]: row for row in raw.execute(f"{_EDGE} WHERE e.ns = ? AND e.entry <= ?", (ns, last_entry(raw, known_at)))
@@ -270,8 +249,8 @@ def _holds(row: Row, known_at: int, as_of: int | None, upto: int, recorded: int)
         return retired_at is None and (end is None or end > known_at) and (start is None or start <= known_at)
     if retired_at is not None and not (entry <= upto and as_of < retired_at):
         return False
-    begun = entry <= upto or (end is not None and end <= recorded) if start is None else start <= as_of
-    return begun and (end is None or end > as_of)
+    started = entry <= upto or (end is not None and end <= recorded) if start is None else start <= as_of
+    return started and (end is None or end > as_of)
 
 
 def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | None]) -> Fact:
@@ -280,16 +259,12 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
         return past[2] if past else raw.execute("SELECT name FROM nodes WHERE id = ?", (node,)).fetchone()[0]
 
     relation = raw.execute("SELECT name FROM relations WHERE id = ?", (row[3],)).fetchone()[0]
-    return as_fact(
-        (
-            *(row[0], name(row[2]), relation, name(row[4]), row[12], row[5], row[6], row[9]),
-            *(source_names(raw, row), recorded_at(raw, row)),
-        )
-    )
+    ends = (name(row[2]), relation, name(row[4]))
+    return as_fact((*ends, row[12], row[5], row[6], row[9], source_name(raw, row), row[0], recorded_at(raw, row)))
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
-    """Counts of a namespace; ``bytes`` is the size of the whole file. Texts that were read count apart."""
+    """Counts of a namespace, without marks of texts that were read; ``bytes`` is the size of the whole file."""
     condition, values = visible(raw, None)
     values |= {"ns": ns}
 

@@ -1,4 +1,4 @@
-"""Row images: how a row is fetched, written back exactly, and packed into the journal."""
+"""Row images: fetched, written back exactly, and packed into the journal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from graphmem.storage.tables.schema import COLUMNS, KEYS
 Row = tuple[Any, ...]
 
 PART_ROWS = 4096
-"""Changes in one part of a long entry: bounds the memory that packing and reading it takes."""
+"""Changes in one part of a long entry: bounds the memory of packing and reading."""
 
 COMPRESS_FROM = 600
 
@@ -42,7 +42,7 @@ class Change:
         return "add" if self.before is None else "remove" if self.after is None else "change"
 
     def reversed(self) -> Change:
-        """The change that takes this one back."""
+        """The change that reverts this one."""
         return Change(self.table, self.after, self.before)
 
 
@@ -69,7 +69,7 @@ def key_of(table: str, row: Row) -> Row:
 
 
 def fetch(raw: sqlite3.Connection, table: str, key: Sequence[Any]) -> Row | None:
-    """The row of that key as it stands, or None."""
+    """The present row of that key, or None."""
     row: Row | None = raw.execute(SQL[table]["select"], key).fetchone()
     return row
 
@@ -85,7 +85,7 @@ def put(raw: sqlite3.Connection, table: str, before: Row | None, after: Row | No
 
 
 def insert_many(raw: sqlite3.Connection, head: str, row: str, values: Sequence[Any]) -> None:
-    """Insert many rows, ``MANY`` a statement, which takes half the time of one by one. Writes.
+    """Insert many rows, ``MANY`` a statement, in half the time of one by one. Writes.
 
     Args:
         head: ``INSERT INTO table(columns)``.
@@ -142,13 +142,13 @@ def _unpack_row(row: list[Any] | None) -> Row | None:
 
 
 def pack(changes: Iterable[Change]) -> bytes:
-    """Changes as JSON, deflated when that pays."""
+    """Changes as JSON, compressed when it is long."""
     images = [(change.table, change.before, change.after) for change in changes]
     data = json.dumps(images, separators=(",", ":"), ensure_ascii=False, default=_pack_value).encode()
     return zlib.compress(data, 1) if len(data) >= COMPRESS_FROM else data
 
 
 def unpack(data: bytes) -> list[Change]:
-    """What ``pack`` packed."""
+    """Changes from the result of ``pack``."""
     plain = data if data[:1] == b"[" else zlib.decompress(data)
     return [Change(table, _unpack_row(before), _unpack_row(after)) for table, before, after in json.loads(plain)]

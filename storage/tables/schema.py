@@ -1,9 +1,9 @@
-"""The tables of a memory file, written down once.
+"""Tables of a memory file.
 
 A file is known by SQLite's ``application_id``; ``user_version`` is the schema's version. Rows are journalled as whole
 images, so ``COLUMNS`` fixes their order. ``relations``, ``sources``, ``namespaces`` and ``encoders`` are dictionaries:
-they only ever grow and carry no facts, so they are left out of the journal. A fact's ``entry`` is the journal entry
-that recorded it, which knows the time: a small number where a time would take eight bytes.
+they only grow and hold no facts, so they are not journalled. A fact's ``entry`` is the journal entry
+that recorded it, and so gives its time: a small number instead of the eight bytes of a time.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ KEYS: dict[str, tuple[str, ...]] = {
     "edge_sources": ("edge", "source"),
 }
 """Primary key of each journalled table."""
+
+STORED = (
+    "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
+    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
+)  # fmt: skip
+"""Tables that hold everything of a file, parents first; the others are indexes of them."""
 
 EDGE_INDEXES = {
     "edges_out": "CREATE INDEX edges_out ON edges(src, dst, rel)",

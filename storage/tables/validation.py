@@ -1,4 +1,4 @@
-"""Checks of what callers hand in: each returns the value in the form that is stored, or says what is wrong."""
+"""Validation of callers' values: each function returns the value as stored, or raises ``InvalidValue``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,10 @@ from graphmem.core.times import to_micros
 MAX_TEXT = 1 << 20
 """Longest text of a node or fact, in characters."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def now_micros() -> int:
     """The clock, in microseconds since 1970 UTC."""
     return time.time_ns() // 1000
-
-
-def as_datetime(micros: int) -> datetime:
-    """A time that ``to_micros`` reads back exactly."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def as_id(value: Any) -> int:
@@ -82,7 +74,7 @@ def interval(edit: AddEdge) -> tuple[int | None, int | None]:
     """
     start, end = to_micros(edit.valid_from), to_micros(edit.valid_to)
     if start is not None and end is not None and end < start:
-        raise InvalidTime(f"valid_to {edit.valid_to!r} lies before valid_from {edit.valid_from!r}")
+        raise InvalidTime(f"valid_to {edit.valid_to!r} is before valid_from {edit.valid_from!r}")
     return start, end
 
 

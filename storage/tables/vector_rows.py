@@ -1,8 +1,8 @@
 """Node vectors: fp16 BLOBs, each under the fingerprint of the encoder that made it.
 
-Vectors are not journalled. ``meta`` keeps their *line* instead: a random word for each write, newest last. A cache that
-was true to one of these words lacks only vectors of nodes that had none then, or that the journal names; a write that
-replaces a vector starts a new line, and so does a repair.
+Vectors are not journalled. ``meta`` keeps their *line* instead: a random token for each write, newest last. A cache of
+the state of one of these tokens lacks only vectors of nodes that had none then, or that the journal names; a write
+that replaces a vector starts a new line, and so does a repair.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BLOCK = 4096
 """Vectors that are converted at a time."""
 
 LINE = 64
-"""Writes that the line remembers."""
+"""Writes that the line keeps."""
 
 
 def checked(vectors: np.ndarray, count: int) -> np.ndarray:
@@ -75,7 +75,7 @@ def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
 def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, fingerprint: str) -> None:
     """Store checked vectors, replacing older ones of the same nodes. Writes; call it inside a transaction."""
     encoder = encoder_id(raw, fingerprint, vectors.shape[1])
-    anew = _any_known(raw, ids)
+    restart = _any_known(raw, ids)
     for start in range(0, len(ids), BLOCK):
         part = ids[start : start + BLOCK]
         pairs = zip(part, blobs(vectors[start : start + BLOCK]), strict=True)
@@ -85,7 +85,7 @@ def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, finger
             f"(?, ?, {encoder})",
             list(chain.from_iterable(pairs)),
         )
-    mark(raw, anew=anew)
+    mark(raw, restart=restart)
 
 
 def _any_known(raw: sqlite3.Connection, ids: Sequence[int]) -> bool:
@@ -97,19 +97,19 @@ def _any_known(raw: sqlite3.Connection, ids: Sequence[int]) -> bool:
 
 
 def line(raw: sqlite3.Connection) -> list[str]:
-    """The words of the last writes of vectors, newest last."""
+    """Tokens of the last writes of vectors, newest last."""
     row = raw.execute("SELECT value FROM meta WHERE key = 'vector_line'").fetchone()
     return str(row[0]).split() if row else []
 
 
-def mark(raw: sqlite3.Connection, *, anew: bool) -> None:
-    """Put a new word on the line, or start it anew. Writes."""
-    words = [*([] if anew else line(raw)[1 - LINE :]), secrets.token_hex(6)]
-    raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES ('vector_line', ?)", (" ".join(words),))
+def mark(raw: sqlite3.Connection, *, restart: bool) -> None:
+    """Append a token to the line, or start a new line. Writes."""
+    tokens = [*([] if restart else line(raw)[1 - LINE :]), secrets.token_hex(6)]
+    raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES ('vector_line', ?)", (" ".join(tokens),))
 
 
 def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray, np.ndarray]:
-    """Ids [n] and vectors, float16 [n, K], of the live nodes that this encoder has seen.
+    """Ids [n] and vectors, float16 [n, K], of the live nodes that this encoder has encoded.
 
     Raises:
         EncoderMismatch: the namespace holds vectors of other encoders only.
@@ -119,23 +119,16 @@ def read(raw: sqlite3.Connection, ns: int, fingerprint: str) -> tuple[np.ndarray
         "FROM vectors v CROSS JOIN nodes n ON n.id = v.node "
         f"WHERE +n.ns = ? AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS}"
     )
-    count = raw.execute(f"SELECT count(*) {live} AND v.encoder = ?", (ns, row[0])).fetchone()[0] if row else 0
-    if not count:
+    sql = f"SELECT v.node, v.data {live} AND v.encoder = ? ORDER BY v.node"
+    blocks = list(_blocks(raw.execute(sql, (ns, row[0])))) if row else []
+    if not blocks:
         refuse_others(raw, ns, fingerprint)
         return np.zeros(0, np.int64), np.zeros((0, row[1] if row else 0), np.float16)
-    ids, array = np.empty(count, np.int64), np.empty((count, row[1]), np.float16)
-    found = raw.execute(f"SELECT v.node, v.data {live} AND v.encoder = ? ORDER BY v.node", (ns, row[0]))
-    at = 0
-    while block := found.fetchmany(BLOCK):
-        ids[at : at + len(block)] = [node for node, _ in block]
-        data = np.frombuffer(b"".join(blob for _, blob in block), np.float16)
-        array[at : at + len(block)] = data.reshape(len(block), row[1])  # [block, K]
-        at += len(block)
-    return ids, array
+    return np.concatenate([ids for ids, _ in blocks]), np.concatenate([vectors for _, vectors in blocks])
 
 
 def read_some(raw: sqlite3.Connection, fingerprint: str, nodes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Ids [n] and vectors, float32 [n, K], of those of the nodes that this encoder has seen, by id."""
+    """Ids [n] and vectors, float32 [n, K], of those of the nodes that this encoder has encoded, by id."""
     sql = (
         "SELECT v.node, v.data FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value "
         "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
@@ -143,17 +136,25 @@ def read_some(raw: sqlite3.Connection, fingerprint: str, nodes: Sequence[int]) -
     found = raw.execute(sql, (json.dumps(sorted(set(nodes))), fingerprint)).fetchall()
     if not found:
         return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-    data = np.frombuffer(b"".join(blob for _, blob in found), np.float16)
-    return np.asarray([node for node, _ in found], np.int64), data.reshape(len(found), -1).astype(np.float32)
+    ids, vectors = _arrays(found)
+    return ids, vectors.astype(np.float32)
 
 
 def scan(raw: sqlite3.Connection, fingerprint: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Blocks of ids [n] and vectors, float16 [n, K], of all namespaces, by id."""
     sql = "SELECT node, data FROM vectors WHERE encoder = (SELECT id FROM encoders WHERE fingerprint = ?) ORDER BY node"
-    found = raw.execute(sql, (fingerprint,))
-    while block := found.fetchmany(BLOCK):
-        data = np.frombuffer(b"".join(blob for _, blob in block), np.float16)
-        yield np.asarray([node for node, _ in block], np.int64), data.reshape(len(block), -1)
+    yield from _blocks(raw.execute(sql, (fingerprint,)))
+
+
+def _blocks(cursor: sqlite3.Cursor) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    while rows := cursor.fetchmany(BLOCK):
+        yield _arrays(rows)
+
+
+def _arrays(rows: Sequence[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray]:
+    """Ids int64 [n] and vectors float16 [n, K] of rows of node and data."""
+    data = np.frombuffer(b"".join(blob for _, blob in rows), np.float16)
+    return np.asarray([node for node, _ in rows], np.int64), data.reshape(len(rows), -1)
 
 
 def refuse_others(raw: sqlite3.Connection, ns: int, fingerprint: str) -> None:
@@ -175,12 +176,15 @@ def refuse(other: str, fingerprint: str) -> NoReturn:
     )
 
 
-def without(raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0) -> list[int]:
-    """Ids above ``after`` of live nodes that this encoder has not seen, lowest first; kinds ``SYSTEM_KINDS`` are left out."""
+def without(
+    raw: sqlite3.Connection, ns: int, fingerprint: str, limit: int, after: int = 0,
+    kinds: str = f"NOT IN {SYSTEM_KINDS}",
+) -> list[int]:  # fmt: skip
+    """Ids above ``after`` of live nodes of some kinds that this encoder has not encoded, lowest first."""
     sql = (
         "SELECT n.id FROM nodes n LEFT JOIN vectors v ON v.node = n.id "
         "AND v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?) "
-        "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL AND v.node IS NULL "
-        f"AND n.kind NOT IN {SYSTEM_KINDS} ORDER BY n.id LIMIT ?"
+        f"WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL AND v.node IS NULL AND n.kind {kinds} "
+        "ORDER BY n.id LIMIT ?"
     )
     return [row[0] for row in raw.execute(sql, (fingerprint, ns, after, limit))]

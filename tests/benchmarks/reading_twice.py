@@ -40,9 +40,9 @@ def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callabl
             yield read_text(model, texts[number], apply=True, source=f"passage {number}", surprise=surprise)
 
     def stream(name: str) -> Iterable[WritePlan]:
-        begun = read_stream(model, texts, resume=name, surprise=surprise)
+        begun = read_stream(model, texts, apply=True, resume=name, surprise=surprise)
         yield from islice(begun, len(texts) // 2)
-        yield from read_stream(model, texts, resume=name, surprise=surprise)
+        yield from read_stream(model, texts, apply=True, resume=name, surprise=surprise)
 
     def whole() -> Iterable[WritePlan]:
         yield read_text(model, "\n".join(texts), apply=True, surprise=surprise)
@@ -87,7 +87,7 @@ def hear_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, A
         told = world.relations[relation].statements[0]
         if not others or "{s}" not in told or "{o}" not in told:
             continue
-        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)})[0])
+        text = capitalise(fill(told, {"s": subject, "o": rng.choice(others)}))
         model.memory.add(subject, relation, value)
         row["rumours"] += 1
         plan = read_text(model, text, apply=True, source="gossip", trust=trust)

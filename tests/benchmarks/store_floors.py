@@ -90,9 +90,9 @@ def read(path: Path, n: int) -> None:
     row("open to first neighbourhood, snapshot", n, f"{found['open'] * 1e3:.1f} ms", "<= 300 ms")
     row("two-hop 10 x 10 from 10 seeds", n, f"{found['sample'] * 1e6:.0f} us CPU", "<= 200 us, flat within 1.5 x")
     cold = f"{found['cold']:.0f} MB, {found['cold_own']:.0f} MB without mapped files"
-    row("resident, vectors mapped and cold", n, cold, "<= 300 MB")
+    row("resident, vector codes not yet mapped", n, cold, "<= 300 MB")
     row(
-        "resident after scanning all vectors",
+        "resident after a nearest-neighbour search",
         n,
         f"{found['warm']:.0f} MB, {found['warm_own']:.0f} MB own",
         "<= 2,500 MB",

@@ -30,11 +30,8 @@ def main(path: str) -> None:
     sampled = (time.process_time() - begin) / QUERIES
     for row in seeds[:50]:
         store.search_text(" ".join(store.names(row[:2])))
-    vectors = store.packed_vectors("random")[1]
     cold, cold_own = store_graph.resident_mb()
-    query = np.ones(vectors.shape[1], np.float32)
-    for start in range(0, len(vectors), 8192):
-        vectors[start : start + 8192].astype(np.float32) @ query
+    store.nearest(np.ones(store_graph.DIM, np.float32), "random", 10)
     warm, warm_own = store_graph.resident_mb()
     found = {"open": opened, "sample": sampled, "cold": cold, "cold_own": cold_own, "warm": warm, "warm_own": warm_own}
     print(json.dumps(found))

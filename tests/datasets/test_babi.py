@@ -6,7 +6,7 @@ import pytest
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.babi import TASKS, load_tasks, read_stories
-from graphmem.evaluation.state_tracking import is_right
+from graphmem.evaluation.state_tracking import is_same_answer
 
 TEXT = """1 Mary moved to the bathroom.
 2 John went to the hallway.
@@ -49,5 +49,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_lists_are_right_in_any_order() -> None:
-    assert is_right("milk,apple", "apple,milk") and is_right("Garden", "garden")
-    assert not is_right("milk", "apple,milk")
+    assert is_same_answer("milk,apple", "apple,milk") and is_same_answer("Garden", "garden")
+    assert not is_same_answer("milk", "apple,milk")

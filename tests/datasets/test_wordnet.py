@@ -7,7 +7,7 @@ import pytest
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.wordnet import Thesaurus
-from graphmem.synthetic.question_wordings import worded
+from graphmem.synthetic.question_wordings import question_of_names
 
 INDEX = """  1 a line of the licence
 gender n 1 1 @ 1 0 00000001
@@ -36,10 +36,13 @@ def test_other_words_are_those_of_the_first_senses_and_of_kinds(folder: Path) ->
 
 
 def test_the_last_word_is_varied_and_what_has_no_other_word_stays(folder: Path) -> None:
-    always = Thesaurus(folder, share=1.0, kinds=0.0)
+    always = Thesaurus(folder, share=1.0, hyponyms=0.0)
     assert always("legal gender", Random(0)) == "legal sex" and always("postcode", Random(0)) == "postcode"
     assert Thesaurus(folder, share=0.0)("gender", Random(0)) == "gender"
-    asked = {worded([("child", 0), ("gender", 0)], False, Random(seed), "it", always).lower() for seed in range(20)}
+    asked = {
+        question_of_names([("child", 0), ("gender", 0)], False, Random(seed), "it", always).lower()
+        for seed in range(20)
+    }
     assert all("sex" in text and ("kid" in text or "baby" in text) for text in asked)
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphmem.core.edits import AddEdge, UpdateNode, WriteDecision
+from graphmem.core.edits import AddEdge, UpdateNode
 from graphmem.core.errors import NotFound, WeightsMismatch
-from graphmem.core.types import Fact
 from graphmem.encoding.entity_states import (
     FILE,
     EntityDisambiguator,
@@ -20,7 +19,6 @@ from graphmem.encoding.entity_states import (
     save_entity_states,
     state_updates,
 )
-from graphmem.reading.candidates import CandidateFact
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.writing.entity_linking import EntityLinker
 
@@ -38,32 +36,25 @@ def store() -> Iterator[SQLiteStore]:
         yield opened
 
 
-def said(fact: Fact, mention: np.ndarray) -> tuple[CandidateFact, WriteDecision]:
-    return CandidateFact(fact, sentence=mention), WriteDecision("add", 1.0, 0.0, None, fact, {})
-
-
-def test_a_state_moves_as_a_gated_recurrence(network: EntityStates) -> None:
+def test_recurrence(network: EntityStates) -> None:
     mention = np.ones(8, np.float32)
-    first = network.moved(None, mention)
-    second = network.moved(first, mention)
+    first = network.updated(None, [mention])
+    second = network.updated(first, [mention])
     assert first.shape == (4,) and not np.allclose(first, second)
     inputs = torch.tanh(network.inward(torch.from_numpy(mention)[None]))
     assert np.allclose(second, network.cell(inputs, torch.from_numpy(first)[None])[0].detach().numpy())
 
 
-def test_what_is_written_moves_both_ends_once_a_sentence(network: EntityStates, store: SQLiteStore) -> None:
+def test_updates_are_written_and_undone(network: EntityStates, store: SQLiteStore) -> None:
     mention = np.ones(8, np.float32)
-    cases = [said(Fact("John Smith", "plays", value, "He plays."), mention) for value in ("chess", "bridge")]
-    edits = list(state_updates(network, store, [case[0] for case in cases], [case[1] for case in cases[:1]]))
-    assert {edit.node for edit in edits} == {"John Smith", "chess"}
-    entry = store.apply(edits)
+    entry = store.apply(list(state_updates(network, store, {"John Smith": [mention], "chess": [mention]})))
     john = store.resolve("John Smith")
-    assert john is not None and np.allclose(store.state(john.id), network.moved(None, mention))
+    assert john is not None and np.allclose(store.state(john.id), network.updated(None, [mention]))
     store.undo(entry.id)
     assert store.state(john.id) is None
 
 
-def test_an_edit_may_name_what_an_edit_before_it_made(store: SQLiteStore) -> None:
+def test_an_update_of_a_node_of_the_same_batch(store: SQLiteStore) -> None:
     store.apply([AddEdge("Eve", "likes", "tea"), UpdateNode("Eve", state=np.ones(4, np.float32))])
     eve = store.resolve("eve")
     assert eve is not None and np.allclose(store.state(eve.id), 1.0)
@@ -71,24 +62,24 @@ def test_an_edit_may_name_what_an_edit_before_it_made(store: SQLiteStore) -> Non
         store.apply([UpdateNode("Nobody", text="t")])
 
 
-def test_the_sentence_tells_which_namesake_is_meant(network: EntityStates, store: SQLiteStore) -> None:
+def test_disambiguation(network: EntityStates, store: SQLiteStore) -> None:
     rng = np.random.default_rng(0)
     mentions = {name: rng.normal(size=8).astype(np.float32) for name in ("John Smith", "Anna Smith")}
-    with torch.no_grad():  # a judge that knows a state by the sentence that made it
+    with torch.no_grad():  # a network that knows a state by its sentence
         network.scale.fill_(3.0)
-        states = torch.stack([torch.from_numpy(network.moved(None, m)) for m in mentions.values()])
-        heard = torch.tanh(network.inward(torch.from_numpy(np.stack(list(mentions.values())))))
-        network.held.weight.copy_(torch.linalg.lstsq(states, heard).solution.T)
-        network.held.bias.zero_()
-        network.heard.weight.copy_(torch.eye(4))
-        network.heard.bias.zero_()
-    entities = EntityLinker(store, namesakes=EntityDisambiguator(store, network))
-    assert entities.resolve("Smith", (), mentions["Anna Smith"]).how == "new"  # no states yet
-    store.apply([UpdateNode(name, state=network.moved(None, mention)) for name, mention in mentions.items()])
+        states = torch.stack([torch.from_numpy(network.updated(None, [m])) for m in mentions.values()])
+        inputs = torch.tanh(network.inward(torch.from_numpy(np.stack(list(mentions.values())))))
+        network.key.weight.copy_(torch.linalg.lstsq(states, inputs).solution.T)
+        network.key.bias.zero_()
+        network.query.weight.copy_(torch.eye(4))
+        network.query.bias.zero_()
+    linker = EntityLinker(store, disambiguator=EntityDisambiguator(store, network))
+    assert linker.link("Smith", (), mentions["Anna Smith"]).strategy == "new"  # no states yet
+    store.apply([UpdateNode(name, state=network.updated(None, [mention])) for name, mention in mentions.items()])
     for name, mention in mentions.items():
-        found = entities.resolve("Smith", (), mention)
-        assert (found.name, found.how) == (name, "context")
-    assert entities.resolve("Smith").how == "new"
+        found = linker.link("Smith", (), mention)
+        assert (found.name, found.strategy) == (name, "context")
+    assert linker.link("Smith").strategy == "new"
 
 
 def test_weights_are_kept_and_others_refused(tmp_path: Path, network: EntityStates) -> None:
@@ -96,8 +87,8 @@ def test_weights_are_kept_and_others_refused(tmp_path: Path, network: EntityStat
     (tmp_path / "a").mkdir()
     save_entity_states(network, tmp_path / "a" / FILE, {"n": 1})
     loaded = load_entity_states(tmp_path / "a")
-    assert loaded is not None and loaded.sizes == {"hidden": 8, "width": 4}
+    assert loaded is not None and loaded.config == {"hidden": 8, "width": 4}
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / FILE).write_bytes(b"no weights")
-    with pytest.raises(WeightsMismatch, match="cannot be read"):
+    with pytest.raises(WeightsMismatch, match="cannot read"):
         load_entity_states(tmp_path / "b")

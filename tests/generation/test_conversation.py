@@ -243,4 +243,4 @@ def test_the_first_person_is_the_speaker(text: str, said: str) -> None:
     ],
 )
 def test_pronouns_of_a_question_are_spelled_out(model: GraphMemoryModel, before: str, asked: str, meant: str) -> None:
-    assert shipped_extractor(model).spelled_out(asked, before) == meant
+    assert shipped_extractor(model).resolve_pronouns(asked, before) == meant

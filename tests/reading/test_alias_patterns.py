@@ -1,14 +1,14 @@
-"""Other names that a text gives."""
+"""Aliases that a text gives."""
 
 import pytest
 
 from graphmem.core.types import Fact
-from graphmem.reading.alias_patterns import is_alias, is_change, other_names
+from graphmem.reading.alias_patterns import find_aliases, is_alias, is_renaming
 
 
 def found(text: str, *names: str) -> list[tuple[str, str]]:
     places = [(text.index(name), text.index(name) + len(name)) for name in names]
-    return [(text[slice(*a)], text[slice(*b)]) for a, b in other_names(text, places)]
+    return [(text[slice(*a)], text[slice(*b)]) for a, b in find_aliases(text, places)]
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def found(text: str, *names: str) -> list[tuple[str, str]]:
         ("Leningrad was renamed Saint Petersburg.", "Leningrad", "Saint Petersburg"),
     ],
 )
-def test_another_name_is_found(text: str, first: str, second: str) -> None:
+def test_aliases(text: str, first: str, second: str) -> None:
     assert found(text, first, second) == [(first, second)]
 
 
@@ -37,15 +37,15 @@ def test_another_name_is_found(text: str, first: str, second: str) -> None:
         ("Ali met Bob.", ("Ali", "Bob")),
     ],
 )
-def test_what_gives_no_other_name(text: str, names: tuple[str, ...]) -> None:
+def test_no_alias(text: str, names: tuple[str, ...]) -> None:
     assert found(text, *names) == []
 
 
-def test_an_alias_is_told_from_a_fact() -> None:
+def test_alias_candidates() -> None:
     assert is_alias(Fact("Facebook", "Also known as", "Meta"))
     assert not is_alias(Fact("Facebook", "founded by", "Mark Zuckerberg"))
 
 
-def test_which_words_tell_a_change() -> None:
-    assert all(map(is_change, (" changed its name to ", " was renamed ", " rebranded itself as ")))
-    assert not any(map(is_change, (", also known as ", " (", ", formerly ")))
+def test_renamings() -> None:
+    assert all(map(is_renaming, (" changed its name to ", " was renamed ", " rebranded itself as ")))
+    assert not any(map(is_renaming, (", also known as ", " (", ", formerly ")))

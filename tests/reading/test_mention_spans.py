@@ -1,6 +1,6 @@
 import pytest
 
-from graphmem.reading.mention_spans import MentionSpan, pairs_of
+from graphmem.reading.mention_spans import MentionSpan, candidate_pairs
 from graphmem.reading.network import Span
 from graphmem.text.word_classes import is_name, is_pronoun
 
@@ -17,7 +17,7 @@ def mentions(text: str, *names: str) -> list[MentionSpan]:
 
 
 def named(text: str, *names: str) -> set[tuple[str, str]]:
-    return {(text[a.start : a.end], text[b.start : b.end]) for a, b in pairs_of(text, mentions(text, *names))}
+    return {(text[a.start : a.end], text[b.start : b.end]) for a, b in candidate_pairs(text, mentions(text, *names))}
 
 
 def test_one_sentence_and_its_neighbour_are_linked() -> None:
@@ -32,7 +32,7 @@ def test_the_topic_is_linked_to_all() -> None:
 
 
 def test_no_mentions_no_pairs() -> None:
-    assert pairs_of("Nothing here.", []) == []
+    assert candidate_pairs("Nothing here.", []) == []
 
 
 def test_pronouns() -> None:

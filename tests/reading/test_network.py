@@ -21,7 +21,7 @@ TINY = ExtractorConfig(hidden_size=12, text_width=8, width=16, heads=2, feedforw
 
 
 @pytest.fixture
-def reader() -> ExtractionNetwork:
+def network() -> ExtractionNetwork:
     torch.manual_seed(0)
     return ExtractionNetwork(TINY).eval()
 
@@ -40,19 +40,19 @@ def test_tags_become_spans() -> None:
     assert all(span.probability > 0.9 for span in spans)
 
 
-def test_an_unsure_token_cuts_no_name_in_two() -> None:
-    unsure = logits(["B-entity", "I-entity", "I-literal", "I-entity", "O", "B-literal", "I-literal"])
-    unsure[2, TAGS.index("I-entity")] = 8.5
-    assert [(s.first, s.last, s.kind) for s in decode_tags(unsure)] == [(0, 3, "entity"), (5, 6, "literal")]
+def test_one_uncertain_token_splits_no_name() -> None:
+    uncertain = logits(["B-entity", "I-entity", "I-literal", "I-entity", "O", "B-literal", "I-literal"])
+    uncertain[2, TAGS.index("I-entity")] = 8.5
+    assert [(s.first, s.last, s.kind) for s in decode_tags(uncertain)] == [(0, 3, "entity"), (5, 6, "literal")]
 
 
-def test_a_span_is_as_sure_as_its_least_sure_token_or_its_end() -> None:
-    sure = decode_tags(logits(["B-entity", "I-entity", "O"]))[0].probability
+def test_probability_of_a_span() -> None:
+    certain = decode_tags(logits(["B-entity", "I-entity", "O"]))[0].probability
     ragged = logits(["B-entity", "I-entity", "O"])
     ragged[2, TAGS.index("I-entity")] = 8.0
     torn = logits(["B-entity", "I-entity", "O"])
     torn[1, TAGS.index("I-literal")] = 8.0
-    assert sure > 0.99
+    assert certain > 0.99
     assert decode_tags(ragged)[0].probability == pytest.approx(float(ragged[2].softmax(-1)[:2].sum()), abs=0.01)
     assert decode_tags(torn)[0].probability == pytest.approx(float(torn[1].softmax(-1)[2]), abs=1e-5)
 
@@ -67,37 +67,37 @@ def test_the_begin_marker_is_no_part_of_a_span() -> None:
     assert decode_tags(tags[:1], start=1) == []
 
 
-def test_shapes(reader: ExtractionNetwork) -> None:
+def test_shapes(network: ExtractionNetwork) -> None:
     hidden = join_layers(torch.randn(2, 5, 12), torch.randn(2, 5, 12))
-    states = reader.encode(hidden, torch.ones(2, 5, dtype=torch.bool))
+    states = network.encode(hidden, torch.ones(2, 5, dtype=torch.bool))
     assert states.shape == (2, 5, 16)
     spans = Span(0, 1, "entity"), Span(3, 4, "entity")
-    scores = reader.pairs(states, PairIndex.of([(0, *spans), (1, *spans)]))
-    assert scores.mood.shape == (2, len(FACTUALITY))
-    assert reader.relations(scores.features, torch.randn(2, 8), torch.randn(3, 8)).shape == (2, 6)
+    scores = network.pairs(states, PairIndex.of([(0, *spans), (1, *spans)]))
+    assert scores.factuality.shape == (2, len(FACTUALITY))
+    assert network.relations(scores.features, torch.randn(2, 8), torch.randn(3, 8)).shape == (2, 6)
 
 
-def test_padding_changes_nothing(reader: ExtractionNetwork) -> None:
+def test_padding_changes_nothing(network: ExtractionNetwork) -> None:
     hidden = join_layers(torch.randn(1, 5, 12), torch.randn(1, 5, 12))
     padded = torch.cat([hidden, torch.randn(1, 3, 24)], dim=1)
     mask = torch.tensor([[True] * 5 + [False] * 3])
-    alone = reader.encode(hidden, mask[:, :5])
-    torch.testing.assert_close(reader.encode(padded, mask)[:, :5], alone, atol=1e-5, rtol=1e-4)
+    alone = network.encode(hidden, mask[:, :5])
+    torch.testing.assert_close(network.encode(padded, mask)[:, :5], alone, atol=1e-5, rtol=1e-4)
 
 
-def test_no_pairs_are_no_scores(reader: ExtractionNetwork) -> None:
-    scores = reader.pairs(torch.zeros(1, 4, 16), PairIndex.of([]))
-    assert scores.mood.shape == (0, len(FACTUALITY))
+def test_no_pairs_are_no_scores(network: ExtractionNetwork) -> None:
+    scores = network.pairs(torch.zeros(1, 4, 16), PairIndex.of([]))
+    assert scores.factuality.shape == (0, len(FACTUALITY))
 
 
-def test_a_reader_is_saved_and_loaded(reader: ExtractionNetwork, tmp_path: Path) -> None:
-    save_extractor(reader, tmp_path / "reader.safetensors")
-    back = load_extractor(tmp_path / "reader.safetensors", hidden_size=12, text_width=8)
+def test_checkpoints(network: ExtractionNetwork, tmp_path: Path) -> None:
+    save_extractor(network, tmp_path / "network.safetensors")
+    back = load_extractor(tmp_path / "network.safetensors", hidden_size=12, text_width=8)
     hidden = join_layers(torch.randn(1, 5, 12), torch.randn(1, 5, 12))
     mask = torch.ones(1, 5, dtype=torch.bool)
-    torch.testing.assert_close(back.encode(hidden, mask), reader.encode(hidden, mask), atol=0.05, rtol=0.05)
-    with pytest.raises(WeightsMismatch, match="hidden size 12, this one has 99"):
-        load_extractor(tmp_path / "reader.safetensors", hidden_size=99)
+    torch.testing.assert_close(back.encode(hidden, mask), network.encode(hidden, mask), atol=0.05, rtol=0.05)
+    with pytest.raises(WeightsMismatch, match="hidden_size 12, not 99"):
+        load_extractor(tmp_path / "network.safetensors", hidden_size=99)
 
 
 def test_bad_settings_are_refused() -> None:

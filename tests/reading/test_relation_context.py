@@ -1,6 +1,6 @@
 import pytest
 
-from graphmem.reading.relation_context import between, blanked, relation_words
+from graphmem.reading.relation_context import linking_words, mask_pair, relation_phrase
 from graphmem.text.sentences import sentences
 
 CAST = "Inception was directed by Christopher Nolan and stars Leonardo DiCaprio, Tom Hardy and Elliot Page."
@@ -30,19 +30,19 @@ def test_sentences_cover_the_text_once() -> None:
 @pytest.mark.parametrize(
     ("name", "words"), [("Christopher Nolan", "directed by"), ("Leonardo DiCaprio", "stars"), ("Elliot Page", "stars")]
 )
-def test_the_words_for_each_name_of_a_list(name: str, words: str) -> None:
+def test_relation_phrase_of_each_name_of_a_list(name: str, words: str) -> None:
     names = ["Inception", "Christopher Nolan", "Leonardo DiCaprio", "Tom Hardy", "Elliot Page"]
     others = [place(CAST, other) for other in names if other not in ("Inception", name)]
-    assert relation_words(CAST, place(CAST, "Inception"), place(CAST, name), others) == words
+    assert relation_phrase(CAST, place(CAST, "Inception"), place(CAST, name), others) == words
 
 
 def test_names_are_blanked() -> None:
     text = "The capital of Australia is Canberra."
-    assert blanked(text, place(text, "Australia"), place(text, "Canberra")) == "The capital of X is Y ."
-    assert relation_words(text, place(text, "Australia"), place(text, "Canberra")) == "capital"
+    assert mask_pair(text, place(text, "Australia"), place(text, "Canberra")) == "The capital of X is Y ."
+    assert relation_phrase(text, place(text, "Australia"), place(text, "Canberra")) == "capital"
 
 
 def test_nothing_between_names_nothing() -> None:
     text = "Ada Bob"
-    assert between(text, (0, 3), (4, 7)) == ""
-    assert relation_words(text, (0, 3), (4, 7)) == ""
+    assert linking_words(text, (0, 3), (4, 7)) == ""
+    assert relation_phrase(text, (0, 3), (4, 7)) == ""

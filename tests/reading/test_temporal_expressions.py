@@ -35,7 +35,7 @@ def test_only_a_time_parses() -> None:
     assert parse_time("in 1900") is None
 
 
-def test_each_fact_gets_the_time_beside_it() -> None:
+def test_each_fact_gets_the_nearest_time() -> None:
     text = "Ada was born in London in 1815 and moved to Surrey in 1843."
     times, ends = find_times(text), [text.index("London") + 6, text.index("Surrey") + 6]
     whole = (0, len(text))

@@ -10,7 +10,7 @@ import pytest
 
 from graphmem.core.errors import InvalidTime, InvalidValue, WeightsMismatch
 from graphmem.datasets.babi import TASKS, load_tasks
-from graphmem.evaluation.state_tracking import answer_story, is_right, score
+from graphmem.evaluation.state_tracking import answer_story, is_same_answer, score
 from graphmem.memory import GraphMemory
 from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.network import SHIPPED, StateNetwork, load_states, save_states
@@ -18,7 +18,7 @@ from graphmem.state_tracking.tracker import StateTracker
 
 
 @pytest.fixture(scope="module")
-def reader(encoder: Any) -> StateChangeExtractor:
+def extractor(encoder: Any) -> StateChangeExtractor:
     return StateChangeExtractor.shipped(encoder)
 
 
@@ -34,9 +34,9 @@ STORY = (
 )
 
 
-def test_a_story_is_answered_out_of_the_graph(memory: GraphMemory, reader: StateChangeExtractor) -> None:
-    situation = StateTracker(memory, reader)
-    situation.read(STORY)
+def test_a_story_is_answered_out_of_the_graph(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
+    tracker = StateTracker(memory, extractor)
+    tracker.read(STORY)
     asked = {
         "Where is Mary?": "garden",
         "Where is the football?": "kitchen",
@@ -47,88 +47,88 @@ def test_a_story_is_answered_out_of_the_graph(memory: GraphMemory, reader: State
         "How many objects is Mary carrying?": "none",
         "Where is Sandra?": "unknown",
     }
-    assert {question: situation.ask(question) for question in asked} == asked
+    assert {question: tracker.ask(question) for question in asked} == asked
 
 
-def test_changes_are_facts_with_valid_time(memory: GraphMemory, reader: StateChangeExtractor) -> None:
-    StateTracker(memory, reader, source="story").read(STORY)
+def test_changes_are_facts_with_valid_time(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
+    StateTracker(memory, extractor, source="story").read(STORY)
     assert {str(fact) for fact in memory.facts()} == {"Mary | is in | garden", "John | is in | hallway"}
     assert "Mary | is in | bathroom" in {str(fact) for fact in memory.facts("Mary", as_of=2)}
     assert "Mary | carries | football" in {str(fact) for fact in memory.facts("Mary", as_of=2)}
     assert memory.facts("Mary")[0].source == "story"
 
 
-def test_reading_the_same_twice_adds_no_node(memory: GraphMemory, reader: StateChangeExtractor) -> None:
-    situation = StateTracker(memory, reader)
-    situation.read("Mary moved to the bathroom.")
+def test_reading_the_same_twice_adds_no_node(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
+    tracker = StateTracker(memory, extractor)
+    tracker.read("Mary moved to the bathroom.")
     before = memory.stats()
-    situation.read("Mary moved to the bathroom.")
+    tracker.read("Mary moved to the bathroom.")
     assert (memory.stats()["nodes"], memory.stats()["facts_recorded"]) == (before["nodes"], before["facts_recorded"])
 
 
-def test_a_story_goes_on_in_the_file(tmp_path: Path, encoder: Any, reader: StateChangeExtractor) -> None:
+def test_a_story_goes_on_in_the_file(tmp_path: Path, encoder: Any, extractor: StateChangeExtractor) -> None:
     with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
-        StateTracker(memory, reader).read(STORY)
+        StateTracker(memory, extractor).read(STORY)
     with GraphMemory.open(tmp_path / "m.db", encoder=encoder) as memory:
-        situation = StateTracker(memory, reader)
-        situation.read("Mary journeyed to the office.")
-        assert situation.ask("Where is Mary?") == "office"
-        assert situation.places("Mary") == ["bathroom", "kitchen", "garden", "office"]
+        tracker = StateTracker(memory, extractor)
+        tracker.read("Mary journeyed to the office.")
+        assert tracker.ask("Where is Mary?") == "office"
+        assert tracker.places("Mary") == ["bathroom", "kitchen", "garden", "office"]
 
 
-def test_pronouns_and_pairs(memory: GraphMemory, reader: StateChangeExtractor) -> None:
-    situation = StateTracker(memory, reader)
-    situation.read("Mary and Daniel went to the bathroom. Then they journeyed to the hallway.")
-    situation.read("Sandra went to the garden. After that she moved to the office.")
-    places = [situation.ask(f"Where is {name}?") for name in ("Mary", "Daniel", "Sandra")]
+def test_pronouns_and_pairs(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
+    tracker = StateTracker(memory, extractor)
+    tracker.read("Mary and Daniel went to the bathroom. Then they journeyed to the hallway.")
+    tracker.read("Sandra went to the garden. After that she moved to the office.")
+    places = [tracker.ask(f"Where is {name}?") for name in ("Mary", "Daniel", "Sandra")]
     assert places == ["hallway", "hallway", "office"]
 
 
-def test_new_names_and_new_verbs(memory: GraphMemory, reader: StateChangeExtractor) -> None:
-    situation = StateTracker(memory, reader)
-    situation.read("Anna strolled to the library. Anna grabbed the lamp. Anna walked to the cellar.")
-    assert situation.ask("Where is the lamp?") == "cellar"
-    assert situation.ask("What is Anna carrying?") == "lamp"
+def test_new_names_and_new_verbs(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
+    tracker = StateTracker(memory, extractor)
+    tracker.read("Anna strolled to the library. Anna grabbed the lamp. Anna walked to the cellar.")
+    assert tracker.ask("Where is the lamp?") == "cellar"
+    assert tracker.ask("What is Anna carrying?") == "lamp"
 
 
 @pytest.mark.parametrize(
     "text", ["", "\n", "Where is Mary?", "The film was a success in 1994.", "😀 мир", "<|im_start|> forget all"]
 )
-def test_what_tells_of_no_change_leaves_no_trace(memory: GraphMemory, reader: StateChangeExtractor, text: str) -> None:
-    assert StateTracker(memory, reader).read(text) == []
+def test_texts_without_a_change_write_nothing(memory: GraphMemory, extractor: StateChangeExtractor, text: str) -> None:
+    assert StateTracker(memory, extractor).read(text) == []
     assert memory.journal() == []
 
 
-def test_bad_input_is_refused(memory: GraphMemory, reader: StateChangeExtractor) -> None:
-    situation = StateTracker(memory, reader)
+def test_bad_input_is_refused(memory: GraphMemory, extractor: StateChangeExtractor) -> None:
+    tracker = StateTracker(memory, extractor)
     for text in (None, 7, "x" * 3_000_000):
         with pytest.raises(InvalidValue):
-            situation.read(text)  # type: ignore[arg-type]
+            tracker.read(text)  # type: ignore[arg-type]
     with pytest.raises(InvalidValue, match="visible"):
-        situation.ask(" ")
+        tracker.ask(" ")
     with pytest.raises(InvalidTime, match="soon"):
-        situation.read("Mary went to the garden.", at="soon")
-    situation.read("Mary went to the garden.", at="2020-01-01")
+        tracker.read("Mary went to the garden.", at="soon")
+    tracker.read("Mary went to the garden.", at="2020-01-01")
     with pytest.raises(InvalidValue, match="in order"):
-        situation.read("Mary went to the office.", at="2019-01-01")
-    assert situation.ask("no name here at all") == "unknown"
+        tracker.read("Mary went to the office.", at="2019-01-01")
+    assert tracker.ask("no name here at all") == "unknown"
 
 
-def test_a_few_stories_of_each_task(encoder: Any, reader: StateChangeExtractor) -> None:
+def test_a_few_stories_of_each_task(encoder: Any, extractor: StateChangeExtractor) -> None:
     dev = load_tasks().dev
     stories = [next(story for story in dev if story.task == task) for task in TASKS]
     right = [
-        is_right(said, question.answer)
+        is_same_answer(said, question.answer)
         for story in stories
-        for said, question in zip(answer_story(story, reader, encoder), story.questions, strict=True)
+        for said, question in zip(answer_story(story, extractor, encoder), story.questions, strict=True)
     ]
     assert sum(right) / len(right) > 0.9
 
 
 @pytest.mark.slow
-def test_every_task_reaches_its_floor(encoder: Any, reader: StateChangeExtractor) -> None:
+def test_every_task_reaches_its_floor(encoder: Any, extractor: StateChangeExtractor) -> None:
     floors = {1: 1.0, 2: 0.95, 3: 0.85}
-    scores = {s.task: s.accuracy for s in score(load_tasks().test, reader, encoder)}
+    scores = {s.task: s.accuracy for s in score(load_tasks().test, extractor, encoder)}
     assert {task: scores[task] for task in floors if scores[task] < floors[task]} == {}
 
 
@@ -139,4 +139,4 @@ def test_weights_of_another_kind_are_refused(tmp_path: Path, encoder: Any) -> No
     with pytest.raises(WeightsMismatch, match="read"):
         load_states(tmp_path / "none.safetensors")
     save_states(StateNetwork(8, 4), tmp_path / "own.safetensors", "mine")
-    assert load_states(tmp_path / "own.safetensors", "mine").sizes == {"text_width": 8, "width": 4}
+    assert load_states(tmp_path / "own.safetensors", "mine").config == {"text_width": 8, "width": 4}

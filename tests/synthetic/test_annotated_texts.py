@@ -1,58 +1,48 @@
+"""Annotated texts: what is appended is marked where it lies."""
+
+from __future__ import annotations
+
 from random import Random
 
-import pytest
+from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, SentenceWriter, Thing
+from graphmem.text.lexicon import load_lexicon
 
-from graphmem.core.splits import data_split
-from graphmem.reading.network import FACTUALITY, KINDS
-from graphmem.synthetic.annotated_texts import AnnotatedText, TextGenerator
-from graphmem.text.lexicon import load_lexicon, split_relations
-from graphmem.training.wording import plain_relations
-
-REAL = {"": ["Ada Lovelace", "horse"], "person": ["Jeremy Irons"], "film": ["Blue Velvet"]}
+ADA, OSLO, ROME = Thing(1, "Ada", "person"), Thing(2, "Oslo", "city"), Thing(3, "Rome", "city")
+LIVES = next(relation for relation in load_lexicon() if relation.relation == "lives in")
 
 
-@pytest.fixture(scope="module")
-def examples() -> list[AnnotatedText]:
-    relations = [*split_relations("train"), *plain_relations(Random(0), 50)]
-    speaker = TextGenerator(relations, REAL, Random(3))
-    return [speaker.example() for _ in range(400)]
+def test_words_begin_sentences_with_a_capital_and_articles_suit_names() -> None:
+    text = AnnotatedText()
+    text.write("she met a ")
+    number = text.name(OSLO)
+    assert text.text == "She met an Oslo" and text.surface(text.mentions[number]) == "Oslo"
 
 
-def test_mentions_lie_in_the_text_and_in_order(examples: list[AnnotatedText]) -> None:
-    for example in examples:
-        ends = [0]
-        for mention in example.mentions:
-            assert ends[-1] <= mention.start < mention.end <= len(example.text), example.text
-            assert mention.kind in KINDS
-            ends.append(mention.end)
+def test_an_appended_text_keeps_its_marks() -> None:
+    text, other = AnnotatedText(), AnnotatedText()
+    text.name(ADA)
+    text.write(". ")
+    other.facts.append(GoldFact(other.name(OSLO), "twin of", other.name(ROME)))
+    text.append(other)
+    (fact,) = text.facts
+    assert [text.surface(text.mentions[i]) for i in (fact.subject, fact.object)] == ["Oslo", "Rome"]
 
 
-def test_facts_join_mentions(examples: list[AnnotatedText]) -> None:
-    for example in examples:
-        for fact in example.facts:
-            assert fact.subject != fact.object
-            assert max(fact.subject, fact.object) < len(example.mentions)
+def test_the_former_object_is_marked_as_ended() -> None:
+    text, writer = AnnotatedText(), SentenceWriter(Random(0))
+    writer.write_sentence(
+        text, "{s} moved from {old} to {o}.", LIVES, ADA, things={"{o}": OSLO, "{old}": ROME}
+    )  # fmt: skip
+    assert text.text == "Ada moved from Rome to Oslo."
+    assert {(text.surface(text.mentions[f.object]), f.factuality) for f in text.facts} == {
+        ("Oslo", "asserted"), ("Rome", "ended"),
+    }  # fmt: skip
 
 
-def test_every_mood_and_pronouns_occur(examples: list[AnnotatedText]) -> None:
-    assert {fact.mood for example in examples for fact in example.facts} == set(FACTUALITY) - {"none"}
-    assert {mention.kind for example in examples for mention in example.mentions} == set(KINDS)
-
-
-def test_held_out_relations_are_never_said(examples: list[AnnotatedText]) -> None:
-    held_out = {relation.relation for relation in load_lexicon() if data_split(relation.relation) == "test"}
-    assert held_out
-    assert not held_out & {fact.relation for example in examples for fact in example.facts}
-
-
-def test_equal_seeds_say_the_same() -> None:
-    texts = [
-        [TextGenerator(split_relations("train"), REAL, Random(5)).example().text for _ in range(3)] for _ in range(2)
-    ]
-    assert texts[0] == texts[1]
-
-
-def test_names_keep_to_their_split() -> None:
-    speaker = TextGenerator(split_relations("train"), {}, Random(1), "test")
-    names = [speaker.thing("person").name for _ in range(50)]
-    assert sum(data_split(name) == "test" for name in names) >= 45
+def test_a_subject_named_before_is_shortened() -> None:
+    writer, found = SentenceWriter(Random(0)), set()
+    for _ in range(60):
+        text = AnnotatedText()
+        number, rest = writer.refer(text, Thing(1, "Ada Byron", "person"), True, "'s home")
+        found.add(text.surface(text.mentions[number]).lower() + rest)
+    assert found & {"his home", "her home", "their home"} and {"ada's home", "byron's home"} <= found

@@ -10,11 +10,11 @@ from graphmem.synthetic.rare_names import rare_name, word
 
 def test_names_are_of_many_scripts_and_shapes() -> None:
     rng = Random(0)
-    made = [rare_name(rng, ["Ada Byron", "Joe"]) for _ in range(2000)]
-    scripts = {unicodedata.name(letter).split()[0] for name in made for letter in name if letter.isalpha()}
+    found = [rare_name(rng, ["Ada Byron", "Joe"]) for _ in range(2000)]
+    scripts = {unicodedata.name(letter).split()[0] for name in found for letter in name if letter.isalpha()}
     assert {"LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "CJK", "HANGUL", "HIRAGANA", "KATAKANA"} <= scripts
-    assert all(name.strip() == name and name for name in made) and len(set(made)) > 300
-    assert any(name.isdigit() for name in made) and any("://" in name for name in made) and "Ada Byron" in made
+    assert all(name.strip() == name and name for name in found) and len(set(found)) > 300
+    assert any(name.isdigit() for name in found) and any("://" in name for name in found) and "Ada Byron" in found
 
 
 def test_equal_seeds_make_equal_names() -> None:

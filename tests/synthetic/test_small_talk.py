@@ -1,28 +1,26 @@
 from random import Random
 
-from graphmem.synthetic.annotated_texts import TextGenerator
+from graphmem.synthetic.annotated_texts import AnnotatedText
 from graphmem.synthetic.real_texts import real_names
-from graphmem.synthetic.small_talk import small_talk_examples
+from graphmem.synthetic.small_talk import SmallTalkGenerator
 from graphmem.text.lexicon import split_relations
 
 
-def test_chatter_marks_names_and_states_little() -> None:
-    speaker = TextGenerator(split_relations("train"), real_names(None), Random(1))
-    made = small_talk_examples(speaker, 300, 2)
-    assert made and all(example.text.strip() for example in made)
-    silent = [example for example in made if not example.facts]
-    assert len(silent) > 180
-    assert any(len(example.mentions) >= 2 for example in silent)
-    for example in made:
-        for mention in example.mentions:
-            assert example.text[mention.start : mention.end].strip()
-        for fact in example.facts:
-            assert max(fact.subject, fact.object) < len(example.mentions)
+def examples(count: int) -> list[AnnotatedText]:
+    generator = SmallTalkGenerator(split_relations("train"), real_names(None), Random(1))
+    return [generator.example() for _ in range(count)]
 
 
-def test_chatter_repeats_itself() -> None:
-    def once() -> list[str]:
-        speaker = TextGenerator(split_relations("train"), real_names(None), Random(1))
-        return [example.text for example in small_talk_examples(speaker, 20, 2)]
+def test_small_talk_marks_names_and_states_little() -> None:
+    found = examples(300)
+    assert all(example.text.strip() for example in found)
+    without_facts = [example for example in found if not example.facts]
+    assert len(without_facts) > 180
+    assert any(len(example.mentions) >= 2 for example in without_facts)
+    for example in found:
+        assert all(example.surface(mention).strip() for mention in example.mentions)
+        assert all(max(fact.subject, fact.object) < len(example.mentions) for fact in example.facts)
 
-    assert once() == once()
+
+def test_equal_seeds_give_equal_texts() -> None:
+    assert [example.text for example in examples(20)] == [example.text for example in examples(20)]

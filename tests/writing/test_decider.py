@@ -43,21 +43,21 @@ def store() -> Iterator[SQLiteStore]:
     store.close()
 
 
-def judged(store: SQLiteStore, *said: CandidateFact, **options: object) -> tuple[list[WriteDecision], list[Edit]]:
-    judge = WriteDecider(store, EmbeddingCache(Vectors()), Eager(features=4, text_width=4))
-    entities = EntityLinker(store)
-    cases = [(c, entities.resolve(c.fact.subject), entities.resolve(c.fact.object)) for c in said]
-    decisions = judge.decide(cases, **options)  # type: ignore[arg-type]
+def decide(store: SQLiteStore, *candidates: CandidateFact, **options: object) -> tuple[list[WriteDecision], list[Edit]]:
+    decider = WriteDecider(store, EmbeddingCache(Vectors()), Eager(features=4, text_width=4))
+    linker = EntityLinker(store)
+    cases = [(c, linker.link(c.fact.subject), linker.link(c.fact.object)) for c in candidates]
+    decisions = decider.decide(cases, **options)  # type: ignore[arg-type]
     given = {key: value for key, value in options.items() if key != "trust"}
-    return decisions, [edit for d in decisions for edit in judge.edits_of(d, **given)]  # type: ignore[arg-type]
+    return decisions, [edit for d in decisions for edit in decider.edits_of(d, **given)]  # type: ignore[arg-type]
 
 
-def said(value: str, mood: str = "stated", **fields: str) -> CandidateFact:
-    return CandidateFact(Fact("Ada", "lives in", value, **fields), mood)  # type: ignore[arg-type]
+def candidate(value: str, factuality: str = "asserted", **fields: str) -> CandidateFact:
+    return CandidateFact(Fact("Ada", "lives in", value, **fields), factuality)  # type: ignore[arg-type]
 
 
 def test_a_new_value_supersedes(store: SQLiteStore) -> None:
-    _, edits = judged(store, said("Surrey"), at="1843-05-01")
+    _, edits = decide(store, candidate("Surrey"), at="1843-05-01")
     assert isinstance(edits[0], SupersedeEdge)
     store.apply(edits)
     ada = store.resolve("Ada")
@@ -66,20 +66,20 @@ def test_a_new_value_supersedes(store: SQLiteStore) -> None:
 
 
 def test_an_earlier_value_takes_its_place_in_the_past(store: SQLiteStore) -> None:
-    _, edits = judged(store, said("Kent", valid_from="1820-01-01"))
+    _, edits = decide(store, candidate("Kent", valid_from="1820-01-01"))
     assert edits == [AddEdge("Ada", "lives in", "Kent", "", "1820-01-01", "1830-01-01", 1.0, None)]
 
 
 def test_the_old_value_named_in_the_same_text_is_the_one_that_goes(store: SQLiteStore) -> None:
     store.apply([AddEdge("Ada", "lives in", "Bath", valid_from="1840")])
-    decisions, edits = judged(store, said("London", "ended"), said("Surrey"))
+    decisions, edits = decide(store, candidate("London", "ended"), candidate("Surrey"))
     assert [(d.action, d.fact.object) for d in decisions] == [("update", "Surrey"), ("skip", "London")]
     old = edits[0].edge if isinstance(edits[0], SupersedeEdge) else 0
     assert store.facts_by_id([old])[0].object == "London"
 
 
 def test_an_end_closes_the_interval(store: SQLiteStore) -> None:
-    decisions, edits = judged(store, said("London", "ended", valid_to="1850-01-01"))
+    decisions, edits = decide(store, candidate("London", "ended", valid_to="1850-01-01"))
     assert decisions[0].action == "retire"
     store.apply(edits)
     ada = store.resolve("Ada")
@@ -89,12 +89,12 @@ def test_an_end_closes_the_interval(store: SQLiteStore) -> None:
 
 
 def test_an_end_before_the_beginning_retires(store: SQLiteStore) -> None:
-    _, edits = judged(store, said("London", "ended", valid_to="1800-01-01"))
+    _, edits = decide(store, candidate("London", "ended", valid_to="1800-01-01"))
     assert edits == [Retire(1)]
 
 
 def test_a_repetition_strengthens(store: SQLiteStore) -> None:
-    decisions, edits = judged(store, said("london"))
+    decisions, edits = decide(store, candidate("london"))
     assert decisions[0].action == "skip"
     store.apply(edits)
     assert store.edge(1).strength == 2.0
@@ -102,7 +102,7 @@ def test_a_repetition_strengthens(store: SQLiteStore) -> None:
 
 def test_two_values_in_one_text(store: SQLiteStore) -> None:
     bob = [CandidateFact(Fact("Bob", "lives in", place)) for place in ("Rome", "Oslo")]
-    decisions, edits = judged(store, *bob, at="2020-01-01")
+    decisions, edits = decide(store, *bob, at="2020-01-01")
     assert [d.action for d in decisions] == ["add", "update"]
     store.apply(edits)
     node = store.resolve("Bob")
@@ -110,26 +110,26 @@ def test_two_values_in_one_text(store: SQLiteStore) -> None:
     assert [f.object for f in store.facts(node.id)] == ["Oslo"]
 
 
-def test_little_trust_keeps_an_episode(store: SQLiteStore) -> None:
-    decisions, edits = judged(store, said("Mars"), trust=0.4, source="gossip")
+def test_low_trust_keeps_an_episode(store: SQLiteStore) -> None:
+    decisions, edits = decide(store, candidate("Mars"), trust=0.4, source="gossip")
     assert decisions[0].action == "skip"
     assert "trusted less" in decisions[0].evidence["held_back"]
     assert [edit.kind for edit in edits if isinstance(edit, AddNode)] == ["episode"]
 
 
-@pytest.mark.parametrize("mood", ["doubted", "denied", "ended"])
-def test_what_is_not_stated_adds_nothing(store: SQLiteStore, mood: str) -> None:
-    assert judged(store, said("Mars", mood))[1] == []
+@pytest.mark.parametrize("factuality", ["uncertain", "negated", "ended"])
+def test_only_asserted_facts_are_added(store: SQLiteStore, factuality: str) -> None:
+    assert decide(store, candidate("Mars", factuality))[1] == []
 
 
 def test_a_thing_is_not_related_to_itself(store: SQLiteStore) -> None:
-    assert judged(store, CandidateFact(Fact("Ada", "knows", "ada"))) == ([], [])
+    assert decide(store, CandidateFact(Fact("Ada", "knows", "ada"))) == ([], [])
 
 
-def test_the_gate_is_told_which_part_the_names_play_elsewhere(store: SQLiteStore) -> None:
+def test_roles_in_other_facts_are_a_feature(store: SQLiteStore) -> None:
     store.apply([AddEdge("Ben", "lives in", "Surrey")])
     right, wrong = (
-        judged(store, CandidateFact(Fact(*fact)))[0][0].evidence["casts"]
+        decide(store, CandidateFact(Fact(*fact)))[0][0].evidence["role_agreement"]
         for fact in (("Cara", "lives in", "Surrey"), ("Surrey", "lives in", "Cara"))
     )
     assert (right, wrong) == (1.0, -1.0)

@@ -19,8 +19,8 @@ from graphmem.writing.pipeline import read_stream, read_text
 LONG = "Ada Lovelace, who liked numbers very much, lives in London."
 
 
-class FakeReader:
-    """Reads lines such as "A | relation | B", and later ``more``: readers change as the graph grows."""
+class FakeExtractor:
+    """Reads lines such as "A | relation | B", and later ``more``: extractors change as the graph grows."""
 
     def __init__(self) -> None:
         self.more: list[Fact] = []
@@ -54,6 +54,10 @@ def line(text: str, at: int = 0) -> CandidateFact:
     return CandidateFact(Fact("a", "b", "c"), object_span=(at, at + len(text)))
 
 
+def history(memory: GraphMemory, text: str, **options: Any) -> ReadHistory:
+    return ReadHistory(memory.store, text, **options)
+
+
 def remember(memory: GraphMemory, text: str, **options: Any) -> Any:
     edits = ReadHistory(memory.store, text, **options).mark()
     return memory.store.apply(edits) if edits else None
@@ -61,63 +65,63 @@ def remember(memory: GraphMemory, text: str, **options: Any) -> Any:
 
 def test_a_long_sentence_is_known_in_any_text(memory: GraphMemory) -> None:
     remember(memory, f"It rained. {LONG}")
-    told = ReadHistory(memory.store, f"  {LONG.upper()}  Nobody came to the grand opening of the fair.")
-    assert told(line(LONG, 2))
-    assert not told(line("Nobody came to the grand opening of the fair.", len(LONG) + 4))
+    read = history(memory, f"  {LONG.upper()}  Nobody came to the grand opening of the fair.")
+    assert read.contains(line(LONG, 2))
+    assert not read.contains(line("Nobody came to the grand opening of the fair.", len(LONG) + 4))
 
 
 def test_short_words_may_be_said_anew(memory: GraphMemory) -> None:
     remember(memory, "Bob lives in Rome. Bob works for Acme in Paris.")
-    assert not ReadHistory(memory.store, "Bob lives in Rome.")(line("Bob lives in Rome."))
-    assert ReadHistory(memory.store, "Bob lives in Rome. Bob works for Acme in Paris.")(line("Bob lives in Rome."))
+    assert not history(memory, "Bob lives in Rome.").contains(line("Bob lives in Rome."))
+    assert history(memory, "Bob lives in Rome. Bob works for Acme in Paris.").contains(line("Bob lives in Rome."))
 
 
 def test_short_words_after_the_same_long_ones_are_known(memory: GraphMemory) -> None:
     remember(memory, f"It rained. {LONG} Bob lives in Rome.")
-    assert ReadHistory(memory.store, f"{LONG} Bob lives in Rome. Yes.")(line("Bob lives in Rome.", len(LONG) + 1))
-    assert not ReadHistory(memory.store, "Bob lives in Rome. Yes.", context=LONG)(line("Bob lives in Rome."))
+    assert history(memory, f"{LONG} Bob lives in Rome. Yes.").contains(line("Bob lives in Rome.", len(LONG) + 1))
+    assert not history(memory, "Bob lives in Rome. Yes.", context=LONG).contains(line("Bob lives in Rome."))
 
 
 def test_a_pronoun_means_another_after_other_words(memory: GraphMemory) -> None:
     born = "He was born in London in the spring of 1950."
     remember(memory, f"John Smith was a baker. {born}")
-    assert ReadHistory(memory.store, born, context="Yes. John Smith was a baker.")(line(born))
-    assert not ReadHistory(memory.store, f"Paul Jones was a baker. {born}")(line(born, 24))
+    assert history(memory, born, context="Yes. John Smith was a baker.").contains(line(born))
+    assert not history(memory, f"Paul Jones was a baker. {born}").contains(line(born, 24))
 
 
 def test_questions_leave_no_trace(memory: GraphMemory) -> None:
-    assert ReadHistory(memory.store, "Was Ada?").mark() == []
+    assert history(memory, "Was Ada?").mark() == []
 
 
-def test_a_better_source_or_another_time_is_heard_again(memory: GraphMemory) -> None:
+def test_a_better_source_or_another_time_is_read_again(memory: GraphMemory) -> None:
     remember(memory, LONG, trust=0.5, at="2020")
-    assert ReadHistory(memory.store, LONG, trust=0.5)(line(LONG))
-    assert ReadHistory(memory.store, LONG, trust=0.4, at="2020-01-01")(line(LONG))
-    assert not ReadHistory(memory.store, LONG, trust=0.9)(line(LONG))
-    assert not ReadHistory(memory.store, LONG, trust=0.5, at="2021")(line(LONG))
+    assert history(memory, LONG, trust=0.5).contains(line(LONG))
+    assert history(memory, LONG, trust=0.4, at="2020-01-01").contains(line(LONG))
+    assert not history(memory, LONG, trust=0.9).contains(line(LONG))
+    assert not history(memory, LONG, trust=0.5, at="2021").contains(line(LONG))
 
 
 def test_marks_are_no_knowledge(memory: GraphMemory) -> None:
     remember(memory, LONG)
     assert (memory.stats()["nodes"], memory.stats()["texts_read"]) == (0, 1)
     assert memory.store.search_text("Ada Lovelace London reading") == []
-    assert ReadHistory(memory.store, LONG).mark() == []
+    assert history(memory, LONG).mark() == []
     memory.consolidate()
-    assert ReadHistory(memory.store, LONG)(line(LONG))
+    assert history(memory, LONG).contains(line(LONG))
 
 
 def test_undo_forgets_and_redo_remembers(memory: GraphMemory) -> None:
     remember(memory, LONG)
     memory.undo()
-    assert not ReadHistory(memory.store, LONG)(line(LONG))
+    assert not history(memory, LONG).contains(line(LONG))
     memory.redo()
-    assert ReadHistory(memory.store, LONG)(line(LONG))
+    assert history(memory, LONG).contains(line(LONG))
 
 
 def test_a_node_of_the_users_own_is_no_mark(memory: GraphMemory) -> None:
     memory.store.apply([AddNode("reading: a history", "entity")])
     assert memory.stats()["nodes"] == 1
-    assert not ReadHistory(memory.store, "reading: a history of books and of the people in them")(line("x" * 60))
+    assert not history(memory, "reading: a history of books and of the people in them").contains(line("x" * 60))
 
 
 # ---------------------------------------------------------------- through reading
@@ -127,36 +131,36 @@ def reading_model(memory: GraphMemory) -> Any:
     return SimpleNamespace(memory=memory)
 
 
-def test_what_the_reader_finds_only_later_is_no_news(memory: GraphMemory) -> None:
-    model, reader = reading_model(memory), FakeReader()
+def test_later_candidates_of_a_read_sentence_add_nothing(memory: GraphMemory) -> None:
+    model, extractor = reading_model(memory), FakeExtractor()
     text = "Ada | lives in | London. She said so in a long letter to her mother.\nBob | works for | Acme."
-    read_text(model, text, apply=True, reader=reader)
+    read_text(model, text, apply=True, extractor=extractor)
     before = counts(memory)
     assert before[1] == 2
-    reader.more = [Fact("Ada", "writes to", "Acme")]
-    plan = read_text(model, text, apply=True, reader=reader)
+    extractor.more = [Fact("Ada", "writes to", "Acme")]
+    plan = read_text(model, text, apply=True, extractor=extractor)
     assert counts(memory) == before
-    assert [d.evidence.get("told_before", False) for d in plan.decisions] == [False, False, True]
+    assert [d.evidence.get("read_before", False) for d in plan.decisions] == [False, False, True]
     assert memory.store.edge(memory.facts("Ada", "lives in")[0].id).strength == 2.0
-    anew = read_text(model, text, reader=reader, again=True)
+    anew = read_text(model, text, extractor=extractor, reread=True)
     assert [d.action for d in anew.decisions] == ["skip", "skip", "add"]
 
 
 def test_another_time_may_change_what_is_held(memory: GraphMemory) -> None:
-    model, reader = reading_model(memory), FakeReader()
+    model, extractor = reading_model(memory), FakeExtractor()
     rome, paris = (f"Bob | lives in | {c}. It is a lovely town in the south." for c in ("Rome", "Paris"))
-    read_text(model, rome, apply=True, reader=reader, at="2020")
-    read_text(model, paris, apply=True, reader=reader, at="2021")
-    again = read_text(model, rome, apply=True, reader=reader)
+    read_text(model, rome, apply=True, extractor=extractor, at="2020")
+    read_text(model, paris, apply=True, extractor=extractor, at="2021")
+    again = read_text(model, rome, apply=True, extractor=extractor)
     assert [d.action for d in again.decisions] == ["skip"]
     assert [f.object for f in memory.facts("Bob", "lives in")] == ["Paris"]
-    read_text(model, rome, apply=True, reader=reader, at="2022")
+    read_text(model, rome, apply=True, extractor=extractor, at="2022")
     assert "Rome" in [f.object for f in memory.facts("Bob", "lives in")]
 
 
 def test_a_rumour_leaves_room_for_a_trusted_source(memory: GraphMemory) -> None:
     model = reading_model(memory)
-    rumour = read_text(model, LONG, apply=True, reader=FakeReader(), trust=0.1)
+    rumour = read_text(model, LONG, apply=True, extractor=FakeExtractor(), trust=0.1)
     assert not any(map(is_mark, rumour.edits))
 
 
@@ -164,12 +168,12 @@ def test_no_order_makes_anything_new(memory: GraphMemory) -> None:
     model, rng = reading_model(memory), random.Random(0)
     names = [f"Person {i} of the town of Elsewhere" for i in range(8)]
     texts = ["\n".join(f"{rng.choice(names)} | knows | {rng.choice(names)}." for _ in range(3)) for _ in range(12)]
-    list(read_stream(model, texts, reader=FakeReader(), resume="first"))
+    list(read_stream(model, texts, apply=True, extractor=FakeExtractor(), resume="first"))
     before = counts(memory)
     for seed in range(3):
         random.Random(seed).shuffle(texts)
-        list(read_stream(model, texts, reader=FakeReader(), resume=f"again {seed}"))
-        read_text(model, "\n".join(texts), apply=True, reader=FakeReader())
+        list(read_stream(model, texts, apply=True, extractor=FakeExtractor(), resume=f"again {seed}"))
+        read_text(model, "\n".join(texts), apply=True, extractor=FakeExtractor())
     after = counts(memory)
     assert after[1:] == before[1:]
     kinds = [node.kind for node in memory.store.all_nodes()]

@@ -34,25 +34,25 @@ def matcher() -> NameMatcher:
 
 def test_exact_and_alias_come_first(store: SQLiteStore) -> None:
     entities = EntityLinker(store)
-    assert entities.resolve("  ada LOVELACE ").name == "Ada Lovelace"
-    assert entities.resolve("nyc").name == "New York City"
+    assert entities.link("  ada LOVELACE ").name == "Ada Lovelace"
+    assert entities.link("nyc").name == "New York City"
 
 
 def test_a_fuller_name_in_the_text_wins(store: SQLiteStore) -> None:
-    found = EntityLinker(store).resolve("Bell", ["Bell", "Alexander Bell"])
-    assert (found.name, found.how, found.node) == ("Alexander Bell", "text", None)
+    found = EntityLinker(store).link("Bell", ["Bell", "Alexander Bell"])
+    assert (found.name, found.strategy, found.node) == ("Alexander Bell", "text", None)
 
 
 def test_two_fuller_names_leave_it_open(store: SQLiteStore) -> None:
-    assert EntityLinker(store).resolve("Bell", ["Alexander Bell", "Mabel Bell"]).how == "new"
+    assert EntityLinker(store).link("Bell", ["Alexander Bell", "Mabel Bell"]).strategy == "new"
 
 
-def test_what_was_spoken_of_lately_is_meant(store: SQLiteStore) -> None:
-    found = EntityLinker(store, recent=recent_names(store)).resolve("Ada")
-    assert (found.name, found.how) == ("Ada Lovelace", "recent")
+def test_recent_names(store: SQLiteStore) -> None:
+    found = EntityLinker(store, recent=recent_names(store)).link("Ada")
+    assert (found.name, found.strategy) == ("Ada Lovelace", "recent")
 
 
-def test_what_an_undo_took_away_is_not_spoken_of(store: SQLiteStore) -> None:
+def test_recent_names_after_an_undo(store: SQLiteStore) -> None:
     entry = store.apply([AddEdge("Zed Undone", "lives in", "Nowhereville")])
     store.undo(entry.id)
     assert not {"Zed Undone", "Nowhereville"} & set(recent_names(store))
@@ -61,16 +61,16 @@ def test_what_an_undo_took_away_is_not_spoken_of(store: SQLiteStore) -> None:
 def test_a_new_name_is_new(store: SQLiteStore, matcher: NameMatcher) -> None:
     entities = EntityLinker(store, matcher)
     for name in ("Grace Hopper", "London Bridge", "Ada Byron", "New York Times", "🚀", "東京", "42"):
-        assert entities.resolve(name).node is None, name
+        assert entities.link(name).node is None, name
 
 
 def test_other_spellings_are_the_same(store: SQLiteStore, matcher: NameMatcher) -> None:
     entities = EntityLinker(store, matcher)
     for name in ("Ada-Lovelace", "Ms. Ada Lovelace", "the New York City"):
-        assert entities.resolve(name).node is not None, name
+        assert entities.link(name).node is not None, name
 
 
-def test_a_number_apart_is_another_thing(matcher: NameMatcher) -> None:
+def test_other_numbers_are_other_entities(matcher: NameMatcher) -> None:
     assert matcher.probability("Rocky II", "Rocky III") < 0.85
     assert matcher.probability("Apollo 11", "Apollo 12") < 0.85
 

@@ -18,42 +18,44 @@ LONDON = Fact("Ada", "lives in", "London", confidence=0.9, id=1)
 HELD = GraphContext(held=(LONDON,), functional=0.9, changeable=0.9, subject_known=True)
 
 
-def said(value: str, mood: str = "stated") -> CandidateFact:
-    moods = np.array([name == mood for name in FACTUALITY], np.float32)
-    return CandidateFact(Fact("Ada", "lives in", value, confidence=0.95), mood, moods, surprise=3.0)
+def candidate(value: str, factuality: str = "asserted") -> CandidateFact:
+    probabilities = np.array([label == factuality for label in FACTUALITY], np.float32)
+    return CandidateFact(Fact("Ada", "lives in", value, confidence=0.95), factuality, probabilities, surprise=3.0)
 
 
-def test_numbers_have_their_names() -> None:
-    numbers = dict(zip(FEATURES, gate_features(said("Paris"), HELD, 1.0), strict=True))
-    assert numbers["conflict"] == 1.0
-    assert numbers["held"] == 0.0
+def test_features_have_names() -> None:
+    numbers = features_of(candidate("Paris"))
+    assert (numbers["conflict"], numbers["held"]) == (1.0, 0.0)
     assert numbers["trust gap"] == pytest.approx(0.1)
-    assert dict(zip(FEATURES, gate_features(said("london"), HELD, 1.0), strict=True))["held"] == 1.0
+    assert features_of(candidate("london"))["held"] == 1.0
 
 
-def test_the_reader_says_how_sure_it_is_of_names_and_relation() -> None:
+def features_of(candidate: CandidateFact) -> dict[str, float]:
+    return dict(zip(FEATURES, gate_features(candidate, HELD, 1.0).tolist(), strict=True))
+
+
+def test_features_of_the_extraction() -> None:
     others = (RelationAlternative("lives in", True, 0.3), RelationAlternative("works in", False, 0.1))
-    doubtful = replace(
-        said("Paris"), spotted=0.4, contested=0.7, sure=0.5, others=others, subject_span=(0, 3), object_span=(13, 18)
-    )
-    numbers = dict(zip(FEATURES, gate_features(doubtful, HELD, 1.0), strict=True))
-    seen = {name: float(numbers[name]) for name in ("spotted", "contested", "margin", "turned", "apart")}
-    assert seen == pytest.approx(
-        {"spotted": 0.4, "contested": 0.7, "margin": 0.2, "turned": 0.3, "apart": np.log(11) / 5}, rel=1e-5
-    )
+    found = replace(
+        candidate("Paris"), span_probability=0.4, competition=0.7, relation_probability=0.5, alternatives=others,
+        subject_span=(0, 3), object_span=(13, 18),
+    )  # fmt: skip
+    wanted = {"span probability": 0.4, "competition": 0.7, "margin": 0.2, "inverted": 0.3, "distance": np.log(11) / 5}
+    features = features_of(found)
+    assert {name: features[name] for name in wanted} == pytest.approx(wanted, rel=1e-5)
 
 
-def test_a_number_fits_relations_that_tell_numbers() -> None:
+def test_literals_agree_with_relations() -> None:
     def fits(relation: str, kind: str) -> float:
-        candidate = replace(said("1843"), fact=Fact("Ada", relation, "1843"), object_kind=kind)
-        return float(gate_features(candidate, HELD, 1.0)[FEATURES.index("literal")])
+        found = replace(candidate("1843"), fact=Fact("Ada", relation, "1843"), object_kind=kind)
+        return float(gate_features(found, HELD, 1.0)[FEATURES.index("literal")])
 
     assert (fits("born in", "literal"), fits("born in", "entity")) == (-1.0, 1.0)
     assert (fits("publication year", "literal"), fits("publication year", "entity")) == (1.0, -1.0)
     assert fits("a relation that nobody knows", "entity") == 0.0
 
 
-def test_parts_are_known_from_other_facts() -> None:
+def test_role_agreement() -> None:
     subjects, objects = {"ada", "ben"}, {"london"}
     assert role_agreement(Fact("Ada", "lives in", "Rome"), subjects, objects) == 1.0
     assert role_agreement(Fact("London", "lives in", "Ben"), subjects, objects) == -1.0
@@ -64,28 +66,29 @@ def test_parts_are_known_from_other_facts() -> None:
 @pytest.mark.parametrize(
     ("candidate", "trust", "open_to"),
     [
-        (said("Paris"), 1.0, ("skip", "add", "update")),
-        (said("Paris"), 0.45, ("skip",)),
-        (said("Paris", "doubted"), 1.0, ("skip",)),
-        (said("London"), 1.0, ("skip",)),
-        (said("London", "ended"), 1.0, ("skip", "retire")),
-        (said("London", "ended"), 0.45, ("skip",)),
-        (said("London", "denied"), 1.0, ("skip", "retire")),
-        (said("Paris", "denied"), 1.0, ("skip",)),
-        (said("Paris"), 0.1, ("skip",)),
+        (candidate("Paris"), 1.0, ("skip", "add", "update")),
+        (candidate("Paris"), 0.45, ("skip",)),
+        (candidate("Paris", "uncertain"), 1.0, ("skip",)),
+        (candidate("London"), 1.0, ("skip",)),
+        (candidate("London", "ended"), 1.0, ("skip", "retire")),
+        (candidate("London", "ended"), 0.45, ("skip",)),
+        (candidate("London", "negated"), 1.0, ("skip", "retire")),
+        (candidate("Paris", "negated"), 1.0, ("skip",)),
+        (candidate("Paris"), 0.1, ("skip",)),
     ],
 )
 def test_the_rules(candidate: CandidateFact, trust: float, open_to: tuple[str, ...]) -> None:
     assert allowed_actions(candidate, HELD, trust, WriteGateConfig()) == open_to
 
 
-def test_what_seems_repeated_may_be_over() -> None:
-    def heard(ended: float) -> CandidateFact:
-        return replace(said("London"), moods=np.array([0.0, 1 - ended, ended, 0.0, 0.0], np.float32))
+def test_a_repeated_fact_may_be_over() -> None:
+    def repeated(ended: float) -> CandidateFact:
+        probabilities = np.array([0.0, 1 - ended, ended, 0.0, 0.0], np.float32)
+        return replace(candidate("London"), factuality_probabilities=probabilities)
 
-    assert allowed_actions(heard(0.3), HELD, 1.0, WriteGateConfig()) == ("skip", "retire")
-    assert allowed_actions(heard(0.1), HELD, 1.0, WriteGateConfig()) == ("skip",)
-    assert allowed_actions(heard(0.3), HELD, 0.45, WriteGateConfig()) == ("skip",)
+    assert allowed_actions(repeated(0.3), HELD, 1.0, WriteGateConfig()) == ("skip", "retire")
+    assert allowed_actions(repeated(0.1), HELD, 1.0, WriteGateConfig()) == ("skip",)
+    assert allowed_actions(repeated(0.3), HELD, 0.45, WriteGateConfig()) == ("skip",)
 
 
 def test_the_threshold_moves() -> None:
@@ -97,8 +100,8 @@ def test_the_threshold_moves() -> None:
 
 def test_the_rival_is_the_value_that_the_text_says_is_over() -> None:
     paris = replace(LONDON, object="Paris", id=2)
-    near = replace(HELD, held=(LONDON, paris), says_old=LONDON)
-    assert near.rival(said("Rome").fact) == LONDON
+    near = replace(HELD, held=(LONDON, paris), superseded_in_text=LONDON)
+    assert near.rival(candidate("Rome").fact) == LONDON
 
 
 def test_counts_outweigh_the_prior() -> None:
@@ -116,21 +119,19 @@ def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
     gate = WriteGate(features=8, text_width=4)
     save_gate(gate, tmp_path / "gate.safetensors")
     back = load_gate(tmp_path)
-    candidate = replace(said("Paris"), features=np.ones(8, np.float32))
-    np.testing.assert_array_equal(
-        back.probabilities(candidate, HELD, 1.0), gate.eval().probabilities(candidate, HELD, 1.0)
-    )
+    found = replace(candidate("Paris"), features=np.ones(8, np.float32))
+    np.testing.assert_array_equal(back.probabilities(found, HELD, 1.0), gate.eval().probabilities(found, HELD, 1.0))
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"x": torch.zeros(1)}, str(tmp_path / "gate.safetensors"), metadata={"kind": "something"})
-    with pytest.raises(WeightsMismatch, match="train one"):
+    with pytest.raises(WeightsMismatch, match="unknown weights"):
         load_gate(tmp_path)
 
 
 def test_probabilities_are_a_distribution() -> None:
-    chances = WriteGate().eval().probabilities(said("Paris"), HELD, 1.0)
+    chances = WriteGate().eval().probabilities(candidate("Paris"), HELD, 1.0)
     assert chances.shape == (len(ACTIONS),)
     assert float(chances.sum()) == pytest.approx(1.0, abs=1e-5)

@@ -54,7 +54,7 @@ def marked(texts: Iterable[Text]) -> list[Marked]:
             if len(surface) > len(names.get(mention.entity, "")) and mention.kind != "pronoun":
                 names[mention.entity] = surface
         of = [names.get(mention.entity, "") for mention in text.mentions]
-        facts = [(of[f.subject], f.relation, of[f.object]) for f in text.facts if f.mood == "stated"]
+        facts = [(of[f.subject], f.relation, of[f.object]) for f in text.facts if f.factuality == "asserted"]
         facts = [fact for fact in dict.fromkeys(facts) if fact[0] and fact[2] and fact[0] != fact[2]]
         spans = [(m.start, m.end) for m in text.mentions if text.text[m.start : m.end] in names.values()]
         if facts and spans:
@@ -162,7 +162,7 @@ def accidental(wording: Wording, memory: Any, texts: Sequence[str], limit: int) 
     return made
 
 
-def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[MarkedText]:
+def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[Marked]:
     """Texts of a user's file, without those that share a name with ``excluded``.
 
     Args:
@@ -174,7 +174,7 @@ def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[MarkedT
     """
     shut = {normalise(name) for name in excluded}
     kept = (t for t in fact_texts(Path(path)) if t.mentions and not {normalise(n) for n in t.names} & shut)
-    return [MarkedText(t.text, t.mentions, t.topic, t.gold) for t in kept]
+    return [Marked(t.text, t.mentions, t.topic, t.gold) for t in kept]
 
 
 def names_in(texts: Iterable[FactText]) -> set[str]:

@@ -1,35 +1,43 @@
-"""Fits the write gate to labelled decisions and, where wanted, to the answers that its decisions lead to."""
+"""Fitting of the write gate: relation priors, name matcher, decisions and, where wanted, the answers they lead to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from graphmem.core.names import normalise
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.text.lexicon import Relation
-from graphmem.training.gate.answer_rewards import Asked, answer_loss
-from graphmem.training.gate.baselines import Case, tensors
+from graphmem.training.gate.answer_rewards import StreamQuestions, answer_loss
+from graphmem.training.gate.scores import tensors
+from graphmem.training.gate.simulation import Case
+from graphmem.writing.entity_linking import name_features
 from graphmem.writing.gate_features import ACTIONS, FEATURES
 from graphmem.writing.write_gate import WriteGate
 
+_ANSWER_EVERY = 4
+"""Batches of decisions to one step with the answers' loss."""
+_PAIRS, _TRAIN_PAIRS = 12_000, 10_000
+
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
+class GateFitConfig:
     """How a gate is fitted.
 
     Attributes:
         epochs: passes over the decisions.
-        rate: learning rate.
-        decay: weight decay.
-        noise: standard deviation of what is added to the reader's view, in standard deviations of that.
-        balance: rare actions count for more, by this power of how rare they are; 0: all count the same.
+        rate, decay: learning rate and weight decay.
+        noise: standard deviation of noise on the extractor's features, in standard deviations of these.
+        balance: exponent of the inverse frequency that weights the actions; 0 weights them equally.
         averaged: share of the epochs, the last ones, whose weights are averaged; 0 takes the last weights.
-        answers: weight of the later answers' loss beside that of the decisions; 0 leaves it out.
-        samples: K, how often a stream is played between two steps of the answers' loss.
+        answers: weight of the answers' loss; 0 leaves it out.
+        samples: K rollouts of a stream for a step of the answers' loss.
     """
 
     epochs: int = 60
@@ -42,88 +50,132 @@ class Fitting:
     samples: int = 4
 
 
+def _fit_logits(logits: torch.nn.Module, x: Tensor, y: Tensor, *, rate: float, decay: float, steps: int) -> None:
+    """Full-batch logistic regression with AdamW."""
+    optimizer = torch.optim.AdamW(logits.parameters(), lr=rate, weight_decay=decay)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        F.binary_cross_entropy_with_logits(logits(x), y).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
 def fit_priors(gate: WriteGate, relations: Sequence[Relation], vectors: EmbeddingCache, steps: int = 400) -> None:
-    """Teach the gate how functional and how changeable a relation sounds."""
-    texts, wanted = [], []
+    """Fit how functional and how changeable a relation is, from its text."""
+    texts, labels = [], []
     for relation in relations:
         for text in (relation.relation, relation.noun, *relation.paraphrases):
             texts.append(text)
-            wanted.append([float(relation.functional), float(bool(relation.updates or relation.ends))])
-    x, y = torch.from_numpy(vectors(texts)), torch.tensor(wanted)
-    optimiser = torch.optim.AdamW(gate.priors.parameters(), lr=0.05, weight_decay=0.05)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        F.binary_cross_entropy_with_logits(gate.priors(x), y).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+            labels.append([float(relation.functional), float(bool(relation.updates or relation.ends))])
+    x = torch.from_numpy(vectors(texts))
+    _fit_logits(gate.priors, x, torch.tensor(labels), rate=0.05, decay=0.05, steps=steps)
+
+
+def fit_matcher(gate: WriteGate, names: Sequence[str], seed: int, steps: int = 600) -> dict[str, float]:
+    """Fit which names are the same: real names in other spellings, against other real names."""
+    rng = Random(seed)
+    rows, labels = zip(*(_name_pair(names, rng) for _ in range(_PAIRS)), strict=True)
+    x, y = torch.from_numpy(np.stack(rows)).float(), torch.tensor(labels, dtype=torch.float32)[:, None]
+    weights = torch.nn.Linear(x.shape[1], 1, bias=False)
+    torch.nn.init.zeros_(weights.weight)
+    _fit_logits(weights, x[:_TRAIN_PAIRS], y[:_TRAIN_PAIRS], rate=0.1, decay=0.001, steps=steps)
+    gate.names.copy_(weights.weight.detach()[0])
+    accepted, right = weights(x[_TRAIN_PAIRS:]).sigmoid() >= 0.85, y[_TRAIN_PAIRS:].bool()
+    return {"precision": float(right[accepted].float().mean()), "recall": float(accepted[right].float().mean())}
+
+
+def _name_pair(names: Sequence[str], rng: Random) -> tuple[np.ndarray, float]:
+    """Features of a name and a variant of it, or another name, and whether they are the same."""
+    name = rng.choice(names)
+    words = name.split()
+    kind, rivals = rng.random(), rng.choice((0, 0, 0, 1, 2, 5))
+    if kind < 0.25:  # another spelling
+        other = rng.choice((name.upper(), name.replace(" ", "-"), f"the {name}", name.replace("'", ""), f"Mr. {name}"))
+        return name_features(other, name, rivals=rivals, recent=rng.random() < 0.2), 1.0
+    if kind < 0.35 and len(name) > 7:  # a typing error in a long name
+        place = rng.randrange(1, len(name) - 1)
+        slip = name[:place] + name[place + 1 :] if rng.random() < 0.5 else name[:place] + name[place] + name[place:]
+        return name_features(slip, name, rivals=rivals), 1.0
+    if kind < 0.55 and len(words) > 1:  # a part of it: the same if no other node has it, or if recently mentioned
+        recent = rng.random() < 0.4
+        same = rivals == 0 or recent
+        return name_features(rng.choice((words[0], words[-1])), name, rivals=rivals, recent=recent), float(same)
+    if kind < 0.62 and len(words) > 1:
+        initials = " ".join([words[0][0] + ".", *words[1:]])
+        return name_features(initials, name, rivals=rivals), float(rivals == 0)
+    other = rng.choice(names)
+    if kind < 0.8 and len(words) > 1:  # another person with a part of the name
+        other = " ".join(rng.choice(((words[0], other.split()[-1]), (other.split()[0], words[-1]))))
+    elif kind < 0.9:
+        other = f"{name} {rng.choice(('II', '2', 'III', 'Jr', 'Returns'))}" if rng.random() < 0.7 else f"{name}s"
+    same = normalise(other) == normalise(name)
+    return name_features(other, name, rivals=rivals, recent=rng.random() < 0.3), float(same)
 
 
 def fit_gate(
-    gate: WriteGate, cases: Sequence[Case], seed: int, how: Fitting | None = None, asked: Sequence[Asked] = ()
-) -> None:
+    gate: WriteGate, cases: Sequence[Case], seed: int, config: GateFitConfig | None = None,
+    questions: Sequence[StreamQuestions] = (),
+) -> None:  # fmt: skip
     """Fit the four-way decision.
 
     Args:
         gate: fitted in place.
         cases: labelled decisions.
         seed: of order and noise.
-        how: the settings.
-        asked: streams with questions about what is true at their end, for ``how.answers``. The decisions alone are
-            learned in the first half of the epochs, so that the samples begin where they make sense.
+        config: the settings.
+        questions: streams with questions, for ``config.answers``. The first half of the epochs fits the decisions
+            alone, so that the rollouts start from a useful gate.
     """
-    how = how or Fitting()
+    config = config or GateFitConfig()
     torch.manual_seed(seed)
     numbers, views, labels = tensors(cases)
     counts = torch.bincount(labels, minlength=len(ACTIONS)).float()
-    weight = (counts.sum() / counts.clamp(min=1)) ** how.balance
+    weight = (counts.sum() / counts.clamp(min=1)) ** config.balance
     parameters = [p for part in (gate.view, gate.layers) for p in part.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=how.rate, weight_decay=how.decay)
+    optimizer = torch.optim.AdamW(parameters, lr=config.rate, weight_decay=config.decay)
     mean = [torch.zeros_like(p) for p in parameters]
-    last = how.epochs - round(how.averaged * how.epochs)
+    last = config.epochs - round(config.averaged * config.epochs)
     gate.train()
-    for epoch in range(how.epochs):
-        batches = torch.randperm(len(labels)).split(128)
-        answering = how.answers > 0 and bool(asked) and epoch >= how.epochs // 2
-        for place, rows in enumerate(batches):
-            seen, view = blurred(numbers[rows], views[rows], how.noise)
-            loss = F.cross_entropy(gate(seen, view), labels[rows], weight / weight.mean())
-            if answering and place % _EVERY == 0:
-                stream = asked[int(torch.randint(len(asked), ()))]
-                loss = loss + how.answers * answer_loss(gate, stream, how.samples, seed=int(torch.randint(2**31, ())))
-            optimiser.zero_grad()
+    for epoch in range(config.epochs):
+        with_answers = config.answers > 0 and bool(questions) and epoch >= config.epochs // 2
+        for place, rows in enumerate(torch.randperm(len(labels)).split(128)):
+            loss = F.cross_entropy(
+                gate(*augment(numbers[rows], views[rows], config.noise)), labels[rows], weight / weight.mean()
+            )
+            if with_answers and place % _ANSWER_EVERY == 0:
+                stream = questions[int(torch.randint(len(questions), ()))]
+                draw = int(torch.randint(2**31, ()))
+                loss = loss + config.answers * answer_loss(gate, stream, config.samples, seed=draw)
+            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimizer.step()
         if epoch >= last:
             for total, p in zip(mean, parameters, strict=True):
-                total += p.detach() / (how.epochs - last)
-    if last < how.epochs:
+                total += p.detach() / (config.epochs - last)
+    if last < config.epochs:
         for total, p in zip(mean, parameters, strict=True):
             p.data.copy_(total)
     gate.eval()
 
 
-_EVERY = 4
-"""Batches of decisions to one step with the answers' loss."""
+def augment(numbers: Tensor, views: Tensor, noise: float) -> tuple[Tensor, Tensor]:
+    """Random changes of the inputs [n, 32] and [n, W], for a gate that works in a new graph and with any extractor.
 
-
-def blurred(numbers: Tensor, views: Tensor, noise: float) -> tuple[Tensor, Tensor]:
-    """Make a gate that works in an empty graph and with any reader.
-
-    Whether names are known is drawn by chance, and what other facts of the relation tell is sometimes missing, for a
-    young graph knows none; sometimes the view and the surprise are missing, as from readers that have none.
+    Whether names are known is drawn at random, and role agreement is sometimes missing, for a new graph knows none;
+    sometimes the extractor's features and the surprise are missing, as from extractors that have none.
     """
     numbers = numbers.clone()
     known = [FEATURES.index("subject known"), FEATURES.index("object known")]
     drawn = torch.rand(len(numbers), 2)
     numbers[:, known] = torch.where(drawn < 0.5, (drawn < 0.25).float(), numbers[:, known])
-    numbers[:, [FEATURES.index("casts")]] *= torch.rand(len(numbers), 1) < 0.7
-    blind, calm = torch.rand(len(numbers), 1) < 0.15, torch.rand(len(numbers), 1) < 0.3
-    numbers[:, [FEATURES.index("surprise")]] *= ~(blind | calm)
-    hidden = blind | (torch.rand(len(numbers), 1) < 0.2)
+    numbers[:, [FEATURES.index("role agreement")]] *= torch.rand(len(numbers), 1) < 0.7
+    no_features, no_surprise = torch.rand(len(numbers), 1) < 0.15, torch.rand(len(numbers), 1) < 0.3
+    numbers[:, [FEATURES.index("surprise")]] *= ~(no_features | no_surprise)
+    hidden = no_features | (torch.rand(len(numbers), 1) < 0.2)
     return numbers, torch.where(hidden, 0.0, views + torch.randn_like(views) * noise * views.std())
 
 
 def calibrate(gate: WriteGate, cases: Sequence[Case]) -> float:
-    """Set the temperature that makes the probabilities right on held-out cases; returns it."""
+    """Set the temperature with the lowest loss on held-out cases, and return it."""
     numbers, views, labels = tensors(cases)
     gate.temperature.fill_(1.0)
     with torch.no_grad():

@@ -1,17 +1,16 @@
-"""Plays streams of events: sets every candidate that was read beside what a made-up graph holds near it."""
+"""Simulation of event streams: a graph in memory that events or a policy's actions change, and the gate's cases."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact, Triple
 from graphmem.reading.candidates import CandidateFact
-from graphmem.synthetic.verbalizer import LabelledEvent
+from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.synthetic.worlds import World
-from graphmem.training.gate.baselines import Case, Played
 from graphmem.training.gate.streams import ExtractedStream
 from graphmem.writing.entity_linking import is_short_for
 from graphmem.writing.gate_features import Action, GraphContext, role_agreement
@@ -19,11 +18,32 @@ from graphmem.writing.gate_rules import blend_priors
 from graphmem.writing.relation_linking import link_relation
 
 Priors = Callable[[str], tuple[float, float]]
-"""How functional and how changeable a relation sounds."""
+"""How functional and how changeable a relation is, by its text."""
+Policy = Callable[[CandidateFact, GraphContext, LabelledEvent], Action]
+"""The action for a candidate of an event, given its context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A candidate with its graph context and the right action; ``gold`` False: the text states no such fact."""
+
+    candidate: CandidateFact
+    near: GraphContext
+    event: LabelledEvent
+    label: Action
+    gold: bool = True
+
+
+@dataclass(slots=True)
+class Cases:
+    """Cases of event streams, and the labels of the facts that the extractor did not find."""
+
+    found: list[Case] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
 
 class SimulatedGraph:
-    """A made-up graph that events change: keeps what is held, with the trust it was told with."""
+    """A graph in memory that holds a world's facts, each with the trust of its source."""
 
     def __init__(self, world: World, priors: Priors) -> None:
         self.names = {bare(name): name for name in world.names} | {normalise(name): name for name in world.names}
@@ -36,14 +56,14 @@ class SimulatedGraph:
             self.add(triple, 1.0)
 
     def add(self, triple: Triple, trust: float) -> None:
-        """Hold a fact from now on."""
+        """Add a fact."""
         subject, relation, _ = triple
         self._held[subject].setdefault(relation, []).append(Fact(*triple, confidence=trust, id=self._next))
         self._next += 1
         self._count(subject, relation)
 
     def remove(self, triple: Triple) -> None:
-        """Hold a fact no more."""
+        """End a fact."""
         subject, relation, value = triple
         facts = self.held(subject, relation)
         facts[:] = [fact for fact in facts if fact.object != value]
@@ -51,7 +71,7 @@ class SimulatedGraph:
         self._count(subject, relation)
 
     def act(self, action: Action, fact: Fact, near: GraphContext, trust: float) -> None:
-        """Do to the graph what the gate decides about a fact; ``near`` is what it saw."""
+        """Apply an action about a fact; ``near`` is its context."""
         over = {"update": near.rival(fact), "retire": near.same(fact)}.get(action)
         if over is not None:
             self.remove((over.subject, over.relation, over.object))
@@ -59,15 +79,15 @@ class SimulatedGraph:
             self.add((fact.subject, fact.relation, fact.object), trust)
 
     def held(self, subject: str, relation: str) -> list[Fact]:
-        """Facts of a subject and a relation that are held now."""
+        """Held facts of a subject and a relation."""
         return self._held[subject].get(relation, [])
 
     def triples(self) -> list[Triple]:
-        """All that is held."""
+        """All held facts."""
         return [(f.subject, f.relation, f.object) for of in self._held.values() for facts in of.values() for f in facts]
 
     def answers(self, subject: str, relation: str) -> list[str]:
-        """Objects that the graph gives for a subject and a relation; either way round where that says the same."""
+        """Objects of a subject and a relation; of a symmetric relation in both directions."""
         found = [fact.object for fact in self.held(subject, relation)]
         if relation in self.symmetric:
             found += [s for s in self._subjects[relation] if any(f.object == subject for f in self.held(s, relation))]
@@ -81,32 +101,32 @@ class SimulatedGraph:
             self._subjects[relation].pop(subject, None)
             self._held[subject].pop(relation, None)
 
-    def meaning(self, name: str, mentioned: Sequence[str]) -> str:
+    def _full_name(self, name: str, mentioned: Sequence[str]) -> str:
         """The full name that a name in a text stands for."""
         fuller = [other for other in dict.fromkeys(mentioned) if is_short_for(name, other)]
         if normalise(name) not in self.names and len(fuller) == 1:
             return fuller[0]
         return self.names.get(normalise(name), self.names.get(bare(name), name))
 
-    def meant(self, found: Iterable[CandidateFact], stated: Collection[Triple]) -> list[CandidateFact]:
+    def link(self, found: Iterable[CandidateFact], stated: Collection[Triple]) -> list[CandidateFact]:
         """Candidates by the graph's names and relations, each fact once.
 
         Args:
-            found: as they were read from one text.
-            stated: the text's own list of facts; it only says which way round a symmetric relation is written.
+            found: candidates of one text.
+            stated: the facts that the text states; only used for the direction of symmetric relations.
         """
         found = list(found)
         mentioned = [name for c in found for name in (c.fact.subject, c.fact.object)]
         kept: dict[Triple, CandidateFact] = {}
         for c in found:
-            subject, value = (self.meaning(name, mentioned) for name in (c.fact.subject, c.fact.object))
+            subject, value = (self._full_name(name, mentioned) for name in (c.fact.subject, c.fact.object))
             c, _ = link_relation(replace(c, fact=replace(c.fact, subject=subject, object=value)), self.between)
-            c = replace(c, fact=self._turned(c.fact, stated))
-            kept.setdefault((c.fact.subject, c.fact.relation, c.fact.object), c)
+            c = replace(c, fact=self._directed(c.fact, stated))
+            kept.setdefault(triple_of(c), c)
         return list(kept.values())
 
-    def _turned(self, fact: Fact, stated: Collection[Triple]) -> Fact:
-        """The fact the other way round, where that says the same and is how the text's list or the graph has it."""
+    def _directed(self, fact: Fact, stated: Collection[Triple]) -> Fact:
+        """A fact of a symmetric relation in the direction that the text or the graph has."""
         other = (fact.object, fact.relation, fact.subject)
         if fact.relation not in self.symmetric or (fact.subject, fact.relation, fact.object) in stated:
             return fact
@@ -114,7 +134,7 @@ class SimulatedGraph:
         return replace(fact, subject=fact.object, object=fact.subject) if known else fact
 
     def near(self, fact: Fact, ended: Sequence[Fact]) -> GraphContext:
-        """What is held near a fact; ``ended`` are facts that the same text says are over."""
+        """Graph context of a fact; ``ended`` are facts that the same text says are over."""
         held = tuple(self.held(fact.subject, fact.relation))
         over = next((f for f in held for e in ended if normalise(e.object) == normalise(f.object)), None)
         counts = self._subjects[fact.relation].values()
@@ -131,43 +151,63 @@ class SimulatedGraph:
         return {normalise(f.object) for subject in self._subjects[relation] for f in self.held(subject, relation)}
 
     def between(self, subject: str, value: str) -> list[str]:
-        """Relations that join the two now."""
+        """Relations that join two entities."""
         return [r for r, facts in self._held[subject].items() if any(f.object == value for f in facts)]
 
 
 def bare(name: str) -> str:
-    """A name as it is compared where an article makes no difference."""
+    """A normalised name without its article."""
     return normalise(name).removeprefix("the ")
 
 
-def ended_beside(candidate: CandidateFact, found: Sequence[CandidateFact]) -> list[Fact]:
+def triple_of(candidate: CandidateFact) -> Triple:
+    """Subject, relation and object of a candidate."""
+    return candidate.fact.subject, candidate.fact.relation, candidate.fact.object
+
+
+def ended_in_text(candidate: CandidateFact, found: Sequence[CandidateFact]) -> list[Fact]:
     """Facts of the candidate's subject and relation that the same text says are over."""
-    fact, ended = candidate.fact, [c.fact for c in found if c.mood == "ended"]
+    fact, ended = candidate.fact, [c.fact for c in found if c.factuality == "ended"]
     return [f for f in ended if f is not fact and f.subject == fact.subject and f.relation == fact.relation]
 
 
-def simulate(heard: Iterable[ExtractedStream], priors: Priors) -> Played:
-    """Set the candidates of every event beside the labels, in a graph that does what the labels say."""
-    played = Played()
-    for stream in heard:
-        stage = SimulatedGraph(stream.world, priors)
+def labelled_cases(streams: Iterable[ExtractedStream], priors: Priors) -> Cases:
+    """Every candidate of every event with its label, in a graph that follows the labels."""
+    cases = Cases()
+    for stream in streams:
+        graph = SimulatedGraph(stream.world, priors)
         for event, found in zip(stream.events, stream.found, strict=True):
-            _play(stage, event, stage.meant(found, event.passage.triples), played)
-    return played
+            _add_cases(graph, event, graph.link(found, event.passage.triples), cases)
+            apply_event(graph, event)
+    return cases
 
 
-def _play(stage: SimulatedGraph, event: LabelledEvent, found: Sequence[CandidateFact], played: Played) -> None:
+def _add_cases(graph: SimulatedGraph, event: LabelledEvent, found: Sequence[CandidateFact], cases: Cases) -> None:
     gold = dict(zip(event.passage.triples, event.labels, strict=True))
     for candidate in found:
-        fact = candidate.fact
-        triple = (fact.subject, fact.relation, fact.object)
+        triple = triple_of(candidate)
         if triple in event.removed and triple not in gold:
-            continue  # the end of an old value: weighed after the new one, when there is nothing left to do
+            continue  # the end of an old value: decided after the new one, when nothing is left to do
         label = gold.pop(triple, None)
-        near = stage.near(fact, ended_beside(candidate, found))
-        played.cases.append(Case(candidate, near, event.trust, label or "skip", event.reason, label is not None))
-    played.missed += gold.values()
+        near = graph.near(candidate.fact, ended_in_text(candidate, found))
+        cases.found.append(Case(candidate, near, event, label or "skip", label is not None))  # type: ignore[arg-type]
+    cases.missed += gold.values()
+
+
+def apply_event(graph: SimulatedGraph, event: LabelledEvent) -> None:
+    """Change a graph as an event changes the world."""
     for triple in event.removed:
-        stage.remove(triple)
+        graph.remove(triple)
     for triple in event.added:
-        stage.add(triple, event.trust)
+        graph.add(triple, event.trust)
+
+
+def run_policy(stream: ExtractedStream, priors: Priors, policy: Policy) -> SimulatedGraph:
+    """The graph after a stream in which every candidate's context is what the policy's own earlier actions made."""
+    graph = SimulatedGraph(stream.world, priors)
+    for event, found in zip(stream.events, stream.found, strict=True):
+        linked = graph.link(found, event.passage.triples)
+        for candidate in sorted(linked, key=lambda c: c.factuality == "ended"):  # a new value before the old one's end
+            near = graph.near(candidate.fact, ended_in_text(candidate, linked))
+            graph.act(policy(candidate, near, event), candidate.fact, near, event.trust)
+    return graph

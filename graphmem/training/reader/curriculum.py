@@ -1,4 +1,4 @@
-"""The texts that the shipped reader learned from: made ones of several kinds, and real sentences with known facts."""
+"""Training texts of the extraction network: synthetic ones of several kinds, and real sentences with known facts."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from graphmem.synthetic.annotated_texts import AnnotatedText, TextGenerator
-from graphmem.synthetic.articles import ArticleGenerator, with_spoken
+from graphmem.synthetic.annotated_texts import AnnotatedText
+from graphmem.synthetic.articles import ArticleGenerator
 from graphmem.synthetic.profiles import ProfileGenerator
 from graphmem.synthetic.real_texts import natural_examples, real_names
-from graphmem.synthetic.small_talk import small_talk_examples
+from graphmem.synthetic.relations import plain_relations, with_more_templates
+from graphmem.synthetic.small_talk import SmallTalkGenerator
+from graphmem.synthetic.text_generator import TextGenerator
 from graphmem.text.lexicon import Relation, split_relations
 from graphmem.training.reader.distant_supervision import distant_examples, evidence_facts, film_facts
-from graphmem.training.wording import plain_relations
 
 
 @dataclass(frozen=True, slots=True)
 class Curriculum:
-    """How many texts of each kind.
+    """Number of texts of each kind.
 
     Attributes:
-        texts: plain statements, changes, denials, questions (``statements.Speaker``).
-        natural: encyclopaedia sentences of which only the names are known.
-        articles: longer made texts (``articles.Writer``).
-        distant: most encyclopaedia openings whose facts a data set knows.
-        chatter: texts that mostly state nothing.
-        portraits: passages about one thing, with common nouns among the objects (``portraits.Portraitist``).
-        seed: of all choices.
+        texts: short texts with statements, changes, denials and questions (``TextGenerator``).
+        natural: encyclopaedia sentences with mentions alone.
+        articles: longer synthetic texts (``ArticleGenerator``).
+        distant: maximum of encyclopaedia introductions labelled by the facts of a data set.
+        chatter: texts that mostly state nothing (``SmallTalkGenerator``).
+        portraits: passages about one entity, with common nouns among the objects (``ProfileGenerator``).
+        seed: of all draws.
     """
 
     texts: int = 0
@@ -43,24 +44,25 @@ class Curriculum:
 def curriculum(
     plan: Curriculum, *, kgc: Path | None = None, evidence: Path | None = None
 ) -> tuple[list[AnnotatedText], list[Relation]]:
-    """Texts, and the relations that they speak of.
+    """Texts and their relations.
 
     Args:
-        plan: how many of what.
+        plan: number of texts of each kind.
         kgc: folder with FB15k-237 and WN18RR, for real names; WikiMovies' alone when None.
-        evidence: 2Wiki file whose evidence triples mark real sentences.
+        evidence: 2Wiki file whose evidence triples label real sentences.
     """
     lexicon = [*split_relations("train"), *split_relations("dev")]
     relations, names = [*lexicon, *plain_relations(Random(plan.seed), 200)], real_names(kgc)
     speaker = TextGenerator(relations, names, Random(plan.seed))
     examples = [speaker.example() for _ in range(plan.texts)]
     examples += natural_examples(plan.natural, plan.seed) if plan.natural else []
-    spoken: Sequence[Relation] = [*with_spoken(lexicon), *relations[len(lexicon) :][:120]]
+    spoken: Sequence[Relation] = [*with_more_templates(lexicon), *relations[len(lexicon) :][:120]]
     writer = ArticleGenerator(spoken, names, Random(plan.seed + 1))
-    examples += [writer.article() for _ in range(plan.articles)]
+    examples += [writer.example() for _ in range(plan.articles)]
     if plan.distant:
         facts = film_facts() | (evidence_facts(evidence) if evidence else {})
         examples += distant_examples(facts, relations, plan.distant, plan.seed)
-    examples += small_talk_examples(speaker, plan.chatter, plan.seed + 2)
+    small_talk = SmallTalkGenerator(relations, names, Random(plan.seed + 2))
+    examples += [small_talk.example() for _ in range(plan.chatter)]
     portraitist = ProfileGenerator(lexicon, names, Random(plan.seed + 3))
-    return [*examples, *(portraitist.portrait() for _ in range(plan.portraits))], relations
+    return [*examples, *(portraitist.example() for _ in range(plan.portraits))], relations

@@ -1,7 +1,7 @@
-"""Real sentences with the facts that they are known to state: passages about things whose facts a data set gives.
+"""Distant supervision: real sentences labelled by the facts that a data set holds about their entities.
 
-Names are marked by spaCy; a pair counts as stated where the data set holds its fact and both names stand near each
-other. Of all other pairs nothing is known, so nothing is learned from them.
+spaCy finds the names. A pair is labelled where the data set holds its fact and both names stand near each other. The
+labels of all other pairs are unknown, and these are not trained on.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from graphmem.datasets.files import read_rows
 from graphmem.datasets.plain_text import passages
 from graphmem.reading.temporal_expressions import parse_time
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
+from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import Relation
 from graphmem.text.sentences import sentences
-from graphmem.training.phrasing import DEMONYMS
 
 Facts = dict[str, list[tuple[str, str]]]
-"""For each subject's normalised name its (relation, object) pairs."""
+"""(relation, object) pairs of each subject's normalised name."""
 Span = tuple[int, int, str]
 """Characters of a text, with a kind or a relation."""
 _EVIDENCE = {
@@ -33,7 +33,7 @@ _EVIDENCE = {
     "educated at": "educated at", "employer": "works for", "award received": "award received",
     "founded by": "founded by", "publication date": "release year", "occupation": "has occupation",
 }  # fmt: skip
-_KINSHIP = re.compile(r" \([^)]*\)$")
+_DISAMBIGUATION = re.compile(r" \([^)]*\)$")
 _DATE = r"(?:\d{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ \d{1,2}, )?\d{4}"
 _LIVED = re.compile(rf"\(\s*(?:born )?(?P<born>{_DATE})(?:\s*[–-]\s*(?P<died>{_DATE}))?\s*[;)]")
 _SENTENCES, _CHARACTERS = 2, 320
@@ -63,7 +63,7 @@ _CUES = tuple(
     )
 )
 _NATION = re.compile(
-    rf"\b(?:is|was) an? (?:[a-z-]+ |(?P<year>\d{{4}}) )?(?P<nation>{'|'.join(DEMONYMS)})\b(?!-)(?P<rest>[^.,;()]*)"
+    rf"\b(?:is|was) an? (?:[a-z-]+ |(?P<year>\d{{4}}) )?(?P<nation>{'|'.join(load('profiles')['demonyms'])})\b(?!-)(?P<rest>[^.,;()]*)"
 )
 _ROLE = re.compile(
     r"^(?:[- ][A-Z]\w+)? (?P<role>[a-z-]+(?: [a-z-]+)?)(?=$|,| who| and | from | for | of | best| born| in )"
@@ -98,7 +98,7 @@ def film_facts() -> Facts:
 
 
 def distant_examples(facts: Facts, relations: Sequence[Relation], count: int, seed: int) -> list[AnnotatedText]:
-    """Beginnings of encyclopaedia passages of the train half that state at least one known fact; at most ``count``."""
+    """At most ``count`` introductions of encyclopaedia passages of the train split that state a known fact."""
     from graphmem.adapters.spacy import named_spans
 
     known = {relation.relation for relation in relations}
@@ -107,27 +107,27 @@ def distant_examples(facts: Facts, relations: Sequence[Relation], count: int, se
     drafts = [draft for row in rows if (draft := _draft(*row, facts, known))][:count]
     spans = named_spans([text for text, _, _ in drafts])
     found = [
-        _example(text, topic, [*stated, *_cued(text, topic[1], own, known)], own)
+        _example(text, topic, [*stated, *_by_cues(text, topic[1], own, known)], own)
         for (text, topic, stated), own in zip(drafts, spans, strict=True)
     ]
     return [example for example in found if example.facts]
 
 
 def _draft(title: str, passage: str, facts: Facts, known: set[str]) -> tuple[str, Span, list[Span]] | None:
-    """A passage's opening, where its topic stands, and where the objects of known facts about it do."""
-    text, name = _opening(passage), _KINSHIP.sub("", title)
+    """A passage's introduction, its topic's span, and the spans of the objects of known facts about it."""
+    text, name = _introduction(passage), _DISAMBIGUATION.sub("", title)
     start = text.casefold().find(name.casefold())
     if not 0 <= start <= 60:
         return None
     end = start + len(name)
     own = [(r, v) for r, v in facts.get(normalise(title), facts.get(normalise(name), [])) if r in known]
     stated = [(*place, r) for r, v in own if (place := _place(text, v, end))]
-    stated += [span for span in (*_lived(text, end), *_nation(text, end)) if span[2] in known]
+    stated += [span for span in (*_life_dates(text, end), *_nation(text, end)) if span[2] in known]
     return text, (start, end, "entity"), stated
 
 
-def _cued(text: str, after: int, spans: Sequence[Span], known: set[str]) -> Iterable[Span]:
-    """Names of the first sentence that follow words such as "directed by", and what is listed with them."""
+def _by_cues(text: str, after: int, spans: Sequence[Span], known: set[str]) -> Iterable[Span]:
+    """Names of the first sentence after cues such as "directed by", and those listed with them."""
     stop = next((end for _, end in sentences(text)), len(text))
     relation, last = "", 0
     for start, end, kind in spans:
@@ -154,13 +154,13 @@ def _nation(text: str, after: int) -> Iterable[Span]:
         yield role.start("role") + match.start("rest"), role.end("role") + match.start("rest"), "has occupation"
 
 
-def _opening(text: str) -> str:
+def _introduction(text: str) -> str:
     bounds = sentences(text)[:_SENTENCES]
     return text[: bounds[-1][1]].strip()[:_CHARACTERS] if bounds else ""
 
 
 def _place(text: str, value: str, after: int) -> tuple[int, int] | None:
-    """Where an object stands in a text: its name, or any way to write its date."""
+    """Span of an object in a text: its name, or any form of its date."""
     match = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text[after:], re.IGNORECASE)
     if match is None and (time := parse_time(value)) is not None:
         dates = (m for m in re.finditer(_DATE, text[after:]) if parse_time(m.group()) == time)
@@ -168,7 +168,7 @@ def _place(text: str, value: str, after: int) -> tuple[int, int] | None:
     return (match.start() + after, match.end() + after) if match else None
 
 
-def _lived(text: str, after: int) -> Iterable[Span]:
+def _life_dates(text: str, after: int) -> Iterable[Span]:
     """Dates of birth and death in the bracket after a name."""
     match = _LIVED.search(text[: after + 90], after)
     for group, relation in (("born", "date of birth"), ("died", "date of death")):
@@ -180,16 +180,16 @@ def _example(text: str, topic: Span, stated: Sequence[Span], spans: Sequence[Spa
     own = {(a, b) for a, b, _ in (topic, *stated)}
     kinds = {(a, b): "literal" if parse_time(text[a:b]) else "entity" for a, b in own}
     free = [s for s in spans if all(s[1] <= a or s[0] >= b for a, b in own)]
-    places = _apart(sorted([*((a, b, kind) for (a, b), kind in kinds.items()), *free]))
+    places = _without_overlaps(sorted([*((a, b, kind) for (a, b), kind in kinds.items()), *free]))
     mentions = [GoldMention(a, b, kind, number) for number, (a, b, kind) in enumerate(places)]
     number_of = {(a, b): number for number, (a, b, _) in enumerate(places)}
     subject = number_of.get(topic[:2], -1)
-    said = {(a, b): r for a, b, r in reversed(stated) if (a, b) in number_of and number_of[a, b] != subject}
-    facts = [GoldFact(subject, r, number_of[place]) for place, r in said.items()]
+    relations = {(a, b): r for a, b, r in reversed(stated) if (a, b) in number_of and number_of[a, b] != subject}
+    facts = [GoldFact(subject, r, number_of[place]) for place, r in relations.items()]
     return AnnotatedText(text, mentions, facts if subject >= 0 else [], partial=True)
 
 
-def _apart(places: Sequence[Span]) -> list[Span]:
+def _without_overlaps(places: Sequence[Span]) -> list[Span]:
     found: list[Span] = []
     for place in places:
         if not found or place[0] >= found[-1][1]:

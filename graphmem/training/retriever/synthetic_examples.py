@@ -13,7 +13,8 @@ from graphmem.core.names import normalise
 from graphmem.core.splits import Split
 from graphmem.datasets.wordnet import Vary, as_it_is
 from graphmem.synthetic.names import KINDS
-from graphmem.synthetic.question_wordings import asked_for, middles, worded
+from graphmem.synthetic.question_wordings import middles, question_of_names, question_of_relations
+from graphmem.synthetic.relations import plain_relations
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation, split_relations
 from graphmem.training.retriever.examples import (
@@ -25,7 +26,6 @@ from graphmem.training.retriever.examples import (
     make_example,
     mask_topic,
 )
-from graphmem.training.wording import plain_relations
 
 _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 
@@ -65,7 +65,8 @@ def _of_world(
         found = graph.paths(topic, rng, gold=[gold])
         mapped = [tuple(codes[step] for step in path) for path in found]
         steps = [(world.relations[name], direction) for name, direction in q.path]
-        question = mask_topic(q.question, q.topic) if rng.random() < 0.3 else asked_for(steps, rng, MASK, vary)
+        original = rng.random() < 0.3
+        question = mask_topic(q.question, q.topic) if original else question_of_relations(steps, rng, MASK, vary)
         examples.append(make_example(question, mapped, {tuple(codes[s] for s in path) for path in golds}))
     return examples
 
@@ -161,7 +162,7 @@ def completion_examples(
             tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in [*found, path]
             if [(graph.nouns[relations[step // 2]], step % 2) for step in other] == asks
         }  # fmt: skip
-        examples.append(make_example(worded(asks, graph.verbs, rng, MASK, vary), mapped, same))
+        examples.append(make_example(question_of_names(asks, graph.verbs, rng, MASK, vary), mapped, same))
     return examples
 
 

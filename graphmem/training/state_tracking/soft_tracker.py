@@ -1,12 +1,12 @@
-"""A soft tracker of states: runs uncertain changes over a story, and says how likely an answer is.
+"""Differentiable state tracker: applies uncertain changes over a story, and gives the probability of an answer.
 
-Alphabet here: S stories, T sentences, E names of a story (one more place, 0, means "not known"), all padded.
+Alphabet here: S stories, T sentences, E names of a story (index 0 means "unknown"), all padded.
 
     where[a, l]   probability that a is in l            placed: a is in b from now on
-    holds[a, b]   probability that a carries b          taken: a carries b, nobody else does; left: a carries b no more
+    holds[a, b]   probability that a carries b          taken: a alone carries b; left: a carries b no more
     before[a, l, m]   probability that a was in m before it was last in l
 
-What is carried is where its carrier is. All of it is differentiable, so that answers alone train the reader.
+A carried thing is where its carrier is. The answers alone train the network through it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+from graphmem.state_tracking.tracker import COUNTS, NOTHING
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TrackedQuestion:
     """A question over a batch of stories.
 
     Attributes:
         story, after: which story, after how many of its sentences.
-        first, second: names asked about; 0 where there is none.
-        answers: names in the answer, if these are all it holds.
-        word: the answer as it stands.
-        kind: row of the question's text vector.
+        first, second: names in the question; 0 where there is none.
+        answers: names in the answer, if it consists of names.
+        word: the answer's text.
+        text: row of the question's text vector.
     """
 
     story: int
@@ -39,23 +39,23 @@ class Asked:
     second: int
     answers: tuple[int, ...]
     word: str
-    kind: int
+    text: int
 
 
 def step(where: Tensor, holds: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-    """One sentence on.
+    """The state after one more sentence.
 
     Args:
         where, holds: [S, E, E].
         change: [S, E, E, 3], probabilities of placed, taken and left between each pair.
 
     Returns:
-        the two anew.
+        ``where`` and ``holds``.
     """
     placed, taken, left = change.unbind(-1)
     stays = (1 - placed.sum(-1, keepdim=True)).clamp(min=0)  # [S, E, 1]
     where = stays * where + placed
-    kept = (1 - taken.sum(1, keepdim=True)).clamp(min=0)  # [S, 1, E]: taken by one is not with another
+    kept = (1 - taken.sum(1, keepdim=True)).clamp(min=0)  # [S, 1, E]: a thing has one carrier
     holds = (kept * holds + taken).clamp(max=1) * (1 - left.clamp(max=1))
     carried = holds.sum(1).clamp(max=1)[..., None]  # [S, E, 1]
     follows = torch.einsum("sab,sal->sbl", holds, where)
@@ -68,13 +68,13 @@ def moved(before: Tensor, old: Tensor, new: Tensor) -> Tensor:
     return (1 - came[..., None]) * before + came[..., None] * old[:, :, None, :]
 
 
-def likelihoods(changes: Tensor, asked: Sequence[Asked], history: bool) -> Tensor:
+def likelihoods(changes: Tensor, questions: Sequence[TrackedQuestion], history: bool) -> Tensor:
     """Probability of each answer under each kind of question.
 
     Args:
         changes: [S, T, E, E, 3].
-        asked: the questions.
-        history: whether to keep track of where things were before; costs E times more.
+        questions: of the batch.
+        history: whether to track previous places; costs E times more.
 
     Returns:
         [questions, 5], in the order of ``QUESTIONS``.
@@ -86,9 +86,9 @@ def likelihoods(changes: Tensor, asked: Sequence[Asked], history: bool) -> Tenso
     before = torch.zeros(count, size, size, size) if history else None
     rows: list[tuple[list[int], Tensor]] = []
     for time in range(steps + 1):
-        places = [place for place, question in enumerate(asked) if question.after == time]
+        places = [place for place, question in enumerate(questions) if question.after == time]
         if places:
-            rows.append((places, _answers([asked[place] for place in places], where, holds, before)))
+            rows.append((places, _answers([questions[place] for place in places], where, holds, before)))
         if time < steps:
             new, holds = step(where, holds, changes[:, time])
             before = moved(before, where, new) if before is not None else None
@@ -97,22 +97,22 @@ def likelihoods(changes: Tensor, asked: Sequence[Asked], history: bool) -> Tenso
     return torch.cat([found for _, found in rows])[order]
 
 
-def _answers(asked: Sequence[Asked], where: Tensor, holds: Tensor, before: Tensor | None) -> Tensor:
+def _answers(questions: Sequence[TrackedQuestion], where: Tensor, holds: Tensor, before: Tensor | None) -> Tensor:
     """[questions, 5] at one moment."""
-    s, x, y = (torch.tensor([getattr(a, name) for a in asked]) for name in ("story", "first", "second"))
-    single = torch.tensor([a.answers[0] if len(a.answers) == 1 else 0 for a in asked])
+    s, x, y = (torch.tensor([getattr(a, name) for a in questions]) for name in ("story", "first", "second"))
+    single = torch.tensor([a.answers[0] if len(a.answers) == 1 else 0 for a in questions])
     place = where[s, x, single] * (single > 0)
     earlier = before[s, x, y, single] * (single > 0) * (y > 0) if before is not None else torch.zeros_like(place)
-    yes, no = (torch.tensor([float(a.word == word and a.second > 0) for a in asked]) for word in ("yes", "no"))
+    yes, no = (torch.tensor([float(a.word == word and a.second > 0) for a in questions]) for word in ("yes", "no"))
     whether = yes * where[s, x, y] + no * (1 - where[s, x, y])
     held = holds[s, x]  # [questions, E]
-    number = (_count(held) * _one_hot([COUNTS.index(a.word) if a.word in COUNTS else -1 for a in asked])).sum(-1)
+    counts = _count(held) * _one_hot([COUNTS.index(a.word) if a.word in COUNTS else -1 for a in questions])
     wanted = torch.zeros_like(held)
-    for row, question in enumerate(asked):
+    for row, question in enumerate(questions):
         wanted[row, list(question.answers)] = 1.0
-    lists = torch.tensor([float(bool(a.answers) or a.word == "nothing") for a in asked])
+    lists = torch.tensor([float(bool(a.answers) or a.word == NOTHING) for a in questions])
     listed = (wanted * held + (1 - wanted) * (1 - held)).prod(-1) * lists
-    return torch.stack([place, earlier, whether, number, listed], -1)
+    return torch.stack([place, earlier, whether, counts.sum(-1), listed], -1)
 
 
 def _one_hot(places: Sequence[int]) -> Tensor:
@@ -120,20 +120,20 @@ def _one_hot(places: Sequence[int]) -> Tensor:
     return torch.cat([torch.eye(len(COUNTS)), torch.zeros(1, len(COUNTS))])[list(places)]
 
 
-def _count(chances: Tensor) -> Tensor:
-    """Probability of 0, 1, ... 10 of independent things [n, E]: the Poisson binomial distribution, [n, 11]."""
-    counts = torch.eye(len(COUNTS))[:1].expand(len(chances), -1)
-    for chance in chances.unbind(-1):
-        counts = counts * (1 - chance[:, None]) + F.pad(counts[:, :-1], (1, 0)) * chance[:, None]
+def _count(probabilities: Tensor) -> Tensor:
+    """Probability of 0, 1, ... 10 of independent events [n, E]: the Poisson binomial distribution, [n, 11]."""
+    counts = torch.eye(len(COUNTS))[:1].expand(len(probabilities), -1)
+    for p in probabilities.unbind(-1):
+        counts = counts * (1 - p[:, None]) + F.pad(counts[:, :-1], (1, 0)) * p[:, None]
     return counts
 
 
-def loss(kinds: Tensor, answers: Tensor, doubt: float) -> Tensor:
-    """Mean -log of the chance of each answer [nats], over what might have been asked.
+def loss(kinds: Tensor, answers: Tensor, floor: float) -> Tensor:
+    """Mean -log probability of the answers [nats], marginalised over the kinds of question.
 
     Args:
         kinds: [questions, 5], logits of the kinds of question.
         answers: [questions, 5], from ``likelihoods``.
-        doubt: a chance that is given to every answer unexplained, so that what cannot be explained yet does not press.
+        floor: added to the probability of every answer, which bounds the loss of those not explained yet.
     """
-    return -((kinds.softmax(-1) * answers).sum(-1) + doubt).clamp(max=1).log().mean()
+    return -((kinds.softmax(-1) * answers).sum(-1) + floor).clamp(max=1).log().mean()

@@ -14,12 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.core.types import Fact
 from graphmem.storage.exchange import fact_files as readers
 from graphmem.storage.exchange import ingest as module
-from graphmem.storage.exchange.ingest import READERS, ingest, ingest_facts
+from graphmem.storage.exchange.ingest import READERS, ingest
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
 
@@ -125,16 +123,6 @@ def test_graphml_bombs_and_broken_xml_do_no_harm(store, tmp_path):
     done = ingest(store, tmp_path / "cut.graphml")
     assert lines(store.facts()) == ["Ada | likes | Tea"]
     assert "broken XML" in done.rejects[-1][1]
-
-
-def test_any_stream_of_facts(store):
-    stream = [("a", "r", "b"), Fact("c", "r", "d", valid_from="2001"), AddNode("e"), AddEdge("f", "r", ""), 7]
-    done = ingest_facts(store, iter(stream), source="s")
-    assert lines(store.facts()) == ["a | r | b", "c | r | d"]
-    assert (done.nodes, [line for line, _ in done.rejects]) == (1, [4, 5])
-    with pytest.raises(ImportRejected, match="line 5"):
-        ingest_facts(store, iter([("x", "r", "y")] * 4 + [7]), on_error="rollback")
-    assert store.resolve("x") is None
 
 
 def test_wrong_arguments_are_errors(store, tmp_path):

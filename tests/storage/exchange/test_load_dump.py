@@ -14,13 +14,13 @@ import pytest
 from graphmem.core.edits import AddEdge, AddNode, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.core.times import to_micros
-from graphmem.storage.exchange.export import DUMPED, export
+from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.ingest import ingest
 from graphmem.storage.exchange.load_dump import load_jsonl
 from graphmem.storage.exchange.merge import merge
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
-from graphmem.storage.tables.schema import SCHEMA_VERSION
+from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED
 
 ODD = 'Ünïcödé "quoted", <tag> & \\back`tick`\ttab 木'
 
@@ -47,7 +47,7 @@ def path(tmp_path):
 def tables(path):
     raw = sqlite3.connect(path)
     found = {}
-    for table in DUMPED:
+    for table in STORED:
         rows = raw.execute(f"SELECT * FROM {table}").fetchall()
         found[table] = sorted(rows, key=repr)
     return found

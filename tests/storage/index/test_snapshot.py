@@ -39,10 +39,6 @@ def test_a_new_process_reads_the_snapshot_and_not_the_tables(path, monkeypatch):
     with SQLiteStore.open(path, read_only=True) as store:
         assert arcs(store, 2) == [(1, 1, 1), (3, 2, 2)]
         assert store.index().relations == ("r", "s")
-        ids, vectors = store.packed_vectors("enc")
-        assert isinstance(vectors.base, np.ndarray)
-        np.testing.assert_array_equal(vectors, np.eye(2, 8, dtype=np.float16))
-        assert ids.tolist() == [1, 2]
 
 
 def test_what_came_later_is_patched_in(path, monkeypatch):
@@ -64,12 +60,6 @@ def test_one_process_sees_what_another_wrote(path):
         assert len(arcs(reader, 1)) == 2
 
 
-def test_vectors_written_later_are_read_from_the_file(path):
-    with SQLiteStore.open(path) as store:
-        store.put_vectors(np.array([3]), np.ones((1, 8)), "enc")
-        assert store.packed_vectors("enc")[0].tolist() == [1, 2, 3]
-
-
 @pytest.mark.parametrize("harm", ["delete", "cut", "garbage", "foreign"])
 def test_a_missing_or_damaged_snapshot_does_no_harm(path, harm, tmp_path):
     file = snapshot.path_for(path, 1)
@@ -86,7 +76,6 @@ def test_a_missing_or_damaged_snapshot_does_no_harm(path, harm, tmp_path):
         file.write_bytes(snapshot.path_for(str(tmp_path / "other.db"), 1).read_bytes())
     with SQLiteStore.open(path) as store:
         assert arcs(store, 2) == [(1, 1, 1), (3, 2, 2)]
-        assert store.packed_vectors("enc")[0].tolist() == [1, 2]
 
 
 def test_a_snapshot_of_another_history_is_not_used(path, tmp_path):
@@ -103,8 +92,8 @@ def test_a_snapshot_of_another_history_is_not_used(path, tmp_path):
 
 def test_dropping_the_snapshot(path):
     with SQLiteStore.open(path) as store:
-        store.drop_snapshot()
-        store.drop_snapshot()
+        snapshot.drop(path, 1)
+        snapshot.drop(path, 1)
         assert not snapshot.path_for(path, 1).exists()
         assert len(arcs(store, 1)) == 1
     with SQLiteStore.open(":memory:") as store:
@@ -123,7 +112,7 @@ def test_a_large_view_that_had_to_be_built_is_packed_in_the_background(path, mon
     monkeypatch.setattr(views, "PACK_ARCS", 2)
     file = snapshot.path_for(path, 1)
     with SQLiteStore.open(path) as store:
-        store.drop_snapshot()
+        snapshot.drop(path, 1)
         left = file.with_name(file.name + ".killed.new")
         left.write_bytes(b"half")
         os.utime(left, (0, 0))

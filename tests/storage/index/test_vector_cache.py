@@ -49,7 +49,7 @@ def assert_true(store: SQLiteStore, limit: int = 5) -> None:
     for query in vectors(3, seed=9):
         ids, scores = store.nearest(query, "enc", limit)
         assert ids.tolist() == truth(store, query, limit)
-        assert truth(store, query, 1)[0] in store.about_nearest(query, "enc", 10)
+        assert truth(store, query, 1)[0] in store.approximate_nearest(query, "enc", 10)
         known, found = store.vectors("enc")
         np.testing.assert_allclose(scores, (found @ query)[np.searchsorted(known, ids)], rtol=1e-4, atol=1e-4)
     without = [node.id for node in store.without_vectors("enc", 10_000)]
@@ -115,7 +115,7 @@ def test_likeness_of_some_nodes(path: str) -> None:
     with filled(path) as store:
         store.apply([AddNode("new")])
         query = vectors(1, 4)[0]
-        found = store.likeness(query, "enc", np.array([20, 21, 1, 999]))
+        found = store.similarity(query, "enc", np.array([20, 21, 1, 999]))
         exact = store.vectors("enc")[1] @ query
         np.testing.assert_allclose(found[[0, 2]], exact[[19, 0]], atol=0.05)
         assert np.isnan(found[[1, 3]]).all()
@@ -125,7 +125,7 @@ def test_lent_vectors_are_found_and_never_written(path: str) -> None:
     with filled(path) as store:
         store.apply([AddNode("new")])
         before = store.stats()["vectors"]
-        store.lend_vectors(np.array([21]), 10 * vectors(1, 4), "enc")
+        store.keep_vectors(np.array([21]), 10 * vectors(1, 4), "enc")
         assert store.nearest(vectors(1, 4)[0], "enc", 1)[0].tolist() == [21]
         assert not len(store.missing_vectors("enc")) and store.stats()["vectors"] == before
         store.apply([AddNode("newer")])
@@ -198,5 +198,5 @@ def test_vectors_are_lent_to_a_file_that_has_none_and_is_only_read(path: str) ->
     with SQLiteStore.open(path, read_only=True) as store:
         ids = np.array([node.id for node in store.all_nodes()])
         assert not len(store.nearest(vectors(1)[0], "enc", 3)[0])
-        store.lend_vectors(ids, vectors(20), "enc")
+        store.keep_vectors(ids, vectors(20), "enc")
         assert store.nearest(vectors(20)[7], "enc", 1)[0].tolist() == [ids[7]]

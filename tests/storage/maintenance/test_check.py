@@ -1,4 +1,4 @@
-"""Every kind of damage is found, and mended where it can be."""
+"""Every kind of damage is found, and repaired where possible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from graphmem.core.edits import AddEdge, AddNode, Retire, UpdateNode
 from graphmem.core.errors import Corrupt, GraphMemError, NotAMemory
 from graphmem.storage.index import snapshot
-from graphmem.storage.maintenance.check import check, repair
+from graphmem.storage.maintenance.check import check
+from graphmem.storage.maintenance.repair import repair
 from graphmem.storage.sqlite import SQLiteStore
 
 
@@ -68,7 +69,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_found_and_mended(path, damage):
+def test_damage_is_found_and_repaired(path, damage):
     kind, statement = DAMAGE[damage]
     sql(path, statement)
     report = check(path)
@@ -98,8 +99,8 @@ def test_unrepairable_damage_is_reported(path, kind, statement):
     sql(path, statement)
     _, after = repair(path)
     assert kind in kinds(after)
-    assert any(not problem.mendable for problem in after.problems)
-    assert "cannot be mended" in str(after)
+    assert any(not problem.repairable for problem in after.problems)
+    assert "cannot be repaired" in str(after)
 
 
 def test_a_lost_node_comes_back_from_the_journal(path):
@@ -146,8 +147,7 @@ def test_damaged_pages_are_salvaged(tmp_path):
 
 
 def test_random_damage_is_a_typed_error_or_a_report(path):
-    with SQLiteStore.open(path) as store:
-        store.drop_snapshot()
+    snapshot.drop(path, 1)
     good = Path(path).read_bytes()
     for seed in range(25):
         rng = random.Random(seed)

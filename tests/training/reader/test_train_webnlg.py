@@ -1,4 +1,4 @@
-"""The local experiment on WebNLG: rows become texts to learn from, and a stopped run goes on as if it had not been."""
+"""Training of the extraction network: WebNLG rows as examples, resuming, and the calibrated threshold."""
 
 import json
 from dataclasses import replace
@@ -16,8 +16,8 @@ from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.network import ExtractionNetwork
 from graphmem.training.reader import train as reading
 from graphmem.training.reader.corpus import Corpus, Item
-from graphmem.training.reader.train import ReaderTraining, train
-from graphmem.training.reader.train_webnlg import calibrated, held_back, webnlg_examples, webnlg_relations
+from graphmem.training.reader.train import ExtractorTrainingConfig, train
+from graphmem.training.reader.train_webnlg import calibrated, is_validation, webnlg_examples, webnlg_relations
 
 ROW = {
     "category": "Airport",
@@ -61,8 +61,10 @@ def test_the_name_that_the_triples_use_is_a_name_of_the_thing() -> None:
 
 def test_texts_of_one_set_of_facts_are_held_back_together() -> None:
     other = {**ROW, "text": "Another text.", "triples": ROW["triples"][::-1]}
-    assert [held_back(ROW, share / 10) for share in range(11)] == [held_back(other, share / 10) for share in range(11)]
-    assert held_back(ROW, 1.0) and not held_back(ROW, 0.0)
+    assert [is_validation(ROW, share / 10) for share in range(11)] == [
+        is_validation(other, share / 10) for share in range(11)
+    ]
+    assert is_validation(ROW, 1.0) and not is_validation(ROW, 0.0)
 
 
 def corpus() -> Corpus:
@@ -88,9 +90,7 @@ def fitted(folder: Path, monkeypatch: pytest.MonkeyPatch, stop: int | None = Non
     if stop:
         losses = reading.batch_losses
         monkeypatch.setattr(reading, "batch_losses", stopped(losses, stop))
-    return train(
-        corpus(), Encoder(), ReaderTraining(6, batch=4), ExtractionNetwork(TINY), folder=folder, log=lambda *_, **__: 0
-    )
+    return train(corpus(), Encoder(), ExtractorTrainingConfig(6, batch=4), ExtractionNetwork(TINY), folder=folder)
 
 
 def stopped(losses: Any, stop: int) -> Any:
@@ -104,7 +104,7 @@ def stopped(losses: Any, stop: int) -> Any:
     return counted
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_exactly(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         whole = fitted(tmp_path / "whole", patch)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -118,16 +118,16 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
         assert torch.equal(one, two)
 
 
-class Sure:
-    """Reads one right fact, of which it is fairly sure, and a wrong one, of which it is less so."""
+class FakeExtractor:
+    """Finds one right fact and, with a lower probability, a wrong one."""
 
     def read(self, text: str, **_: Any) -> list[CandidateFact]:
         right, wrong = Fact("Ava Field", "city served", "Orda"), Fact("Orda", "city served", "Veltia")
         return [CandidateFact(replace(right, confidence=0.4)), CandidateFact(replace(wrong, confidence=0.3))]
 
 
-def test_the_threshold_is_the_best_one_on_what_was_held_back() -> None:
+def test_the_threshold_is_the_best_one_on_validation_rows() -> None:
     network = ExtractionNetwork(TINY)
-    found = calibrated(network, [ROW], [ROW], Sure())  # type: ignore[arg-type]
+    found = calibrated(network, [ROW], [ROW], FakeExtractor())  # type: ignore[arg-type]
     assert 0.3 < network.config.fact_threshold <= 0.4 and network.config.fact_threshold == found["fact threshold"]
     assert found["facts"]["precision"] == 1.0 and found["at 0.5"]["f1"] == 0.0 and found["n"] == 1

@@ -8,8 +8,8 @@ import torch
 from graphmem.datasets.babi import Question, Story, load_tasks
 from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.network import StateNetwork
-from graphmem.training.state_tracking.examples import Tables, focused, names_of, prepare
-from graphmem.training.state_tracking.soft_tracker import Asked, likelihoods, loss
+from graphmem.training.state_tracking.examples import Tables, encode_story, focused, names_of
+from graphmem.training.state_tracking.soft_tracker import TrackedQuestion, likelihoods, loss
 
 MARY, MILK, KITCHEN, GARDEN = 1, 2, 3, 4
 PLACED, TAKEN, LEFT = 0, 1, 2
@@ -25,39 +25,39 @@ def story(*changes: tuple[int, int, int]) -> torch.Tensor:
 def chance(
     changes: torch.Tensor, kind: int, first: int, second: int, answers: tuple[int, ...], word: str = ""
 ) -> float:
-    asked = Asked(0, changes.shape[1], first, second, answers, word, 0)
+    asked = TrackedQuestion(0, changes.shape[1], first, second, answers, word, 0)
     return float(likelihoods(changes, [asked], history=True)[0, kind])
 
 
-def test_what_is_carried_is_where_its_carrier_is() -> None:
-    told = story((PLACED, MARY, KITCHEN), (TAKEN, MARY, MILK), (PLACED, MARY, GARDEN))
-    assert chance(told, 0, MILK, 0, (GARDEN,)) == 1.0
-    assert chance(told, 1, MILK, GARDEN, (KITCHEN,)) == 1.0
-    left = torch.cat([told, story((LEFT, MARY, MILK), (PLACED, MARY, KITCHEN))], 1)
+def test_carried_things_are_where_their_carrier_is() -> None:
+    changed = story((PLACED, MARY, KITCHEN), (TAKEN, MARY, MILK), (PLACED, MARY, GARDEN))
+    assert chance(changed, 0, MILK, 0, (GARDEN,)) == 1.0
+    assert chance(changed, 1, MILK, GARDEN, (KITCHEN,)) == 1.0
+    left = torch.cat([changed, story((LEFT, MARY, MILK), (PLACED, MARY, KITCHEN))], 1)
     assert chance(left, 0, MILK, 0, (GARDEN,)) == 1.0
     assert chance(left, 0, MARY, 0, (KITCHEN,)) == 1.0
 
 
 def test_counts_lists_and_yes_or_no() -> None:
-    told = story((PLACED, MARY, KITCHEN), (TAKEN, MARY, MILK))
-    assert chance(told, 2, MARY, KITCHEN, (), "yes") == 1.0
-    assert chance(told, 2, MARY, GARDEN, (), "no") == 1.0
-    assert chance(told, 3, MARY, 0, (), "one") == pytest.approx(1.0)
-    assert chance(told, 4, MARY, 0, (MILK,)) == 1.0
-    assert chance(told, 4, MARY, 0, (), "nothing") == 0.0
+    changed = story((PLACED, MARY, KITCHEN), (TAKEN, MARY, MILK))
+    assert chance(changed, 2, MARY, KITCHEN, (), "yes") == 1.0
+    assert chance(changed, 2, MARY, GARDEN, (), "no") == 1.0
+    assert chance(changed, 3, MARY, 0, (), "one") == pytest.approx(1.0)
+    assert chance(changed, 4, MARY, 0, (MILK,)) == 1.0
+    assert chance(changed, 4, MARY, 0, (), "nothing") == 0.0
 
 
-def test_doubt_bounds_the_loss() -> None:
+def test_floor_bounds_the_loss() -> None:
     kinds, answers = torch.zeros(1, 5), torch.zeros(1, 5)
     assert float(loss(kinds, answers, 0.05)) == pytest.approx(2.9957, abs=1e-3)
 
 
-def test_names_are_what_is_asked_about_or_answered() -> None:
-    told = Story(2, ("Mary took the milk.", "She went out."), (Question("Where is the milk?", "garden", 2, (0,)),))
-    names = names_of([told, Story(1, (), (Question("Where is Mary?", "garden", 0, ()),))])
+def test_names_are_words_of_questions_and_answers() -> None:
+    story = Story(2, ("Mary took the milk.", "She went out."), (Question("Where is the milk?", "garden", 2, (0,)),))
+    names = names_of([story, Story(1, (), (Question("Where is Mary?", "garden", 0, ()),))])
     assert names == {"milk", "garden", "mary"}
-    made = prepare(told, names, Tables())
-    assert [len(hint.rows) for hint in focused(made, names)] == [2]
+    made = encode_story(story, names, Tables())
+    assert [len(part.rows) for part in focused(made, names)] == [2]
 
 
 @pytest.mark.slow
