@@ -73,8 +73,8 @@ class Budget:
 class Layer(NamedTuple):
     """Entries of one hop: entry i states that path ``path[i]`` leads to ``node[i]``.
 
-    ``parent`` [entries] is its predecessor in the previous layer, ``edge`` and ``code`` the fact and the arc code of the
-    last step, ``share`` 1, or less after a detour through the seed.
+    ``parent`` [entries] is its predecessor in the previous layer, ``edge`` and ``code`` the fact and the arc code of
+    the last step, ``share`` 1, or less after a detour through the seed.
     """
 
     path: np.ndarray
@@ -359,6 +359,6 @@ class Walk:
 
     def _empty(self) -> ActivatedSubgraph:
         return ActivatedSubgraph(
-            np.zeros(0, np.int64), np.zeros(0, np.float32), self.layers, np.zeros((0, 2), np.int64), np.zeros(0, np.float32),
-            np.zeros((4, 0), np.int64), 1.0, (), 0.0,
+            np.zeros(0, np.int64), np.zeros(0, np.float32), self.layers, np.zeros((0, 2), np.int64),
+            np.zeros(0, np.float32), np.zeros((4, 0), np.int64), 1.0, (), 0.0,
         )  # fmt: skip
