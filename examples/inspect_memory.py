@@ -11,7 +11,7 @@ from pathlib import Path
 
 from graphmem.datasets.wikimovies import held_out, neighbourhood
 from graphmem.memory import GraphMemory
-from graphmem.visualization.subgraph_html import save_picture
+from graphmem.visualization.subgraph_html import save_subgraph
 
 folder = Path(tempfile.mkdtemp())
 
@@ -43,5 +43,5 @@ for entry in memory.history(topic):
 
 graph = memory.to_networkx()
 print(f"\nas networkx: {graph.number_of_nodes()} nodes, {graph.number_of_edges()} edges")
-print("picture:", save_picture(found, folder / "subgraph.html"))
+print("picture:", save_subgraph(found, folder / "subgraph.html"))
 memory.close()

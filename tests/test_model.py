@@ -19,7 +19,7 @@ from graphmem.fusion.memory_tokens import START
 from graphmem.generation.decoding import RetrievalSchedule
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer
-from graphmem.visualization.attribution_html import save_explanation
+from graphmem.visualization.attribution_html import save_attribution
 
 
 class Births:
@@ -159,11 +159,11 @@ def test_taking_away_the_node_that_is_named_changes_the_answer(model: GraphMemor
 
 def test_an_explanation_is_drawn_with_every_token_and_its_fact(model: GraphMemoryModel, tmp_path: Path) -> None:
     answer = model.ask("Where was <Ada> born?", max_new_tokens=12)
-    page = save_explanation("Where was <Ada> born?", answer, tmp_path / "why.html").read_text(encoding="utf-8")
+    page = save_attribution("Where was <Ada> born?", answer, tmp_path / "why.html").read_text(encoding="utf-8")
     assert page.count("<path ") == len(answer.sources) + 1 and "<Ada>" not in page and "wiki:42" in page
     assert page.count("layer 2, head") == 4 and "Ada | born in | Rome" in page
     nothing = model.ask("What is the weather?", max_new_tokens=2)
-    assert "nothing was read" in save_explanation("?", nothing, tmp_path / "why.html").read_text(encoding="utf-8")
+    assert "no memory was used" in save_attribution("?", nothing, tmp_path / "why.html").read_text(encoding="utf-8")
 
 
 def test_wrong_use_says_what_to_do(model: GraphMemoryModel) -> None:

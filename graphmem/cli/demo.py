@@ -15,7 +15,7 @@ from rich.table import Table
 from graphmem.datasets.wikimovies import Question, held_out, load_facts, neighbourhood
 from graphmem.evaluation.answers import CLOSED_BOOK, GRAPHMEM, IN_CONTEXT, evaluate_answers
 from graphmem.memory import GraphMemory
-from graphmem.visualization.subgraph_html import save_picture
+from graphmem.visualization.subgraph_html import save_subgraph
 
 if TYPE_CHECKING:
     from graphmem.core.edits import JournalEntry
@@ -154,7 +154,7 @@ def draw(console: Console, memory: GraphMemory, question: Question, path: Path) 
     """Draw the subgraph retrieved for one question."""
     with step(console, "6. The subgraph behind one answer"):
         found = memory.retrieve(question.question, top_k=40)
-        console.print(f"{question.question}? → {save_picture(found, path)}")
+        console.print(f"{question.question}? → {save_subgraph(found, path)}")
 
 
 def detach(console: Console, model: GraphMemoryModel) -> None:

@@ -134,7 +134,7 @@ def passages(
         dataset, folder=data, half="all" if cross else half, seed=seed, n=n, memory=memory,
         methods=rankers.split(",") if rankers else tuple(METHODS),
         cross=train_halves(data, memory=memory, seed=seed) if cross else None,
-        scorer=PassageReranker.load(weights) if weights else None,
+        reranker=PassageReranker.load(weights) if weights else None,
     )  # fmt: skip
 
 

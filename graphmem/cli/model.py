@@ -72,7 +72,7 @@ def ask(
     """Ask the model QUESTION, with the memory attached."""
     from graphmem.generation.answering import MIN_CONFIDENCE
     from graphmem.generation.decoding import RetrievalSchedule
-    from graphmem.visualization.attribution_html import save_explanation
+    from graphmem.visualization.attribution_html import save_attribution
 
     with open_memory(db, namespace=namespace, retriever=retriever) as memory:
         answer = load_model(memory, base, weights).ask(
@@ -82,7 +82,7 @@ def ask(
         )  # fmt: skip
     path = answer.path
     if drawing:
-        click.echo(f"written: {save_explanation(question, answer, drawing)}", err=True)
+        click.echo(f"written: {save_attribution(question, answer, drawing)}", err=True)
     if json_:
         answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
         return emit({"question": question, **answers, "path": path, "answerable": answer.answerable})
@@ -185,11 +185,11 @@ def decision_line(decision: WriteDecision) -> str:
 @namespace
 def picture(db: str, query: str, output: Path, answer: str | None, as_of: str | None, namespace: str) -> None:
     """Draw the subgraph retrieved for QUERY, as an HTML file."""
-    from graphmem.visualization.subgraph_html import save_picture
+    from graphmem.visualization.subgraph_html import save_subgraph
 
     with open_memory(db, namespace=namespace) as memory:
         found = memory.retrieve(query, top_k=50, as_of=as_of)
-        click.echo(save_picture(found, output, answer=answer))
+        click.echo(save_subgraph(found, output, answer=answer))
 
 
 @main.command()

@@ -98,7 +98,7 @@ class Subgraph:
         relations: int64 [E], arc codes: ``2 * relation_id + direction`` (1 = walked from object to subject).
         edge_ids: int64 [E], id of the fact behind each arc.
         seeds: ids of the nodes that activation started from, with their scores.
-        left_out: share of activation mass dropped by the budget, 0..1.
+        truncated_mass: share of activation mass dropped by the budget, 0..1.
         states: float32 [N, G] GNN states, or None where the ranker makes none.
         answerable: probability that some node here answers the query, or None where the ranker gives none.
     """
@@ -110,7 +110,7 @@ class Subgraph:
     relations: np.ndarray
     edge_ids: np.ndarray
     seeds: tuple[tuple[int, float], ...] = ()
-    left_out: float = 0.0
+    truncated_mass: float = 0.0
     states: np.ndarray | None = None
     answerable: float | None = None
 

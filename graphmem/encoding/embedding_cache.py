@@ -1,4 +1,4 @@
-"""Cache of text vectors, and the wordings of relations that are encoded."""
+"""Cache of text vectors, and the texts of arcs and relation paths that are encoded."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def arc_texts(relations: Sequence[str]) -> list[str]:
     return [text for name in relations for text in (name, f"inverse of {name}")]
 
 
-def wording(texts: Sequence[str]) -> str:
-    """How a path is said, from the texts of its arcs: ``gender of spouse``."""
+def path_phrase(texts: Sequence[str]) -> str:
+    """Noun phrase of a relation path, from the texts of its arcs: ``gender of spouse``."""
     return " of ".join(reversed(texts))
 
 
 class EmbeddingCache:
-    """Remembers the vectors of texts that come again and again, such as relation names.
+    """Cache of the vectors of recurring texts, such as relation names.
 
     Args:
-        encoder: makes the vectors of texts not seen before.
-        limit: this many texts are kept; when they are full, the cache starts anew.
+        encoder: text encoder.
+        max_texts: capacity; a full cache is emptied.
     """
 
-    def __init__(self, encoder: TextEncoder, limit: int = 200_000) -> None:
-        self.encoder, self.limit = encoder, limit
+    def __init__(self, encoder: TextEncoder, max_texts: int = 200_000) -> None:
+        self.encoder, self.max_texts = encoder, max_texts
         self._rows: dict[str, int] = {}
         self._vectors = np.zeros((0, encoder.dim), np.float32)  # with room to grow
         self._lock = Lock()
@@ -38,14 +38,14 @@ class EmbeddingCache:
         """Unit vectors of ``texts``, float32 [n, K]."""
         with self._lock:
             new = list(dict.fromkeys(text for text in texts if text not in self._rows))
-            if len(self._rows) + len(new) > self.limit:
+            if len(self._rows) + len(new) > self.max_texts:
                 self._rows = {}
                 new = list(dict.fromkeys(texts))
             if new:
-                self._keep(new, self.encoder.encode(new))
+                self._add(new, self.encoder.encode(new))
             return self._vectors[[self._rows[text] for text in texts]]
 
-    def _keep(self, texts: Sequence[str], vectors: np.ndarray) -> None:
+    def _add(self, texts: Sequence[str], vectors: np.ndarray) -> None:
         first = len(self._rows)
         if first + len(texts) > len(self._vectors):
             room = np.zeros((max(first + len(texts), 2 * first, 64), self.encoder.dim), np.float32)

@@ -1,4 +1,4 @@
-"""Vectors kept at hand: those of relations, those of nodes, and token states of questions."""
+"""Embeddings of nodes and passages: encoded where they are missing, and stored."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.types import PASSAGE, Node
 
 Progress = Callable[[int, int], None]
-"""Called with how many texts are done and how many there are."""
+"""Called with the number of encoded texts and the known total."""
 
 CHUNK = 1024
 
 
 def node_text(node: Node) -> str:
-    """What of a node is encoded: its name, and the start of its text where it has any; a passage's title and text."""
+    """Text of a node that is encoded: name and start of its text; title and text of a passage."""
     if node.kind == PASSAGE:
         return f"{node.attributes.get('title') or ''}: {node.text}".removeprefix(": ")
     return f"{node.name}: {node.text[:400]}" if node.text else node.name
@@ -33,15 +33,15 @@ def encode_nodes(
     nodes: np.ndarray | None = None,
     batch: int = CHUNK,
 ) -> int:
-    """Encode nodes that have no vector of this encoder yet; returns how many. Writes to the store.
+    """Encode nodes that have no vector of this encoder; returns their number. Writes to the store.
 
-    Where the store cannot be written the vectors are lent to it: they last as long as it is open.
+    Where the store cannot be written, it keeps the vectors until it is closed.
 
     Args:
         store: the memory.
-        encoder: makes the vectors.
-        progress: told after every batch.
-        nodes: int64 [n], ids of those to encode; None for all that have no vector.
+        encoder: text encoder.
+        progress: called after every batch.
+        nodes: int64 [n], ids; None for all nodes without a vector.
         batch: nodes that are encoded and written at a time.
     """
     done = 0
@@ -69,7 +69,7 @@ def _parts(store: GraphStore, fingerprint: str, nodes: np.ndarray | None, batch:
 
 
 def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progress: bool) -> int:
-    """Like ``encode_nodes``, in batches of ``batch``, with a progress bar where it is wanted. Writes to the store."""
+    """``encode_nodes`` for all nodes and passages, with an optional progress bar. Writes to the store."""
     from tqdm import tqdm
 
     with tqdm(desc="encoding nodes", unit="node", disable=not progress) as bar:
@@ -83,7 +83,7 @@ def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progres
 
 
 def encode_passages(store: Any, encoder: TextEncoder, ids: np.ndarray) -> np.ndarray:
-    """Vectors of some passages, float32 [n, K]. Writes them to the store, where that can be written."""
+    """Vectors of passages, float32 [n, K]. Writes them to the store where it can be written."""
     vectors = encoder.encode([node_text(node) for node in store.nodes(ids)])
     with suppress(ReadOnly, DiskFull, Busy):
         store.put_vectors(np.asarray(ids, np.int64), vectors, encoder.fingerprint)

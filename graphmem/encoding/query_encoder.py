@@ -1,4 +1,4 @@
-"""A text encoder that remembers the last queries: a search asks for the same one several times, a batch for many."""
+"""Cache of query vectors and token states: a search needs those of one query several times, a batch those of many."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 
 from graphmem.core.protocols import TextEncoder
 
-REMEMBERED = 256
-"""Queries whose token states are kept."""
+CACHE_SIZE = 256
+"""Queries that are cached."""
 
 States = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Vector [K], token states [T, K] and mask [T] of one text."""
 
 
 class QueryEncoder:
-    """Wraps an encoder; single texts are encoded once, by one pass that gives their vector and token states.
+    """Text encoder with an LRU cache: one pass gives the vector and the token states of a query.
 
     Args:
-        encoder: the encoder; one that makes no token states is passed through.
+        encoder: the wrapped encoder; one without token states is passed through.
     """
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.inner: Any = encoder
-        self._kept: OrderedDict[str, States] = OrderedDict()
+        self._cache: OrderedDict[str, States] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -38,7 +38,7 @@ class QueryEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """Of the encoder below."""
+        """Fingerprint of the wrapped encoder."""
         return str(self.inner.fingerprint)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -51,22 +51,22 @@ class QueryEncoder:
         """Vectors [n, K], token states [n, T, K] and mask [n, T]."""
         if len(texts) != 1:
             return self._both(texts)
-        if texts[0] not in self._kept:
+        if texts[0] not in self._cache:
             self.prepare(texts)
-        self._kept.move_to_end(texts[0])
-        vector, states, mask = self._kept[texts[0]]
+        self._cache.move_to_end(texts[0])
+        vector, states, mask = self._cache[texts[0]]
         return vector[None], states[None], mask[None]
 
     def prepare(self, texts: Sequence[str]) -> None:
-        """Encode queries ahead, in one batch."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._kept))
+        """Encode and cache queries, in one batch."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._cache))
         if not new:
             return
         for text, vector, states, mask in zip(new, *self._both(new), strict=True):
             length = max(1, int(mask.sum()))
-            self._kept[text] = vector, states[:length].copy(), mask[:length]
-        while len(self._kept) > max(REMEMBERED, len(texts)):
-            self._kept.popitem(last=False)
+            self._cache[text] = vector, states[:length].copy(), mask[:length]
+        while len(self._cache) > max(CACHE_SIZE, len(texts)):
+            self._cache.popitem(last=False)
 
     def _both(self, texts: Sequence[str]) -> States:
         if hasattr(self.inner, "encode_both"):

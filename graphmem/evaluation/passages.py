@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,76 +13,67 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.multihop_passages import PassageQuestion, load
+from graphmem.encoding.timed_encoder import TimedEncoder
+from graphmem.evaluation.report import Report
+from graphmem.evaluation.statistics import bootstrap_interval, mean, paired_interval
+from graphmem.memory import GraphMemory
 from graphmem.retrieval.passages.reranker import PassageReranker
 from graphmem.retrieval.passages.search import PassageSearch
 
 METHODS: dict[str, dict[str, Any]] = {
     "bm25": {"ranker": "bm25"},
     "dense": {"ranker": "dense"},
-    "fused": {"ranker": "fused"},
+    "hybrid": {"ranker": "hybrid"},
     "ppr 0.5": {"ranker": "ppr", "damping": 0.5},
     "ppr 0.85": {"ranker": "ppr", "damping": 0.85},
     "learned": {"ranker": "learned"},
 }
-"""Rankers by the name they have in the table, with their arguments."""
+"""Arguments of ``PassageSearch.search`` by the ranker's name in the table."""
 
-BOOTSTRAP = 2000
+STAGES = ("names", "candidates", "ranking")
 Half = Literal["train", "test", "all"]
 
 
 @dataclass(frozen=True, slots=True)
 class PassageRow:
-    """One ranker on the questions of one kind. Shares are 0..1; the gain is in all gold passages in the first five."""
+    """Means of a ranker on the questions of one kind.
+
+    Attributes:
+        recall_at_2, recall_at_5, recall_at_10: share of the gold passages.
+        complete_at_5: share of questions with all gold passages among the first 5; with its 95 % interval.
+        recall_gain, complete_gain: paired intervals of ``recall_at_5`` and ``complete_at_5`` over the best baseline;
+            None for baselines.
+        errors: share of questions that fail at each stage.
+        milliseconds: median of the processor time.
+    """
 
     ranker: str
     kind: str
     n: int
-    recall2: float
-    recall5: float
-    recall10: float
-    all5: float
-    low: float
-    high: float
-    errors: tuple[float, ...]
+    recall_at_2: float
+    recall_at_5: float
+    recall_at_10: float
+    complete_at_5: float
+    interval: tuple[float, float]
+    recall_gain: tuple[float, float] | None
+    complete_gain: tuple[float, float] | None
+    errors: dict[str, float]
     milliseconds: float
-    recall5_gain: tuple[float, float] | None = None
-    all5_gain: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
-class PassageReport:
-    """All rows. The gain of ``learned`` is over the baseline with the most gold passages in the first five."""
+class PassageReport(Report):
+    """Rows of an evaluation of passage search; gains are over ``baseline``, which has the highest recall at 5."""
 
-    dataset: str
-    half: str
-    seed: int
-    passages: int
-    rows: list[PassageRow]
+    dataset: str = ""
+    half: str = ""
+    passages: int = 0
     baseline: str = ""
 
     def table(self) -> str:
-        """As Markdown. Intervals are 95 %, bootstrap over questions, paired for gains."""
-        head = (
-            f"{self.dataset}: {self.passages:,} passages, questions: {self.half}, seed {self.seed}; "
-            f"gain over {self.baseline}\n\n"
-            "| ranker | questions | n | R@2 | R@5 | R@10 | all gold in 5 [95 %] | gain in R@5 | gain in all gold "
-            "| not found: names / reach / ranking | CPU ms |"
-        )
-        return "\n".join([head, "|" + "---|" * 11, *map(_line, self.rows)])
-
-    def json(self) -> str:
-        """As JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
-
-
-def _line(row: PassageRow) -> str:
-    gains = ["" if gain is None else f"{gain[0]:+.3f} .. {gain[1]:+.3f}" for gain in (row.recall5_gain, row.all5_gain)]
-    errors = " / ".join(f"{share:.3f}" for share in row.errors) if row.ranker == "learned" else ""
-    return (
-        f"| {row.ranker} | {row.kind} | {row.n} | {row.recall2:.3f} | {row.recall5:.3f} | {row.recall10:.3f} "
-        f"| {row.all5:.3f} [{row.low:.3f}, {row.high:.3f}] | {gains[0]} | {gains[1]} | {errors} "
-        f"| {row.milliseconds:.0f} |"
-    )
+        """A heading, and the rows as a Markdown table."""
+        heading = f"{self.dataset}: {self.passages:,} passages, questions: {self.half}; gains over {self.baseline}"
+        return f"{heading}\n\n{super().table()}"
 
 
 # ---------------------------------------------------------------- running
@@ -93,14 +83,12 @@ def _line(row: PassageRow) -> str:
 class _Outcome:
     kind: str
     ranks: list[int]
-    error: int
+    error: str
     milliseconds: float
 
 
 def open_corpus(documents: Sequence[tuple[str, str]], path: str | Path, progress: bool = True) -> Any:
-    """A memory of the documents at ``path``; what it holds already is not taken in again. Writes."""
-    from graphmem.memory import GraphMemory
-
+    """A memory of the documents at ``path``; documents that it holds already are skipped. Writes."""
     memory = GraphMemory.open(path)
     memory.add_passages(documents, progress=progress)
     return memory
@@ -108,22 +96,22 @@ def open_corpus(documents: Sequence[tuple[str, str]], path: str | Path, progress
 
 def evaluate_passages(
     dataset: str, *, folder: str | Path | None = None, half: Half = "test", methods: Sequence[str] = tuple(METHODS),
-    seed: int = 0, n: int | None = None, memory: str | Path | None = None, scorer: PassageReranker | None = None,
-    cross: dict[str, PassageReranker] | None = None, progress: bool = True,
+    seed: int = 0, n: int | None = None, memory: str | Path | None = None, reranker: PassageReranker | None = None,
+    cross: Mapping[str, PassageReranker] | None = None, progress: bool = True,
 ) -> PassageReport:  # fmt: skip
-    """Ask the questions of a data set of a memory that holds its corpus; nothing but the question is given.
+    """Recall of the gold passages of a data set, in a memory of its corpus; only the question is given.
 
     Args:
         dataset: one of ``DATASETS``.
-        folder: where the data sets lie; None for the environment variable GRAPHMEM_DATA.
-        half: ``test`` are the questions of 2wiki that share no gold title with those the scorer was trained on.
+        folder: of the data sets; None for the environment variable GRAPHMEM_DATA.
+        half: ``test`` are the questions of 2wiki that share no gold title with the training questions.
         methods: some of ``METHODS``.
         seed: of the bootstrap, and of the draw where ``n`` is given.
-        n: this many questions; None for all.
-        memory: file of a memory to fill and ask; None for one that is thrown away.
-        scorer: another scorer than the one that ships.
-        cross: scorers by the half that they are to be tested on.
-        progress: show bars on standard error.
+        n: number of questions; None for all.
+        memory: file of a memory of the corpus, filled where needed; None for a temporary one.
+        reranker: None for the shipped weights.
+        cross: rerankers by the half that each is tested on.
+        progress: show progress bars on standard error.
 
     Raises:
         InvalidValue: no such data set or method, or its files are not there.
@@ -141,106 +129,73 @@ def evaluate_passages(
         tempfile.TemporaryDirectory() as scratch,
         open_corpus(documents, memory or Path(scratch) / "passages.db", progress) as opened,
     ):
-        search = PassageSearch(opened.store, opened.encoder, scorer)
-        outcomes = {name: _ask(search, questions, METHODS[name], cross) for name in methods}
-    return _report(dataset, half if dataset == "2wiki" else "all", seed, len(documents), outcomes, rng)
+        encoder = TimedEncoder(opened.encoder)
+        search = PassageSearch(opened.store, encoder, reranker)  # type: ignore[arg-type]
+        outcomes = {name: _outcomes(search, encoder, questions, METHODS[name], cross) for name in methods}
+    return _report(dataset, half if dataset == "2wiki" else "all", seed, len(documents), outcomes)
 
 
-def _ask(
-    search: PassageSearch, questions: Sequence[PassageQuestion], arguments: dict[str, Any],
-    cross: dict[str, PassageReranker] | None,
+def _outcomes(
+    search: PassageSearch, encoder: TimedEncoder, questions: Sequence[PassageQuestion], arguments: dict[str, Any],
+    cross: Mapping[str, PassageReranker] | None,
 ) -> list[_Outcome]:  # fmt: skip
     outcomes = []
     for question in questions:
         if cross:
-            search.scorer = cross[question.half]
-        with _EncodingTime(search) as encoding:
-            start = time.process_time()
-            found = search.search(question.text, limit=100, **arguments)
-            spent = time.process_time() - start - encoding()
+            search.reranker = cross[question.half]
+        found, milliseconds = encoder.without_encoding(partial(search.search, question.text, top_k=100, **arguments))
         titles = [passage.title.casefold() for passage in found]
         ranks = [titles.index(title) + 1 if title in titles else 0 for title in question.gold]
-        outcomes.append(_Outcome(question.kind, ranks, _error(search, question, ranks, titles), 1000 * spent))
+        outcomes.append(_Outcome(question.kind, ranks, _error(search, question, ranks), milliseconds))
     return outcomes
 
 
-class _EncodingTime:
-    """Counts the processor time that the encoder takes, so that it can be taken off."""
-
-    def __init__(self, search: PassageSearch) -> None:
-        self.search, self.spent = search, 0.0
-
-    def __enter__(self) -> Callable[[], float]:
-        self.encoder = self.search.encoder
-        self.search.encoder = self.search._texts.encoder = _Timed(self.encoder, self)  # type: ignore[assignment]
-        return lambda: self.spent
-
-    def __exit__(self, *_: object) -> None:
-        self.search.encoder = self.search._texts.encoder = self.encoder
-
-
-class _Timed:
-    def __init__(self, encoder: Any, clock: _EncodingTime) -> None:
-        self.encoder, self.clock = encoder, clock
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.encoder, name)
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        start = time.process_time()
-        try:
-            return np.asarray(self.encoder.encode(texts))
-        finally:
-            self.clock.spent += time.process_time() - start
-
-
-def _error(search: PassageSearch, question: PassageQuestion, ranks: list[int], titles: list[str]) -> int:
-    """What failed where a gold passage is not among the first five: 1 nothing named, 2 not reached, 3 ranking."""
+def _error(search: PassageSearch, question: PassageQuestion, ranks: list[int]) -> str:
+    """Stage that failed where a gold passage is not among the first 5, one of ``STAGES``; else empty."""
     if all(0 < rank <= 5 for rank in ranks):
-        return 0
+        return ""
     if all(rank > 0 for rank in ranks):
-        return 3
-    return 2 if search.signals(question.text, None).names else 1
+        return "ranking"
+    return "candidates" if search.signals(question.text, None).names else "names"
 
 
 def _report(
-    dataset: str, half: str, seed: int, passages: int, outcomes: dict[str, list[_Outcome]], rng: np.random.Generator
-) -> PassageReport:
+    dataset: str, half: str, seed: int, passages: int, outcomes: dict[str, list[_Outcome]]
+) -> PassageReport:  # fmt: skip
     baselines = [name for name in outcomes if name != "learned"]
-    best = max(baselines, key=lambda name: _shares(outcomes[name], 5).mean(), default="")
-    kinds = ["all", *dict.fromkeys(outcome.kind for every in outcomes.values() for outcome in every)]
+    best = max(baselines, key=lambda name: mean(_recall(outcomes[name], 5)), default="")
+    kinds = ["all", *dict.fromkeys(outcome.kind for each in outcomes.values() for outcome in each)]
     rows = []
     for kind in kinds:
-        for name, every in outcomes.items():
-            chosen = [at for at, outcome in enumerate(every) if kind in ("all", outcome.kind)]
-            rival = [outcomes[best][at] for at in chosen] if best and name == "learned" else None
-            rows.append(_row(name, kind, [every[at] for at in chosen], rival, rng))
-    return PassageReport(dataset, half, seed, passages, rows, best)
+        for name, each in outcomes.items():
+            chosen = [at for at, outcome in enumerate(each) if kind in ("all", outcome.kind)]
+            baseline = [outcomes[best][at] for at in chosen] if best and name == "learned" else None
+            rows.append(_row(name, kind, [each[at] for at in chosen], baseline, seed))
+    return PassageReport(rows, seed, dataset=dataset, half=half, passages=passages, baseline=best)
 
 
-def _shares(outcomes: Sequence[_Outcome], depth: int) -> np.ndarray:
-    return np.asarray([np.mean([0 < rank <= depth for rank in outcome.ranks]) for outcome in outcomes])
+def _recall(outcomes: Sequence[_Outcome], depth: int) -> list[float]:
+    """Share of gold passages among the first ``depth``, of each question."""
+    return [mean([0 < rank <= depth for rank in outcome.ranks]) for outcome in outcomes]
 
 
-def _row(
-    name: str, kind: str, outcomes: list[_Outcome], rival: list[_Outcome] | None, rng: np.random.Generator
-) -> PassageRow:
-    recall5 = _shares(outcomes, 5)
-    complete = (recall5 == 1).astype(float)
-    gains = (None, None)
-    if rival is not None:
-        theirs = _shares(rival, 5)
-        gains = interval(recall5 - theirs, rng), interval(complete - (theirs == 1), rng)  # type: ignore[assignment]
-    low, high = interval(complete, rng)
+def _complete(recall: Sequence[float]) -> list[float]:
+    """1 for each question with all gold passages, else 0."""
+    return [float(share == 1) for share in recall]
+
+
+def _row(name: str, kind: str, outcomes: list[_Outcome], baseline: list[_Outcome] | None, seed: int) -> PassageRow:
+    recall = _recall(outcomes, 5)
+    complete = _complete(recall)
+    recall_gain = complete_gain = None
+    if baseline is not None:
+        other = _recall(baseline, 5)
+        recall_gain = paired_interval(recall, other, seed)
+        complete_gain = paired_interval(complete, _complete(other), seed)
     return PassageRow(
-        ranker=name, kind=kind, n=len(outcomes), recall2=float(_shares(outcomes, 2).mean()),
-        recall5=float(recall5.mean()), recall10=float(_shares(outcomes, 10).mean()), all5=float(complete.mean()),
-        low=low, high=high, errors=tuple(float(np.mean([o.error == e for o in outcomes])) for e in (1, 2, 3)),
-        milliseconds=float(np.median([o.milliseconds for o in outcomes])), recall5_gain=gains[0], all5_gain=gains[1],
+        ranker=name, kind=kind, n=len(outcomes), recall_at_2=mean(_recall(outcomes, 2)), recall_at_5=mean(recall),
+        recall_at_10=mean(_recall(outcomes, 10)), complete_at_5=mean(complete),
+        interval=bootstrap_interval(complete, seed), recall_gain=recall_gain, complete_gain=complete_gain,
+        errors={stage: mean([o.error == stage for o in outcomes]) for stage in STAGES},
+        milliseconds=float(np.median([o.milliseconds for o in outcomes])),
     )  # fmt: skip
-
-
-def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % bootstrap interval of a mean; of paired differences, the paired interval."""
-    means = values[rng.integers(0, len(values), (BOOTSTRAP, len(values)))].mean(1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))

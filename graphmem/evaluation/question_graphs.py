@@ -1,4 +1,4 @@
-"""Graphs with questions over them that retrieval is measured on."""
+"""Graphs with questions, for the evaluation of retrieval."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from graphmem.datasets import path_question
 from graphmem.datasets.mquake import cloze_graph
 from graphmem.datasets.single_facts import load_single_facts
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import split_relations
 
 Facts = Sequence[tuple[str, str, str]]
 Graph = tuple[Facts, list[Question]]
 
 DATASETS: Final = ("wikimovies", "worlds", "pathquestion", "mquake", "popqa", "zsre")
-"""``wikimovies`` asks over all 129,233 facts; ``worlds`` over random worlds whose relations belong to the split, so
-that with ``test`` graph and relations are new. The others are read from the folder in the environment variable
-GRAPHMEM_DATA, were never trained on and are asked whole: ``pathquestion`` two hops; ``mquake`` two to four hops in
-three phrasings over all single hops of the AKEW copy of MQuAKE-CF; ``popqa`` and ``zsre`` one fact among hundreds."""
+"""``wikimovies``: all 129,233 facts. ``worlds``: synthetic worlds whose relations belong to the split, so that with
+``test`` graph and relations are new. The others lie in the folder GRAPHMEM_DATA and were never trained on:
+``pathquestion`` two hops; ``mquake`` two to four hops in three phrasings over all single hops of the AKEW copy of
+MQuAKE-CF; ``popqa`` and ``zsre`` one fact among hundreds."""
 
 
 def load_graphs(dataset: str, split: Split, n: int, seed: int) -> list[Graph]:
-    """Graphs and at most ``n`` questions of each number of hops, in all.
+    """Graphs with at most ``n`` questions of each number of hops, over all graphs.
 
     Raises:
         InvalidValue: the data set's folder is not there.
@@ -56,9 +58,6 @@ def _of_each_length(questions: Sequence[Question], n: int, rng: Random) -> list[
 
 
 def _worlds(split: Split, n: int, rng: Random, each: int = 60) -> list[Graph]:
-    from graphmem.synthetic.worlds import World
-    from graphmem.text.lexicon import split_relations
-
     pool = split_relations(split)
     graphs: list[Graph] = []
     left = {1: n, 2: n, 3: n}
@@ -66,18 +65,19 @@ def _worlds(split: Split, n: int, rng: Random, each: int = 60) -> list[Graph]:
         relations = rng.sample(pool, min(len(pool), 30))
         world = World.sample(rng.randrange(2**31), relations=relations, entities=300)
         questions: list[Question] = []
-        for asked in world.questions(rng, each):
-            if left[asked.hops]:
-                left[asked.hops] -= 1
-                questions.append(Question(asked.question, asked.topic, asked.answers, asked.hops))
+        for q in world.questions(rng, each):
+            if left[q.hops]:
+                left[q.hops] -= 1
+                questions.append(Question(q.question, q.topic, q.answers, q.hops))
         if questions:
             graphs.append((world.triples, questions))
     return graphs
 
 
 def _pathquestion(folder: Path) -> tuple[Facts, list[Question]]:
-    asked = path_question.load_questions(folder, spelling=str)
-    questions = [Question(q.question, q.path[0], q.answers, 2) for q in asked]
+    questions = [
+        Question(q.question, q.path[0], q.answers, 2) for q in path_question.load_questions(folder, spelling=str)
+    ]
     return path_question.load_graph(folder, spelling=str), questions
 
 

@@ -47,6 +47,11 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0, *, level: float =
     return percentile_interval(resampled_means(values, seed), level) if len(values) else (float("nan"), float("nan"))
 
 
+def paired_interval(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """Interval of the mean difference first - second over the same questions."""
+    return bootstrap_interval([a - b for a, b in zip(first, second, strict=True)], seed)
+
+
 def ratio_interval(
     parts: Sequence[tuple[float, float]], seed: int = 0, *, level: float = 0.95
 ) -> tuple[float, float, float]:

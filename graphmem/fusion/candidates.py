@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from graphmem.core.types import Subgraph
-from graphmem.retrieval.answerability import least_sure
+from graphmem.retrieval.answerability import answerability_threshold
 
 TRUST, CERTAIN = 0.4, 0.99
 """Default answerability from which a retrieval is treated as certain; the answerability that it then gets."""
@@ -90,7 +90,7 @@ def candidates(
     Features are scale-free (ranks, clipped differences to the best), so that the same weights fit rankers with other
     scales of relevance.
     """
-    threshold = least_sure(retrieval, min_answerability) if min_answerability else 0.0
+    threshold = answerability_threshold(retrieval, min_answerability) if min_answerability else 0.0
     offered = refusal is not None or trust <= 0 or float(retrieval.answerable) >= threshold
     nodes = list(retrieval.nodes)[:max_nodes] if offered else []
     answerable = calibrate_confidence(float(retrieval.answerable), trust) if nodes else 0.0

@@ -54,7 +54,7 @@ def continuation_candidates(found: Any, max_names: int) -> Candidates | None:
     seeds, store = getattr(found, "seeds", None), getattr(found, "store", None)
     if seeds is None or store is None:
         return None
-    named = _linked(found) if seeds.how == "mention" else []
+    named = _linked(found) if seeds.strategy == "exact" else []
     query = found.query.strip()
     strict = not any(mention.text.strip() == query for mention in seeds.mentions)
     return as_candidates(_neighbours(found.subgraph, named, store, max_names), strict)

@@ -13,7 +13,6 @@ from graphmem.core.parallel import parallel_map
 from graphmem.core.times import Time
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.faiths import faith_named
 from graphmem.reading.alias_patterns import ALSO_KNOWN, find_aliases, is_renaming
 from graphmem.reading.candidates import CandidateFact, check_text, mark_competition
 from graphmem.reading.hidden_states import TokenStates, token_states
@@ -21,9 +20,10 @@ from graphmem.reading.mention_spans import MentionSpan, add_pronouns, align_span
 from graphmem.reading.network import FACTUALITY, ExtractionNetwork, PairIndex, PairScores, decode_tags
 from graphmem.reading.relation_classifier import RelationClassifier, RelationVocabulary
 from graphmem.reading.temporal_expressions import TimeSpan, find_times, valid_interval
+from graphmem.text.lexicon import religion_noun
 from graphmem.text.relation_synonyms import candidate_relations
 from graphmem.text.sentences import Stretch, is_question, sentences
-from graphmem.text.windows import SHARED, WINDOW, Window, windows
+from graphmem.text.windows import OVERLAP, WINDOW, Window, windows
 
 _MAX_ANTECEDENTS, _MIN_COREFERENCE = 24, 0.3
 
@@ -63,7 +63,7 @@ class FactExtractor:
             InvalidValue: ``text`` is not a string, or longer than ``MAX_CHARACTERS``.
         """
         check_text(text)
-        before = f"{context[-SHARED:]} " if context.strip() else ""
+        before = f"{context[-OVERLAP:]} " if context.strip() else ""
         whole = before + text
         in_graph = list(dict.fromkeys(relations))
         vocabulary = RelationVocabulary(candidate_relations(in_graph) if self.lexicon else in_graph, len(in_graph))
@@ -158,7 +158,7 @@ class FactExtractor:
 
 def _name(text: str, mention: MentionSpan) -> str:
     """The name that a mention gives: its words, or the noun of a religion for its adjective."""
-    return faith_named(text, mention.start, mention.end) or text[mention.start : mention.end]
+    return religion_noun(text, mention.start, mention.end) or text[mention.start : mention.end]
 
 
 def _is_bfloat16(model: Any) -> bool:

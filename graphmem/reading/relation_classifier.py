@@ -14,7 +14,7 @@ from graphmem.reading.candidates import RelationAlternative
 from graphmem.reading.mention_spans import MentionSpan
 from graphmem.reading.network import ExtractionNetwork, PairScores
 from graphmem.reading.relation_context import mask_pair, relation_phrase
-from graphmem.text.relation_synonyms import tells_literals
+from graphmem.text.relation_synonyms import has_literal_objects
 from graphmem.text.sentences import Stretch
 
 _GRAPH_BONUS = 1.0
@@ -111,7 +111,7 @@ class RelationClassifier:
         logits = self.network.relations(scores.features, encoded, relations)  # [P, 2R]
         in_graph = torch.arange(len(names)) < vocabulary.in_graph
         logits = logits + _GRAPH_BONUS * torch.cat([in_graph, in_graph])
-        literals = [tells_literals(name) for name in names]
+        literals = [has_literal_objects(name) for name in names]
         for row, (a, b) in enumerate(pairs):  # a literal is never the subject
             logits[row, : len(names)] -= _IMPOSSIBLE * (a.kind == "literal") + type_penalties(literals, b.kind)
             logits[row, len(names) :] -= _IMPOSSIBLE * (b.kind == "literal") + type_penalties(literals, a.kind)

@@ -1,4 +1,4 @@
-"""A memory without its passages: what a search for facts looks at, so that documents never stand in its way."""
+"""View of a store without its passages, so that documents do not change a search for facts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from graphmem.core.protocols import GraphIndex
 
-MORE = 8
-"""So many times more is asked for when names that only passages hold are dropped from what is found."""
+OVERSAMPLING = 8
+"""Factor on the number of results before names that only passages contain are dropped."""
 
 
 def facts_only(store: Any, index: Any) -> tuple[Any, GraphIndex]:
-    """The store and index as they are where there are no passages, else views of both that leave these out."""
+    """Store and index without passages; the same objects where there are none."""
     facts = index.facts_only()
     if facts is index:
         return store, index
@@ -22,7 +22,7 @@ def facts_only(store: Any, index: Any) -> tuple[Any, GraphIndex]:
 
 
 class FactStore:
-    """A store whose searches leave out what only passages name. Everything else is the store's own.
+    """View of a store whose searches skip nodes that only passages name; it delegates everything else.
 
     Args:
         store: the memory.
@@ -37,12 +37,12 @@ class FactStore:
         return getattr(self._store, name)
 
     def _kept(self, nodes: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Whether a node has facts, or no arcs at all, bool [N]."""
+        """Nodes with facts, or without any arc, bool [N]."""
         ids = np.asarray(nodes, np.int64)
         return (self._facts.degree(ids) > 0) | (self._index.degree(ids) == 0)
 
     def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
-        """As the store's, without nodes that only passages name."""
+        """Nodes of each normalised name."""
         found: dict[str, list[int]] = self._store.resolve_many(normalised)
         every = np.asarray(sorted({node for nodes in found.values() for node in nodes}), np.int64)
         kept = set(every[self._kept(every)].tolist()) if len(every) else set()
@@ -51,20 +51,20 @@ class FactStore:
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
     ) -> list[tuple[int, float]]:
-        """As the store's, without nodes that only passages name."""
+        """Nodes, or edges, by BM25: ids with scores, best first."""
         if what == "edge":
             return list(self._store.search_text(query, limit=limit, what=what))
-        found = self._store.search_text(query, limit=MORE * limit, what=what)
+        found = self._store.search_text(query, limit=OVERSAMPLING * limit, what=what)
         kept = self._kept([node for node, _ in found])
         return [item for item, keep in zip(found, kept, strict=True) if keep][:limit]
 
     def missing_vectors(self, fingerprint: str) -> np.ndarray:
-        """As the store's, without nodes that only passages name: these need no vector."""
+        """Ids of nodes without a vector of this encoder."""
         missing = np.asarray(self._store.missing_vectors(fingerprint))
         return missing[self._kept(missing)]
 
     def nearest(self, query: np.ndarray, fingerprint: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
-        """As the store's, without nodes that only passages name."""
-        ids, scores = self._store.nearest(query, fingerprint, MORE * limit)
+        """Ids and cosines of the nodes nearest to a vector, best first."""
+        ids, scores = self._store.nearest(query, fingerprint, OVERSAMPLING * limit)
         kept = self._kept(ids)
         return ids[kept][:limit], scores[kept][:limit]

@@ -1,4 +1,4 @@
-"""The trained rankers: activation through learned gates, and a GNN over what it activated."""
+"""Trained rankers: spreading activation through learned gates, and a GNN over the activated subgraph."""
 
 from __future__ import annotations
 
@@ -9,81 +9,82 @@ import numpy as np
 from graphmem.core.types import Subgraph
 from graphmem.retrieval.fact_text_scores import text_bonus
 from graphmem.retrieval.rankers import Ranked, Search
-from graphmem.retrieval.relation_scorer import RelationScorer, RelationScores, eased
+from graphmem.retrieval.relation_scorer import RelationScorer, RelationScores, widened_lengths
 from graphmem.retrieval.search.spreading_activation import ActivatedSubgraph, spread
 
-LOOKED_AT = 128
-"""Most active nodes that the GNN looks at; what it settles are near ties among the first."""
+MAX_GNN_NODES = 128
+"""Most active nodes that the GNN rescores; it decides near ties among the first."""
 
 
 class ActivationRanker:
-    """Ranks by learned spreading activation alone: the probability that the answer lies where a path ends."""
+    """Ranker by learned spreading activation: the probability that the answer is the end of a path."""
 
-    def __init__(self, reader: RelationScorer) -> None:
-        self.reader = reader
+    def __init__(self, scorer: RelationScorer) -> None:
+        self.scorer = scorer
 
     def activate(self, search: Search) -> tuple[RelationScores, ActivatedSubgraph] | None:
-        """Read the question and spread from the seeds of a search; None when there are none or nothing is reached."""
+        """Relation scores and activated nodes of a search; None without seeds or where nothing is reached."""
         seeds, index = search.seeds, search.index
         if not len(seeds.nodes) or not len(index.relations):
             return None
         roots, weights = roots_of(search)
-        read = self.reader.read(seeds.asked, index.relations)
-        opinion = self.reader.opinion(read, index.relations)
-        lengths = read.lengths if opinion is None else eased(read.lengths)
-        found = spread(index, roots, weights, read.steps, lengths, search.budget, opinion)
-        return (read, found) if len(found.nodes) else None
+        scores = self.scorer.score(seeds.masked_query, index.relations)
+        rescorer = self.scorer.rescorer(scores, index.relations)
+        lengths = scores.lengths if rescorer is None else widened_lengths(scores.lengths)
+        found = spread(index, roots, weights, scores.steps, lengths, search.budget, rescorer)
+        return (scores, found) if len(found.nodes) else None
 
     def rank(self, search: Search) -> Ranked:
-        """Rank what is activated, the most active first."""
+        """Rank the activated nodes by the log of their activation."""
         activated = self.activate(search)
         if activated is None:
             return Ranked(Subgraph.empty())
-        read, found = activated
-        relevance = np.log(np.maximum(found.activation, 1e-9)) + self.texts(search, found, read)
+        scores, found = activated
+        relevance = log_activation(found) + self.text_bonus(search, found, scores)
         return Ranked(as_subgraph(search, found, relevance), found)
 
-    def texts(self, search: Search, found: ActivatedSubgraph, read: RelationScores) -> np.ndarray:
-        """What facts' own texts add to relevance, in nats [N]."""
-        return text_bonus(search, found, read.question.numpy(), self.reader.vectors)
+    def text_bonus(self, search: Search, found: ActivatedSubgraph, scores: RelationScores) -> np.ndarray:
+        """Relevance from the facts' own texts, in nats [N]."""
+        return text_bonus(search, found, scores.question.numpy(), self.scorer.vectors)
 
 
 class GNNRanker:
-    """Activation first, then a GNN over what it reached, which gives states and breaks ties."""
+    """Ranker by activation and a GNN over the activated subgraph, which gives node states and decides near ties."""
 
-    def __init__(self, reader: RelationScorer, gnn: Any) -> None:
-        self.activation, self.gnn = ActivationRanker(reader), gnn
+    def __init__(self, scorer: RelationScorer, gnn: Any) -> None:
+        self.activation, self.gnn = ActivationRanker(scorer), gnn
 
     def rank(self, search: Search) -> Ranked:
-        """Rank what is activated by the GNN's logits."""
+        """Rank the activated nodes by the logits of the GNN."""
         import torch
 
         activated = self.activation.activate(search)
         if activated is None:
             return Ranked(Subgraph.empty())
-        read, found = activated
-        near = found.first(LOOKED_AT, search.seeds.nodes)
-        seeds = _others(search.seeds.nodes, near.nodes)
-        inputs = gnn_inputs(self.activation.reader, read, near, search.index, seeds)
+        scores, found = activated
+        top = found.top(MAX_GNN_NODES, search.seeds.nodes)
+        inputs = gnn_inputs(scores, top, search.index, _difference(search.seeds.nodes, top.nodes))
         with torch.inference_mode():
             states, logits = self.gnn(*inputs)
-        count, every = len(near.nodes), np.zeros((len(found.nodes), states.shape[1]), np.float32)
-        every[:count] = states[:count].numpy()
-        relevance = np.log(np.maximum(found.activation, 1e-9))
+        count, all_states = len(top.nodes), np.zeros((len(found.nodes), states.shape[1]), np.float32)
+        all_states[:count] = states[:count].numpy()
+        relevance = log_activation(found)
         relevance[:count] = logits[:count].numpy()
-        relevance += self.activation.texts(search, found, read)
-        return Ranked(as_subgraph(search, found, relevance, every), found)
+        relevance += self.activation.text_bonus(search, found, scores)
+        return Ranked(as_subgraph(search, found, relevance, all_states), found)
 
 
-def gnn_inputs(
-    reader: RelationScorer, read: RelationScores, found: ActivatedSubgraph, index: Any, seeds: np.ndarray
-) -> tuple[Any, ...]:
-    """What the GNN takes: node features, question, relations, arcs both ways with their codes, gates.
+def log_activation(found: ActivatedSubgraph) -> np.ndarray:
+    """Relevance in nats, float32 [N]: the log of the activation, at least 1e-9."""
+    return np.asarray(np.log(np.maximum(found.activation, 1e-9)))
+
+
+def gnn_inputs(scores: RelationScores, found: ActivatedSubgraph, index: Any, seeds: np.ndarray) -> tuple[Any, ...]:
+    """Inputs of ``RelevanceGNN``: node features, question, relations, arcs both ways with their codes, gates.
 
     Args:
-        reader: as read with.
-        read: the question.
-        found: what it activated.
+        scores: relation scores of the question.
+        found: the activated nodes.
         index: the graph.
         seeds: int64 [S], seeds that are not among the activated nodes; they come last.
     """
@@ -92,17 +93,22 @@ def gnn_inputs(
     from graphmem.retrieval.nn.gnn import node_features
 
     nodes = np.concatenate([found.nodes, seeds])
-    place = np.argsort(nodes, kind="stable")
-    source, target, codes, _ = found.arcs
-    ends = place[np.searchsorted(nodes[place], np.stack([source, target]))]  # [2, E]
+    codes = found.arcs[2]
+    ends = _arc_ends(nodes, found)
     both = torch.from_numpy(np.concatenate([ends, ends[::-1]], 1))
     codes = torch.from_numpy(np.concatenate([codes, codes ^ 1]))
     features = node_features(found, index.degree(nodes), len(seeds))
-    return features, read.question, read.relations, both, codes, torch.from_numpy(read.steps)
+    return features, scores.question, scores.relations, both, codes, torch.from_numpy(scores.steps)
+
+
+def _arc_ends(nodes: np.ndarray, found: ActivatedSubgraph) -> np.ndarray:
+    """Positions in ``nodes`` of the ends of all arcs, int64 [2, E]."""
+    order = np.argsort(nodes, kind="stable")
+    return np.asarray(order[np.searchsorted(nodes[order], found.arcs[:2])], np.int64)
 
 
 def roots_of(search: Search) -> tuple[list[np.ndarray], np.ndarray]:
-    """The nodes of each mention and its weight; without mentions every seed by itself."""
+    """The nodes of each name in the query and its weight; without names every seed by itself."""
     seeds = search.seeds
     if not seeds.mentions:
         return [seeds.nodes[i : i + 1] for i in range(len(seeds.nodes))], seeds.weights
@@ -112,27 +118,24 @@ def roots_of(search: Search) -> tuple[list[np.ndarray], np.ndarray]:
     return [nodes for nodes, _ in roots], np.asarray([weight for _, weight in roots])
 
 
-def _others(few: np.ndarray, many: np.ndarray) -> np.ndarray:
-    """Those of a few ids that are not among many, ascending."""
+def _difference(few: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """Ids of ``few`` that are not in ``many``, ascending; faster than ``numpy.setdiff1d``, which sorts both."""
     return np.unique(few[~(few[:, None] == many).any(axis=1)])
 
 
 def as_subgraph(
     search: Search, found: ActivatedSubgraph, relevance: np.ndarray, states: np.ndarray | None = None
 ) -> Subgraph:
-    """What was activated as a Subgraph, most relevant first; seeds that answer nothing come last."""
-    extra = _others(search.seeds.nodes, found.nodes)
+    """The activated nodes as a Subgraph, most relevant first; seeds that are not among them come last."""
+    extra = _difference(search.seeds.nodes, found.nodes)
     order = np.argsort(-relevance, kind="stable")
     nodes = np.concatenate([found.nodes[order], extra])
     low = min(float(relevance.min(initial=0.0)), 0.0) - 2.0
-    place = np.argsort(nodes, kind="stable")
-    source, target, codes, edges = found.arcs
-    ends = place[np.searchsorted(nodes[place], np.stack([source, target]))]  # [2, E]
     if states is not None:
         states = np.concatenate([states[order], np.zeros((len(extra), states.shape[1]), np.float32)])
     return Subgraph(
         node_ids=nodes, relevance=np.concatenate([relevance[order], np.full(len(extra), low)]).astype(np.float32),
         activation=np.concatenate([found.activation[order], np.zeros(len(extra), np.float32)]),
-        edge_index=ends.astype(np.int64), relations=codes, edge_ids=edges, seeds=search.seeds.pairs(),
-        left_out=found.left_out, states=states, answerable=1.0 - found.none,
+        edge_index=_arc_ends(nodes, found), relations=found.arcs[2], edge_ids=found.arcs[3], seeds=search.seeds.pairs(),
+        truncated_mass=found.truncated_mass, states=states, answerable=1.0 - found.no_answer,
     )  # fmt: skip

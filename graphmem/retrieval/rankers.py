@@ -1,8 +1,4 @@
-"""Ways to rank a memory's nodes for a query, behind one interface.
-
-A ranker turns seeds into a ``Subgraph``: what was activated, most relevant first. ``ppr``, ``dense`` and ``bm25``
-need no training and are the baselines of the learned ones.
-"""
+"""Ranker interface, and the untrained baselines: personalised PageRank, dense, BM25 and their fusion."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from graphmem.retrieval.seeds import Seeds, fuse, nearest
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One query on its way through a ranker."""
+    """Input of a ranker: a query, its seeds, and the memory that is searched."""
 
     query: str
     seeds: Seeds
@@ -32,39 +28,39 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """What a ranker made: the subgraph, and for the learned ones how activation got there."""
+    """Output of a ranker: the subgraph, and for learned rankers the details of the activation."""
 
     graph: Subgraph
     activated: ActivatedSubgraph | None = None
 
 
 class Ranker(Protocol):
-    """Ranks what a search activates."""
+    """Ranks nodes of a memory for a query, most relevant first."""
 
     def rank(self, search: Search) -> Ranked: ...
 
 
 class PageRankRanker:
-    """Query-blind personalised PageRank from the seeds. The seeds themselves rank last: a query names them."""
+    """Personalised PageRank from the seeds, blind to the query's words. Named seeds themselves rank last."""
 
     def __init__(self, damping: float = 0.5) -> None:
         self.damping = damping
 
     def rank(self, search: Search) -> Ranked:
-        """Rank by the mass that the seeds send out."""
+        """Rank by the mass that reaches a node."""
         seeds = search.seeds
         if not len(seeds.nodes):
             return Ranked(Subgraph.empty())
-        nodes, mass, left_out = push(
+        nodes, mass, truncated_mass = push(
             search.index, seeds.nodes, seeds.weights, damping=self.damping, budget=search.budget
         )
         if seeds.mentions:
             mass = np.where(np.isin(nodes, seeds.nodes), mass * 1e-6, mass).astype(np.float32)
-        return assemble(search, nodes, np.log(np.maximum(mass, 1e-30)), mass, left_out)
+        return assemble(search, nodes, np.log(np.maximum(mass, 1e-30)), mass, truncated_mass)
 
 
 class DenseRanker:
-    """Nodes whose text is nearest to the query in meaning; no graph."""
+    """Nodes nearest to the query by vector; no graph."""
 
     def rank(self, search: Search) -> Ranked:
         if not search.query.strip():
@@ -75,7 +71,7 @@ class DenseRanker:
 
 
 class BM25Ranker:
-    """Nodes whose text shares the query's words, by BM25; no graph."""
+    """Nodes by BM25 of their text; no graph."""
 
     def rank(self, search: Search) -> Ranked:
         found = search.store.search_text(search.query, limit=min(search.budget.nodes, 100), what="node")
@@ -97,30 +93,30 @@ class HybridRanker:
 
 
 def assemble(
-    search: Search, nodes: np.ndarray, relevance: np.ndarray, activation: np.ndarray, left_out: float
+    search: Search, nodes: np.ndarray, relevance: np.ndarray, activation: np.ndarray, truncated_mass: float
 ) -> Ranked:
-    """``nodes`` as a Subgraph with the arcs among them, most relevant first."""
+    """Nodes as a Subgraph with the arcs among them, most relevant first."""
     order = np.argsort(-relevance, kind="stable")
     nodes, relevance, activation = nodes[order], relevance[order], activation[order]
     edge_index, relations, edges = arcs_among(search.index, nodes, search.budget)
     graph = Subgraph(
         node_ids=nodes.astype(np.int64), relevance=relevance.astype(np.float32),
         activation=np.clip(activation, 0, 1).astype(np.float32), edge_index=edge_index, relations=relations,
-        edge_ids=edges, seeds=search.seeds.pairs(), left_out=left_out,
+        edge_ids=edges, seeds=search.seeds.pairs(), truncated_mass=truncated_mass,
     )  # fmt: skip
     return Ranked(graph)
 
 
 def arcs_among(index: GraphIndex, nodes: np.ndarray, budget: Budget) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Facts with both ends among ``nodes``: positions int64 [2, E], arc codes (all 0 -> 1) and fact ids."""
+    """Facts with both ends among ``nodes``: positions int64 [2, E], arc codes and fact ids, int64 [E]."""
     if not len(nodes):
         return np.zeros((2, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
-    affordable = np.cumsum(np.minimum(index.degree(nodes), budget.hub)) <= budget.arcs
-    arcs = index.expand(nodes[affordable], budget.hub)
+    expanded = np.cumsum(np.minimum(index.degree(nodes), budget.hub)) <= budget.arcs
+    arcs = index.expand(nodes[expanded], budget.hub)
     order = np.argsort(nodes, kind="stable")
-    place = np.minimum(np.searchsorted(nodes[order], arcs.target), len(nodes) - 1)
-    inside = nodes[order][place] == arcs.target
+    position = np.minimum(np.searchsorted(nodes[order], arcs.target), len(nodes) - 1)
+    inside = nodes[order][position] == arcs.target
     _, first = np.unique(arcs.edge[inside], return_index=True)
     kept = np.flatnonzero(inside)[first]
-    edge_index = np.stack([np.flatnonzero(affordable)[arcs.origin[kept]], order[place[kept]]])  # [2, E]
+    edge_index = np.stack([np.flatnonzero(expanded)[arcs.origin[kept]], order[position[kept]]])  # [2, E]
     return edge_index.astype(np.int64), arcs.relation[kept].astype(np.int64), arcs.edge[kept].astype(np.int64)

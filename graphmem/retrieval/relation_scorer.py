@@ -1,4 +1,4 @@
-"""Relation scorer: a question's gate of every relation at every hop."""
+"""Relation scorer: the gate of every relation at every hop, and scores of whole relation paths."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.protocols import TextEncoder
-from graphmem.encoding.embedding_cache import EmbeddingCache, arc_texts, wording
+from graphmem.encoding.embedding_cache import EmbeddingCache, arc_texts, path_phrase
+from graphmem.encoding.query_encoder import QueryEncoder
 from graphmem.retrieval.search.spreading_activation import PathRescorer
 
-WORDING = 30.0
-"""Nats for a whole point of likeness between a question and the wording of a path.
+PHRASE_WEIGHT = 30.0
+"""Nats per unit of cosine between a question and the phrase of a path.
 
-What the encoder makes of whole phrases knows nothing of training, and so it tells most where relations are new."""
-RETRACE = 2.0
-"""Nats off a path for every relation that it walks back at once; training questions retrace oftener than people do."""
+The cosine is not trained, so it helps most for relations that were not in the training data."""
+RETRACE_PENALTY = 2.0
+"""Nats subtracted for every step that retraces the previous one; training questions do so more often than people's."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelationScores:
-    """What a question says about relations.
+    """Scores of a question for the relations of a graph.
 
     Attributes:
         steps: float32 [hops, A], gate of every arc code at every hop, in nats.
         lengths: float32 [hops + 1], score of every path length, in nats.
-        question: torch [K], its vector.
-        relations: torch [A, K], what the gates compared it with.
-        tokens: torch [1, T, K], its token states.
+        question: torch [K], vector of the question.
+        relations: torch [A, K], relation vectors of the gates.
+        tokens: torch [1, T, K], token states of the question.
     """
 
     steps: np.ndarray
@@ -41,100 +42,97 @@ class RelationScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Arcs:
-    """A graph's relations by arc code: what gates compare with, vectors of texts and names, torch [A, K]; the texts."""
+class RelationVectors:
+    """Vectors of a graph's relations by arc code.
 
-    read: Any
+    Attributes:
+        gates: torch [A, K], compared with the question by the gates.
+        texts: torch [A, K], vectors of the arc texts.
+        names: torch [A, K], vectors of the relation names.
+        arc_texts: the arc texts.
+    """
+
+    gates: Any
     texts: Any
     names: Any
-    words: list[str]
+    arc_texts: list[str]
 
 
 class RelationScorer:
-    """Reads from a question which relations may be crossed at each hop, and judges the paths that are found.
+    """Scores of relations and of relation paths for a question.
 
     Args:
-        gates: trained ``Gates``.
-        encoder: the text encoder they were trained with.
-        aligner: trained ``Aligner``; None leaves paths to the gates.
+        gates: trained ``RelationGates``.
+        encoder: the text encoder that they were trained with.
+        aligner: trained ``PathAligner``; None leaves the scores of paths to the gates.
     """
 
     def __init__(self, gates: Any, encoder: TextEncoder, aligner: Any = None) -> None:
-        self.gates, self.encoder, self.aligner = gates, encoder, aligner
+        self.gates, self.aligner = gates, aligner
+        self.encoder = encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(encoder)
         self.vectors = EmbeddingCache(encoder)
-        self._arcs: dict[tuple[str, ...], Arcs] = {}
+        self._relations: dict[tuple[str, ...], RelationVectors] = {}
 
-    def relations(self, names: Sequence[str]) -> Any:
-        """What instructions are compared with, torch [2 * relations, K]; made once for a set of relations."""
-        return self.arcs(names).read
-
-    def arcs(self, names: Sequence[str]) -> Arcs:
-        """All vectors of a graph's relations; made once for a set of relations."""
+    def relations(self, names: Sequence[str]) -> RelationVectors:
+        """Vectors of a graph's relations; made once for a set of relations."""
         import torch
 
         key = tuple(names)
-        if key not in self._arcs:
-            self._arcs = dict(list(self._arcs.items())[-7:])
+        if key not in self._relations:
+            self._relations = dict(list(self._relations.items())[-7:])
             doubled = torch.from_numpy(self.vectors([name for name in key for _ in (0, 1)]))
             words = arc_texts(key)
             texts = torch.from_numpy(self.vectors(words))
             with torch.inference_mode():
-                read = self.gates.relations(doubled, texts, torch.arange(len(texts)) % 2)
-            self._arcs[key] = Arcs(read, texts, doubled, words)
-        return self._arcs[key]
+                gates = self.gates.relations(doubled, texts, torch.arange(len(texts)) % 2)
+            self._relations[key] = RelationVectors(gates, texts, doubled, words)
+        return self._relations[key]
 
-    def read(self, asked: str, names: Sequence[str]) -> RelationScores:
-        """Read a question whose topic is blanked, for a graph of these relations."""
+    def score(self, masked_query: str, names: Sequence[str]) -> RelationScores:
+        """Scores of a question, its entity names masked, for a graph of these relations."""
         import torch
 
         with torch.inference_mode():
-            question, tokens, mask = (torch.from_numpy(array) for array in encode_question(self.encoder, asked))
-            relations = self.relations(names)
+            question, tokens, mask = map(torch.from_numpy, self.encoder.encode_both([masked_query]))
+            relations = self.relations(names).gates
             steps, lengths = self.gates(question, tokens, mask, relations)
         return RelationScores(steps[0].numpy(), lengths[0].numpy(), question[0], relations, tokens[:, mask[0]])
 
-    def opinion(self, read: RelationScores, names: Sequence[str]) -> PathRescorer | None:
-        """The aligner's judgement of whole paths; None without one."""
-        import torch
-
+    def rescorer(self, scores: RelationScores, names: Sequence[str]) -> PathRescorer | None:
+        """The path aligner for this question; None without an aligner."""
         if self.aligner is None:
             return None
-        arcs, most = self.arcs(names), self.aligner.config.hops
+        vectors = self.relations(names)
+        return lambda paths, prior: self._rescore_paths(scores, vectors, paths, prior)
 
-        def judge(paths: list[tuple[int, ...]], prior: np.ndarray) -> tuple[np.ndarray, float]:
-            """Log-scores [P] of whole paths, and the probability that the graph holds what is asked for."""
-            padded = np.asarray([[*path, *[-1] * (most - len(path))] for path in paths], np.int64)  # [P, hops]
-            codes = np.unique(padded[padded >= 0])
-            places = torch.from_numpy(np.where(padded >= 0, np.searchsorted(codes, padded), -1))[None]
-            rows = torch.from_numpy(codes)
-            said = self.vectors([wording([arcs.words[code] for code in path]) for path in paths])
-            with torch.inference_mode():
-                scores, known = self.aligner(
-                    read.question[None], read.tokens, torch.ones(read.tokens.shape[:2], dtype=torch.bool),
-                    arcs.texts[rows], arcs.names[rows], rows % 2, places, torch.from_numpy(prior[None]).float(),
-                )  # fmt: skip
-            likeness = (said @ read.question.numpy()).astype(np.float64)
-            off = RETRACE * np.asarray([_retraced(path) for path in paths])
-            return scores[0].numpy() + WORDING * likeness - off, float(torch.sigmoid(known[0]))
+    def _rescore_paths(
+        self, scores: RelationScores, vectors: RelationVectors, paths: list[tuple[int, ...]], prior: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """Scores [P] of whole paths in nats, and the probability that one of them answers."""
+        import torch
 
-        return judge
+        hops = self.aligner.config.hops
+        padded = np.asarray([[*path, *[-1] * (hops - len(path))] for path in paths], np.int64)  # [P, hops]
+        codes = np.unique(padded[padded >= 0])
+        positions = torch.from_numpy(np.where(padded >= 0, np.searchsorted(codes, padded), -1))[None]
+        rows = torch.from_numpy(codes)
+        with torch.inference_mode():
+            aligned, known = self.aligner(
+                scores.question[None], scores.tokens, torch.ones(scores.tokens.shape[:2], dtype=torch.bool),
+                vectors.texts[rows], vectors.names[rows], rows % 2, positions, torch.from_numpy(prior[None]).float(),
+            )  # fmt: skip
+        phrases = self.vectors([path_phrase([vectors.arc_texts[code] for code in path]) for path in paths])
+        similarity = (phrases @ scores.question.numpy()).astype(np.float64)
+        penalty = RETRACE_PENALTY * np.asarray([_retraced(path) for path in paths])
+        return aligned[0].numpy() + PHRASE_WEIGHT * similarity - penalty, float(torch.sigmoid(known[0]))
 
 
 def _retraced(path: tuple[int, ...]) -> int:
     return sum(one == other ^ 1 for one, other in pairwise(path))
 
 
-def eased(lengths: np.ndarray, slack: float = 4.0) -> np.ndarray:
-    """Scores of lengths at most ``slack`` nats apart, that none be given up before paths are judged as wholes."""
+def widened_lengths(lengths: np.ndarray, slack: float = 4.0) -> np.ndarray:
+    """Length scores at most ``slack`` nats apart, so that no length is pruned before its paths are rescored."""
     kept = np.maximum(lengths, lengths[1:].max() - slack)
     kept[0] = lengths[1:].max() - 100.0
     return kept
-
-
-def encode_question(encoder: Any, asked: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vector [1, K], token states [1, T, K] and mask [1, T] of a question; one pass where the encoder can."""
-    if hasattr(encoder, "encode_both"):
-        vector, tokens, mask = encoder.encode_both([asked])
-        return vector, tokens, mask
-    tokens, mask = encoder.encode_tokens([asked])
-    return encoder.encode([asked]), tokens, mask

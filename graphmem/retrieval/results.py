@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ScoredNode:
-    """A node that a query found. ``score`` is comparable within one retrieval."""
+    """A retrieved node. ``score`` is comparable within one retrieval."""
 
     id: int
     name: str
@@ -31,13 +31,12 @@ class ScoredNode:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPath:
-    """The chain behind a node that a query found.
+    """The chain of facts behind a retrieved node.
 
     Attributes:
         node: the node it leads to.
         nodes: ids from a seed to that node; only that node where it is a seed itself, or was found by its text.
-        facts: the facts walked, one fewer than ``nodes``; each has its ``id``. Where one is walked from object to
-            subject, ``nodes`` tell.
+        facts: the facts of the chain, one fewer than ``nodes``; the order of ``nodes`` gives their direction.
     """
 
     node: ScoredNode
@@ -50,15 +49,16 @@ class AnswerPath:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What a query found.
+    """Result of a query.
 
     Attributes:
-        query: as asked.
-        nodes: the best, most relevant first; at most ``top_k``.
-        subgraph: everything activated, most relevant first.
-        seeds: where the search started and what in the query named it.
-        ranker: which ranker made it.
-        activated: how activation spread, where the ranker spreads any.
+        query: the text of the query.
+        nodes: the most relevant nodes, best first; at most ``top_k``.
+        subgraph: all activated nodes, most relevant first.
+        seeds: the seed nodes, with the names in the query that match them.
+        ranker: name of the ranker.
+        max_facts: maximum length of ``facts``.
+        activated: details of the activation, where the ranker spreads any.
     """
 
     query: str
@@ -67,7 +67,7 @@ class Retrieval:
     seeds: Seeds
     ranker: str
     store: Any = field(repr=False, compare=False)
-    fact_limit: int = 100
+    max_facts: int = 100
     activated: ActivatedSubgraph | None = field(default=None, repr=False, compare=False)
     find_passages: Callable[[], tuple[ScoredPassage, ...]] = field(default=tuple, repr=False, compare=False)
 
@@ -80,27 +80,24 @@ class Retrieval:
 
     @cached_property
     def facts(self) -> list[Fact]:
-        """Facts of the subgraph: the chains to the best nodes first, then those beside relevant nodes."""
+        """Facts of the subgraph: first the chains to the best nodes, then by the relevance of their ends."""
         graph = self.subgraph
         if not len(graph.edge_ids):
             return []
         strength = np.maximum(graph.relevance[graph.edge_index[0]], graph.relevance[graph.edge_index[1]])
         best = np.argsort(-strength, kind="stable")
         chains = [edge for node in self.nodes for edge in self._chain_to(node.id)]
-        ids = list(dict.fromkeys([*chains, *graph.edge_ids[best].tolist()]))[: self.fact_limit]
+        ids = list(dict.fromkeys([*chains, *graph.edge_ids[best].tolist()]))[: self.max_facts]
         return list(self.store.facts_by_id(ids))
 
     @cached_property
     def passages(self) -> tuple[ScoredPassage, ...]:
-        """Passages about the query, best first, at most ``top_k``; searched for when first asked for."""
+        """Passages about the query, best first, at most ``top_k``; searched on first use."""
         return self.find_passages()
 
     @cached_property
     def paths(self) -> list[AnswerPath]:
-        """For every node of ``nodes``, in their order, the chain of facts that leads to it from what the query names.
-
-        Where a node is reached in several ways it is the one that carried most activation.
-        """
+        """The strongest chain of facts from a seed to each of ``nodes``, in their order."""
         return [self._path(node) for node in self.nodes]
 
     def _path(self, end: ScoredNode) -> AnswerPath:
@@ -111,13 +108,8 @@ class Retrieval:
         facts = {fact.id: fact for fact in self.store.facts_by_id(edges)} if edges else {}
         return AnswerPath(end, tuple(nodes[::-1]), tuple(facts[number] for number in edges))
 
-    @property
-    def relation_paths(self) -> list[tuple[tuple[int, ...], float]]:
-        """Arc codes of the relation paths that were followed, with their probability, best first."""
-        return list(self.activated.paths) if self.activated else []
-
     def path_to(self, name: str) -> list[Fact]:
-        """The chain of facts from a seed to the node of that name; empty when it was not reached."""
+        """The chain of facts from a seed to the node of a name; empty where none was reached."""
         wanted = set(self.store.resolve_many([normalise(name)]).get(normalise(name), ()))
         ends = [node for node in self.subgraph.node_ids.tolist() if node in wanted]
         edges = self._chain_to(ends[0]) if ends else []
@@ -140,16 +132,16 @@ def _chain(graph: Subgraph, end: int) -> list[int]:
     for a, b, edge in zip(*graph.edge_index.tolist(), graph.edge_ids.tolist(), strict=True):
         neighbours.setdefault(a, []).append((b, edge))
         neighbours.setdefault(b, []).append((a, edge))
-    came: dict[int, tuple[int, int]] = {start: (-1, -1) for start in starts}
+    parents: dict[int, tuple[int, int]] = {start: (-1, -1) for start in starts}
     queue = deque(starts)
-    while queue and end not in came:
+    while queue and end not in parents:
         here = queue.popleft()
         for there, edge in sorted(neighbours.get(here, ())):
-            if there not in came:
-                came[there] = (here, edge)
+            if there not in parents:
+                parents[there] = (here, edge)
                 queue.append(there)
     chain: list[int] = []
-    while end in came and came[end][0] >= 0:
-        end, edge = came[end]
+    while end in parents and parents[end][0] >= 0:
+        end, edge = parents[end]
         chain.append(edge)
     return chain[::-1]

@@ -1,4 +1,4 @@
-"""From a query to what the memory holds about it: nodes, facts, and the paths that lead to them."""
+"""Retrieval of nodes, facts, paths and passages for a query."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.times import Time, to_micros
+from graphmem.core.validation import require
 from graphmem.encoding.query_encoder import QueryEncoder
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights
 from graphmem.retrieval.facts_only import facts_only
@@ -33,50 +35,52 @@ RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
 
 @dataclass(frozen=True, slots=True)
 class RetrievalConfig:
-    """How a memory is searched.
+    """Settings of a search.
 
     Attributes:
         budget: bounds of one search.
-        seeds: most nodes a search starts from.
-        damping: of the ``ppr`` ranker.
-        facts: most facts in ``Retrieval.facts``.
+        max_seeds: maximum number of seed nodes.
+        damping: of personalised PageRank, between 0 and 1.
+        max_facts: maximum length of ``Retrieval.facts``.
+
+    Raises:
+        InvalidValue: a number out of range.
     """
 
     budget: Budget = field(default_factory=Budget)
-    seeds: int = 8
+    max_seeds: int = 8
     damping: float = 0.5
-    facts: int = 100
+    max_facts: int = 100
 
     def __post_init__(self) -> None:
-        if not 0 < self.damping < 1:
-            raise InvalidValue(f"damping must lie between 0 and 1, not {self.damping!r}")
-        if self.seeds < 1 or self.facts < 1:
-            raise InvalidValue(f"seeds and facts must be at least 1, not {self.seeds!r} and {self.facts!r}")
+        require(0 < self.damping < 1, "damping", self.damping, "between 0 and 1")
+        require(self.max_seeds >= 1, "max_seeds", self.max_seeds, "at least 1")
+        require(self.max_facts >= 1, "max_facts", self.max_facts, "at least 1")
 
 
-def readable(query: str) -> str:
-    """The query with lone surrogates, which no file and no tokenizer can hold, replaced by question marks.
+def checked_query(query: str) -> str:
+    """The query, with lone surrogates (which no tokenizer can encode) replaced by question marks.
 
     Raises:
-        InvalidValue: it is not text.
+        InvalidValue: it is not a string.
     """
     if not isinstance(query, str):
-        raise InvalidValue(f"a query is text, not {type(query).__name__}: {str(query)[:40]!r}")
+        raise InvalidValue(f"a query is a string, not {type(query).__name__}: {str(query)[:40]!r}")
     return query.encode("utf-8", "replace").decode("utf-8")
 
 
 class Retriever:
-    """Searches one memory.
+    """Retriever of one memory.
 
     Args:
         store: the memory.
-        encoder: makes the vectors of queries, relations and nodes.
-        weights: file of trained weights; None takes the shipped ones where they fit the encoder.
-        config: bounds and sizes.
+        encoder: text encoder of queries, relations and nodes.
+        weights: file of trained weights; None for the shipped ones where they fit the encoder.
+        config: settings.
     """
 
     def __init__(
-        self, store: GraphStore, encoder: TextEncoder, weights: str | Path | None = None, *,
+        self, store: GraphStore, encoder: TextEncoder, weights: str | PathLike[str] | None = None, *,
         config: RetrievalConfig | None = None,
     ) -> None:  # fmt: skip
         self.store, self.encoder, self.weights = store, encoder, weights
@@ -84,7 +88,6 @@ class Retriever:
         self._queries = QueryEncoder(encoder)
         self._seeds = SeedFinder(store, self._queries)
         self._rankers: dict[str, Ranker] = {}
-        self._reader: RelationScorer | None = None
         self._passages: PassageSearch | None = None
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
@@ -92,23 +95,22 @@ class Retriever:
 
         Args:
             query: a question or any text.
-            top_k: most nodes in the result's ``nodes``.
+            top_k: maximum number of nodes in the result's ``nodes``.
             ranker: one of ``RANKERS``.
-            as_of: search what held at that time instead of now.
+            as_of: search the facts valid at that time; None for now.
 
         Raises:
-            InvalidValue: no such ranker, ``top_k`` below 1, or a query that is not text.
-            InvalidTime: ``as_of`` cannot be read.
+            InvalidValue: no such ranker, ``top_k`` below 1, or a query that is not a string.
+            InvalidTime: ``as_of`` cannot be parsed.
         """
-        if top_k < 1:
-            raise InvalidValue(f"top_k must be at least 1, not {top_k!r}")
-        query = readable(query)
+        require(top_k >= 1, "top_k", top_k, "at least 1")
+        query = checked_query(query)
         chosen = self._ranker(ranker)
         moment = to_micros(as_of)
         store, index = facts_only(self.store, self.store.index(as_of=moment))
-        seeds = self._finder(store).find(query, limit=self.config.seeds, index=index)
+        seeds = self._finder(store).find(query, max_seeds=self.config.max_seeds, index=index)
         ranked = chosen.rank(Search(query, seeds, index, store, self._queries, self.config.budget))
-        found = self._packed(query, ranked, seeds, ranker, top_k)
+        found = self._result(query, ranked, seeds, ranker, top_k)
         if store is self.store:
             return found
         return replace(found, find_passages=lambda: self._search_passages(query, top_k, ranker, moment))
@@ -123,31 +125,31 @@ class Retriever:
 
         if self._passages is None:
             self._passages = PassageSearch(self.store, self._queries)
-        how: Any = ranker if ranker in ("ppr", "dense", "bm25") else "learned"
-        return self._passages.search(query, limit=top_k, ranker=how, as_of=as_of, damping=self.config.damping)
+        chosen: Any = ranker if ranker in ("ppr", "dense", "bm25") else "learned"
+        return self._passages.search(query, top_k=top_k, ranker=chosen, as_of=as_of, damping=self.config.damping)
 
     def retrieve_many(
         self, queries: Sequence[str], *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None
     ) -> list[Retrieval]:
-        """``retrieve`` for each query, in their order, with the text encoder run once for all of them.
+        """``retrieve`` for each query, in their order; the text encoder runs once for all of them.
 
         Raises:
-            InvalidValue: as ``retrieve``, or ``queries`` is one text and not a list of texts.
+            InvalidValue: as ``retrieve``, or ``queries`` is one string and not a list.
         """
         if isinstance(queries, str):
             raise InvalidValue(f"retrieve_many() takes a list of queries, not {queries!r}; use retrieve() for one")
         if ranker not in ("ppr", "bm25"):
-            self._queries.prepare(self._seeds.asked([readable(query) for query in queries]))
+            self._queries.prepare(self._seeds.masked_queries([checked_query(query) for query in queries]))
         return [self.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of) for query in queries]
 
-    def _packed(self, query: str, ranked: Ranked, seeds: Seeds, ranker: str, top_k: int) -> Retrieval:
+    def _result(self, query: str, ranked: Ranked, seeds: Seeds, ranker: str, top_k: int) -> Retrieval:
         graph = ranked.graph
         names = self.store.names(graph.node_ids[:top_k])
         nodes = tuple(
             ScoredNode(int(node), name, float(score))
             for node, name, score in zip(graph.node_ids, names, graph.relevance, strict=False)
         )
-        return Retrieval(query, nodes, graph, seeds, ranker, self.store, self.config.facts, ranked.activated)
+        return Retrieval(query, nodes, graph, seeds, ranker, self.store, self.config.max_facts, ranked.activated)
 
     def _ranker(self, name: str) -> Ranker:
         if name not in RANKERS:
@@ -157,30 +159,31 @@ class Retriever:
         return self._rankers[name]
 
     def _make(self, name: str) -> Ranker:
-        if name == "dense":
-            return DenseRanker()
-        if name == "bm25":
-            return BM25Ranker()
-        if name == "hybrid":
-            return HybridRanker()
-        if name == "ppr":
-            return PageRankRanker(self.config.damping)
+        untrained: dict[str, Ranker] = {
+            "dense": DenseRanker(), "bm25": BM25Ranker(), "hybrid": HybridRanker(),
+            "ppr": PageRankRanker(self.config.damping),
+        }  # fmt: skip
+        if name in untrained:
+            return untrained[name]
         modules = None if name == "path" else self._modules
         if modules is None:
             return PathSimilarityRanker(self.encoder)
-        if self._reader is None:
-            self._reader = RelationScorer(modules["gates"], self._queries, modules.get("aligner"))
         if name == "gnn" and "gnn" in modules:
-            return GNNRanker(self._reader, modules["gnn"])
-        return ActivationRanker(self._reader)
+            return GNNRanker(self._scorer, modules["gnn"])
+        return ActivationRanker(self._scorer)
+
+    @cached_property
+    def _scorer(self) -> RelationScorer:
+        assert self._modules is not None
+        return RelationScorer(self._modules["gates"], self._queries, self._modules.get("aligner"))
 
     @cached_property
     def _modules(self) -> dict[str, Any] | None:
-        """Trained modules; None, with a warning, where no weights were given and the shipped ones do not fit."""
+        """Trained modules; None, with a warning, where no file was given and the shipped weights do not fit."""
         if self.weights is not None:
-            return load_weights(self.weights, self.encoder.fingerprint)
+            return load_weights(Path(self.weights), self.encoder.fingerprint)
         try:
             return load_weights(SHIPPED, self.encoder.fingerprint)
         except WeightsMismatch as error:
-            warnings.warn(f"searching by 'path', without training: {error}", stacklevel=6)
+            warnings.warn(f"searching with the untrained ranker 'path': {error}", stacklevel=6)
             return None

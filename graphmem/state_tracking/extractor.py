@@ -90,7 +90,7 @@ class StateChangeExtractor:
         require(0.0 <= threshold <= 1.0, "threshold", threshold, "a probability, 0..1")
         self._cache_size, self._cache = cache_size, dict[str, EncodedSentence | None]()
         self.network, self.encoder, self.threshold = network.eval(), encoder, threshold
-        self._states, self._vectors = SpanStateCache(encoder), EmbeddingCache(encoder, limit=20_000)
+        self._states, self._vectors = SpanStateCache(encoder), EmbeddingCache(encoder, max_texts=20_000)
 
     @classmethod
     def shipped(cls, encoder: Any) -> StateChangeExtractor:

@@ -15,7 +15,7 @@ from random import Random
 from graphmem.datasets.wordnet import Vary, as_it_is
 from graphmem.synthetic.grammar import PERSONS, capitalise, fill
 from graphmem.synthetic.templates import load
-from graphmem.text.lexicon import _OPEN_END, Relation
+from graphmem.text.lexicon import OPEN_ENDINGS, Relation
 
 _FORMS = load("questions")
 _VERBAL = ("was ", "is ", "has ", "have ", "were ", "are ", "can ", "did ", "does ", "a ", "an ")
@@ -89,7 +89,10 @@ def plain_nouns(relation: Relation) -> tuple[str, ...]:
 def _is_nominal(name: str, verbs: set[str]) -> bool:
     words = name.split()
     return (
-        len(words) < 4 and not f"{name} ".startswith(_VERBAL) and words[-1] not in _OPEN_END and words[0] not in verbs
+        len(words) < 4
+        and not f"{name} ".startswith(_VERBAL)
+        and words[-1] not in OPEN_ENDINGS
+        and words[0] not in verbs
     )
 
 

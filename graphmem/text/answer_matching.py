@@ -1,4 +1,4 @@
-"""Normalised comparison of an answer with the right ones."""
+"""Normalised comparison of a generated answer with the gold answers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _SEPARATOR = re.compile(r"\n|,|;|\||\.\s|\.$|\s+and\s+")
 
 
 def is_right(text: str, answers: Iterable[str]) -> bool:
-    """Whether the first thing said is a right answer: the text up to its end or to any separator equals one."""
+    """Whether the text, up to its end or to any separator, equals a gold answer."""
     right = {_bare(answer) for answer in answers}
     starts = [text, *(text[: match.start()] for match in _SEPARATOR.finditer(text))]
     return any(_bare(start) in right for start in starts)
 
 
 def contains(text: str, answers: Iterable[str]) -> bool:
-    """Whether a right answer stands anywhere in the text, as whole words."""
-    said = f" {_words(text)} "
-    return any(f" {_words(answer)} " in said for answer in answers if _words(answer))
+    """Whether a gold answer occurs anywhere in the text, as whole words."""
+    words = f" {_words(text)} "
+    return any(f" {_words(answer)} " in words for answer in answers if _words(answer))
 
 
 def _bare(text: str) -> str:

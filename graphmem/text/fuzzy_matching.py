@@ -1,4 +1,4 @@
-"""Names that a text nearly spells: a letter wrong, a word left out, where no name stands in it as it is."""
+"""Fuzzy name matching by letter trigrams: misspelt names and names with a word missing."""
 
 from __future__ import annotations
 
@@ -6,92 +6,82 @@ import re
 from collections.abc import Mapping
 
 from graphmem.core.names import normalise
-from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, NameMatch, trimmed_words
+from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, NameMatch, best_matches, trimmed_words
 from graphmem.text.stop_words import STOP_WORDS
 
-NEAR = 0.65
-"""Share of triples of letters that a stretch of text and a name have in common, from which it may be meant (Dice)."""
+MIN_SIMILARITY = 0.65
+"""Dice coefficient of the trigrams of a span and a name from which they match."""
 
-SHORTEST = 4
-"""Names of fewer letters are too easily met by chance."""
+MIN_LETTERS = 4
+"""Minimum length of a name; shorter ones match by chance."""
 
-COMPARED = 8
-"""Names that are laid along the text."""
+MAX_NAMES = 8
+"""Names that are compared with all spans of the text."""
 
 
-def find_near(text: str, names: Mapping[int, str]) -> list[NameMatch]:
-    """Stretches of ``text`` that come near to one of the ``names`` (by node id), nearest first, none overlapping.
+def match_fuzzy(text: str, names: Mapping[int, str]) -> list[NameMatch]:
+    """Spans of a text that are similar to one of the names (by node id), highest score first, none overlapping.
 
-    A mention's score is the share of letters in common times the length of the name, and half as much again where its
-    words are capitalised. Common words alone, such as ``the film``, are nobody's misspelt name.
+    The score is the trigram similarity times the length of the name, and half as much again for capitalised words.
+    Stop words alone, such as ``the film``, match no name.
     """
     text = text[:MAX_CHARACTERS]
-    stretches = _Stretches(text)
-    found = [near for node, name in _likeliest(text, names) for near in stretches.nearest(node, name)]
-    kept: list[NameMatch] = []
-    for mention in sorted(found, key=lambda mention: (-mention.score, mention.start)):
-        if all(mention.end <= other.start or mention.start >= other.end for other in kept):
-            kept.append(mention)
-    return [mention for mention in kept if mention.score >= 0.6 * kept[0].score]
+    spans = _WordSpans(text)
+    return best_matches(match for node, name in _most_similar(text, names) for match in spans.match(node, name))
 
 
-def triples(text: str) -> frozenset[str]:
-    """Triples of neighbouring letters of a normalised text, its edges marked by spaces."""
+def trigrams(text: str) -> frozenset[str]:
+    """Letter trigrams of a normalised text padded with spaces."""
     padded = f" {normalise(text)} "
     return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
 
 
-def _likeliest(text: str, names: Mapping[int, str]) -> list[tuple[int, str]]:
-    """The names that have most in common with the whole text."""
+def trigram_similarity(first: str, second: str) -> float:
+    """Jaccard similarity of the trigrams of two names, without a possessive, 0..1."""
+    one, other = (trigrams(re.sub(r"[’`]s?$", "", name)) for name in (first, second))
+    return len(one & other) / max(len(one | other), 1)
+
+
+def _most_similar(text: str, names: Mapping[int, str]) -> list[tuple[int, str]]:
+    """The names that share most trigrams with the whole text."""
     here, shared = f" {normalise(text)} ", {}
     for node, name in names.items():
         folded = name.casefold()
-        if len(name) >= SHORTEST and folded not in STOP_WORDS:
+        if len(name) >= MIN_LETTERS and folded not in STOP_WORDS:
             count = sum(folded[at : at + 3] in here for at in range(len(folded) - 2))
             shared[node] = count**2 / len(folded)
-    best = sorted(shared, key=lambda node: (-shared[node], node))[:COMPARED]
+    best = sorted(shared, key=lambda node: (-shared[node], node))[:MAX_NAMES]
     return [(node, names[node]) for node in best if shared[node] > 0]
 
 
-class _Stretches:
-    """Runs of words of a text, their triples made once."""
+class _WordSpans:
+    """Spans of words of a text, with their trigrams."""
 
     def __init__(self, text: str) -> None:
         self.text, self.words = text, trimmed_words(text)[:MAX_WORDS]
         self.common = [text[start:end].casefold() in STOP_WORDS for start, end in self.words]
-        self._triples: dict[tuple[int, int], frozenset[str]] = {}
+        self._trigrams: dict[tuple[int, int], frozenset[str]] = {}
 
-    def nearest(self, node: int, name: str) -> list[NameMatch]:
-        """The stretch that comes nearest to a name, if it comes near enough."""
-        own, length = triples(name), len(name.split())
-        best, span = NEAR, None
+    def match(self, node: int, name: str) -> list[NameMatch]:
+        """The span most similar to a name, where it reaches ``MIN_SIMILARITY``."""
+        own, length = trigrams(name), len(name.split())
+        best, span = MIN_SIMILARITY, None
         for count in range(max(1, length - 1), length + 2):
             for first in range(len(self.words) - count + 1):
-                share = self._share(first, first + count, own)
-                if share > best:
-                    best, span = share, (self.words[first][0], self.words[first + count - 1][1])
+                similarity = self._similarity(first, first + count, own)
+                if similarity > best:
+                    best, span = similarity, (self.words[first][0], self.words[first + count - 1][1])
         if span is None:
             return []
         words = self.text[slice(*span)].split()
         capitals = sum(word[:1].isupper() or word[:1].isdigit() for word in words) / len(words)
         return [NameMatch(*span, self.text[slice(*span)], (node,), best * len(own) * (1 + 0.5 * capitals))]
 
-    def _share(self, first: int, last: int, own: frozenset[str]) -> float:
-        """Triples that the words ``first`` to ``last`` share with a name (Dice); 0 where they are all common."""
+    def _similarity(self, first: int, last: int, own: frozenset[str]) -> float:
+        """Dice coefficient of the trigrams of words ``first`` to ``last - 1`` and a name; 0 for stop words alone."""
         if all(self.common[first:last]):
             return 0.0
-        if (first, last) not in self._triples:
-            self._triples[first, last] = triples(self.text[self.words[first][0] : self.words[last - 1][1]])
-        other = self._triples[first, last]
+        if (first, last) not in self._trigrams:
+            self._trigrams[first, last] = trigrams(self.text[self.words[first][0] : self.words[last - 1][1]])
+        other = self._trigrams[first, last]
         return 2 * len(own & other) / (len(own) + len(other))
-
-
-def alike(name: str, title: str) -> float:
-    """Share of three-letter groups that two names have in common, 0..1."""
-    first, second = _groups(name), _groups(title)
-    return len(first & second) / max(len(first | second), 1)
-
-
-def _groups(name: str) -> set[str]:
-    padded = f" {normalise(re.sub(r'[’`]s?$', '', name))} "
-    return {padded[at : at + 3] for at in range(len(padded) - 2)}

@@ -1,4 +1,4 @@
-"""Relations with the words people use for them: questions, statements, changes and endings."""
+"""Relation lexicon: types, templates of questions and statements, and derived names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,20 @@ from graphmem.core.paths import DATA
 from graphmem.core.splits import Split, data_split
 
 _SLOT = re.compile(r"\{(\w*)\}")
-_SLOTS = {  # field -> the slots that each of its templates holds, exactly once each
+_SLOTS = {  # field -> slots of each of its templates, exactly once each
     "questions": {"s"},
     "inverse_questions": {"o"},
     "statements": {"s", "o"},
     "updates": {"s", "old", "o"},
     "ends": {"s", "o"},
 }
-_LEAST = {"paraphrases": 1, "questions": 4, "inverse_questions": 2, "statements": 5, "updates": 0, "ends": 0}
+_MIN_ENTRIES = {"paraphrases": 1, "questions": 4, "inverse_questions": 2, "statements": 5, "updates": 0, "ends": 0}
 _CLAUSE = re.compile(r"\b(who|whom|whose|that|which|where)\b")
 _THINGS = frozenset("building painting king ring spring string thing wing clothing meeting recording beginning".split())
 _APPOSED = re.compile(
     r"\b(with|in|on|from|featuring|containing|by|at|under) the (?!cuisine)\w+( \w+)?$|\b(number|version)$"
 )
-_OPEN_END = frozenset(
+OPEN_ENDINGS = frozenset(
     "of in by to from at with on for as under about after into over near through against between beside along behind "
     "within via inside during around before towards named called a an coloured".split()
 )
@@ -36,9 +37,9 @@ _OPEN_END = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One kind of fact: the types it joins and the templates that say, ask, change and end it.
+    """A relation: its types, and templates of questions, statements, updates and endings.
 
-    Templates hold the slots ``{s}`` (subject), ``{o}`` (object) and, in ``updates``, ``{old}`` (the former object).
+    Templates hold the slots ``{s}`` (subject), ``{o}`` (object) and, in ``updates``, ``{old}`` (the previous object).
     ``functional`` means one object per subject at a time.
     """
 
@@ -62,7 +63,7 @@ class Relation:
         return normalise(self.relation) == normalise(self.inverse)
 
     def phrase(self, argument: str, direction: int) -> str:
-        """Return the noun phrase for what the relation leads to: "the mother of X", or "the person born in X"."""
+        """Noun phrase of the relation's other end: "the mother of X", or "the person born in X" for direction 1."""
         noun = self.inverse_noun if direction else self.noun
         article = "" if noun.split()[0].lower() in ("the", "a", "an") else "the "
         if noun.endswith((" a", " an")):
@@ -71,18 +72,18 @@ class Relation:
 
 
 def _takes_argument(noun: str, direction: int) -> bool:
-    """Whether a noun phrase runs straight on into its argument, without "of"."""
+    """Whether the argument follows a noun phrase directly, without "of"."""
     *before, last = noun.split()
     participle = bool(before and direction) and last.endswith("ing") and last not in _THINGS
     apposed = bool(direction) and bool(_APPOSED.search(noun))
-    return participle or apposed or last in _OPEN_END or bool(_CLAUSE.search(noun))
+    return participle or apposed or last in OPEN_ENDINGS or bool(_CLAUSE.search(noun))
 
 
 def load_lexicon(path: str | Path | None = None) -> list[Relation]:
-    """Return the relations of one JSON-lines file, or of all ``lexicon*.jsonl`` that ship, first of each name kept.
+    """Relations of one JSON-lines file, or of all shipped ``lexicon*.jsonl``; the first of each name.
 
     Raises:
-        InvalidValue: a line is no JSON, lacks a field, or a template lacks or has foreign slots; says file and line.
+        InvalidValue: a line is not JSON, lacks a field, or a template has the wrong slots; names file and line.
     """
     paths = [Path(path)] if path is not None else sorted(DATA.glob("lexicon*.jsonl"))
     found: dict[str, Relation] = {}
@@ -95,7 +96,7 @@ def load_lexicon(path: str | Path | None = None) -> list[Relation]:
 
 
 def parse_relation(line: str, where: str = "relation") -> Relation:
-    """Read and check one line of a lexicon; ``where`` names it in errors.
+    """Relation of one line of a lexicon, checked; ``where`` names it in errors.
 
     Raises:
         InvalidValue: see ``load_lexicon``.
@@ -117,14 +118,14 @@ def parse_relation(line: str, where: str = "relation") -> Relation:
 def _check_field(name: str, value: Any, where: str) -> None:
     if name == "functional":
         valid = isinstance(value, bool)
-    elif name in _LEAST:
+    elif name in _MIN_ENTRIES:
         valid = isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value)
     else:
         valid = isinstance(value, str) and bool(value.strip())
     if not valid:
         raise InvalidValue(f"{where}: {name} cannot be {value!r}")
-    if name in _LEAST and len(value) < _LEAST[name]:
-        raise InvalidValue(f"{where}: {name} has {len(value)} entries, {_LEAST[name]} at least")
+    if name in _MIN_ENTRIES and len(value) < _MIN_ENTRIES[name]:
+        raise InvalidValue(f"{where}: {name} has {len(value)} entries; at least {_MIN_ENTRIES[name]} are needed")
     for template in value if name in _SLOTS else ():
         slots = _SLOT.findall(template)
         if set(slots) != _SLOTS[name] or len(slots) != len(_SLOTS[name]):
@@ -133,5 +134,30 @@ def _check_field(name: str, value: Any, where: str) -> None:
 
 
 def split_relations(split: Split, relations: Sequence[Relation] | None = None) -> list[Relation]:
-    """Return those relations (all that ship when None) whose name falls into ``split``; "test" is never trained on."""
+    """Relations (the shipped lexicon when None) whose name falls into a split; "test" is never trained on."""
     return [r for r in (load_lexicon() if relations is None else relations) if data_split(r.relation) == split]
+
+
+@cache
+def _derived_names() -> tuple[dict[str, str], frozenset[str], re.Pattern[str], re.Pattern[str]]:
+    data = json.loads((DATA / "derived_names.json").read_text(encoding="utf-8"))
+    inside, after = "|".join(data["heads"]), "|".join([*data["heads"], *data["plural heads"]])
+    patterns = re.compile(rf"\s+(?:{after})\b"), re.compile(rf"\s(?:{inside})$")
+    return data["nouns"], frozenset(data["without suffix"]), *patterns
+
+
+def religion_noun(text: str, start: int, end: int) -> str | None:
+    """Noun of the religion whose adjective is ``text[start:end]``, where a word such as "faith" is in or after it.
+
+    Returns:
+        "Methodism" for "Methodist" before "faith", or for "Methodist faith"; else None: "the Methodist Church" is a
+        name.
+    """
+    nouns, without_suffix, head_after, head_inside = _derived_names()
+    words = text[start:end]
+    head = head_inside.search(words)
+    adjective = words[: head.start()] if head else words
+    if not head and not head_after.match(text, end):
+        return None
+    has_suffix = bool(re.match(r"[A-Z]\w{2,}ist$", adjective)) and adjective not in without_suffix
+    return nouns.get(adjective) or (f"{adjective[:-3]}ism" if has_suffix else None)

@@ -1,4 +1,4 @@
-"""Finds what a text names: by a tagger, and by comparing it with titles that are known."""
+"""Name tagging: spans of names in texts, by capitals or by comparison with known titles."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from graphmem.core.names import MAX_NAME, normalise
 from graphmem.text.stop_words import STOP_WORDS
 
 Tagger = Callable[[Sequence[str]], list[list[tuple[int, int]]]]
-"""Start and end of every name in each of some texts."""
+"""From texts to start and end of every name in each."""
 
 Known = Callable[[Sequence[str]], set[str]]
-"""Which of some normalised names are known."""
+"""From normalised names to those that are known."""
 
 MAX_WORDS = 10
-"""Longest title that is looked for in a text, in words."""
+"""Maximum length of a title, in words."""
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _CAPITALISED = re.compile(
@@ -27,7 +27,7 @@ _POSSESSIVE = re.compile(r"['’]s?$")
 
 
 def capitalised(texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-    """Runs of capitalised words; a common word that merely begins a sentence is none. Needs no model."""
+    """Runs of capitalised words without leading stop words; needs no model."""
     return [list(_runs(text)) for text in texts]
 
 
@@ -44,16 +44,16 @@ def _runs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def short_title(title: str) -> str:
-    """A title without the parenthesis that tells it from others: ``Camille (1926 film)`` is ``Camille``."""
+    """A title without its disambiguating parenthesis: ``Camille (1926 film)`` is ``Camille``."""
     return _PARENTHESIS.sub("", title).strip() or title
 
 
 def title_spans(texts: Sequence[str], known: Known) -> list[list[tuple[int, int]]]:
-    """Where the texts hold known titles, written with a capital: the longest from each word, none inside another.
+    """Spans of known, capitalised titles in texts: the longest at each word, none inside another.
 
     Args:
-        texts: any.
-        known: tells which names are titles; asked once.
+        texts: any texts.
+        known: finds the names that are titles; called once.
     """
     spans = [list(_candidates(text)) for text in texts]
     names = [[normalise(text[start:end]) for start, end in each] for text, each in zip(texts, spans, strict=True)]
@@ -78,8 +78,8 @@ def _candidates(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _longest(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    reached = 0
+    covered = 0
     for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if start >= reached:
+        if start >= covered:
             yield start, end
-            reached = end
+            covered = end

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 Stretch = tuple[int, int]
-"""Start and end of a piece of a text, in characters."""
+"""Start and end of a span of a text, in characters."""
 
 _SENTENCE_END = re.compile(r"[.!?。！？]['\")\]]?\s|[\n。！？]")
 _TITLES = ("Dr", "Mr", "Mrs", "Ms", "St", "No", "Jr", "Sr", "vs", "c", "ca")
 
 
 def sentences(text: str) -> list[Stretch]:
-    """Cut a text into sentences, by their ends alone; good enough to keep names of two sentences apart."""
+    """Spans of the sentences of a text, by full stops and line breaks."""
     found, start = [], 0
     for match in _SENTENCE_END.finditer(text):
         end = match.end()
@@ -32,7 +32,7 @@ def is_question(sentence: str) -> bool:
 
 
 def _abbreviation(text: str, stop: int) -> bool:
-    """Whether the full stop ends an initial or a title, as in "J. Smith", "Dr. No", "U.S. Senate"."""
+    """Whether a full stop belongs to an initial or a title, as in "J. Smith", "Dr. No", "U.S. Senate"."""
     if text[stop] != ".":
         return False
     word = re.search(r"[\w.]*$", text[max(0, stop - 12) : stop])

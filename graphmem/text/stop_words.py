@@ -14,4 +14,4 @@ STOP_WORDS = frozenset(
     us use very was way we were what when where which while who whom whose why will with word words work works would
     write writer writers written wrote year years you your""".split()
 )
-"""Words that name something only when they stand out by a capital: ``It``, but not ``it``."""
+"""Function words and frequent words of questions about films: names only with a capital, as the film ``It``."""

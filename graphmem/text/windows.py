@@ -1,4 +1,4 @@
-"""Windows over a long text: whole sentences where they fit, each window beginning with the end of the one before."""
+"""Overlapping windows of whole sentences over a long text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from graphmem.text.sentences import Stretch, sentences
 
-SHARED = 160
-"""Characters of a window that the one before it has too."""
+OVERLAP = 160
+"""Characters that a window shares with the previous one."""
 WINDOW = 800
-"""Characters that are read together, unless a sentence is longer."""
+"""Maximum length of a window, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Characters ``start`` to ``end`` are read together; what lies before ``own`` was read before."""
+    """Window of the characters ``start`` to ``end``; those before ``own`` belong to the previous window."""
 
     start: int
     end: int
@@ -23,13 +23,13 @@ class Window:
 
 
 def windows(text: str) -> list[Window]:
-    """Cut a text into windows of whole sentences; each begins with the end of the one before, for coreference."""
+    """Windows of whole sentences; each begins with the end of the previous one, for coreference."""
     found: list[Window] = []
     start = own = end = 0
     for a, b in _short(sentences(text)):
         if end > own and b - start > WINDOW:
             found.append(Window(start, end, own))
-            start, own = max(own, a - SHARED) if end == a else a, a
+            start, own = max(own, a - OVERLAP) if end == a else a, a
             start = text.find(" ", start, a) + 1 or start if start < a else start
         end = b
     if end > own:
@@ -38,7 +38,7 @@ def windows(text: str) -> list[Window]:
 
 
 def _short(stretches: Sequence[Stretch]) -> Iterator[Stretch]:
-    """The same stretches, those longer than a window cut."""
+    """The same spans, those longer than a window cut."""
     for start, end in stretches:
         while end - start > WINDOW:
             yield start, start + WINDOW

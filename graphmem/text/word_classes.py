@@ -16,11 +16,11 @@ _CALENDAR = frozenset(
 
 
 def is_pronoun(words: str) -> bool:
-    """Whether a mention is one of the pronouns, and not a description such as "the company"."""
+    """Whether a mention is a pronoun, not a description such as "the company"."""
     return words.casefold() in _PRONOUNS
 
 
 def is_name(words: str) -> bool:
-    """Whether words with a number among them name a thing, as "20 Fenchurch Street" does and "2 May 1908" does not."""
-    named = (word.strip("'\"“”‘’().,:;") for word in words.split())
-    return any(len(w) > 3 and w.isalpha() and w.istitle() and w.casefold() not in _CALENDAR for w in named)
+    """Whether words that contain a number are a name, as "20 Fenchurch Street" is and "2 May 1908" is not."""
+    stripped = (word.strip("'\"“”‘’().,:;") for word in words.split())
+    return any(len(w) > 3 and w.isalpha() and w.istitle() and w.casefold() not in _CALENDAR for w in stripped)

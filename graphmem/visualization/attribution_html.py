@@ -1,4 +1,4 @@
-"""An answer drawn, and where each token was read: an HTML file with an inline SVG, no script, nothing fetched."""
+"""Token sources of an answer as one HTML file with an inline SVG, without scripts or external files."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from graphmem.generation.attribution import Answer, TokenSource
+from graphmem.visualization.html_page import page, shorten
 
 WIDTH, ROW, TOP = 1080, 30, 46
 _COLUMNS = (20, 430, 830)
 _HUES = ("#0f7b6c", "#d9822b", "#5c7cfa", "#b4456e", "#6b8e23", "#8458b3", "#2f86a6", "#a05a2c")
 
 _STYLE = """
-:root { --ink:#1c2330; --paper:#fbfaf7; --dim:#5b6475 }
-@media (prefers-color-scheme: dark) { :root { --ink:#e9ecf2; --paper:#161a21; --dim:#9aa4b5 } }
-body { margin:0; padding:24px; background:var(--paper); color:var(--ink); font:15px/1.45 system-ui,sans-serif }
-main { max-width:1080px; margin:auto } h1 { font-size:20px; margin:0 0 2px } p { margin:2px 0 10px; color:var(--dim) }
-svg { width:100%; height:auto } text { fill:var(--ink); font-size:13px } text.h { fill:var(--dim); font-size:11.5px }
-table { border-collapse:collapse; width:100%; margin-top:14px } td,th { text-align:left; padding:4px 10px 4px 0 }
-th { color:var(--dim); font-weight:500 }
+text { fill:var(--ink); font-size:13px } text.h { fill:var(--dim); font-size:11.5px }
 """
 
 
-def save_explanation(question: str, answer: Answer, path: str | os.PathLike[str]) -> Path:
-    """Write the picture of an answer: tokens on the left, nodes in the middle, facts and their sources on the right.
+def save_attribution(question: str, answer: Answer, path: str | os.PathLike[str]) -> Path:
+    """Write the token sources of an answer: tokens, the nodes they attended to, and the facts behind these.
 
-    A line is as thick as the attention behind it (gate included). Overwrites the file.
+    The width of a line is the attention weight, gate included.
 
     Args:
-        question: as asked.
-        answer: of ``GraphMemoryModel.ask``.
-        path: of the HTML file.
+        question: the question.
+        answer: result of ``GraphMemoryModel.ask``.
+        path: HTML file, replaced if it exists.
+
+    Returns:
+        the path of the file.
     """
     file = Path(path)
     file.write_text(_page(question, answer), encoding="utf-8")
@@ -41,13 +39,10 @@ def save_explanation(question: str, answer: Answer, path: str | os.PathLike[str]
 
 def _page(question: str, answer: Answer) -> str:
     sources = answer.sources
-    note = f"{html.escape(answer.text)} &middot; the memory holds the answer with probability {answer.answerable:.2f}"
+    note = f"{html.escape(answer.text)} &middot; answerable with probability {answer.answerable:.2f}"
     head = "<tr><th>token<th>layer<th>head<th>weight<th>node<th>fact<th>source</tr>"
-    table = f"<table>{head}{''.join(map(_table_row, sources))}</table>" if sources else "<p>nothing was read</p>"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(question)}</title>'
-        f"<style>{_STYLE}</style><main><h1>{html.escape(question)}</h1><p>{note}</p>{_svg(sources)}{table}</main></html>"
-    )
+    table = f"<table>{head}{''.join(map(_table_row, sources))}</table>" if sources else "<p>no memory was used</p>"
+    return page(question, _STYLE, f"<p>{note}</p>{_svg(sources)}{table}")
 
 
 def _table_row(source: TokenSource) -> str:
@@ -65,26 +60,21 @@ def _svg(sources: Sequence[TokenSource]) -> str:
     spread = (height - TOP) / max(1, len(nodes))
     level = {node: TOP + spread * (i + 0.5) for i, node in enumerate(nodes)}
     hue = {node: _HUES[i % len(_HUES)] for i, node in enumerate(nodes)}
-    parts = [_words(x, 20, word, "h") for x, word in zip(_COLUMNS, ("token", "node", "fact"), strict=True)]
+    parts = [_label(x, 20, word, "h") for x, word in zip(_COLUMNS, ("token", "node", "fact"), strict=True)]
     for i, source in enumerate(sources):
         y = TOP + ROW * i + ROW / 2
-        parts.append(_words(_COLUMNS[0], y, f"{source.token!r}  layer {source.layer}, head {source.head}"))
+        parts.append(_label(_COLUMNS[0], y, f"{source.token!r}  layer {source.layer}, head {source.head}"))
         parts.append(_curve(_COLUMNS[0] + 210, y, _COLUMNS[1] - 8, level[source.node], hue[source.node], source.weight))
     for node in nodes:
-        parts.append(_words(_COLUMNS[1], level[node], _short(node, 38)))
+        parts.append(_label(_COLUMNS[1], level[node], shorten(node, 38)))
         if (fact := facts[node]) is not None:
             parts.append(_curve(_COLUMNS[1] + 280, level[node], _COLUMNS[2] - 8, level[node], hue[node], 0.3))
-            parts.append(
-                _words(_COLUMNS[2], level[node], _short(f"{fact.subject} | {fact.relation}", 36), full=str(fact))
-            )
-    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="where it was read">{"".join(parts)}</svg>'
+            text = shorten(f"{fact.subject} | {fact.relation}", 36)
+            parts.append(_label(_COLUMNS[2], level[node], text, full=str(fact)))
+    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="token sources">{"".join(parts)}</svg>'
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _words(x: float, y: float, text: str, kind: str = "", full: str | None = None) -> str:
+def _label(x: float, y: float, text: str, kind: str = "", full: str | None = None) -> str:
     title = f"<title>{html.escape(full)}</title>" if full else ""
     return f'<text class="{kind}" x="{x:.0f}" y="{y + 4:.0f}">{title}{html.escape(text)}</text>'
 

@@ -1,7 +1,6 @@
-"""Charts of what was measured: bars with intervals, and lines, saved to a file.
+"""Bar and line charts with intervals, saved to a file (matplotlib, the extra ``viz``).
 
-No global state: figures are made without pyplot, so that charts may be drawn in any thread and on machines without a
-screen. matplotlib is optional, and first needed when a chart is drawn.
+Figures are made without pyplot, so there is no global state: charts can be drawn in any thread and without a display.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from graphmem.core.errors import InvalidValue, MissingExtra
 FORMATS = (".png", ".svg", ".pdf")
 
 COLOURS = ("#2b6cb0", "#dd8833", "#3a9a5b", "#b8433f", "#7a5ea8", "#6b7280", "#c2699b", "#8a6d3b", "#1a9aa0")
-"""Told apart in print too; series beyond them start anew."""
+"""Colours of series, distinct in print too; they repeat for more series."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: the value of ``series`` in ``group``, and its interval where it has one."""
+    """Value of one series in one group, with an optional interval."""
 
     group: str
     series: str
@@ -33,7 +32,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of the line ``series``, and its interval where it has one."""
+    """Point of one series, with an optional interval."""
 
     series: str
     x: float
@@ -46,12 +45,11 @@ def bar_chart(
     rows: Sequence[Bar], path: str | Path, *, title: str = "", x_label: str = "", y_label: str = "",
     y_range: tuple[float, float] | None = None,
 ) -> Path:  # fmt: skip
-    """Draw bars side by side, a cluster for each group and a colour for each series, and save them.
+    """Save a bar chart with a cluster for each group and a colour for each series.
 
     Args:
-        rows: the bars; groups and series stand in the order in which they first come; values that are not numbers
-            (None, NaN) leave a gap.
-        path: where to; its ending, one of ``FORMATS``, says in which form.
+        rows: the bars; groups and series keep the order of their first bar; None and NaN leave a gap.
+        path: the file; its extension is one of ``FORMATS``.
         title, x_label, y_label: texts around the chart.
         y_range: lowest and highest value shown; None fits them to the rows.
 
@@ -59,19 +57,19 @@ def bar_chart(
         the path of the file.
 
     Raises:
-        InvalidValue: no rows, another ending, or no such folder.
+        InvalidValue: no rows, another extension, or no such folder.
         MissingExtra: matplotlib is not installed.
     """
     target = _checked(path, rows)
     figure, axes = _figure(title, x_label, y_label)
-    groups, series = _order([bar.group for bar in rows]), _order([bar.series for bar in rows])
+    groups, series = list(dict.fromkeys(bar.group for bar in rows)), list(dict.fromkeys(bar.series for bar in rows))
     width = 0.8 / len(series)
     for number, name in enumerate(series):
         bars = [bar for bar in rows if bar.series == name and _finite(bar.value)]
         at = [groups.index(bar.group) + (number - (len(series) - 1) / 2) * width for bar in bars]
         values = [float(bar.value) for bar in bars]
-        axes.bar(at, values, 0.92 * width, label=name, color=_colour(number))
-        _whiskers(axes, at, values, bars)
+        axes.bar(at, values, 0.92 * width, label=name, color=COLOURS[number % len(COLOURS)])
+        _error_bars(axes, at, values, bars)
     axes.set_xticks(range(len(groups)), groups)
     return _save(figure, axes, target, y_range, len(series))
 
@@ -80,12 +78,12 @@ def line_chart(
     rows: Sequence[Point], path: str | Path, *, title: str = "", x_label: str = "", y_label: str = "",
     y_range: tuple[float, float] | None = None, log: str = "",
 ) -> Path:  # fmt: skip
-    """Draw one line a series through its points, with whiskers where points have intervals, and save them.
+    """Save a line chart with one line a series, and error bars for points with intervals.
 
     Args:
         rows: the points, in any order.
         path, title, x_label, y_label, y_range: as for ``bar_chart``.
-        log: ``"x"``, ``"y"`` or ``"xy"``: which axes grow by factors; empty for none.
+        log: logarithmic axes: ``"x"``, ``"y"``, ``"xy"`` or empty.
 
     Returns:
         the path of the file.
@@ -98,16 +96,14 @@ def line_chart(
         raise InvalidValue(f"log must be '', 'x', 'y' or 'xy', not {log!r}")
     target = _checked(path, rows)
     figure, axes = _figure(title, x_label, y_label)
-    series = _order([point.series for point in rows])
+    series = list(dict.fromkeys(point.series for point in rows))
     for number, name in enumerate(series):
         points = sorted((p for p in rows if p.series == name and _finite(p.y)), key=lambda point: point.x)
         at, values = [point.x for point in points], [float(point.y) for point in points]
-        axes.plot(at, values, marker="o", markersize=4, label=name, color=_colour(number))
-        _whiskers(axes, at, values, points)
-    if "x" in log:
-        axes.set_xscale("log")
-    if "y" in log:
-        axes.set_yscale("log")
+        axes.plot(at, values, marker="o", markersize=4, label=name, color=COLOURS[number % len(COLOURS)])
+        _error_bars(axes, at, values, points)
+    for axis in log:
+        axes.set(**{f"{axis}scale": "log"})
     return _save(figure, axes, target, y_range, len(series))
 
 
@@ -140,20 +136,11 @@ def _figure(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _order(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(names))
-
-
 def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
-
-
-def _whiskers(axes: Any, at: Sequence[float], values: Sequence[float], rows: Sequence[Bar | Point]) -> None:
-    """The intervals of those rows that have one."""
+def _error_bars(axes: Any, at: Sequence[float], values: Sequence[float], rows: Sequence[Bar | Point]) -> None:
     known = [
         (x, y, y - float(row.low), float(row.high) - y)
         for x, y, row in zip(at, values, rows, strict=True)

@@ -13,7 +13,7 @@ from graphmem.core.times import to_micros
 from graphmem.core.types import Fact
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.network import FACTUALITY
-from graphmem.text.relation_synonyms import tells_literals
+from graphmem.text.relation_synonyms import has_literal_objects
 from graphmem.writing.entity_linking import name_features
 
 Action = Literal["skip", "add", "update", "retire"]
@@ -112,7 +112,7 @@ def _distance(one: tuple[int, int], other: tuple[int, int]) -> int:
 
 def _literal_agreement(relation: str, kind: str) -> float:
     """1 where the object's kind is the one of the relation's objects, -1 where not, 0 where that is not known."""
-    literal = tells_literals(relation)
+    literal = has_literal_objects(relation)
     return 0.0 if literal is None else 1.0 if literal == (kind == "literal") else -1.0
 
 

@@ -1,26 +1,16 @@
-"""The scan over int8 codes, compiled by numba. Import it through ``scan``: it costs a second the first time."""
+"""Kernels of the scan over int8 codes, compiled by numba; ``int8_scan`` imports them in the background."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 
+from graphmem.core.kernels import compiled
+
 BLOCK = 1024
 """Rows whose scores are made in one plain loop, which is what the compiler turns into vector instructions."""
-
-
-def _compiled(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    def compile_(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(signature, cache=True, nogil=True)(function)
-        except RuntimeError:  # nowhere to keep the compiled code: compile it each time
-            return numba.njit(signature, nogil=True)(function)
-
-    return compile_
 
 
 _CODES = types.Array(types.int8, 2, "C", readonly=True)
@@ -29,7 +19,7 @@ _QUERY, _DOTS = types.Array(types.int8, 1, "C"), types.Array(types.int32, 1, "C"
 _ROWS, _SCORES = types.Array(types.int64, 1, "C"), types.Array(types.float32, 1, "C")
 
 
-@_compiled(types.void(_CODES, _QUERY, types.int64, types.int64, _DOTS))
+@compiled(types.void(_CODES, _QUERY, types.int64, types.int64, _DOTS))
 def _dots(codes: Any, query: Any, start: int, stop: int, out: Any) -> None:
     for row in range(start, stop):
         total = np.int32(0)
@@ -38,7 +28,7 @@ def _dots(codes: Any, query: Any, start: int, stop: int, out: Any) -> None:
         out[row - start] = total
 
 
-@_compiled(types.void(_ROWS, _SCORES, types.int64, types.int64, types.float32))
+@compiled(types.void(_ROWS, _SCORES, types.int64, types.int64, types.float32))
 def _sink(rows: Any, scores: Any, count: int, row: int, score: float) -> None:
     """Put a row in the place of the heap's root, the worst, and let it sink to where it belongs."""
     at = 0
@@ -53,7 +43,7 @@ def _sink(rows: Any, scores: Any, count: int, row: int, score: float) -> None:
     scores[at], rows[at] = score, row
 
 
-@_compiled(types.void(_CODES, _SCALES, _QUERY, _ROWS, _SCORES))
+@compiled(types.void(_CODES, _SCALES, _QUERY, _ROWS, _SCORES))
 def best(codes: Any, scales: Any, query: Any, rows: Any, scores: Any) -> None:
     """Fill ``rows`` and ``scores`` with the best, in no order; places that stay free hold row -1 and minus infinity.
 

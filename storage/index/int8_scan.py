@@ -7,18 +7,17 @@ these are scored again by their full vectors; see ``dense``. With numba (the ext
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
+
+from graphmem.core.kernels import KernelLoader
 
 BLOCK = 2048
 """Rows that numpy turns to floats at a time."""
 
 COMPILED_FROM = 4096
 """Rows from which compiled code is worth its loading."""
+
+compiled = KernelLoader("graphmem.storage.index.int8_kernels")
 
 Best = tuple[np.ndarray, np.ndarray]
 """Rows int64 [m] and their scores float32 [m], best first."""
@@ -44,13 +43,13 @@ def best_codes(codes: np.ndarray, scales: np.ndarray, query: np.ndarray, count: 
         query: float [K].
         count: most rows.
     """
-    asked, scale = quantise(np.asarray(query, np.float32)[None])
-    kernel = _kernel() if len(codes) >= COMPILED_FROM else None
-    if kernel is None:
-        rows, scores = by_numpy(codes, scales, asked[0], count)
+    query_code, scale = quantise(np.asarray(query, np.float32)[None])
+    kernels = compiled.get() if len(codes) >= COMPILED_FROM else None
+    if kernels is None:
+        rows, scores = by_numpy(codes, scales, query_code[0], count)
     else:
         rows, scores = np.empty(min(count, len(codes)), np.int64), np.empty(min(count, len(codes)), np.float32)
-        kernel(codes, scales, asked[0], rows, scores)
+        kernels.best(codes, scales, query_code[0], rows, scores)
         rows, scores = rows[rows >= 0], scores[rows >= 0]
     order = np.lexsort((rows, -scores))
     return rows[order], scores[order] * scale[0]
@@ -76,47 +75,3 @@ def top(scores: np.ndarray, count: int) -> Best:
 
 def by_numpy(codes: np.ndarray, scales: np.ndarray, query: np.ndarray, count: int) -> Best:
     return top(dots(codes, scales, query.astype(np.float32)), count)
-
-
-# ---------------------------------------------------------------- compiled code
-
-Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
-
-
-class _Loader:
-    """Loads the compiled scan in the background, so that no query waits for the compiler."""
-
-    def __init__(self) -> None:
-        self.kernel: Kernel | None = None
-        self.thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    def start(self) -> threading.Thread:
-        with self._lock:
-            if self.thread is None:
-                self.thread = threading.Thread(target=self._load, name="graphmem-scan", daemon=True)
-                self.thread.start()
-            return self.thread
-
-    def _load(self) -> None:
-        try:
-            from graphmem.storage.index.int8_kernels import best
-        except Exception:  # numba is missing, or has no code for this machine: numpy goes on doing the work
-            return
-        self.kernel = best
-
-
-_loader = _Loader()
-
-
-def _kernel() -> Any:
-    """The compiled scan, or None while it is not there (yet)."""
-    if _loader.kernel is None and _loader.thread is None:
-        _loader.start()
-    return _loader.kernel
-
-
-def ready(seconds: float | None = None) -> bool:
-    """Wait for the compiled scan; says whether there is one. For benchmarks and services that warm up."""
-    _loader.start().join(seconds)
-    return _loader.kernel is not None and "numba" in sys.modules

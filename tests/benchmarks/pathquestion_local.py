@@ -44,7 +44,8 @@ def main() -> None:
         memory.add_many(facts)
         tuned = Path(folder) / "tuned.safetensors"
         modules = load_weights(SHIPPED, encoder.fingerprint)
-        save_weights(tuned, tune(modules, encoder, facts, halves["train"], None, seed=seed), encoder.fingerprint)
+        made = tune(modules, encoder, facts, halves["train"], Path(folder), seed=seed)
+        save_weights(tuned, made, encoder.fingerprint)
         if given.generate:
             return generate(tuned, facts, [q for q in questions if data_split(q.topic) != "train"])
         rows = {

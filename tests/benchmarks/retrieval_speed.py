@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.evaluation.retrieval import TimedEncoder
+from graphmem.encoding.timed_encoder import TimedEncoder
 from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.retriever import Retriever
@@ -104,7 +104,7 @@ def timed(retriever: Retriever, encoder: TimedEncoder, queries: list[str], ranke
         found: list[Any] = []
         took = cpu(lambda query=query, found=found: found.append(retriever.retrieve(query, ranker=ranker)))  # type: ignore[misc]
         spent.append(took - 1e3 * (encoder.seconds - encoded))
-        how.append(found[0].seeds.how)
+        how.append(found[0].seeds.strategy)
     spent = spent[3:]
     return median(spent), float(np.quantile(spent, 0.95)), max(set(how), key=how.count)
 
@@ -159,7 +159,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     encoder = TimedEncoder(load_encoder())
-    compiled = scan.ready() and frontier.ready()
+    compiled = scan.compiled.ready() and frontier.compiled.ready()
     print(f"compiled scan: {compiled}\n")
     print(f"| {' | '.join(COLUMNS)} |\n|" + "---|" * len(COLUMNS))
     points = []

@@ -32,7 +32,7 @@ def test_a_text_is_encoded_once() -> None:
 
 def test_a_full_cache_starts_anew() -> None:
     encoder = Counting()
-    cache = EmbeddingCache(encoder, limit=2)
+    cache = EmbeddingCache(encoder, max_texts=2)
     cache(["a", "bb"])
     assert cache(["ccc", "a"])[:, 0].tolist() == [3, 1] and encoder.seen == ["a", "bb", "ccc", "a"]
 
@@ -43,8 +43,8 @@ def test_arcs_have_a_text_each_way() -> None:
 
 def test_nodes_without_vectors_are_encoded_with_progress(store: Any) -> None:
     store.apply([AddNode("a"), AddNode("b", text="letter")])
-    encoder, told = Counting(), []
-    assert encode_nodes(store, encoder, lambda done, total: told.append((done, total))) == 2
-    assert sorted(encoder.seen) == ["a", "b: letter"] and told == [(2, 2)]
+    encoder, calls = Counting(), []
+    assert encode_nodes(store, encoder, lambda done, total: calls.append((done, total))) == 2
+    assert sorted(encoder.seen) == ["a", "b: letter"] and calls == [(2, 2)]
     assert encode_nodes(store, encoder) == 0
     assert node_text(Node(1, "a")) == "a"

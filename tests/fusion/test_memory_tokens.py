@@ -16,7 +16,13 @@ from graphmem.core.types import Subgraph
 from graphmem.fusion.candidates import FEATURES, add_refusal, candidates, rank_features
 from graphmem.fusion.memory_tokens import END, NO_TOKEN, START, START_AFTER_SPACE, NameTokenizer, case_variant, collate
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.answerability import NEVER, PARTLY, UNNAMED, least_sure, names_something
+from graphmem.retrieval.answerability import (
+    NO_NAME,
+    PARTIAL_NAME,
+    UNREACHABLE,
+    answerability_threshold,
+    names_something,
+)
 
 STOP = 7
 
@@ -165,13 +171,13 @@ def test_the_threshold_depends_on_the_names_in_the_question() -> None:
     with GraphMemory.open(":memory:") as memory:
         memory.add_many([("Ada Lovelace", "born in", "London"), ("Frozen", "director", "Ann Lee")])
         for question, least in (
-            ("Where was Ada Lovelace born?", 0.4), ("Where was she born?", UNNAMED), ("What is frozen water?", UNNAMED),
-            ("What is the capital of Japan?", NEVER),
+            ("Where was Ada Lovelace born?", 0.4), ("Where was she born?", NO_NAME), ("What is frozen water?", NO_NAME),
+            ("What is the capital of Japan?", UNREACHABLE),
         ):  # fmt: skip
-            assert least_sure(memory.retrieve(question), 0.4) == least, question
+            assert answerability_threshold(memory.retrieve(question), 0.4) == least, question
         found = memory.retrieve("Which of them was born to a lovelace long ago?")
-        part = replace(found, seeds=replace(found.seeds, mentions=(), how="fused"))
-        assert least_sure(part, 0.4) == PARTLY and least_sure(part, 0.9) == 0.9
+        part = replace(found, seeds=replace(found.seeds, mentions=(), strategy="hybrid"))
+        assert answerability_threshold(part, 0.4) == PARTIAL_NAME and answerability_threshold(part, 0.9) == 0.9
 
 
 @pytest.mark.parametrize(

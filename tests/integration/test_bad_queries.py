@@ -33,7 +33,7 @@ def assert_defined(found: Any) -> None:
     """Whatever was found is of one piece."""
     graph = found.subgraph
     assert len(graph.node_ids) == len(graph.relevance) == len(graph.activation)
-    assert np.isfinite(graph.relevance).all() and 0 <= graph.left_out <= 1 and 0 <= found.answerable <= 1
+    assert np.isfinite(graph.relevance).all() and 0 <= graph.truncated_mass <= 1 and 0 <= found.answerable <= 1
     assert graph.edge_index.shape[1] == len(graph.edge_ids) and len(set(graph.node_ids.tolist())) == len(graph.node_ids)
     assert isinstance(found.facts, list)
 
@@ -76,7 +76,7 @@ def test_queries_in_any_script_find_what_they_name(memory: GraphMemory, query: s
 
 def test_only_the_first_part_of_a_long_query_is_read(memory: GraphMemory) -> None:
     found = memory.retrieve("Ada Lovelace " + "y" * 100_000)
-    assert memory.store.names(found.seeds.nodes) == ["Ada Lovelace"] and len(found.seeds.asked) <= MAX_CHARACTERS
+    assert memory.store.names(found.seeds.nodes) == ["Ada Lovelace"] and len(found.seeds.masked_query) <= MAX_CHARACTERS
     assert not memory.retrieve("y " * MAX_CHARACTERS + "Ada Lovelace").seeds.mentions
 
 
@@ -148,7 +148,7 @@ def assert_bounded(memory: GraphMemory, budget: Budget, encoder: Any) -> None:
             assert_defined(found)
             assert len(found.subgraph.node_ids) <= budget.nodes + len(found.seeds.nodes)
             if ranker == "ppr" or "who does" in query:
-                assert found.subgraph.left_out > 0  # it says that there was more
+                assert found.subgraph.truncated_mass > 0  # it says that there was more
 
 
 def test_a_hub_is_crossed_within_the_budget(encoder: Any) -> None:

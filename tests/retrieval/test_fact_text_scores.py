@@ -1,4 +1,4 @@
-"""Facts of one vague relation are told apart by their texts; without texts nothing changes."""
+"""Facts of one vague relation are ranked by their texts; without texts nothing changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTES = [
     ("Project Swift", "Mira moved Project Swift to the office in Lisbon."),
     ("Project Crane", "Mira hired three engineers for Project Crane."),
 ]
-ASKED = [
+QUESTIONS = [
     ("Which project did Mira cancel?", "Project Heron"),
     ("Which project was too expensive for Mira?", "Project Heron"),
     ("What did Mira praise for being fast?", "Project Wren"),
@@ -34,7 +34,7 @@ def memory(encoder: Any) -> Any:
 
 @pytest.mark.parametrize("ranker", ["gnn", "activation"])
 def test_the_text_decides_among_facts_of_one_relation(memory: GraphMemory, ranker: Any) -> None:
-    right = [memory.retrieve(query, ranker=ranker).nodes[0].name == name for query, name in ASKED]
+    right = [memory.retrieve(query, ranker=ranker).nodes[0].name == name for query, name in QUESTIONS]
     assert sum(right) >= 4
     assert memory.retrieve("Where does Mira live?", ranker=ranker).nodes[0].name == "Oslo"
 
@@ -42,8 +42,8 @@ def test_the_text_decides_among_facts_of_one_relation(memory: GraphMemory, ranke
 def test_without_texts_the_ranking_is_what_it_was(encoder: Any) -> None:
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many([("Mira", "note", name) for name, _ in NOTES])
-        before = memory.retrieve(ASKED[0][0]).subgraph
+        before = memory.retrieve(QUESTIONS[0][0]).subgraph
         memory.add("Bo", "note", "Project Elsewhere", text="Bo cancelled Project Elsewhere.")
-        after = memory.retrieve(ASKED[0][0]).subgraph
+        after = memory.retrieve(QUESTIONS[0][0]).subgraph
     assert before.node_ids.tolist() == after.node_ids.tolist()
     assert before.relevance.tolist() == pytest.approx(after.relevance.tolist(), abs=1e-4)

@@ -31,8 +31,8 @@ def test_nodes_and_facts_are_the_same_with_and_without_documents(encoder, ranker
             memory.add_many(FACTS)
             if documents:
                 memory.add_passages(documents, tagger=capitalised)
-            asked = [memory.retrieve(question, ranker=ranker) for question in QUESTIONS]
-            found.append([([node.name for node in r.nodes], sorted(map(str, r.facts))) for r in asked])
+            results = [memory.retrieve(question, ranker=ranker) for question in QUESTIONS]
+            found.append([([node.name for node in r.nodes], sorted(map(str, r.facts))) for r in results])
     if ranker == "bm25":  # which words are rare depends on all texts: the same nodes, perhaps in another order
         found = [[(sorted(names), facts) for names, facts in each] for each in found]
     assert found[0] == found[1]

@@ -44,7 +44,7 @@ def retriever(films: Any, encoder: Any) -> Retriever:
           "Blade Runner | starred actors | Harrison Ford"]),
     ],
 )  # fmt: skip
-def test_it_answers_and_shows_the_way(
+def test_answers_and_their_chains(
     retriever: Retriever, ranker: str, question: str, answer: str, facts: list[str]
 ) -> None:
     found = retriever.retrieve(question, ranker=ranker)
@@ -63,7 +63,7 @@ def test_every_ranker_keeps_the_contract(retriever: Retriever, ranker: str) -> N
     assert (np.diff(graph.relevance) <= 1e-5).all() and len(set(graph.node_ids.tolist())) == count
     assert graph.edge_index.shape == (2, len(graph.edge_ids)) and graph.relations.shape == graph.edge_ids.shape
     assert not graph.edge_index.size or (0 <= graph.edge_index.min() and graph.edge_index.max() < count)
-    assert ((graph.activation >= 0) & (graph.activation <= 1)).all() and 0 <= graph.left_out <= 1
+    assert ((graph.activation >= 0) & (graph.activation <= 1)).all() and 0 <= graph.truncated_mass <= 1
     for position, edge in enumerate(graph.edge_ids.tolist()):
         stored = retriever.store.edge(edge)
         ends = graph.node_ids[graph.edge_index[:, position]].tolist()
@@ -106,7 +106,7 @@ def test_a_retired_fact_is_gone_and_as_of_brings_it_back(films: Any, encoder: An
     assert all(node.name != "Surrey" for node in retriever.retrieve("where does Ada live?").nodes)
 
 
-def test_a_question_that_the_memory_cannot_answer_is_told_apart(retriever: Retriever) -> None:
+def test_questions_without_an_answer_have_a_lower_probability(retriever: Retriever) -> None:
     films = retriever.store
     films.apply([AddNode("Solaris")])
     answered = retriever.retrieve("who directed Heat?").answerable
@@ -141,7 +141,7 @@ class Foreign:
 
 def test_a_foreign_encoder_falls_back_with_one_warning(films: Any, encoder: Any) -> None:
     retriever = Retriever(films, Foreign(encoder))
-    with pytest.warns(UserWarning, match="without training"):
+    with pytest.warns(UserWarning, match="untrained ranker"):
         found = retriever.retrieve("who is the film directed by: Alien")
     assert found.nodes[0].name == "Ridley Scott"
     with warnings.catch_warnings():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmem.core.edits import AddEdge, AddNode
-from graphmem.retrieval.seeds import find_seeds, fuse, nearest
+from graphmem.retrieval.seeds import SeedFinder, Seeds, fuse, nearest
 
 
 @pytest.fixture
@@ -20,37 +20,41 @@ def films(store: Any) -> Any:
     return store
 
 
+def find_seeds(query: str, store: Any, encoder: Any) -> Seeds:
+    return SeedFinder(store, encoder).find(query)
+
+
 def names(store: Any, seeds: Any) -> list[str]:
     return store.names(seeds.nodes)
 
 
 def test_a_name_in_the_query_is_the_seed(films: Any, encoder: Any) -> None:
     seeds = find_seeds("who directed Alien?", films, encoder)
-    assert seeds.how == "mention" and names(films, seeds) == ["Alien"] and seeds.weights.tolist() == [1.0]
-    assert seeds.asked == "who directed it?"
-    assert not films.vectors(encoder.fingerprint)[0].size  # names sufficed: nothing was encoded
+    assert seeds.strategy == "exact" and names(films, seeds) == ["Alien"] and seeds.weights.tolist() == [1.0]
+    assert seeds.masked_query == "who directed it?"
+    assert not films.vectors(encoder.fingerprint)[0].size  # nothing was encoded
 
 
-def test_words_and_meaning_where_nothing_is_named(films: Any, encoder: Any) -> None:
+def test_bm25_and_vectors_where_nothing_is_named(films: Any, encoder: Any) -> None:
     seeds = find_seeds("a frightening genre, full of terror, by the maker named Scott", films, encoder)
-    assert seeds.how == "fused" and {"Ridley Scott", "Horror"} <= set(names(films, seeds))
+    assert seeds.strategy == "hybrid" and {"Ridley Scott", "Horror"} <= set(names(films, seeds))
     assert seeds.weights[0] == 1 and (np.diff(seeds.weights) <= 0).all()
 
 
 @pytest.mark.parametrize(
-    ("query", "meant", "asked"),
+    ("query", "name", "masked"),
     [
         ("who directed Alienn?", "Alien", "who directed it?"),
         ("what did ridly scott direct", "Ridley Scott", "what did it direct"),
         ("films of the Michael Man kind", "Michael Mann", "films of the it kind"),
     ],
 )
-def test_a_name_misspelt_is_a_seed_and_is_blanked(films: Any, encoder: Any, query: str, meant: str, asked: str) -> None:
+def test_a_misspelt_name_is_a_seed_and_is_masked(films: Any, encoder: Any, query: str, name: str, masked: str) -> None:
     seeds = find_seeds(query, films, encoder)
-    assert seeds.how == "spelling" and names(films, seeds) == [meant] and seeds.asked == asked
+    assert seeds.strategy == "fuzzy" and names(films, seeds) == [name] and seeds.masked_query == masked
 
 
-def test_meaning_alone_finds_what_shares_no_word(films: Any, encoder: Any) -> None:
+def test_vectors_find_what_shares_no_word(films: Any, encoder: Any) -> None:
     ids, cosines = nearest(films, encoder, encoder.encode(["terror, fright"])[0], 2)
     assert "Horror" in films.names(ids) and cosines[0] >= cosines[1]
 
@@ -58,16 +62,16 @@ def test_meaning_alone_finds_what_shares_no_word(films: Any, encoder: Any) -> No
 @pytest.mark.parametrize("query", ["", "   ", "who is there?", "\u202e\u0000", "какой фильм"])
 def test_an_empty_memory_has_no_seeds(store: Any, encoder: Any, query: str) -> None:
     seeds = find_seeds(query, store, encoder)
-    assert seeds.how == "none" and not len(seeds.nodes) and seeds.pairs() == ()
+    assert seeds.strategy == "none" and not len(seeds.nodes) and seeds.pairs() == ()
 
 
 def test_a_very_long_query_is_searched_in_its_first_part(films: Any, encoder: Any) -> None:
     seeds = find_seeds("Alien " + "x" * 100_000, films, encoder)
-    assert names(films, seeds)[0] == "Alien" and len(seeds.asked) <= 4000
+    assert names(films, seeds)[0] == "Alien" and len(seeds.masked_query) <= 4000
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=8, unique=True), min_size=1, max_size=4))
-def test_fusion_prefers_what_more_rankings_hold(rankings: list[list[int]]) -> None:
+def test_fusion_prefers_nodes_in_more_rankings(rankings: list[list[int]]) -> None:
     filled = [ranking for ranking in rankings if ranking] or [[1]]
     nodes, weights = fuse([(1.0, ranking) for ranking in filled], 8)
     assert len(nodes) == len(set(nodes.tolist())) <= 8 and weights[0] == 1

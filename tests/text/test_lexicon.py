@@ -10,7 +10,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.synthetic.names import KINDS
-from graphmem.text.lexicon import load_lexicon, parse_relation, split_relations
+from graphmem.text.lexicon import load_lexicon, parse_relation, religion_noun, split_relations
 
 ROW = {
     "relation": "lives in", "inverse": "home of", "subject": "person", "object": "city", "functional": True,
@@ -44,7 +44,7 @@ def test_splits_are_disjoint_and_follow_the_name() -> None:
         ({"noun": ""}, "noun"),
         ({"functional": "yes"}, "functional"),
         ({"questions": ["Where?"] * 4}, "{s}"),
-        ({"statements": ROW["statements"][:3]}, "5 at least"),
+        ({"statements": ROW["statements"][:3]}, "at least 5"),
         ({"updates": ["{s} moved to {o}."]}, "{old}"),
         ({"extra": 1}, "extra"),
     ],
@@ -64,3 +64,23 @@ def test_a_file_of_ones_own_loads_once_per_relation(tmp_path) -> None:
     path.write_text("{")
     with pytest.raises(InvalidValue, match="mine.jsonl:1"):
         load_lexicon(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "noun"),
+    [
+        ("He is of the Methodist faith.", "Methodist", "Methodism"),
+        ("the Methodist religion", "Methodist religion", "Methodism"),
+        ("her Catholic beliefs", "Catholic", "Catholicism"),
+        ("a member of the Islamic faith", "Islamic", "Islam"),
+        ("the Methodist Church", "Methodist Church", None),
+        ("a devout Methodist", "Methodist", None),
+        ("the Baptist faith", "Baptist", None),
+        ("the American religion", "American", None),
+        ("the Oslo faith", "Oslo", None),
+        ("", "", None),
+    ],
+)
+def test_the_noun_of_a_religion(text: str, words: str, noun: str | None) -> None:
+    start = text.index(words)
+    assert religion_noun(text, start, start + len(words)) == noun

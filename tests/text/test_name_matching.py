@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from graphmem.core.names import normalise
-from graphmem.text.name_matching import blank, match_names
+from graphmem.text.name_matching import mask_names, match_names
 
 NAMES = [
     "It", "Her", "What", "In", "Tim Curry", "Stephen King", "The Stand", "Stand", "What's Up, Doc?", "Hell", "21",
@@ -69,6 +69,6 @@ def test_a_long_text_costs_one_look_up_and_bounded_spans() -> None:
     assert names.calls == 1
 
 
-def test_blanking_replaces_every_mention() -> None:
+def test_masking_replaces_every_mention() -> None:
     text = "did Tim Curry meet Stephen King's cat"
-    assert blank(text, match_names(text, Names())) == "did it meet it's cat"
+    assert mask_names(text, match_names(text, Names())) == "did it meet it's cat"

@@ -2,11 +2,11 @@ from graphmem.core.names import normalise
 from graphmem.text.lexicon import load_lexicon
 from graphmem.text.relation_synonyms import (
     candidate_relations,
+    has_literal_objects,
     lexicon_functional,
-    names_elsewhere,
+    other_schema_names,
     synonym_groups,
     synonyms,
-    tells_literals,
 )
 
 
@@ -25,14 +25,14 @@ def test_a_graph_with_another_schemas_name_needs_no_second_one() -> None:
     assert "adheres to" in candidate_relations(["genre"])
     assert "adheres to" not in candidate_relations(["religion or worldview"])
     known = {relation.relation for relation in load_lexicon()}
-    assert set(names_elsewhere()) <= known
-    assert not any(name in known for others in names_elsewhere().values() for name in others)
+    assert set(other_schema_names()) <= known
+    assert not any(name in known for others in other_schema_names().values() for name in others)
 
 
-def test_which_relations_tell_numbers_and_dates() -> None:
-    assert tells_literals("Date of Birth") is True
-    assert tells_literals("place of birth") is False
-    assert tells_literals("frobnicates") is None
+def test_relations_with_literal_objects() -> None:
+    assert has_literal_objects("Date of Birth") is True
+    assert has_literal_objects("place of birth") is False
+    assert has_literal_objects("frobnicates") is None
 
 
 def test_unknown_relations_are_candidates_too() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from graphmem.core.errors import InvalidValue
-from graphmem.evaluation.retrieval import Outcome, RetrievalReport, _rows
+from graphmem.evaluation.retrieval import RetrievalOutcome, RetrievalReport, _rows
 from graphmem.visualization.retrieval_charts import cost, curve, hits, plot_report
 
 
-def outcome(hops: int, rank: int) -> Outcome:
-    return Outcome(hops, False, rank, 1.0, 1.0, rank > 0, "" if rank == 1 else "ranking", 2.0, 30)
+def outcome(hops: int, rank: int) -> RetrievalOutcome:
+    return RetrievalOutcome(hops, False, rank, 1.0, 1.0, rank > 0, "" if rank == 1 else "ranking", 2.0, 30)
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def report() -> RetrievalReport:
         "gnn": [outcome(1, 1), outcome(1, 1), outcome(2, 4), outcome(2, 0)],
         "ppr": [outcome(1, 2), outcome(1, 1), outcome(2, 60), outcome(2, 0)],
     }
-    return RetrievalReport("worlds", "test", 3, _rows(outcomes, 0), outcomes)
+    return RetrievalReport(_rows(outcomes, 0), 3, dataset="worlds", split="test", outcomes=outcomes)
 
 
 def test_the_charts_show_what_was_counted(report: RetrievalReport) -> None:
@@ -38,4 +38,4 @@ def test_three_files_are_saved(report: RetrievalReport, tmp_path: Path) -> None:
 
 def test_a_report_with_nothing_in_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue):
-        plot_report(RetrievalReport("worlds", "test", 0, []), tmp_path / "x.png")
+        plot_report(RetrievalReport([], 0, dataset="worlds", split="test"), tmp_path / "x.png")

@@ -1,27 +1,27 @@
-"""A query-conditioned GNN over an activated subgraph: node states, and one relevance logit a node.
+"""Relevance GNN: query-conditioned node states and one relevance logit a node, over an activated subgraph.
 
-Relations enter as the vectors that the gates compare questions with, so relations and graphs never trained on work.
-Its logit is a bounded correction to the log of the activation, zero before training: it settles ties and near ties.
-Unbounded it learned training graphs by heart and did worse than activation alone on relations held out. The layer is of
-the NBFNet family (Zhu et al. 2021): messages are sender states times query-conditioned relation vectors.
+Relations enter as the relation vectors of the gates, so the network applies to relations and graphs it was not trained
+on. The logit is a bounded correction to the log of the activation, zero before training: it decides ties and near ties.
+Without the bound it overfits training graphs and does worse than activation alone on held-out relations. The layer is
+of the NBFNet family (Zhu et al. 2021): messages are sender states times query-conditioned relation vectors.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
-from graphmem.core.errors import InvalidValue
+from graphmem.core.validation import require_counts
 
-REACH = 0.1
-"""Most that the GNN moves a node's logit, in nats: it settles what activation leaves close, and nothing else."""
+MAX_CORRECTION = 0.1
+"""Maximum change of a node's logit, in nats."""
 
 FEATURES = 10
-"""Numbers that a node brings along; see ``node_features``."""
+"""Input features of a node; see ``node_features``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,9 @@ class GNNConfig:
         dim: K, width of relation and question vectors.
         width: G, width of node states.
         layers: rounds of message passing.
+
+    Raises:
+        InvalidValue: a size is not a whole number of at least 1.
     """
 
     dim: int = 384
@@ -39,9 +42,7 @@ class GNNConfig:
     layers: int = 2
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not isinstance(value, int) or value < 1:
-                raise InvalidValue(f"{name} must be a whole number of at least 1, not {value!r}")
+        require_counts(self)
 
 
 class QueryConv(MessagePassing):  # type: ignore[misc]
@@ -69,12 +70,12 @@ class QueryConv(MessagePassing):  # type: ignore[misc]
         return self.norm(states + self.update_(torch.cat([states, summed], -1)))
 
     def _summed(self, edge_index: Tensor, sent: Tensor, relation: Tensor) -> Tensor:
-        """What ``propagate`` makes of the messages, in place and without its bookkeeping: half of a search's time."""
+        """Same result as ``propagate``, in place and without its bookkeeping, which takes half of a search's time."""
         messages = sent.index_select(0, edge_index[0]).mul_(relation).relu_()
         return torch.zeros_like(sent).index_add_(0, edge_index[1], messages)
 
     def message(self, x_j: Tensor, relation: Tensor) -> Tensor:
-        """What one arc carries, [E, G]."""
+        """Message of every arc, [E, G]."""
         return torch.relu(x_j * relation)
 
 
@@ -97,7 +98,7 @@ class RelevanceGNN(nn.Module):
         self, features: Tensor, question: Tensor, relations: Tensor, edge_index: Tensor, codes: Tensor,
         gates: Tensor,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Pass messages and score.
+        """Pass messages and score the nodes.
 
         Args:
             features: [N, FEATURES]; the first is the log of the activation.
@@ -105,29 +106,28 @@ class RelevanceGNN(nn.Module):
             relations: [A, K] relation vectors by arc code.
             edge_index: int64 [2, E], arcs in both directions.
             codes: int64 [E], their arc codes.
-            gates: [hops, A] step scores that the question gave each arc code, in nats.
+            gates: [hops, A] gate of every arc code at every hop, in nats.
 
         Returns:
             states [N, G] and relevance logits [N].
         """
-        asked = self.question(question)
-        open_ = torch.sigmoid(gates - gates.amax(1, keepdim=True) + 4.0).sum(0)  # [A], how wanted each relation is
-        carried = (self.relation(relations) + self.step(question)) * (0.1 + open_[:, None])  # [A, G]
-        states = torch.relu(self.node(features) + asked)
-        relation = carried.index_select(0, codes)  # [E, G]
+        openness = torch.sigmoid(gates - gates.amax(1, keepdim=True) + 4.0).sum(0)  # [A]
+        gated = (self.relation(relations) + self.step(question)) * (0.1 + openness[:, None])  # [A, G]
+        states = torch.relu(self.node(features) + self.question(question))
+        relation = gated.index_select(0, codes)  # [E, G]
         for conv in self.convs:
             states = conv(states, edge_index, relation)
-        return states, features[:, 0] + REACH * torch.tanh(self.score(states)[:, 0])
+        return states, features[:, 0] + MAX_CORRECTION * torch.tanh(self.score(states)[:, 0])
 
 
 def node_features(found: Any, degree: Any, seeds: int) -> Tensor:
-    """What activation says of each node, float32 [N + seeds, FEATURES]; seeds come last, with nothing but their mark.
+    """Input features of the nodes, float32 [N + seeds, FEATURES]; rows of seeds come last and only have their flag.
 
-    Log activation, share of the most active, hop of the best path (three places), ways it led here, its fact count,
-    number of nodes as active as this one, whether it is a seed, and one.
+    Log activation, share of the highest, length of the best path (three columns), log number of arcs into the node on
+    it, log degree, log number of nodes with the same activation, seed flag, and one.
 
     Args:
-        found: an ``Activated``.
+        found: an ``ActivatedSubgraph``.
         degree: int64 [N + seeds], arcs out of each node.
         seeds: number of seeds that are not among the activated nodes.
     """
@@ -139,7 +139,7 @@ def node_features(found: Any, degree: Any, seeds: int) -> Tensor:
     features[:count, 1] = activation / activation.max()
     hops = torch.from_numpy(found.best[:, 0]).clamp(max=3)
     features[torch.arange(count), 1 + hops] = 1.0  # 2, 3, 4
-    features[:count, 5] = torch.from_numpy(found.walks).log1p()
+    features[:count, 5] = torch.from_numpy(found.path_counts).log1p()
     features[:, 6] = torch.from_numpy(degree).float().log1p()
     _, ties = torch.unique_consecutive(activation, return_counts=True)  # the most active come first
     features[:count, 7] = ties.float().log1p().repeat_interleave(ties)

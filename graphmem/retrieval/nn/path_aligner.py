@@ -1,20 +1,20 @@
-"""Judges whole relation paths against a question: which of a few candidates it asks for, and whether any.
+"""Path aligner: scores of whole relation paths for a question, and the probability that one of them answers.
 
-Words and steps are aligned both ways (attend, compare, aggregate; Parikh et al. 2016): every step of a path looks for
-the words that ask for it, and every word for the step that it asks for, or for none. A word of content that no step
-explains speaks against a path that is too short, a step that no word asks for against one too long, and so the number
-of hops needs no head of its own that could learn training relations by heart. Relations enter as their texts' vectors.
+Words and steps are aligned both ways (attend, compare, aggregate; Parikh et al. 2016): every step attends to words, and
+every word to a step or to none. Content words without a step lower the score of a path that is too short, steps without
+a word that of a path that is too long, so the number of hops needs no head of its own, which would overfit training
+relations. Relations enter as the vectors of their texts.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphmem.core.errors import InvalidValue
+from graphmem.core.validation import require, require_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,12 @@ class PathAlignerConfig:
 
     Attributes:
         dim: K, the text encoder's width.
-        width: of words and steps inside.
-        heads: ways in which words and steps look at each other.
-        hops: most steps of a path.
+        width: W, hidden width of words and steps.
+        heads: H, attention heads between words and steps.
+        hops: maximum number of steps of a path.
+
+    Raises:
+        InvalidValue: a size is not a whole number of at least 1, or ``heads`` does not divide ``width``.
     """
 
     dim: int = 384
@@ -34,15 +37,15 @@ class PathAlignerConfig:
     hops: int = 4
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not isinstance(value, int) or value < 1:
-                raise InvalidValue(f"{name} must be a whole number of at least 1, not {value!r}")
-        if self.width % self.heads:
-            raise InvalidValue(f"width must be a multiple of heads, not {self.width!r} and {self.heads!r}")
+        require_counts(self)
+        require(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
 
 
 class PathAligner(nn.Module):
-    """Scores of candidate paths, and the logit that one of them answers, for a batch of questions."""
+    """Scores of candidate paths, and the logit that one of them answers, for a batch of questions.
+
+    Alphabet: B questions, T tokens, A arc texts, P paths, L steps, K encoder width, W hidden width, H heads.
+    """
 
     def __init__(self, config: PathAlignerConfig | None = None) -> None:
         super().__init__()
@@ -55,12 +58,12 @@ class PathAligner(nn.Module):
         self.before, self.after = (nn.Linear(width, width, bias=False) for _ in range(2))
         self.step_norm = nn.LayerNorm(width)
         self.ask, self.answer = nn.Linear(width, width), nn.Linear(width, width)
-        self.nothing = nn.Parameter(torch.zeros(config.heads))  # what a word gives to no step
-        self.likeness = nn.Parameter(torch.full((config.heads,), 3.0))  # plain cosines count from the start
+        self.nothing = nn.Parameter(torch.zeros(config.heads))  # logit of a word for no step
+        self.likeness = nn.Parameter(torch.full((config.heads,), 3.0))  # weight of plain cosines in the attention
         self.step = nn.Sequential(nn.Linear(3 * width + 1, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
         self.said = nn.Sequential(nn.Linear(3 * width + 1, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
-        self.weigh = nn.Linear(width, 1)  # of each word: how much it matters that it is explained
-        features = 3 + config.hops  # how like a path's text is, what the gates said, its length
+        self.weigh = nn.Linear(width, 1)  # importance of each word
+        features = 3 + config.hops  # two cosines of the path's text, its gate score, its length
         self.join = nn.Sequential(nn.Linear(2 * width + features, width), nn.GELU(), nn.Dropout(0.1))
         self.score = nn.Linear(width, 1)
         self.known = nn.Sequential(nn.Linear(2 * width + 3, 64), nn.GELU(), nn.Linear(64, 1))
@@ -72,14 +75,14 @@ class PathAligner(nn.Module):
         """Score candidates.
 
         Args:
-            question: [B, K] its vector.
-            tokens: [B, T, K] its token states.
-            mask: bool [B, T], which of them are real.
-            texts: [A, K] vectors of the arcs' texts.
-            names: [A, K] vectors of the relations' names.
+            question: [B, K] question vectors.
+            tokens: [B, T, K] token states.
+            mask: bool [B, T], real tokens.
+            texts: [A, K] vectors of the arc texts.
+            names: [A, K] vectors of the relation names.
             directions: int64 [A], 0 or 1.
-            paths: int64 [B, P, hops], arc numbers, -1 past a path's end; rows of nothing but -1 are padding.
-            prior: [B, P], what the gates said of each path, in nats below the best; zeros where nothing is known.
+            paths: int64 [B, P, hops], arc numbers, -1 past a path's end; rows of -1 alone are padding.
+            prior: [B, P], gate scores of the paths, in nats below the best; zeros for none.
 
         Returns:
             scores [B, P] in nats (-1e4 at padding), and logits [B] that one of the paths answers.
@@ -100,7 +103,7 @@ class PathAligner(nn.Module):
         self, question: Tensor, tokens: Tensor, texts: Tensor, names: Tensor, directions: Tensor, paths: Tensor,
         walked: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        """Steps [B, P, L, W], cosines with words [B, P, L, T], and per path [B, P, 2] how like its text all is."""
+        """Steps [B, P, L, W], their cosines with words [B, P, L, T], and two cosines of the whole path [B, P, 2]."""
         turned = torch.where(directions[:, None] == 0, self.name[0](names), self.name[1](names))
         arcs = self.text(texts) + turned  # [A, W]
         at = paths.clamp(min=0)
@@ -123,36 +126,39 @@ class PathAligner(nn.Module):
         return self.step_norm(steps), plain, torch.stack([whole, best], -1)
 
     def _compared(self, words: Tensor, steps: Tensor, plain: Tensor, mask: Tensor, walked: Tensor) -> Tensor:
+        """Sums over compared steps and over compared words of each path, [B, P, 2W]."""
         batch, count, hops, width = steps.shape
         heads = self.config.heads
-        asked = self.ask(steps).view(batch, count * hops, heads, -1).transpose(1, 2)  # [B, H, PL, W/H]
-        offered = self.answer(words).view(batch, -1, heads, width // heads).transpose(1, 2)  # [B, H, T, W/H]
-        logits = asked @ offered.transpose(-1, -2) / (width // heads) ** 0.5
+        queries = self.ask(steps).view(batch, count * hops, heads, -1).transpose(1, 2)  # [B, H, PL, W/H]
+        keys = self.answer(words).view(batch, -1, heads, width // heads).transpose(1, 2)  # [B, H, T, W/H]
+        logits = queries @ keys.transpose(-1, -2) / (width // heads) ** 0.5
         logits = logits.view(batch, heads, count, hops, -1) + self.likeness[:, None, None, None] * plain[:, None]
-        seen = logits.masked_fill(~mask[:, None, None, None], -1e4).softmax(-1)  # [B, H, P, L, T]
+        over_words = logits.masked_fill(~mask[:, None, None, None], -1e4).softmax(-1)  # [B, H, P, L, T]
         split = words.view(batch, -1, heads, width // heads).permute(0, 2, 1, 3)[:, :, None]  # [B, H, 1, T, W/H]
-        found = (seen @ split).permute(0, 2, 3, 1, 4).reshape(batch, count, hops, width)
-        alike = (plain.masked_fill(~mask[:, None, None], -1)).amax(-1, keepdim=True)
-        step = self.step(torch.cat([steps, found, steps * found, alike], -1)) * walked[..., None]
+        word = (over_words @ split).permute(0, 2, 3, 1, 4).reshape(batch, count, hops, width)
+        cosine = (plain.masked_fill(~mask[:, None, None], -1)).amax(-1, keepdim=True)
+        step = self.step(torch.cat([steps, word, steps * word, cosine], -1)) * walked[..., None]
         null = self.nothing[None, :, None, None, None].expand(batch, heads, count, 1, logits.shape[-1])
-        given = torch.cat([logits.masked_fill(~walked[:, None, ..., None], -1e4), null], 3).softmax(3)[:, :, :, :-1]
+        over_steps = torch.cat([logits.masked_fill(~walked[:, None, ..., None], -1e4), null], 3).softmax(3)
         own = steps.view(batch, count, hops, heads, -1).permute(0, 3, 1, 2, 4)  # [B, H, P, L, W/H]
-        meant = (given.transpose(-1, -2) @ own).permute(0, 2, 3, 1, 4).reshape(batch, count, -1, width)  # [B, P, T, W]
-        near = plain.masked_fill(~walked[..., None], -1).amax(2)[..., None]
-        said = self._said(words, meant, near)
+        aligned = over_steps[:, :, :, :-1].transpose(-1, -2) @ own
+        aligned = aligned.permute(0, 2, 3, 1, 4).reshape(batch, count, -1, width)  # [B, P, T, W]
+        cosine = plain.masked_fill(~walked[..., None], -1).amax(2)[..., None]
+        compared = self._compared_words(words, aligned, cosine)
         weight = torch.sigmoid(self.weigh(words)) * mask[..., None]  # [B, T, 1]
-        return torch.cat([step.sum(2) / 2, (said * weight[:, None]).sum(2) / 4], -1)
+        return torch.cat([step.sum(2) / 2, (compared * weight[:, None]).sum(2) / 4], -1)
 
-    def _said(self, words: Tensor, meant: Tensor, near: Tensor) -> Tensor:
-        """``said`` of [words, meant, words * meant, near]; the part of words alone is the same for all paths."""
+    def _compared_words(self, words: Tensor, aligned: Tensor, cosine: Tensor) -> Tensor:
+        """``said`` of [words, aligned, words * aligned, cosine]; the part of words alone is computed once."""
         first, rest = self.said[0], self.said[1:]
         assert isinstance(first, nn.Linear)
         alone = F.linear(words, first.weight[:, : words.shape[-1]], first.bias)[:, None]
-        both = torch.cat([meant, words[:, None] * meant, near], -1)
-        made: Tensor = rest(alone + F.linear(both, first.weight[:, words.shape[-1] :]))
-        return made
+        both = torch.cat([aligned, words[:, None] * aligned, cosine], -1)
+        compared: Tensor = rest(alone + F.linear(both, first.weight[:, words.shape[-1] :]))
+        return compared
 
     def _answers(self, words: Tensor, mask: Tensor, joined: Tensor, scores: Tensor, whole: Tensor) -> Tensor:
+        """Logits [B] that one of the paths answers."""
         chance = scores.softmax(-1)[..., None]
         best = scores.argmax(-1)
         pooled = (words * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

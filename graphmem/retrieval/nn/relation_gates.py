@@ -1,23 +1,22 @@
-"""Which relations a question lets activation cross, hop by hop, and how many hops it asks for.
+"""Relation gates: the score of every relation at every hop for a question, and of every path length.
 
-The question's token states are read once a hop by attention: hop t looks where hop t-1 did not (NSM, He et al. 2021,
-reads instructions the same way). What it reads, as a whole and word by word, is compared with the text of every
-relation in both directions. A path of relations scores the sum of its steps plus the score of its length; *no path at
-all* has a score of its own, and so a softmax over the paths that a graph offers says both where the answer lies and
-whether there is one.
+Each hop attends to the question's token states, away from what earlier hops attended to (NSM, He et al. 2021). The
+result, as a whole and word by word, is compared with the text of every relation in both directions. A relation path
+scores the sum of its steps plus the score of its length, and *no path* has a score of its own, so a softmax over the
+paths that a graph offers gives both the place of the answer and the probability that there is one.
 
-With untrained weights the comparison is plain text similarity, so a new encoder starts from something that works.
+Untrained weights compare plain text similarity, so a new encoder starts from a usable state.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphmem.core.errors import InvalidValue
+from graphmem.core.validation import require_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,11 @@ class RelationGateConfig:
 
     Attributes:
         dim: K, the text encoder's width.
-        hops: most arcs between a seed and an answer.
-        hidden: width of the layers that judge lengths.
+        hops: maximum number of arcs between a seed and an answer.
+        hidden: width of the layers that score lengths.
+
+    Raises:
+        InvalidValue: a size is not a whole number of at least 1.
     """
 
     dim: int = 384
@@ -35,13 +37,14 @@ class RelationGateConfig:
     hidden: int = 48
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not isinstance(value, int) or value < 1:
-                raise InvalidValue(f"{name} must be a whole number of at least 1, not {value!r}")
+        require_counts(self)
 
 
 class RelationGates(nn.Module):
-    """Scores of every relation at every hop, and of every path length, for a batch of questions."""
+    """Scores of every relation at every hop, and of every path length, for a batch of questions.
+
+    Alphabet: B questions, T tokens, A arc codes, K encoder width.
+    """
 
     def __init__(self, config: RelationGateConfig | None = None) -> None:
         super().__init__()
@@ -53,18 +56,18 @@ class RelationGates(nn.Module):
         self.ask = nn.ModuleList(nn.Linear(dim, dim) for _ in range(hops))
         self.relation = nn.Linear(dim, dim, bias=False)
         self.direction = nn.ModuleList(nn.Linear(dim, dim) for _ in range(2))
-        self.count = nn.Sequential(nn.Linear(dim, config.hidden), nn.GELU())  # of each word: does it ask for a step?
+        self.count = nn.Sequential(nn.Linear(dim, config.hidden), nn.GELU())  # evidence of each word for a step
         self.length = nn.Sequential(
             nn.Linear(config.hidden, config.hidden), nn.GELU(), nn.Linear(config.hidden, hops + 1)
         )
-        self.sharpness = nn.Parameter(torch.full((hops,), 2.0))  # log of the scale of cosines with what was read
-        self.word_sharpness = nn.Parameter(torch.tensor(2.0))  # and with single words
+        self.sharpness = nn.Parameter(torch.full((hops,), 2.0))  # log scale of the cosines of each hop's instruction
+        self.word_sharpness = nn.Parameter(torch.tensor(2.0))  # log scale of the cosines of single words
         self.coverage = nn.Parameter(torch.tensor(0.5))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start from plain text similarity: values and relations pass through, attention is even."""
-        for layer in (self.value, self.relation):  # beside the identity, so that weight decay leads back to it
+        """Initialise to plain text similarity: values and relations pass through, attention is uniform."""
+        for layer in (self.value, self.relation):  # added to the identity, so that weight decay leads back to it
             nn.init.zeros_(layer.weight)
         for layer in (*self.ask, *self.direction):
             nn.init.zeros_(layer.weight)
@@ -74,11 +77,11 @@ class RelationGates(nn.Module):
             nn.init.zeros_(parameter)
 
     def relations(self, names: Tensor, texts: Tensor, directions: Tensor) -> Tensor:
-        """What instructions are compared with.
+        """Relation vectors that instructions are compared with.
 
         Args:
-            names: [A, K] vectors of the relations' names.
-            texts: [A, K] vectors of the arcs' texts (``inverse of NAME`` for direction 1).
+            names: [A, K] vectors of the relation names.
+            texts: [A, K] vectors of the arc texts (``inverse of NAME`` for direction 1).
             directions: int64 [A], 0 or 1.
 
         Returns:
@@ -88,28 +91,28 @@ class RelationGates(nn.Module):
         return F.normalize(texts + self.relation(texts) + turned, dim=-1)
 
     def instructions(self, question: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read the question once a hop.
+        """Attend to the question once a hop.
 
         Args:
-            question: [B, K] its vector.
-            tokens: [B, T, K] its token states.
-            mask: bool [B, T], which of them are real.
+            question: [B, K] question vectors.
+            tokens: [B, T, K] token states.
+            mask: bool [B, T], real tokens.
 
         Returns:
             unit instructions [B, hops, K], log attention over tokens [B, hops, T], unit token values [B, T, K].
         """
         keys, values = self.key(self.norm(tokens)), tokens + self.value(tokens)
-        seen = torch.zeros_like(mask, dtype=tokens.dtype)
-        last, read, looked = question, [], []
+        covered = torch.zeros_like(mask, dtype=tokens.dtype)
+        last, instructions, attention = question, [], []
         for ask in self.ask:
-            logits = (keys @ ask(last)[..., None])[..., 0] - F.softplus(self.coverage) * seen  # [B, T]
+            logits = (keys @ ask(last)[..., None])[..., 0] - F.softplus(self.coverage) * covered  # [B, T]
             logits = logits.masked_fill(~mask, -1e4).log_softmax(-1)
             weights = logits.exp()
             last = F.normalize((weights[:, None] @ values)[:, 0], dim=-1)  # [B, K]
-            seen = seen + weights
-            read.append(last)
-            looked.append(logits)
-        return torch.stack(read, 1), torch.stack(looked, 1), F.normalize(values, dim=-1)
+            covered = covered + weights
+            instructions.append(last)
+            attention.append(logits)
+        return torch.stack(instructions, 1), torch.stack(attention, 1), F.normalize(values, dim=-1)
 
     def forward(self, question: Tensor, tokens: Tensor, mask: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
         """Score steps and lengths.
@@ -123,24 +126,24 @@ class RelationGates(nn.Module):
         Returns:
             steps [B, hops, A] and lengths [B, hops + 1], both in nats; length 0 is *no answer here*.
         """
-        read, looked, values = self.instructions(question, tokens, mask)
+        instructions, attention, values = self.instructions(question, tokens, mask)
         scale = self.word_sharpness.exp()
         words = torch.exp(scale * (values @ relations.T - 1))  # [B, T, A], at most 1
-        single = scale + (looked.exp() @ words + 1e-20).log()  # [B, hops, A]: the attended words, the most alike first
-        steps = self.sharpness.exp()[:, None] * (read @ relations.T) + single
-        counted = (self.count(self.norm(tokens)) * mask[..., None]).sum(
+        single = scale + (attention.exp() @ words + 1e-20).log()  # [B, hops, A], soft maximum over attended words
+        steps = self.sharpness.exp()[:, None] * (instructions @ relations.T) + single
+        counts = (self.count(self.norm(tokens)) * mask[..., None]).sum(
             1
-        ) / 4  # [B, hidden], summed: two words, two steps
-        return steps, self.length(counted)
+        ) / 4  # [B, hidden], a sum: two words, two steps
+        return steps, self.length(counts)
 
 
 def path_scores(steps: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
-    """Score of every path: its steps' scores and its length's.
+    """Score of every path: the sum of its steps plus the score of its length.
 
     Args:
         steps: [B, hops, A].
         lengths: [B, hops + 1].
-        paths: int64 [B, P, hops], arc numbers, -1 past a path's end; a row of nothing but -1 is *no path*.
+        paths: int64 [B, P, hops], arc numbers, -1 past a path's end; a row of -1 alone is *no path*.
 
     Returns:
         [B, P], in nats.

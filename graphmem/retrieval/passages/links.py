@@ -1,8 +1,4 @@
-"""What a question names, and which passages that leads to: the sparse walk behind passage search.
-
-``named`` finds titles in the question, ``links`` the titled passages that a passage names, each with the words around
-the name: the text that a gate compares with the question.
-"""
+"""Titles in a question, and links between passages: the sparse graph behind passage search."""
 
 from __future__ import annotations
 
@@ -13,18 +9,18 @@ from typing import Any
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Node
-from graphmem.text.fuzzy_matching import alike
+from graphmem.text.fuzzy_matching import trigram_similarity
 from graphmem.text.name_matching import MAX_CHARACTERS, name_spans
 from graphmem.text.stop_words import STOP_WORDS
 
-LEAST_LIKE = 0.4
-"""Share of three-letter groups in common from which a title is taken for a misspelt or shortened name."""
+MIN_SIMILARITY = 0.4
+"""Trigram similarity from which a title counts as the misspelt or shortened name."""
 
-MOST_NAMED = 20
-"""Passages of one title that a search starts from."""
+MAX_PER_TITLE = 20
+"""Maximum number of passages of one title."""
 
-BEFORE, AFTER = 8, 4
-"""Words around a name that say what it has to do with the passage."""
+WORDS_BEFORE, WORDS_AFTER = 8, 4
+"""Words around a name that form the context of a link."""
 
 _NAME = re.compile(
     r"[^\W\d_a-zß-öø-ÿ][\w'’.\-]*(?:,? (?:(?:of|the|and|de|von|van|la|le|du|in|to|bin|ibn) )*"
@@ -34,60 +30,66 @@ _SENTENCE = re.compile(r"(?<=[^\s.][^\s.][.!?])[\"”')\]]*\s+(?=[\"“'(\[]?[^\
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A stretch of the question that is, or is like, a title.
+class TitleMatch:
+    """A span of the question that matches a title.
 
     Attributes:
-        start, end: where it stands.
-        nodes: ids of the nodes it names.
+        start, end: of the span, in characters.
+        nodes: ids of the nodes of that name; empty for a fuzzy match.
         passages: ids of the passages of that title.
-        sure: 1 for a title as it is, less for one without its parenthesis and for one that is only alike.
+        confidence: 1 for the exact title, less for one without its parenthesis and for a fuzzy match.
     """
 
     start: int
     end: int
     nodes: tuple[int, ...]
     passages: tuple[int, ...]
-    sure: float
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A passage that another one names: ids of both, the words around the name, and how many share its title."""
+    """A link from a passage to a passage whose title it contains.
+
+    Attributes:
+        origin, target: passage ids.
+        context: the words around the title in the origin, the title itself masked.
+        same_title: number of passages of that title.
+    """
 
     origin: int
     target: int
-    around: str
-    rivals: int
+    context: str
+    same_title: int
 
 
 Order = Callable[[Sequence[int]], Sequence[int]]
-"""Puts passages in the order of their promise; of too many under one title the first are taken."""
+"""Sorts passages of one title, the most promising first."""
 
 
-def named(question: str, store: Any, order: Order = list, as_of: int | None = None) -> list[Named]:
-    """Titles that the question holds, longest first, then titles that are like its other names."""
+def match_titles(question: str, store: Any, order: Order = list, as_of: int | None = None) -> list[TitleMatch]:
+    """Exact titles in the question, in their order, then fuzzy matches of its other names."""
     question = question[:MAX_CHARACTERS]
     spans = {span: normalise(question[slice(*span)]) for span in dict.fromkeys(name_spans(question))}
     titled = store.titled([name for name in spans.values() if name], as_of)
     kept: list[tuple[int, int]] = []
     for start, end in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):
         free = all(end <= other[0] or start >= other[1] for other in kept)
-        if free and spans[start, end] in titled and _stands_out(question, start, end):
+        if free and spans[start, end] in titled and _is_name(question, start, end):
             kept.append((start, end))
     found = {span: _first(titled[spans[span]], order) for span in sorted(kept)}
     passages = store.passages_by_id([passage for pairs in found.values() for _, passage in pairs])
     exact = [_exact(span, spans[span], pairs, passages) for span, pairs in found.items()]
-    return [*exact, *_alike(question, kept, store)]
+    return [*exact, *_fuzzy(question, kept, store)]
 
 
 def _first(pairs: Sequence[tuple[int, int]], order: Order) -> list[tuple[int, int]]:
     nodes = {passage: node for node, passage in pairs}
-    return [(nodes[passage], passage) for passage in order(list(nodes))[:MOST_NAMED]]
+    return [(nodes[passage], passage) for passage in order(list(nodes))[:MAX_PER_TITLE]]
 
 
-def _stands_out(question: str, start: int, end: int) -> bool:
-    """A name has a capital, a digit or no such letters at all; one common word that begins the sentence is none."""
+def _is_name(question: str, start: int, end: int) -> bool:
+    """Whether a span has a capital, a digit or another script; a stop word at the start of the question is no name."""
     words = question[start:end].split()
     if not any(not word[:1].islower() or not word.isascii() for word in words):
         return False
@@ -96,15 +98,15 @@ def _stands_out(question: str, start: int, end: int) -> bool:
     return True
 
 
-def _exact(span: tuple[int, int], name: str, found: Sequence[tuple[int, int]], passages: dict[int, Node]) -> Named:
+def _exact(span: tuple[int, int], name: str, found: Sequence[tuple[int, int]], passages: dict[int, Node]) -> TitleMatch:
     live = [(node, passage) for node, passage in found if passage in passages]
     full = [pair for pair in live if normalise(title_of(passages[pair[1]])) == name]
     chosen = full or live
     nodes = tuple(dict.fromkeys(node for node, _ in chosen))
-    return Named(*span, nodes, tuple(dict.fromkeys(passage for _, passage in chosen)), 1.0 if full else 0.8)
+    return TitleMatch(*span, nodes, tuple(dict.fromkeys(passage for _, passage in chosen)), 1.0 if full else 0.8)
 
 
-def _alike(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Iterator[Named]:
+def _fuzzy(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Iterator[TitleMatch]:
     free = list(question)
     for start, end in taken:
         free[start:end] = "\n" * (end - start)
@@ -113,43 +115,43 @@ def _alike(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Itera
         while words and words[0].casefold() in STOP_WORDS:
             words = words[1:]
         name = " ".join(words).strip(" ,.?'’")
-        found = store.search_passages(name, limit=MOST_NAMED, where="title") if name else []
+        found = store.search_passages(name, limit=MAX_PER_TITLE, where="title") if name else []
         passages = store.passages_by_id([passage for passage, _ in found])
-        likeness = {passage: alike(name, title_of(node)) for passage, node in passages.items()}
-        best = max(likeness, key=lambda passage: likeness[passage], default=None)
-        if best is not None and likeness[best] >= LEAST_LIKE:
-            yield Named(*match.span(), (), (best,), 0.7 * likeness[best])
+        similarity = {passage: trigram_similarity(name, title_of(node)) for passage, node in passages.items()}
+        best = max(similarity, key=lambda passage: similarity[passage], default=None)
+        if best is not None and similarity[best] >= MIN_SIMILARITY:
+            yield TitleMatch(*match.span(), (), (best,), 0.7 * similarity[best])
 
 
 def title_of(passage: Node) -> str:
-    """The title of a passage's document; empty where it has none."""
+    """Title of a passage's document; empty where it has none."""
     return str(passage.attributes.get("title") or "")
 
 
-def links(passages: Sequence[Node], store: Any, as_of: int | None = None) -> list[Link]:
-    """Links out of some passages to the titled passages that they name, in the order in which they are named."""
+def find_links(passages: Sequence[Node], store: Any, as_of: int | None = None) -> list[Link]:
+    """Links out of some passages, in the order in which the titles are mentioned."""
     texts = {passage.id: passage.text for passage in passages}
     mentioned = store.mentioned(list(texts), as_of)
     ends = list(dict.fromkeys(node for _, node in mentioned))
-    under: dict[int, list[int]] = {}
+    titled: dict[int, list[int]] = {}
     for node, passage in store.passages_of(ends, as_of):
-        under.setdefault(node, []).append(passage)
-    names = dict(zip(under, store.names(list(under)), strict=True))
+        titled.setdefault(node, []).append(passage)
+    names = dict(zip(titled, store.names(list(titled)), strict=True))
     found = []
     for origin, node in mentioned:
-        rivals = under.get(node, [])
-        around = words_around(texts[origin], names[node]) if rivals else ""
-        found += [Link(origin, target, around, len(rivals)) for target in rivals[:MOST_NAMED] if target != origin]
+        targets = titled.get(node, [])
+        context = link_context(texts[origin], names[node]) if targets else ""
+        found += [Link(origin, target, context, len(targets)) for target in targets[:MAX_PER_TITLE] if target != origin]
     return found
 
 
-def words_around(text: str, name: str) -> str:
-    """The words beside the first place where a text holds a name, within the sentence; the name itself is ``it``."""
+def link_context(text: str, name: str) -> str:
+    """Words around the first occurrence of a name in a text, within its sentence; the name itself becomes ``it``."""
     at = re.search(r"\s+".join(map(re.escape, name.split())), text, re.IGNORECASE)
     if at is None:
         return "it"
     bounds = [match.end() for match in _SENTENCE.finditer(text)]
     begin = max((bound for bound in bounds if bound <= at.start()), default=0)
     end = min((bound for bound in bounds if bound >= at.end()), default=len(text))
-    before, after = text[begin : at.start()].split()[-BEFORE:], text[at.end() : end].split()[:AFTER]
+    before, after = text[begin : at.start()].split()[-WORDS_BEFORE:], text[at.end() : end].split()[:WORDS_AFTER]
     return " ".join([*before, "it", *after])

@@ -1,8 +1,7 @@
-"""Finds passages for a question without a language model: names, links between passages, words and meaning.
+"""Passage retrieval without a language model: titles, links between passages, BM25, vectors and PageRank, reranked.
 
-A search starts at the passages whose titles the question names, crosses the links to the passages that these name,
-adds what BM25, vectors and personalised PageRank find, and a small trained scorer ranks all of them by what is in
-``passage_scorer.FEATURES``. The baselines are rankings by one of these signals alone.
+A search starts at the passages whose titles the question names and follows their links to other titled passages. The
+best passages by BM25 and vectors join them, and ``PassageReranker`` ranks all. The baselines rank by one signal alone.
 """
 
 from __future__ import annotations
@@ -10,46 +9,47 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.protocols import TextEncoder
+from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.node_embeddings import encode_passages
-from graphmem.retrieval.passages.links import Link, Named, links, named, title_of
+from graphmem.retrieval.passages.links import Link, TitleMatch, find_links, match_titles, title_of
 from graphmem.retrieval.passages.reranker import Evidence, PassageReranker
 from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import Budget
-from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, blank, match_names
+from graphmem.retrieval.seeds import reciprocal_ranks
+from graphmem.text.name_matching import MAX_CHARACTERS, mask_names, match_names
 from graphmem.text.stop_words import STOP_WORDS
 
-PassageRanker = Literal["learned", "ppr", "dense", "bm25", "fused"]
-RANKERS = ("learned", "ppr", "dense", "bm25", "fused")
+PassageRanker = Literal["learned", "ppr", "dense", "bm25", "hybrid"]
+RANKERS: tuple[PassageRanker, ...] = get_args(PassageRanker)
 
-DEEP = 100
+BASELINE_DEPTH = 100
 """Passages that a baseline ranks."""
 
-CANDIDATES = 40
-"""Passages that words and vectors bring in beside those that the graph leads to."""
+MAX_CANDIDATES = 40
+"""Candidates from BM25 and vectors."""
 
-ANCHORS = 5
-"""Of these, so many have their links followed too."""
+MAX_ANCHORS = 5
+"""Candidates from BM25 and vectors whose links are followed."""
 
-NEAR: dict[str, Any] = {"hops": 4, "floor": 1e-4, "budget": Budget(frontier=500, arcs=20_000, hub=500)}
-"""How far PageRank goes as one signal among many; as a baseline it goes on to the end."""
+FEATURE_PAGERANK: dict[str, Any] = {"hops": 4, "floor": 1e-4, "budget": Budget(frontier=500, arcs=20_000, hub=500)}
+"""Settings of PageRank as a feature."""
 
-FAR: dict[str, Any] = {"hops": 8, "floor": 1e-5, "budget": Budget(hub=2000)}
-
-RANK_OFFSET = 60
+BASELINE_PAGERANK: dict[str, Any] = {"hops": 8, "floor": 1e-5, "budget": Budget(hub=2000)}
+"""Settings of PageRank as a baseline."""
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPassage:
-    """A passage that a query found. ``score`` is comparable within one retrieval."""
+    """A retrieved passage. ``score`` is comparable within one retrieval."""
 
     id: int
     title: str
@@ -59,75 +59,76 @@ class ScoredPassage:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What one question is known to have to do with the passages.
+    """Signals of a question over all passages.
 
     Attributes:
-        asked: the question with the names in it blanked out.
-        names: titles it holds.
+        question: the question.
+        masked_question: the question with exact titles masked.
+        names: titles in the question.
         dense: cosine of every passage, float32 [P], in the order of ``PassageSearch.ids``.
-        words: BM25 by passage id, of the best.
+        words: BM25 scores by id of the best passages, best first.
     """
 
     question: str
-    asked: str
-    names: list[Named]
+    masked_question: str
+    names: list[TitleMatch]
     dense: np.ndarray
     words: dict[int, float]
 
 
 class PassageSearch:
-    """Searches the passages of one memory. What was added since the last search is found.
+    """Passage search in one memory; passages added later are found by the next search.
 
     Args:
         store: the memory.
-        encoder: makes the vectors of questions and passages.
-        scorer: ranks candidates; None for the weights that ship.
+        encoder: text encoder of questions and passages.
+        reranker: ranks candidates; None for the shipped weights.
     """
 
-    def __init__(self, store: Any, encoder: TextEncoder, scorer: PassageReranker | None = None) -> None:
-        self.store, self.encoder = store, encoder
-        self.scorer = scorer
+    def __init__(self, store: Any, encoder: TextEncoder, reranker: PassageReranker | None = None) -> None:
+        self.store, self.encoder, self.reranker = store, encoder, reranker
         self.ids = np.zeros(0, np.int64)
         self._vectors = np.zeros((0, encoder.dim), np.float32)
-        self._texts = EmbeddingCache(encoder, limit=20_000)
+        self._texts = EmbeddingCache(encoder, max_texts=20_000)
 
     def search(
-        self, query: str, *, limit: int = 10, ranker: PassageRanker = "learned", as_of: int | None = None,
+        self, query: str, *, top_k: int = 10, ranker: PassageRanker = "learned", as_of: int | None = None,
         damping: float = 0.5,
     ) -> tuple[ScoredPassage, ...]:  # fmt: skip
-        """The best passages, best first; none where the memory holds none or the query says nothing.
+        """The most relevant passages, best first; none for an empty memory or an empty query.
 
         Args:
             query: a question or any text.
-            limit: most passages.
+            top_k: maximum number of passages.
             ranker: one of ``RANKERS``; all but ``learned`` are baselines.
-            as_of: microseconds; search what was linked at that time.
+            as_of: microseconds; search the links valid at that time.
             damping: of the ``ppr`` ranker.
 
         Raises:
-            InvalidValue: no such ranker, or ``limit`` below 1.
+            InvalidValue: no such ranker, or ``top_k`` below 1.
             EncoderMismatch: the passages' vectors were made by another encoder.
         """
         if ranker not in RANKERS:
             raise InvalidValue(f"no passage ranker {ranker!r}; choose one of {', '.join(RANKERS)}")
-        if limit < 1:
-            raise InvalidValue(f"limit must be at least 1, not {limit!r}")
+        require(top_k >= 1, "top_k", top_k, "at least 1")
         query = query[:MAX_CHARACTERS].encode("utf-8", "replace").decode().strip()
         self.refresh()
         if not query or not len(self.ids):
             return ()
         signals = self.signals(query, as_of)
-        ranked = self._learned(signals, as_of) if ranker == "learned" else self._plain(signals, ranker, damping, as_of)
-        found = self.store.passages_by_id([passage for passage, _ in ranked[: limit + 16]])
-        passages = [(found[passage], score) for passage, score in ranked if passage in found][:limit]
-        if len(found) < min(len(ranked), limit + 16):
-            self.ids = self.ids[:0]  # some are gone: read all anew at the next search
+        ranked = (
+            self._rerank(signals, as_of) if ranker == "learned" else self._baseline(signals, ranker, damping, as_of)
+        )
+        found = self.store.passages_by_id([passage for passage, _ in ranked[: top_k + 16]])
+        passages = [(found[passage], score) for passage, score in ranked if passage in found][:top_k]
+        if len(found) < min(len(ranked), top_k + 16):
+            self.ids = self.ids[:0]  # some were deleted: reload all at the next search
         return tuple(ScoredPassage(node.id, title_of(node), node.text, float(score)) for node, score in passages)
 
     # ---------------------------------------------------------------- passages and their vectors
 
     def refresh(self) -> None:
-        """Read the passages that were added since, and encode those that have no vector yet. Writes their vectors."""
+        """Load passages added since the last search, and encode those without a vector. Writes their vectors."""
         last = int(self.ids[-1]) if len(self.ids) else 0
         new = self.store.passage_ids(after=last)
         if not len(new):
@@ -144,90 +145,92 @@ class PassageSearch:
         self._vectors = np.concatenate([old, vectors[order]])
 
     def _rows(self, passages: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Positions of passages in ``ids``, int64 [n]; those that are not there become the last one."""
+        """Positions of passages in ``ids``, int64 [n]; arbitrary for passages that are not in it."""
         return np.minimum(np.searchsorted(self.ids, passages), len(self.ids) - 1)
 
     # ---------------------------------------------------------------- signals
 
     def signals(self, question: str, as_of: int | None) -> Signals:
-        """Names, words and meaning of a question."""
+        """Titles, BM25 scores and cosines of a question."""
         vector = self.encoder.encode([question])[0]
         dense = self._vectors @ vector
-        names = named(question, self.store, lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]]), as_of)
+        names = match_titles(
+            question, self.store, lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]]), as_of
+        )
         exact = [name for name in names if name.nodes]
-        asked = blank(question, [NameMatch(name.start, name.end, "", name.nodes, 1.0) for name in exact])
-        telling = " ".join(word for word in _WORD.findall(question) if word.casefold() not in STOP_WORDS) or question
-        words = dict(self.store.search_passages(telling, limit=DEEP))
-        return Signals(question, asked, names, dense, words)
+        masked = mask_names(question, exact)
+        content = " ".join(word for word in _WORD.findall(question) if word.casefold() not in STOP_WORDS) or question
+        words = dict(self.store.search_passages(content, limit=BASELINE_DEPTH))
+        return Signals(question, masked, names, dense, words)
 
     def _best_dense(self, signals: Signals, count: int) -> np.ndarray:
         count = min(count, len(self.ids))
         best = np.argpartition(-signals.dense, count - 1)[:count]
         return best[np.argsort(-signals.dense[best], kind="stable")]
 
-    def _fused(self, signals: Signals) -> list[tuple[int, float]]:
-        """Reciprocal-rank fusion of words and vectors (Cormack et al., SIGIR 2009)."""
-        scores: dict[int, float] = {}
-        for ranking in (self.ids[self._best_dense(signals, DEEP)].tolist(), list(signals.words)):
-            for rank, passage in enumerate(ranking):
-                scores[passage] = scores.get(passage, 0.0) + 1.0 / (RANK_OFFSET + rank)
+    def _hybrid(self, signals: Signals) -> list[tuple[int, float]]:
+        """Reciprocal-rank fusion of BM25 and vectors."""
+        dense = self.ids[self._best_dense(signals, BASELINE_DEPTH)].tolist()
+        scores = reciprocal_ranks([(1.0, dense), (1.0, list(signals.words))])
         return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
-    def _pagerank(self, signals: Signals, damping: float, as_of: int | None, reach: dict[str, Any]) -> dict[int, float]:
-        """Mass of personalised PageRank on passages, most first, from all that the question names."""
+    def _pagerank(
+        self, signals: Signals, damping: float, as_of: int | None, settings: dict[str, Any]
+    ) -> dict[int, float]:
+        """Personalised PageRank mass of passages, highest first, from everything that the question names."""
         weights: dict[int, float] = {}
         for name in signals.names:
             for node in name.nodes:
                 weights[node] = weights.get(node, 0.0) + 1.0 / len(name.nodes)
             for passage in name.passages:
-                weights[passage] = weights.get(passage, 0.0) + name.sure / len(name.passages)
+                weights[passage] = weights.get(passage, 0.0) + name.confidence / len(name.passages)
         taken = [(name.start, name.end) for name in signals.names if name.nodes]
         for mention in match_names(signals.question, self.store):
             if all(mention.end <= start or mention.start >= end for start, end in taken):
                 weights.update((node, 1.0) for node in mention.nodes if node not in weights)
         if not weights:
-            best = self._best_dense(signals, ANCHORS)
+            best = self._best_dense(signals, MAX_ANCHORS)
             weights = {int(self.ids[row]): max(float(signals.dense[row]), 1e-3) for row in best}
         seeds, shares = np.asarray(list(weights), np.int64), np.asarray(list(weights.values()), np.float32)
-        nodes, mass, _ = push(self.store.index(as_of=as_of), seeds, shares, damping=damping, **reach)
+        nodes, mass, _ = push(self.store.index(as_of=as_of), seeds, shares, damping=damping, **settings)
         inside = self.ids[self._rows(nodes)] == nodes
         return dict(zip(nodes[inside].tolist(), mass[inside].tolist(), strict=True))
 
     # ---------------------------------------------------------------- rankings
 
-    def _plain(self, signals: Signals, ranker: str, damping: float, as_of: int | None) -> list[tuple[int, float]]:
-        dense = [(int(self.ids[row]), float(signals.dense[row])) for row in self._best_dense(signals, DEEP)]
+    def _baseline(self, signals: Signals, ranker: str, damping: float, as_of: int | None) -> list[tuple[int, float]]:
+        dense = [(int(self.ids[row]), float(signals.dense[row])) for row in self._best_dense(signals, BASELINE_DEPTH)]
         if ranker == "dense":
             return dense
         if ranker == "bm25":
             return list(signals.words.items())
-        if ranker == "fused":
-            return self._fused(signals)
-        mass = self._pagerank(signals, damping, as_of, FAR)
+        if ranker == "hybrid":
+            return self._hybrid(signals)
+        mass = self._pagerank(signals, damping, as_of, BASELINE_PAGERANK)
         return [*mass.items(), *((passage, 0.0) for passage, _ in dense if passage not in mass)]
 
-    def _learned(self, signals: Signals, as_of: int | None) -> list[tuple[int, float]]:
+    def _rerank(self, signals: Signals, as_of: int | None) -> list[tuple[int, float]]:
         passages, features = self.features(signals, as_of)
-        if self.scorer is None:
-            self.scorer = PassageReranker.load()
-        scores = self.scorer(features)
+        if self.reranker is None:
+            self.reranker = PassageReranker.load()
+        scores = self.reranker(features)
         order = np.argsort(-scores, kind="stable")
         return [(passages[at], float(scores[at])) for at in order.tolist()]
 
     def features(self, signals: Signals, as_of: int | None = None) -> tuple[list[int], np.ndarray]:
-        """Candidates of a question: ids, and what is known of each, float32 [C, F], F as ``FEATURES``."""
-        fused = [passage for passage, _ in self._fused(signals)[:CANDIDATES]]
+        """Candidates of a question: ids, and their features float32 [C, F], columns as in ``FEATURES``."""
+        hybrid = [passage for passage, _ in self._hybrid(signals)[:MAX_CANDIDATES]]
         anchors: dict[int, float] = {}
         for name in signals.names:
             for passage in name.passages:
-                anchors[passage] = max(anchors.get(passage, 0.0), name.sure / len(name.passages) ** 0.5)
-        for rank, passage in enumerate(fused[:ANCHORS]):
+                anchors[passage] = max(anchors.get(passage, 0.0), name.confidence / len(name.passages) ** 0.5)
+        for rank, passage in enumerate(hybrid[:MAX_ANCHORS]):
             anchors.setdefault(passage, 0.3 / (1 + 0.3 * rank))
         nodes = self.store.passages_by_id(list(anchors))
-        found = links([nodes[passage] for passage in anchors if passage in nodes], self.store, as_of)
-        candidates = list(dict.fromkeys([*anchors, *fused, *(link.target for link in found)]))
+        found = find_links([nodes[passage] for passage in anchors if passage in nodes], self.store, as_of)
+        candidates = list(dict.fromkeys([*anchors, *hybrid, *(link.target for link in found)]))
         present = self.ids[self._rows(candidates)] == candidates
-        candidates = [passage for passage, here in zip(candidates, present.tolist(), strict=True) if here]
+        candidates = [passage for passage, loaded in zip(candidates, present.tolist(), strict=True) if loaded]
         return candidates, self._evidence(signals, as_of, candidates, anchors, found).table(candidates)
 
     def _evidence(
@@ -236,14 +239,18 @@ class PassageSearch:
     ) -> Evidence:  # fmt: skip
         kept = set(candidates)
         found = [link for link in found if link.target in kept]
-        asked = self._texts([signals.asked])[0]
-        around = self._texts([link.around for link in found]) @ asked if found else np.zeros(0, np.float32)
+        question = self._texts([signals.masked_question])[0]
+        similarity = self._texts([link.context for link in found]) @ question if found else np.zeros(0, np.float32)
         rows = self._rows(candidates)
-        order = np.argsort(-signals.dense, kind="stable") if len(self.ids) <= DEEP else self._best_dense(signals, DEEP)
+        order = (
+            np.argsort(-signals.dense, kind="stable")
+            if len(self.ids) <= BASELINE_DEPTH
+            else self._best_dense(signals, BASELINE_DEPTH)
+        )
         ranks = {int(self.ids[row]): rank for rank, row in enumerate(order.tolist())}
         return Evidence(
-            asked=signals.asked, names=signals.names, anchors=anchors, links=found, around=around,
-            dense=dict(zip(candidates, signals.dense[rows].tolist(), strict=True)),
-            answers=dict(zip(candidates, (self._vectors[rows] @ asked).tolist(), strict=True)),
-            dense_ranks=ranks, words=signals.words, mass=self._pagerank(signals, 0.85, as_of, NEAR),
+            masked_question=signals.masked_question, names=signals.names, anchors=anchors, links=found,
+            link_similarity=similarity, dense=dict(zip(candidates, signals.dense[rows].tolist(), strict=True)),
+            answers=dict(zip(candidates, (self._vectors[rows] @ question).tolist(), strict=True)),
+            dense_ranks=ranks, words=signals.words, mass=self._pagerank(signals, 0.85, as_of, FEATURE_PAGERANK),
         )  # fmt: skip

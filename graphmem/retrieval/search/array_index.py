@@ -1,4 +1,4 @@
-"""A graph index over plain arrays: a ``GraphIndex`` for triples that live in no file."""
+"""Graph index over arrays in memory, for triples that are in no store."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Arcs
+from graphmem.retrieval.search.frontier import ranges
 
 
 class ArrayIndex:
-    """Triples as a graph index, in memory. Node ids are positions in ``names``; fact ids the triples' positions.
+    """``GraphIndex`` of triples. Node ids are positions in ``names``; fact ids the triples' positions.
 
     Args:
         triples: (subject, relation, object); names that differ only in case or spacing are one node.
@@ -59,9 +60,7 @@ class ArrayIndex:
         return np.asarray(self._starts[nodes + 1] - self._starts[nodes], np.int64)
 
     def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
-        """All arcs out of ``nodes``; of a node with more than ``limit``, the first ``limit``."""
+        """Arcs out of ``nodes``, at most ``limit`` of each."""
         counts = self.degree(nodes) if limit is None else np.minimum(self.degree(nodes), limit)
-        origin = np.repeat(np.arange(len(nodes)), counts)
-        rank = np.arange(len(origin)) - np.repeat(np.cumsum(counts) - counts, counts)
-        at = self._starts[np.asarray(nodes, np.int64)][origin] + rank
+        origin, at = ranges(self._starts[np.asarray(nodes, np.int64)], counts)
         return Arcs(origin, self._target[at], self._code[at], self._edge[at])

@@ -1,68 +1,58 @@
-"""The loops over a frontier's arcs, compiled by numba. Import it through ``frontier``: it costs a second or two."""
+"""Kernels over the arcs of a frontier, compiled by numba; ``frontier`` imports them in the background."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
+
+from graphmem.core.kernels import compiled
 
 _INTS = types.Array(types.int64, 1, "A", readonly=True)
 _OUT = types.Array(types.int64, 1, "C")
 _FLOATS = types.Array(types.float64, 1, "A", readonly=True)
-_MET = types.Array(types.boolean, 1, "C")
+_FLAGS = types.Array(types.boolean, 1, "C")
 _CODES = [types.Array(kind, 1, "A", readonly=True) for kind in (types.int16, types.int32, types.int64)]
 
 
-def _compiled(signatures: list[Any]) -> Callable[[Callable[..., Any]], Any]:
-    def compile_(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(signatures, cache=True, nogil=True)(function)
-        except RuntimeError:  # nowhere to keep the compiled code: compile it each time
-            return numba.njit(signatures, nogil=True)(function)
-
-    return compile_
-
-
-@_compiled([types.float64(_FLOATS, _INTS, _INTS, codes, _FLOATS) for codes in _CODES])
-def reach(best: Any, starts: Any, counts: Any, code: Any, gates: Any) -> float:
-    """The highest ``best`` of a node and gate of one of its arcs."""
-    most = -np.inf
+@compiled([types.float64(_FLOATS, _INTS, _INTS, codes, _FLOATS) for codes in _CODES])
+def best_score(best: Any, starts: Any, counts: Any, code: Any, gates: Any) -> float:
+    """Highest sum of a node's ``best`` and the gate of one of its arcs."""
+    highest = -np.inf
     for node in range(len(starts)):
         for arc in range(starts[node], starts[node] + counts[node]):
             score = best[node] + gates[code[arc]]
-            if score > most:
-                most = score
-    return most
+            if score > highest:
+                highest = score
+    return highest
 
 
-@_compiled([types.void(_INTS, _INTS, _INTS, _INTS, codes, _FLOATS, _FLOATS, types.float64, _MET) for codes in _CODES])
-def meet(
-    where: Any, path: Any, starts: Any, counts: Any, code: Any, scores: Any, gates: Any, floor: float, met: Any
+@compiled([types.void(_INTS, _INTS, _INTS, _INTS, codes, _FLOATS, _FLOATS, types.float64, _FLAGS) for codes in _CODES])
+def mark_extensions(
+    where: Any, path: Any, starts: Any, counts: Any, code: Any, scores: Any, gates: Any, floor: float, found: Any
 ) -> None:
-    """Mark ``path * A + code`` of every arc that an entry may cross."""
+    """Set ``found[path * A + code]`` for every open arc of an entry."""
     width = len(gates)
     for entry in range(len(where)):
         score, row = scores[path[entry]], path[entry] * width
         first = starts[where[entry]]
         for arc in range(first, first + counts[where[entry]]):
             if score + gates[code[arc]] >= floor:
-                met[row + code[arc]] = True
+                found[row + code[arc]] = True
 
 
-@_compiled(
+@compiled(
     [
         types.int64(_INTS, _INTS, _INTS, _INTS, codes, _FLOATS, _FLOATS, types.float64, _INTS, _OUT, _OUT, _OUT)
         for codes in _CODES
     ]
 )
-def cross(
+def list_crossings(
     where: Any, path: Any, starts: Any, counts: Any, code: Any, scores: Any, gates: Any, floor: float, numbers: Any,
     entries: Any, arcs: Any, found: Any,
 ) -> int:  # fmt: skip
-    """Write entry, arc and number of every open arc on a numbered path, as far as there is room; returns how many."""
+    """Write entry, arc and path number of every open arc on a numbered path, as far as they fit; returns the count."""
     width, count = len(gates), 0
     for entry in range(len(where)):
         score, row = scores[path[entry]], path[entry] * width

@@ -1,7 +1,7 @@
-"""Groups equal whole numbers, several times faster than ``numpy.unique`` where their places are asked for too.
+"""Grouping of equal integers, several times faster than ``numpy.unique`` with indices.
 
-``numpy.unique`` sorts places by key, which numpy cannot do with vector instructions. Here key and place are packed into
-one number each and sorted as numbers.
+``numpy.unique`` sorts positions by key, which numpy cannot do with vector instructions. Here key and position are
+packed into one integer each, and these are sorted.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class Groups(NamedTuple):
 
     Attributes:
         keys: int64 [G].
-        first: int64 [G], place of each group's first member.
-        counts: int64 [G], its members.
-        inverse: int64 [n], the group of every place.
+        first: int64 [G], position of each group's first member.
+        counts: int64 [G], number of members.
+        inverse: int64 [n], the group of every position.
     """
 
     keys: np.ndarray
@@ -32,7 +32,7 @@ def grouped(keys: np.ndarray, rank: np.ndarray | None = None, ranks: int = 1) ->
 
     Args:
         keys: int64 [n], not negative.
-        rank: int64 [n], 0 to ``ranks - 1``; a group's first member is the one of lowest rank, then of lowest place.
+        rank: int64 [n], 0 to ``ranks - 1``; a group's first member has the lowest rank, then the lowest position.
         ranks: number of ranks.
     """
     count = len(keys)

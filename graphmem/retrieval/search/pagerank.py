@@ -1,4 +1,4 @@
-"""Activation through open gates, its mass shared among all arcs: personalised PageRank, the untrained baseline."""
+"""Personalised PageRank by forward push: the untrained baseline of spreading activation."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ def push(
     index: GraphIndex, seeds: np.ndarray, weights: np.ndarray, *, damping: float = 0.5, hops: int = 8,
     budget: Budget | None = None, floor: float = 1e-5,
 ) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
-    """Personalised PageRank by pushing mass out of the seeds, every arc alike: the untrained baseline.
+    """Personalised PageRank mass of the nodes around seeds; all arcs have the same weight.
 
     Args:
         index: the graph.
         seeds: int64 [S], where the mass starts.
-        weights: float32 [S], how it is shared among them.
+        weights: float32 [S], its distribution over the seeds; normalised here.
         damping: share of a node's mass that moves on.
         hops: rounds of pushing.
-        budget: bounds; a node's mass is shared among all its arcs even where only some are followed.
-        floor: mass below this stays where it is.
+        budget: bounds; a node's mass is divided among all its arcs even where only some are followed.
+        floor: mass below this is not pushed.
 
     Returns:
-        ids int64 [N], mass float32 [N] with the most first, and the share of mass the budget left out.
+        ids int64 [N], mass float32 [N], highest first, and the share of mass that was dropped.
     """
     budget = budget or Budget()
     nodes, mass = _sum_by_node(seeds.astype(np.int64), weights.astype(np.float64) / max(weights.sum(), 1e-12))
     ids, scores, lost = [nodes], [mass * (1 - damping)], 0.0
     for _ in range(hops):
-        keep = _richest(index, nodes, mass, floor, budget)
+        keep = _within_budget(index, nodes, mass, floor, budget)
         lost += float(mass[~keep].sum()) * damping
         nodes, mass = nodes[keep], mass[keep]
         if not len(nodes):
@@ -44,12 +44,12 @@ def push(
         scores.append(mass * (1 - damping))
     nodes, mass = _sum_by_node(np.concatenate(ids), np.concatenate(scores))
     best = np.argsort(-mass, kind="stable")[: budget.nodes]
-    left_out = min(1.0, max(0.0, lost + float(mass.sum() - mass[best].sum())))
-    return nodes[best], mass[best].astype(np.float32), left_out
+    truncated_mass = min(1.0, max(0.0, lost + float(mass.sum() - mass[best].sum())))
+    return nodes[best], mass[best].astype(np.float32), truncated_mass
 
 
-def _richest(index: GraphIndex, nodes: np.ndarray, mass: np.ndarray, floor: float, budget: Budget) -> np.ndarray:
-    """Which nodes may pass mass on: the heaviest, as long as their arcs fit the budget."""
+def _within_budget(index: GraphIndex, nodes: np.ndarray, mass: np.ndarray, floor: float, budget: Budget) -> np.ndarray:
+    """Nodes that push mass, bool [N]: those of most mass, as long as their arcs fit the budget."""
     order = np.argsort(-mass, kind="stable")
     cost = np.cumsum(np.minimum(index.degree(nodes[order]), budget.hub))
     rank = np.arange(len(order))

@@ -24,7 +24,7 @@ from graphmem.hub import load_encoder, load_language_model
 from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.network import ExtractionNetwork, PairIndex, load_extractor, save_extractor
 from graphmem.text.lexicon import Relation
-from graphmem.text.relation_synonyms import names_elsewhere, synonym_groups
+from graphmem.text.relation_synonyms import other_schema_names, synonym_groups
 from graphmem.training.loop import LoopConfig, run, run_folder
 from graphmem.training.reader.corpus import Corpus, Item, build_corpus
 from graphmem.training.reader.curriculum import Curriculum, curriculum
@@ -76,7 +76,7 @@ class RelationTexts:
 
 def _names(relation: Relation) -> list[str]:
     nouns = [relation.noun] if len(relation.noun.split()) <= 4 else []
-    return [relation.relation, *nouns, *relation.paraphrases, *names_elsewhere().get(relation.relation, ())]
+    return [relation.relation, *nouns, *relation.paraphrases, *other_schema_names().get(relation.relation, ())]
 
 
 def train(

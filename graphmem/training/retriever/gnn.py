@@ -1,20 +1,19 @@
-"""Trains the GNN: answers above everything else that the trained gates activated (listwise)."""
+"""Training of the relevance GNN: a listwise loss over the nodes that the trained gates activate."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import Split
+from graphmem.core.validation import require
 from graphmem.datasets.wikimovies import load_facts, load_questions
 from graphmem.retrieval.learned_rankers import gnn_inputs
 from graphmem.retrieval.nn.gnn import RelevanceGNN
@@ -23,19 +22,21 @@ from graphmem.retrieval.search.array_index import ArrayIndex
 from graphmem.retrieval.search.spreading_activation import Budget, spread
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
-from graphmem.training.retriever.examples import MARK
+from graphmem.training.loop import LoopConfig, run
+from graphmem.training.retriever.examples import MASK
 
-log = logging.getLogger(__name__)
+BATCH = 8
+"""Subgraphs a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class GNNTraining:
-    """How the GNN is trained.
+    """Settings of the training of the GNN.
 
     Attributes:
-        epochs: times that every activated subgraph is seen.
+        epochs: passes over the activated subgraphs.
         rate: peak learning rate.
-        nodes: most nodes of a training subgraph.
+        nodes: maximum size of a training subgraph.
         seed: of every draw.
     """
 
@@ -45,98 +46,81 @@ class GNNTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.nodes < 2:
-            raise InvalidValue(
-                f"epochs must be at least 1 and nodes at least 2, not {self.epochs!r} and {self.nodes!r}"
-            )
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        require(self.nodes >= 2, "nodes", self.nodes, "at least 2")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """An activated subgraph: the GNN's inputs and which of its nodes answer, bool [N]."""
+class GNNExample:
+    """An activated subgraph: inputs of the GNN, and the answer nodes, bool [N]."""
 
     inputs: tuple[Tensor, ...]
     answers: Tensor
 
 
-def make_case(
-    reader: RelationScorer, index: ArrayIndex, asked: str, topic: str, answers: Iterable[str], config: GNNTraining
-) -> Case | None:
-    """Activate from a topic; None where activation reaches no answer, or nothing but answers."""
+def make_gnn_example(
+    scorer: RelationScorer, index: ArrayIndex, question: str, topic: str, answers: Iterable[str], config: GNNTraining
+) -> GNNExample | None:
+    """The subgraph activated from a topic; None where it has no answer, or only answers."""
     root = np.asarray([index.ids[normalise(topic)]], np.int64)
-    question = reader.read(asked, index.relations)
-    opinion = reader.opinion(question, index.relations)
-    found = spread(index, [root], np.ones(1), question.steps, question.lengths, Budget(nodes=config.nodes), opinion)
+    scores = scorer.score(question.replace(topic, MASK), index.relations)
+    rescorer = scorer.rescorer(scores, index.relations)
+    found = spread(index, [root], np.ones(1), scores.steps, scores.lengths, Budget(nodes=config.nodes), rescorer)
     right = {index.ids[normalise(answer)] for answer in answers if normalise(answer) in index.ids}
     if not len(found.nodes):
         return None
-    inputs = tuple(tensor.clone() for tensor in gnn_inputs(reader, question, found, index, root))
+    inputs = tuple(tensor.clone() for tensor in gnn_inputs(scores, found, index, root))
     mask = torch.zeros(len(inputs[0]), dtype=torch.bool)
     mask[: len(found.nodes)] = torch.from_numpy(np.isin(found.nodes, list(right)))
-    return Case(inputs, mask) if mask.any() and not mask.all() else None
+    return GNNExample(inputs, mask) if mask.any() and not mask.all() else None
 
 
-def wikimovies_cases(reader: RelationScorer, count: int, config: GNNTraining, split: Split = "train") -> list[Case]:
-    """Questions about topics of the split, over the whole WikiMovies graph."""
+def wikimovies_gnn_examples(
+    scorer: RelationScorer, count: int, config: GNNTraining, split: Split = "train"
+) -> list[GNNExample]:
+    """Examples of questions about the split's topics, over the whole WikiMovies graph."""
     index = ArrayIndex(load_facts())
     questions = Random(config.seed).sample(load_questions(split), count)
-    cases = (make_case(reader, index, q.question.replace(q.topic, MARK), q.topic, q.answers, config) for q in questions)
-    return [case for case in cases if case is not None]
+    examples = (make_gnn_example(scorer, index, q.question, q.topic, q.answers, config) for q in questions)
+    return [example for example in examples if example is not None]
 
 
-def world_cases(
-    reader: RelationScorer, worlds: int, each: int, config: GNNTraining, split: Split = "train"
-) -> list[Case]:
-    """Questions over random worlds of the split's relations."""
-    rng, cases = Random(config.seed), []
+def world_gnn_examples(
+    scorer: RelationScorer, worlds: int, each: int, config: GNNTraining, split: Split = "train"
+) -> list[GNNExample]:
+    """Examples over random worlds of the split's relations."""
+    rng, examples = Random(config.seed), list[GNNExample | None]()
     pool = split_relations(split)
     for _ in range(worlds):
         relations = rng.sample(pool, min(rng.randint(12, 60), len(pool)))
         world = World.sample(rng.randrange(2**31), relations=relations, entities=300)
         index = ArrayIndex(world.triples)
-        for q in world.questions(rng, each):
-            asked = q.question.replace(q.topic, MARK)
-            if (case := make_case(reader, index, asked, q.topic, q.answers, config)) is not None:
-                cases.append(case)
-    return cases
+        examples += [make_gnn_example(scorer, index, q.question, q.topic, q.answers, config)
+                     for q in world.questions(rng, each)]  # fmt: skip
+    return [example for example in examples if example is not None]
 
 
 def listwise(logits: Tensor, answers: Tensor) -> Tensor:
-    """Mean over answers of the cross-entropy against everything that is no answer."""
+    """Mean over the answers of the cross-entropy against all other nodes."""
     wrong = logits[~answers].logsumexp(0)
     right = logits[answers]
     return (torch.logaddexp(right, wrong) - right).mean()
 
 
-def train_gnn(gnn: RelevanceGNN, cases: Sequence[Case], config: GNNTraining) -> list[float]:
-    """Train in place, eight subgraphs a step; returns the mean loss of every epoch."""
-    rng = Random(config.seed)
-    torch.manual_seed(config.seed)
+def train_gnn(
+    gnn: RelevanceGNN, examples: Sequence[GNNExample], config: GNNTraining, folder: Path
+) -> list[dict[str, float]]:
+    """Train in place, ``BATCH`` subgraphs a step; a checkpoint in the folder is resumed. Returns the log."""
+    steps = -(-len(examples) // BATCH)
+
+    def step_losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        epoch, at = divmod(step, steps)
+        order = Random(f"{config.seed} {epoch}").sample(range(len(examples)), len(examples))
+        batch = [examples[i] for i in order[BATCH * at : BATCH * (at + 1)]]
+        return {"listwise": torch.stack([listwise(gnn(*e.inputs)[1], e.answers) for e in batch]).mean()}, {}
+
     optimiser = torch.optim.AdamW(gnn.parameters(), lr=config.rate, weight_decay=0.01)
-    total = config.epochs * ((len(cases) + 7) // 8)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, total_steps=total, pct_start=0.1)
-    history: list[float] = []
     gnn.train()
-    for epoch in range(config.epochs):
-        order, losses = rng.sample(range(len(cases)), len(cases)), []
-        for start in range(0, len(order), 8):
-            chosen = [cases[i] for i in order[start : start + 8]]
-            loss = torch.stack([listwise(gnn(*case.inputs)[1], case.answers) for case in chosen]).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(gnn.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            losses.append(float(loss.detach()))
-        history.append(float(np.mean(losses)))
-        log.info("epoch %d listwise loss %.4f", epoch + 1, history[-1])
+    log = run(gnn, optimiser, step_losses, LoopConfig(config.epochs * steps, seed=config.seed), folder)
     gnn.eval()
-    return history
-
-
-@torch.inference_mode()
-def hits_at_one(gnn: Any, cases: Sequence[Case]) -> tuple[float, float]:
-    """Share of subgraphs with an answer on top: by activation alone, and by the GNN."""
-    alone = [bool(case.answers[case.inputs[0][:, 0].argmax()]) for case in cases]
-    ranked = [bool(case.answers[gnn(*case.inputs)[1].argmax()]) for case in cases]
-    return float(np.mean(alone)), float(np.mean(ranked))
+    return log

@@ -1,4 +1,4 @@
-"""Examples made up to train retrieval on: random worlds of the lexicon, and questions over completion sets."""
+"""Synthetic training examples of retrieval: worlds of the lexicon, and questions over completion data sets."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ from graphmem.synthetic.question_wordings import middles, question_of_names, que
 from graphmem.synthetic.relations import plain_relations
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation, split_relations
-from graphmem.training.retriever.examples import MARK, Adjacency, Example, Path_, Texts, make_example
+from graphmem.training.retriever.examples import (
+    MASK,
+    Adjacency,
+    ArcPath,
+    ArcVocabulary,
+    Example,
+    make_example,
+    mask_topic,
+)
 
 _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 
 
 def world_examples(
-    texts: Texts, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1,
+    texts: ArcVocabulary, split: Split, rng: Random, *, worlds: int, questions: int, unanswerable: float = 0.1,
     vary: Vary = as_it_is,
 ) -> list[Example]:  # fmt: skip
-    """Questions over random worlds whose relations belong to ``split``; each world names its relations its own way."""
+    """Questions over random worlds of the split's relations; each world names its relations in its own way."""
     pool = split_relations(split)
     made = [r for r in plain_relations(rng, 120) if {r.subject, r.object} <= KINDS] if split == "train" else []
     examples: list[Example] = []
@@ -43,37 +51,34 @@ def world_examples(
 
 
 def _of_world(
-    texts: Texts, world: World, rng: Random, questions: int, unanswerable: float, vary: Vary
+    texts: ArcVocabulary, world: World, rng: Random, questions: int, unanswerable: float, vary: Vary
 ) -> list[Example]:  # fmt: skip
     graph, examples = Adjacency(world.triples), []
     naming = {name: _name_in_graph(world.relations[name], rng) for name in graph.relations}
     codes = [texts.code(naming[name], direction) for name in graph.relations for direction in (0, 1)]
-    for asked in world.questions(rng, questions, _LENGTHS, unanswerable):
-        topic, back = normalise(asked.topic), _turns_back(asked.path)
-        if back and rng.random() < 0.7:  # walks make more of these than people ask for
+    for q in world.questions(rng, questions, _LENGTHS, unanswerable):
+        topic, retraces = normalise(q.topic), _retraces(q.path)
+        if retraces and rng.random() < 0.7:  # random walks retrace more often than people's questions
             continue
-        gold = tuple(2 * graph.relations[name] + direction for name, direction in asked.path if name in graph.relations)
-        golds = _equal_ends(graph, world, topic, gold) if asked.answers else set()
-        found = graph.paths(topic, rng, beside=[gold])
+        gold = tuple(2 * graph.relations[name] + direction for name, direction in q.path if name in graph.relations)
+        golds = _equal_paths(graph, world, topic, gold) if q.answers else set()
+        found = graph.paths(topic, rng, gold=[gold])
         mapped = [tuple(codes[step] for step in path) for path in found]
-        steps = [(world.relations[name], direction) for name, direction in asked.path]
-        wording = (
-            _blanked(asked.question, asked.topic)
-            if rng.random() < 0.3
-            else question_of_relations(steps, rng, MARK, vary)
-        )
-        examples.append(make_example(wording, mapped, {tuple(codes[s] for s in path) for path in golds}))
+        steps = [(world.relations[name], direction) for name, direction in q.path]
+        original = rng.random() < 0.3
+        question = mask_topic(q.question, q.topic) if original else question_of_relations(steps, rng, MASK, vary)
+        examples.append(make_example(question, mapped, {tuple(codes[s] for s in path) for path in golds}))
     return examples
 
 
-def _turns_back(path: Sequence[tuple[str, int]]) -> bool:
+def _retraces(path: Sequence[tuple[str, int]]) -> bool:
     return any(one[0] == other[0] and one[1] != other[1] for one, other in pairwise(path))
 
 
-def _equal_ends(graph: Adjacency, world: World, topic: str, gold: Path_) -> set[Path_]:
+def _equal_paths(graph: Adjacency, world: World, topic: str, gold: ArcPath) -> set[ArcPath]:
     """The gold path, and those that differ only in the direction of a symmetric relation."""
     names = list(graph.relations)
-    paths: set[Path_] = {()}
+    paths: set[ArcPath] = {()}
     for step in gold:
         both = {step, step ^ 1} if world.relations[names[step // 2]].symmetric else {step}
         paths = {(*path, choice) for path in paths for choice in both}
@@ -81,24 +86,19 @@ def _equal_ends(graph: Adjacency, world: World, topic: str, gold: Path_) -> set[
 
 
 def _name_in_graph(relation: Relation, rng: Random) -> str:
-    """A name the relation may bear in somebody's graph: its own, a noun, a paraphrase, one with underscores."""
+    """A name that the relation may have in a graph: its own, a noun, a paraphrase, one with underscores."""
     usual = (relation.relation, relation.relation, relation.noun, relation.noun, *relation.paraphrases)
     name = rng.choice((*usual, *middles(relation)[:2]))
     chance = rng.random()
     return name.replace(" ", "_") if chance < 0.15 else f"has {name}" if chance < 0.18 else name
 
 
-def _blanked(question: str, topic: str) -> str:
-    start = question.casefold().find(topic.casefold())
-    return question if start < 0 else question[:start] + MARK + question[start + len(topic) :]
-
-
 # ---------------------------------------------------------------- knowledge-graph completion sets
 
 
 @dataclass(frozen=True, slots=True)
-class PlainGraph:
-    """Facts with relations named in several ways: how graphs write them, and the noun a question uses."""
+class CompletionGraph:
+    """Facts of a completion data set: names of each relation in graphs, and its noun in questions."""
 
     triples: list[tuple[str, str, str]]
     names: dict[str, list[str]]
@@ -106,7 +106,7 @@ class PlainGraph:
     verbs: bool = False
 
 
-def plain_graphs(folder: Path) -> list[PlainGraph]:
+def completion_graphs(folder: Path) -> list[CompletionGraph]:
     """FB15k-237, WN18RR and UMLS from a ``kgc`` folder."""
     with zipfile.ZipFile(folder / "fb15k237" / "FB15k-237.zip") as archive:
         lines = archive.read("FB15k-237/train.txt").decode().splitlines()
@@ -126,47 +126,47 @@ def _triple(line: str) -> tuple[str, str, str]:
     return subject, relation, object_
 
 
-def _freebase(triples: list[tuple[str, str, str]]) -> PlainGraph:
+def _freebase(triples: list[tuple[str, str, str]]) -> CompletionGraph:
     names, nouns = {}, {}
     for relation in {relation for _, relation, _ in triples}:
         parts = [part.replace("_", " ") for part in relation.replace(".", "").split("/") if part]
         nouns[relation] = parts[-1]
         names[relation] = [parts[-1], parts[-1], " ".join(parts[-2:]), " ".join(dict.fromkeys(parts)), relation]
-    return PlainGraph(triples, names, nouns)
+    return CompletionGraph(triples, names, nouns)
 
 
-def _underscored(triples: list[tuple[str, str, str]], *, verbs: bool) -> PlainGraph:
+def _underscored(triples: list[tuple[str, str, str]], *, verbs: bool) -> CompletionGraph:
     relations = {relation for _, relation, _ in triples}
     nouns = {relation: relation.strip("_").replace("_", " ") for relation in relations}
-    return PlainGraph(triples, {relation: [nouns[relation], relation] for relation in relations}, nouns, verbs)
+    return CompletionGraph(triples, {relation: [nouns[relation], relation] for relation in relations}, nouns, verbs)
 
 
-def plain_examples(
-    texts: Texts, graph: PlainGraph, rng: Random, *, questions: int, vary: Vary = as_it_is
+def completion_examples(
+    texts: ArcVocabulary, graph: CompletionGraph, rng: Random, *, questions: int, vary: Vary = as_it_is
 ) -> list[Example]:  # fmt: skip
-    """Questions made from random walks: ``what is the R2 of the R1 of it``, in several wordings."""
-    walkable = Adjacency(graph.triples)
-    relations = list(walkable.relations)
-    topics = sorted(walkable.arcs)
+    """Questions from random walks: ``what is the R2 of the R1 of it``, in several phrasings."""
+    adjacency = Adjacency(graph.triples)
+    relations = list(adjacency.relations)
+    topics = sorted(adjacency.arcs)
     examples: list[Example] = []
     while len(examples) < questions:
         topic = rng.choice(topics)
-        path = _random_walk(walkable, topic, rng)
-        if not path or len(walkable.walk(topic, path)) > 50:
+        path = _random_walk(adjacency, topic, rng)
+        if not path or len(adjacency.walk(topic, path)) > 50:
             continue
         naming = [rng.choice(graph.names[relation]) for relation in relations]
-        found = walkable.paths(topic, rng, frontier=8, most=60, beside=[path])
+        found = adjacency.paths(topic, rng, frontier=8, max_paths=60, gold=[path])
         mapped = [tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in found]
         asks = [(graph.nouns[relations[step // 2]], step % 2) for step in path]
         same = {
             tuple(texts.code(naming[step // 2], step % 2) for step in other) for other in [*found, path]
             if [(graph.nouns[relations[step // 2]], step % 2) for step in other] == asks
         }  # fmt: skip
-        examples.append(make_example(question_of_names(asks, graph.verbs, rng, MARK, vary), mapped, same))
+        examples.append(make_example(question_of_names(asks, graph.verbs, rng, MASK, vary), mapped, same))
     return examples
 
 
-def _random_walk(graph: Adjacency, topic: str, rng: Random) -> Path_:
+def _random_walk(graph: Adjacency, topic: str, rng: Random) -> ArcPath:
     path: list[int] = []
     here = topic
     for _ in range(rng.choice(_LENGTHS)):

@@ -1,10 +1,9 @@
-"""Trains all of the retriever: gates, then the aligner on what they propose, then the GNN on what both activate."""
+"""Training of the retriever: gates, then the aligner on the gates' candidates, then the GNN on activated subgraphs."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -14,102 +13,99 @@ import torch
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
+from graphmem.hub import load_encoder
+from graphmem.retrieval.checkpoints import load_weights, save_weights
+from graphmem.retrieval.nn.gnn import RelevanceGNN
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
-from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
-from graphmem.training.retriever.examples import Example, Texts, wikimovies_examples
-from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
-from graphmem.training.retriever.synthetic_examples import plain_examples, plain_graphs, world_examples
+from graphmem.retrieval.relation_scorer import RelationScorer
+from graphmem.training.loop import started
+from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
+from graphmem.training.retriever.examples import ArcVocabulary, Example, wikimovies_examples
+from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
+from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_gnn_examples, world_gnn_examples
+from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
+from graphmem.training.retriever.tuning import tune_from_files
 
-PROPOSED = 26
-"""Paths kept of every question."""
+MAX_PATHS = 26
+"""Candidate paths of every question."""
 
 
-def gather(
-    texts: Texts, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int, vary: Vary = as_it_is
+def training_sources(
+    texts: ArcVocabulary, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int, vary: Vary = as_it_is
 ) -> list[list[Example]]:  # fmt: skip
-    """The sources that shipped weights are trained on: WikiMovies, worlds and, with ``kgc``, completion sets.
+    """Examples of each source of the shipped weights: WikiMovies, worlds and, with ``kgc``, completion data sets.
 
     Args:
-        texts: numbers the arc texts.
+        texts: numbers of the arc texts, extended here.
         seed: of every draw.
-        each: WikiMovies questions of every wording.
+        each: WikiMovies questions of every phrasing.
         worlds: random worlds, 50 questions each.
         kgc: folder of FB15k-237, WN18RR and UMLS; None leaves them out.
         plain: questions over FB15k-237; a third as many over WN18RR, a fifth over UMLS.
-        vary: puts other words in the places of nouns.
+        vary: replaces nouns of questions.
     """
     rng = Random(seed)
     sources = [wikimovies_examples(texts, "train", rng, each=each)]
     sources.append(world_examples(texts, "train", rng, worlds=worlds, questions=50, vary=vary))
-    graphs = plain_graphs(kgc) if kgc is not None else []
+    graphs = completion_graphs(kgc) if kgc is not None else []
     mixed = [
         example
         for graph, share in zip(graphs, (1, 3, 5), strict=False)
-        for example in plain_examples(texts, graph, rng, questions=max(1, plain // share), vary=vary)
+        for example in completion_examples(texts, graph, rng, questions=max(1, plain // share), vary=vary)
     ]
     return [*sources, mixed] if mixed else sources
 
 
 def weighted(sources: Sequence[Any], worlds: int) -> list[Any]:
-    """The sources with the worlds, the second of them, named so many times."""
+    """The sources, with the worlds (the second) repeated ``worlds`` times."""
     return [sources[0], *[sources[1]] * worlds, *sources[2:]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
-    given = _parser().parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = started(_parser(), arguments)
     if given.facts or given.questions:
         return _tune(given)
-    from graphmem.hub import load_encoder
-    from graphmem.retrieval.checkpoints import load_weights, save_weights
-    from graphmem.retrieval.nn.gnn import RelevanceGNN
-    from graphmem.retrieval.relation_scorer import RelationScorer
-    from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_cases, world_cases
-
-    encoder, texts = load_encoder(), Texts()
+    encoder, texts, folder = load_encoder(), ArcVocabulary(), given.out.with_suffix(".run")
     start = load_weights(given.start, encoder.fingerprint) if given.start else {}
     if given.only_aligner and not {"gates", "aligner"} <= start.keys():
-        raise InvalidValue("--only-aligner goes on with the aligner of --start; name weights that have one")
+        raise InvalidValue("--only-aligner trains the aligner of --start further; name weights that have one")
     vary: Vary = Thesaurus(given.wordnet) if given.wordnet else as_it_is
-    sources = gather(
+    sources = training_sources(
         texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain, vary=vary
     )  # fmt: skip
-    bank = QuestionBank(encoder, [example.asked for source in sources for example in source])
-    arcs, gates = ArcTable(encoder, texts.names), lengthened(start.get("gates") or RelationGates())
+    bank = QuestionBank(encoder, [example.question for source in sources for example in source])
+    arcs, gates = ArcTable(encoder, texts.names), with_more_hops(start.get("gates") or RelationGates())
     if not given.only_aligner:
         config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
-        GateTrainer(gates, bank, arcs, config).run(weighted(sources, 2), given.out.with_suffix(".gates"))
+        train_gates(gates, weighted(sources, 2), bank, arcs, config, folder / "gates")
     gates.eval()
-    choices = [
-        with_likeness(propose(gates, source, bank, arcs, PROPOSED), bank, encoder, texts.names) for source in sources
+    candidates = [
+        with_similarity(propose(gates, source, bank, arcs, MAX_PATHS), bank, encoder, texts.names) for source in sources
     ]
     torch.manual_seed(given.seed)
     aligner = start["aligner"] if given.only_aligner else PathAligner()
     training = AlignerTraining(steps=given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
-    AlignerTrainer(aligner, bank, arcs, training).run(weighted(choices, 2))
+    train_aligner(aligner, weighted(candidates, 2), bank, arcs, training, folder / "aligner")
     if given.only_aligner:
         save_weights(given.out, {**start, "aligner": aligner}, encoder.fingerprint)
         print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
         return
-    reader, plan, gnn = RelationScorer(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
-    cases = wikimovies_cases(reader, given.cases, plan) + world_cases(reader, max(1, given.cases // 40), 40, plan)
-    history = train_gnn(gnn, cases, plan)
+    scorer, plan, gnn = RelationScorer(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
+    examples = wikimovies_gnn_examples(scorer, given.cases, plan)
+    examples += world_gnn_examples(scorer, max(1, given.cases // 40), 40, plan)
+    log = train_gnn(gnn, examples, plan, folder / "gnn")
     save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
-    print(
-        json.dumps(
-            {"out": str(given.out), "questions": len(bank.row), "subgraphs": len(cases), "listwise": history[-1]}
-        )
-    )
+    for checkpoint in folder.rglob("checkpoint.pt"):  # a finished run is not resumed
+        checkpoint.unlink()
+    counts = {"questions": len(bank.row), "subgraphs": len(examples), "log": log[-1:]}
+    print(json.dumps({"out": str(given.out), **counts}))
 
 
 def _tune(given: argparse.Namespace) -> None:
-    from graphmem.training.retriever.tuning import tune_from_files
-
     if not (given.facts and given.questions):
-        raise InvalidValue("--facts and --questions belong together: a graph, and questions asked of it")
+        raise InvalidValue("--facts and --questions belong together: a graph, and questions about it")
     count = tune_from_files(
         given.facts, given.questions, given.out, start=given.start, steps=min(given.steps, 300),
         aligner_steps=min(given.aligner_steps, 600), seed=given.seed,
@@ -119,25 +115,25 @@ def _tune(given: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="weights file to write")
-    parser.add_argument("--start", type=Path, help="weights whose gates to go on from; anew without")
-    parser.add_argument("--only-aligner", action="store_true", help="go on with the aligner of --start, keep the rest")
-    parser.add_argument("--facts", type=Path, help="only tune, to this graph (TSV, CSV, JSONL, ...); with --questions")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="weights file; logs and checkpoints go to a folder of its name, .run"
+    )
+    parser.add_argument("--start", type=Path, help="weights whose gates are trained further; random ones if left out")
+    parser.add_argument("--only-aligner", action="store_true", help="train only the aligner of --start further")
+    parser.add_argument("--facts", type=Path, help="tune to this graph only (TSV, CSV, JSONL, ...); with --questions")
     parser.add_argument("--questions", type=Path, help="JSON lines with question, answers and topic")
-    parser.add_argument("--steps", type=int, default=GateTraining().steps, help="of the gates")
-    parser.add_argument("--rate", type=float, default=GateTraining().rate, help="of the gates")
+    parser.add_argument("--steps", type=int, default=GateTraining().steps, help="training steps of the gates")
+    parser.add_argument("--rate", type=float, default=GateTraining().rate, help="peak learning rate of the gates")
     parser.add_argument("--aligner-steps", type=int, default=AlignerTraining().steps)
     parser.add_argument("--aligner-rate", type=float, default=AlignerTraining().rate)
-    parser.add_argument("--each", type=int, default=4, help="WikiMovies questions of every wording")
+    parser.add_argument("--each", type=int, default=4, help="WikiMovies questions of every phrasing")
     parser.add_argument("--worlds", type=int, default=420)
     parser.add_argument("--kgc", type=Path, help="folder of FB15k-237, WN18RR and UMLS")
     parser.add_argument(
-        "--wordnet", type=Path, help="folder of WordNet's noun files: other words for nouns of questions"
+        "--wordnet", type=Path, help="folder of WordNet's noun files, for synonyms of nouns in questions"
     )
     parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
-    parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN sees")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN is trained on")
     return parser
 
 

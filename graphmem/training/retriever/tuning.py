@@ -1,9 +1,9 @@
-"""Tunes a trained retriever to one graph, on questions that somebody has asked of it.
+"""Tuning of a trained retriever to one graph, on questions with answers.
 
-Which relation paths a question asks for need not be given: those that lead from its topic to its answers, and to least
-else, are taken for right. Gates and aligner go on from where they are; the GNN stays.
+Gold relation paths are found from the answers: the shortest of those whose end nodes have the highest F1 with them. The
+gates and the aligner are trained further; the GNN stays.
 
-graphmem train retriever --facts mine.tsv --questions asked.jsonl --out mine.safetensors
+graphmem train retriever --facts mine.tsv --questions questions.jsonl --out mine.safetensors
 """
 
 from __future__ import annotations
@@ -11,30 +11,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
+from graphmem.datasets.user_questions import read_questions
 from graphmem.datasets.wikimovies import Question
-from graphmem.training.retriever.aligner import AlignerTrainer, AlignerTraining, propose, with_likeness
-from graphmem.training.retriever.examples import MARK, Adjacency, Example, Path_, Texts, make_example
-from graphmem.training.retriever.gates import ArcTable, GateTrainer, GateTraining, QuestionBank, lengthened
+from graphmem.hub import load_encoder
+from graphmem.memory import GraphMemory
+from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
+from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
+from graphmem.training.retriever.examples import Adjacency, ArcPath, ArcVocabulary, Example, make_example, mask_topic
+from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
 
-LEAST = 0.5
-"""F1 of a path's ends with the answers below which it is not taken for the one that was asked for."""
-PROPOSED = 40
+MIN_F1 = 0.5
+"""F1 of a path's ends with the answers below which it is not a gold path."""
+MAX_PATHS = 40
 
 
 def tuning_examples(
-    texts: Texts, facts: Iterable[tuple[str, str, str]], questions: Sequence[Question], rng: Random
+    texts: ArcVocabulary, facts: Iterable[tuple[str, str, str]], questions: Sequence[Question], rng: Random
 ) -> list[Example]:
-    """Questions with the paths around their topics; those that no path answers are left out.
+    """Examples of the questions; those without a gold path are left out.
 
     Args:
-        texts: numbers the arc texts.
+        texts: numbers of the arc texts, extended here.
         facts: subject, relation, object.
-        questions: topic and answers named as in the facts; the topic stands in the question's text.
-        rng: draws paths where there are too many.
+        questions: with topic and answers named as in the facts, and the topic in the question's text.
+        rng: samples paths where there are too many.
     """
     graph = Adjacency(facts)
     codes = [texts.code(name, direction) for name in graph.relations for direction in (0, 1)]
@@ -43,85 +48,75 @@ def tuning_examples(
     for question in questions:
         topic, answers = normalise(question.topic), {normalise(answer) for answer in question.answers}
         paths = set(graph.paths(topic, rng))
-        gold = _right(graph, topic, answers, paths)
+        gold = _gold_paths(graph, topic, answers, paths)
         if gold:
-            asked = _blanked(question)
-            examples.append(make_example(asked, map(mapped, paths), set(map(mapped, gold))))
+            masked = mask_topic(question.question, question.topic)
+            examples.append(make_example(masked, map(mapped, paths), set(map(mapped, gold))))
     return examples
 
 
-def _right(graph: Adjacency, topic: str, answers: set[str], paths: Iterable[Path_]) -> set[Path_]:
-    """The shortest of the paths whose ends agree best with the answers."""
-    scores: dict[Path_, float] = {}
+def _gold_paths(graph: Adjacency, topic: str, answers: set[str], paths: Iterable[ArcPath]) -> set[ArcPath]:
+    """The shortest of the paths whose ends have the highest F1 with the answers."""
+    scores: dict[ArcPath, float] = {}
     for path in paths:
         ends = graph.walk(topic, path)
         shared = len(ends & answers)
         if shared:
             scores[path] = 2 * shared / (len(ends) + len(answers))
     best = max(scores.values(), default=0.0)
-    if best < LEAST:
+    if best < MIN_F1:
         return set()
     equal = [path for path, score in scores.items() if score > best - 1e-9]
     shortest = min(len(path) for path in equal)
     return {path for path in equal if len(path) == shortest}
 
 
-def _blanked(question: Question) -> str:
-    start = question.question.casefold().find(question.topic.casefold())
-    if start < 0:
-        return question.question
-    return question.question[:start] + MARK + question.question[start + len(question.topic) :]
-
-
 def tune(
     modules: dict[str, Any], encoder: Any, facts: Sequence[tuple[str, str, str]], questions: Sequence[Question],
-    checkpoint: Path | None, *, steps: int = 300, aligner_steps: int = 600, seed: int = 0,
+    folder: Path, *, steps: int = 300, aligner_steps: int = 600, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """Tune gates and aligner of ``load_weights``; returns modules for ``save_weights``.
+    """Tune the gates and the aligner of ``load_weights``; returns modules for ``save_weights``.
 
     Args:
-        modules: ``gates``, ``aligner`` and, if there is one, ``gnn``; trained on in place.
-        encoder: the text encoder they belong to.
+        modules: ``gates``, ``aligner`` and optionally ``gnn``; trained in place.
+        encoder: the text encoder that they were trained with.
         facts: of the graph.
-        questions: asked of it.
-        checkpoint: file in which the state of the gates is kept while they learn; None keeps none.
-        steps: of the gates.
-        aligner_steps: of the aligner.
+        questions: with answers in the graph.
+        folder: of logs and checkpoints, which are resumed.
+        steps: training steps of the gates.
+        aligner_steps: training steps of the aligner.
         seed: of every draw.
 
     Raises:
-        InvalidValue: no question is answered by the facts.
+        InvalidValue: no question has an answer in the facts.
     """
-    texts = Texts()
+    texts = ArcVocabulary()
     examples = tuning_examples(texts, facts, questions, Random(seed))
     if not examples:
-        raise InvalidValue("none of the questions is answered by these facts; are topics and answers named alike?")
-    bank, arcs = QuestionBank(encoder, [example.asked for example in examples]), ArcTable(encoder, texts.names)
-    gates, aligner = lengthened(modules["gates"]), modules["aligner"]
-    GateTrainer(gates, bank, arcs, GateTraining(steps=steps, rate=4e-4, seed=seed)).run([examples], checkpoint)
-    choices = with_likeness(propose(gates, examples, bank, arcs, PROPOSED), bank, encoder, texts.names)
-    training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
-    AlignerTrainer(aligner, bank, arcs, training).run([choices])
-    return {**modules, "gates": gates.eval(), "aligner": aligner.eval()}
+        raise InvalidValue("none of the questions is answered by these facts; name topics and answers as the facts do")
+    bank, arcs = QuestionBank(encoder, [example.question for example in examples]), ArcTable(encoder, texts.names)
+    gates, aligner = with_more_hops(modules["gates"]), modules["aligner"]
+    gate_training = GateTraining(steps=steps, rate=4e-4, seed=seed)
+    train_gates(gates, [examples], bank, arcs, gate_training, folder / "gates")
+    candidates = with_similarity(propose(gates, examples, bank, arcs, MAX_PATHS), bank, encoder, texts.names)
+    aligner_training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
+    train_aligner(aligner, [candidates], bank, arcs, aligner_training, folder / "aligner")
+    return {**modules, "gates": gates, "aligner": aligner}
 
 
 def tune_from_files(
     facts: Path, questions: Path, out: Path, *, start: Path | None, steps: int, aligner_steps: int, seed: int
 ) -> int:
-    """Tune the shipped retriever, or that of ``start``, to files of facts and questions; returns how many were used."""
-    from graphmem.datasets.user_questions import read_questions
-    from graphmem.hub import load_encoder
-    from graphmem.memory import GraphMemory
-    from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
-
+    """Tune the shipped retriever, or that of ``start``, to files of facts and questions; returns the questions read."""
     encoder = load_encoder()
     modules = load_weights(start or SHIPPED, encoder.fingerprint)
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.ingest(facts)
         triples = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
-    asked = read_questions(questions)
-    tuned = tune(
-        modules, encoder, triples, asked, out.with_suffix(".gates"), steps=steps, aligner_steps=aligner_steps, seed=seed
-    )
+    read = read_questions(questions)
+    with TemporaryDirectory() as folder:
+        tuned = tune(
+            modules, encoder, triples, read, Path(folder), steps=steps, aligner_steps=aligner_steps, seed=seed
+        )  # fmt: skip
     save_weights(out, tuned, encoder.fingerprint)
-    return len(asked)
+    return len(read)

@@ -62,7 +62,7 @@ def test_a_node_without_arcs_keeps_to_itself() -> None:
 def test_features_say_what_activation_knows() -> None:
     found = SimpleNamespace(
         activation=np.asarray([0.5, 0.25, 0.25], np.float32), best=np.asarray([[2, 0], [1, 0], [3, 0]]),
-        walks=np.asarray([1, 3, 1], np.float32),
+        path_counts=np.asarray([1, 3, 1], np.float32),
     )  # fmt: skip
     features = node_features(found, np.asarray([5, 2, 1, 9]), 1)
     assert features.shape == (4, FEATURES)

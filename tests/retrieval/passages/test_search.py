@@ -7,10 +7,10 @@ import pytest
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.memory import GraphMemory
-from graphmem.retrieval.passages.links import named, words_around
+from graphmem.retrieval.passages.links import link_context, match_titles
 from graphmem.retrieval.passages.reranker import FEATURES, PassageReranker
 from graphmem.retrieval.passages.search import RANKERS, PassageSearch
-from graphmem.text.fuzzy_matching import alike
+from graphmem.text.fuzzy_matching import trigram_similarity
 from graphmem.text.name_tagging import capitalised
 
 DOCUMENTS = [
@@ -107,21 +107,21 @@ def test_bad_arguments(memory: GraphMemory) -> None:
     with pytest.raises(InvalidValue, match="no passage ranker 'x'"):
         search.search("Leeds", ranker="x")  # type: ignore[arg-type]
     with pytest.raises(InvalidValue, match="at least 1"):
-        search.search("Leeds", limit=0)
+        search.search("Leeds", top_k=0)
 
 
 def test_names_exact_and_alike(memory: GraphMemory) -> None:
-    exact, like = named("Did Ilsa Brandt go to Leeds?", memory.store)
-    assert exact.sure == 1.0 and exact.nodes
-    assert not like.nodes and like.sure < 1.0
+    exact, like = match_titles("Did Ilsa Brandt go to Leeds?", memory.store)
+    assert exact.confidence == 1.0 and exact.nodes
+    assert not like.nodes and like.confidence < 1.0
     assert memory.store.node(like.passages[0]).attributes["title"] == "Ilse Brandt"
-    assert alike("Graz", "graz") == 1.0
+    assert trigram_similarity("Graz", "graz") == 1.0
 
 
 def test_words_around_a_name_stay_in_its_sentence() -> None:
     text = "It rained. The film was directed by Ilse  Brandt and cut by Ned. It ran long."
-    assert words_around(text, "Ilse Brandt") == "The film was directed by it and cut by Ned."
-    assert words_around(text, "Nobody") == "it"
+    assert link_context(text, "Ilse Brandt") == "The film was directed by it and cut by Ned."
+    assert link_context(text, "Nobody") == "it"
 
 
 def test_scorer_files(tmp_path) -> None:

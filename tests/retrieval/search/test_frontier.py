@@ -29,24 +29,24 @@ def hop_of(index: Any, seed: int) -> Hop:
 
 
 def results(hop: Hop) -> list[Any]:
-    floor = hop.reach() - 1.5
+    floor = hop.best_score() - 1.5
     found = hop.extensions(floor)
     numbers = np.full(len(hop.scores) * len(hop.gates), -1)
     numbers[found[::2]] = np.arange(len(found[::2]))
-    return [hop.reach(), found, *hop.crossings(floor, numbers)]
+    return [hop.best_score(), found, *hop.crossings(floor, numbers)]
 
 
 @settings(max_examples=60, deadline=None)
 @given(FACTS, st.integers(0, 2**32 - 1))
 def test_compiled_loops_and_arrays_find_the_same_arcs_in_the_same_order(facts: Any, seed: int) -> None:
-    assert frontier.ready()
+    assert frontier.compiled.ready()
     hop = hop_of(indexed(facts), seed)
     compiled = results(hop)
-    kernels, frontier._loader.kernels = frontier._loader.kernels, None
+    kernels, frontier.compiled.kernels = frontier.compiled.kernels, None
     try:
         plain = results(hop)
     finally:
-        frontier._loader.kernels = kernels
+        frontier.compiled.kernels = kernels
     assert all(np.array_equal(one, other) for one, other in zip(compiled, plain, strict=True))
 
 

@@ -60,8 +60,8 @@ def test_the_sparse_walk_equals_the_definition(triples: Triples, seed: int) -> N
     found = spread(index, [np.asarray([0])], np.ones(1), steps, lengths, Budget(paths=1000))
     expected, none = dense(index, 0, steps, lengths)
     assert dict(zip(found.nodes.tolist(), found.activation.tolist(), strict=True)) == pytest.approx(expected, abs=1e-5)
-    assert found.none == pytest.approx(none, abs=1e-5) or not expected
-    assert found.left_out < 1e-9
+    assert found.no_answer == pytest.approx(none, abs=1e-5) or not expected
+    assert found.truncated_mass < 1e-9
 
 
 @settings(max_examples=30, deadline=None)
@@ -103,7 +103,7 @@ def test_the_gates_choose_the_path() -> None:
     assert [FILMS[edge][2] for edge in found.chain(0)] == ["Scott", "Scott", "Ford"]
     weaver = found.activation[names.index("Weaver")]  # reached only through Alien itself
     assert weaver == pytest.approx(found.activation[0] * DETOUR, rel=0.01)
-    assert "Alien" not in names[:3]  # the only end of paths that lead back, which nobody asks for
+    assert "Alien" not in names[:3]  # the only end of paths that lead back, which the gates do not ask for
 
 
 def test_two_topics_add_up() -> None:
@@ -119,28 +119,28 @@ def test_a_path_that_leads_only_back_answers_with_its_seed() -> None:
     assert index.names[found.nodes[0]] == "ann" and found.chain(0) == [0, 0]
 
 
-def test_an_opinion_replaces_the_gates_and_says_whether_anything_answers() -> None:
+def test_a_rescorer_replaces_the_gates_and_the_probability_of_an_answer() -> None:
     index = ArrayIndex(FILMS)
-    asked: list[tuple[int, ...]] = []
+    scored: list[tuple[int, ...]] = []
 
-    def opinion(paths: list[tuple[int, ...]], prior: np.ndarray) -> tuple[np.ndarray, float]:
-        asked.extend(paths)
+    def rescore(paths: list[tuple[int, ...]], prior: np.ndarray) -> tuple[np.ndarray, float]:
+        scored.extend(paths)
         assert prior.max() == prior[0] == 0
         return np.asarray([9.0 if path == (2,) else 0.0 for path in paths]), 0.25
 
     steps, lengths = gates(0, 1, 2)
-    found = spread(index, [np.asarray([0])], np.ones(1), steps / 2, lengths / 2, None, opinion)
-    assert (0, 1, 2) in asked and index.names[found.nodes[0]] == "Weaver"
-    assert found.none == pytest.approx(0.75) and found.paths[0][1] == pytest.approx(0.25, abs=0.01)
+    found = spread(index, [np.asarray([0])], np.ones(1), steps / 2, lengths / 2, None, rescore)
+    assert (0, 1, 2) in scored and index.names[found.nodes[0]] == "Weaver"
+    assert found.no_answer == pytest.approx(0.75) and found.paths[0][1] == pytest.approx(0.25, abs=0.01)
 
 
-def test_the_budget_bounds_nodes_and_says_what_it_left_out() -> None:
+def test_the_budget_bounds_nodes_and_counts_the_truncated_mass() -> None:
     index = ArrayIndex([("hub", "has", f"leaf {i}") for i in range(500)])
     found = spread(index, [np.asarray([0])], np.ones(1), *gates(0, width=2), Budget(nodes=100))
-    assert len(found.nodes) == 100 and found.left_out == pytest.approx(0.8, abs=0.01)
+    assert len(found.nodes) == 100 and found.truncated_mass == pytest.approx(0.8, abs=0.01)
 
 
-def test_a_hub_costs_no_more_than_its_share() -> None:
+def test_a_hub_is_expanded_within_the_budget() -> None:
     index = ArrayIndex([("hub", "has", f"leaf {i}") for i in range(5000)])
     calls: list[int] = []
     expand = index.expand
@@ -154,15 +154,15 @@ def test_no_arcs_no_activation() -> None:
     index.names.append("alone")
     index._starts = np.append(index._starts, index._starts[-1])
     found = spread(index, [np.asarray([2])], np.ones(1), *gates(0, width=2))
-    assert not len(found.nodes) and found.none == 1
+    assert not len(found.nodes) and found.no_answer == 1
 
 
 @settings(deadline=None)
 @given(graphs)
 def test_pushed_mass_is_never_more_than_all(triples: Triples) -> None:
     index = ArrayIndex(triples)
-    nodes, mass, left_out = push(index, np.asarray([0]), np.ones(1, np.float32), hops=30, floor=0.0)
-    assert mass.sum() <= 1 + 1e-5 and mass.sum() + left_out == pytest.approx(1, abs=1e-3)
+    nodes, mass, truncated_mass = push(index, np.asarray([0]), np.ones(1, np.float32), hops=30, floor=0.0)
+    assert mass.sum() <= 1 + 1e-5 and mass.sum() + truncated_mass == pytest.approx(1, abs=1e-3)
     assert nodes[0] == 0 or mass[0] >= mass[nodes == 0][0]
 
 

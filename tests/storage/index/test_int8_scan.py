@@ -34,7 +34,7 @@ def test_the_best_ten_are_among_fifty_candidates() -> None:
 
 def test_compiled_and_plain_code_agree() -> None:
     pytest.importorskip("numba")
-    assert scan.ready()
+    assert scan.compiled.ready()
     codes, scales = scan.quantise(unit(5000))
     scales[::7] = np.nan
     query = unit(1, seed=2)[0]

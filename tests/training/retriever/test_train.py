@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -8,82 +9,73 @@ import numpy as np
 import pytest
 import torch
 
-from graphmem.core.errors import InvalidValue
 from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
-from graphmem.training.retriever.aligner import (
-    AlignerTrainer,
-    AlignerTraining,
-    judged,
-    propose,
-    with_likeness,
-    without_right,
-)
-from graphmem.training.retriever.examples import Adjacency, Example, Texts, make_example, without_gold
+from graphmem.training.loop import LoopConfig
+from graphmem.training.retriever import gates as training
+from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
+from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, make_example, without_gold
 from graphmem.training.retriever.gates import (
     ArcTable,
-    GateTrainer,
     GateTraining,
     QuestionBank,
-    lengthened,
+    collate,
+    draw,
     losses,
-    pack,
-    path_accuracy,
+    train_gates,
+    with_more_hops,
 )
-from graphmem.training.retriever.gnn import Case, GNNTraining, hits_at_one, listwise, train_gnn
-from graphmem.training.retriever.synthetic_examples import PlainGraph, plain_examples, world_examples
+from graphmem.training.retriever.gnn import GNNExample, GNNTraining, listwise, train_gnn
+from graphmem.training.retriever.synthetic_examples import CompletionGraph, completion_examples, world_examples
 from graphmem.training.retriever.train import main
 
 
 @pytest.fixture(scope="module")
-def texts() -> Texts:
-    return Texts()
+def texts() -> ArcVocabulary:
+    return ArcVocabulary()
 
 
 @pytest.fixture(scope="module")
-def material(encoder: Any, texts: Texts) -> tuple[list[Example], QuestionBank, ArcTable]:
+def material(encoder: Any, texts: ArcVocabulary) -> tuple[list[Example], QuestionBank, ArcTable]:
     examples = world_examples(texts, "train", Random(0), worlds=3, questions=20)
-    return examples, QuestionBank(encoder, [e.asked for e in examples]), ArcTable(encoder, texts.names)
+    return examples, QuestionBank(encoder, [e.question for e in examples]), ArcTable(encoder, texts.names)
 
 
-def test_training_learns_what_it_sees_and_resumes_exactly(material: Any, tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_resumes_exactly(material: Any, tmp_path: Path, monkeypatch: Any) -> None:
     examples, bank, arcs = material
     config = GateTraining(steps=40, batch=8, rate=3e-3, token_dropout=0.1)
+    monkeypatch.setattr(training, "LoopConfig", partial(LoopConfig, log_every=10, save_every=10))
     torch.manual_seed(0)
     start = RelationGates().state_dict()
-    one, other = RelationGates(), RelationGates()
+    one, other, again = RelationGates(), RelationGates(), RelationGates()
     for gates in (one, other):
         gates.load_state_dict(start)
-    whole = GateTrainer(one, bank, arcs, config).run([examples])
-    assert np.mean(whole[-10:]) < 0.6 * np.mean(whole[:10])
-    assert path_accuracy(one, examples, bank, arcs)[:, 0].mean() > 0.5
+    log = train_gates(one, [examples], bank, arcs, config, tmp_path / "one")
+    assert log[-1]["paths"] < 0.6 * log[0]["paths"]
 
-    first = GateTrainer(other, bank, arcs, config)
-    from graphmem.training.retriever.gates import draw
+    def stopping(*_: Any) -> Any:
+        raise KeyboardInterrupt
 
-    first.gates.train()
-    for _ in range(20):
-        first.advance(draw([examples], config, first.rng))
-    first.save(tmp_path / "c")
-    again = RelationGates()
-    assert GateTrainer(again, bank, arcs, config).run([examples], tmp_path / "c") == pytest.approx(whole)
+    drawn = iter([draw] * 25 + [stopping])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "draw", lambda *given: next(drawn)(*given))
+        train_gates(other, [examples], bank, arcs, config, tmp_path / "other")
+    train_gates(again, [examples], bank, arcs, config, tmp_path / "other")
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
-    with pytest.raises(InvalidValue, match="other settings|was made with"):
-        GateTrainer(RelationGates(), bank, arcs, GateTraining(steps=41)).load(tmp_path / "c")
 
 
-def test_the_aligner_learns_to_choose_among_what_the_gates_propose(material: Any, encoder: Any, texts: Texts) -> None:
+def test_the_aligner_learns_to_choose_among_what_the_gates_propose(
+    material: Any, encoder: Any, texts: ArcVocabulary, tmp_path: Path
+) -> None:
     examples, bank, arcs = material
     torch.manual_seed(0)
-    choices = with_likeness(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
-    assert all(choice.gold.any() == example.gold.any() for choice, example in zip(choices, examples, strict=True))
-    assert all((np.diff(choice.prior) <= 0).all() and len(choice.paths) <= 16 for choice in choices)
-    aligner = PathAligner()
-    history = AlignerTrainer(aligner, bank, arcs, AlignerTraining(steps=60, batch=8, candidates=16)).run([choices])
-    assert np.mean([h[0] for h in history[-10:]]) < 0.7 * np.mean([h[0] for h in history[:10]])
-    best, chance, there = judged(aligner, choices, bank, arcs)
-    assert best[there].mean() > 0.5 and chance.shape == there.shape
+    candidates = with_similarity(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
+    assert all(each.gold.any() == example.gold.any() for each, example in zip(candidates, examples, strict=True))
+    assert all((np.diff(each.prior) <= 0).all() and len(each.paths) <= 16 for each in candidates)
+    config = AlignerTraining(steps=60, batch=8, candidates=16)
+    log = train_aligner(PathAligner(), [candidates], bank, arcs, config, tmp_path)
+    assert log[-1]["paths"] < 0.8 * log[0]["paths"]
 
 
 def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
@@ -93,31 +85,21 @@ def test_gates_are_lengthened_without_changing_what_they_knew() -> None:
         torch.nn.init.normal_(parameter, std=0.3)
     given = (torch.randn(1, 12), torch.randn(1, 5, 12), torch.ones(1, 5, dtype=torch.bool), torch.randn(4, 12))
     steps, lengths = short.eval()(*given)
-    longer_steps, longer_lengths = lengthened(short, 4).eval()(*given)
+    longer_steps, longer_lengths = with_more_hops(short, 4).eval()(*given)
     assert longer_steps.shape == (1, 4, 4) and torch.allclose(longer_steps[:, :2], steps, atol=1e-5)
     assert torch.allclose(longer_lengths[:, :3], lengths, atol=1e-5)
 
 
-def test_a_choice_without_its_answer_keeps_the_other_paths(material: Any) -> None:
+def test_a_each_without_its_answer_keeps_the_other_paths(material: Any) -> None:
     examples, bank, arcs = material
-    for choice in propose(RelationGates().eval(), examples[:20], bank, arcs, 16):
-        left = without_right(choice, Random(0))
+    for each in propose(RelationGates().eval(), examples[:20], bank, arcs, 16):
+        left = without_gold(each, Random(0))
         assert not left.gold.any() and len(left.paths) == len(left.prior)
-
-
-def test_only_what_is_named_is_trained(material: Any) -> None:
-    examples, bank, arcs = material
-    torch.manual_seed(0)
-    gates = RelationGates()
-    before = {name: value.clone() for name, value in gates.state_dict().items()}
-    GateTrainer(gates, bank, arcs, GateTraining(steps=2, batch=4), only=("length", "count")).run([examples])
-    changed = {name.split(".")[0] for name, value in gates.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {"length", "count"}
 
 
 def test_the_right_path_has_no_loss_when_it_scores_far_above() -> None:
     example = make_example("q", [(0,), (0, 2), (1,)], {(0, 2)})
-    batch = pack([example])
+    batch = collate([example])
     steps = torch.full((1, 4, 3), -30.0)
     steps[0, 0, 0], steps[0, 1, 2] = 30, 30
     lengths = torch.tensor([[-99.0, -30, 30, -30, -30]])
@@ -134,7 +116,7 @@ def test_the_answer_of_an_emptied_question_is_no_path() -> None:
         assert (
             not left.gold.any() and [1, 2, -1, -1] in left.paths.tolist() and [0, 2, -1, -1] not in left.paths.tolist()
         )
-        assert pack([left]).gold[0].tolist() == [False] * len(left.paths) + [True]
+        assert collate([left]).gold[0].tolist() == [False] * len(left.paths) + [True]
 
 
 def test_walks_leave_the_topic_out_of_their_ends_only() -> None:
@@ -148,13 +130,13 @@ def test_walks_leave_the_topic_out_of_their_ends_only() -> None:
 def test_questions_over_plain_graphs_ask_for_their_gold_paths() -> None:
     facts = [("x", "has_part", "y"), ("y", "made_of", "z"), ("w", "has_part", "y")]
     named = {"has_part": ["has part"], "made_of": ["made of"]}
-    graph = PlainGraph(facts, named, {"has_part": "part", "made_of": "material"})
-    texts = Texts()
-    for example in plain_examples(texts, graph, Random(0), questions=20):
+    graph = CompletionGraph(facts, named, {"has_part": "part", "made_of": "material"})
+    texts = ArcVocabulary()
+    for example in completion_examples(texts, graph, Random(0), questions=20):
         gold = example.paths[example.gold]
-        assert len(gold) and "it" in example.asked.lower()
+        assert len(gold) and "it" in example.question.lower()
         for code in gold[0][gold[0] >= 0]:
-            assert {"has part": "part", "made of": "material"}[texts.names[code // 2]] in example.asked
+            assert {"has part": "part", "made of": "material"}[texts.names[code // 2]] in example.question
 
 
 def test_listwise_asks_every_answer_to_beat_the_rest() -> None:
@@ -163,7 +145,7 @@ def test_listwise_asks_every_answer_to_beat_the_rest() -> None:
     assert listwise(torch.tensor([9.0, 0.0, -9.0]), answers) > 4
 
 
-def test_the_gnn_learns_to_break_ties() -> None:
+def test_the_gnn_learns_to_break_ties(tmp_path: Path) -> None:
     torch.manual_seed(0)
     cases = []
     for seed in range(40):  # two nodes of equal activation; the one that more walks reach is right
@@ -171,10 +153,10 @@ def test_the_gnn_learns_to_break_ties() -> None:
         features[seed % 2, 5] = 2.0
         empty = torch.zeros(2, 0, dtype=torch.long)
         inputs = (features, torch.randn(16), torch.randn(2, 16), empty, empty[0], torch.zeros(3, 2))
-        cases.append(Case(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
+        cases.append(GNNExample(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
     gnn = RelevanceGNN(GNNConfig(dim=16, width=8))
-    train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2))
-    assert hits_at_one(gnn, cases) == (0.5, 1.0)
+    train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2), tmp_path)
+    assert all(case.answers[gnn(*case.inputs)[1].argmax()] for case in cases)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from graphmem.datasets.wikimovies import Question
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights
 from graphmem.retrieval.retriever import Retriever
-from graphmem.training.retriever.examples import Texts
+from graphmem.training.retriever.examples import ArcVocabulary
 from graphmem.training.retriever.train import main
 from graphmem.training.retriever.tuning import tune, tuning_examples
 
@@ -36,18 +36,18 @@ def asked(units: range) -> list[Question]:
 
 
 def test_the_right_paths_lead_to_the_answers_and_to_least_else() -> None:
-    texts = Texts()
+    texts = ArcVocabulary()
     questions = [*asked(range(2)), Question("Who is Unit 1?", "Unit 1", ("nobody here",), 1)]
     examples = tuning_examples(texts, FACTS, questions, Random(0))
     assert len(examples) == 6, "what no path answers is left out"
     for example, question in zip(examples, questions, strict=False):
         lengths = {int((path >= 0).sum()) for path in example.paths[example.gold]}
-        assert lengths == {question.hops} and question.topic not in example.asked
+        assert lengths == {question.hops} and question.topic not in example.question
 
 
 def test_tuning_learns_the_names_of_a_graph(encoder: Any, tmp_path: Path) -> None:
     modules = load_weights(SHIPPED, encoder.fingerprint)
-    tuned = tune(modules, encoder, FACTS, asked(range(12)), None, steps=30, aligner_steps=60)
+    tuned = tune(modules, encoder, FACTS, asked(range(12)), tmp_path, steps=30, aligner_steps=60)
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
         memory.add_many(FACTS)
 

@@ -1,0 +1,62 @@
+"""Compiled kernels (numba, the extra ``fast``): imported in the background, with numpy as the fallback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+class KernelLoader:
+    """Background import of one module of kernels, so that no query waits for the compiler.
+
+    Args:
+        module: full name of the module.
+
+    Attributes:
+        kernels: the module, or None while it is not there (yet); numba may be missing or not support this machine.
+    """
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.kernels: Any = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> Any:
+        """The module or None; the first call starts the import."""
+        if self._thread is None:
+            self._start()
+        return self.kernels
+
+    def ready(self, seconds: float | None = None) -> bool:
+        """Wait for the import; returns whether there are kernels. For benchmarks and services that warm up."""
+        self._start().join(seconds)
+        return self.kernels is not None
+
+    def _start(self) -> threading.Thread:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._load, name=self.module, daemon=True)
+                self._thread.start()
+            return self._thread
+
+    def _load(self) -> None:
+        try:
+            self.kernels = import_module(self.module)
+        except Exception:  # numba is missing, or has no code for this machine: numpy keeps doing the work
+            self.kernels = None
+
+
+def compiled(signatures: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator that compiles a function for numba signatures, and caches the code where a folder can be written."""
+    import numba
+
+    def compile_(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(signatures, cache=True, nogil=True)(function)
+        except RuntimeError:  # no folder to cache in
+            return numba.njit(signatures, nogil=True)(function)
+
+    return compile_
