@@ -10,18 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphmem.core.edits import (
-    AddEdge,
-    AddNode,
-    Edit,
-    JournalEntry,
-    MergeNodes,
-    Retire,
-    SupersedeEdge,
-    UpdateNode,
-    as_edges,
-    is_triple,
-)
+from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, SupersedeEdge, UpdateNode, as_edges
 from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.names import check_name
 from graphmem.core.protocols import TextEncoder
@@ -33,6 +22,7 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
+    from graphmem.core.edits import Edit
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.retrieval.results import Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig, Retriever
@@ -74,12 +64,10 @@ class GraphMemory:
         """Open the memory at ``path``; it is made if there is none. ``":memory:"`` lives in RAM only.
 
         Args:
-            path: a file.
             encoder: a ``TextEncoder``, the path or name of one, or None for all-MiniLM-L6-v2. It is loaded when a
                 search first needs it.
             config: bounds and sizes of every search.
             namespace: the isolated part of the file to work in.
-            read_only: open without the right to change anything.
             retriever: file of weights that ``graphmem train retriever`` wrote, read at the first search; None for
                 the shipped weights.
 
@@ -145,9 +133,9 @@ class GraphMemory:
             InvalidValue: an item that is neither; the message gives its position. Names and times as in ``add``.
         """
         items: list[Any] = list(facts)
-        if all(map(is_triple, items)):
-            return self.store.bulk_load([], items, source=source, note=f"{len(items)} facts")
-        return self.store.apply(as_edges(items, source), action="add", note=f"{len(items)} facts")
+        if any(isinstance(item, Fact) for item in items):
+            return self.store.apply(as_edges(items, source), action="add", note=f"{len(items)} facts")
+        return self.store.bulk_load([], items, source=source, note=f"{len(items)} facts")
 
     def bulk_load(
         self, names: Sequence[str], triples: Iterable[Triple], vectors: np.ndarray | None = None, *,
@@ -159,7 +147,6 @@ class GraphMemory:
             names: names of nodes; nodes that only the triples name are made too.
             triples: (subject, relation, object) names, any iterable.
             vectors: float [n, K], one for each name, by this memory's encoder; None encodes at the first search.
-            source: where the facts come from.
 
         Raises:
             InvalidVector: the wrong shape, or NaN. Names as in ``add``.
@@ -176,11 +163,9 @@ class GraphMemory:
         A stopped run resumes when repeated.
 
         Args:
-            path: the file.
             format: one of these; None goes by the file's ending.
             on_error: ``skip`` reports a line that cannot be read; ``rollback`` writes nothing if there is one.
             source: where the facts come from; the file's name when None.
-            progress: show a progress bar on standard error.
         """
         from graphmem.storage.exchange.ingest import ingest
 
@@ -198,15 +183,12 @@ class GraphMemory:
 
         Args:
             documents: (title, text) pairs, any iterable; a title may be empty, a long text becomes several passages.
-            source: where they come from.
-            progress: show a progress bar on standard error.
             tagger: name tagger: takes texts, returns the (start, end) spans of names in each. None for spaCy's small
                 English model where the extra ``spacy`` is installed, else runs of capitalised words.
             encode: make the passages' vectors now, not at the first search.
 
         Raises:
-            InvalidValue: an item that is no (title, text), an empty text, NUL, lone surrogates or an over-long title;
-                the message says which.
+            InvalidValue: an item that is no (title, text), an empty text, NUL, lone surrogates or an over-long title.
         """
         from graphmem.hub import load_tagger
         from graphmem.ingestion.documents import add_passages
@@ -257,8 +239,7 @@ class GraphMemory:
 
     def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
         """Write a plan of ``model.read``, or a list of edits, in one transaction."""
-        edits = plan if isinstance(plan, Sequence) else plan.edits
-        action = "apply" if isinstance(plan, Sequence) else "read"
+        edits, action = (plan, "apply") if isinstance(plan, Sequence) else (plan.edits, "read")
         return self.store.apply(list(edits), action=action, note=note)
 
     def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
@@ -302,7 +283,6 @@ class GraphMemory:
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
-            limit: maximum number of facts.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
@@ -325,7 +305,6 @@ class GraphMemory:
             query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
             ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
-            as_of: search what held at that time.
 
         Returns:
             Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and

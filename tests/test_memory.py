@@ -56,8 +56,10 @@ def test_adding_again_strengthens_and_stores_nothing_twice(memory: GraphMemory) 
 def test_add_many_takes_triples_and_facts_and_names_the_bad_item(memory: GraphMemory) -> None:
     memory.add_many([("a", "r", "b"), Fact("b", "r", "c", valid_from="1900", source="s")])
     assert memory.facts(subject="b")[0].valid_from == "1900-01-01"
-    with pytest.raises(InvalidValue, match="item 1"):
+    with pytest.raises(InvalidValue, match="triple 1"):
         memory.add_many([("x", "r", "y"), ("only", "two")])  # type: ignore[list-item]
+    with pytest.raises(InvalidValue, match="item 1"):
+        memory.add_many([Fact("x", "r", "y"), ("only", "two")])  # type: ignore[list-item]
     assert memory.facts(subject="x") == []
 
 
@@ -199,7 +201,7 @@ def test_a_memory_searches_with_the_weights_that_it_is_given(tmp_path: Path) -> 
     with GraphMemory.open(":memory:", retriever=tmp_path / "none.safetensors") as memory:
         memory.add("Ada", "born in", "London")
         assert [str(fact) for fact in memory.facts()] == ["Ada | born in | London"]  # read at the first search only
-        with pytest.raises(WeightsMismatch, match="cannot be read"):
+        with pytest.raises(WeightsMismatch, match="cannot read"):
             memory.retrieve(question)
 
 

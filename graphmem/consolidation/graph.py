@@ -73,12 +73,7 @@ class Consolidation:
 def consolidate(
     store: GraphStore, config: ConsolidationConfig | None = None, *, at: Time | None = None
 ) -> Consolidation:
-    """Consolidate a memory. Writes one transaction, or none where there is nothing to do.
-
-    Args:
-        store: the memory's store.
-        config: settings.
-        at: time for which decay is computed; now when None.
+    """Consolidate a memory, with decay as of ``at`` (now). Writes one transaction, or none with nothing to do.
 
     Raises:
         InvalidTime: ``at`` cannot be read.
@@ -139,23 +134,17 @@ def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationC
         count = sum(episode.strength for episode in episodes)
         sources = {episode.attributes.get("source") for episode in episodes}
         parts = str(episodes[0].attributes["claim"]).split(" | ")
-        if count < config.promote_after or len(sources) < 2 or not _is_fact(parts) or _contradicted(store, parts):
-            continue
-        subject, relation, value = parts
-        text, confidence = episodes[0].text, config.promoted_confidence
-        fact = AddEdge(subject, relation, value, text, confidence=confidence, source="consolidation")
-        yield [fact, *(Retire(episode.id, "node") for episode in episodes)]
-
-
-def _is_fact(parts: Sequence[str]) -> bool:
-    return len(parts) == 3 and all(part.strip() and len(part) <= MAX_NAME for part in parts)
+        is_fact = len(parts) == 3 and all(part.strip() and len(part) <= MAX_NAME for part in parts)
+        if count >= config.promote_after and len(sources) >= 2 and is_fact and not _contradicted(store, parts):
+            confidence, source = config.promoted_confidence, "consolidation"
+            fact = AddEdge(*parts, text=episodes[0].text, confidence=confidence, source=source)
+            yield [fact, *(Retire(episode.id, "node") for episode in episodes)]
 
 
 def _contradicted(store: GraphStore, parts: Sequence[str]) -> bool:
     subject = store.resolve(parts[0])
-    held = store.facts(subject.id, parts[1]) if subject else []
-    others = [fact for fact in held if normalise(fact.object) != normalise(parts[2])]
-    return bool(others) and lexicon_functional().get(normalise(parts[1]), True)
+    objects = {normalise(fact.object) for fact in store.facts(subject.id, parts[1])} if subject else set()
+    return bool(objects - {normalise(parts[2])}) and lexicon_functional().get(normalise(parts[1]), True)
 
 
 def _strengths(
@@ -166,18 +155,14 @@ def _strengths(
     edits = {}
     for node in nodes:
         created, count, used = usage.get(node.id, (now, 0, 0))
-        values = _new_uses(node, count) | _decay(node, max(created, used), now, config)
+        counted = node.attributes.get(_COUNTED)
+        fresh = count - (counted if isinstance(counted, int) else 0)  # uses that no consolidation has counted yet
+        values: dict[str, Any] = {_COUNTED: count, "fresh": fresh} if fresh > 0 else {}
+        values |= _decay(node, max(created, used), now, config)
         if values:
             strength = node.strength * values.pop("kept", 1.0) + config.use_gain * math.log1p(values.pop("fresh", 0))
             edits[node.id] = UpdateNode(node.id, strength=strength, attributes=values)
     return edits
-
-
-def _new_uses(node: Node, count: int) -> dict[str, Any]:
-    """Uses that no consolidation has counted yet."""
-    counted = node.attributes.get(_COUNTED)
-    fresh = count - (counted if isinstance(counted, int) else 0)
-    return {_COUNTED: count, "fresh": fresh} if fresh > 0 else {}
 
 
 def _decay(node: Node, since: int, now: int, config: ConsolidationConfig) -> dict[str, Any]:

@@ -80,7 +80,6 @@ def consolidate_into_weights(
         model: a ``GraphMemoryModel``, or anything with ``base``, ``tokenizer`` and ``memory``.
         folder: where PEFT writes the adapter; None keeps it in RAM.
         facts: facts to replay; all present facts of the memory when None.
-        config: settings.
         texts: (question or "", text) pairs to replay instead of facts.
 
     Raises:
@@ -142,12 +141,8 @@ def _peft() -> Any:
 def _adapted(base: Any, config: ReplayConfig) -> Any:
     peft = _peft()
     torch.manual_seed(config.seed)
-    return peft.get_peft_model(
-        base,
-        peft.LoraConfig(
-            r=config.rank, lora_alpha=2 * config.rank, target_modules="all-linear", task_type="CAUSAL_LM",
-        ),
-    )  # fmt: skip
+    sizes = {"r": config.rank, "lora_alpha": 2 * config.rank}
+    return peft.get_peft_model(base, peft.LoraConfig(**sizes, target_modules="all-linear", task_type="CAUSAL_LM"))
 
 
 def _train(

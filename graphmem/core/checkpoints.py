@@ -32,19 +32,12 @@ _LEGACY_KEYS: Final = {"sizes": "config", "configs": "config", "encoder": "finge
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Content of a weights file.
-
-    Attributes:
-        path: the file.
-        kind: which part of graphmem it belongs to.
-        meta: its settings: ``config``, ``fingerprint`` of the encoder or base it fits, and more by kind.
-        tensors: by name, as stored.
-    """
+    """Content of a weights file; ``kind`` is the part of graphmem that it belongs to."""
 
     path: Path
     kind: str
-    meta: Mapping[str, Any]
-    tensors: Mapping[str, Tensor]
+    meta: Mapping[str, Any]  # ``config``, ``fingerprint`` of the encoder or base it fits, and more by kind
+    tensors: Mapping[str, Tensor]  # by name, as stored
 
     def load_into(self, module: Any, prefix: str = "") -> Any:
         """Copy the tensors whose names begin with ``prefix`` into a module, as float32; return it in eval mode.
@@ -64,13 +57,9 @@ def save_module(
     path: str | Path, module: nn.Module | Mapping[str, Tensor], *, kind: str, dtype: torch.dtype | None = None,
     **meta: Any,
 ) -> Path:  # fmt: skip
-    """Write weights; matrices as ``dtype`` (bfloat16 when None), vectors as float32. Return the file.
+    """Write a module, or tensors by name, with JSON values for the header; make the folder; return the file.
 
-    Args:
-        path: the file; its folder is made.
-        module: a module, or its tensors by name.
-        kind: which part of graphmem it belongs to.
-        meta: JSON values for the header.
+    Matrices are stored as ``dtype`` (bfloat16 when None), vectors as float32.
     """
     import torch
     from safetensors.torch import save_file
@@ -107,12 +96,7 @@ def read_meta(path: str | Path, *, kind: str) -> dict[str, Any]:
 
 
 def load_module(path: str | Path, *, kind: str, fingerprint: str | None = None) -> Checkpoint:
-    """Read a weights file.
-
-    Args:
-        path: the file.
-        kind: what it must hold.
-        fingerprint: of the encoder in use; None does not compare.
+    """Read a weights file of a kind, trained with the encoder of ``fingerprint``; None does not compare.
 
     Raises:
         WeightsMismatch: no such file, weights of another kind, or trained with another encoder.

@@ -94,15 +94,12 @@ Edit = AddNode | AddEdge | UpdateNode | SupersedeEdge | MergeNodes | Retire | Re
 
 @dataclass(frozen=True, slots=True)
 class WriteDecision:
-    """Decision of the write gate about one candidate, with its evidence.
+    """Decision of the write gate about the candidate ``fact``, with named numbers and texts as its evidence.
 
     Attributes:
-        action: ``skip``, ``add``, ``update`` or ``retire``.
         gate: probability of the action, 0..1.
         surprise: mean negative log-likelihood of the candidate's tokens, in nats, under the model with memory on.
         edit: the resulting edit; None for ``skip``.
-        fact: the candidate.
-        evidence: named numbers and texts of the decision.
     """
 
     action: Literal["skip", "add", "update", "retire"]
@@ -127,27 +124,17 @@ class JournalEntry:
     edge_ids: tuple[int, ...] = ()
 
 
-def is_triple(item: Any) -> bool:
-    """Whether a value is (subject, relation, object), all text."""
-    return isinstance(item, (tuple, list)) and len(item) == 3 and all(isinstance(part, str) for part in item)
-
-
 def as_edges(items: Sequence[Any], source: str | None) -> list[AddEdge]:
     """Edits that add facts or triples; ``source`` for those that name none.
 
     Raises:
         InvalidValue: an item that is neither; the message gives its position.
     """
-    return [_as_edge(position, item, source) for position, item in enumerate(items)]
-
-
-def _as_edge(position: int, item: Any, source: str | None) -> AddEdge:
-    if is_triple(item):
-        subject, relation, object = item
-        return AddEdge(subject, relation, object, source=source)
-    if not isinstance(item, Fact):
-        raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
-    return AddEdge(
-        item.subject, item.relation, item.object, item.text, item.valid_from, item.valid_to, item.confidence,
-        item.source or source,
-    )  # fmt: skip
+    edges = []
+    for position, item in enumerate(items):
+        f = Fact(*item) if isinstance(item, (tuple, list)) and list(map(type, item)) == [str] * 3 else item
+        if not isinstance(f, Fact):
+            raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
+        interval = f.valid_from, f.valid_to
+        edges.append(AddEdge(f.subject, f.relation, f.object, f.text, *interval, f.confidence, f.source or source))
+    return edges

@@ -9,38 +9,33 @@ from typing import Any
 
 
 class KernelLoader:
-    """Background import of one module of kernels, so that no query waits for the compiler.
+    """Background import of one module of kernels, by its full name, so that no query waits for the compiler.
 
-    Args:
-        module: full name of the module.
-
-    Attributes:
-        kernels: the module, or None while it is not there (yet); numba may be missing or not support this machine.
+    ``kernels`` is None until the module is there; numba may be missing or not support this machine.
     """
 
     def __init__(self, module: str) -> None:
         self.module = module
         self.kernels: Any = None
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._load, name=module, daemon=True)
         self._lock = threading.Lock()
 
     def get(self) -> Any:
         """The module or None; the first call starts the import."""
-        if self._thread is None:
+        if self._thread.ident is None:
             self._start()
         return self.kernels
 
     def ready(self, seconds: float | None = None) -> bool:
         """Wait for the import; returns whether there are kernels. For benchmarks and services that warm up."""
-        self._start().join(seconds)
+        self._start()
+        self._thread.join(seconds)
         return self.kernels is not None
 
-    def _start(self) -> threading.Thread:
+    def _start(self) -> None:
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._load, name=self.module, daemon=True)
+            if self._thread.ident is None:
                 self._thread.start()
-            return self._thread
 
     def _load(self) -> None:
         try:

@@ -14,9 +14,7 @@ Result = TypeVar("Result")
 def parallel_map(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
     """Results of ``work`` for each piece, in order; as many at a time as torch has threads.
 
-    Args:
-        work: may be called by several threads at once; each call sees the context variables of the caller.
-        pieces: the arguments.
+    Calls run in several threads at once; each sees the context variables of the caller.
     """
     import torch
 
@@ -27,9 +25,7 @@ def parallel_map(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> It
         return
     pool = ThreadPoolExecutor(workers, "graphmem", lambda: torch.set_num_threads(threads // workers))
     try:
-        futures = [pool.submit(copy_context().run, work, piece) for piece in pieces]
-        for future in futures:
-            yield future.result()
+        yield from (f.result() for f in [pool.submit(copy_context().run, work, piece) for piece in pieces])
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(threads)  # threads that others start later take the last number set

@@ -19,8 +19,7 @@ def data_split(name: str) -> Split:
 
 
 def passage_split(title: str) -> Split:
-    """Return the split of a shipped passage of ordinary text: the state extractor takes negatives from ``train`` and is
-    calibrated on ``dev``; stories are hidden in ``test`` alone."""
+    """Return the split of a shipped passage of ordinary text; stories are hidden in ``test`` alone."""
     if data_split(title) != "train":
         return "train"
     return "dev" if data_split(f"passage {title}") == "dev" else "test"

@@ -16,10 +16,9 @@ from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.validation import require
 from graphmem.encoding.query_encoder import QueryEncoder
+from graphmem.retrieval.activation_rankers import ActivationRanker, PathSimilarityRanker
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights
 from graphmem.retrieval.facts_only import facts_only
-from graphmem.retrieval.learned_rankers import ActivationRanker, GNNRanker
-from graphmem.retrieval.path_similarity import PathSimilarityRanker
 from graphmem.retrieval.rankers import BM25Ranker, DenseRanker, HybridRanker, PageRankRanker, Ranked, Ranker, Search
 from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.retrieval.results import Retrieval, ScoredNode
@@ -37,20 +36,14 @@ RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
 class RetrievalConfig:
     """Settings of a search.
 
-    Attributes:
-        budget: bounds of one search.
-        max_seeds: maximum number of seed nodes.
-        damping: of personalised PageRank, between 0 and 1.
-        max_facts: maximum length of ``Retrieval.facts``.
-
     Raises:
         InvalidValue: a number out of range.
     """
 
-    budget: Budget = field(default_factory=Budget)
-    max_seeds: int = 8
-    damping: float = 0.5
-    max_facts: int = 100
+    budget: Budget = field(default_factory=Budget)  # bounds of one search
+    max_seeds: int = 8  # maximum number of seed nodes
+    damping: float = 0.5  # of personalised PageRank, between 0 and 1
+    max_facts: int = 100  # maximum length of ``Retrieval.facts``
 
     def __post_init__(self) -> None:
         require(0 < self.damping < 1, "damping", self.damping, "between 0 and 1")
@@ -70,14 +63,7 @@ def checked_query(query: str) -> str:
 
 
 class Retriever:
-    """Retriever of one memory.
-
-    Args:
-        store: the memory.
-        encoder: text encoder of queries, relations and nodes.
-        weights: file of trained weights; None for the shipped ones where they fit the encoder.
-        config: settings.
-    """
+    """Retriever of one memory; ``weights`` None are the shipped ones where they fit the encoder."""
 
     def __init__(
         self, store: GraphStore, encoder: TextEncoder, weights: str | PathLike[str] | None = None, *,
@@ -87,17 +73,10 @@ class Retriever:
         self.config = config or RetrievalConfig()
         self._queries = QueryEncoder(encoder)
         self._seeds = SeedFinder(store, self._queries)
-        self._rankers: dict[str, Ranker] = {}
         self._passages: PassageSearch | None = None
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
-        """Search the memory.
-
-        Args:
-            query: a question or any text.
-            top_k: maximum number of nodes in the result's ``nodes``.
-            ranker: one of ``RANKERS``.
-            as_of: search the facts valid at that time; None for now.
+        """Search the facts valid at a time (now) with one of ``RANKERS``; the result's ``nodes`` are the ``top_k`` best.
 
         Raises:
             InvalidValue: no such ranker, ``top_k`` below 1, or a query that is not a string.
@@ -108,17 +87,14 @@ class Retriever:
         chosen = self._ranker(ranker)
         moment = to_micros(as_of)
         store, index = facts_only(self.store, self.store.index(as_of=moment))
-        seeds = self._finder(store).find(query, max_seeds=self.config.max_seeds, index=index)
+        finder = copy(self._seeds)
+        finder.store = store
+        seeds = finder.find(query, max_seeds=self.config.max_seeds, index=index)
         ranked = chosen.rank(Search(query, seeds, index, store, self._queries, self.config.budget))
         found = self._result(query, ranked, seeds, ranker, top_k)
         if store is self.store:
             return found
         return replace(found, find_passages=lambda: self._search_passages(query, top_k, ranker, moment))
-
-    def _finder(self, store: Any) -> SeedFinder:
-        finder = copy(self._seeds)
-        finder.store = store
-        return finder
 
     def _search_passages(self, query: str, top_k: int, ranker: str, as_of: int | None) -> tuple[ScoredPassage, ...]:
         from graphmem.retrieval.passages.search import PassageSearch
@@ -154,23 +130,16 @@ class Retriever:
     def _ranker(self, name: str) -> Ranker:
         if name not in RANKERS:
             raise InvalidValue(f"no ranker {name!r}; choose one of {', '.join(RANKERS)}")
-        if name not in self._rankers:
-            self._rankers[name] = self._make(name)
-        return self._rankers[name]
+        if name in ("gnn", "activation") and self._modules is not None:
+            return ActivationRanker(self._scorer, self._modules.get("gnn") if name == "gnn" else None)
+        return self._untrained[name if name in self._untrained else "path"]
 
-    def _make(self, name: str) -> Ranker:
-        untrained: dict[str, Ranker] = {
-            "dense": DenseRanker(), "bm25": BM25Ranker(), "hybrid": HybridRanker(),
-            "ppr": PageRankRanker(self.config.damping),
+    @cached_property
+    def _untrained(self) -> dict[str, Ranker]:
+        return {
+            "path": PathSimilarityRanker(self.encoder), "dense": DenseRanker(), "bm25": BM25Ranker(),
+            "hybrid": HybridRanker(), "ppr": PageRankRanker(self.config.damping),
         }  # fmt: skip
-        if name in untrained:
-            return untrained[name]
-        modules = None if name == "path" else self._modules
-        if modules is None:
-            return PathSimilarityRanker(self.encoder)
-        if name == "gnn" and "gnn" in modules:
-            return GNNRanker(self._scorer, modules["gnn"])
-        return ActivationRanker(self._scorer)
 
     @cached_property
     def _scorer(self) -> RelationScorer:
@@ -185,5 +154,5 @@ class Retriever:
         try:
             return load_weights(SHIPPED, self.encoder.fingerprint)
         except WeightsMismatch as error:
-            warnings.warn(f"searching with the untrained ranker 'path': {error}", stacklevel=6)
+            warnings.warn(f"searching with the untrained ranker 'path': {error}", stacklevel=5)
             return None

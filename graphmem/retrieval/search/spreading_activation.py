@@ -149,11 +149,7 @@ def spread(
         rescorer: scores the best paths as a whole; its scores replace those of the gates, and its probability of an
             answer replaces the score of length 0.
     """
-    walk = Walk(index, roots, weights, steps, lengths, budget or Budget())
-    for hop in range(len(steps)):
-        if not walk.advance(hop):
-            break
-    return walk.finish(rescorer)
+    return Walk(index, roots, weights, steps, lengths, budget or Budget()).run(rescorer)
 
 
 class Walk:
@@ -178,18 +174,19 @@ class Walk:
         self.arcs: list[tuple[np.ndarray, ...]] = []  # of each hop: origin, target, code and fact
         self.dropped = 0.0
 
-    def advance(self, hop: int) -> bool:
-        """Take one hop; returns False when it reaches nothing."""
-        layer, scores = self._within_budget(self.layers[-1], self.scores[-1])
-        nodes, _, _, where = grouped(layer.node)
-        spans = spans_of(self.index, nodes, self.budget.hub)
-        front = Hop(where, layer.path, spans, scores, np.asarray(self.steps[hop], np.float64))
-        floor = max(front.best_score() - MARGIN, self.pruning_bound(hop))
-        extensions = front.extensions(floor)
-        if not len(extensions):
-            return False
-        self._store(front, floor, extensions, hop)
-        return True
+    def run(self, rescorer: PathRescorer | None = None) -> ActivatedSubgraph:
+        """Take hops while they reach anything, and rank the nodes."""
+        for hop in range(len(self.steps)):
+            layer, scores = self._within_budget(self.layers[-1], self.scores[-1])
+            nodes, _, _, where = grouped(layer.node)
+            spans = spans_of(self.index, nodes, self.budget.hub)
+            front = Hop(where, layer.path, spans, scores, np.asarray(self.steps[hop], np.float64))
+            floor = max(front.best_score() - MARGIN, self.pruning_bound(hop))
+            extensions = front.extensions(floor)
+            if not len(extensions):
+                break
+            self._store(front, floor, extensions, hop)
+        return self.finish(rescorer)
 
     def extension_scores(self, hop: int, scores: np.ndarray, parents: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Scores of paths that extend their parents by one arc, in nats."""

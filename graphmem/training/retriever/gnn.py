@@ -15,7 +15,7 @@ from graphmem.core.names import normalise
 from graphmem.core.splits import Split
 from graphmem.core.validation import require
 from graphmem.datasets.wikimovies import load_facts, load_questions
-from graphmem.retrieval.learned_rankers import gnn_inputs
+from graphmem.retrieval.activation_rankers import gnn_inputs
 from graphmem.retrieval.nn.gnn import RelevanceGNN
 from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.retrieval.search.array_index import ArrayIndex

@@ -1,12 +1,12 @@
-"""Facts of one vague relation are ranked by their texts; without texts nothing changes."""
-
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
 
+from graphmem.core.edits import AddEdge
 from graphmem.memory import GraphMemory
+from graphmem.retrieval.retriever import Retriever
 
 NOTES = [
     ("Project Heron", "Mira cancelled Project Heron because it was too expensive."),
@@ -47,3 +47,20 @@ def test_without_texts_the_ranking_is_what_it_was(encoder: Any) -> None:
         after = memory.retrieve(QUESTIONS[0][0]).subgraph
     assert before.node_ids.tolist() == after.node_ids.tolist()
     assert before.relevance.tolist() == pytest.approx(after.relevance.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("what is the currency of Atlantis", "Drachma"),
+        ("what is the currency of the birthplace of Plato", "Drachma"),
+        ("the spouse of Plato", "Xanthe"),
+    ],
+)
+def test_the_path_whose_words_are_most_alike_wins(store: Any, encoder: Any, question: str, answer: str) -> None:
+    store.apply([
+        AddEdge("Plato", "birthplace", "Atlantis"), AddEdge("Atlantis", "currency", "Drachma"),
+        AddEdge("Plato", "spouse", "Xanthe"), AddEdge("Atlantis", "ruler", "Poseidon"),
+    ])  # fmt: skip
+    found = Retriever(store, encoder).retrieve(question, ranker="path")
+    assert found.nodes[0].name == answer and found.answerable > 0.99
