@@ -136,8 +136,9 @@ def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationC
         parts = str(episodes[0].attributes["claim"]).split(" | ")
         is_fact = len(parts) == 3 and all(part.strip() and len(part) <= MAX_NAME for part in parts)
         if count >= config.promote_after and len(sources) >= 2 and is_fact and not _contradicted(store, parts):
-            confidence, source = config.promoted_confidence, "consolidation"
-            fact = AddEdge(*parts, text=episodes[0].text, confidence=confidence, source=source)
+            subject, relation, value = parts
+            text, confidence = episodes[0].text, config.promoted_confidence
+            fact = AddEdge(subject, relation, value, text, confidence=confidence, source="consolidation")
             yield [fact, *(Retire(episode.id, "node") for episode in episodes)]
 
 

@@ -28,7 +28,7 @@ def check_name(name: Any, what: str = "name") -> str:
     if not stripped:
         raise InvalidName(f"{what} is empty; give it at least one visible character")
     if len(stripped) > MAX_NAME:
-        raise InvalidName(f"{what} has {len(stripped)} characters, {MAX_NAME} at most: {stripped[:40]!r}; put it into `text`")
+        raise InvalidName(f"{what} has {len(stripped)} characters, {MAX_NAME} at most; use `text`: {stripped[:40]!r}")
     if reason := unstorable(stripped):
         raise InvalidName(f"{what} {reason}: {stripped[:40]!r}")
     return stripped

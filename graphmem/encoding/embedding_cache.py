@@ -21,35 +21,20 @@ def path_phrase(texts: Sequence[str]) -> str:
 
 
 class EmbeddingCache:
-    """Cache of the vectors of recurring texts, such as relation names.
-
-    Args:
-        encoder: text encoder.
-        max_texts: capacity; a full cache is emptied.
-    """
+    """Cache of the vectors of recurring texts, such as relation names; a full cache is emptied."""
 
     def __init__(self, encoder: TextEncoder, max_texts: int = 200_000) -> None:
         self.encoder, self.max_texts = encoder, max_texts
-        self._rows: dict[str, int] = {}
-        self._vectors = np.zeros((0, encoder.dim), np.float32)  # with room to grow
+        self._vectors: dict[str, np.ndarray] = {}
         self._lock = Lock()
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of ``texts``, float32 [n, K]."""
         with self._lock:
-            new = list(dict.fromkeys(text for text in texts if text not in self._rows))
-            if len(self._rows) + len(new) > self.max_texts:
-                self._rows = {}
+            new = list(dict.fromkeys(text for text in texts if text not in self._vectors))
+            if len(self._vectors) + len(new) > self.max_texts:
+                self._vectors = {}
                 new = list(dict.fromkeys(texts))
             if new:
-                self._add(new, self.encoder.encode(new))
-            return self._vectors[[self._rows[text] for text in texts]]
-
-    def _add(self, texts: Sequence[str], vectors: np.ndarray) -> None:
-        first = len(self._rows)
-        if first + len(texts) > len(self._vectors):
-            room = np.zeros((max(first + len(texts), 2 * first, 64), self.encoder.dim), np.float32)
-            room[:first] = self._vectors[:first]
-            self._vectors = room
-        self._vectors[first : first + len(texts)] = vectors
-        self._rows.update((text, first + i) for i, text in enumerate(texts))
+                self._vectors.update(zip(new, np.asarray(self.encoder.encode(new), np.float32), strict=True))
+            return np.asarray([self._vectors[t] for t in texts], np.float32).reshape(len(texts), self.encoder.dim)

@@ -12,11 +12,6 @@ from graphmem.core.errors import Busy, DiskFull, ReadOnly
 from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.types import PASSAGE, Node
 
-Progress = Callable[[int, int], None]
-"""Called with the number of encoded texts and the known total."""
-
-CHUNK = 1024
-
 
 def node_text(node: Node) -> str:
     """Text of a node that is encoded: name and start of its text; title and text of a passage."""
@@ -26,21 +21,15 @@ def node_text(node: Node) -> str:
 
 
 def encode_nodes(
-    store: GraphStore,
-    encoder: TextEncoder,
-    progress: Progress | None = None,
-    *,
-    nodes: np.ndarray | None = None,
-    batch: int = CHUNK,
-) -> int:
+    store: GraphStore, encoder: TextEncoder, progress: Callable[[int], Any] = lambda count: None, *,
+    nodes: np.ndarray | None = None, batch: int = 1024,
+) -> int:  # fmt: skip
     """Encode nodes that have no vector of this encoder; returns their number. Writes to the store.
 
     Where the store cannot be written, it keeps the vectors until it is closed.
 
     Args:
-        store: the memory.
-        encoder: text encoder.
-        progress: called after every batch.
+        progress: called after every batch with its size.
         nodes: int64 [n], ids; None for all nodes without a vector.
         batch: nodes that are encoded and written at a time.
     """
@@ -53,8 +42,7 @@ def encode_nodes(
         except (ReadOnly, DiskFull, Busy):
             store.keep_vectors(ids, vectors, encoder.fingerprint)
         done += len(part)
-        if progress:
-            progress(done, done + (len(part) == batch))
+        progress(len(part))
     return done
 
 
@@ -73,12 +61,9 @@ def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progres
     from tqdm import tqdm
 
     with tqdm(desc="encoding nodes", unit="node", disable=not progress) as bar:
-        done = encode_nodes(store, encoder, lambda done, _: bar.update(done - bar.n), batch=batch)
-        find = getattr(store, "passages_without_vectors", None)  # a store may hold none
-        last = 0
-        while find and len(ids := find(encoder.fingerprint, batch, last)):
-            done, last = done + encode_nodes(store, encoder, nodes=ids), int(ids[-1])
-            bar.update(len(ids))
+        done, last = encode_nodes(store, encoder, bar.update, batch=batch), 0
+        while len(ids := store.passages_without_vectors(encoder.fingerprint, batch, last)):
+            done, last = done + encode_nodes(store, encoder, bar.update, nodes=ids), int(ids[-1])
     return done
 
 

@@ -20,8 +20,7 @@ States = tuple[np.ndarray, np.ndarray, np.ndarray]
 class QueryEncoder:
     """Text encoder with an LRU cache: one pass gives the vector and the token states of a query.
 
-    Args:
-        encoder: the wrapped encoder; one without token states is passed through.
+    Calls of an encoder without token states are passed through.
     """
 
     def __init__(self, encoder: TextEncoder) -> None:
@@ -51,8 +50,7 @@ class QueryEncoder:
         """Vectors [n, K], token states [n, T, K] and mask [n, T]."""
         if len(texts) != 1:
             return self._both(texts)
-        if texts[0] not in self._cache:
-            self.prepare(texts)
+        self.prepare(texts)
         self._cache.move_to_end(texts[0])
         vector, states, mask = self._cache[texts[0]]
         return vector[None], states[None], mask[None]

@@ -53,7 +53,9 @@ def names_something(retrieval: Any) -> bool:
         if all(_is_lower_case_word(query, mention, retrieval.store) for mention in seeds.mentions):
             return False
         if unknown or not all(stands_alone(query, mention, seeds.mentions) for mention in seeds.mentions):
-            query = _lower_relation_words(query, retrieval)
+            facts = list(retrieval.facts)[:MAX_RELATION_FACTS]
+            relation = {word for fact in facts for word in _WORDS.findall(fact.relation.casefold())}
+            query = _WORDS.sub(lambda m: m.group().lower() if m.group().lower() in relation else m.group(), query)
             unknown = unknown_names(query, seeds.mentions)
         known = not unknown or any(not query[m.start : m.end].islower() for m in seeds.mentions)
         return known and all(stands_alone(query, mention, seeds.mentions) for mention in seeds.mentions)
@@ -67,22 +69,14 @@ def names_something(retrieval: Any) -> bool:
 def answerability_threshold(retrieval: Any, minimum: float) -> float:
     """Answer probability from which on the memory is used.
 
-    Returns:
-        ``minimum`` where the query names what the memory knows, ``PARTIAL_NAME`` where it only shares a word with a
-        name, ``NO_NAME`` where it names nothing, ``UNREACHABLE`` where it names something unknown.
+    ``minimum`` where the query names what the memory knows, ``PARTIAL_NAME`` where it only shares a word with a name,
+    ``NO_NAME`` where it names nothing, ``UNREACHABLE`` where it names something unknown.
     """
     seeds = getattr(retrieval, "seeds", None)
     if names_something(retrieval):
         return minimum if seeds is None or seeds.mentions else max(minimum, PARTIAL_NAME)
     unknown = not seeds.mentions and unknown_names(retrieval.query, ())  # type: ignore[union-attr]
     return UNREACHABLE if unknown else max(minimum, NO_NAME)
-
-
-def _lower_relation_words(query: str, retrieval: Any) -> str:
-    """The query with the words of the relations of the first facts in lower case."""
-    facts = list(retrieval.facts)[:MAX_RELATION_FACTS]
-    relation_words = {word for fact in facts for word in _WORDS.findall(fact.relation.casefold())}
-    return _WORDS.sub(lambda m: m.group().lower() if m.group().lower() in relation_words else m.group(), query)
 
 
 def _is_lower_case_word(query: str, mention: Any, store: Any) -> bool:

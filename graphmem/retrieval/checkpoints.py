@@ -28,15 +28,14 @@ def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, 
     Raises:
         WeightsMismatch: no such file, other weights, trained with another encoder than ``fingerprint``, or wrong sizes.
     """
-    saved = load_module(path, kind=KIND, fingerprint=fingerprint)
-    return {name: saved.load_into(_module(name, sizes), f"{name}.") for name, sizes in saved.meta["config"].items()}
-
-
-def _module(name: str, sizes: dict[str, int]) -> Any:
     from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
     from graphmem.retrieval.nn.path_aligner import PathAligner, PathAlignerConfig
     from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
 
-    if name == "gates":
-        return RelationGates(RelationGateConfig(**sizes))
-    return PathAligner(PathAlignerConfig(**sizes)) if name == "aligner" else RelevanceGNN(GNNConfig(**sizes))
+    saved = load_module(path, kind=KIND, fingerprint=fingerprint)
+    classes: dict[str, tuple[Any, Any]] = {
+        "gates": (RelationGates, RelationGateConfig), "aligner": (PathAligner, PathAlignerConfig),
+        "gnn": (RelevanceGNN, GNNConfig),
+    }  # fmt: skip
+    modules = {name: classes[name][0](classes[name][1](**sizes)) for name, sizes in saved.meta["config"].items()}
+    return {name: saved.load_into(module, f"{name}.") for name, module in modules.items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from itertools import compress, islice
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +25,7 @@ def facts_only(store: Any, index: Any) -> tuple[Any, GraphIndex]:
 class FactStore:
     """View of a store whose searches skip nodes that only passages name; it delegates everything else.
 
-    Args:
-        store: the memory.
-        index: all arcs.
-        facts: the arcs that are facts.
+    ``index`` has all arcs, ``facts`` those that are facts.
     """
 
     def __init__(self, store: Any, index: GraphIndex, facts: GraphIndex) -> None:
@@ -48,15 +46,11 @@ class FactStore:
         kept = set(every[self._kept(every)].tolist()) if len(every) else set()
         return {name: [node for node in nodes if node in kept] for name, nodes in found.items()}
 
-    def search_text(
-        self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
-    ) -> list[tuple[int, float]]:
-        """Nodes, or edges, by BM25: ids with scores, best first."""
-        if what == "edge":
-            return list(self._store.search_text(query, limit=limit, what=what))
-        found = self._store.search_text(query, limit=OVERSAMPLING * limit, what=what)
+    def search_text(self, query: str, *, limit: int = 10) -> list[tuple[int, float]]:
+        """Nodes by BM25: ids with scores, best first."""
+        found = self._store.search_text(query, limit=OVERSAMPLING * limit)
         kept = self._kept([node for node, _ in found])
-        return [item for item, keep in zip(found, kept, strict=True) if keep][:limit]
+        return list(islice(compress(found, kept), limit))
 
     def missing_vectors(self, fingerprint: str) -> np.ndarray:
         """Ids of nodes without a vector of this encoder."""

@@ -41,7 +41,7 @@ class Ranker(Protocol):
 
 
 class PageRankRanker:
-    """Personalised PageRank from the seeds, blind to the query's words. Named seeds themselves rank last."""
+    """Personalised PageRank from the seeds alone. Named seeds themselves rank last."""
 
     def __init__(self, damping: float = 0.5) -> None:
         self.damping = damping
@@ -51,9 +51,8 @@ class PageRankRanker:
         seeds = search.seeds
         if not len(seeds.nodes):
             return Ranked(Subgraph.empty())
-        nodes, mass, truncated_mass = push(
-            search.index, seeds.nodes, seeds.weights, damping=self.damping, budget=search.budget
-        )
+        settings: dict[str, Any] = {"damping": self.damping, "budget": search.budget}
+        nodes, mass, truncated_mass = push(search.index, seeds.nodes, seeds.weights, **settings)
         if seeds.mentions:
             mass = np.where(np.isin(nodes, seeds.nodes), mass * 1e-6, mass).astype(np.float32)
         return assemble(search, nodes, np.log(np.maximum(mass, 1e-30)), mass, truncated_mass)
@@ -74,11 +73,12 @@ class BM25Ranker:
     """Nodes by BM25 of their text; no graph."""
 
     def rank(self, search: Search) -> Ranked:
-        found = search.store.search_text(search.query, limit=min(search.budget.nodes, 100), what="node")
+        found = search.store.search_text(search.query, limit=min(search.budget.nodes, 100))
         if not found:
             return Ranked(Subgraph.empty())
-        scores = np.asarray([score for _, score in found], np.float32)
-        return assemble(search, np.asarray([node for node, _ in found], np.int64), scores, scores / scores.max(), 0.0)
+        nodes, scores = np.asarray(found).T
+        scores = scores.astype(np.float32)
+        return assemble(search, nodes.astype(np.int64), scores, scores / scores.max(), 0.0)
 
 
 class HybridRanker:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,47 +25,28 @@ RETRACE_PENALTY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RelationScores:
-    """Scores of a question for the relations of a graph.
+    """Scores of a question for the relations of a graph, and the tensors that they were made of."""
 
-    Attributes:
-        steps: float32 [hops, A], gate of every arc code at every hop, in nats.
-        lengths: float32 [hops + 1], score of every path length, in nats.
-        question: torch [K], vector of the question.
-        relations: torch [A, K], relation vectors of the gates.
-        tokens: torch [1, T, K], token states of the question.
-    """
-
-    steps: np.ndarray
-    lengths: np.ndarray
-    question: Any
-    relations: Any
-    tokens: Any
+    steps: np.ndarray  # float32 [hops, A], gate of every arc code at every hop, in nats
+    lengths: np.ndarray  # float32 [hops + 1], score of every path length, in nats
+    question: Any  # [K], vector of the question
+    relations: Any  # [A, K], relation vectors of the gates
+    tokens: Any  # [1, T, K], token states of the question
 
 
-@dataclass(frozen=True, slots=True)
-class RelationVectors:
-    """Vectors of a graph's relations by arc code.
+class RelationVectors(NamedTuple):
+    """Vectors of a graph's relations by arc code."""
 
-    Attributes:
-        gates: torch [A, K], compared with the question by the gates.
-        texts: torch [A, K], vectors of the arc texts.
-        names: torch [A, K], vectors of the relation names.
-        arc_texts: the arc texts.
-    """
-
-    gates: Any
-    texts: Any
-    names: Any
+    gates: Any  # [A, K], compared with the question by the gates
+    texts: Any  # [A, K], vectors of the arc texts
+    names: Any  # [A, K], vectors of the relation names
     arc_texts: list[str]
 
 
 class RelationScorer:
     """Scores of relations and of relation paths for a question.
 
-    Args:
-        gates: trained ``RelationGates``.
-        encoder: the text encoder that they were trained with.
-        aligner: trained ``PathAligner``; None leaves the scores of paths to the gates.
+    The trained ``RelationGates`` score relations and, without a ``PathAligner``, paths.
     """
 
     def __init__(self, gates: Any, encoder: TextEncoder, aligner: Any = None) -> None:
@@ -80,9 +62,8 @@ class RelationScorer:
         key = tuple(names)
         if key not in self._relations:
             self._relations = dict(list(self._relations.items())[-7:])
-            doubled = torch.from_numpy(self.vectors([name for name in key for _ in (0, 1)]))
             words = arc_texts(key)
-            texts = torch.from_numpy(self.vectors(words))
+            doubled, texts = (torch.from_numpy(self.vectors(t)) for t in ([n for n in key for _ in (0, 1)], words))
             with torch.inference_mode():
                 gates = self.gates.relations(doubled, texts, torch.arange(len(texts)) % 2)
             self._relations[key] = RelationVectors(gates, texts, doubled, words)
@@ -100,10 +81,7 @@ class RelationScorer:
 
     def rescorer(self, scores: RelationScores, names: Sequence[str]) -> PathRescorer | None:
         """The path aligner for this question; None without an aligner."""
-        if self.aligner is None:
-            return None
-        vectors = self.relations(names)
-        return lambda paths, prior: self._rescore_paths(scores, vectors, paths, prior)
+        return None if self.aligner is None else partial(self._rescore_paths, scores, self.relations(names))
 
     def _rescore_paths(
         self, scores: RelationScores, vectors: RelationVectors, paths: list[tuple[int, ...]], prior: np.ndarray
@@ -123,12 +101,9 @@ class RelationScorer:
             )  # fmt: skip
         phrases = self.vectors([path_phrase([vectors.arc_texts[code] for code in path]) for path in paths])
         similarity = (phrases @ scores.question.numpy()).astype(np.float64)
-        penalty = RETRACE_PENALTY * np.asarray([_retraced(path) for path in paths])
-        return aligned[0].numpy() + PHRASE_WEIGHT * similarity - penalty, float(torch.sigmoid(known[0]))
-
-
-def _retraced(path: tuple[int, ...]) -> int:
-    return sum(one == other ^ 1 for one, other in pairwise(path))
+        retraced = np.asarray([sum(one == other ^ 1 for one, other in pairwise(path)) for path in paths])
+        total = aligned[0].numpy() + PHRASE_WEIGHT * similarity - RETRACE_PENALTY * retraced
+        return total, float(torch.sigmoid(known[0]))
 
 
 def widened_lengths(lengths: np.ndarray, slack: float = 4.0) -> np.ndarray:

@@ -31,12 +31,10 @@ class ScoredNode:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPath:
-    """The chain of facts behind a retrieved node.
+    """The chain of facts from a seed to a retrieved node.
 
-    Attributes:
-        node: the node it leads to.
-        nodes: ids from a seed to that node; only that node where it is a seed itself, or was found by its text.
-        facts: the facts of the chain, one fewer than ``nodes``; the order of ``nodes`` gives their direction.
+    ``nodes`` are the ids on the way, one more than ``facts``; only the node itself where it is a seed, or was found by
+    its text. Their order gives the direction of the facts.
     """
 
     node: ScoredNode
@@ -52,12 +50,9 @@ class Retrieval:
     """Result of a query.
 
     Attributes:
-        query: the text of the query.
         nodes: the most relevant nodes, best first; at most ``top_k``.
         subgraph: all activated nodes, most relevant first.
         seeds: the seed nodes, with the names in the query that match them.
-        ranker: name of the ranker.
-        max_facts: maximum length of ``facts``.
         activated: details of the activation, where the ranker spreads any.
     """
 
@@ -84,8 +79,7 @@ class Retrieval:
         graph = self.subgraph
         if not len(graph.edge_ids):
             return []
-        strength = np.maximum(graph.relevance[graph.edge_index[0]], graph.relevance[graph.edge_index[1]])
-        best = np.argsort(-strength, kind="stable")
+        best = np.argsort(-graph.relevance[graph.edge_index].max(0), kind="stable")
         chains = [edge for node in self.nodes for edge in self._chain_to(node.id)]
         ids = list(dict.fromkeys([*chains, *graph.edge_ids[best].tolist()]))[: self.max_facts]
         return list(self.store.facts_by_id(ids))

@@ -76,7 +76,7 @@ class Retriever:
         self._passages: PassageSearch | None = None
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
-        """Search the facts valid at a time (now) with one of ``RANKERS``; the result's ``nodes`` are the ``top_k`` best.
+        """Search the facts valid at a time (now) with one of ``RANKERS``; the result holds the ``top_k`` best nodes.
 
         Raises:
             InvalidValue: no such ranker, ``top_k`` below 1, or a query that is not a string.

@@ -42,21 +42,13 @@ CONTRAST = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """Seed nodes of a search.
+    """Seed nodes of a search."""
 
-    Attributes:
-        nodes: int64 [S], ids.
-        weights: float32 [S], in (0, 1], highest first.
-        mentions: the names in the query that match them; empty for ``hybrid``.
-        masked_query: the query with these names masked.
-        strategy: ``exact``, ``fuzzy``, ``hybrid`` or ``none``.
-    """
-
-    nodes: np.ndarray
-    weights: np.ndarray
-    mentions: tuple[NameMatch, ...] = ()
-    masked_query: str = ""
-    strategy: str = "none"
+    nodes: np.ndarray  # int64 [S], ids
+    weights: np.ndarray  # float32 [S], in (0, 1], highest first
+    mentions: tuple[NameMatch, ...] = ()  # the names in the query that match them; empty for ``hybrid``
+    masked_query: str = ""  # the query with these names masked
+    strategy: str = "none"  # ``exact``, ``fuzzy``, ``hybrid`` or ``none``
 
     def pairs(self) -> tuple[tuple[int, float], ...]:
         """Ids with their weights, in the form of ``Subgraph.seeds``."""
@@ -64,12 +56,7 @@ class Seeds:
 
 
 class SeedFinder:
-    """Seed search in one memory.
-
-    Args:
-        store: the memory.
-        encoder: text encoder of queries and nodes.
-    """
+    """Seed search in one memory."""
 
     def __init__(self, store: GraphStore, encoder: TextEncoder) -> None:
         self.store, self.encoder = store, encoder
@@ -78,12 +65,8 @@ class SeedFinder:
     def find(self, query: str, *, max_seeds: int = 8, index: GraphIndex | None = None) -> Seeds:
         """Seeds of a query: exact names if there are any, else fuzzy ones, else BM25 and vectors fused by rank.
 
-        Where no exact name is found, nodes that lack a vector are encoded and their vectors stored.
-
-        Args:
-            query: any text; only its first ``MAX_CHARACTERS`` characters count.
-            max_seeds: maximum number of seeds.
-            index: the graph whose facts are compared; None for the present one.
+        Only the query's first ``MAX_CHARACTERS`` count. Where no exact name is found, nodes that lack a vector are
+        encoded and their vectors stored. ``index`` is the graph whose facts are compared; None is the present one.
         """
         query = query[:MAX_CHARACTERS]
         exact = match_names(query, self.store)
@@ -92,14 +75,14 @@ class SeedFinder:
         lexical, facts = self.store.search_texts(query, nodes=MAX_LEXICAL, facts=max_seeds)
         vector = self.encoder.encode([query])[0] if query.strip() else None
         dense = self._nearest(vector)
-        fuzzy = match_fuzzy(query, self._names({*lexical, *dense}))
+        near = sorted({*lexical, *dense})
+        fuzzy = match_fuzzy(query, dict(zip(near, self.store.names(near), strict=True)))
         if fuzzy:
             return _from_matches(query, fuzzy, max_seeds, "fuzzy")
         index = self.store.index() if index is None else index
-        rankings = [
-            (1.0, lexical), (1.0, dense), (FACT_WEIGHT, self._ends(facts)),
-            (FACT_WEIGHT, self._dense_facts(lexical, dense, vector, index)),
-        ]  # fmt: skip
+        ends = list(dict.fromkeys(end for edge in self.store.edges(facts) for end in (edge.src, edge.dst)))
+        dense_ends = self._dense_facts(lexical, dense, vector, index)
+        rankings = [(1.0, lexical), (1.0, dense), (FACT_WEIGHT, ends), (FACT_WEIGHT, dense_ends)]
         if not any(ranking for _, ranking in rankings):
             return Seeds(np.zeros(0, np.int64), np.zeros(0, np.float32), masked_query=query)
         cut = [(weight, ranking[:max_seeds]) for weight, ranking in rankings]
@@ -115,13 +98,6 @@ class SeedFinder:
             return []
         encode_missing(self.store, self.encoder)
         return [int(node) for node in self.store.approximate_nearest(vector, self.encoder.fingerprint, MAX_DENSE)]
-
-    def _names(self, nodes: set[int]) -> dict[int, str]:
-        ids = sorted(nodes)
-        return dict(zip(ids, self.store.names(ids), strict=True))
-
-    def _ends(self, facts: Sequence[int]) -> list[int]:
-        return list(dict.fromkeys(end for edge in self.store.edges(facts) for end in (edge.src, edge.dst)))
 
     def _dense_facts(
         self, lexical: list[int], dense: list[int], vector: np.ndarray | None, index: GraphIndex
@@ -156,10 +132,7 @@ def fuse(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fused ranking of nodes: ids int64 [S] and weights float32 [S], the best at 1.
 
-    Args:
-        rankings: node ids, best first, each ranking with its weight.
-        max_nodes: maximum length of the result.
-        index: where given, nodes of high degree are damped.
+    Each ranking is a weight and node ids, best first. With an ``index``, nodes of high degree are damped.
     """
     scores = reciprocal_ranks(rankings)
     nodes = np.asarray(sorted(scores), np.int64)
@@ -180,11 +153,9 @@ def encode_missing(store: GraphStore, encoder: TextEncoder) -> None:
     if len(missing):
         encode_nodes(store, encoder, nodes=missing[-MAX_BACKLOG:])
     if len(missing) > MAX_BACKLOG:
-        warnings.warn(
-            f"{len(missing) - MAX_BACKLOG:,} nodes have no vector yet and are found by name and BM25 only; run "
-            "`graphmem reencode FILE`, or memory.encode()",
-            stacklevel=2,
-        )
+        count = f"{len(missing) - MAX_BACKLOG:,}"
+        advice = "found by name and BM25 only; run `graphmem reencode FILE`, or memory.encode()"
+        warnings.warn(f"{count} nodes have no vector yet and are {advice}", stacklevel=2)
 
 
 def nearest(store: GraphStore, encoder: TextEncoder, query: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:

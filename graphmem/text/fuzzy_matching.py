@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from graphmem.core.names import normalise
 from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, NameMatch, best_matches, trimmed_words
@@ -26,10 +27,12 @@ def match_fuzzy(text: str, names: Mapping[int, str]) -> list[NameMatch]:
     Stop words alone, such as ``the film``, match no name.
     """
     text = text[:MAX_CHARACTERS]
-    spans = _WordSpans(text)
-    return best_matches(match for node, name in _most_similar(text, names) for match in spans.match(node, name))
+    words = trimmed_words(text)[:MAX_WORDS]
+    found = (_best_span(text, words, node, name) for node, name in _most_similar(text, names))
+    return best_matches(match for match in found if match)
 
 
+@lru_cache(maxsize=4096)
 def trigrams(text: str) -> frozenset[str]:
     """Letter trigrams of a normalised text padded with spaces."""
     padded = f" {normalise(text)} "
@@ -54,34 +57,19 @@ def _most_similar(text: str, names: Mapping[int, str]) -> list[tuple[int, str]]:
     return [(node, names[node]) for node in best if shared[node] > 0]
 
 
-class _WordSpans:
-    """Spans of words of a text, with their trigrams."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self.words = text, trimmed_words(text)[:MAX_WORDS]
-        self.common = [text[start:end].casefold() in STOP_WORDS for start, end in self.words]
-        self._trigrams: dict[tuple[int, int], frozenset[str]] = {}
-
-    def match(self, node: int, name: str) -> list[NameMatch]:
-        """The span most similar to a name, where it reaches ``MIN_SIMILARITY``."""
-        own, length = trigrams(name), len(name.split())
-        best, span = MIN_SIMILARITY, None
-        for count in range(max(1, length - 1), length + 2):
-            for first in range(len(self.words) - count + 1):
-                similarity = self._similarity(first, first + count, own)
-                if similarity > best:
-                    best, span = similarity, (self.words[first][0], self.words[first + count - 1][1])
-        if span is None:
-            return []
-        words = self.text[slice(*span)].split()
-        capitals = sum(word[:1].isupper() or word[:1].isdigit() for word in words) / len(words)
-        return [NameMatch(*span, self.text[slice(*span)], (node,), best * len(own) * (1 + 0.5 * capitals))]
-
-    def _similarity(self, first: int, last: int, own: frozenset[str]) -> float:
-        """Dice coefficient of the trigrams of words ``first`` to ``last - 1`` and a name; 0 for stop words alone."""
-        if all(self.common[first:last]):
-            return 0.0
-        if (first, last) not in self._trigrams:
-            self._trigrams[first, last] = trigrams(self.text[self.words[first][0] : self.words[last - 1][1]])
-        other = self._trigrams[first, last]
-        return 2 * len(own & other) / (len(own) + len(other))
+def _best_span(text: str, words: Sequence[tuple[int, int]], node: int, name: str) -> NameMatch | None:
+    """The span of words most similar to a name, where it reaches ``MIN_SIMILARITY``."""
+    own, length = trigrams(name), len(name.split())
+    best, span = MIN_SIMILARITY, None
+    for count in range(max(1, length - 1), length + 2):
+        for inside in (words[at : at + count] for at in range(len(words) - count + 1)):
+            start, end = inside[0][0], inside[-1][1]
+            other = trigrams(text[start:end])
+            similarity = 2 * len(own & other) / (len(own) + len(other))
+            if similarity > best and any(text[a:b].casefold() not in STOP_WORDS for a, b in inside):
+                best, span = similarity, (start, end)
+    if span is None:
+        return None
+    found = text[slice(*span)]
+    capitals = sum(word[:1].isupper() or word[:1].isdigit() for word in found.split()) / len(found.split())
+    return NameMatch(*span, found, (node,), best * len(own) * (1 + 0.5 * capitals))

@@ -17,12 +17,9 @@ from graphmem.core.splits import Split, data_split
 
 _SLOT = re.compile(r"\{(\w*)\}")
 _SLOTS = {  # field -> slots of each of its templates, exactly once each
-    "questions": {"s"},
-    "inverse_questions": {"o"},
-    "statements": {"s", "o"},
-    "updates": {"s", "old", "o"},
-    "ends": {"s", "o"},
-}
+    "questions": ["s"], "inverse_questions": ["o"], "statements": ["o", "s"], "updates": ["o", "old", "s"],
+    "ends": ["o", "s"],
+}  # fmt: skip
 _MIN_ENTRIES = {"paraphrases": 1, "questions": 4, "inverse_questions": 2, "statements": 5, "updates": 0, "ends": 0}
 _CLAUSE = re.compile(r"\b(who|whom|whose|that|which|where)\b")
 _THINGS = frozenset("building painting king ring spring string thing wing clothing meeting recording beginning".split())
@@ -116,20 +113,15 @@ def parse_relation(line: str, where: str = "relation") -> Relation:
 
 
 def _check_field(name: str, value: Any, where: str) -> None:
-    if name == "functional":
-        valid = isinstance(value, bool)
-    elif name in _MIN_ENTRIES:
-        valid = isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value)
-    else:
-        valid = isinstance(value, str) and bool(value.strip())
-    if not valid:
+    expected = bool if name == "functional" else list if name in _MIN_ENTRIES else str
+    texts = () if name == "functional" else value if name in _MIN_ENTRIES else (value,)
+    if not isinstance(value, expected) or not all(isinstance(text, str) and text.strip() for text in texts):
         raise InvalidValue(f"{where}: {name} cannot be {value!r}")
-    if name in _MIN_ENTRIES and len(value) < _MIN_ENTRIES[name]:
+    if len(texts) < _MIN_ENTRIES.get(name, 0):
         raise InvalidValue(f"{where}: {name} has {len(value)} entries; at least {_MIN_ENTRIES[name]} are needed")
-    for template in value if name in _SLOTS else ():
-        slots = _SLOT.findall(template)
-        if set(slots) != _SLOTS[name] or len(slots) != len(_SLOTS[name]):
-            wanted = " ".join("{" + slot + "}" for slot in sorted(_SLOTS[name]))
+    for template in texts if name in _SLOTS else ():
+        if sorted(_SLOT.findall(template)) != _SLOTS[name]:
+            wanted = " ".join("{" + slot + "}" for slot in _SLOTS[name])
             raise InvalidValue(f"{where}: {name} must hold {wanted} once each and nothing else: {template!r}")
 
 
@@ -149,9 +141,7 @@ def _derived_names() -> tuple[dict[str, str], frozenset[str], re.Pattern[str], r
 def religion_noun(text: str, start: int, end: int) -> str | None:
     """Noun of the religion whose adjective is ``text[start:end]``, where a word such as "faith" is in or after it.
 
-    Returns:
-        "Methodism" for "Methodist" before "faith", or for "Methodist faith"; else None: "the Methodist Church" is a
-        name.
+    "Methodism" for "Methodist" before "faith", or for "Methodist faith"; else None: "the Methodist Church" is a name.
     """
     nouns, without_suffix, head_after, head_inside = _derived_names()
     words = text[start:end]

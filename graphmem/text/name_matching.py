@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from graphmem.core.names import normalise
 from graphmem.text.stop_words import STOP_WORDS
@@ -22,12 +22,6 @@ _POSSESSIVE = re.compile(r"['’`]s?$", re.IGNORECASE)
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
-class NameResolver(Protocol):
-    """Part of a store that name matching uses."""
-
-    def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class NameMatch:
     """A span of a text that is the name of one or more nodes; ``score`` is comparable within one text."""
@@ -39,16 +33,13 @@ class NameMatch:
     score: float
 
 
-def match_names(text: str, store: NameResolver) -> list[NameMatch]:
+def match_names(text: str, store: Any) -> list[NameMatch]:
     """Names in a text that do not overlap, highest score first; one look-up in the store."""
     spans = dict.fromkeys(name_spans(text[:MAX_CHARACTERS]))
-    names = {span: normalise(text[span[0] : span[1]]) for span in spans}
+    names = {span: normalise(text[slice(*span)]) for span in spans}
     found = store.resolve_many(list(dict.fromkeys(name for name in names.values() if name)))
-    matches = [
-        NameMatch(*span, text[slice(*span)], tuple(found[name]), _score(text, span)) for span, name in names.items()
-        if found.get(name)
-    ]  # fmt: skip
-    return best_matches(matches)
+    known = ((span, tuple(found[name])) for span, name in names.items() if found.get(name))
+    return best_matches(NameMatch(*span, text[slice(*span)], nodes, _score(text, span)) for span, nodes in known)
 
 
 def best_matches(matches: Iterable[NameMatch]) -> list[NameMatch]:
@@ -60,10 +51,10 @@ def best_matches(matches: Iterable[NameMatch]) -> list[NameMatch]:
     return [match for match in kept if match.score > 0 and match.score >= 0.6 * kept[0].score]
 
 
-def mask_names(text: str, matches: Sequence[Any], mask: str = "it") -> str:
-    """The text with the spans of all matches (``start``, ``end``) masked: what is asked, without of whom."""
+def mask_names(text: str, matches: Sequence[Any]) -> str:
+    """The text with the spans of all matches (``start``, ``end``) replaced by "it", so that the relation remains."""
     for match in sorted(matches, key=lambda match: -match.start):
-        text = text[: match.start] + mask + text[match.end :]
+        text = text[: match.start] + "it" + text[match.end :]
     return text
 
 

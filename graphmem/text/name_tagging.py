@@ -51,9 +51,7 @@ def short_title(title: str) -> str:
 def title_spans(texts: Sequence[str], known: Known) -> list[list[tuple[int, int]]]:
     """Spans of known, capitalised titles in texts: the longest at each word, none inside another.
 
-    Args:
-        texts: any texts.
-        known: finds the names that are titles; called once.
+    ``known`` finds the names that are titles; it is called once.
     """
     spans = [list(_candidates(text)) for text in texts]
     names = [[normalise(text[start:end]) for start, end in each] for text, each in zip(texts, spans, strict=True)]

@@ -18,21 +18,13 @@ LITERAL_TYPES: Final = frozenset({"year", "date", "number"})
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A relation of the lexicon with its normalised names.
-
-    Attributes:
-        relation: as in the lexicon.
-        group: position of the first relation of its synonym group.
-        name: its name.
-        synonyms: its name and paraphrases.
-        other_schemas: its names in other schemas.
-    """
+    """A relation of the lexicon with its normalised names."""
 
     relation: Relation
-    group: int
+    group: int  # position of the first relation of its synonym group
     name: str
-    synonyms: frozenset[str]
-    other_schemas: frozenset[str]
+    synonyms: frozenset[str]  # its name and paraphrases
+    other_schemas: frozenset[str]  # its names in other schemas
 
 
 @cache
@@ -61,11 +53,7 @@ def other_schema_names() -> dict[str, list[str]]:
 
 
 def synonym_groups(relations: Sequence[Relation]) -> list[int]:
-    """Groups of relations with the same meaning: one is a paraphrase of the other, or they share a statement.
-
-    Returns:
-        for each relation the position of the first relation of its group.
-    """
+    """For each relation the position of the first one with its meaning: a paraphrase, or with a statement in common."""
     group = list(range(len(relations)))
 
     def root(number: int) -> int:
@@ -110,14 +98,7 @@ def lexicon_functional() -> dict[str, bool]:
 
 
 @cache
-def _literal_objects() -> dict[str, bool]:
-    literal: dict[str, bool] = {}
-    for entry in _entries():
-        for name in (entry.name, *entry.other_schemas):
-            literal.setdefault(name, entry.relation.object in LITERAL_TYPES)
-    return literal
-
-
 def has_literal_objects(name: str) -> bool | None:
     """Whether the objects of a relation are dates or numbers; None for a relation that the lexicon does not hold."""
-    return _literal_objects().get(normalise(name))
+    same = (entry for entry in _entries() if normalise(name) in (entry.name, *entry.other_schemas))
+    return next((entry.relation.object in LITERAL_TYPES for entry in same), None)

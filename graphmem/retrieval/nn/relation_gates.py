@@ -21,20 +21,11 @@ from graphmem.core.validation import require_counts
 
 @dataclass(frozen=True, slots=True)
 class RelationGateConfig:
-    """Sizes of the gates.
+    """Sizes of the gates: whole numbers of at least 1, or InvalidValue is raised."""
 
-    Attributes:
-        dim: K, the text encoder's width.
-        hops: maximum number of arcs between a seed and an answer.
-        hidden: width of the layers that score lengths.
-
-    Raises:
-        InvalidValue: a size is not a whole number of at least 1.
-    """
-
-    dim: int = 384
-    hops: int = 4
-    hidden: int = 48
+    dim: int = 384  # K, the text encoder's width
+    hops: int = 4  # maximum number of arcs between a seed and an answer
+    hidden: int = 48  # width of the layers that score lengths
 
     def __post_init__(self) -> None:
         require_counts(self)
@@ -57,9 +48,8 @@ class RelationGates(nn.Module):
         self.relation = nn.Linear(dim, dim, bias=False)
         self.direction = nn.ModuleList(nn.Linear(dim, dim) for _ in range(2))
         self.count = nn.Sequential(nn.Linear(dim, config.hidden), nn.GELU())  # evidence of each word for a step
-        self.length = nn.Sequential(
-            nn.Linear(config.hidden, config.hidden), nn.GELU(), nn.Linear(config.hidden, hops + 1)
-        )
+        hidden = config.hidden
+        self.length = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hops + 1))
         self.sharpness = nn.Parameter(torch.full((hops,), 2.0))  # log scale of the cosines of each hop's instruction
         self.word_sharpness = nn.Parameter(torch.tensor(2.0))  # log scale of the cosines of single words
         self.coverage = nn.Parameter(torch.tensor(0.5))
@@ -77,26 +67,16 @@ class RelationGates(nn.Module):
             nn.init.zeros_(parameter)
 
     def relations(self, names: Tensor, texts: Tensor, directions: Tensor) -> Tensor:
-        """Relation vectors that instructions are compared with.
+        """Unit relation vectors [A, K] that instructions are compared with.
 
-        Args:
-            names: [A, K] vectors of the relation names.
-            texts: [A, K] vectors of the arc texts (``inverse of NAME`` for direction 1).
-            directions: int64 [A], 0 or 1.
-
-        Returns:
-            unit vectors [A, K].
+        From vectors of the relation names and of the arc texts (``inverse of NAME`` for direction 1), [A, K], and the
+        directions, int64 [A], 0 or 1.
         """
         turned = torch.where(directions[:, None] == 0, self.direction[0](names), self.direction[1](names))
         return F.normalize(texts + self.relation(texts) + turned, dim=-1)
 
     def instructions(self, question: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Attend to the question once a hop.
-
-        Args:
-            question: [B, K] question vectors.
-            tokens: [B, T, K] token states.
-            mask: bool [B, T], real tokens.
+        """Attend to the question once a hop; arguments as for ``forward``.
 
         Returns:
             unit instructions [B, hops, K], log attention over tokens [B, hops, T], unit token values [B, T, K].
@@ -115,40 +95,24 @@ class RelationGates(nn.Module):
         return torch.stack(instructions, 1), torch.stack(attention, 1), F.normalize(values, dim=-1)
 
     def forward(self, question: Tensor, tokens: Tensor, mask: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
-        """Score steps and lengths.
+        """Score steps [B, hops, A] and lengths [B, hops + 1], both in nats; length 0 is *no answer here*.
 
-        Args:
-            question: [B, K].
-            tokens: [B, T, K].
-            mask: bool [B, T].
-            relations: [A, K], from ``relations``.
-
-        Returns:
-            steps [B, hops, A] and lengths [B, hops + 1], both in nats; length 0 is *no answer here*.
+        From question vectors [B, K], token states [B, T, K], their mask bool [B, T], and ``relations`` [A, K].
         """
         instructions, attention, values = self.instructions(question, tokens, mask)
         scale = self.word_sharpness.exp()
         words = torch.exp(scale * (values @ relations.T - 1))  # [B, T, A], at most 1
         single = scale + (attention.exp() @ words + 1e-20).log()  # [B, hops, A], soft maximum over attended words
         steps = self.sharpness.exp()[:, None] * (instructions @ relations.T) + single
-        counts = (self.count(self.norm(tokens)) * mask[..., None]).sum(
-            1
-        ) / 4  # [B, hidden], a sum: two words, two steps
-        return steps, self.length(counts)
+        counts = (self.count(self.norm(tokens)) * mask[..., None]).sum(1)  # [B, hidden], a sum: two words, two steps
+        return steps, self.length(counts / 4)
 
 
 def path_scores(steps: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
-    """Score of every path: the sum of its steps plus the score of its length.
+    """Score of every path [B, P], in nats: the sum of its ``steps`` [B, hops, A] plus the score of its length.
 
-    Args:
-        steps: [B, hops, A].
-        lengths: [B, hops + 1].
-        paths: int64 [B, P, hops], arc numbers, -1 past a path's end; a row of -1 alone is *no path*.
-
-    Returns:
-        [B, P], in nats.
+    ``paths`` int64 [B, P, hops] are arc numbers, -1 past a path's end; a row of -1 alone is *no path*.
     """
-    batch, count, hops = paths.shape
     walked = paths >= 0
     picked = steps.gather(2, paths.clamp(min=0).transpose(1, 2))  # [B, hops, P]
     total = (picked.transpose(1, 2) * walked).sum(-1)

@@ -31,36 +31,23 @@ _SENTENCE = re.compile(r"(?<=[^\s.][^\s.][.!?])[\"”')\]]*\s+(?=[\"“'(\[]?[^\
 
 @dataclass(frozen=True, slots=True)
 class TitleMatch:
-    """A span of the question that matches a title.
-
-    Attributes:
-        start, end: of the span, in characters.
-        nodes: ids of the nodes of that name; empty for a fuzzy match.
-        passages: ids of the passages of that title.
-        confidence: 1 for the exact title, less for one without its parenthesis and for a fuzzy match.
-    """
+    """A span of the question, in characters, that matches a title."""
 
     start: int
     end: int
-    nodes: tuple[int, ...]
-    passages: tuple[int, ...]
-    confidence: float
+    nodes: tuple[int, ...]  # ids of the nodes of that name; empty for a fuzzy match
+    passages: tuple[int, ...]  # ids of the passages of that title
+    confidence: float  # 1 for the exact title, less for one without its parenthesis and for a fuzzy match
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link from a passage to a passage whose title it contains.
-
-    Attributes:
-        origin, target: passage ids.
-        context: the words around the title in the origin, the title itself masked.
-        same_title: number of passages of that title.
-    """
+    """A link from a passage to a passage whose title it contains, by ids."""
 
     origin: int
     target: int
-    context: str
-    same_title: int
+    context: str  # the words around the title in the origin, the title itself masked
+    same_title: int  # number of passages of that title
 
 
 Order = Callable[[Sequence[int]], Sequence[int]]
@@ -91,11 +78,9 @@ def _first(pairs: Sequence[tuple[int, int]], order: Order) -> list[tuple[int, in
 def _is_name(question: str, start: int, end: int) -> bool:
     """Whether a span has a capital, a digit or another script; a stop word at the start of the question is no name."""
     words = question[start:end].split()
-    if not any(not word[:1].islower() or not word.isascii() for word in words):
-        return False
     if len(words) == 1 and words[0].casefold().strip(".,;:!?'’") in STOP_WORDS:
         return start > 0 and words[0][:1].isupper()
-    return True
+    return any(not word[:1].islower() or not word.isascii() for word in words)
 
 
 def _exact(span: tuple[int, int], name: str, found: Sequence[tuple[int, int]], passages: dict[int, Node]) -> TitleMatch:

@@ -45,24 +45,27 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
+class Signals:
+    """Signals of a question over all passages."""
+
+    question: str
+    masked_question: str  # with exact titles masked
+    names: list[TitleMatch]  # titles in the question
+    dense: np.ndarray  # cosine of every passage, float32 [P], in the order of ``PassageSearch.ids``
+    words: dict[int, float]  # BM25 scores by id of the best passages, best first
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """Signals of the candidates of a question, by passage id; see ``Signals`` and ``FEATURES``.
+    """Signals of the candidates of a question, by passage id; see ``FEATURES``."""
 
-    Attributes:
-        anchors: weight of each passage whose links were followed.
-        links: links to candidates; ``link_similarity`` [L] are their cosines with the masked question.
-        answers: cosine of each candidate with the masked question.
-    """
-
-    masked_question: str
-    names: list[TitleMatch]
-    anchors: dict[int, float]
-    links: list[Link]
-    link_similarity: np.ndarray
+    signals: Signals
+    anchors: dict[int, float]  # weight of each passage whose links were followed
+    links: list[Link]  # to candidates
+    link_similarity: np.ndarray  # [L], cosines of the links and the masked question
     dense: dict[int, float]
-    answers: dict[int, float]
+    answers: dict[int, float]  # cosine of each candidate with the masked question
     dense_ranks: dict[int, int]
-    words: dict[int, float]
     mass: dict[int, float]
 
     def table(self, candidates: list[int]) -> np.ndarray:
@@ -75,7 +78,7 @@ class Evidence:
         return np.asarray(values, np.float32).reshape(len(candidates), len(FEATURES))
 
     def _names(self, rows: dict[int, dict[str, float]]) -> None:
-        for name in self.names:
+        for name in self.signals.names:
             for row in (rows[passage] for passage in name.passages if passage in rows):
                 if not name.nodes:
                     row["alike"] = max(row["alike"], name.confidence)
@@ -85,7 +88,7 @@ class Evidence:
 
     def _links(self, rows: dict[int, dict[str, float]]) -> None:
         """Features of each candidate's best link: high anchor weight, and high share among the origin's links."""
-        question, best = stems(self.masked_question), dict.fromkeys(rows, 0.0)
+        question, best = stems(self.signals.masked_question), dict.fromkeys(rows, 0.0)
         for origin, weight in self.anchors.items():
             chosen = self._best_links(origin)
             if not chosen:
@@ -118,15 +121,15 @@ class Evidence:
         return list(best.values())
 
     def _signals(self, rows: dict[int, dict[str, float]]) -> None:
-        highest = max(self.words.values(), default=1.0) or 1.0
-        word_ranks = {passage: rank for rank, passage in enumerate(self.words)}
-        mass_ranks = {passage: rank for rank, passage in enumerate(self.mass)}
+        words = self.signals.words
+        highest = max(words.values(), default=1.0) or 1.0
+        ranks = {"words": {passage: rank for rank, passage in enumerate(words)}, "dense": self.dense_ranks}
+        ranks["mass"] = {passage: rank for rank, passage in enumerate(self.mass)}
         for passage, row in rows.items():
             row["dense"], row["answers"] = self.dense[passage], self.answers[passage]
-            row["words"] = self.words.get(passage, 0.0) / highest
+            row["words"] = words.get(passage, 0.0) / highest
             row["mass"] = float(np.log(self.mass.get(passage, 0.0) + 1e-6)) / 10 + 1
-            for name, ranks in (("dense", self.dense_ranks), ("words", word_ranks), ("mass", mass_ranks)):
-                row[f"{name} rank"] = 1 / (1 + ranks[passage]) if passage in ranks else 0.0
+            row |= {f"{name} rank": 1 / (1 + each[passage]) for name, each in ranks.items() if passage in each}
 
 
 def stems(text: str) -> set[str]:
@@ -136,14 +139,7 @@ def stems(text: str) -> set[str]:
 
 
 class PassageReranker:
-    """Linear score of the features of a passage.
-
-    Args:
-        weights: float32 [F].
-
-    Raises:
-        WeightsMismatch: another number of weights.
-    """
+    """Linear score of the features of a passage; raises WeightsMismatch unless there are F weights."""
 
     def __init__(self, weights: np.ndarray) -> None:
         self.weights = np.asarray(weights, np.float32)
@@ -156,11 +152,7 @@ class PassageReranker:
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED) -> PassageReranker:
-        """The reranker of a weights file.
-
-        Raises:
-            WeightsMismatch: no such file, or weights of other features.
-        """
+        """The reranker of a weights file; raises WeightsMismatch without the file, or for other features."""
         saved = load_module(path, kind=KIND)
         if tuple(saved.meta["features"]) != FEATURES:
             raise WeightsMismatch(f"{path} holds weights of other features: {', '.join(saved.meta['features'])}")

@@ -18,8 +18,8 @@ from graphmem.core.protocols import TextEncoder
 from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.node_embeddings import encode_passages
-from graphmem.retrieval.passages.links import Link, TitleMatch, find_links, match_titles, title_of
-from graphmem.retrieval.passages.reranker import Evidence, PassageReranker
+from graphmem.retrieval.passages.links import Link, find_links, match_titles, title_of
+from graphmem.retrieval.passages.reranker import Evidence, PassageReranker, Signals
 from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import Budget
 from graphmem.retrieval.seeds import reciprocal_ranks
@@ -57,32 +57,10 @@ class ScoredPassage:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """Signals of a question over all passages.
-
-    Attributes:
-        question: the question.
-        masked_question: the question with exact titles masked.
-        names: titles in the question.
-        dense: cosine of every passage, float32 [P], in the order of ``PassageSearch.ids``.
-        words: BM25 scores by id of the best passages, best first.
-    """
-
-    question: str
-    masked_question: str
-    names: list[TitleMatch]
-    dense: np.ndarray
-    words: dict[int, float]
-
-
 class PassageSearch:
     """Passage search in one memory; passages added later are found by the next search.
 
-    Args:
-        store: the memory.
-        encoder: text encoder of questions and passages.
-        reranker: ranks candidates; None for the shipped weights.
+    ``reranker`` None has the shipped weights.
     """
 
     def __init__(self, store: Any, encoder: TextEncoder, reranker: PassageReranker | None = None) -> None:
@@ -97,12 +75,8 @@ class PassageSearch:
     ) -> tuple[ScoredPassage, ...]:  # fmt: skip
         """The most relevant passages, best first; none for an empty memory or an empty query.
 
-        Args:
-            query: a question or any text.
-            top_k: maximum number of passages.
-            ranker: one of ``RANKERS``; all but ``learned`` are baselines.
-            as_of: microseconds; search the links valid at that time.
-            damping: of the ``ppr`` ranker.
+        All ``RANKERS`` but ``learned`` are baselines; ``damping`` is that of ``ppr``. Only links valid at ``as_of``
+        (microseconds) count.
 
         Raises:
             InvalidValue: no such ranker, or ``top_k`` below 1.
@@ -116,16 +90,12 @@ class PassageSearch:
         if not query or not len(self.ids):
             return ()
         signals = self.signals(query, as_of)
-        ranked = (
-            self._rerank(signals, as_of) if ranker == "learned" else self._baseline(signals, ranker, damping, as_of)
-        )
+        ranked = self._ranked(signals, ranker, damping, as_of)
         found = self.store.passages_by_id([passage for passage, _ in ranked[: top_k + 16]])
         passages = [(found[passage], score) for passage, score in ranked if passage in found][:top_k]
         if len(found) < min(len(ranked), top_k + 16):
             self.ids = self.ids[:0]  # some were deleted: reload all at the next search
         return tuple(ScoredPassage(node.id, title_of(node), node.text, float(score)) for node, score in passages)
-
-    # ---------------------------------------------------------------- passages and their vectors
 
     def refresh(self) -> None:
         """Load passages added since the last search, and encode those without a vector. Writes their vectors."""
@@ -148,24 +118,20 @@ class PassageSearch:
         """Positions of passages in ``ids``, int64 [n]; arbitrary for passages that are not in it."""
         return np.minimum(np.searchsorted(self.ids, passages), len(self.ids) - 1)
 
-    # ---------------------------------------------------------------- signals
-
     def signals(self, question: str, as_of: int | None) -> Signals:
         """Titles, BM25 scores and cosines of a question."""
         vector = self.encoder.encode([question])[0]
         dense = self._vectors @ vector
-        names = match_titles(
-            question, self.store, lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]]), as_of
-        )
-        exact = [name for name in names if name.nodes]
-        masked = mask_names(question, exact)
+        order = lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]])
+        names = match_titles(question, self.store, order, as_of)
+        masked = mask_names(question, [name for name in names if name.nodes])
         content = " ".join(word for word in _WORD.findall(question) if word.casefold() not in STOP_WORDS) or question
         words = dict(self.store.search_passages(content, limit=BASELINE_DEPTH))
         return Signals(question, masked, names, dense, words)
 
     def _best_dense(self, signals: Signals, count: int) -> np.ndarray:
         count = min(count, len(self.ids))
-        best = np.argpartition(-signals.dense, count - 1)[:count]
+        best = np.sort(np.argpartition(-signals.dense, count - 1)[:count])
         return best[np.argsort(-signals.dense[best], kind="stable")]
 
     def _hybrid(self, signals: Signals) -> list[tuple[int, float]]:
@@ -196,9 +162,12 @@ class PassageSearch:
         inside = self.ids[self._rows(nodes)] == nodes
         return dict(zip(nodes[inside].tolist(), mass[inside].tolist(), strict=True))
 
-    # ---------------------------------------------------------------- rankings
-
-    def _baseline(self, signals: Signals, ranker: str, damping: float, as_of: int | None) -> list[tuple[int, float]]:
+    def _ranked(self, signals: Signals, ranker: str, damping: float, as_of: int | None) -> list[tuple[int, float]]:
+        if ranker == "learned":
+            self.reranker = self.reranker or PassageReranker.load()
+            passages, features = self.features(signals, as_of)
+            scores = self.reranker(features).tolist()
+            return sorted(zip(passages, scores, strict=True), key=lambda item: -item[1])
         dense = [(int(self.ids[row]), float(signals.dense[row])) for row in self._best_dense(signals, BASELINE_DEPTH)]
         if ranker == "dense":
             return dense
@@ -208,14 +177,6 @@ class PassageSearch:
             return self._hybrid(signals)
         mass = self._pagerank(signals, damping, as_of, BASELINE_PAGERANK)
         return [*mass.items(), *((passage, 0.0) for passage, _ in dense if passage not in mass)]
-
-    def _rerank(self, signals: Signals, as_of: int | None) -> list[tuple[int, float]]:
-        passages, features = self.features(signals, as_of)
-        if self.reranker is None:
-            self.reranker = PassageReranker.load()
-        scores = self.reranker(features)
-        order = np.argsort(-scores, kind="stable")
-        return [(passages[at], float(scores[at])) for at in order.tolist()]
 
     def features(self, signals: Signals, as_of: int | None = None) -> tuple[list[int], np.ndarray]:
         """Candidates of a question: ids, and their features float32 [C, F], columns as in ``FEATURES``."""
@@ -241,16 +202,11 @@ class PassageSearch:
         found = [link for link in found if link.target in kept]
         question = self._texts([signals.masked_question])[0]
         similarity = self._texts([link.context for link in found]) @ question if found else np.zeros(0, np.float32)
-        rows = self._rows(candidates)
-        order = (
-            np.argsort(-signals.dense, kind="stable")
-            if len(self.ids) <= BASELINE_DEPTH
-            else self._best_dense(signals, BASELINE_DEPTH)
-        )
-        ranks = {int(self.ids[row]): rank for rank, row in enumerate(order.tolist())}
+        rows, order = self._rows(candidates), self._best_dense(signals, BASELINE_DEPTH)
         return Evidence(
-            masked_question=signals.masked_question, names=signals.names, anchors=anchors, links=found,
-            link_similarity=similarity, dense=dict(zip(candidates, signals.dense[rows].tolist(), strict=True)),
+            signals, anchors, found, similarity,
+            dense=dict(zip(candidates, signals.dense[rows].tolist(), strict=True)),
             answers=dict(zip(candidates, (self._vectors[rows] @ question).tolist(), strict=True)),
-            dense_ranks=ranks, words=signals.words, mass=self._pagerank(signals, 0.85, as_of, FEATURE_PAGERANK),
+            dense_ranks={int(self.ids[row]): rank for rank, row in enumerate(order.tolist())},
+            mass=self._pagerank(signals, 0.85, as_of, FEATURE_PAGERANK),
         )  # fmt: skip

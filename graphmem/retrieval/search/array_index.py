@@ -14,8 +14,7 @@ from graphmem.retrieval.search.frontier import ranges
 class ArrayIndex:
     """``GraphIndex`` of triples. Node ids are positions in ``names``; fact ids the triples' positions.
 
-    Args:
-        triples: (subject, relation, object); names that differ only in case or spacing are one node.
+    Names that differ only in case or spacing are one node.
     """
 
     def __init__(self, triples: Iterable[tuple[str, str, str]]) -> None:
@@ -26,9 +25,15 @@ class ArrayIndex:
             (self._id(subject), relations.setdefault(relation, len(relations)), self._id(object_))
             for subject, relation, object_ in triples
         ]
-        self._relations = tuple(relations)
-        table = np.asarray(facts, np.int64).reshape(-1, 3)  # [F, 3]
-        self._pack(table[:, 0], table[:, 1], table[:, 2])
+        self.relations = tuple(relations)
+        source, relation, target = np.asarray(facts, np.int64).reshape(-1, 3).T  # [F] each
+        origin = np.concatenate([source, target])
+        order = np.argsort(origin, kind="stable")
+        self.size = len(self.names)
+        self._starts = np.concatenate([[0], np.cumsum(np.bincount(origin, minlength=self.size))])
+        self._target = np.concatenate([target, source])[order]
+        self._code = np.concatenate([2 * relation, 2 * relation + 1])[order]
+        self._edge = np.tile(np.arange(len(source)), 2)[order]
 
     def _id(self, name: str) -> int:
         key = normalise(name)
@@ -36,24 +41,6 @@ class ArrayIndex:
             self.ids[key] = len(self.names)
             self.names.append(name)
         return self.ids[key]
-
-    def _pack(self, source: np.ndarray, relation: np.ndarray, target: np.ndarray) -> None:
-        origin = np.concatenate([source, target])
-        order = np.argsort(origin, kind="stable")
-        self._starts = np.concatenate([[0], np.cumsum(np.bincount(origin, minlength=len(self.names)))])
-        self._target = np.concatenate([target, source])[order]
-        self._code = np.concatenate([2 * relation, 2 * relation + 1])[order]
-        self._edge = np.tile(np.arange(len(source)), 2)[order]
-
-    @property
-    def size(self) -> int:
-        """Number of nodes."""
-        return len(self.names)
-
-    @property
-    def relations(self) -> tuple[str, ...]:
-        """Relation text by relation id."""
-        return self._relations
 
     def degree(self, nodes: np.ndarray) -> np.ndarray:
         """Number of arcs out of each node, both directions, int64 [N]."""

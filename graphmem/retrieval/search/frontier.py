@@ -38,21 +38,13 @@ def spans_of(index: Any, nodes: np.ndarray, limit: int) -> Spans:
 
 
 class Hop(NamedTuple):
-    """A frontier of M entries and the arcs out of it.
+    """A frontier of M entries and the arcs out of it."""
 
-    Attributes:
-        where: int64 [M], position of each entry's node in ``spans``.
-        path: int64 [M], the relation path of each entry.
-        spans: the arcs.
-        scores: float [P], score of each path, in nats.
-        gates: float [A], gate of each arc code, in nats.
-    """
-
-    where: np.ndarray
-    path: np.ndarray
+    where: np.ndarray  # int64 [M], position of each entry's node in ``spans``
+    path: np.ndarray  # int64 [M], the relation path of each entry
     spans: Spans
-    scores: np.ndarray
-    gates: np.ndarray
+    scores: np.ndarray  # float [P], score of each path, in nats
+    gates: np.ndarray  # float [A], gate of each arc code, in nats
 
     def best_score(self) -> float:
         """Highest score of any one-arc extension, in nats; minus infinity where there is no arc."""
@@ -81,9 +73,7 @@ class Hop(NamedTuple):
     def crossings(self, floor: float, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Entry, arc and path number, int64 [J] each, of every open arc on a numbered path.
 
-        Args:
-            floor: as in ``extensions``.
-            numbers: int64 [P * A], number of the longer path ``path * A + code``; -1 leaves it out.
+        ``numbers`` int64 [P * A] holds the number of the longer path ``path * A + code``; -1 leaves it out.
         """
         kernels = compiled.get()
         if kernels is not None:

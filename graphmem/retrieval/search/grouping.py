@@ -12,28 +12,18 @@ import numpy as np
 
 
 class Groups(NamedTuple):
-    """Groups of equal keys, ascending.
+    """Groups of equal keys, ascending."""
 
-    Attributes:
-        keys: int64 [G].
-        first: int64 [G], position of each group's first member.
-        counts: int64 [G], number of members.
-        inverse: int64 [n], the group of every position.
-    """
-
-    keys: np.ndarray
-    first: np.ndarray
-    counts: np.ndarray
-    inverse: np.ndarray
+    keys: np.ndarray  # int64 [G]
+    first: np.ndarray  # int64 [G], position of each group's first member
+    counts: np.ndarray  # int64 [G], number of members
+    inverse: np.ndarray  # int64 [n], the group of every position
 
 
 def grouped(keys: np.ndarray, rank: np.ndarray | None = None, ranks: int = 1) -> Groups:
-    """Group equal keys.
+    """Group equal keys, int64 [n], not negative.
 
-    Args:
-        keys: int64 [n], not negative.
-        rank: int64 [n], 0 to ``ranks - 1``; a group's first member has the lowest rank, then the lowest position.
-        ranks: number of ranks.
+    A group's first member has the lowest ``rank`` (int64 [n], 0 to ``ranks - 1``), then the lowest position.
     """
     count = len(keys)
     room = max(1, count) * ranks

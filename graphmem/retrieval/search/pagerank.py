@@ -15,11 +15,9 @@ def push(
     """Personalised PageRank mass of the nodes around seeds; all arcs have the same weight.
 
     Args:
-        index: the graph.
         seeds: int64 [S], where the mass starts.
         weights: float32 [S], its distribution over the seeds; normalised here.
         damping: share of a node's mass that moves on.
-        hops: rounds of pushing.
         budget: bounds; a node's mass is divided among all its arcs even where only some are followed.
         floor: mass below this is not pushed.
 

@@ -11,7 +11,7 @@ nodes down to a few dozen. With open gates and equal shares for all arcs it is p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -37,9 +37,6 @@ MAX_COMPETING = 48
 MAX_RESCORED, RESCORE_MARGIN = 24, 14.0
 """Paths handed to the rescorer: the best by the gates, within so many nats of the best."""
 
-MAX_LISTED = 20
-"""Relation paths listed in the result."""
-
 PathRescorer = Callable[[list[tuple[int, ...]], np.ndarray], tuple[np.ndarray, float]]
 """From arc codes of paths and their gate scores (nats below the best) to new scores in nats and the probability that
 one of the paths answers."""
@@ -47,69 +44,41 @@ one of the paths answers."""
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bounds of one search.
+    """Bounds of one search: whole numbers of at least 1, or InvalidValue is raised."""
 
-    Attributes:
-        nodes: maximum size of the subgraph.
-        frontier: maximum number of nodes expanded in one hop.
-        arcs: maximum number of arcs visited in one hop.
-        hub: maximum number of arcs followed out of one node.
-        paths: maximum number of relation paths kept in one hop.
-
-    Raises:
-        InvalidValue: a bound is not a whole number of at least 1.
-    """
-
-    nodes: int = 1000
-    frontier: int = 2000
-    arcs: int = 100_000
-    hub: int = 20_000
-    paths: int = 64
+    nodes: int = 1000  # maximum size of the subgraph
+    frontier: int = 2000  # maximum number of nodes expanded in one hop
+    arcs: int = 100_000  # maximum number of arcs visited in one hop
+    hub: int = 20_000  # maximum number of arcs followed out of one node
+    paths: int = 64  # maximum number of relation paths kept in one hop
 
     def __post_init__(self) -> None:
         require_counts(self)
 
 
 class Layer(NamedTuple):
-    """Entries of one hop: entry i states that path ``path[i]`` leads to ``node[i]``.
-
-    ``parent`` [entries] is its predecessor in the previous layer, ``edge`` and ``code`` the fact and the arc code of
-    the last step, ``share`` 1, or less after a detour through the seed.
-    """
+    """Entries of one hop: entry i states that path ``path[i]`` leads to ``node[i]``."""
 
     path: np.ndarray
     node: np.ndarray
-    parent: np.ndarray
-    edge: np.ndarray
-    code: np.ndarray
-    share: np.ndarray
+    parent: np.ndarray  # predecessor in the previous layer
+    edge: np.ndarray  # fact of the last step
+    code: np.ndarray  # arc code of the last step
+    share: np.ndarray  # 1, or less after a detour through the seed
 
 
 @dataclass(frozen=True, slots=True)
 class ActivatedSubgraph:
-    """Activated nodes, most active first.
+    """Activated nodes, most active first."""
 
-    Attributes:
-        nodes: int64 [N], ids.
-        activation: float32 [N], in [0, 1].
-        layers: entries of each hop; layer 0 holds the seeds.
-        best: int64 [N, 2], layer and entry of the strongest path to each node.
-        path_counts: float32 [N], number of arcs that end at the node on its best path.
-        arcs: int64 [4, E], source id, target id, arc code and fact id of every arc that carried activation.
-        no_answer: probability that no path answers.
-        paths: relation paths as arc codes with their probability, best first.
-        truncated_mass: share of activation dropped by the budget, 0..1.
-    """
-
-    nodes: np.ndarray
-    activation: np.ndarray
-    layers: list[Layer]
-    best: np.ndarray
-    path_counts: np.ndarray
-    arcs: np.ndarray
-    no_answer: float
-    paths: tuple[tuple[tuple[int, ...], float], ...]
-    truncated_mass: float
+    nodes: np.ndarray  # int64 [N], ids
+    activation: np.ndarray  # float32 [N], in [0, 1]
+    layers: list[Layer]  # entries of each hop; layer 0 holds the seeds
+    best: np.ndarray  # int64 [N, 2], layer and entry of the strongest path to each node
+    path_counts: np.ndarray  # float32 [N], number of arcs that end at the node on its best path
+    arcs: np.ndarray  # int64 [4, E], source id, target id, arc code and fact id of every arc that carried activation
+    no_answer: float  # probability that no path answers
+    truncated_mass: float  # share of activation dropped by the budget, 0..1
 
     def top(self, count: int, seeds: np.ndarray) -> ActivatedSubgraph:
         """The ``count`` most active nodes, with the arcs among them and ``seeds``."""
@@ -124,13 +93,14 @@ class ActivatedSubgraph:
 
     def chain(self, position: int) -> list[int]:
         """Fact ids from a seed to the node at ``position``, along its best path."""
-        layer, entry = (int(value) for value in self.best[position])
-        edges: list[int] = []
-        while layer > 0:
-            edges.append(int(self.layers[layer].edge[entry]))
-            entry = int(self.layers[layer].parent[entry])
-            layer -= 1
-        return edges[::-1]
+        return [edge for edge, _ in _steps_back(self.layers, *self.best[position].tolist())][::-1]
+
+
+def _steps_back(layers: list[Layer], layer: int, entry: int) -> Iterator[tuple[int, int]]:
+    """Fact and node of every step from an entry of a layer back to the seed."""
+    for at in range(layer, 0, -1):
+        yield int(layers[at].edge[entry]), int(layers[at].node[entry])
+        entry = int(layers[at].parent[entry])
 
 
 def spread(
@@ -140,12 +110,10 @@ def spread(
     """Activation of the nodes around some roots.
 
     Args:
-        index: the graph.
         roots: int64 each, the nodes of each entity that the query names.
         weights: float [R], prior of each root, at most 1.
         steps: float [hops, A], gate of every arc code at every hop, in nats.
         lengths: float [hops + 1], score of every path length, in nats; length 0 is *no answer*.
-        budget: bounds.
         rescorer: scores the best paths as a whole; its scores replace those of the gates, and its probability of an
             answer replaces the score of length 0.
     """
@@ -263,7 +231,7 @@ class Walk:
         answers = np.flatnonzero(np.concatenate(self.answers[1:]))
         if not len(answers):
             return self._empty()
-        return self._ranked(answers, mass[answers], depth[answers], entry[answers], chances, float(every[-1]))
+        return self._ranked(answers, mass[answers], np.stack([depth, entry], 1)[answers], float(every[-1]))
 
     def _rescore(self, rescorer: PathRescorer, totals: list[np.ndarray]) -> float:
         """Replace the scores of the best paths in place; returns the score of *no answer*, in nats.
@@ -286,50 +254,32 @@ class Walk:
         chance = min(max(chance, 1e-6), 1 - 1e-6)
         return float(total_score + np.log1p(-chance) - np.log(chance))
 
-    def _ranked(
-        self, rows: np.ndarray, mass: np.ndarray, depth: np.ndarray, entry: np.ndarray, chances: list[np.ndarray],
-        no_answer: float,
-    ) -> ActivatedSubgraph:  # fmt: skip
-        """The result, from the entries ``rows`` that may answer: their mass, layer and number in the layer."""
+    def _ranked(self, rows: np.ndarray, mass: np.ndarray, place: np.ndarray, no_answer: float) -> ActivatedSubgraph:
+        """The result, from the entries ``rows`` that may answer: their mass, and ``place`` [n, 2], layer and entry."""
         node = np.concatenate([layer.node for layer in self.layers[1:]])[rows]
         by_mass = np.argsort(-mass, kind="stable")
         nodes, first, _, where = grouped(node[by_mass])
         activation = np.bincount(where, weights=mass[by_mass], minlength=len(nodes))
         first = by_mass[first]  # each node's strongest entry
-        path_counts = np.concatenate(self.path_counts[1:])[rows][first]
+        place, path_counts = place[first], np.concatenate(self.path_counts[1:])[rows][first]
         order = np.argsort(-activation, kind="stable")
         if len(order) > self.budget.nodes:
-            passed = self._on_the_way(depth[first[order[:KEPT_CHAINS]]], entry[first[order[:KEPT_CHAINS]]])
-            kept = np.isin(nodes[order], passed) | (np.arange(len(order)) < KEPT_CHAINS)
+            chains = (_steps_back(self.layers, *at) for at in place[order[:KEPT_CHAINS]].tolist())
+            kept = np.isin(nodes[order], list({node for chain in chains for _, node in chain}))
+            kept[:KEPT_CHAINS] = True
             room = max(0, self.budget.nodes - int(kept.sum()))
-            kept[self._same_last_arc_first(order, ~kept, rows, first)[:room]] = True
+            # of the others first those whose path ends in the arc code of the best node: where a fact of the right
+            # path is missing, the answer is of the kind that its last arc leads to
+            codes = np.concatenate([layer.code for layer in self.layers[1:]])[rows][first][order]
+            others = np.flatnonzero(~kept)
+            kept[others[np.argsort(codes[others] != codes[0], kind="stable")][:room]] = True
             order = order[kept][: self.budget.nodes]
         lost = float(activation.sum() - activation[order].sum()) / max(float(activation.sum()), 1e-12)
         return ActivatedSubgraph(
-            nodes[order], activation[order].astype(np.float32), self.layers,
-            np.stack([depth, entry], 1)[first[order]], path_counts[order].astype(np.float32),
-            self._arcs_among(nodes[order]), no_answer, self._best_paths(chances), min(1.0, max(self.dropped, lost)),
+            nodes[order], activation[order].astype(np.float32), self.layers, place[order],
+            path_counts[order].astype(np.float32), self._arcs_among(nodes[order]), no_answer,
+            min(1.0, max(self.dropped, lost)),
         )  # fmt: skip
-
-    def _same_last_arc_first(
-        self, order: np.ndarray, open_: np.ndarray, rows: np.ndarray, first: np.ndarray
-    ) -> np.ndarray:  # fmt: skip
-        """Positions in ``order`` that are still open, first those whose path ends in the arc code of the best node.
-
-        Where a fact of the right path is missing, the answer is of the kind that its last arc leads to.
-        """
-        codes = np.concatenate([layer.code for layer in self.layers[1:]])[rows][first][order]
-        at = np.flatnonzero(open_)
-        return np.concatenate([at[codes[at] == codes[0]], at[codes[at] != codes[0]]])
-
-    def _on_the_way(self, depth: np.ndarray, entry: np.ndarray) -> list[int]:
-        """Nodes on the chains to entries of some layers."""
-        found = set()
-        for layer, at in zip(depth.tolist(), entry.tolist(), strict=True):
-            while layer > 0:
-                found.add(int(self.layers[layer].node[at]))
-                layer, at = layer - 1, int(self.layers[layer].parent[at])
-        return list(found)
 
     def _arcs_among(self, nodes: np.ndarray) -> np.ndarray:
         """Arcs among nodes of the subgraph and seeds, int64 [4, E], each fact once."""
@@ -350,12 +300,8 @@ class Walk:
             path = int(self.parents[at][path])
         return tuple(codes[::-1])
 
-    def _best_paths(self, chances: list[np.ndarray]) -> tuple[tuple[tuple[int, ...], float], ...]:
-        flat = [(float(p), layer, i) for layer, chance in enumerate(chances, 1) for i, p in enumerate(chance)]
-        return tuple((self.codes_of(layer, i), chance) for chance, layer, i in sorted(flat, reverse=True)[:MAX_LISTED])
-
     def _empty(self) -> ActivatedSubgraph:
         return ActivatedSubgraph(
             np.zeros(0, np.int64), np.zeros(0, np.float32), self.layers, np.zeros((0, 2), np.int64),
-            np.zeros(0, np.float32), np.zeros((4, 0), np.int64), 1.0, (), 0.0,
+            np.zeros(0, np.float32), np.zeros((4, 0), np.int64), 1.0, 0.0,
         )  # fmt: skip

@@ -99,7 +99,7 @@ def test_the_gates_choose_the_path() -> None:
     index = ArrayIndex(FILMS)
     found = spread(index, [np.asarray([index.ids["alien"]])], np.ones(1), *gates(0, 1, 2))
     names = [index.names[node] for node in found.nodes]
-    assert names[0] == "Ford" and found.paths[0][0] == (0, 1, 2)
+    assert names[0] == "Ford" and len(found.chain(0)) == 3
     assert [FILMS[edge][2] for edge in found.chain(0)] == ["Scott", "Scott", "Ford"]
     weaver = found.activation[names.index("Weaver")]  # reached only through Alien itself
     assert weaver == pytest.approx(found.activation[0] * DETOUR, rel=0.01)
@@ -131,7 +131,7 @@ def test_a_rescorer_replaces_the_gates_and_the_probability_of_an_answer() -> Non
     steps, lengths = gates(0, 1, 2)
     found = spread(index, [np.asarray([0])], np.ones(1), steps / 2, lengths / 2, None, rescore)
     assert (0, 1, 2) in scored and index.names[found.nodes[0]] == "Weaver"
-    assert found.no_answer == pytest.approx(0.75) and found.paths[0][1] == pytest.approx(0.25, abs=0.01)
+    assert found.no_answer == pytest.approx(0.75) and found.activation[0] == pytest.approx(0.25, abs=0.01)
 
 
 def test_the_budget_bounds_nodes_and_counts_the_truncated_mass() -> None:
