@@ -104,7 +104,7 @@ def retrieval(dataset: str, rankers: str, plot: Path | None, **options: Any) -> 
 
     report = evaluate_retrieval(dataset, rankers=rankers.split(","), **options)
     if plot:
-        from graphmem.visualization.retrieval_charts import plot_report
+        from graphmem.visualization.charts import plot_report
 
         plot_report(report, plot)
     return report

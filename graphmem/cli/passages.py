@@ -22,7 +22,7 @@ def add_passages(db: str, files: tuple[Path, ...], source: str | None, namespace
     They become passages linked to the entities that they mention, and `graphmem search` finds them. No language model
     is needed. Passages that are there already are skipped, so that an interrupted run is resumed.
     """
-    from graphmem.ingestion.document_files import read_documents
+    from graphmem.ingestion.documents import read_documents
 
     with open_memory(db, namespace=namespace, must_exist=False) as memory:
         documents = chain.from_iterable(map(read_documents, files))

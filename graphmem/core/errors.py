@@ -1,28 +1,12 @@
 """Every error that graphmem raises on purpose, in one tree.
 
 GraphMemError
-├── InvalidValue (ValueError)      an argument is not usable
-│   ├── InvalidName                empty, over-long, NUL bytes, ...
-│   ├── InvalidTime                no readable time
-│   └── InvalidVector              NaN, wrong width, wrong count
-├── ImportRejected (ValueError)    lines of an import that could not be read
-├── StoreError
-│   ├── NotAMemory                 the file is something else
-│   ├── NewerSchema                written by a later graphmem
-│   ├── ReadOnly                   the file or its folder cannot be written
-│   ├── DiskFull                   no room left; the transaction was rolled back
-│   ├── Busy                       another writer held the file too long
-│   ├── Corrupt                    SQLite or a check says the file is damaged
-│   ├── NotFound (KeyError)        no such node, fact or journal entry
-│   ├── Conflict                   an undo or edit that contradicts a later change
-│   └── Closed                     used after close()
-├── EncoderMismatch                stored vectors were made by another encoder
-├── ModelError
-│   ├── ModelNotFound              neither a path, nor installed, nor on the hub
-│   ├── UnsupportedModel           no decoder stack found
-│   ├── WeightsMismatch            weights made for another width, base or layout
-│   └── NotAttached                the memory has been detached from the model
-└── MissingExtra (ImportError)     an optional package is needed; names the extra
+├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
+├── ImportRejected (ValueError)
+├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError), Conflict, Closed
+├── EncoderMismatch
+├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
+└── MissingExtra (ImportError)
 """
 
 from __future__ import annotations

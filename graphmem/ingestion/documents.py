@@ -6,11 +6,14 @@ A passage is a node of kind ``passage``. ``has passage`` leads to it from the en
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import islice
+from itertools import islice, pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,19 +44,12 @@ _BREAK = re.compile(r"\n\s*\n|(?<=[.!?。！？])\s+|\n|(?<=[。！？])")
 
 @dataclass(frozen=True, slots=True)
 class PassagesAdded:
-    """Result of adding documents.
+    """Result of adding documents."""
 
-    Attributes:
-        documents: documents given.
-        passages: new passages; known ones are left alone.
-        words: words in the new passages.
-        entries: journal entries, oldest first.
-    """
-
-    documents: int = 0
-    passages: int = 0
-    words: int = 0
-    entries: tuple[JournalEntry, ...] = field(default=(), repr=False)
+    documents: int = 0  # documents given
+    passages: int = 0  # new passages; known ones are left alone
+    words: int = 0  # words in the new passages
+    entries: tuple[JournalEntry, ...] = field(default=(), repr=False)  # oldest first
 
     def undo(self, store: GraphStore) -> JournalEntry:
         """Revert every entry, the last one first; return the last entry written. Writes one entry for each.
@@ -94,18 +90,13 @@ def add_passages(
     store: GraphStore, documents: Iterable[tuple[str, str]], *, encoder: TextEncoder | None, source: str | None = None,
     tagger: Tagger = capitalised, progress: bool = False, batch: int = BATCH,
 ) -> PassagesAdded:  # fmt: skip
-    """Write documents as passages, one transaction and one journal entry a batch.
+    """Write documents as passages, one transaction and one journal entry a ``batch`` of documents.
 
     Known passages are left as they are, so a stopped run resumes when it is repeated.
 
     Args:
-        store: the memory.
         documents: (title, text) each; a title may be empty. A list is checked whole before anything is written.
         encoder: encoder of the passages; None leaves that to the first search.
-        source: where they come from.
-        tagger: name tagger.
-        progress: show a progress bar on standard error.
-        batch: documents in one transaction.
 
     Raises:
         InvalidValue: an item that is no (title, text), an empty text, or characters that cannot be stored; the
@@ -113,22 +104,18 @@ def add_passages(
     """
     if isinstance(documents, (str, bytes)) or not isinstance(documents, Iterable):
         raise InvalidValue(f"documents must be (title, text) pairs, not {documents!r:.80}")
-    if batch < 1:
-        raise InvalidValue(f"batch must be at least 1, not {batch!r}")
     if source is not None:
         check_name(source, "source")
-    stream: Iterator[tuple[int, Any]] = enumerate(documents)
+    stream: Iterator[Document] = (check_document(at, item) for at, item in enumerate(documents))
     if isinstance(documents, Sequence):
-        stream = iter([(at, check_document(at, item)) for at, item in stream])
+        stream = iter(list(stream))
     writer = _Writer(store, encoder, source, tagger)
     total = len(documents) if isinstance(documents, Sequence) else None
     with tqdm(total=total, desc="passages", unit="", disable=not progress) as bar:
-        done = 0
-        while part := [check_document(at, item) for at, item in islice(stream, batch)]:
+        while part := list(islice(stream, batch)):
             writer.write(part)
-            done += len(part)
             bar.update(len(part))
-    return PassagesAdded(done, writer.passages, writer.words, tuple(writer.entries))
+    return PassagesAdded(writer.documents, writer.passages, writer.words, tuple(writer.entries))
 
 
 def check_document(position: int, item: Any) -> Document:
@@ -137,8 +124,6 @@ def check_document(position: int, item: Any) -> Document:
     Raises:
         InvalidValue: not two texts, an empty text, NUL or lone surrogates, or a title that is too long for a name.
     """
-    if isinstance(item, Document):
-        return item
     if not (isinstance(item, (tuple, list)) and len(item) == 2 and all(isinstance(part, str) for part in item)):
         raise InvalidValue(f"document {position} is no (title, text) pair of texts: {item!r:.80}")
     title, text = item[0].strip(), item[1].strip()
@@ -156,14 +141,12 @@ def check_document(position: int, item: Any) -> Document:
 
 def split_document(document: Document) -> list[Document]:
     """Split a long document into passages at paragraphs and sentences; a short one stays whole."""
-    text = document.text
-    ends, start = [], 0
+    text, starts = document.text, [0]
     breaks = [match.end() for match in _BREAK.finditer(text)] if len(text) > MAX_CHARACTERS else []
-    while len(text) - start > MAX_CHARACTERS:
+    while len(text) - (start := starts[-1]) > MAX_CHARACTERS:
         fitting = [at for at in breaks if start + SPLIT_CHARACTERS // 2 <= at <= start + SPLIT_CHARACTERS]
-        start = fitting[-1] if fitting else start + SPLIT_CHARACTERS
-        ends.append(start)
-    parts = (text[a:b].strip() for a, b in zip([0, *ends], [*ends, len(text)], strict=True))
+        starts.append(fitting[-1] if fitting else start + SPLIT_CHARACTERS)
+    parts = (text[a:b].strip() for a, b in pairwise([*starts, len(text)]))
     return [Document(document.title, part) for part in parts if part]
 
 
@@ -172,11 +155,12 @@ class _Writer:
 
     def __init__(self, store: GraphStore, encoder: TextEncoder | None, source: str | None, tagger: Tagger) -> None:
         self.store, self.encoder, self.source, self.tagger = store, encoder, source, tagger
-        self.passages, self.words = 0, 0
+        self.documents, self.passages, self.words = 0, 0, 0
         self.entries: list[JournalEntry] = []
 
     def write(self, documents: Sequence[Document]) -> None:
         """Write one batch, in one transaction, and the vectors of its passages after it."""
+        self.documents += len(documents)
         named = {part.name: part for document in documents for part in split_document(document)}
         known = self.store.resolve_many([normalise(name) for name in named])
         new = {name: part for name, part in named.items() if not known[normalise(name)]}
@@ -236,3 +220,36 @@ def names_in(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
         if name and len(name) <= MAX_NAME and any(character.isalnum() for character in name):
             names.setdefault(normalise(name), name)
     return [name for norm, name in names.items() if norm]
+
+
+def read_documents(path: Path) -> Iterator[tuple[str, str]]:
+    """(title, text) of each document of a file; files that end in ``.gz`` are unpacked.
+
+    ``.jsonl`` and ``.ndjson`` hold one object a line with ``text`` and perhaps ``title``; any other file is one
+    document, with the file name as the title.
+
+    Raises:
+        InvalidValue: the file cannot be read, or a line is no such object; the message says which line.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            plain = path.with_suffix("") if path.suffix == ".gz" else path
+            if plain.suffix.lower() not in (".jsonl", ".ndjson"):
+                yield plain.stem, file.read()
+                return
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _document(path, number, line)
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InvalidValue(f"cannot read {path} as text: {error}") from None
+
+
+def _document(path: Path, number: int, line: str) -> tuple[str, str]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"{path}, line {number} is not JSON: {error}") from None
+    title, text = (row.get("title", ""), row.get("text")) if isinstance(row, dict) else (None, None)
+    if not isinstance(title, str) or not isinstance(text, str) or not text.strip():
+        raise InvalidValue(f"{path}, line {number} needs a `text`, and perhaps a `title`: {line.strip():.60}")
+    return title, text

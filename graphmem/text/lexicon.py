@@ -114,11 +114,11 @@ def parse_relation(line: str, where: str = "relation") -> Relation:
 
 def _check_field(name: str, value: Any, where: str) -> None:
     expected = bool if name == "functional" else list if name in _MIN_ENTRIES else str
-    texts = () if name == "functional" else value if name in _MIN_ENTRIES else (value,)
+    texts: Any = () if name == "functional" else value if name in _MIN_ENTRIES else (value,)
     if not isinstance(value, expected) or not all(isinstance(text, str) and text.strip() for text in texts):
         raise InvalidValue(f"{where}: {name} cannot be {value!r}")
     if len(texts) < _MIN_ENTRIES.get(name, 0):
-        raise InvalidValue(f"{where}: {name} has {len(value)} entries; at least {_MIN_ENTRIES[name]} are needed")
+        raise InvalidValue(f"{where}: {name} has {len(texts)} entries; at least {_MIN_ENTRIES[name]} are needed")
     for template in texts if name in _SLOTS else ():
         if sorted(_SLOT.findall(template)) != _SLOTS[name]:
             wanted = " ".join("{" + slot + "}" for slot in _SLOTS[name])

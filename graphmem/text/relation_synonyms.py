@@ -100,5 +100,6 @@ def lexicon_functional() -> dict[str, bool]:
 @cache
 def has_literal_objects(name: str) -> bool | None:
     """Whether the objects of a relation are dates or numbers; None for a relation that the lexicon does not hold."""
-    same = (entry for entry in _entries() if normalise(name) in (entry.name, *entry.other_schemas))
+    wanted = normalise(name)
+    same = (entry for entry in _entries() if wanted == entry.name or wanted in entry.other_schemas)
     return next((entry.relation.object in LITERAL_TYPES for entry in same), None)

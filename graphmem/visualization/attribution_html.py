@@ -14,35 +14,20 @@ WIDTH, ROW, TOP = 1080, 30, 46
 _COLUMNS = (20, 430, 830)
 _HUES = ("#0f7b6c", "#d9822b", "#5c7cfa", "#b4456e", "#6b8e23", "#8458b3", "#2f86a6", "#a05a2c")
 
-_STYLE = """
-text { fill:var(--ink); font-size:13px } text.h { fill:var(--dim); font-size:11.5px }
-"""
+_STYLE = "\ntext { fill:var(--ink); font-size:13px } text.h { fill:var(--dim); font-size:11.5px }\n"
 
 
 def save_attribution(question: str, answer: Answer, path: str | os.PathLike[str]) -> Path:
     """Write the token sources of an answer: tokens, the nodes they attended to, and the facts behind these.
 
-    The width of a line is the attention weight, gate included.
-
-    Args:
-        question: the question.
-        answer: result of ``GraphMemoryModel.ask``.
-        path: HTML file, replaced if it exists.
-
-    Returns:
-        the path of the file.
+    The width of a line is the attention weight, gate included. The HTML file is replaced if it exists, and returned.
     """
-    file = Path(path)
-    file.write_text(_page(question, answer), encoding="utf-8")
-    return file
-
-
-def _page(question: str, answer: Answer) -> str:
-    sources = answer.sources
+    file, sources = Path(path), answer.sources
     note = f"{html.escape(answer.text)} &middot; answerable with probability {answer.answerable:.2f}"
     head = "<tr><th>token<th>layer<th>head<th>weight<th>node<th>fact<th>source</tr>"
     table = f"<table>{head}{''.join(map(_table_row, sources))}</table>" if sources else "<p>no memory was used</p>"
-    return page(question, _STYLE, f"<p>{note}</p>{_svg(sources)}{table}")
+    file.write_text(page(question, _STYLE, f"<p>{note}</p>{_svg(sources)}{table}"), encoding="utf-8")
+    return file
 
 
 def _table_row(source: TokenSource) -> str:

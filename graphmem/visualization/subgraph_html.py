@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from graphmem.core.types import Fact
 from graphmem.visualization.html_page import page, shorten
 
@@ -33,16 +35,11 @@ td,th { border-bottom:1px solid var(--line) }
 def save_subgraph(
     retrieval: Retrieval, path: str | os.PathLike[str], *, answer: str | None = None, max_nodes: int = 36
 ) -> Path:
-    """Write the subgraph of a retrieval.
+    """Write the subgraph of ``GraphMemory.retrieve`` to an HTML file, replaced if it exists; returns the file.
 
     Args:
-        retrieval: result of ``GraphMemory.retrieve``.
-        path: HTML file, replaced if it exists.
         answer: name of a node whose chain of facts is highlighted; None for the best node.
         max_nodes: maximum number of nodes, the most relevant first.
-
-    Returns:
-        the path of the file.
     """
     answer = answer or (retrieval.nodes[0].name if retrieval.nodes else None)
     chain = retrieval.path_to(answer) if answer else []
@@ -71,12 +68,10 @@ def _layout(names: Sequence[str], facts: Sequence[Fact]) -> dict[str, tuple[floa
     graph.add_nodes_from(names)
     graph.add_edges_from((fact.subject, fact.object) for fact in facts)
     layout = networkx.kamada_kawai_layout(graph) if 1 < len(names) <= 60 else networkx.spring_layout(graph, seed=7)
-    xs, ys = [p[0] for p in layout.values()] or [0], [p[1] for p in layout.values()] or [0]
-
-    def scale(value: float, low: float, high: float, size: int) -> float:
-        return MARGIN + (value - low) / ((high - low) or 1) * (size - 2 * MARGIN)
-
-    return {n: (scale(x, min(xs), max(xs), WIDTH), scale(y, min(ys), max(ys), HEIGHT)) for n, (x, y) in layout.items()}
+    points = np.asarray([*layout.values()], float).reshape(-1, 2)
+    low, high = points.min(0, initial=np.inf), points.max(0, initial=-np.inf)
+    scaled = (points - low) / np.where(high > low, high - low, 1) * np.subtract((WIDTH, HEIGHT), 2 * MARGIN) + MARGIN
+    return dict(zip(layout, map(tuple, scaled.tolist()), strict=True))
 
 
 def _page(
@@ -86,7 +81,10 @@ def _page(
     on_path = {(f.subject, f.relation, f.object) for f in chain}
     path_names = {name for fact in chain for name in (fact.subject, fact.object)}
     seeds = {node_id for node_id, _ in retrieval.subgraph.seeds}
-    seed_names = {node.name for node in retrieval.nodes if node.id in seeds} | set(_chain_start(chain, answer))
+    seed_names = {node.name for node in retrieval.nodes if node.id in seeds}
+    if chain:  # the end of the chain that is not the answer
+        later = {name for fact in chain[1:] for name in (fact.subject, fact.object)}
+        seed_names |= {chain[0].subject, chain[0].object} - later - {answer or ""}
     lines = [_line(fact, positions, (fact.subject, fact.relation, fact.object) in on_path) for fact in facts]
     dots = [_dot(name, positions[name], name in path_names, name in seed_names) for name in names]
     rows = "".join(f"<tr><td>{'<td>'.join(map(html.escape, (f.subject, f.relation, f.object)))}</tr>" for f in chain)
@@ -97,14 +95,6 @@ def _page(
         f"{''.join(lines)}{''.join(dots)}</svg>{table}"
     )
     return page(retrieval.query, _STYLE, body)
-
-
-def _chain_start(chain: Sequence[Fact], answer: str | None) -> list[str]:
-    """The seed of the chain: the end that is not the answer."""
-    if not chain:
-        return []
-    first, rest = chain[0], {name for fact in chain[1:] for name in (fact.subject, fact.object)} | {answer}
-    return [name for name in (first.subject, first.object) if name not in rest]
 
 
 def _line(fact: Fact, positions: dict[str, tuple[float, float]], highlighted: bool) -> str:

@@ -28,7 +28,7 @@ def best_score(best: Any, starts: Any, counts: Any, code: Any, gates: Any) -> fl
     return highest
 
 
-@compiled([types.void(_INTS, _INTS, _INTS, _INTS, codes, _FLOATS, _FLOATS, types.float64, _FLAGS) for codes in _CODES])
+@compiled([types.void(*[_INTS] * 4, code, _FLOATS, _FLOATS, types.float64, _FLAGS) for code in _CODES])
 def mark_extensions(
     where: Any, path: Any, starts: Any, counts: Any, code: Any, scores: Any, gates: Any, floor: float, found: Any
 ) -> None:
@@ -42,12 +42,7 @@ def mark_extensions(
                 found[row + code[arc]] = True
 
 
-@compiled(
-    [
-        types.int64(_INTS, _INTS, _INTS, _INTS, codes, _FLOATS, _FLOATS, types.float64, _INTS, _OUT, _OUT, _OUT)
-        for codes in _CODES
-    ]
-)
+@compiled([types.int64(*[_INTS] * 4, code, _FLOATS, _FLOATS, types.float64, _INTS, *[_OUT] * 3) for code in _CODES])
 def list_crossings(
     where: Any, path: Any, starts: Any, counts: Any, code: Any, scores: Any, gates: Any, floor: float, numbers: Any,
     entries: Any, arcs: Any, found: Any,
