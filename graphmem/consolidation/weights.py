@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from graphmem.adapters.chat_templates import chat_prompt, stop_token
 from graphmem.core.errors import InvalidValue, MissingExtra
@@ -164,14 +165,11 @@ def _loss(adapter: Any, tokenizer: Any, batch: Sequence[tuple[str, str]]) -> tor
     rows = []
     for question, text in batch:
         prompt = tokenizer(chat_prompt(tokenizer, question), add_special_tokens=False)["input_ids"] if question else []
-        rows.append((prompt, [*tokenizer(text, add_special_tokens=False)["input_ids"], stop]))
-    longest = max(len(prompt) + len(target) for prompt, target in rows)
-    ids = torch.full((len(rows), longest), stop)  # [B, T]
-    labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
-    for row, (prompt, target) in enumerate(rows):
-        end = len(prompt) + len(target)
-        ids[row, :end] = torch.tensor(prompt + target)
-        labels[row, len(prompt) : end] = torch.tensor(target)
-        mask[row, :end] = 1
+        target = [*tokenizer(text, add_special_tokens=False)["input_ids"], stop]
+        rows.append((prompt + target, [-100] * len(prompt) + target, [1] * (len(prompt) + len(target))))
+    ids, labels, mask = (
+        pad_sequence([torch.tensor(row) for row in column], batch_first=True, padding_value=padding)
+        for column, padding in zip(zip(*rows, strict=True), (stop, -100, 0), strict=True)
+    )  # [B, T] each
     logits = adapter(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
     return F.cross_entropy(logits.flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100)

@@ -1,7 +1,7 @@
 """Contracts: graph index, text encoder, and a store of vectors, passages and a graph.
 
 Ids are those of nodes and facts in one namespace; times are microseconds since 1970 UTC. An encoder's fingerprint
-names the vectors that it made. Methods that write say so; each call is one transaction.
+names the vectors that it made. Docstrings state which methods write; each call is one transaction.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Alphabet, used in every docstring: B batch, T text tokens, N nodes of a subgraph
 D model width, G GNN width, H heads, K width of the text encoder.
 
 Times are ISO-8601 text at the surface (``2024-05-01`` or ``2024-05-01T12:00:00Z``, always UTC) and whole
-microseconds since 1970 below it. A fact is bi-temporal: *valid time* says when it held in the world, *recorded time*
+microseconds since 1970 below it. A fact is bi-temporal: *valid time* is when it held in the world, *recorded time*
 when the memory recorded it. Superseding closes an interval; it never deletes.
 """
 

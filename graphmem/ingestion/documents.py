@@ -99,8 +99,8 @@ def add_passages(
         encoder: encoder of the passages; None leaves that to the first search.
 
     Raises:
-        InvalidValue: an item that is no (title, text), an empty text, or characters that cannot be stored; the
-            message says which. Batches before it stay written where ``documents`` is a stream.
+        InvalidValue: an item that is no (title, text), an empty text, or characters that cannot be stored. Batches
+            before it stay written where ``documents`` is a stream.
     """
     if isinstance(documents, (str, bytes)) or not isinstance(documents, Iterable):
         raise InvalidValue(f"documents must be (title, text) pairs, not {documents!r:.80}")
@@ -229,7 +229,7 @@ def read_documents(path: Path) -> Iterator[tuple[str, str]]:
     document, with the file name as the title.
 
     Raises:
-        InvalidValue: the file cannot be read, or a line is no such object; the message says which line.
+        InvalidValue: the file cannot be read, or a line is no such object; the message names the line.
     """
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:

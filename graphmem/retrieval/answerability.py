@@ -1,4 +1,4 @@
-"""Answerability: whether a query names what the memory knows, and how sure its answer has to be."""
+"""Answerability: whether a query names entities of the memory, and the answer probability that it needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from graphmem.text.stop_words import STOP_WORDS
 
 PARTIAL_NAME, NO_NAME, UNREACHABLE = 0.8, 0.95, 2.0
-"""Minimum answer probability where a query names nothing that the memory knows; see ``answerability_threshold``.
+"""Minimum answer probability where a query names no entity of the memory; see ``answerability_threshold``.
 
 Chosen on WikiMovies' dev half and everyday questions, such that none of 300 WikiMovies, 200 PopQA, 200 zsRE and 400
 questions of synthetic worlds is lost."""
@@ -26,7 +26,7 @@ _BEFORE, _AFTER = re.compile(rf"(\w)[\w.]*\s+{_JOINTS}$"), re.compile(rf"\s+{_JO
 
 
 def confidence(retrieval: Any) -> float:
-    """Probability that the memory holds the answer, halved where the query names nothing that it knows.
+    """Probability that the memory holds the answer, halved where the query names no entity of it.
 
     A search that starts from similar nodes only finds the answer to another question with high probability.
     """
@@ -35,12 +35,12 @@ def confidence(retrieval: Any) -> float:
 
 
 def names_something(retrieval: Any) -> bool:
-    """Whether the query names what the memory knows: exactly, misspelt, or by a word of a seed's name.
+    """Whether the query names an entity of the memory: exactly, misspelt, or by a word of a seed's name.
 
     The rules, by example:
 
     - "Wolves" in "Wolves of the North" is part of another name.
-    - "sport" in "Which sport does Ann Lee play?" is a word beside an unknown name.
+    - "sport" in "Which sport does Ann Lee play?" is a word next to an unknown name.
     - "frozen" in "What is frozen water called?" is not the film "Frozen": the query uses capitals elsewhere.
     - "President" in "the President of Nokia" is no name where a retrieved relation has that word.
     """
@@ -69,7 +69,7 @@ def names_something(retrieval: Any) -> bool:
 def answerability_threshold(retrieval: Any, minimum: float) -> float:
     """Answer probability from which on the memory is used.
 
-    ``minimum`` where the query names what the memory knows, ``PARTIAL_NAME`` where it only shares a word with a name,
+    ``minimum`` where the query names an entity of the memory, ``PARTIAL_NAME`` where it only shares a word with a name,
     ``NO_NAME`` where it names nothing, ``UNREACHABLE`` where it names something unknown.
     """
     seeds = getattr(retrieval, "seeds", None)

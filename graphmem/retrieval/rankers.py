@@ -11,7 +11,7 @@ from graphmem.core.protocols import GraphIndex, TextEncoder
 from graphmem.core.types import Subgraph
 from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import ActivatedSubgraph, Budget
-from graphmem.retrieval.seeds import Seeds, fuse, nearest
+from graphmem.retrieval.seeds import Seeds, encode_missing, fuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,9 @@ class DenseRanker:
     def rank(self, search: Search) -> Ranked:
         if not search.query.strip():
             return Ranked(Subgraph.empty())
-        query = search.encoder.encode([search.query])[0]
-        nodes, cosines = nearest(search.store, search.encoder, query, min(search.budget.nodes, 100))
+        encode_missing(search.store, search.encoder)
+        query, limit = search.encoder.encode([search.query])[0], min(search.budget.nodes, 100)
+        nodes, cosines = search.store.nearest(query, search.encoder.fingerprint, limit)
         return assemble(search, nodes, 20 * (cosines - 0.5), np.maximum(cosines, 0), 0.0)
 
 

@@ -158,16 +158,6 @@ def encode_missing(store: GraphStore, encoder: TextEncoder) -> None:
         warnings.warn(f"{count} nodes have no vector yet and are {advice}", stacklevel=2)
 
 
-def nearest(store: GraphStore, encoder: TextEncoder, query: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes nearest to a vector [K]: ids int64 [n] and cosines float32 [n], best first. Writes missing vectors.
-
-    Raises:
-        EncoderMismatch: the stored vectors are all of other encoders.
-    """
-    encode_missing(store, encoder)
-    return store.nearest(query, encoder.fingerprint, limit)
-
-
 def _from_matches(query: str, matches: Sequence[NameMatch], max_seeds: int, strategy: str) -> Seeds:
     weights: dict[int, float] = {}
     for match in matches:

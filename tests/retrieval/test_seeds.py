@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmem.core.edits import AddEdge, AddNode
-from graphmem.retrieval.seeds import SeedFinder, Seeds, fuse, nearest
+from graphmem.retrieval.seeds import SeedFinder, Seeds, encode_missing, fuse
 
 
 @pytest.fixture
@@ -55,7 +55,8 @@ def test_a_misspelt_name_is_a_seed_and_is_masked(films: Any, encoder: Any, query
 
 
 def test_vectors_find_what_shares_no_word(films: Any, encoder: Any) -> None:
-    ids, cosines = nearest(films, encoder, encoder.encode(["terror, fright"])[0], 2)
+    encode_missing(films, encoder)
+    ids, cosines = films.nearest(encoder.encode(["terror, fright"])[0], encoder.fingerprint, 2)
     assert "Horror" in films.names(ids) and cosines[0] >= cosines[1]
 
 

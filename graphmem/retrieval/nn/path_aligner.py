@@ -102,11 +102,8 @@ class PathAligner(nn.Module):
         hops = self.config.hops
         order = torch.arange(paths.shape[-1]).expand_as(paths)
         steps = (steps + self.place[order] + self.place[hops + left]) * walked[..., None]
-        steps = (
-            steps
-            + F.pad(self.before(steps), (0, 0, 1, 0))[:, :, :-1]
-            + F.pad(self.after(steps), (0, 0, 0, 1))[:, :, 1:]
-        )
+        before, after = F.pad(self.before(steps), (0, 0, 1, 0)), F.pad(self.after(steps), (0, 0, 0, 1))
+        steps = steps + before[:, :, :-1] + after[:, :, 1:]
         cosines = F.normalize(tokens, dim=-1) @ texts.T  # [B, T, A]
         rows = torch.arange(len(paths))[:, None, None]
         plain = cosines.transpose(1, 2)[rows, at]  # [B, P, L, T]

@@ -39,10 +39,8 @@ MAX_ANCHORS = 5
 """Candidates from BM25 and vectors whose links are followed."""
 
 FEATURE_PAGERANK: dict[str, Any] = {"hops": 4, "floor": 1e-4, "budget": Budget(frontier=500, arcs=20_000, hub=500)}
-"""Settings of PageRank as a feature."""
-
 BASELINE_PAGERANK: dict[str, Any] = {"hops": 8, "floor": 1e-5, "budget": Budget(hub=2000)}
-"""Settings of PageRank as a baseline."""
+"""Settings of PageRank as a feature and as a baseline."""
 
 _WORD = re.compile(r"\w+")
 
