@@ -129,7 +129,7 @@ def draw() -> str:
     rows = [[name for name in row if name in graph] for row in reversed(LAYERS)]
     rows = [row for row in rows if row]
     places = {
-        name: (WIDTH * (column + 1) / (len(row) + 1), 34 + ROW * number)
+        name: (WIDTH * (column + 1) / (len(row) + 1) + (110, -110)[number % 2] * (len(row) == 1), 34 + ROW * number)
         for number, row in enumerate(rows)
         for column, name in enumerate(row)
     }
