@@ -75,7 +75,10 @@ def consolidate(
     absorbed = {merge.absorb for merge in merges}
     promotions = list(_promotions(store, nodes, config))
     episodes = {edit.id for edits in promotions for edit in edits if isinstance(edit, Retire)}
-    left = [node for node in _summed(nodes, merges) if node.id not in absorbed | episodes]
+    sums = {node.id: node.strength for node in nodes}
+    for merge in merges:
+        sums[merge.keep] += sums[merge.absorb]
+    left = [replace(node, strength=sums[node.id]) for node in nodes if node.id not in absorbed | episodes]
     strengths = _strengths(store, left, config, now)
     archive = list(_archive(left, strengths, config))
     archived = {edit.id for edit in archive}
@@ -104,14 +107,6 @@ def _merges(nodes: Sequence[Node]) -> Iterator[MergeNodes]:
     for group in groups.values():
         keep, *others = sorted(group, key=lambda node: (-node.strength, node.id))
         yield from (MergeNodes(keep.id, other.id) for other in others)
-
-
-def _summed(nodes: Sequence[Node], merges: Sequence[MergeNodes]) -> list[Node]:
-    """Nodes with their strengths after the merges."""
-    own = {node.id: node.strength for node in nodes}
-    for merge in merges:
-        own[merge.keep] += own[merge.absorb]
-    return [replace(node, strength=own[node.id]) for node in nodes]
 
 
 def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationConfig) -> Iterator[list[Edit]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from graphmem.text.stop_words import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS
 
 PARTIAL_NAME, NO_NAME, UNREACHABLE = 0.8, 0.95, 2.0
 """Minimum answer probability where a query names no entity of the memory; see ``answerability_threshold``.

@@ -34,11 +34,7 @@ RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
 
 @dataclass(frozen=True, slots=True)
 class RetrievalConfig:
-    """Settings of a search.
-
-    Raises:
-        InvalidValue: a number out of range.
-    """
+    """Settings of a search; a number out of range raises InvalidValue."""
 
     budget: Budget = field(default_factory=Budget)  # bounds of one search
     max_seeds: int = 8  # maximum number of seed nodes
@@ -52,11 +48,7 @@ class RetrievalConfig:
 
 
 def checked_query(query: str) -> str:
-    """The query, with lone surrogates (which no tokenizer can encode) replaced by question marks.
-
-    Raises:
-        InvalidValue: it is not a string.
-    """
+    """The query with lone surrogates, which no tokenizer can encode, replaced; InvalidValue unless it is a string."""
     if not isinstance(query, str):
         raise InvalidValue(f"a query is a string, not {type(query).__name__}: {str(query)[:40]!r}")
     return query.encode("utf-8", "replace").decode("utf-8")

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from graphmem.core.names import normalise
 from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, NameMatch, best_matches, trimmed_words
-from graphmem.text.stop_words import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS
 
 MIN_SIMILARITY = 0.65
 """Dice coefficient of the trigrams of a span and a name from which they match."""

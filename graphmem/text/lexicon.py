@@ -93,11 +93,7 @@ def load_lexicon(path: str | Path | None = None) -> list[Relation]:
 
 
 def parse_relation(line: str, where: str = "relation") -> Relation:
-    """Relation of one line of a lexicon, checked; ``where`` names it in errors.
-
-    Raises:
-        InvalidValue: see ``load_lexicon``.
-    """
+    """Relation of one line of a lexicon, checked as in ``load_lexicon``; ``where`` names it in errors."""
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:

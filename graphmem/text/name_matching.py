@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphmem.core.names import normalise
-from graphmem.text.stop_words import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS
 
 MAX_CHARACTERS = 4000
 """Characters of a text that are searched."""

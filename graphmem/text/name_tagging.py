@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from graphmem.core.names import MAX_NAME, normalise
-from graphmem.text.stop_words import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS
 
 Tagger = Callable[[Sequence[str]], list[list[tuple[int, int]]]]
 """From texts to start and end of every name in each."""

@@ -25,17 +25,11 @@ def save_attribution(question: str, answer: Answer, path: str | os.PathLike[str]
     file, sources = Path(path), answer.sources
     note = f"{html.escape(answer.text)} &middot; answerable with probability {answer.answerable:.2f}"
     head = "<tr><th>token<th>layer<th>head<th>weight<th>node<th>fact<th>source</tr>"
-    table = f"<table>{head}{''.join(map(_table_row, sources))}</table>" if sources else "<p>no memory was used</p>"
+    rows = ([s.token, s.layer, s.head, f"{s.weight:.2f}", s.node, s.fact or "", s.source or ""] for s in sources)
+    cells = "".join(f"<tr><td>{'</td><td>'.join(html.escape(str(cell)) for cell in row)}</td></tr>" for row in rows)
+    table = f"<table>{head}{cells}</table>" if sources else "<p>no memory was used</p>"
     file.write_text(page(question, _STYLE, f"<p>{note}</p>{_svg(sources)}{table}"), encoding="utf-8")
     return file
-
-
-def _table_row(source: TokenSource) -> str:
-    cells = (
-        source.token, str(source.layer), str(source.head), f"{source.weight:.2f}", source.node,
-        str(source.fact or ""), source.source or "",
-    )  # fmt: skip
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
 def _svg(sources: Sequence[TokenSource]) -> str:

@@ -9,6 +9,7 @@ relations. Relations enter as the vectors of their texts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -131,18 +132,13 @@ class PathAligner(nn.Module):
         aligned = over_steps[:, :, :, :-1].transpose(-1, -2) @ own
         aligned = aligned.permute(0, 2, 3, 1, 4).reshape(batch, count, -1, width)  # [B, P, T, W]
         cosine = plain.masked_fill(~walked[..., None], -1).amax(2)[..., None]
-        compared = self._compared_words(words, aligned, cosine)
+        # ``said`` of [words, aligned, words * aligned, cosine]; the part of words alone is computed once
+        first: Any = self.said[0]
+        alone = F.linear(words, first.weight[:, :width], first.bias)[:, None]
+        both = torch.cat([aligned, words[:, None] * aligned, cosine], -1)
+        compared = self.said[1:](alone + F.linear(both, first.weight[:, width:]))  # [B, P, T, W]
         weight = torch.sigmoid(self.weigh(words)) * mask[..., None]  # [B, T, 1]
         return torch.cat([step.sum(2) / 2, (compared * weight[:, None]).sum(2) / 4], -1)
-
-    def _compared_words(self, words: Tensor, aligned: Tensor, cosine: Tensor) -> Tensor:
-        """``said`` of [words, aligned, words * aligned, cosine]; the part of words alone is computed once."""
-        first, rest = self.said[0], self.said[1:]
-        assert isinstance(first, nn.Linear)
-        alone = F.linear(words, first.weight[:, : words.shape[-1]], first.bias)[:, None]
-        both = torch.cat([aligned, words[:, None] * aligned, cosine], -1)
-        compared: Tensor = rest(alone + F.linear(both, first.weight[:, words.shape[-1] :]))
-        return compared
 
     def _answers(self, words: Tensor, mask: Tensor, joined: Tensor, scores: Tensor, whole: Tensor) -> Tensor:
         """Logits [B] that one of the paths answers."""

@@ -11,7 +11,7 @@ from graphmem.core.names import normalise
 from graphmem.core.types import Node
 from graphmem.text.fuzzy_matching import trigram_similarity
 from graphmem.text.name_matching import MAX_CHARACTERS, name_spans
-from graphmem.text.stop_words import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS
 
 MIN_SIMILARITY = 0.4
 """Trigram similarity from which a title counts as the misspelt or shortened name."""

@@ -13,7 +13,7 @@ from graphmem.core.errors import WeightsMismatch
 from graphmem.core.names import normalise
 from graphmem.core.paths import WEIGHTS
 from graphmem.retrieval.passages.links import Link, TitleMatch
-from graphmem.text.stop_words import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS
 
 SHIPPED = WEIGHTS / "passages" / "scorer.safetensors"
 KIND = "passage-reranker"

@@ -24,7 +24,7 @@ from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import Budget
 from graphmem.retrieval.seeds import reciprocal_ranks
 from graphmem.text.name_matching import MAX_CHARACTERS, mask_names, match_names
-from graphmem.text.stop_words import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS
 
 PassageRanker = Literal["learned", "ppr", "dense", "bm25", "hybrid"]
 RANKERS: tuple[PassageRanker, ...] = get_args(PassageRanker)
