@@ -206,10 +206,10 @@ def test_a_memory_searches_with_the_weights_that_it_is_given(tmp_path: Path) -> 
 
 
 def test_the_config_bounds_every_search(encoder: object) -> None:
-    with GraphMemory.open(":memory:", encoder=encoder, config=RetrievalConfig(facts=1)) as memory:
+    with GraphMemory.open(":memory:", encoder=encoder, config=RetrievalConfig(max_facts=1)) as memory:
         memory.add_many([("Ada", "born in", "London"), ("Ada", "field of work", "mathematics")])
         assert len(memory.retrieve("Where was Ada born?").facts) == 1
-        assert memory.retriever.config.facts == 1
+        assert memory.retriever.config.max_facts == 1
 
 
 def test_an_open_memory_is_true_even_when_empty() -> None:
