@@ -58,18 +58,13 @@ class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
     def rows(self, nodes: np.ndarray) -> Tensor:
         """Vectors of nodes, float32 [n, K]; zero where there is none."""
         ids, vectors = self._vectors()
-        at = np.searchsorted(ids, nodes)
-        inside = at < len(ids)
-        known = np.zeros(len(nodes), bool)
-        known[inside] = ids[at[inside]] == nodes[inside]
+        known = np.isin(nodes, ids)
         out = np.zeros((len(nodes), vectors.shape[1]), np.float32)
-        out[known] = vectors[at[known]]
+        out[known] = vectors[np.searchsorted(ids, nodes[known])]
         return torch.from_numpy(out)
 
     def _get_tensor(self, attr: TensorAttr) -> Tensor | None:
-        if attr.attr_name != "x":
-            return None
-        return self.rows(_positions(attr.index, self.store.index().size))
+        return self.rows(_positions(attr.index, self.store.index().size)) if attr.attr_name == "x" else None
 
     def _put_tensor(self, tensor: Any, attr: TensorAttr) -> bool:
         """Store vectors of the nodes in ``attr.index``. Writes one transaction."""
@@ -84,9 +79,7 @@ class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
         raise ReadOnly("vectors leave the memory with their nodes; retire these instead")
 
     def _get_tensor_size(self, attr: TensorAttr) -> tuple[int, ...] | None:
-        if attr.attr_name != "x":
-            return None
-        return self.store.index().size, self._vectors()[1].shape[1]
+        return (self.store.index().size, self._vectors()[1].shape[1]) if attr.attr_name == "x" else None
 
     def get_all_tensor_attrs(self) -> list[TensorAttr]:
         """``x``, where the encoder has made any vectors."""
@@ -164,8 +157,7 @@ class MemoryGraphStore(PyGGraphStore):  # type: ignore[misc]
     def _get_edge_index(self, edge_attr: EdgeAttr) -> tuple[Tensor, Tensor] | None:
         if edge_attr.edge_type not in (None, EDGE_TYPE) or edge_attr.layout != EdgeLayout.COO:
             return None
-        row, col = self.edge_index
-        return row, col
+        return tuple(self.edge_index)
 
     def get_all_edge_attrs(self) -> list[EdgeAttr]:
         """One edge type, as coordinates."""
@@ -250,67 +242,37 @@ class MemorySampler(BaseSampler):  # type: ignore[misc]
         """The neighbourhood of some nodes; a seed that is given twice is listed twice, as in PyG."""
         graph = self.store.index(self.as_of)
         nodes = seeds.numpy().astype(np.int64)
-        place = _Positions(nodes)
-        row: list[np.ndarray] = []
-        col: list[np.ndarray] = []
-        edge: list[np.ndarray] = []
-        counts, arcs_a_hop = [len(nodes)], []
-        frontier, begin = nodes, 0
+        found = nodes.tolist()
+        place = {node: at for at, node in reversed(list(enumerate(found)))}
+        hops = [np.zeros((3, 0), np.int64)]
+        counts, begin = [len(nodes)], 0
         for fanout in self.fanouts:
-            arcs = self._draw(graph, frontier, fanout)
-            before = place.count
-            row.append(place.of(arcs.target))
-            col.append(arcs.origin + begin)
-            edge.append(arcs.edge)
-            frontier, begin = place.nodes[before:], before
-            counts.append(len(frontier))
-            arcs_a_hop.append(len(arcs.edge))
-        joined = (np.concatenate(part) if part else np.zeros(0, np.int64) for part in (row, col, edge))
-        tensors = [torch.from_numpy(part.astype(np.int64)) for part in joined]
-        everything = torch.from_numpy(place.nodes.copy())
-        return SamplerOutput(everything, *tensors, num_sampled_nodes=counts, num_sampled_edges=arcs_a_hop)
+            arcs = self._draw(graph, np.asarray(found[begin:], np.int64), fanout)
+            before = len(found)
+            for node in arcs.target.tolist():
+                if node not in place:
+                    place[node] = len(found)
+                    found.append(node)
+            targets = np.fromiter(map(place.__getitem__, arcs.target.tolist()), np.int64, len(arcs.target))
+            hops.append(np.stack([targets, arcs.origin + begin, arcs.edge]))  # [3, arcs]
+            counts.append(len(found) - before)
+            begin = before
+        row, col, edge = torch.from_numpy(np.concatenate(hops, axis=1))
+        arcs_a_hop = [hop.shape[1] for hop in hops[1:]]
+        everything = torch.tensor(found, dtype=torch.long)
+        return SamplerOutput(everything, row, col, edge, num_sampled_nodes=counts, num_sampled_edges=arcs_a_hop)
 
     def _draw(self, graph: StoredIndex, frontier: np.ndarray, fanout: int) -> Arcs:
         if self.direction == "both" and fanout != ALL:
-            return _distinct(graph.sample(frontier, [fanout], self.rng)[0])
+            arcs = graph.sample(frontier, [fanout], self.rng)[0]
+            key = np.stack([arcs.origin, arcs.edge, arcs.relation & 1])  # drawn with replacement
+            return arcs.take(np.sort(np.unique(key, axis=1, return_index=True)[1]))
         arcs = graph.expand(frontier)
-        keep = np.ones(len(arcs.edge), bool) if self.direction == "both" else (arcs.relation & 1) == 1
-        arcs = arcs.take(np.flatnonzero(keep))
+        if self.direction == "in":
+            arcs = arcs.take(np.flatnonzero(arcs.relation & 1))
         if fanout == ALL:
             return arcs
         order = np.lexsort((self.rng.random(len(arcs.edge)), arcs.origin))
         counts = np.bincount(arcs.origin, minlength=len(frontier))
         rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         return arcs.take(order[rank < fanout])
-
-
-class _Positions:
-    """Positions of nodes in a growing list without duplicates (beyond those of the seeds)."""
-
-    def __init__(self, seeds: np.ndarray) -> None:
-        self.nodes = seeds
-        self._place = {node: at for at, node in reversed(list(enumerate(seeds.tolist())))}
-
-    @property
-    def count(self) -> int:
-        """Nodes so far."""
-        return len(self.nodes)
-
-    def of(self, nodes: np.ndarray) -> np.ndarray:
-        """Positions of nodes, new ones at the end, in the order met."""
-        count = self.count
-        fresh: list[int] = []
-        out = np.empty(len(nodes), np.int64)
-        for at, node in enumerate(nodes.tolist()):
-            place = self._place.setdefault(node, count + len(fresh))
-            if place == count + len(fresh):
-                fresh.append(node)
-            out[at] = place
-        self.nodes = np.concatenate([self.nodes, np.array(fresh, np.int64)])
-        return out
-
-
-def _distinct(arcs: Arcs) -> Arcs:
-    """Arcs without the duplicates of drawing with replacement."""
-    key = np.stack([arcs.origin, arcs.edge, arcs.relation & 1])
-    return arcs.take(np.sort(np.unique(key, axis=1, return_index=True)[1]))

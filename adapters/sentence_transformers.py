@@ -40,7 +40,8 @@ class SentenceTransformerEncoder:
         self._model = _load(self.name, device)
         self._lock = threading.Lock()
         self._tokenize = getattr(self._model, "preprocess", None) or self._model.tokenize  # renamed in version 5
-        self._dim = _width(self._model)
+        width = getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
+        self._dim = int(width() or 0)
         self._fingerprint = _fingerprint(self._model, self._dim)
 
     def __repr__(self) -> str:
@@ -129,11 +130,6 @@ def _load(name: str, device: str) -> Any:
             logging.enable_progress_bar()
 
 
-def _width(model: Any) -> int:
-    named = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
-    return int(named() or 0)
-
-
 def _fingerprint(model: Any, width: int) -> str:
     digest = blake2b(digest_size=8)
     state = model.state_dict()
@@ -156,15 +152,13 @@ def _batches(texts: Sequence[str], batch_tokens: int) -> Iterator[np.ndarray]:
     """Batches of rows of similar length, with about ``batch_tokens`` tokens each."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     start = 0
-    while start < len(order):
-        stop, longest = start, 0
-        while stop < len(order):
-            longest = max(longest, len(texts[order[stop]]) // 4 + 3)  # about four characters a token
-            if stop > start and longest * (stop - start + 1) > batch_tokens:
-                break
-            stop += 1
-        yield order[start:stop]
-        start = stop
+    for stop, row in enumerate(order):
+        longest = len(texts[row]) // 4 + 3  # about four characters a token
+        if stop > start and longest * (stop - start + 1) > batch_tokens:
+            yield order[start:stop]
+            start = stop
+    if len(order):
+        yield order[start:]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

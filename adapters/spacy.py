@@ -32,10 +32,8 @@ def load_pipeline(name: str = DEFAULT_PIPELINE) -> Any:
 
 def named_spans(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[list[tuple[int, int, str]]]:
     """Start, end and kind (``entity`` or ``literal``) of every named entity of each text."""
-    found = []
-    for document in load_pipeline(pipeline).pipe(texts, batch_size=64, disable=["lemmatizer"]):
-        found.append([_trimmed(span) for span in document.ents if _trimmed(span)[1] > _trimmed(span)[0]])
-    return found
+    documents = load_pipeline(pipeline).pipe(texts, batch_size=64, disable=["lemmatizer"])
+    return [[span for span in map(_trimmed, document.ents) if span[1] > span[0]] for document in documents]
 
 
 def tag_names(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[list[tuple[int, int]]]:

@@ -17,15 +17,7 @@ from tqdm import tqdm
 
 from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.storage.exchange.fact_files import (
-    Item,
-    Reader,
-    Reject,
-    read_csv,
-    read_jsonl,
-    read_ntriples,
-    read_tsv,
-)
+from graphmem.storage.exchange.fact_files import Item, Reader, Reject, read_csv, read_jsonl, read_ntriples, read_tsv
 from graphmem.storage.exchange.graphml import read_graphml
 from graphmem.storage.sqlite import SQLiteStore
 

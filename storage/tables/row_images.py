@@ -128,27 +128,24 @@ def as_mapping(table: str, row: Row | None) -> dict[str, Any] | None:
     return None if row is None else dict(zip(COLUMNS[table], row, strict=True))
 
 
-# ---------------------------------------------------------------- packing
-
-
-def _pack_value(value: Any) -> Any:
+def as_base64(value: bytes) -> dict[str, str]:
+    """A BLOB in JSON."""
     return {"b64": base64.b64encode(value).decode()}
 
 
-def _unpack_row(row: list[Any] | None) -> Row | None:
-    if row is None:
-        return None
+def from_base64(row: Iterable[Any]) -> Row:
+    """A row read from JSON, with its BLOBs as bytes."""
     return tuple(base64.b64decode(value["b64"]) if isinstance(value, dict) else value for value in row)
 
 
 def pack(changes: Iterable[Change]) -> bytes:
     """Changes as JSON, compressed when it is long."""
     images = [(change.table, change.before, change.after) for change in changes]
-    data = json.dumps(images, separators=(",", ":"), ensure_ascii=False, default=_pack_value).encode()
+    data = json.dumps(images, separators=(",", ":"), ensure_ascii=False, default=as_base64).encode()
     return zlib.compress(data, 1) if len(data) >= COMPRESS_FROM else data
 
 
 def unpack(data: bytes) -> list[Change]:
     """Changes from the result of ``pack``."""
     plain = data if data[:1] == b"[" else zlib.decompress(data)
-    return [Change(table, _unpack_row(before), _unpack_row(after)) for table, before, after in json.loads(plain)]
+    return [Change(table, *(row and from_base64(row) for row in images)) for table, *images in json.loads(plain)]
