@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -28,12 +29,8 @@ KEPT_REJECTS = 10_000
 """Rejected lines in a report; beyond, they are only counted."""
 
 READERS: dict[str, Reader] = {
-    "tsv": read_tsv,
-    "csv": read_csv,
-    "jsonl": read_jsonl,
-    "graphml": read_graphml,
-    "ntriples": read_ntriples,
-}
+    "tsv": read_tsv, "csv": read_csv, "jsonl": read_jsonl, "graphml": read_graphml, "ntriples": read_ntriples,
+}  # fmt: skip
 
 _ENDINGS = {".txt": "tsv", ".nt": "ntriples", ".ndjson": "jsonl", ".xml": "graphml"}
 
@@ -106,9 +103,6 @@ def _format_of(path: Path) -> str:
     return _ENDINGS.get(ending, ending.lstrip("."))
 
 
-# ---------------------------------------------------------------- the file
-
-
 def _unpacked(raw: BinaryIO) -> BinaryIO:
     """The content of a file as bytes, unpacked where it is gzipped."""
     packed = raw.read(2) == b"\x1f\x8b"
@@ -134,9 +128,6 @@ def _key(path: Path, namespace: str) -> str:
         file.seek(max(0, path.stat().st_size - (1 << 16)))
         digest.update(file.read())
     return f"ingest:{digest.hexdigest()}"
-
-
-# ---------------------------------------------------------------- batches
 
 
 class _Batches:
@@ -167,13 +158,11 @@ class _Batches:
     def _resume(self, key: str) -> None:
         """Load the state of a killed run, and skip the items that it has written."""
         row = self.store.connection.one("SELECT value FROM meta WHERE key = ?", (key,))
-        if row is None:
-            return
-        state = json.loads(row[0])
-        for _ in islice(self.items, state.pop("records")):
-            pass
-        self.done = Ingested(**state | {"rejects": [tuple(item) for item in state["rejects"]]})
-        self.done.resumed_at = self.done.lines
+        if row is not None:
+            state = json.loads(row[0])
+            deque(islice(self.items, state.pop("records")), maxlen=0)
+            rejects = [tuple(item) for item in state["rejects"]]
+            self.done = Ingested(**state | {"rejects": rejects, "resumed_at": state["lines"]})
 
     def _batch(self, key: str | None, *, strict: bool = False) -> bool:
         """Write one batch and where it ended, in one transaction. False at the end of the items."""
@@ -210,7 +199,5 @@ def _write(store: SQLiteStore, edits: list[AddEdge | AddNode], source: str | Non
     triples = [(fact.subject, fact.relation, fact.object) for fact in facts]
     if len(facts) == len(edits) and all(fact == AddEdge(*triple) for fact, triple in zip(facts, triples, strict=True)):
         return store.bulk_load([], triples, source=source, note=note).id
-    sourced = [
-        replace(edit, source=source) if isinstance(edit, AddEdge) and edit.source is None else edit for edit in edits
-    ]
-    return store.apply(sourced, note=note, action="ingest").id
+    named = [replace(edit, source=edit.source or source) if isinstance(edit, AddEdge) else edit for edit in edits]
+    return store.apply(named, note=note, action="ingest").id
