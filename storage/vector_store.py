@@ -82,7 +82,7 @@ class VectorStore(OpenMemory):
     def _vector_index(self, fingerprint: str) -> VectorIndex:
         with self.connection.reading() as raw:
             index = self._vectors.get(raw, fingerprint)
-        self._pack_vectors_in_background()
+        self._pack_in_background()
         return index
 
     def similarity(self, query: np.ndarray, fingerprint: str, node_ids: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from graphmem.core.errors import NotAMemory, ReadOnly
 from graphmem.core.names import normalise
 from graphmem.storage.index import adjacency_cache as views
 from graphmem.storage.index import snapshot
+from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained
@@ -258,12 +259,10 @@ def _snapshots(raw: sqlite3.Connection, path: str) -> Iterator[Problem]:
             yield Problem("snapshot", f"{snapshot.path_for(path, ns)} differs from the file", True)
 
 
-def _agrees(raw: sqlite3.Connection, ns: int, found: snapshot.Snapshot) -> bool:
-    cache = views.Views(
-        ns, None, views.View(found.index, found.stamp.entry, found.stamp.expires, bytes.fromhex(found.stamp.chain))
-    )
+def _agrees(raw: sqlite3.Connection, ns: int, found: snapshot.View[CSRIndex]) -> bool:
     try:
-        packed, built = cache.get(raw, None).all_facts(), views.build(raw, ns, None).index.all_facts()
+        packed = views.Views(ns, None, found).get(raw, None).all_facts()
+        built = views.build(raw, ns, None).index.all_facts()
     except (IndexError, ValueError):
         return False
     return all(np.array_equal(one, other) for one, other in zip(packed, built, strict=True))
