@@ -20,9 +20,7 @@ def to_pyg(facts: Iterable[Fact]) -> Data:
     known = list(facts)
     nodes: dict[str, int] = {}
     relations: dict[str, int] = {}
-    ends = [
-        (nodes.setdefault(f.subject, len(nodes)), nodes.setdefault(f.object, len(nodes))) for f in known
-    ]  # fmt: skip
+    ends = [(nodes.setdefault(f.subject, len(nodes)), nodes.setdefault(f.object, len(nodes))) for f in known]
     types = [relations.setdefault(fact.relation, len(relations)) for fact in known]
     return Data(
         edge_index=torch.tensor(ends, dtype=torch.long).reshape(-1, 2).T.contiguous(),  # [2, E]

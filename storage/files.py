@@ -18,10 +18,6 @@ SIDE_FILES = ("-wal", "-shm", "-journal")
 def replacing(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """Path of an empty file beside ``target``: moved to it at the end of the block, deleted on an error.
 
-    Args:
-        target: the file.
-        mode: permissions, before the umask.
-
     Raises:
         InvalidValue: the folder does not exist.
     """

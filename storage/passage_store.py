@@ -102,9 +102,8 @@ class PassageStore(VectorStore):
         column = "{name} : " if where == "title" else ""
         with self.connection.reading() as raw:
             expressions = fulltext.matches(raw, query, self._counts[0])
-            return fulltext.first_full(
-                expressions, limit, lambda match: self._matching(raw, f"{column}({match})", limit)
-            )
+            search = lambda match: self._matching(raw, f"{column}({match})", limit)
+            return fulltext.first_full(expressions, limit, search)
 
     def passages_with(self, phrase: str, *, limit: int = 10) -> list[int]:
         """Ids of live passages whose text contains the words of ``phrase`` in sequence."""

@@ -73,15 +73,9 @@ class SQLiteStore(PassageStore):
             for edit in decide(self):
                 editor.apply(edit)
             number = recorder.finish(action, note)
-        return JournalEntry(
-            id=number,
-            at=from_micros(recorder.at) or "",
-            action=action,
-            note=note,
-            changes=tuple(journal.show(change) for change in recorder.changes),
-            node_ids=tuple(recorder.node_ids),
-            edge_ids=tuple(recorder.edge_ids),
-        )
+        changes = tuple(map(journal.show, recorder.changes))
+        ids = tuple(recorder.node_ids), tuple(recorder.edge_ids)
+        return JournalEntry(number, from_micros(recorder.at) or "", action, note, False, changes, *ids)
 
     def bulk_load(
         self, names: Sequence[str], triples: Iterable[tuple[str, str, str]], vectors: np.ndarray | None = None, *,

@@ -121,10 +121,10 @@ def fact(fields: Mapping[str, Any]) -> AddEdge:
     attributes = fields.get("attributes") or {}
     if not isinstance(attributes, Mapping):
         raise InvalidValue(f"attributes must be an object, not {attributes!r:.80}")
-    names: list[Any] = [fields.get(name) for name in ("subject", "relation", "object")]
-    details = {name: fields[name] for name in DETAILS if fields.get(name) is not None}
+    names: dict[str, Any] = {name: fields.get(name) for name in ("subject", "relation", "object")}
+    details: dict[str, Any] = {name: fields[name] for name in DETAILS if fields.get(name) is not None}
     details["confidence"] = float(details.get("confidence", 1.0))
-    return AddEdge(*names, **details, attributes=attributes)
+    return AddEdge(**names, **details, attributes=attributes)
 
 
 def read_tsv(file: BinaryIO) -> Iterator[tuple[int, Item]]:

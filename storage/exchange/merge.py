@@ -47,10 +47,10 @@ def _edits(source: SQLiteStore) -> Iterator[Edit]:
         edge = source.edge(identifier)
         subject, object = source.names([edge.src, edge.dst])
         sources = source.sources(identifier)
-        first, *more = sources or [None]
+        first = sources[0] if sources else None
         times = from_micros(edge.valid_from), from_micros(edge.valid_to)
         yield AddEdge(subject, edge.relation, object, edge.text, *times, edge.confidence, first, edge.attributes)
-        for name in more:
+        for name in sources[1:]:
             yield AddEdge(subject, edge.relation, object, "", *times, edge.confidence, name)
 
 

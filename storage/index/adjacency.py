@@ -131,6 +131,7 @@ class CSRIndex:
         relations: relation text by relation id.
         removed: sorted ids of facts that are not part of this view, packed or not.
         added: facts that are not packed: subject, relation, object and edge ids, each [F].
+        size: one more than the highest node id, at least.
     """
 
     def __init__(
@@ -142,18 +143,13 @@ class CSRIndex:
         self.relations: Sequence[str] = tuple(relations)
         self._removed = none if removed is None else removed
         self._added = (none, none, none, none) if added is None else added
-        self._size = max(size, packed.size)
+        self.size = max(size, packed.size)
         self._extra = Overlay(*self._added) if len(self._added[0]) else None
-
-    @property
-    def size(self) -> int:
-        """One more than the highest node id."""
-        return self._size
 
     @property
     def patches(self) -> int:
         """Facts in the overlay."""
-        return len(self._removed) + len(self._added[0]) + (self._size > self.packed.size)
+        return len(self._removed) + len(self._added[0]) + (self.size > self.packed.size)
 
     def degree(self, nodes: np.ndarray) -> np.ndarray:
         """Number of arcs out of each node, both directions, int64 [N]."""
@@ -242,7 +238,7 @@ class CSRIndex:
     def repacked(self) -> CSRIndex:
         """The same index without an overlay."""
         src, relation, dst, edge = self.all_facts()
-        return CSRIndex(Packed.build(self._size, src, relation, dst, edge), self.relations)
+        return CSRIndex(Packed.build(self.size, src, relation, dst, edge), self.relations)
 
     def without_relations(self, relations: Sequence[int]) -> CSRIndex:
         """The same index without the facts of some relations, by relation id; relation ids stay what they are."""
@@ -255,7 +251,7 @@ class CSRIndex:
             self.packed.reduced[key] = Packed.build(self.packed.size, *columns)
         keep = ~np.isin(self._added[1], hidden)
         added = tuple(column[keep] for column in self._added)
-        return CSRIndex(self.packed.reduced[key], self.relations, self._removed, added, self._size)
+        return CSRIndex(self.packed.reduced[key], self.relations, self._removed, added, self.size)
 
     def facts_only(self) -> CSRIndex:
         """The same index without arcs of passages; itself where there are none."""

@@ -50,9 +50,6 @@ def words(query: str) -> list[str]:
     return list(dict.fromkeys(_WORD.findall(normalise(query))))[:MAX_WORDS]
 
 
-# ---------------------------------------------------------------- which words to search for
-
-
 class WordCounts:
     """Document frequencies of words in a full-text table; those of frequent words are cached."""
 
@@ -65,12 +62,10 @@ class WordCounts:
 
     def __call__(self, raw: sqlite3.Connection, word: str) -> int:
         """Number of rows with a normalised word."""
-        if word not in self._known:
-            count = self._read(raw, word)
-            if count < self.CACHED_FROM:
-                return count
+        count = self._known.get(word) or self._read(raw, word)
+        if count >= self.CACHED_FROM:
             self._known[word] = count
-        return self._known[word]
+        return count
 
     def grown(self, size: int) -> None:
         """Drop cached counts of a much smaller memory, by number of nodes."""
@@ -111,9 +106,6 @@ def first_full(expressions: Sequence[str], limit: int, search: Callable[[str], l
     return found
 
 
-# ---------------------------------------------------------------- nodes
-
-
 def search_nodes(
     raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts
 ) -> list[tuple[int, float]]:
@@ -129,23 +121,13 @@ def search_nodes(
     return first_full(matches(raw, query, counts), limit, lambda match: raw.execute(sql, (match, ns, limit)).fetchall())
 
 
-# ---------------------------------------------------------------- facts
-
-
 def search_edges(
     raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[tuple[int, float]],
     counts: WordCounts,
 ) -> list[tuple[int, float]]:  # fmt: skip
     """Present facts by BM25, best first: by their own text, or else by the names they join and their relation.
 
-    Args:
-        raw: the file.
-        ns: row of the namespace.
-        query: any text.
-        limit: maximum number of facts.
-        index: the present view.
-        seeds: the best nodes and their scores, from ``search_nodes``.
-        counts: of words in facts' own texts.
+    ``seeds`` are the best nodes and their scores, from ``search_nodes``; ``counts`` those of words in facts' own texts.
     """
     if limit <= 0 or not words(query):
         return []
@@ -172,10 +154,8 @@ def _by_text(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: W
         f"WHERE edge_fts MATCH :match AND +e.ns = :ns AND {condition} LIMIT {RANKED}) ORDER BY score DESC LIMIT :limit"
     )
     values |= {"ns": ns, "limit": limit}
-    found = first_full(
-        matches(raw, query, counts), limit, lambda match: raw.execute(sql, values | {"match": match}).fetchall()
-    )
-    return dict(found)
+    search = lambda match: raw.execute(sql, values | {"match": match}).fetchall()
+    return dict(first_full(matches(raw, query, counts), limit, search))
 
 
 def _by_names(seeds: Sequence[tuple[int, float]], query: str, limit: int, index: CSRIndex) -> list[tuple[int, float]]:
@@ -208,7 +188,5 @@ def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
         named = set(_WORD.findall(normalise(name)))
         if named & wanted and name not in (MENTIONS, TITLED):
             shares[relation] = len(named & wanted) / len(named | wanted)
-    if not shares:
-        return {}
-    best = max(shares, key=lambda relation: shares[relation])
-    return dict.fromkeys(index.facts_of(best, limit).tolist(), shares[best])
+    best = max(shares, key=lambda relation: shares[relation], default=None)
+    return {} if best is None else dict.fromkeys(index.facts_of(best, limit).tolist(), shares[best])

@@ -137,7 +137,9 @@ class VectorIndex:
         if isinstance(self.base, Plain) and len(ids) <= PLAIN:
             vectors = np.concatenate([self.base.vectors.reshape(-1, self.extra.vectors.shape[1]), self.extra.vectors])
             return VectorIndex(Plain(ids[order], vectors[order]), no_vectors(vectors.shape[1]), self.pending)
-        parts = [_coded(part) for part in self._parts()]  # without empty ones, which have no width
+        parts = [  # without empty ones, which have no width
+            part if isinstance(part, Coded) else Coded(part.ids, *quantise(part.vectors)) for part in self._parts()
+        ]
         scales = np.concatenate([part.scales for part in parts])[order]
         order, scales = order[~np.isnan(scales)], scales[~np.isnan(scales)]
         codes = np.concatenate([part.codes for part in parts])[order]
@@ -145,10 +147,6 @@ class VectorIndex:
 
     def _parts(self) -> Iterable[Plain | Coded]:
         return [part for part in (self.base, self.extra) if len(part.ids)]
-
-
-def _coded(part: Plain | Coded) -> Coded:
-    return part if isinstance(part, Coded) else Coded(part.ids, *quantise(part.vectors))
 
 
 def _rows_of(part: Plain | Coded, nodes: np.ndarray) -> np.ndarray:

@@ -161,16 +161,14 @@ def _rows(raw: sqlite3.Connection) -> Iterator[Problem]:
         ),
     }
     for (kind, what), sql in rules.items():
-        found = raw.execute(sql).fetchall()
-        if found:
+        if found := raw.execute(sql).fetchall():
             yield Problem(kind, what.format(_some(found)), kind == "time" and "retired" in what)
 
 
 def _names(raw: sqlite3.Connection) -> Iterator[Problem]:
     """The normalised form under which each name is found."""
     for table, key, column in NAMED:
-        found = [(row[0],) for row in misnamed(raw, table, key, column)]
-        if found:
+        if found := misnamed(raw, table, key, column):
             yield Problem("name", f"{table} {_some(found)} have the wrong normalised name", True)
 
 
@@ -191,20 +189,20 @@ def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _vectors(raw: sqlite3.Connection) -> Iterator[Problem]:
-    sql = (
-        "SELECT v.node FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder "
-        "WHERE k.id IS NULL OR length(v.data) <> 2 * k.dim"
-    )
-    found = raw.execute(sql).fetchall()
-    if found:
-        yield Problem("vector", f"vectors of nodes {_some(found)} have the wrong width or no known encoder", True)
-    wrong = [
+    if found := bad_vectors(raw):
+        what = f"vectors of nodes {_some(found)} have the wrong width, no known encoder, NaN or infinity"
+        yield Problem("vector", what, True)
+
+
+def bad_vectors(raw: sqlite3.Connection) -> list[tuple[int]]:
+    """Nodes, one a row, whose vectors have the wrong width, no known encoder, NaN or infinity."""
+    return [
         (node,)
-        for node, data in raw.execute("SELECT node, data FROM vectors")
-        if len(data) % 2 == 0 and not np.isfinite(np.frombuffer(data, np.float16)).all()
+        for node, data, dim in raw.execute(
+            "SELECT v.node, v.data, k.dim FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder"
+        )
+        if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
     ]
-    if wrong:
-        yield Problem("vector", f"vectors of nodes {_some(wrong)} hold NaN or infinity", True)
 
 
 def _counters(raw: sqlite3.Connection) -> Iterator[Problem]:
@@ -221,17 +219,14 @@ def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
     for entry, at, action, note, first, chain in raw.execute(
         "SELECT id, at, action, note, changes, chain FROM journal ORDER BY id"
     ).fetchall():
-        parts = [first, *_parts(raw, entry)]
+        more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
+        parts = [first, *(row[0] for row in more)]
         if entry != number + 1:
             yield Problem("journal", f"entries {number + 1} to {entry - 1} are missing", False)
         if chained(previous, entry, at, action, note, parts, journal.ranges(raw, entry)) != chain:
             yield Problem("journal", f"entry {entry} is not what was written, or an earlier entry is missing", False)
         previous, number = chain, entry
     yield from _images(raw)
-
-
-def _parts(raw: sqlite3.Connection, entry: int) -> list[bytes]:
-    return [row[0] for row in raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))]
 
 
 def _images(raw: sqlite3.Connection) -> Iterator[Problem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from hashlib import blake2b
 
 from graphmem.storage.tables import row_images as rows
@@ -138,8 +137,10 @@ class Recorder:
         """Write the journal entry and return its id. The last write of the transaction."""
         self.index_names()
         entry = self.entry
-        parts = [rows.pack(part) for part in _chunks(self.changes)] or [rows.pack(())]
-        chain = chained(last_chain(self.raw), entry, self.at, action, note, parts, ranges or {})
+        starts = range(0, max(len(self.changes), 1), rows.PART_ROWS)
+        parts = [rows.pack(self.changes[start : start + rows.PART_ROWS]) for start in starts]
+        last = self.raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
+        chain = chained(last[0] if last else b"", entry, self.at, action, note, parts, ranges or {})
         self.raw.execute(
             "INSERT INTO journal(id, ns, at, action, note, target, changes, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (entry, self.ns, self.at, action, note, target, parts[0], chain),
@@ -152,24 +153,9 @@ class Recorder:
         return entry
 
 
-def _chunks(changes: list[Change]) -> Iterator[list[Change]]:
-    for start in range(0, len(changes), rows.PART_ROWS):
-        yield changes[start : start + rows.PART_ROWS]
-
-
-def last_chain(raw: sqlite3.Connection) -> bytes:
-    """Check value of the newest entry; empty before the first."""
-    row = raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
-    return row[0] if row else b""
-
-
 def chained(
     previous: bytes, entry: int, at: int, action: str, note: str, parts: list[bytes], ranges: dict[str, tuple[int, int]]
 ) -> bytes:
     """Check value of an entry, over its content and the previous entry's: a changed or lost entry breaks the chain."""
     head = repr((entry, at, action, note, sorted(ranges.items()))).encode()
-    digest = blake2b(previous, digest_size=16)
-    digest.update(head)
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+    return blake2b(b"".join([previous, head, *parts]), digest_size=16).digest()

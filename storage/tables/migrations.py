@@ -73,7 +73,9 @@ def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
     Several processes may open an old file at once: the first one migrates it.
     """
     if path != ":memory:":
-        _copy(raw, copy_for(path, version))
+        with replacing(copy_for(path, version)) as temporary, closing(sqlite3.connect(temporary)) as copy:
+            raw.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
     raw.execute("BEGIN IMMEDIATE")
     try:
         version = raw.execute("PRAGMA user_version").fetchone()[0]
@@ -84,9 +86,3 @@ def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
     except BaseException:
         raw.execute("ROLLBACK")
         raise
-
-
-def _copy(raw: sqlite3.Connection, target: Path) -> None:
-    with replacing(target) as temporary, closing(sqlite3.connect(temporary)) as copy:
-        raw.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")

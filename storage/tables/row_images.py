@@ -101,17 +101,14 @@ def insert_many(raw: sqlite3.Connection, head: str, row: str, values: Sequence[A
 
 
 def put_run(raw: sqlite3.Connection, table: str, kind: str, run: Sequence[Change]) -> None:
-    """``put`` for a run of changes of one table and kind. Writes."""
+    """``put`` for a run of changes of one table, all of kind ``add`` or all of kind ``remove``. Writes."""
     if kind == "add":
         head, _, row = SQL[table]["insert"].partition(" VALUES ")
         for start in range(0, len(run), PART_ROWS):
             values = [value for change in run[start : start + PART_ROWS] for value in change.after or ()]
             insert_many(raw, head, row, values)
-    elif kind == "remove":
-        raw.executemany(SQL[table]["delete"], [change.key for change in run])
     else:
-        for change in run:
-            put(raw, table, change.before, change.after)
+        raw.executemany(SQL[table]["delete"], [change.key for change in run])
 
 
 def changed(table: str, row: Row, **values: Any) -> Row:
