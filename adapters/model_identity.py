@@ -14,8 +14,7 @@ from graphmem.adapters.transformers import text_config
 from graphmem.core.decoder import Decoder
 
 _SKETCH_ROWS, _SKETCH_COLUMNS = 32, 16
-_SAME = 0.98
-"""Minimum cosine of two sketches of the same weights: quantisation noise stays above, retraining far below."""
+_SAME = 0.98  # minimum cosine of two sketches of the same weights: quantisation noise stays above, retraining far below
 
 
 def identity(model: nn.Module, decoder: Decoder) -> dict[str, Any]:

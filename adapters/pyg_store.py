@@ -25,15 +25,13 @@ from graphmem.core.protocols import GraphStore, StoredIndex, TextEncoder
 from graphmem.core.types import Arcs
 
 EDGE_TYPE = ("node", "to", "node")
-ALL = -1
-"""As a fan-out: every neighbour."""
+ALL = -1  # as a fan-out: every neighbour
 
 
 class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
     """Node vectors of one encoder as the tensor ``x``, float32 [rows, K]; nodes without a vector are zero.
 
     Args:
-        store: the memory.
         fingerprint: of the encoder of the vectors.
         encoder: encodes queries for ``retrieve_seed_nodes``; its fingerprint is used when none is given.
         top_k: how many seeds a query gets.
@@ -129,7 +127,6 @@ class MemoryGraphStore(PyGGraphStore):  # type: ignore[misc]
     """The present facts, or those of a moment, as one edge index; a read view, written through the memory's edits.
 
     Args:
-        store: the memory.
         as_of: valid time in microseconds; the present when None.
         fanouts: neighbours a hop for ``sample_subgraph``.
     """
@@ -201,7 +198,6 @@ class MemorySampler(BaseSampler):  # type: ignore[misc]
     for, so that messages flow to the seeds.
 
     Args:
-        store: the memory.
         fanouts: neighbours a hop; ``-1`` takes all.
         as_of: valid time in microseconds; the present when None.
         direction: ``in`` draws facts in which the node is the object, as PyG does; ``both`` draws all its facts.

@@ -12,8 +12,7 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue, MissingExtra, ModelNotFound
 
-MAX_CHARACTERS = 4096
-"""Maximum characters of a text; these models read a few hundred tokens at most."""
+MAX_CHARACTERS = 4096  # maximum characters of a text; these models read a few hundred tokens at most
 
 
 class SentenceTransformerEncoder:
@@ -67,8 +66,7 @@ class SentenceTransformerEncoder:
 
     def encode_tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Token states of ``texts`` and their mask: float32 [n, T, K], bool [n, T]."""
-        _, states, mask = self.encode_both(texts)
-        return states, mask
+        return self.encode_both(texts)[1:]
 
     def encode_both(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Vectors [n, K], token states [n, T, K] and their mask [n, T], from one pass over the texts."""
@@ -97,14 +95,11 @@ class SentenceTransformerEncoder:
 
     def _forward(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         import torch
+        from sentence_transformers.util import batch_to_device
 
         with self._lock, torch.inference_mode():
             for rows in _batches(texts, self.batch_tokens):
-                features = self._tokenize([texts[row] for row in rows])
-                features = {
-                    key: value.to(self._model.device) if torch.is_tensor(value) else value
-                    for key, value in features.items()
-                }
+                features = batch_to_device(self._tokenize([texts[row] for row in rows]), self._model.device)
                 output = self._model(features)
                 output.setdefault("attention_mask", features["attention_mask"])
                 yield rows, {key: value.cpu() for key, value in output.items() if torch.is_tensor(value)}

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from graphmem.core.errors import InvalidValue
 
-SIDE_FILES = ("-wal", "-shm", "-journal")
-"""Suffixes of the side files of SQLite."""
+SIDE_FILES = ("-wal", "-shm", "-journal")  # suffixes of the side files of SQLite
 
 
 @contextmanager

@@ -119,4 +119,4 @@ class PassageStore(VectorStore):
             "FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid "
             f"WHERE node_fts MATCH ? AND +n.ns = ? AND {_LIVE} LIMIT {fulltext.RANKED}) ORDER BY score DESC, id LIMIT ?"
         )
-        return [(row[0], row[1]) for row in raw.execute(sql, (match, self._ns, limit)).fetchall()]
+        return raw.execute(sql, (match, self._ns, limit)).fetchall()

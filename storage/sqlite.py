@@ -63,10 +63,10 @@ class SQLiteStore(PassageStore):
     ) -> JournalEntry:
         """Read, decide and write in one transaction, without another writer in between. Writes.
 
-        Args:
-            decide: takes this store and returns the edits.
+        ``decide`` takes this store and returns the edits.
         """
-        check_action(action, note)
+        check_name(action, "action")
+        check_text(note)
         with self.connection.writing() as raw:
             recorder = Recorder(raw, self._ns)
             editor = Editor(raw, recorder)
@@ -94,7 +94,7 @@ class SQLiteStore(PassageStore):
             InvalidName, InvalidValue: something that is no name or triple; the message says which one.
             InvalidVector: wrong count or width, or NaN.
         """
-        check_action("bulk_load", note)
+        check_text(note)
         load = bulk_read.read(names, triples)
         if vectors is not None:
             vectors = vector_rows.checked(vectors, len(names))
@@ -291,9 +291,7 @@ class SQLiteStore(PassageStore):
             found = fulltext.search_edges(raw, self._ns, query, facts, index, best[: fulltext.SEEDS], counts[1])
         return [node for node, _ in best[:nodes]], [edge for edge, _ in found]
 
-    def _nodes_of_facts(
-        self, raw: sqlite3.Connection, query: str, limit: int
-    ) -> tuple[list[tuple[int, float]], CSRIndex]:
+    def _nodes_of_facts(self, raw: sqlite3.Connection, query: str, limit: int) -> tuple[list[fulltext.Match], CSRIndex]:
         """The best nodes that have facts or no arcs, with their scores, and the index of the facts."""
         index = self._views.get(raw, None)
         facts, counts = index.facts_only(), self._word_counts(raw)[0]
@@ -357,9 +355,3 @@ class SQLiteStore(PassageStore):
         while page := self.connection.rows(queries.USAGE, (self._ns, after)):
             yield from page
             after = page[-1][0]
-
-
-def check_action(action: str, note: str) -> None:
-    """An action is a short name, a note any text."""
-    check_name(action, "action")
-    check_text(note)

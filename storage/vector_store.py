@@ -10,8 +10,7 @@ from graphmem.storage.index.vector_search import VectorIndex
 from graphmem.storage.tables import queries, vector_rows
 from graphmem.storage.tables.validation import as_ids
 
-RESCORED = 50
-"""Least number of candidates of a scan over codes; twice the requested number where that is more."""
+RESCORED = 50  # least number of candidates of a scan over codes; twice the requested number where that is more
 
 
 class VectorStore(OpenMemory):

@@ -112,13 +112,7 @@ def _csv(store: SQLiteStore) -> Iterator[str]:
         yield line.getvalue()
 
 
-_GRAPHML_KEYS = {
-    "node": {"name": "string", "kind": "string", "text": "string", "aliases": "string"},
-    "edge": {
-        "relation": "string", "text": "string", "valid_from": "string", "valid_to": "string",
-        "confidence": "double", "source": "string",
-    },
-}  # fmt: skip
+_GRAPHML_KEYS = {"node": ("name", "kind", "text", "aliases"), "edge": ("relation", *FACT_FIELDS[3:])}
 
 
 def _data(values: dict[str, Any]) -> str:
@@ -129,7 +123,8 @@ def _data(values: dict[str, Any]) -> str:
 def _graphml(store: SQLiteStore) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n'
     for kind, keys in _GRAPHML_KEYS.items():
-        for name, type_ in keys.items():
+        for name in keys:
+            type_ = "double" if name == "confidence" else "string"
             yield f'<key id="{kind[0]}_{name}" for="{kind}" attr.name="{name}" attr.type="{type_}"/>\n'
     yield '<graph edgedefault="directed">\n'
     ids: dict[str, int] = {}

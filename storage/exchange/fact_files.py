@@ -20,8 +20,7 @@ from graphmem.core.names import check_name
 from graphmem.storage.exchange.export import LABEL_IRI, NODE_IRI, RELATION_IRI
 from graphmem.storage.tables.validation import check_number, check_text, interval, to_json
 
-MAX_LINE = 8 << 20
-"""Longest line, in bytes."""
+MAX_LINE = 8 << 20  # longest line, in bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,8 @@ from graphmem.storage.exchange.fact_files import Item, Reader, Reject, read_csv,
 from graphmem.storage.exchange.graphml import read_graphml
 from graphmem.storage.sqlite import SQLiteStore
 
-BATCH = 20_000
-"""Records in one transaction."""
-
-KEPT_REJECTS = 10_000
-"""Rejected lines in a report; beyond, they are only counted."""
+BATCH = 20_000  # records in one transaction
+KEPT_REJECTS = 10_000  # rejected lines in a report; beyond, they are only counted
 
 READERS: dict[str, Reader] = {
     "tsv": read_tsv, "csv": read_csv, "jsonl": read_jsonl, "graphml": read_graphml, "ntriples": read_ntriples,
@@ -142,7 +139,7 @@ class _Batches:
     def all_or_nothing(self) -> Ingested:
         """Write everything in one transaction; a reject raises ``ImportRejected``."""
         with self.store.connection.writing():
-            while self._batch(None, strict=True):
+            while self._batch(None):
                 pass
         return self.done
 
@@ -164,8 +161,11 @@ class _Batches:
             rejects = [tuple(item) for item in state["rejects"]]
             self.done = Ingested(**state | {"rejects": rejects, "resumed_at": state["lines"]})
 
-    def _batch(self, key: str | None, *, strict: bool = False) -> bool:
-        """Write one batch and where it ended, in one transaction. False at the end of the items."""
+    def _batch(self, key: str | None) -> bool:
+        """Write one batch and where it ended, in one transaction. False at the end of the items.
+
+        Without a key, a reject raises ``ImportRejected``.
+        """
         edits: list[AddEdge | AddNode] = []
         read, done = 0, self.done
         for line, item in islice(self.items, BATCH):
@@ -173,7 +173,7 @@ class _Batches:
             done.lines = max(done.lines, line)
             if isinstance(item, Reject):
                 done.reject(line, item.reason)
-                if strict:
+                if key is None:
                     raise ImportRejected(f"line {line}: {item.reason}; nothing was written", done.rejects)
             else:
                 edits.append(item)

@@ -53,7 +53,9 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
         try:
             record = json.loads(line)
             if number == 1:
-                version = _version(record)
+                version = record["schema"] if record.get("graphmem") == "dump" else 0
+                if version != SCHEMA_VERSION:
+                    raise ValueError(f"no head line of a dump with schema {SCHEMA_VERSION}; another needs its version")
             else:
                 _insert(raw, record)
                 count += 1
@@ -70,13 +72,6 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
         raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} refers to {broken[2]} that are not in it")
     raw.execute("COMMIT")
     return count
-
-
-def _version(record: Any) -> int:
-    version = record["schema"] if record.get("graphmem") == "dump" else 0
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"no head line of a dump with schema {SCHEMA_VERSION}; another version's is read by its own")
-    return version
 
 
 def _insert(raw: sqlite3.Connection, record: Any) -> None:

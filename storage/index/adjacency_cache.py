@@ -16,14 +16,9 @@ from graphmem.storage.index.snapshot import Stamp, View, stamp_at
 from graphmem.storage.tables import journal
 from graphmem.storage.tables.queries import present_moment, visible
 
-PAST_VIEWS = 4
-"""Cached views of past moments."""
-
-PATCH_ENTRIES = 4096
-"""Journal entries up to which a view is patched; beyond, it is rebuilt."""
-
-PACK_ARCS = 400_000
-"""Arcs from which a view that was built from the tables is written as a snapshot."""
+PAST_VIEWS = 4  # cached views of past moments
+PATCH_ENTRIES = 4096  # journal entries up to which a view is patched; beyond, it is rebuilt
+PACK_ARCS = 400_000  # arcs from which a view that was built from the tables is written as a snapshot
 
 ROWS = 65_536
 

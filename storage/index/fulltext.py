@@ -19,25 +19,15 @@ from graphmem.core.types import MENTIONS, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
 
-MAX_WORDS = 64
-"""Words of a query at most; further ones are ignored."""
-
-ROWS = 2000
-"""Total rows that single words may match."""
-
-PAIRED = 4
-"""Number of the rarest remaining words that are searched for in pairs."""
-
-RANKED = 4000
-"""Most rows that are scored."""
-
-SEEDS = 16
-"""Nodes from which facts without a text of their own are found."""
+MAX_WORDS = 64  # words of a query at most; further ones are ignored
+ROWS = 2000  # total rows that single words may match
+PAIRED = 4  # number of the rarest remaining words that are searched for in pairs
+RANKED = 4000  # most rows that are scored
+SEEDS = 16  # nodes from which facts without a text of their own are found
 
 FACTS_PER_SEED = 64
 
-CROWDED = 8
-"""Factor of the number of nodes where nodes without facts are dropped afterwards."""
+CROWDED = 8  # factor of the number of nodes where nodes without facts are dropped afterwards
 
 Match = tuple[int, float]
 """Id and score of a row."""
@@ -106,9 +96,7 @@ def first_full(expressions: Sequence[str], limit: int, search: Callable[[str], l
     return found
 
 
-def search_nodes(
-    raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts
-) -> list[tuple[int, float]]:
+def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts) -> list[Match]:
     """Live nodes, without ``SYSTEM_KINDS``, by BM25 of name, aliases and text, best first; higher is better."""
     if limit <= 0:
         return []
@@ -122,9 +110,9 @@ def search_nodes(
 
 
 def search_edges(
-    raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[tuple[int, float]],
+    raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[Match],
     counts: WordCounts,
-) -> list[tuple[int, float]]:  # fmt: skip
+) -> list[Match]:  # fmt: skip
     """Present facts by BM25, best first: by their own text, or else by the names they join and their relation.
 
     ``seeds`` are the best nodes and their scores, from ``search_nodes``; ``counts`` those of words in facts' own texts.
@@ -158,7 +146,7 @@ def _by_text(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: W
     return dict(first_full(matches(raw, query, counts), limit, search))
 
 
-def _by_names(seeds: Sequence[tuple[int, float]], query: str, limit: int, index: CSRIndex) -> list[tuple[int, float]]:
+def _by_names(seeds: Sequence[Match], query: str, limit: int, index: CSRIndex) -> list[Match]:
     """Facts around the best nodes: the sum of both ends' scores, and a share more for each word of the relation."""
     if not seeds:
         return []

@@ -9,8 +9,7 @@ from numba import types
 
 from graphmem.core.kernels import compiled
 
-BLOCK = 1024
-"""Rows whose scores are made in one plain loop, which is what the compiler turns into vector instructions."""
+BLOCK = 1024  # rows whose scores are made in one plain loop, which is what the compiler turns into vector instructions
 
 
 _CODES = types.Array(types.int8, 2, "C", readonly=True)

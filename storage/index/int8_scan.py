@@ -11,11 +11,8 @@ import numpy as np
 
 from graphmem.core.kernels import KernelLoader
 
-BLOCK = 2048
-"""Rows that numpy turns to floats at a time."""
-
-COMPILED_FROM = 4096
-"""Rows from which compiled code is worth its loading."""
+BLOCK = 2048  # rows that numpy turns to floats at a time
+COMPILED_FROM = 4096  # rows from which compiled code is worth its loading
 
 compiled = KernelLoader("graphmem.storage.index.int8_kernels")
 

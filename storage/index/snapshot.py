@@ -124,7 +124,7 @@ def read(memory: str, ns: int) -> View[CSRIndex] | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
         head, arrays = read_file(path_for(memory, ns))
-        packed = Packed(**{name: arrays[name] for name in ARRAYS})
+        packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
         return View(CSRIndex(packed, head["relations"]), Stamp(**head["stamp"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing, truncated or of another layout

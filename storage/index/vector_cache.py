@@ -16,17 +16,10 @@ from graphmem.storage.index.snapshot import Stamp, View
 from graphmem.storage.index.vector_search import PLAIN, Coded, Plain, VectorIndex, no_vectors
 from graphmem.storage.tables import journal, vector_rows
 
-PACK_VECTORS = 100_000
-"""Vectors from which codes that were made from the tables are written to a file."""
-
-SEARCHED = f"retired_at IS NULL AND kind NOT IN {SYSTEM_KINDS}"
-"""Condition on nodes that a search may find."""
-
-KEPT = 2
-"""Encoders whose vectors are cached."""
-
-PATCH_NODES = 50_000
-"""Changed nodes, or new vectors, up to which a view is patched; beyond, it is rebuilt."""
+PACK_VECTORS = 100_000  # vectors from which codes that were made from the tables are written to a file
+SEARCHED = f"retired_at IS NULL AND kind NOT IN {SYSTEM_KINDS}"  # condition on nodes that a search may find
+KEPT = 2  # encoders whose vectors are cached
+PATCH_NODES = 50_000  # changed nodes, or new vectors, up to which a view is patched; beyond, it is rebuilt
 
 
 VectorView = View[VectorIndex]

@@ -13,11 +13,8 @@ import numpy as np
 
 from graphmem.storage.index.int8_scan import best_codes, dots, quantise, top
 
-PLAIN = 4096
-"""Maximum number of vectors that are kept as floats; a scan of codes is faster beyond."""
-
-OVERLAY = 4096
-"""Changed vectors in the overlay before everything is repacked."""
+PLAIN = 4096  # maximum number of vectors that are kept as floats; a scan of codes is faster beyond
+OVERLAY = 4096  # changed vectors in the overlay before everything is repacked
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ NAMED = (("nodes", "id", "name"), ("aliases", "node", "alias"), ("relations", "i
 COUNTERS = (("next_node", "nodes"), ("next_edge", "edges"), ("next_entry", "journal"))
 """Counters of ids, and their tables."""
 
-SHOWN = 5
-"""Rows that a problem lists."""
+SHOWN = 5  # rows that a problem lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,18 +32,14 @@ def repair(path: str | os.PathLike[str]) -> tuple[Report, Report]:
     copy = _copy_before(name)
     if any(problem.kind == "sqlite" for problem in before.problems):
         _salvage(copy, name)
-    _repair_rows(name)
-    return before, check(path)
-
-
-def _repair_rows(path: str) -> None:
-    with closing(Connection(path)) as opened, opened.translating():
+    with closing(Connection(name)) as opened, opened.translating():
         opened.raw.execute("PRAGMA foreign_keys = OFF")
         with opened.writing() as raw:
             for step in (_indexes, _orphans, _retired, _names, _vectors, _counters, _search):
                 step(raw)
         for (ns,) in opened.rows("SELECT id FROM namespaces"):
-            snapshot.drop(path, ns)
+            snapshot.drop(name, ns)
+    return before, check(path)
 
 
 def _copy_before(path: str) -> Path:

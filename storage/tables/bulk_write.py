@@ -18,8 +18,7 @@ from graphmem.storage.tables.editor import EDGE, Editor
 from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
 
-REBUILD_FROM = 50_000
-"""Rows from which indexes are dropped and rebuilt, when the load is larger than the table."""
+REBUILD_FROM = 50_000  # rows from which indexes are dropped and rebuilt, when the load is larger than the table
 
 
 def write(
@@ -47,7 +46,7 @@ def _write_nodes(
     raw: sqlite3.Connection, recorder: Recorder, editor: Editor, names: Names, ranges: dict[str, tuple[int, int]]
 ) -> np.ndarray:
     """Ids of all names, int64 [names]; new names are added."""
-    norms = names.norms
+    norms = list(names.by_norm)
     ids = np.zeros(len(norms), np.int64)
     for position, node in _known(raw, recorder.ns, norms):
         ids[position] = node
@@ -61,20 +60,12 @@ def _write_nodes(
     last = first + len(new) - 1
     places = new.tolist()
     with rebuilt(raw, "nodes", NODE_INDEXES, len(new)):
+        head, row = "INSERT INTO nodes(id, name, norm, ns, created_at)", f"(?, ?, ?, {recorder.ns}, {recorder.at})"
         for start in range(0, len(new), CHUNK):
             part = places[start : start + CHUNK]
-            rows = zip(
-                range(first + start, first + start + len(part)),
-                map(names.shown.__getitem__, part),
-                map(norms.__getitem__, part),
-                strict=True,
-            )
-            insert_many(
-                raw,
-                "INSERT INTO nodes(id, name, norm, ns, created_at)",
-                f"(?, ?, ?, {int(recorder.ns)}, {int(recorder.at)})",
-                list(chain.from_iterable(rows)),
-            )
+            texts = map(names.shown.__getitem__, part), map(norms.__getitem__, part)
+            rows = zip(range(first + start, first + start + len(part)), *texts, strict=True)
+            insert_many(raw, head, row, list(chain.from_iterable(rows)))
     raw.execute(
         "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, '', '' FROM nodes WHERE id BETWEEN ? AND ?",
         (first, last),
@@ -134,13 +125,9 @@ def _insert_edges(
         fields += ", strength"
     constants = f"{int(recorder.ns)}, {int(recorder.entry)}, {'NULL' if source is None else int(source)}"
     table = np.stack(columns, axis=1)  # [F, columns]
+    head, row = f"INSERT INTO edges({fields}, ns, entry, source)", f"({'?, ' * len(columns)}{constants})"
     for start in range(0, len(src), CHUNK):
-        insert_many(
-            raw,
-            f"INSERT INTO edges({fields}, ns, entry, source)",
-            f"({'?, ' * len(columns)}{constants})",
-            table[start : start + CHUNK].ravel().tolist(),
-        )
+        insert_many(raw, head, row, table[start : start + CHUNK].ravel().tolist())
 
 
 @contextmanager

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import groupby
 
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Change, Row
 from graphmem.storage.tables.validation import now_micros
 
 _TEXT = "SELECT name, aliases, text FROM node_texts WHERE id = ?"
-_SEARCHED = (2, 5)
-"""Positions of ``name`` and ``text`` in a node's row: what full-text search reads."""
+_SEARCHED = (2, 5)  # positions of ``name`` and ``text`` in a node's row: what full-text search reads
 
 
 def next_id(raw: sqlite3.Connection, counter: str, count: int = 1) -> int:
@@ -48,19 +49,21 @@ class Recorder:
         rows.put(self.raw, table, before, after)
         self.changes.append(Change(table, before, after))
 
-    def put_run(self, table: str, kind: str, run: list[Change]) -> None:
-        """``put`` for many changes of one table and one kind, as in the undo of a large entry."""
-        if kind == "change" or table not in ("nodes", "edges"):
-            for change in run:
-                self.put(table, change.before, change.after)
-            return
-        if table == "edges":
-            for change in run:
-                self._note(table, change.before, change.after)
-            rows.put_run(self.raw, table, kind, run)
-        else:
-            self._put_nodes(kind, run)
-        self.changes.extend(run)
+    def put_all(self, changes: Iterable[Change]) -> None:
+        """``put`` for many changes; runs of one table and kind together, as in the undo of a large entry."""
+        for (table, kind), group in groupby(changes, key=lambda change: (change.table, change.kind)):
+            run = list(group)
+            if kind == "change" or table not in ("nodes", "edges"):
+                for change in run:
+                    self.put(table, change.before, change.after)
+                continue
+            if table == "edges":
+                for change in run:
+                    self._note(table, change.before, change.after)
+                rows.put_run(self.raw, table, kind, run)
+            else:
+                self._put_nodes(kind, run)
+            self.changes.extend(run)
 
     def _put_nodes(self, kind: str, run: list[Change]) -> None:
         """Add or remove nodes, and index them in one statement unless ``index_names`` does it at the end."""

@@ -17,8 +17,7 @@ from graphmem.core import errors
 from graphmem.storage.tables.migrations import migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
-BUSY_SECONDS = 60.0
-"""How long a writer waits for another one before it gives up with ``Busy``."""
+BUSY_SECONDS = 60.0  # how long a writer waits for another one before it gives up with ``Busy``
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "ncpfs"}
 MEMORY = ":memory:"
@@ -204,14 +203,9 @@ def file_system(file: Path) -> str:
         target = str(file.absolute().parent.resolve())
     except OSError:
         return ""
-    best, kind = "", ""
-    for line in lines:
-        fields = line.split(" ")
-        mount = fields[1].replace("\\040", " ")
-        inside = target == mount or target.startswith(mount.rstrip("/") + "/")
-        if inside and len(mount) >= len(best):
-            best, kind = mount, fields[2]
-    return kind
+    mounts = [(fields[1].replace("\\040", " "), fields[2]) for fields in (line.split(" ") for line in lines)]
+    inside = [(m, kind) for m, kind in mounts if target == m or target.startswith(m.rstrip("/") + "/")]
+    return max(reversed(inside), key=lambda mount: len(mount[0]), default=("", ""))[1]
 
 
 def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connection:
@@ -275,15 +269,11 @@ def header(raw: sqlite3.Connection) -> tuple[int, int]:
 def create(raw: sqlite3.Connection) -> None:
     """Make the tables in one transaction, unless another process has just done so."""
     raw.execute("PRAGMA journal_mode = WAL")
-    raw.execute("BEGIN IMMEDIATE")
-    try:
+    with raw:  # commits, or rolls back on an error
+        raw.execute("BEGIN IMMEDIATE")
         if header(raw)[0] == 0:
             for statement in statements():
                 raw.execute(statement)
-        raw.execute("COMMIT")
-    except BaseException:
-        raw.execute("ROLLBACK")
-        raise
 
 
 def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> errors.GraphMemError:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from graphmem.core.edits import JournalEntry
@@ -14,8 +13,7 @@ from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.row_images import Change, Row
 
-SHOWN_IDS = 10_000
-"""Ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead."""
+SHOWN_IDS = 10_000  # ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead
 
 _ENTRY = "SELECT id, at, action, note, undone, target FROM journal"
 _REVERTS = ("undo", "redo")
@@ -167,16 +165,11 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
         raise Conflict(f"entry {entry_id} cannot be reverted: entries {named} build on it; undo those first")
     if moved:
         raise Conflict(f"entry {entry_id} cannot be reverted: rows it changed have been reverted already")
-    _put_all(recorder, (change.reversed() for change in reversed(changes)))
+    recorder.put_all(change.reversed() for change in reversed(changes))
     for table in ("edges", "nodes"):  # edges first: they refer to nodes
         if table in wanted:
             found = raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall()
-            _put_all(recorder, (Change(table, row, None) for row in found))
-
-
-def _put_all(recorder: Recorder, changes: Iterable[Change]) -> None:
-    for (table, kind), run in groupby(changes, key=lambda change: (change.table, change.kind)):
-        recorder.put_run(table, kind, list(run))
+            recorder.put_all(Change(table, row, None) for row in found)
 
 
 def _blockers(

@@ -58,8 +58,7 @@ def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int,
     return data
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
-"""Step from each version to the next."""
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}  # step from each version to the next
 
 
 def copy_for(path: str, version: int) -> Path:
@@ -76,13 +75,9 @@ def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
         with replacing(copy_for(path, version)) as temporary, closing(sqlite3.connect(temporary)) as copy:
             raw.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-    raw.execute("BEGIN IMMEDIATE")
-    try:
+    with raw:  # commits, or rolls back on an error
+        raw.execute("BEGIN IMMEDIATE")
         version = raw.execute("PRAGMA user_version").fetchone()[0]
         for step in range(version, SCHEMA_VERSION):
             STEPS[step](raw)
         raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        raw.execute("COMMIT")
-    except BaseException:
-        raw.execute("ROLLBACK")
-        raise

@@ -85,7 +85,7 @@ def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[
         aliases.setdefault(node, []).append(alias)
     nodes: dict[int, Node] = {}
     for node, name, kind, text, attributes, strength, retired_at in found:
-        known = tuple(aliases.get(node, ())), namespace, json.loads(attributes) if attributes else {}
+        known = tuple(aliases.get(node, ())), namespace, json.loads(attributes or "{}")
         nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None)
     return nodes
 
@@ -132,7 +132,7 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
         "WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
     )
     found = raw.execute(sql, (ns, json.dumps(ids)))
-    return {row[0]: Edge(*row[:12], json.loads(row[12]) if row[12] else {}) for row in found}
+    return {row[0]: Edge(*row[:12], attributes=json.loads(row[12] or "{}")) for row in found}
 
 
 def recorded_at(raw: sqlite3.Connection, row: Row) -> int:

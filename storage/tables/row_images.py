@@ -14,13 +14,11 @@ from graphmem.storage.tables.schema import COLUMNS, KEYS
 
 Row = tuple[Any, ...]
 
-PART_ROWS = 4096
-"""Changes in one part of a long entry: bounds the memory of packing and reading."""
+PART_ROWS = 4096  # changes in one part of a long entry: bounds the memory of packing and reading
 
 COMPRESS_FROM = 600
 
-MANY = 128
-"""Rows in one statement of ``insert_many``."""
+MANY = 128  # rows in one statement of ``insert_many``
 
 
 @dataclass(frozen=True, slots=True)

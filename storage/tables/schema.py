@@ -8,8 +8,7 @@ that recorded it, and so gives its time: a small number instead of the eight byt
 
 from __future__ import annotations
 
-APPLICATION_ID = 0x67_6D_65_6D
-"""``gmem`` in ASCII."""
+APPLICATION_ID = 0x67_6D_65_6D  # ``gmem`` in ASCII
 
 SCHEMA_VERSION = 3
 
@@ -126,9 +125,7 @@ CREATE TABLE journal_ranges(
     PRIMARY KEY(entry, what)
 ) WITHOUT ROWID;
 CREATE TABLE touched(
-    node INTEGER NOT NULL,
-    entry INTEGER NOT NULL REFERENCES journal(id),
-    PRIMARY KEY(node, entry)
+    node INTEGER NOT NULL, entry INTEGER NOT NULL REFERENCES journal(id), PRIMARY KEY(node, entry)
 ) WITHOUT ROWID;
 CREATE TABLE encoders(id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, dim INTEGER NOT NULL);
 CREATE TABLE vectors(
@@ -137,9 +134,7 @@ CREATE TABLE vectors(
     data BLOB NOT NULL
 );
 CREATE TABLE access(
-    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE,
-    count INTEGER NOT NULL,
-    at INTEGER NOT NULL
+    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE, count INTEGER NOT NULL, at INTEGER NOT NULL
 );
 CREATE VIEW node_texts AS
     SELECT id, name,

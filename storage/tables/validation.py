@@ -15,8 +15,7 @@ from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
 from graphmem.core.names import unstorable
 from graphmem.core.times import to_micros
 
-MAX_TEXT = 1 << 20
-"""Longest text of a node or fact, in characters."""
+MAX_TEXT = 1 << 20  # longest text of a node or fact, in characters
 
 
 def now_micros() -> int:

@@ -20,11 +20,8 @@ from graphmem.core.errors import EncoderMismatch, InvalidValue, InvalidVector
 from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.tables.row_images import insert_many
 
-BLOCK = 4096
-"""Vectors that are converted at a time."""
-
-LINE = 64
-"""Writes that the line keeps."""
+BLOCK = 4096  # vectors that are converted at a time
+LINE = 64  # writes that the line keeps
 
 
 def checked(vectors: np.ndarray, count: int) -> np.ndarray:
@@ -45,14 +42,6 @@ def checked(vectors: np.ndarray, count: int) -> np.ndarray:
             row = start + int(np.flatnonzero(~good.all(axis=1))[0])
             raise InvalidVector(f"vector {row} holds NaN, infinity or a number beyond fp16")
     return array
-
-
-def blobs(vectors: np.ndarray) -> Iterator[bytes]:
-    """Each vector as fp16 bytes."""
-    for start in range(0, len(vectors), BLOCK):
-        block = np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float16)
-        data, width = block.tobytes(), block.shape[1] * 2
-        yield from (data[at : at + width] for at in range(0, len(data), width))
 
 
 def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
@@ -77,14 +66,10 @@ def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, finger
     encoder = encoder_id(raw, fingerprint, vectors.shape[1])
     restart = _any_known(raw, ids)
     for start in range(0, len(ids), BLOCK):
-        part = ids[start : start + BLOCK]
-        pairs = zip(part, blobs(vectors[start : start + BLOCK]), strict=True)
-        insert_many(
-            raw,
-            "INSERT OR REPLACE INTO vectors(node, data, encoder)",
-            f"(?, ?, {encoder})",
-            list(chain.from_iterable(pairs)),
-        )
+        block = vectors[start : start + BLOCK].astype(np.float16)
+        pairs = zip(ids[start : start + BLOCK], map(np.ndarray.tobytes, block), strict=True)
+        values = list(chain.from_iterable(pairs))
+        insert_many(raw, "INSERT OR REPLACE INTO vectors(node, data, encoder)", f"(?, ?, {encoder})", values)
     mark(raw, restart=restart)
 
 
