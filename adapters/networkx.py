@@ -23,9 +23,7 @@ def to_networkx(facts: Iterable[Fact]) -> networkx.MultiDiGraph:
 def facts_from_networkx(graph: networkx.Graph, relation: str = "related to") -> Iterator[Fact]:
     """The edges of any networkx graph as facts. The relation is the edge's ``relation``, ``label`` or ``type``.
 
-    Args:
-        graph: directed or not, multi or not; node keys become names through ``str``.
-        relation: of edges without such an attribute.
+    Node keys become names through ``str``. ``relation`` is that of edges without such an attribute.
     """
     for source, target, data in graph.edges(data=True):
         yield Fact(

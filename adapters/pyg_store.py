@@ -83,8 +83,6 @@ class MemoryFeatureStore(FeatureStore):  # type: ignore[misc]
         """``x``, where the encoder has made any vectors."""
         return [TensorAttr(group_name=None, attr_name="x")] if len(self._vectors()[0]) else []
 
-    # -- PyG's protocol of a RAG feature store
-
     def retrieve_seed_nodes(self, query: str | Sequence[str], **_: Any) -> tuple[Tensor, Tensor]:
         """Ids of the nodes nearest to a query, int64 [k], best first, and the query's vector, float32 [n, K]."""
         if self.encoder is None:
@@ -173,8 +171,6 @@ class MemoryGraphStore(PyGGraphStore):  # type: ignore[misc]
         at = np.searchsorted(edge, data.e_id.numpy())
         origin = data.n_id[data.edge_index[0]].numpy()
         return torch.from_numpy(2 * relation[at] + (src[at] != origin))
-
-    # -- PyG's protocol of a RAG graph store
 
     def register_feature_store(self, feature_store: FeatureStore) -> None:
         """Set the feature store of the queries."""

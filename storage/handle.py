@@ -31,12 +31,9 @@ class OpenMemory:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, namespace: str = "default", read_only: bool = False) -> Self:
-        """Open a memory file, made when it does not exist; ``:memory:`` lives as long as the store.
+        """Open one of the isolated memories in a file, made when it does not exist.
 
-        Args:
-            path: the file.
-            namespace: which of the isolated memories in the file.
-            read_only: never write; also opens files and folders that cannot be written.
+        ``:memory:`` lives as long as the store. ``read_only`` also opens files and folders that cannot be written.
 
         Raises:
             NotAMemory: a directory, or a file that graphmem did not make.
@@ -77,8 +74,7 @@ class OpenMemory:
     def snapshot(self, fingerprint: str | None = None) -> str | None:
         """Write the packed snapshot of the file, which makes the next open fast. None for ``:memory:``.
 
-        Args:
-            fingerprint: keep the vector codes of this encoder too.
+        With a fingerprint, the vector codes of that encoder are kept too.
 
         Raises:
             ReadOnly: the memory was opened to read.

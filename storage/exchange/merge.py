@@ -22,10 +22,7 @@ def merge(
 
     Nodes of the same normalised name or alias become one; known facts are strengthened, not duplicated. Facts that
     have ended keep their intervals; retired ones are not copied. Vectors are copied for nodes without one.
-
-    Args:
-        other: the memory file to read.
-        other_namespace: which of its namespaces; the one of this store's name when None.
+    ``other_namespace`` None is the one of this store's name.
     """
     namespace = store.namespace if other_namespace is None else other_namespace
     same_file = store.path != MEMORY and Path(other).exists() and Path(store.path).samefile(other)

@@ -104,7 +104,8 @@ def read(names: Sequence[str], triples: Iterable[tuple[str, str, str]]) -> Load:
         ends.append(_read_chunk(chunk, done, nodes, relations, addresses))
         done += len(chunk)
     table = np.concatenate(ends, axis=1) if ends else np.zeros((3, 0), np.int64)
-    return Load(nodes, relations, listed, *distinct(*table, len(nodes.shown), len(relations.shown)))
+    sizes = len(nodes.shown), len(relations.shown)
+    return Load(nodes, relations, listed, *distinct(table[0], table[1], table[2], *sizes))
 
 
 def _read_chunk(

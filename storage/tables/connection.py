@@ -46,8 +46,6 @@ class Connection:
         with self.translating():
             self._open()
 
-    # -- life
-
     def _open(self) -> None:
         self._pid = os.getpid()
         self._raw = connect(self.path, self.read_only, self._busy_seconds)
@@ -101,8 +99,6 @@ class Connection:
             self._raw.close()
         self._raw = None
 
-    # -- statements
-
     def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """All rows of a query."""
         with self.lock, self.translating():
@@ -112,8 +108,6 @@ class Connection:
         """The first row of a query, or None."""
         with self.lock, self.translating():
             return self.raw.execute(sql, values).fetchone()
-
-    # -- transactions
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

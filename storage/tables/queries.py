@@ -131,8 +131,8 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
         "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry "
         "WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
     )
-    found = raw.execute(sql, (ns, json.dumps(ids)))
-    return {row[0]: Edge(*row[:12], attributes=json.loads(row[12] or "{}")) for row in found}
+    found = ((*row[:12], json.loads(row[12] or "{}")) for row in raw.execute(sql, (ns, json.dumps(ids))))
+    return {values[0]: Edge(*values) for values in found}
 
 
 def recorded_at(raw: sqlite3.Connection, row: Row) -> int:

@@ -119,9 +119,7 @@ def read_some(raw: sqlite3.Connection, fingerprint: str, nodes: Sequence[int]) -
         "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
     )
     found = raw.execute(sql, (json.dumps(sorted(set(nodes))), fingerprint)).fetchall()
-    if not found:
-        return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-    ids, vectors = _arrays(found)
+    ids, vectors = _arrays(found) if found else (np.zeros(0, np.int64), np.zeros((0, 0), np.float16))
     return ids, vectors.astype(np.float32)
 
 
