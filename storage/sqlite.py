@@ -44,8 +44,6 @@ class SQLiteStore(PassageStore):
     - Retiring or restoring a node retires or restores its facts too; the name of a merged node becomes an alias.
     """
 
-    # ---------------------------------------------------------------- writing
-
     def apply(self, edits: Sequence[Edit], *, note: str = "", action: str = "apply") -> JournalEntry:
         """Apply edits in order, in one transaction with one journal entry. Writes.
 
@@ -135,8 +133,6 @@ class SQLiteStore(PassageStore):
         raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
         return journal.entry(raw, self._ns, number)
 
-    # ---------------------------------------------------------------- reading nodes
-
     def node(self, node_id: int) -> Node:
         """One node, retired or not.
 
@@ -201,8 +197,6 @@ class SQLiteStore(PassageStore):
         self.node(node_id)
         data = self.connection.one("SELECT state FROM nodes WHERE id = ?", (as_id(node_id),))[0]
         return None if data is None else np.frombuffer(data, np.float32).copy()
-
-    # ---------------------------------------------------------------- reading facts
 
     def edge(self, edge_id: int) -> Edge:
         """One recorded fact by id, whatever its state.
@@ -315,8 +309,6 @@ class SQLiteStore(PassageStore):
         self._pack_in_background()
         return index
 
-    # ---------------------------------------------------------------- reading the journal
-
     def history(self, node_id: int) -> list[JournalEntry]:
         """Every entry that changed the node, its aliases or its facts, oldest first."""
         with self.connection.reading() as raw:
@@ -331,8 +323,6 @@ class SQLiteStore(PassageStore):
         """Counts of what the namespace holds, and the file's size in bytes."""
         with self.connection.reading() as raw:
             return queries.stats(raw, self._ns) | {"path": self.path, "namespace": self.namespace}
-
-    # ---------------------------------------------------------------- use
 
     def touch(self, node_ids: Sequence[int] | np.ndarray) -> None:
         """Count one use of each node, for decay and promotion. Writes; not journalled."""

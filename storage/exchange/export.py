@@ -68,11 +68,8 @@ def _format_of(target: str | os.PathLike[str] | TextIO) -> str:
 @contextmanager
 def opened(target: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
     """The file to write to; a path appears only when everything was written."""
-    if not isinstance(target, (str, os.PathLike)):
-        yield target
-        return
-    if os.fspath(target) == "-":
-        yield sys.stdout
+    if not isinstance(target, (str, os.PathLike)) or os.fspath(target) == "-":
+        yield sys.stdout if isinstance(target, (str, os.PathLike)) else target
         return
     with replacing(Path(target)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         yield file

@@ -126,10 +126,10 @@ def _read_chunk(
             nodes.add(subject)
             relations.add(relation)
             nodes.add(object)
+        return _by_name(chunk, nodes.known, relations.known)
     except (InvalidName, TypeError, ValueError):
         _explain_triple(chunk, done)
         raise
-    return _by_name(chunk, nodes.known, relations.known)
 
 
 def _by_address(
@@ -146,15 +146,9 @@ def _by_address(
 
 
 def _by_name(chunk: list[tuple[str, str, str]], nodes: dict[str, int], relations: dict[str, int]) -> np.ndarray:
-    """Positions of known names, int64 [3, F]. Plain dicts and lists: this loop takes a third of a load's time."""
-    src: list[int] = []
-    kinds: list[int] = []
-    dst: list[int] = []
-    for subject, relation, object in chunk:
-        src.append(nodes[subject])
-        kinds.append(relations[relation])
-        dst.append(nodes[object])
-    return np.array([src, kinds, dst], np.int64)
+    """Positions of known names, int64 [3, F]. Plain dicts and maps: this takes a third of a load's time."""
+    known = (nodes, relations, nodes)
+    return np.array([list(map(known[at].__getitem__, map(itemgetter(at), chunk))) for at in range(3)], np.int64)
 
 
 def _check(name: str, what: str, where: str) -> None:

@@ -31,16 +31,11 @@ def _from_2(raw: sqlite3.Connection) -> None:
     raw.execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('identity', lower(hex(randomblob(16))))")
     chain = b""
     for number, at, action, note in raw.execute("SELECT id, at, action, note FROM journal ORDER BY id").fetchall():
-        parts = [_renamed(raw, table, where, entries) for table, where in _places(raw, number)]
+        found = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (number,)).fetchall()
+        places = [("journal_parts", f"entry = {number} AND part = {part}") for (part,) in found]
+        parts = [_renamed(raw, *place, entries) for place in [("journal", f"id = {number}"), *places]]
         chain = chained(chain, number, at, action, note, parts, journal.ranges(raw, number))
         raw.execute("UPDATE journal SET chain = ? WHERE id = ?", (chain, number))
-
-
-def _places(raw: sqlite3.Connection, number: int) -> list[tuple[str, str]]:
-    """Table and condition of each block of changes of an entry."""
-    parts = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (number,)).fetchall()
-    more = [("journal_parts", f"entry = {number} AND part = {part}") for (part,) in parts]
-    return [("journal", f"id = {number}"), *more]
 
 
 def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int, int]) -> bytes:
