@@ -134,30 +134,18 @@ class SQLiteStore(PassageStore):
         return journal.entry(raw, self._ns, number)
 
     def node(self, node_id: int) -> Node:
-        """One node, retired or not.
-
-        Raises:
-            NotFound: the namespace holds no such node.
-        """
+        """One node, retired or not. Raises ``NotFound``: the namespace holds no such node."""
         return self.nodes([node_id])[0]
 
     def nodes(self, node_ids: Sequence[int] | np.ndarray) -> list[Node]:
-        """Nodes in the order of their ids.
-
-        Raises:
-            NotFound: an id that the namespace does not hold.
-        """
+        """Nodes in the order of their ids. Raises ``NotFound``: an id that the namespace does not hold."""
         ids = as_ids(node_ids)
         with self.connection.reading() as raw:
             found = queries.nodes_by_id(raw, self._ns, self.namespace, ids)
         return queries.in_order(found, ids, "node")
 
     def names(self, node_ids: Sequence[int] | np.ndarray) -> list[str]:
-        """Names in the order of the ids.
-
-        Raises:
-            NotFound: an id that the namespace does not hold.
-        """
+        """Names in the order of the ids. Raises ``NotFound``: an id that the namespace does not hold."""
         with self.connection.reading() as raw:
             return queries.names(raw, self._ns, as_ids(node_ids))
 
@@ -170,11 +158,7 @@ class SQLiteStore(PassageStore):
         return self.node(found[0]) if found else None
 
     def find(self, name: str) -> Node:
-        """The live node of that name or alias.
-
-        Raises:
-            NotFound: there is none; the message names similar ones.
-        """
+        """The live node of that name or alias. Raises ``NotFound``: there is none; the message names similar ones."""
         node = self.resolve(check_name(name))
         if node is None:
             near = self.names([identifier for identifier, _ in self.search_text(name, limit=3)])
@@ -199,11 +183,7 @@ class SQLiteStore(PassageStore):
         return None if data is None else np.frombuffer(data, np.float32).copy()
 
     def edge(self, edge_id: int) -> Edge:
-        """One recorded fact by id, whatever its state.
-
-        Raises:
-            NotFound: the namespace holds no such fact.
-        """
+        """One recorded fact by id, whatever its state. Raises ``NotFound``: the namespace holds no such fact."""
         ids = [as_id(edge_id)]
         with self.connection.reading() as raw:
             return queries.in_order(queries.edges_by_id(raw, self._ns, ids), ids, "fact")[0]

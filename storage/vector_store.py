@@ -69,7 +69,7 @@ class VectorStore(OpenMemory):
         ids, scores = index.candidates(query, max(RESCORED, 2 * limit))
         with self.connection.reading() as raw:
             known, vectors = vector_rows.read_some(raw, fingerprint, ids.tolist())
-        if len(known):  # those that were only lent keep the scores of their codes
+        if len(known):  # vectors kept in RAM only keep the scores of their codes
             scores[np.argsort(ids)[np.searchsorted(np.sort(ids), known)]] = vectors @ query
         order = np.lexsort((ids, -scores))[:limit]
         return ids[order], scores[order]

@@ -54,12 +54,6 @@ class Ingested:
     resumed_at: int = 0
     entries: list[int] = field(default_factory=list)
 
-    def reject(self, line: int, reason: str) -> None:
-        """Note a line that could not be read."""
-        self.rejected += 1
-        if len(self.rejects) < KEPT_REJECTS:
-            self.rejects.append((line, reason))
-
 
 def ingest(
     store: SQLiteStore, path: str | os.PathLike[str], *, format: str | None = None,
@@ -172,7 +166,9 @@ class _Batches:
             read += 1
             done.lines = max(done.lines, line)
             if isinstance(item, Reject):
-                done.reject(line, item.reason)
+                done.rejected += 1
+                if len(done.rejects) < KEPT_REJECTS:
+                    done.rejects.append((line, item.reason))
                 if key is None:
                     raise ImportRejected(f"line {line}: {item.reason}; nothing was written", done.rejects)
             else:

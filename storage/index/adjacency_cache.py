@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -31,7 +30,7 @@ class Views:
     path: str | None = None
     present: View[CSRIndex] | None = None
     built: bool = False
-    past: OrderedDict[int, View[CSRIndex]] = field(default_factory=OrderedDict)
+    past: dict[int, View[CSRIndex]] = field(default_factory=dict)
 
     def get(self, raw: sqlite3.Connection, as_of: int | None) -> CSRIndex:
         """The view of a moment, built, patched or as cached. Call it inside one read transaction."""
@@ -43,7 +42,7 @@ class Views:
             view = build(raw, self.ns, as_of)
         self.past[as_of] = view
         while len(self.past) > PAST_VIEWS:
-            self.past.popitem(last=False)
+            del self.past[next(iter(self.past))]
         return view.index
 
     def _fresh(self, raw: sqlite3.Connection) -> View[CSRIndex]:

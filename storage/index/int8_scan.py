@@ -1,7 +1,7 @@
 """Nearest vectors by exact scan over int8 codes: a quarter of the bytes, and bytes are what a scan costs.
 
-A vector is kept as whole numbers of -127..127 and one scale. The codes choose more candidates than are asked for, and
-these are scored again by their full vectors; see ``dense``. With numba (the extra ``fast``) a million vectors of width
+A vector is kept as whole numbers of -127..127 and one scale. The codes choose more candidates than are requested,
+and these are scored again by their full vectors; see ``vector_search``. With numba (the extra ``fast``) a million vectors of width
 384 take about 13 ms on one core, close to what reading their bytes takes; numpy alone needs five times that.
 """
 

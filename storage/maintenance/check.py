@@ -238,7 +238,7 @@ def _images(raw: sqlite3.Connection) -> Iterator[Problem]:
             yield Problem("journal", f"entry {entry} cannot be read: {error}", False)
     strays = [(f"{table} {key}",) for (table, key), row in newest.items() if rows.fetch(raw, table, key) != row]
     if strays:
-        yield Problem("journal", f"rows changed behind the journal's back: {_some(strays)}", False)
+        yield Problem("journal", f"rows changed without a journal entry: {_some(strays)}", False)
 
 
 def _snapshots(raw: sqlite3.Connection, path: str) -> Iterator[Problem]:

@@ -62,11 +62,7 @@ class Connection:
 
     @property
     def raw(self) -> sqlite3.Connection:
-        """The live sqlite3 connection.
-
-        Raises:
-            Closed: after ``close``.
-        """
+        """The live sqlite3 connection. Raises ``Closed``: after ``close``."""
         if self._raw is None:
             raise errors.Closed(f"{self.path} has been closed; open it again")
         if self._pid != os.getpid():

@@ -47,11 +47,7 @@ def is_large(raw: sqlite3.Connection, entry: int) -> bool:
 
 
 def entry(raw: sqlite3.Connection, ns: int, entry_id: int) -> JournalEntry:
-    """One entry of this namespace.
-
-    Raises:
-        NotFound: there is none of that id.
-    """
+    """One entry of this namespace. Raises ``NotFound``: there is none of that id."""
     return _as_entry(raw, _row(raw, ns, entry_id))
 
 

@@ -61,11 +61,7 @@ def last_entry(raw: sqlite3.Connection, moment: int) -> int:
 
 
 def in_order(found: Mapping[int, Found], ids: Sequence[int], what: str) -> list[Found]:
-    """Values in the order of their ids.
-
-    Raises:
-        NotFound: an id without a value.
-    """
+    """Values in the order of their ids. Raises ``NotFound``: an id without a value."""
     missing = next((identifier for identifier in ids if identifier not in found), None)
     if missing is not None:
         raise NotFound(f"no {what} {missing} in this namespace")

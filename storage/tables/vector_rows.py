@@ -45,11 +45,7 @@ def checked(vectors: np.ndarray, count: int) -> np.ndarray:
 
 
 def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
-    """Id of an encoder, made when it is new.
-
-    Raises:
-        InvalidVector: the encoder is known with another width.
-    """
+    """Id of an encoder, made when it is new. Raises ``InvalidVector``: the encoder is known with another width."""
     if not isinstance(fingerprint, str) or not fingerprint:
         raise InvalidValue(f"vectors need the fingerprint of their encoder, not {fingerprint!r}")
     row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
