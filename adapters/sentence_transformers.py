@@ -40,21 +40,11 @@ class SentenceTransformerEncoder:
         self._lock = threading.Lock()
         self._tokenize = getattr(self._model, "preprocess", None) or self._model.tokenize  # renamed in version 5
         width = getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
-        self._dim = int(width() or 0)
-        self._fingerprint = _fingerprint(self._model, self._dim)
+        self.dim = int(width() or 0)  # K, the width of a vector
+        self.fingerprint = _fingerprint(self._model, self.dim)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, dim={self.dim}, fingerprint={self.fingerprint!r})"
-
-    @property
-    def dim(self) -> int:
-        """K, the width of a vector."""
-        return self._dim
-
-    @property
-    def fingerprint(self) -> str:
-        """Width and a hash over every weight's name, shape and first and last values."""
-        return self._fingerprint
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of ``texts``, float32 [n, K]."""
@@ -126,6 +116,7 @@ def _load(name: str, device: str) -> Any:
 
 
 def _fingerprint(model: Any, width: int) -> str:
+    """Width and a hash over every weight's name, shape and first and last values."""
     digest = blake2b(digest_size=8)
     state = model.state_dict()
     for key in sorted(state):

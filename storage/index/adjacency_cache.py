@@ -117,9 +117,12 @@ def next_flip(raw: sqlite3.Connection, now: int, facts: str, values: dict[str, o
 def patch(raw: sqlite3.Connection, view: View[CSRIndex], now: Stamp) -> View[CSRIndex] | None:
     """Carry a present view over the journal entries since; None when a bulk load makes a rebuild cheaper."""
     changed: set[int] = set()
-    sql = "SELECT id FROM journal WHERE id > ? AND ns = ? ORDER BY id"
-    for (number,) in raw.execute(sql, (view.stamp.entry, now.ns)).fetchall():
-        if journal.is_large(raw, number):
+    sql = (
+        "SELECT j.id, EXISTS(SELECT 1 FROM journal_ranges WHERE entry = j.id) "
+        "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = j.id) FROM journal j WHERE j.id > ? AND j.ns = ?"
+    )
+    for number, large in raw.execute(sql, (view.stamp.entry, now.ns)).fetchall():
+        if large:
             return None
         changed.update(change.key[0] for change in journal.recorded(raw, number) if change.table == "edges")
     index, names = view.index, relation_table(raw, now.ns)

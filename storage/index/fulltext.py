@@ -157,15 +157,15 @@ def _by_names(seeds: Sequence[Match], query: str, limit: int, index: CSRIndex) -
     far = np.minimum(np.searchsorted(nodes, arcs.target), len(nodes) - 1)
     both = (nodes[far] == arcs.target) & (far != arcs.origin)
     relations, where = np.unique(arcs.relation >> 1, return_inverse=True)
-    shares = np.asarray([_share(index.relations[relation], query) for relation in relations.tolist()])
+    wanted, named = set(words(query)), [_words_of(index.relations[relation]) for relation in relations.tolist()]
+    shares = np.asarray([len(one & wanted) / max(len(one), 1) for one in named])
     scores = (own[arcs.origin] + np.where(both, own[far], 0.0)) * (1.0 + shares[where]) / 2 if len(where) else own[:0]
     best = np.lexsort((arcs.edge, -scores))[: 2 * limit]  # a fact between two seeds comes twice
     return list(zip(arcs.edge[best].tolist(), scores[best].tolist(), strict=True))
 
 
-def _share(relation: str, query: str) -> float:
-    named = set(_WORD.findall(normalise(relation)))
-    return len(named.intersection(words(query))) / max(len(named), 1)
+def _words_of(relation: str) -> set[str]:
+    return set(_WORD.findall(normalise(relation)))
 
 
 def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
@@ -173,7 +173,7 @@ def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
     wanted = set(words(query))
     shares: dict[int, float] = {}
     for relation, name in enumerate(index.relations):
-        named = set(_WORD.findall(normalise(name)))
+        named = _words_of(name)
         if named & wanted and name not in (MENTIONS, TITLED):
             shares[relation] = len(named & wanted) / len(named | wanted)
     best = max(shares, key=lambda relation: shares[relation], default=None)

@@ -46,12 +46,7 @@ def _sink(rows: Any, scores: Any, count: int, row: int, score: float) -> None:
 def best(codes: Any, scales: Any, query: Any, rows: Any, scores: Any) -> None:
     """Fill ``rows`` and ``scores`` with the best, in no order; places that stay free hold row -1 and minus infinity.
 
-    Args:
-        codes: int8 [n, K].
-        scales: float32 [n]; NaN takes a row out.
-        query: int8 [K].
-        rows: int64 [m], for the result.
-        scores: float32 [m], likewise.
+    Codes int8 [n, K], scales float32 [n] (NaN takes a row out), query int8 [K], rows int64 [m], scores float32 [m].
     """
     rows[:] = -1
     scores[:] = -np.inf

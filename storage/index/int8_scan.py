@@ -1,8 +1,8 @@
 """Nearest vectors by exact scan over int8 codes: a quarter of the bytes, and bytes are what a scan costs.
 
 A vector is kept as whole numbers of -127..127 and one scale. The codes choose more candidates than are requested,
-and these are scored again by their full vectors; see ``vector_search``. With numba (the extra ``fast``) a million vectors of width
-384 take about 13 ms on one core, close to what reading their bytes takes; numpy alone needs five times that.
+and these are scored again by their full vectors. With numba (the extra ``fast``) a million vectors of width 384 take
+about 13 ms on one core, close to what reading their bytes takes; numpy alone needs five times that.
 """
 
 from __future__ import annotations
@@ -32,14 +32,7 @@ def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def best_codes(codes: np.ndarray, scales: np.ndarray, query: np.ndarray, count: int) -> Best:
-    """The ``count`` rows whose codes are most like a vector; rows whose scale is NaN are left out.
-
-    Args:
-        codes: int8 [n, K].
-        scales: float32 [n].
-        query: float [K].
-        count: most rows.
-    """
+    """The ``count`` rows whose codes, int8 [n, K], are most like a vector [K]; a scale of [n] that is NaN is no row."""
     query_code, scale = quantise(np.asarray(query, np.float32)[None])
     kernels = compiled.get() if len(codes) >= COMPILED_FROM else None
     if kernels is None:

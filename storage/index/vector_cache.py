@@ -108,7 +108,12 @@ def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str)
     changed = _changed_nodes(raw, ns, view.stamp.entry)
     if changed is None:
         return None
-    encoded = _encoded(raw, fingerprint, view.index.pending)  # vectors of nodes that had none
+    sql = (
+        "SELECT v.node FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value "
+        "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
+    )
+    found = raw.execute(sql, (json.dumps(view.index.pending.tolist()), fingerprint))
+    encoded = np.asarray([row[0] for row in found], np.int64)  # of nodes that had no vector
     if len(encoded) > PATCH_NODES:
         return None
     nodes = np.union1d(changed, encoded)
@@ -118,16 +123,6 @@ def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str)
     ids, vectors = vector_rows.read_some(raw, fingerprint, live.tolist())
     pending = np.union1d(np.setdiff1d(view.index.pending, nodes), np.setdiff1d(live, ids))
     return view.index.patched(nodes, ids, vectors, pending)
-
-
-def _encoded(raw: sqlite3.Connection, fingerprint: str, nodes: np.ndarray) -> np.ndarray:
-    """Which of the nodes have a vector of this encoder."""
-    sql = (
-        "SELECT v.node FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value "
-        "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
-    )
-    found = raw.execute(sql, (json.dumps(nodes.tolist()), fingerprint)) if len(nodes) else ()
-    return np.asarray([row[0] for row in found], np.int64)
 
 
 def _changed_nodes(raw: sqlite3.Connection, ns: int, entry: int) -> np.ndarray | None:

@@ -80,17 +80,15 @@ def check(path: str | os.PathLike[str]) -> Report:
     Raises:
         NotAMemory: it is no memory at all, so there is nothing to check.
     """
-    with closing(_open(os.fspath(path))) as opened, opened.translating():
-        return inspect(opened.raw, opened.path)
-
-
-def _open(path: str) -> Connection:
-    if not os.path.exists(path):
-        raise NotAMemory(f"{path} does not exist")
+    name = os.fspath(path)
+    if not os.path.exists(name):
+        raise NotAMemory(f"{name} does not exist")
     try:
-        return Connection(path)
+        connection = Connection(name)
     except ReadOnly:
-        return Connection(path, read_only=True)
+        connection = Connection(name, read_only=True)
+    with closing(connection) as opened, opened.translating():
+        return inspect(opened.raw, opened.path)
 
 
 def inspect(raw: sqlite3.Connection, path: str) -> Report:

@@ -70,14 +70,13 @@ class Recorder:
         ids = [change.key[0] for change in run]
         self.touched.update(ids)
         wanted = json.dumps([node for node in ids if node not in self._texts])
-        where = "FROM node_texts WHERE id IN (SELECT value FROM json_each(?))"
+        texts = "id, name, aliases, text FROM node_texts WHERE id IN (SELECT value FROM json_each(?))"
         if kind == "remove":
-            head = "INSERT INTO node_fts(node_fts, rowid, name, aliases, text) SELECT 'delete', id, name, aliases, text"
-            self.raw.execute(f"{head} {where}", (wanted,))
+            head = "INSERT INTO node_fts(node_fts, rowid, name, aliases, text)"
+            self.raw.execute(f"{head} SELECT 'delete', {texts}", (wanted,))
         rows.put_run(self.raw, "nodes", kind, run)
         if kind == "add":
-            head = "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, aliases, text"
-            self.raw.execute(f"{head} {where}", (wanted,))
+            self.raw.execute(f"INSERT INTO node_fts(rowid, name, aliases, text) SELECT {texts}", (wanted,))
 
     def update(self, table: str, row: Row, **values: object) -> Row:
         """Replace some columns of a row and return the new image."""

@@ -37,15 +37,6 @@ def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:
     return {what: (first, last) for what, first, last in found}
 
 
-def is_large(raw: sqlite3.Connection, entry: int) -> bool:
-    """Whether an entry is a bulk load, or has more than one part."""
-    sql = (
-        "SELECT EXISTS(SELECT 1 FROM journal_ranges WHERE entry = ?1) "
-        "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = ?1)"
-    )
-    return bool(raw.execute(sql, (entry,)).fetchone()[0])
-
-
 def entry(raw: sqlite3.Connection, ns: int, entry_id: int) -> JournalEntry:
     """One entry of this namespace. Raises ``NotFound``: there is none of that id."""
     return _as_entry(raw, _row(raw, ns, entry_id))

@@ -93,13 +93,6 @@ def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
     return in_order(found, ids, "node")
 
 
-USAGE = (
-    "SELECT n.id, n.created_at, coalesce(a.count, 0), coalesce(a.at, 0) "
-    "FROM nodes n LEFT JOIN access a ON a.node = n.id "
-    "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL ORDER BY n.id LIMIT 4096"
-)
-
-
 def resolve_many(raw: sqlite3.Connection, ns: int, normalised: Sequence[str]) -> dict[str, list[int]]:
     """Ids of the live nodes of each normalised name: the one of that name first, then by alias, strongest first."""
     wanted = json.dumps(list(dict.fromkeys(normalised)), ensure_ascii=False)

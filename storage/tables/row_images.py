@@ -44,20 +44,17 @@ class Change:
         return Change(self.table, self.after, self.before)
 
 
-def _statements() -> dict[str, dict[str, str]]:
-    made = {}
-    for table, columns in COLUMNS.items():
-        where = " AND ".join(f"{column} = ?" for column in KEYS[table])
-        made[table] = {
-            "select": f"SELECT {', '.join(columns)} FROM {table} WHERE {where}",
-            "insert": f"INSERT INTO {table}({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-            "update": f"UPDATE {table} SET {', '.join(f'{c} = ?' for c in columns)} WHERE {where}",
-            "delete": f"DELETE FROM {table} WHERE {where}",
-        }
-    return made
+def _statements(table: str, columns: Sequence[str]) -> dict[str, str]:
+    where = " AND ".join(f"{column} = ?" for column in KEYS[table])
+    return {
+        "select": f"SELECT {', '.join(columns)} FROM {table} WHERE {where}",
+        "insert": f"INSERT INTO {table}({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+        "update": f"UPDATE {table} SET {', '.join(f'{c} = ?' for c in columns)} WHERE {where}",
+        "delete": f"DELETE FROM {table} WHERE {where}",
+    }
 
 
-SQL = _statements()
+SQL = {table: _statements(table, columns) for table, columns in COLUMNS.items()}
 _KEY_POSITIONS = {table: tuple(COLUMNS[table].index(column) for column in keys) for table, keys in KEYS.items()}
 
 
