@@ -79,8 +79,7 @@ class SpacyReader:
         for verb in (token for token in sentence if token.pos_ in ("VERB", "AUX")):
             if any(child.dep_ == "neg" for child in verb.children):
                 continue
-            subjects = [child for child in verb.children if child.dep_ in _SUBJECTS]
-            for subject in subjects:
+            for subject in (child for child in verb.children if child.dep_ in _SUBJECTS):
                 for relation, thing in _objects(verb):
                     yield Fact(_name(subject), relation, _name(thing), text=sentence.text.strip())
 

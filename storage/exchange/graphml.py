@@ -75,16 +75,13 @@ class _Document:
 
     def _edge(self, attributes: dict[str, str]) -> Item:
         data = self._data
-        ends = [self._name(attributes.get(end)) for end in ("source", "target")]
+        sql = "SELECT name FROM ids WHERE id = ?"
+        ends = [self.ids.execute(sql, (attributes.get(end),)).fetchone() for end in ("source", "target")]
         if None in ends:
             return Reject("an edge whose ends are no nodes of the document so far")
         relation = next((data[key] for key in RELATION_KEYS if data.get(key)), DEFAULT_RELATION)
         details = {key: data[key] for key in DETAILS if data.get(key)}
-        return checked(fact, {"subject": ends[0], "relation": relation, "object": ends[1], **details})
-
-    def _name(self, identifier: str | None) -> str | None:
-        row = self.ids.execute("SELECT name FROM ids WHERE id = ?", (identifier,)).fetchone()
-        return row[0] if row else None
+        return checked(fact, {"subject": ends[0][0], "relation": relation, "object": ends[1][0], **details})
 
 
 def _refuse_entities(*_: Any) -> None:

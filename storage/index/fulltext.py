@@ -29,8 +29,7 @@ FACTS_PER_SEED = 64
 
 CROWDED = 8  # factor of the number of nodes where nodes without facts are dropped afterwards
 
-Match = tuple[int, float]
-"""Id and score of a row."""
+Match = tuple[int, float]  # id and score of a row
 
 _WORD = re.compile(r"\w+")
 

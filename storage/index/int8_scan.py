@@ -16,8 +16,7 @@ COMPILED_FROM = 4096  # rows from which compiled code is worth its loading
 
 compiled = KernelLoader("graphmem.storage.index.int8_kernels")
 
-Best = tuple[np.ndarray, np.ndarray]
-"""Rows int64 [m] and their scores float32 [m], best first."""
+Best = tuple[np.ndarray, np.ndarray]  # rows int64 [m] and their scores float32 [m], best first
 
 
 def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -222,15 +222,10 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
     """Check that the file is a memory of this version; create the tables in an empty file.
 
     Raises:
-        NotAMemory: another application's SQLite file, or no SQLite file at all.
+        NotAMemory: another application's SQLite file.
         NewerSchema: written by a later graphmem.
     """
-    try:
-        kind, version = header(raw)
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
-            raise errors.NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory") from error
-        raise
+    kind, version = header(raw)
     empty = raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     if kind == 0 and version == 0 and empty:
         if read_only:

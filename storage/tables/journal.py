@@ -145,14 +145,15 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
     raw.execute("PRAGMA defer_foreign_keys = ON")
     wanted = ranges(raw, entry_id)
     changes = list(recorded(raw, entry_id))
-    moved = _moved(raw, changes)
+    final = {(change.table, change.key): change.after for change in changes}
+    moved = {key for key, after in final.items() if rows.fetch(raw, *key) != after}  # changed since
     blockers = _blockers(raw, entry_id, changes, moved, wanted)
     if blockers:
         named = ", ".join(str(number) for number in sorted(blockers))
         raise Conflict(f"entry {entry_id} cannot be reverted: entries {named} build on it; undo those first")
     if moved:
         raise Conflict(f"entry {entry_id} cannot be reverted: rows it changed have been reverted already")
-    recorder.put_all(change.reversed() for change in reversed(changes))
+    recorder.put_all(Change(change.table, change.after, change.before) for change in reversed(changes))
     for table in ("edges", "nodes"):  # edges first: they refer to nodes
         if table in wanted:
             found = raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall()
@@ -172,12 +173,6 @@ def _blockers(
         if touched & moved or any(_inside(table, key, wanted) for table, key in touched):
             blockers.add(number)
     return blockers - {entry_id}
-
-
-def _moved(raw: sqlite3.Connection, changes: Sequence[Change]) -> set[tuple[str, Row]]:
-    """Rows that differ from the result of the changes."""
-    final = {(change.table, change.key): change.after for change in changes}
-    return {key for key, after in final.items() if rows.fetch(raw, key[0], key[1]) != after}
 
 
 def _inside(table: str, key: Row, wanted: dict[str, tuple[int, int]]) -> bool:

@@ -39,10 +39,6 @@ class Change:
         """``add``, ``change`` or ``remove``."""
         return "add" if self.before is None else "remove" if self.after is None else "change"
 
-    def reversed(self) -> Change:
-        """The change that reverts this one."""
-        return Change(self.table, self.after, self.before)
-
 
 def _statements(table: str, columns: Sequence[str]) -> dict[str, str]:
     where = " AND ".join(f"{column} = ?" for column in KEYS[table])
