@@ -14,8 +14,7 @@ from graphmem.adapters.transformers import text_config
 from graphmem.core.decoder import Decoder
 
 _SKETCH_ROWS, _SKETCH_COLUMNS = 32, 16
-_SAME = 0.98
-"""Minimum cosine of two sketches of the same weights: quantisation noise stays above, retraining far below."""
+_SAME = 0.98  # minimum cosine of two sketches of the same weights: quantisation noise stays above, retraining far below
 
 
 def identity(model: nn.Module, decoder: Decoder) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def identity(model: nn.Module, decoder: Decoder) -> dict[str, Any]:
         "width": decoder.width,
         "depth": len(decoder.layers),
         "vocabulary": int(decoder.inputs.shape[0]),
-        "sketch": _encode(_sketch(decoder.inputs)),
+        "sketch": base64.b64encode(_sketch(decoder.inputs).astype(np.float16).tobytes()).decode(),
     }
 
 
@@ -48,10 +47,6 @@ def _sketch(table: Tensor) -> np.ndarray:
     rows = torch.linspace(0, table.shape[0] - 1, _SKETCH_ROWS).long().unique()
     columns = torch.linspace(0, table.shape[1] - 1, _SKETCH_COLUMNS).long().unique()
     return table.detach()[rows.to(table.device)][:, columns.to(table.device)].float().cpu().numpy().ravel()
-
-
-def _encode(sketch: np.ndarray) -> str:
-    return base64.b64encode(sketch.astype(np.float16).tobytes()).decode()
 
 
 def _decode(text: str) -> np.ndarray:

@@ -12,8 +12,7 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue, MissingExtra, ModelNotFound
 
-MAX_CHARACTERS = 4096
-"""Maximum characters of a text; these models read a few hundred tokens at most."""
+MAX_CHARACTERS = 4096  # maximum characters of a text; these models read a few hundred tokens at most
 
 
 class SentenceTransformerEncoder:
@@ -40,21 +39,12 @@ class SentenceTransformerEncoder:
         self._model = _load(self.name, device)
         self._lock = threading.Lock()
         self._tokenize = getattr(self._model, "preprocess", None) or self._model.tokenize  # renamed in version 5
-        self._dim = _width(self._model)
-        self._fingerprint = _fingerprint(self._model, self._dim)
+        width = getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
+        self.dim = int(width() or 0)  # K, the width of a vector
+        self.fingerprint = _fingerprint(self._model, self.dim)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, dim={self.dim}, fingerprint={self.fingerprint!r})"
-
-    @property
-    def dim(self) -> int:
-        """K, the width of a vector."""
-        return self._dim
-
-    @property
-    def fingerprint(self) -> str:
-        """Width and a hash over every weight's name, shape and first and last values."""
-        return self._fingerprint
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of ``texts``, float32 [n, K]."""
@@ -66,8 +56,7 @@ class SentenceTransformerEncoder:
 
     def encode_tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Token states of ``texts`` and their mask: float32 [n, T, K], bool [n, T]."""
-        _, states, mask = self.encode_both(texts)
-        return states, mask
+        return self.encode_both(texts)[1:]
 
     def encode_both(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Vectors [n, K], token states [n, T, K] and their mask [n, T], from one pass over the texts."""
@@ -96,14 +85,11 @@ class SentenceTransformerEncoder:
 
     def _forward(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         import torch
+        from sentence_transformers.util import batch_to_device
 
         with self._lock, torch.inference_mode():
             for rows in _batches(texts, self.batch_tokens):
-                features = self._tokenize([texts[row] for row in rows])
-                features = {
-                    key: value.to(self._model.device) if torch.is_tensor(value) else value
-                    for key, value in features.items()
-                }
+                features = batch_to_device(self._tokenize([texts[row] for row in rows]), self._model.device)
                 output = self._model(features)
                 output.setdefault("attention_mask", features["attention_mask"])
                 yield rows, {key: value.cpu() for key, value in output.items() if torch.is_tensor(value)}
@@ -129,12 +115,8 @@ def _load(name: str, device: str) -> Any:
             logging.enable_progress_bar()
 
 
-def _width(model: Any) -> int:
-    named = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
-    return int(named() or 0)
-
-
 def _fingerprint(model: Any, width: int) -> str:
+    """Width and a hash over every weight's name, shape and first and last values."""
     digest = blake2b(digest_size=8)
     state = model.state_dict()
     for key in sorted(state):
@@ -156,15 +138,13 @@ def _batches(texts: Sequence[str], batch_tokens: int) -> Iterator[np.ndarray]:
     """Batches of rows of similar length, with about ``batch_tokens`` tokens each."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     start = 0
-    while start < len(order):
-        stop, longest = start, 0
-        while stop < len(order):
-            longest = max(longest, len(texts[order[stop]]) // 4 + 3)  # about four characters a token
-            if stop > start and longest * (stop - start + 1) > batch_tokens:
-                break
-            stop += 1
-        yield order[start:stop]
-        start = stop
+    for stop, row in enumerate(order):
+        longest = len(texts[row]) // 4 + 3  # about four characters a token
+        if stop > start and longest * (stop - start + 1) > batch_tokens:
+            yield order[start:stop]
+            start = stop
+    if len(order):
+        yield order[start:]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

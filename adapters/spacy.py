@@ -32,10 +32,8 @@ def load_pipeline(name: str = DEFAULT_PIPELINE) -> Any:
 
 def named_spans(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[list[tuple[int, int, str]]]:
     """Start, end and kind (``entity`` or ``literal``) of every named entity of each text."""
-    found = []
-    for document in load_pipeline(pipeline).pipe(texts, batch_size=64, disable=["lemmatizer"]):
-        found.append([_trimmed(span) for span in document.ents if _trimmed(span)[1] > _trimmed(span)[0]])
-    return found
+    documents = load_pipeline(pipeline).pipe(texts, batch_size=64, disable=["lemmatizer"])
+    return [[span for span in map(_trimmed, document.ents) if span[1] > span[0]] for document in documents]
 
 
 def tag_names(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[list[tuple[int, int]]]:
@@ -81,8 +79,7 @@ class SpacyReader:
         for verb in (token for token in sentence if token.pos_ in ("VERB", "AUX")):
             if any(child.dep_ == "neg" for child in verb.children):
                 continue
-            subjects = [child for child in verb.children if child.dep_ in _SUBJECTS]
-            for subject in subjects:
+            for subject in (child for child in verb.children if child.dep_ in _SUBJECTS):
                 for relation, thing in _objects(verb):
                     yield Fact(_name(subject), relation, _name(thing), text=sentence.text.strip())
 

@@ -32,7 +32,8 @@ def find_decoder(model: Any, path: str | None = None) -> Decoder:
     head = _call(model, "get_output_embeddings")
     inputs = embedding.weight
     outputs = head.weight if isinstance(getattr(head, "weight", None), Tensor) else inputs
-    return Decoder(layers, found, embedding, inputs, outputs, _width(model, inputs), _encodes(model), _writes(model))
+    width = int(getattr(text_config(model), "hidden_size", None) or inputs.shape[1])
+    return Decoder(layers, found, embedding, inputs, outputs, width, _encodes(model), _writes(model))
 
 
 def _stack(model: nn.Module, path: str | None) -> tuple[str, nn.ModuleList]:
@@ -43,15 +44,15 @@ def _stack(model: nn.Module, path: str | None) -> tuple[str, nn.ModuleList]:
         return path, lists[path]
     depths = _depths(model)
     fitting = [name for name, layers in lists.items() if not depths or len(layers) in depths]
-    for choose in (_outermost, lambda names: _in_decoder(model, lists, names), lambda names: _alike(lists, names)):
-        fitting = choose(fitting) or fitting if len(fitting) > 1 else fitting
+    if len(fitting) > 1:  # the outermost ones
+        fitting = [name for name in fitting if not any(name.startswith(f"{outer}.") for outer in fitting)]
+    if len(fitting) > 1:
+        fitting = _in_decoder(model, lists, fitting) or fitting
+    if len(fitting) > 1:
+        fitting = [name for name in fitting if len({type(layer) for layer in lists[name]}) == 1] or fitting
     if len(fitting) != 1:
         raise UnsupportedModel(_unknown(model, lists, "no single stack of decoder layers found"))
     return fitting[0], lists[fitting[0]]
-
-
-def _outermost(names: list[str]) -> list[str]:
-    return [name for name in names if not any(name.startswith(f"{outer}.") for outer in names)]
 
 
 def _in_decoder(model: nn.Module, lists: Mapping[str, nn.ModuleList], names: list[str]) -> list[str]:
@@ -61,10 +62,6 @@ def _in_decoder(model: nn.Module, lists: Mapping[str, nn.ModuleList], names: lis
     inside = [name for name in names if id(lists[name]) in within]
     named = [name for name in inside or names if "decoder" in name.split(".")]
     return named or inside
-
-
-def _alike(lists: Mapping[str, nn.ModuleList], names: list[str]) -> list[str]:
-    return [name for name in names if len({type(layer) for layer in lists[name]}) == 1]
 
 
 def _depths(model: nn.Module) -> set[int]:
@@ -113,10 +110,6 @@ def text_config(model: nn.Module) -> Any:
     """Config of the language model inside a model; None without a config."""
     config = getattr(model, "config", None)
     return config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
-
-
-def _width(model: nn.Module, inputs: Tensor) -> int:
-    return int(getattr(text_config(model), "hidden_size", None) or inputs.shape[1])
 
 
 def is_adapted(base: Any) -> bool:

@@ -10,17 +10,12 @@ from pathlib import Path
 
 from graphmem.core.errors import InvalidValue
 
-SIDE_FILES = ("-wal", "-shm", "-journal")
-"""Suffixes of the side files of SQLite."""
+SIDE_FILES = ("-wal", "-shm", "-journal")  # suffixes of the side files of SQLite
 
 
 @contextmanager
 def replacing(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """Path of an empty file beside ``target``: moved to it at the end of the block, deleted on an error.
-
-    Args:
-        target: the file.
-        mode: permissions, before the umask.
 
     Raises:
         InvalidValue: the folder does not exist.

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 from graphmem.core.errors import ReadOnly
 from graphmem.core.names import check_name
 from graphmem.storage.index import snapshot, vector_cache
-from graphmem.storage.index.adjacency_cache import Views, stamp
+from graphmem.storage.index.adjacency_cache import Views
 from graphmem.storage.index.fulltext import WordCounts
-from graphmem.storage.index.snapshot import Stamp
 from graphmem.storage.index.vector_cache import VectorViews
 from graphmem.storage.tables.connection import MEMORY, Connection
 
@@ -34,12 +31,9 @@ class OpenMemory:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, namespace: str = "default", read_only: bool = False) -> Self:
-        """Open a memory file, made when it does not exist; ``:memory:`` lives as long as the store.
+        """Open one of the isolated memories in a file, made when it does not exist.
 
-        Args:
-            path: the file.
-            namespace: which of the isolated memories in the file.
-            read_only: never write; also opens files and folders that cannot be written.
+        ``:memory:`` lives as long as the store. ``read_only`` also opens files and folders that cannot be written.
 
         Raises:
             NotAMemory: a directory, or a file that graphmem did not make.
@@ -65,9 +59,7 @@ class OpenMemory:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -79,13 +71,10 @@ class OpenMemory:
             thread.join()
         self.connection.close()
 
-    # ---------------------------------------------------------------- the snapshot
-
     def snapshot(self, fingerprint: str | None = None) -> str | None:
         """Write the packed snapshot of the file, which makes the next open fast. None for ``:memory:``.
 
-        Args:
-            fingerprint: keep the vector codes of this encoder too.
+        With a fingerprint, the vector codes of that encoder are kept too.
 
         Raises:
             ReadOnly: the memory was opened to read.
@@ -97,33 +86,23 @@ class OpenMemory:
         with self.connection.reading() as raw:
             self._views.get(raw, None)
             view = self._views.repacked()
-            marked = stamp(raw, self._ns, view)
             if fingerprint:
                 self._vectors.get(raw, fingerprint)
-                vector_cache.write(self.path, marked, fingerprint, self._vectors.repacked(fingerprint))
-        return str(snapshot.write(self.path, marked, view.index))
+                vector_cache.write(self.path, fingerprint, self._vectors.repacked(fingerprint))
+        return str(snapshot.write(self.path, view))
 
     def _pack_in_background(self) -> None:
-        """Write the view that was just built from the tables, where it is large."""
-        view = self._views.worth_packing()
-        if view is not None and not self.connection.read_only:
-            with self.connection.reading() as raw:
-                marked = stamp(raw, self._ns, view)
-            self._in_background(snapshot.write, self.path, marked, view.index)
+        """Write the view and the codes of vectors that were just built from the tables, where they are large."""
+        view, codes = self._views.worth_packing(), self._vectors.worth_packing()
+        if self.connection.read_only or (view is None and codes is None):
+            return
 
-    def _pack_vectors_in_background(self) -> None:
-        """The same for the codes of vectors."""
-        built = self._vectors.worth_packing()
-        if built is not None and not self.connection.read_only:
-            with self.connection.reading() as raw:
-                memory = snapshot.identity(raw) or ""
-            marked = Stamp(memory, self._ns, built[1].entry, built[1].chain.hex())
-            self._in_background(vector_cache.write, self.path, marked, *built)
-
-    def _in_background(self, write: Callable[..., object], *values: object) -> None:
         def attempt() -> None:
             with suppress(OSError):  # a cache; the tables hold everything
-                write(*values)
+                if view is not None:
+                    snapshot.write(self.path, view)
+                if codes is not None:
+                    vector_cache.write(self.path, *codes)
 
         self._packing = [thread for thread in self._packing if thread.is_alive()]
         self._packing.append(threading.Thread(target=attempt, name="graphmem-snapshot"))

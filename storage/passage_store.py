@@ -102,9 +102,8 @@ class PassageStore(VectorStore):
         column = "{name} : " if where == "title" else ""
         with self.connection.reading() as raw:
             expressions = fulltext.matches(raw, query, self._counts[0])
-            return fulltext.first_full(
-                expressions, limit, lambda match: self._matching(raw, f"{column}({match})", limit)
-            )
+            search = lambda match: self._matching(raw, f"{column}({match})", limit)
+            return fulltext.first_full(expressions, limit, search)
 
     def passages_with(self, phrase: str, *, limit: int = 10) -> list[int]:
         """Ids of live passages whose text contains the words of ``phrase`` in sequence."""
@@ -120,4 +119,4 @@ class PassageStore(VectorStore):
             "FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid "
             f"WHERE node_fts MATCH ? AND +n.ns = ? AND {_LIVE} LIMIT {fulltext.RANKED}) ORDER BY score DESC, id LIMIT ?"
         )
-        return [(row[0], row[1]) for row in raw.execute(sql, (match, self._ns, limit)).fetchall()]
+        return raw.execute(sql, (match, self._ns, limit)).fetchall()

@@ -44,8 +44,6 @@ class SQLiteStore(PassageStore):
     - Retiring or restoring a node retires or restores its facts too; the name of a merged node becomes an alias.
     """
 
-    # ---------------------------------------------------------------- writing
-
     def apply(self, edits: Sequence[Edit], *, note: str = "", action: str = "apply") -> JournalEntry:
         """Apply edits in order, in one transaction with one journal entry. Writes.
 
@@ -63,25 +61,19 @@ class SQLiteStore(PassageStore):
     ) -> JournalEntry:
         """Read, decide and write in one transaction, without another writer in between. Writes.
 
-        Args:
-            decide: takes this store and returns the edits.
+        ``decide`` takes this store and returns the edits.
         """
-        check_action(action, note)
+        check_name(action, "action")
+        check_text(note)
         with self.connection.writing() as raw:
             recorder = Recorder(raw, self._ns)
             editor = Editor(raw, recorder)
             for edit in decide(self):
                 editor.apply(edit)
             number = recorder.finish(action, note)
-        return JournalEntry(
-            id=number,
-            at=from_micros(recorder.at) or "",
-            action=action,
-            note=note,
-            changes=tuple(journal.show(change) for change in recorder.changes),
-            node_ids=tuple(recorder.node_ids),
-            edge_ids=tuple(recorder.edge_ids),
-        )
+        changes = tuple(map(journal.show, recorder.changes))
+        ids = tuple(recorder.node_ids), tuple(recorder.edge_ids)
+        return JournalEntry(number, from_micros(recorder.at) or "", action, note, False, changes, *ids)
 
     def bulk_load(
         self, names: Sequence[str], triples: Iterable[tuple[str, str, str]], vectors: np.ndarray | None = None, *,
@@ -100,7 +92,7 @@ class SQLiteStore(PassageStore):
             InvalidName, InvalidValue: something that is no name or triple; the message says which one.
             InvalidVector: wrong count or width, or NaN.
         """
-        check_action("bulk_load", note)
+        check_text(note)
         load = bulk_read.read(names, triples)
         if vectors is not None:
             vectors = vector_rows.checked(vectors, len(names))
@@ -141,33 +133,19 @@ class SQLiteStore(PassageStore):
         raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
         return journal.entry(raw, self._ns, number)
 
-    # ---------------------------------------------------------------- reading nodes
-
     def node(self, node_id: int) -> Node:
-        """One node, retired or not.
-
-        Raises:
-            NotFound: the namespace holds no such node.
-        """
+        """One node, retired or not. Raises ``NotFound``: the namespace holds no such node."""
         return self.nodes([node_id])[0]
 
     def nodes(self, node_ids: Sequence[int] | np.ndarray) -> list[Node]:
-        """Nodes in the order of their ids.
-
-        Raises:
-            NotFound: an id that the namespace does not hold.
-        """
+        """Nodes in the order of their ids. Raises ``NotFound``: an id that the namespace does not hold."""
         ids = as_ids(node_ids)
         with self.connection.reading() as raw:
             found = queries.nodes_by_id(raw, self._ns, self.namespace, ids)
         return queries.in_order(found, ids, "node")
 
     def names(self, node_ids: Sequence[int] | np.ndarray) -> list[str]:
-        """Names in the order of the ids.
-
-        Raises:
-            NotFound: an id that the namespace does not hold.
-        """
+        """Names in the order of the ids. Raises ``NotFound``: an id that the namespace does not hold."""
         with self.connection.reading() as raw:
             return queries.names(raw, self._ns, as_ids(node_ids))
 
@@ -180,11 +158,7 @@ class SQLiteStore(PassageStore):
         return self.node(found[0]) if found else None
 
     def find(self, name: str) -> Node:
-        """The live node of that name or alias.
-
-        Raises:
-            NotFound: there is none; the message names similar ones.
-        """
+        """The live node of that name or alias. Raises ``NotFound``: there is none; the message names similar ones."""
         node = self.resolve(check_name(name))
         if node is None:
             near = self.names([identifier for identifier, _ in self.search_text(name, limit=3)])
@@ -208,14 +182,8 @@ class SQLiteStore(PassageStore):
         data = self.connection.one("SELECT state FROM nodes WHERE id = ?", (as_id(node_id),))[0]
         return None if data is None else np.frombuffer(data, np.float32).copy()
 
-    # ---------------------------------------------------------------- reading facts
-
     def edge(self, edge_id: int) -> Edge:
-        """One recorded fact by id, whatever its state.
-
-        Raises:
-            NotFound: the namespace holds no such fact.
-        """
+        """One recorded fact by id, whatever its state. Raises ``NotFound``: the namespace holds no such fact."""
         ids = [as_id(edge_id)]
         with self.connection.reading() as raw:
             return queries.in_order(queries.edges_by_id(raw, self._ns, ids), ids, "fact")[0]
@@ -297,9 +265,7 @@ class SQLiteStore(PassageStore):
             found = fulltext.search_edges(raw, self._ns, query, facts, index, best[: fulltext.SEEDS], counts[1])
         return [node for node, _ in best[:nodes]], [edge for edge, _ in found]
 
-    def _nodes_of_facts(
-        self, raw: sqlite3.Connection, query: str, limit: int
-    ) -> tuple[list[tuple[int, float]], CSRIndex]:
+    def _nodes_of_facts(self, raw: sqlite3.Connection, query: str, limit: int) -> tuple[list[fulltext.Match], CSRIndex]:
         """The best nodes that have facts or no arcs, with their scores, and the index of the facts."""
         index = self._views.get(raw, None)
         facts, counts = index.facts_only(), self._word_counts(raw)[0]
@@ -323,8 +289,6 @@ class SQLiteStore(PassageStore):
         self._pack_in_background()
         return index
 
-    # ---------------------------------------------------------------- reading the journal
-
     def history(self, node_id: int) -> list[JournalEntry]:
         """Every entry that changed the node, its aliases or its facts, oldest first."""
         with self.connection.reading() as raw:
@@ -339,8 +303,6 @@ class SQLiteStore(PassageStore):
         """Counts of what the namespace holds, and the file's size in bytes."""
         with self.connection.reading() as raw:
             return queries.stats(raw, self._ns) | {"path": self.path, "namespace": self.namespace}
-
-    # ---------------------------------------------------------------- use
 
     def touch(self, node_ids: Sequence[int] | np.ndarray) -> None:
         """Count one use of each node, for decay and promotion. Writes; not journalled."""
@@ -359,13 +321,12 @@ class SQLiteStore(PassageStore):
 
         Times are microseconds. Read a page at a time, so that other writers are not held up.
         """
+        sql = (
+            "SELECT n.id, n.created_at, coalesce(a.count, 0), coalesce(a.at, 0) "
+            "FROM nodes n LEFT JOIN access a ON a.node = n.id "
+            "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL ORDER BY n.id LIMIT 4096"
+        )
         after = 0
-        while page := self.connection.rows(queries.USAGE, (self._ns, after)):
+        while page := self.connection.rows(sql, (self._ns, after)):
             yield from page
             after = page[-1][0]
-
-
-def check_action(action: str, note: str) -> None:
-    """An action is a short name, a note any text."""
-    check_name(action, "action")
-    check_text(note)

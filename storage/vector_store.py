@@ -10,8 +10,7 @@ from graphmem.storage.index.vector_search import VectorIndex
 from graphmem.storage.tables import queries, vector_rows
 from graphmem.storage.tables.validation import as_ids
 
-RESCORED = 50
-"""Least number of candidates of a scan over codes; twice the requested number where that is more."""
+RESCORED = 50  # least number of candidates of a scan over codes; twice the requested number where that is more
 
 
 class VectorStore(OpenMemory):
@@ -70,7 +69,7 @@ class VectorStore(OpenMemory):
         ids, scores = index.candidates(query, max(RESCORED, 2 * limit))
         with self.connection.reading() as raw:
             known, vectors = vector_rows.read_some(raw, fingerprint, ids.tolist())
-        if len(known):  # those that were only lent keep the scores of their codes
+        if len(known):  # vectors kept in RAM only keep the scores of their codes
             scores[np.argsort(ids)[np.searchsorted(np.sort(ids), known)]] = vectors @ query
         order = np.lexsort((ids, -scores))[:limit]
         return ids[order], scores[order]
@@ -82,7 +81,7 @@ class VectorStore(OpenMemory):
     def _vector_index(self, fingerprint: str) -> VectorIndex:
         with self.connection.reading() as raw:
             index = self._vectors.get(raw, fingerprint)
-        self._pack_vectors_in_background()
+        self._pack_in_background()
         return index
 
     def similarity(self, query: np.ndarray, fingerprint: str, node_ids: np.ndarray) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import csv
+import io
 import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from xml.sax.saxutils import escape, quoteattr
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Fact, Node
 from graphmem.storage.files import replacing
+from graphmem.storage.tables.row_images import as_base64
 from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ LABEL_IRI = "http://www.w3.org/2000/01/rdf-schema#label"
 PAGE = 4096
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_RDF_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 
 
 def export(store: SQLiteStore, target: str | os.PathLike[str] | TextIO, *, format: str | None = None) -> int:
@@ -65,17 +68,11 @@ def _format_of(target: str | os.PathLike[str] | TextIO) -> str:
 @contextmanager
 def opened(target: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
     """The file to write to; a path appears only when everything was written."""
-    if not isinstance(target, (str, os.PathLike)):
-        yield target
-        return
-    if os.fspath(target) == "-":
-        yield sys.stdout
+    if not isinstance(target, (str, os.PathLike)) or os.fspath(target) == "-":
+        yield sys.stdout if isinstance(target, (str, os.PathLike)) else target
         return
     with replacing(Path(target)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         yield file
-
-
-# ---------------------------------------------------------------- the whole file
 
 
 def _jsonl(store: SQLiteStore) -> Iterator[str]:
@@ -86,15 +83,7 @@ def _jsonl(store: SQLiteStore) -> Iterator[str]:
     database = sqlite_utils.Database(store.connection.raw)
     for table in STORED:
         for row in database[table].rows:
-            values = {name: _plain(value) for name, value in row.items()}
-            yield json.dumps({"table": table, "row": values}, ensure_ascii=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-
-
-# ---------------------------------------------------------------- facts
+            yield json.dumps({"table": table, "row": row}, ensure_ascii=False, default=as_base64) + "\n"
 
 
 def all_nodes(store: SQLiteStore) -> Iterator[Node]:
@@ -112,41 +101,27 @@ def all_facts(store: SQLiteStore) -> Iterator[Fact]:
         yield from store.facts_by_id(ids[start : start + PAGE])
 
 
-class _Line:
-    """File for ``csv.writer`` whose ``write`` returns the line."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def _csv(store: SQLiteStore) -> Iterator[str]:
-    writer = csv.writer(_Line(), lineterminator="\n")
-    yield str(writer.writerow(FACT_FIELDS))
-    for fact in all_facts(store):
-        yield str(writer.writerow([getattr(fact, field) for field in FACT_FIELDS]))
+    rows = ([getattr(fact, field) for field in FACT_FIELDS] for fact in all_facts(store))
+    for row in chain([FACT_FIELDS], rows):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(row)
+        yield line.getvalue()
 
 
-_GRAPHML_KEYS = {
-    "node": {"name": "string", "kind": "string", "text": "string", "aliases": "string"},
-    "edge": {
-        "relation": "string", "text": "string", "valid_from": "string", "valid_to": "string",
-        "confidence": "double", "source": "string",
-    },
-}  # fmt: skip
-
-
-def _xml(text: str) -> str:
-    return escape(_NOT_XML.sub("\ufffd", text))
+_GRAPHML_KEYS = {"node": ("name", "kind", "text", "aliases"), "edge": ("relation", *FACT_FIELDS[3:])}
 
 
 def _data(values: dict[str, Any]) -> str:
-    return "".join(f"<data key={quoteattr(key)}>{_xml(str(value))}</data>" for key, value in values.items() if value)
+    texts = {key: escape(_NOT_XML.sub("\ufffd", str(value))) for key, value in values.items() if value}
+    return "".join(f"<data key={quoteattr(key)}>{text}</data>" for key, text in texts.items())
 
 
 def _graphml(store: SQLiteStore) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n'
     for kind, keys in _GRAPHML_KEYS.items():
-        for name, type_ in keys.items():
+        for name in keys:
+            type_ = "double" if name == "confidence" else "string"
             yield f'<key id="{kind[0]}_{name}" for="{kind}" attr.name="{name}" attr.type="{type_}"/>\n'
     yield '<graph edgedefault="directed">\n'
     ids: dict[str, int] = {}
@@ -185,22 +160,13 @@ def _literal(value: Any) -> str:
 def _ntriples(store: SQLiteStore) -> Iterator[str]:
     for node in all_nodes(store):
         for label in (node.name, *node.aliases):
-            yield f"<{NODE_IRI}{quote(node.name, safe='')}> <{LABEL_IRI}> {_rdf(label)} .\n"
+            text = label.translate(_RDF_ESCAPES)
+            yield f'<{NODE_IRI}{quote(node.name, safe="")}> <{LABEL_IRI}> "{text}" .\n'
     for fact in all_facts(store):
         subject, relation, object = (quote(part, safe="") for part in (fact.subject, fact.relation, fact.object))
         yield f"<{NODE_IRI}{subject}> <{RELATION_IRI}{relation}> <{NODE_IRI}{object}> .\n"
 
 
-def _rdf(text: str) -> str:
-    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(plain, escaped)
-    return f'"{text}"'
-
-
 WRITERS: dict[str, Callable[[SQLiteStore], Iterator[str]]] = {
-    "jsonl": _jsonl,
-    "csv": _csv,
-    "graphml": _graphml,
-    "cypher": _cypher,
-    "ntriples": _ntriples,
-}
+    "jsonl": _jsonl, "csv": _csv, "graphml": _graphml, "cypher": _cypher, "ntriples": _ntriples,
+}  # fmt: skip

@@ -17,12 +17,10 @@ from urllib.parse import unquote
 from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import GraphMemError, InvalidValue
 from graphmem.core.names import check_name
-from graphmem.core.times import to_micros
 from graphmem.storage.exchange.export import LABEL_IRI, NODE_IRI, RELATION_IRI
 from graphmem.storage.tables.validation import check_number, check_text, interval, to_json
 
-MAX_LINE = 8 << 20
-"""Longest line, in bytes."""
+MAX_LINE = 8 << 20  # longest line, in bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,10 @@ Item = AddEdge | AddNode | Reject
 Reader = Callable[[BinaryIO], Iterator[tuple[int, Item]]]
 
 
-def checked(make: Callable[[], AddEdge | AddNode]) -> Item:
-    """An edit whose values can all be stored, or a reject."""
+def checked(make: Callable[..., AddEdge | AddNode], *values: Any) -> Item:
+    """The edit that ``make`` gives, whose values can all be stored, or a reject."""
     try:
-        edit = make()
+        edit = make(*values)
         if isinstance(edit, AddEdge):
             names: tuple[str, ...] = (edit.subject, edit.relation, edit.object)
             interval(edit)
@@ -55,9 +53,6 @@ def checked(make: Callable[[], AddEdge | AddNode]) -> Item:
     except (GraphMemError, ValueError, TypeError, KeyError, RecursionError) as error:
         return Reject(str(error) or type(error).__name__)
     return edit
-
-
-# ---------------------------------------------------------------- lines
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, str | Reject]]:
@@ -79,17 +74,12 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, str | Reject]]:
             yield number, text
 
 
-# ---------------------------------------------------------------- tables
-
+DETAILS = ("text", "source", "valid_from", "valid_to", "confidence")
 COLUMNS = {
     "subject": ("subject", "head", "source_name", "from", "src"),
     "relation": ("relation", "predicate", "property", "edge", "rel"),
     "object": ("object", "tail", "target_name", "to", "dst"),
-    "text": ("text",),
-    "valid_from": ("valid_from",),
-    "valid_to": ("valid_to",),
-    "confidence": ("confidence",),
-    "source": ("source",),
+    **{name: (name,) for name in DETAILS},
 }
 """Names of each column in a head line."""
 
@@ -119,32 +109,21 @@ def table(rows: Iterator[tuple[int, list[str] | Reject]]) -> Iterator[tuple[int,
             columns, width = found, len(cells)
         elif len(cells) != width:
             yield number, Reject(f"{len(cells)} columns, {width} expected")
+        elif columns is None:
+            yield number, checked(AddEdge, *cells)
         else:
-            yield number, _row(cells, columns)
+            yield number, checked(fact, {field: cells[at] for field, at in columns.items() if cells[at] != ""})
 
 
-def _row(cells: list[str], columns: dict[str, int] | None) -> Item:
-    if columns is None:
-        return checked(lambda: AddEdge(cells[0], cells[1], cells[2]))
-    fields = {field: cells[place] for field, place in columns.items() if cells[place] != ""}
-    return checked(lambda: _fact({field: None for field in ("subject", "relation", "object")} | fields))
-
-
-def _fact(fields: Mapping[str, Any]) -> AddEdge:
+def fact(fields: Mapping[str, Any]) -> AddEdge:
     """A fact from named fields; the three names are required, the rest has its defaults."""
-    extra = {name: fields[name] for name in ("text", "source") if fields.get(name) is not None}
-    times = {name: _time(fields[name]) for name in ("valid_from", "valid_to") if fields.get(name) is not None}
-    confidence = float(fields["confidence"]) if fields.get("confidence") is not None else 1.0
     attributes = fields.get("attributes") or {}
     if not isinstance(attributes, Mapping):
         raise InvalidValue(f"attributes must be an object, not {attributes!r:.80}")
-    given: dict[str, Any] = {name: fields[name] for name in ("subject", "relation", "object")}
-    return AddEdge(**given, **extra, **times, confidence=confidence, attributes=attributes)
-
-
-def _time(value: Any) -> Any:
-    to_micros(value)
-    return value
+    names: dict[str, Any] = {name: fields.get(name) for name in ("subject", "relation", "object")}
+    details: dict[str, Any] = {name: fields[name] for name in DETAILS if fields.get(name) is not None}
+    details["confidence"] = float(details.get("confidence", 1.0))
+    return AddEdge(**names, **details, attributes=attributes)
 
 
 def read_tsv(file: BinaryIO) -> Iterator[tuple[int, Item]]:
@@ -186,9 +165,6 @@ def _csv_rows(file: BinaryIO) -> Iterator[tuple[int, list[str] | Reject]]:
         yield at, cells
 
 
-# ---------------------------------------------------------------- JSON lines
-
-
 def read_jsonl(file: BinaryIO) -> Iterator[tuple[int, Item]]:
     """One object or list a line.
 
@@ -196,29 +172,25 @@ def read_jsonl(file: BinaryIO) -> Iterator[tuple[int, Item]]:
     one with ``name`` is a node, with the fields of ``AddNode``.
     """
     for number, line in lines(file):
-        if isinstance(line, Reject):
-            yield number, line
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, Reject(f"no JSON: {error}")
-            continue
-        yield number, _record(record)
+        yield number, line if isinstance(line, Reject) else checked(_record, line)
 
 
-def _record(record: Any) -> Item:
+def _record(line: str) -> AddEdge | AddNode:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"no JSON: {error}") from None
     if isinstance(record, list) and len(record) == 3:
-        return checked(lambda: AddEdge(*record))
+        return AddEdge(*record)
     if not isinstance(record, dict):
-        return Reject("neither an object nor a list of three names")
+        raise InvalidValue("neither an object nor a list of three names")
     if "subject" in record:
-        return checked(lambda: _fact(record))
+        return fact(record)
     if "name" in record:
-        return checked(lambda: _node(record))
+        return _node(record)
     if "graphmem" in record or "table" in record:
-        return Reject("part of a graphmem dump; make a new memory from it with load_jsonl, or `graphmem import`")
-    return Reject("neither `subject` nor `name` in it")
+        raise InvalidValue("part of a graphmem dump; make a new memory from it with load_jsonl, or `graphmem import`")
+    raise InvalidValue("neither `subject` nor `name` in it")
 
 
 def _node(record: Mapping[str, Any]) -> AddNode:
@@ -227,8 +199,6 @@ def _node(record: Mapping[str, Any]) -> AddNode:
         raise InvalidValue("aliases must be a list and attributes an object")
     return AddNode(record["name"], record.get("kind") or "entity", record.get("text") or "", tuple(aliases), attributes)
 
-
-# ---------------------------------------------------------------- N-Triples
 
 _IRI = r"<([^<>\"{}|^`\\\x00-\x20]*|[^<>\s]*)>"
 _TERM = rf"(?:{_IRI}|(_:[^\s<>\"]+)|\"((?:[^\"\\]|\\.)*)\"(?:@[A-Za-z0-9-]+|\^\^<[^<>\s]*>)?)"
@@ -243,11 +213,11 @@ def read_ntriples(file: BinaryIO) -> Iterator[tuple[int, Item]]:
         if isinstance(line, Reject):
             yield number, line
         elif not line.lstrip().startswith("#"):
-            found = _TRIPLE.match(line)
-            yield number, checked(lambda found=found: _triple(found))  # type: ignore[misc]
+            yield number, checked(_triple, line)
 
 
-def _triple(found: re.Match[str] | None) -> AddEdge | AddNode:
+def _triple(line: str) -> AddEdge | AddNode:
+    found = _TRIPLE.match(line)
     if found is None:
         raise InvalidValue("no triple of N-Triples")
     subject = _named(found[1], found[2], found[3])

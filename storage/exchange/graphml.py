@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
-from graphmem.core.edits import AddEdge, AddNode
-from graphmem.storage.exchange.fact_files import Item, Reject, checked
+from graphmem.core.edits import AddNode
+from graphmem.storage.exchange.fact_files import DETAILS, Item, Reject, checked, fact
 
 BLOCK = 1 << 16
 NAME_KEYS = ("name", "label", "title")
@@ -23,9 +24,9 @@ class _Document:
     def __init__(self, parser: expat.XMLParserType) -> None:
         self.parser = parser
         self.out: list[tuple[int, Item]] = []
-        self._ids = sqlite3.connect("", isolation_level=None)
-        self._ids.execute("CREATE TABLE ids(id TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID")
-        self._ids.execute("BEGIN")
+        self.ids = sqlite3.connect("", isolation_level=None)
+        self.ids.execute("CREATE TABLE ids(id TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID")
+        self.ids.execute("BEGIN")
         self._keys: dict[str, str] = {}
         self._open: tuple[str, dict[str, str]] | None = None
         self._data: dict[str, str] = {}
@@ -67,36 +68,20 @@ class _Document:
             return Reject("a node without an id")
         name = next((data[key] for key in NAME_KEYS if data.get(key)), identifier)
         aliases = tuple(alias for alias in data.get("aliases", "").split("|") if alias)
-        item = checked(lambda: AddNode(name, data.get("kind") or "entity", data.get("text", ""), aliases))
+        item = checked(AddNode, name, data.get("kind") or "entity", data.get("text", ""), aliases)
         if not isinstance(item, Reject):
-            self._ids.execute("INSERT OR REPLACE INTO ids VALUES (?, ?)", (identifier, name))
+            self.ids.execute("INSERT OR REPLACE INTO ids VALUES (?, ?)", (identifier, name))
         return item
 
     def _edge(self, attributes: dict[str, str]) -> Item:
         data = self._data
-        ends = [self._name(attributes.get(end)) for end in ("source", "target")]
+        sql = "SELECT name FROM ids WHERE id = ?"
+        ends = [self.ids.execute(sql, (attributes.get(end),)).fetchone() for end in ("source", "target")]
         if None in ends:
             return Reject("an edge whose ends are no nodes of the document so far")
         relation = next((data[key] for key in RELATION_KEYS if data.get(key)), DEFAULT_RELATION)
-        fields: dict[str, Any] = {
-            key: data[key] for key in ("text", "valid_from", "valid_to", "source") if data.get(key)
-        }
-        if data.get("confidence"):
-            fields["confidence"] = data["confidence"]
-        return checked(lambda: _edge(str(ends[0]), relation, str(ends[1]), fields))
-
-    def _name(self, identifier: str | None) -> str | None:
-        row = self._ids.execute("SELECT name FROM ids WHERE id = ?", (identifier,)).fetchone()
-        return row[0] if row else None
-
-    def close(self) -> None:
-        """Drop the temporary file."""
-        self._ids.close()
-
-
-def _edge(subject: str, relation: str, object: str, fields: dict[str, Any]) -> AddEdge:
-    confidence = float(fields.pop("confidence", 1.0))
-    return AddEdge(subject, relation, object, confidence=confidence, **fields)
+        details = {key: data[key] for key in DETAILS if data.get(key)}
+        return checked(fact, {"subject": ends[0][0], "relation": relation, "object": ends[1][0], **details})
 
 
 def _refuse_entities(*_: Any) -> None:
@@ -107,24 +92,14 @@ def read_graphml(file: BinaryIO) -> Iterator[tuple[int, Item]]:
     """Nodes and edges of a GraphML document. Broken XML ends with one last reject."""
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = _refuse_entities
-    document = _Document(parser)
-    try:
-        while True:
+    document, block = _Document(parser), b" "
+    with closing(document.ids):
+        while block:
             block = file.read(BLOCK)
-            failure = _parse(parser, block)
+            try:
+                parser.Parse(block, not block)
+            except (expat.ExpatError, ValueError) as error:
+                document.out.append((parser.CurrentLineNumber, Reject(f"broken XML: {error}")))
+                block = b""
             yield from document.out
             document.out.clear()
-            if failure is not None:
-                yield parser.CurrentLineNumber, failure
-            if failure is not None or not block:
-                return
-    finally:
-        document.close()
-
-
-def _parse(parser: expat.XMLParserType, block: bytes) -> Reject | None:
-    try:
-        parser.Parse(block, not block)
-    except (expat.ExpatError, ValueError, UnicodeError) as error:
-        return Reject(f"broken XML: {error}")
-    return None

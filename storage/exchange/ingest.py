@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -17,62 +18,31 @@ from tqdm import tqdm
 
 from graphmem.core.edits import AddEdge, AddNode
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.storage.exchange.fact_files import (
-    Item,
-    Reader,
-    Reject,
-    read_csv,
-    read_jsonl,
-    read_ntriples,
-    read_tsv,
-)
+from graphmem.storage.exchange.fact_files import Item, Reader, Reject, read_csv, read_jsonl, read_ntriples, read_tsv
 from graphmem.storage.exchange.graphml import read_graphml
 from graphmem.storage.sqlite import SQLiteStore
 
-BATCH = 20_000
-"""Records in one transaction."""
-
-KEPT_REJECTS = 10_000
-"""Rejected lines in a report; beyond, they are only counted."""
+BATCH = 20_000  # records in one transaction
+KEPT_REJECTS = 10_000  # rejected lines in a report; beyond, they are only counted
 
 READERS: dict[str, Reader] = {
-    "tsv": read_tsv,
-    "csv": read_csv,
-    "jsonl": read_jsonl,
-    "graphml": read_graphml,
-    "ntriples": read_ntriples,
-}
+    "tsv": read_tsv, "csv": read_csv, "jsonl": read_jsonl, "graphml": read_graphml, "ntriples": read_ntriples,
+}  # fmt: skip
 
 _ENDINGS = {".txt": "tsv", ".nt": "ntriples", ".ndjson": "jsonl", ".xml": "graphml"}
 
 
 @dataclass(slots=True)
 class Ingested:
-    """Result of an import.
+    """Result of an import."""
 
-    Attributes:
-        lines: the last line that was read.
-        facts: facts read, known ones included.
-        nodes: nodes read that were listed by themselves.
-        rejected: number of lines that could not be read.
-        rejects: those lines and why, the first ``KEPT_REJECTS`` of them.
-        resumed_at: the line after which a killed run was resumed; 0 for a fresh start.
-        entries: journal entries, one a batch, of this run.
-    """
-
-    lines: int = 0
-    facts: int = 0
-    nodes: int = 0
-    rejected: int = 0
-    rejects: list[tuple[int, str]] = field(default_factory=list)
-    resumed_at: int = 0
-    entries: list[int] = field(default_factory=list)
-
-    def reject(self, line: int, reason: str) -> None:
-        """Note a line that could not be read."""
-        self.rejected += 1
-        if len(self.rejects) < KEPT_REJECTS:
-            self.rejects.append((line, reason))
+    lines: int = 0  # the last line that was read
+    facts: int = 0  # facts read, known ones included
+    nodes: int = 0  # nodes read that were listed by themselves
+    rejected: int = 0  # number of lines that could not be read
+    rejects: list[tuple[int, str]] = field(default_factory=list)  # the first ``KEPT_REJECTS`` of them, and why
+    resumed_at: int = 0  # the line after which a killed run was resumed; 0 for a fresh start
+    entries: list[int] = field(default_factory=list)  # journal entries, one a batch, of this run
 
 
 def ingest(
@@ -114,9 +84,6 @@ def _format_of(path: Path) -> str:
     return _ENDINGS.get(ending, ending.lstrip("."))
 
 
-# ---------------------------------------------------------------- the file
-
-
 def _unpacked(raw: BinaryIO) -> BinaryIO:
     """The content of a file as bytes, unpacked where it is gzipped."""
     packed = raw.read(2) == b"\x1f\x8b"
@@ -144,9 +111,6 @@ def _key(path: Path, namespace: str) -> str:
     return f"ingest:{digest.hexdigest()}"
 
 
-# ---------------------------------------------------------------- batches
-
-
 class _Batches:
     """Writer of numbered items to a store, one transaction a batch."""
 
@@ -159,7 +123,7 @@ class _Batches:
     def all_or_nothing(self) -> Ingested:
         """Write everything in one transaction; a reject raises ``ImportRejected``."""
         with self.store.connection.writing():
-            while self._batch(None, strict=True):
+            while self._batch(None):
                 pass
         return self.done
 
@@ -175,24 +139,27 @@ class _Batches:
     def _resume(self, key: str) -> None:
         """Load the state of a killed run, and skip the items that it has written."""
         row = self.store.connection.one("SELECT value FROM meta WHERE key = ?", (key,))
-        if row is None:
-            return
-        state = json.loads(row[0])
-        for _ in islice(self.items, state.pop("records")):
-            pass
-        self.done = Ingested(**state | {"rejects": [tuple(item) for item in state["rejects"]]})
-        self.done.resumed_at = self.done.lines
+        if row is not None:
+            state = json.loads(row[0])
+            deque(islice(self.items, state.pop("records")), maxlen=0)
+            rejects = [tuple(item) for item in state["rejects"]]
+            self.done = Ingested(**state | {"rejects": rejects, "resumed_at": state["lines"]})
 
-    def _batch(self, key: str | None, *, strict: bool = False) -> bool:
-        """Write one batch and where it ended, in one transaction. False at the end of the items."""
+    def _batch(self, key: str | None) -> bool:
+        """Write one batch and where it ended, in one transaction. False at the end of the items.
+
+        Without a key, a reject raises ``ImportRejected``.
+        """
         edits: list[AddEdge | AddNode] = []
         read, done = 0, self.done
         for line, item in islice(self.items, BATCH):
             read += 1
             done.lines = max(done.lines, line)
             if isinstance(item, Reject):
-                done.reject(line, item.reason)
-                if strict:
+                done.rejected += 1
+                if len(done.rejects) < KEPT_REJECTS:
+                    done.rejects.append((line, item.reason))
+                if key is None:
                     raise ImportRejected(f"line {line}: {item.reason}; nothing was written", done.rejects)
             else:
                 edits.append(item)
@@ -218,7 +185,5 @@ def _write(store: SQLiteStore, edits: list[AddEdge | AddNode], source: str | Non
     triples = [(fact.subject, fact.relation, fact.object) for fact in facts]
     if len(facts) == len(edits) and all(fact == AddEdge(*triple) for fact, triple in zip(facts, triples, strict=True)):
         return store.bulk_load([], triples, source=source, note=note).id
-    sourced = [
-        replace(edit, source=source) if isinstance(edit, AddEdge) and edit.source is None else edit for edit in edits
-    ]
-    return store.apply(sourced, note=note, action="ingest").id
+    named = [replace(edit, source=edit.source or source) if isinstance(edit, AddEdge) else edit for edit in edits]
+    return store.apply(named, note=note, action="ingest").id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import sqlite3
@@ -13,6 +12,7 @@ from typing import Any, TextIO
 
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.storage.files import replacing
+from graphmem.storage.tables.row_images import from_base64
 from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED, statements
 
 
@@ -53,15 +53,16 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
         try:
             record = json.loads(line)
             if number == 1:
-                version = _version(record)
+                version = record["schema"] if record.get("graphmem") == "dump" else 0
+                if version != SCHEMA_VERSION:
+                    raise ValueError(f"no head line of a dump with schema {SCHEMA_VERSION}; another needs its version")
             else:
                 _insert(raw, record)
                 count += 1
         except (ValueError, KeyError, TypeError, AttributeError, sqlite3.Error) as error:
             reason = f"{type(error).__name__}: {error}"
-            raise ImportRejected(
-                f"line {number} is no part of a graphmem dump ({reason})", [(number, reason)]
-            ) from None
+            what = f"line {number} is no part of a graphmem dump ({reason})"
+            raise ImportRejected(what, [(number, reason)]) from None
     if not version:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
     for table in ("node_fts", "edge_fts"):
@@ -73,13 +74,6 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
     return count
 
 
-def _version(record: Any) -> int:
-    version = record["schema"] if record.get("graphmem") == "dump" else 0
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"no head line of a dump with schema {SCHEMA_VERSION}; another version's is read by its own")
-    return version
-
-
 def _insert(raw: sqlite3.Connection, record: Any) -> None:
     table, row = record["table"], record["row"]
     if table not in STORED:
@@ -87,5 +81,5 @@ def _insert(raw: sqlite3.Connection, record: Any) -> None:
     known = {column[1] for column in raw.execute(f"PRAGMA table_info({table})")}
     if not row or not set(row) <= known:
         raise ValueError(f"unknown columns {sorted(set(row) - known)} of {table}")
-    values = [base64.b64decode(value["b64"]) if isinstance(value, dict) else value for value in row.values()]
-    raw.execute(f"INSERT INTO {table}({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", values)
+    sql = f"INSERT INTO {table}({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+    raw.execute(sql, from_base64(row.values()))

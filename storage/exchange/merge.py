@@ -11,6 +11,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.times import from_micros
 from graphmem.storage.exchange.export import all_nodes
 from graphmem.storage.sqlite import SQLiteStore
+from graphmem.storage.tables.connection import MEMORY
 from graphmem.storage.tables.vector_rows import put
 
 
@@ -21,13 +22,11 @@ def merge(
 
     Nodes of the same normalised name or alias become one; known facts are strengthened, not duplicated. Facts that
     have ended keep their intervals; retired ones are not copied. Vectors are copied for nodes without one.
-
-    Args:
-        other: the memory file to read.
-        other_namespace: which of its namespaces; the one of this store's name when None.
+    ``other_namespace`` None is the one of this store's name.
     """
     namespace = store.namespace if other_namespace is None else other_namespace
-    if _same_file(store.path, other) and namespace == store.namespace:
+    same_file = store.path != MEMORY and Path(other).exists() and Path(store.path).samefile(other)
+    if same_file and namespace == store.namespace:
         raise InvalidValue(f"{other} is this memory itself; there is nothing to merge")
     with SQLiteStore.open(other, namespace=namespace, read_only=True) as source, store.connection.writing():
         with source.connection.reading():
@@ -36,24 +35,19 @@ def merge(
     return entry
 
 
-def _same_file(path: str, other: str | os.PathLike[str]) -> bool:
-    return path != ":memory:" and Path(other).exists() and Path(path).samefile(other)
-
-
 def _edits(source: SQLiteStore) -> Iterator[Edit]:
     for node in all_nodes(source):
         yield AddNode(node.name, node.kind, node.text, node.aliases, node.attributes)
-    sql = (
-        "SELECT id FROM edges WHERE ns = (SELECT id FROM namespaces WHERE name = ?) AND retired_at IS NULL ORDER BY id"
-    )
+    namespace = "(SELECT id FROM namespaces WHERE name = ?)"
+    sql = f"SELECT id FROM edges WHERE ns = {namespace} AND retired_at IS NULL ORDER BY id"
     for (identifier,) in source.connection.rows(sql, (source.namespace,)):
         edge = source.edge(identifier)
         subject, object = source.names([edge.src, edge.dst])
         sources = source.sources(identifier)
-        first, more = (sources[0], sources[1:]) if sources else (None, [])
+        first = sources[0] if sources else None
         times = from_micros(edge.valid_from), from_micros(edge.valid_to)
         yield AddEdge(subject, edge.relation, object, edge.text, *times, edge.confidence, first, edge.attributes)
-        for name in more:
+        for name in sources[1:]:
             yield AddEdge(subject, edge.relation, object, "", *times, edge.confidence, name)
 
 
@@ -63,8 +57,7 @@ def _copy_vectors(source: SQLiteStore, store: SQLiteStore) -> None:
             continue
         ids, vectors = source.vectors(fingerprint)
         missing = {node.name: node.id for node in store.without_vectors(fingerprint, limit=len(ids) * 2 + 1024)}
-        places = [store.resolve(name) for name in source.names(ids)]
-        wanted = [at for at, node in enumerate(places) if node is not None and node.name in missing]
+        found = [store.resolve(name) for name in source.names(ids)]
+        wanted = {at: node.id for at, node in enumerate(found) if node is not None and node.name in missing}
         if wanted:
-            nodes = [places[at].id for at in wanted]  # type: ignore[union-attr]
-            put(store.connection.raw, nodes, vectors[wanted], fingerprint)
+            put(store.connection.raw, list(wanted.values()), vectors[list(wanted)], fingerprint)

@@ -14,11 +14,11 @@ import numpy as np
 
 from graphmem.core.types import MENTIONS, TITLED, Arcs
 
-OVERLAY_ARCS = 16_384
-"""Changed arcs in the overlay before everything is repacked."""
+OVERLAY_ARCS = 16_384  # changed arcs in the overlay before everything is repacked
+SCAN = 1 << 20  # arcs in one block of a scan over all of them
 
-SCAN = 1 << 20
-"""Arcs in one block of a scan over all of them."""
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Columns of facts or arcs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Packed:
         counts = self.indptr[inside + 1] - starts
         return starts, counts if inside is nodes else np.where(known, counts, 0)
 
-    def facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def facts(self) -> Columns:
         """The packed facts: subject, relation, object and edge ids, each [F]."""
         forward = (self.code & 1) == 0
         origin = np.repeat(np.arange(self.size, dtype=np.int64), np.diff(self.indptr))
@@ -74,9 +74,7 @@ class Packed:
         return origin[forward], relation, target, edge
 
 
-def both_ways(
-    src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def both_ways(src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray) -> Columns:
     """Facts as arcs in both directions: origin, target, arc code and edge id, each [2 F]."""
     code = np.concatenate([2 * relation, 2 * relation + 1])
     return np.concatenate([src, dst]), np.concatenate([dst, src]), code, np.concatenate([edge, edge])
@@ -95,12 +93,6 @@ class Overlay:
         at = np.minimum(np.searchsorted(self.keys, nodes), len(self.keys) - 1)
         starts, counts = self.packed.spans(at)
         return starts, np.where(self.keys[at] == nodes, counts, 0)
-
-
-def empty(size: int = 1) -> Packed:
-    """Arrays of a graph without facts."""
-    none = np.zeros(0, np.int64)
-    return Packed.build(size, none, none, none, none)
 
 
 def ranks(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,6 +123,7 @@ class CSRIndex:
         relations: relation text by relation id.
         removed: sorted ids of facts that are not part of this view, packed or not.
         added: facts that are not packed: subject, relation, object and edge ids, each [F].
+        size: one more than the highest node id, at least.
     """
 
     def __init__(
@@ -142,18 +135,13 @@ class CSRIndex:
         self.relations: Sequence[str] = tuple(relations)
         self._removed = none if removed is None else removed
         self._added = (none, none, none, none) if added is None else added
-        self._size = max(size, packed.size)
+        self.size = max(size, packed.size)
         self._extra = Overlay(*self._added) if len(self._added[0]) else None
-
-    @property
-    def size(self) -> int:
-        """One more than the highest node id."""
-        return self._size
 
     @property
     def patches(self) -> int:
         """Facts in the overlay."""
-        return len(self._removed) + len(self._added[0]) + (self._size > self.packed.size)
+        return len(self._removed) + len(self._added[0]) + (self.size > self.packed.size)
 
     def degree(self, nodes: np.ndarray) -> np.ndarray:
         """Number of arcs out of each node, both directions, int64 [N]."""
@@ -241,28 +229,26 @@ class CSRIndex:
 
     def repacked(self) -> CSRIndex:
         """The same index without an overlay."""
-        src, relation, dst, edge = self.all_facts()
-        return CSRIndex(Packed.build(self._size, src, relation, dst, edge), self.relations)
+        return CSRIndex(Packed.build(self.size, *self.all_facts()), self.relations)
 
     def without_relations(self, relations: Sequence[int]) -> CSRIndex:
         """The same index without the facts of some relations, by relation id; relation ids stay what they are."""
         hidden = np.asarray(relations, np.int64)
         key = tuple(hidden.tolist())
         if key not in self.packed.reduced:
-            src, relation, dst, edge = self.packed.facts()
-            keep = ~np.isin(relation, hidden)
-            columns = (src[keep], relation[keep], dst[keep], edge[keep])
-            self.packed.reduced[key] = Packed.build(self.packed.size, *columns)
+            facts = self.packed.facts()
+            keep = ~np.isin(facts[1], hidden)
+            self.packed.reduced[key] = Packed.build(self.packed.size, *(column[keep] for column in facts))
         keep = ~np.isin(self._added[1], hidden)
         added = tuple(column[keep] for column in self._added)
-        return CSRIndex(self.packed.reduced[key], self.relations, self._removed, added, self._size)
+        return CSRIndex(self.packed.reduced[key], self.relations, self._removed, added, self.size)
 
     def facts_only(self) -> CSRIndex:
         """The same index without arcs of passages; itself where there are none."""
         hidden = [at for at, name in enumerate(self.relations) if name in (MENTIONS, TITLED)]
         return self.without_relations(hidden) if hidden else self
 
-    def all_facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def all_facts(self) -> Columns:
         """Every fact: subject, relation, object and edge ids, int64 [F] each, by edge id."""
         facts = self.packed.facts()
         stay = ~np.isin(facts[3], self._removed)

@@ -19,28 +19,17 @@ from graphmem.core.types import MENTIONS, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
 
-MAX_WORDS = 64
-"""Words of a query at most; further ones are ignored."""
-
-ROWS = 2000
-"""Total rows that single words may match."""
-
-PAIRED = 4
-"""Number of the rarest remaining words that are searched for in pairs."""
-
-RANKED = 4000
-"""Most rows that are scored."""
-
-SEEDS = 16
-"""Nodes from which facts without a text of their own are found."""
+MAX_WORDS = 64  # words of a query at most; further ones are ignored
+ROWS = 2000  # total rows that single words may match
+PAIRED = 4  # number of the rarest remaining words that are searched for in pairs
+RANKED = 4000  # most rows that are scored
+SEEDS = 16  # nodes from which facts without a text of their own are found
 
 FACTS_PER_SEED = 64
 
-CROWDED = 8
-"""Factor of the number of nodes where nodes without facts are dropped afterwards."""
+CROWDED = 8  # factor of the number of nodes where nodes without facts are dropped afterwards
 
-Match = tuple[int, float]
-"""Id and score of a row."""
+Match = tuple[int, float]  # id and score of a row
 
 _WORD = re.compile(r"\w+")
 
@@ -48,9 +37,6 @@ _WORD = re.compile(r"\w+")
 def words(query: str) -> list[str]:
     """Distinct words of a query, in order."""
     return list(dict.fromkeys(_WORD.findall(normalise(query))))[:MAX_WORDS]
-
-
-# ---------------------------------------------------------------- which words to search for
 
 
 class WordCounts:
@@ -65,12 +51,10 @@ class WordCounts:
 
     def __call__(self, raw: sqlite3.Connection, word: str) -> int:
         """Number of rows with a normalised word."""
-        if word not in self._known:
-            count = self._read(raw, word)
-            if count < self.CACHED_FROM:
-                return count
+        count = self._known.get(word) or self._read(raw, word)
+        if count >= self.CACHED_FROM:
             self._known[word] = count
-        return self._known[word]
+        return count
 
     def grown(self, size: int) -> None:
         """Drop cached counts of a much smaller memory, by number of nodes."""
@@ -111,12 +95,7 @@ def first_full(expressions: Sequence[str], limit: int, search: Callable[[str], l
     return found
 
 
-# ---------------------------------------------------------------- nodes
-
-
-def search_nodes(
-    raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts
-) -> list[tuple[int, float]]:
+def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: WordCounts) -> list[Match]:
     """Live nodes, without ``SYSTEM_KINDS``, by BM25 of name, aliases and text, best first; higher is better."""
     if limit <= 0:
         return []
@@ -129,23 +108,13 @@ def search_nodes(
     return first_full(matches(raw, query, counts), limit, lambda match: raw.execute(sql, (match, ns, limit)).fetchall())
 
 
-# ---------------------------------------------------------------- facts
-
-
 def search_edges(
-    raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[tuple[int, float]],
+    raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[Match],
     counts: WordCounts,
-) -> list[tuple[int, float]]:  # fmt: skip
+) -> list[Match]:  # fmt: skip
     """Present facts by BM25, best first: by their own text, or else by the names they join and their relation.
 
-    Args:
-        raw: the file.
-        ns: row of the namespace.
-        query: any text.
-        limit: maximum number of facts.
-        index: the present view.
-        seeds: the best nodes and their scores, from ``search_nodes``.
-        counts: of words in facts' own texts.
+    ``seeds`` are the best nodes and their scores, from ``search_nodes``; ``counts`` those of words in facts' own texts.
     """
     if limit <= 0 or not words(query):
         return []
@@ -172,13 +141,11 @@ def _by_text(raw: sqlite3.Connection, ns: int, query: str, limit: int, counts: W
         f"WHERE edge_fts MATCH :match AND +e.ns = :ns AND {condition} LIMIT {RANKED}) ORDER BY score DESC LIMIT :limit"
     )
     values |= {"ns": ns, "limit": limit}
-    found = first_full(
-        matches(raw, query, counts), limit, lambda match: raw.execute(sql, values | {"match": match}).fetchall()
-    )
-    return dict(found)
+    search = lambda match: raw.execute(sql, values | {"match": match}).fetchall()
+    return dict(first_full(matches(raw, query, counts), limit, search))
 
 
-def _by_names(seeds: Sequence[tuple[int, float]], query: str, limit: int, index: CSRIndex) -> list[tuple[int, float]]:
+def _by_names(seeds: Sequence[Match], query: str, limit: int, index: CSRIndex) -> list[Match]:
     """Facts around the best nodes: the sum of both ends' scores, and a share more for each word of the relation."""
     if not seeds:
         return []
@@ -189,15 +156,15 @@ def _by_names(seeds: Sequence[tuple[int, float]], query: str, limit: int, index:
     far = np.minimum(np.searchsorted(nodes, arcs.target), len(nodes) - 1)
     both = (nodes[far] == arcs.target) & (far != arcs.origin)
     relations, where = np.unique(arcs.relation >> 1, return_inverse=True)
-    shares = np.asarray([_share(index.relations[relation], query) for relation in relations.tolist()])
+    wanted, named = set(words(query)), [_words_of(index.relations[relation]) for relation in relations.tolist()]
+    shares = np.asarray([len(one & wanted) / max(len(one), 1) for one in named])
     scores = (own[arcs.origin] + np.where(both, own[far], 0.0)) * (1.0 + shares[where]) / 2 if len(where) else own[:0]
     best = np.lexsort((arcs.edge, -scores))[: 2 * limit]  # a fact between two seeds comes twice
     return list(zip(arcs.edge[best].tolist(), scores[best].tolist(), strict=True))
 
 
-def _share(relation: str, query: str) -> float:
-    named = set(_WORD.findall(normalise(relation)))
-    return len(named.intersection(words(query))) / max(len(named), 1)
+def _words_of(relation: str) -> set[str]:
+    return set(_WORD.findall(normalise(relation)))
 
 
 def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
@@ -205,10 +172,8 @@ def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:
     wanted = set(words(query))
     shares: dict[int, float] = {}
     for relation, name in enumerate(index.relations):
-        named = set(_WORD.findall(normalise(name)))
+        named = _words_of(name)
         if named & wanted and name not in (MENTIONS, TITLED):
             shares[relation] = len(named & wanted) / len(named | wanted)
-    if not shares:
-        return {}
-    best = max(shares, key=lambda relation: shares[relation])
-    return dict.fromkeys(index.facts_of(best, limit).tolist(), shares[best])
+    best = max(shares, key=lambda relation: shares[relation], default=None)
+    return {} if best is None else dict.fromkeys(index.facts_of(best, limit).tolist(), shares[best])

@@ -9,8 +9,7 @@ from numba import types
 
 from graphmem.core.kernels import compiled
 
-BLOCK = 1024
-"""Rows whose scores are made in one plain loop, which is what the compiler turns into vector instructions."""
+BLOCK = 1024  # rows whose scores are made in one plain loop, which is what the compiler turns into vector instructions
 
 
 _CODES = types.Array(types.int8, 2, "C", readonly=True)
@@ -47,12 +46,7 @@ def _sink(rows: Any, scores: Any, count: int, row: int, score: float) -> None:
 def best(codes: Any, scales: Any, query: Any, rows: Any, scores: Any) -> None:
     """Fill ``rows`` and ``scores`` with the best, in no order; places that stay free hold row -1 and minus infinity.
 
-    Args:
-        codes: int8 [n, K].
-        scales: float32 [n]; NaN takes a row out.
-        query: int8 [K].
-        rows: int64 [m], for the result.
-        scores: float32 [m], likewise.
+    Codes int8 [n, K], scales float32 [n] (NaN takes a row out), query int8 [K], rows int64 [m], scores float32 [m].
     """
     rows[:] = -1
     scores[:] = -np.inf

@@ -1,8 +1,8 @@
 """Nearest vectors by exact scan over int8 codes: a quarter of the bytes, and bytes are what a scan costs.
 
-A vector is kept as whole numbers of -127..127 and one scale. The codes choose more candidates than are asked for, and
-these are scored again by their full vectors; see ``dense``. With numba (the extra ``fast``) a million vectors of width
-384 take about 13 ms on one core, close to what reading their bytes takes; numpy alone needs five times that.
+A vector is kept as whole numbers of -127..127 and one scale. The codes choose more candidates than are requested,
+and these are scored again by their full vectors. With numba (the extra ``fast``) a million vectors of width 384 take
+about 13 ms on one core, close to what reading their bytes takes; numpy alone needs five times that.
 """
 
 from __future__ import annotations
@@ -11,16 +11,12 @@ import numpy as np
 
 from graphmem.core.kernels import KernelLoader
 
-BLOCK = 2048
-"""Rows that numpy turns to floats at a time."""
-
-COMPILED_FROM = 4096
-"""Rows from which compiled code is worth its loading."""
+BLOCK = 2048  # rows that numpy turns to floats at a time
+COMPILED_FROM = 4096  # rows from which compiled code is worth its loading
 
 compiled = KernelLoader("graphmem.storage.index.int8_kernels")
 
-Best = tuple[np.ndarray, np.ndarray]
-"""Rows int64 [m] and their scores float32 [m], best first."""
+Best = tuple[np.ndarray, np.ndarray]  # rows int64 [m] and their scores float32 [m], best first
 
 
 def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,14 +31,7 @@ def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def best_codes(codes: np.ndarray, scales: np.ndarray, query: np.ndarray, count: int) -> Best:
-    """The ``count`` rows whose codes are most like a vector; rows whose scale is NaN are left out.
-
-    Args:
-        codes: int8 [n, K].
-        scales: float32 [n].
-        query: float [K].
-        count: most rows.
-    """
+    """The ``count`` rows whose codes, int8 [n, K], are most like a vector [K]; a scale of [n] that is NaN is no row."""
     query_code, scale = quantise(np.asarray(query, np.float32)[None])
     kernels = compiled.get() if len(codes) >= COMPILED_FROM else None
     if kernels is None:

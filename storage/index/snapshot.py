@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 
@@ -26,32 +26,27 @@ LAYOUT = 1
 STALE_SECONDS = 3600
 ARRAYS = ("indptr", "target", "code", "edge")
 
+Index = TypeVar("Index")
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """State that a snapshot shows.
+    """State that a snapshot shows."""
 
-    Attributes:
-        memory: identity of the memory file.
-        ns: row of the namespace.
-        entry: newest journal entry packed.
-        chain: that entry's check value in hex, which differs in another history with the same numbers.
-        expires: when a fact next begins or ends by itself, microseconds, or None.
-    """
-
-    memory: str
-    ns: int
-    entry: int
-    chain: str
-    expires: int | None = None
+    memory: str  # identity of the memory file
+    ns: int  # row of the namespace
+    entry: int  # newest journal entry packed
+    chain: str  # that entry's check value in hex, which differs in another history with the same numbers
+    expires: int | None = None  # when a fact next begins or ends by itself, microseconds, or None
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Mapped snapshot: its stamp and the adjacency."""
+class View(Generic[Index]):
+    """Index of one state of a memory; ``word`` is the token of the vectors' line, of an index of vectors."""
 
+    index: Index
     stamp: Stamp
-    index: CSRIndex
+    word: str = ""
 
 
 def path_for(memory: str, ns: int) -> Path:
@@ -67,55 +62,41 @@ def codes_path(memory: str, ns: int) -> Path:
 def drop(memory: str, ns: int) -> None:
     """Delete the snapshot and the codes, if any. Readers that have them mapped keep their view."""
     for path in (path_for(memory, ns), codes_path(memory, ns)):
-        with suppress(FileNotFoundError):
-            path.unlink()
+        path.unlink(missing_ok=True)
 
 
-# ---------------------------------------------------------------- stamps
-
-
-def identity(raw: sqlite3.Connection) -> str | None:
-    """Random identity of the memory, or None in a file without one."""
-    row = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-    return row[0] if row else None
+def stamp_at(raw: sqlite3.Connection, ns: int, entry: int | None = None, expires: int | None = None) -> Stamp:
+    """Stamp of the state after an entry, the newest when None; 0 is the state before the first."""
+    if entry is None:
+        entry = raw.execute("SELECT max(id) FROM journal").fetchone()[0] or 0
+    identity = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
+    chain = raw.execute("SELECT chain FROM journal WHERE id = ?", (entry,)).fetchone()
+    return Stamp(identity[0] if identity else "", ns, entry, chain[0].hex() if chain else "", expires)
 
 
 def is_true(raw: sqlite3.Connection, stamp: Stamp, ns: int) -> bool:
-    """Whether the stamp's entry is part of this memory's history."""
-    if stamp.ns != ns or stamp.memory != identity(raw):
-        return False
-    if stamp.entry == 0:
-        return True
-    row = raw.execute("SELECT chain FROM journal WHERE id = ?", (stamp.entry,)).fetchone()
-    return row is not None and row[0].hex() == stamp.chain
+    """Whether the stamp's entry is part of this memory's history; it is not after a restored backup."""
+    return stamp == stamp_at(raw, ns, stamp.entry, stamp.expires)
 
 
-# ---------------------------------------------------------------- writing
-
-
-def write(memory: str, stamp: Stamp, index: CSRIndex) -> Path:
+def write(memory: str, view: View[CSRIndex]) -> Path:
     """Write a snapshot and move it into place."""
-    arrays = {name: getattr(index.packed, name) for name in ARRAYS}
-    head = {"stamp": asdict(stamp), "relations": list(index.relations)}
-    return write_file(path_for(memory, stamp.ns), head, arrays)
+    arrays = {name: getattr(view.index.packed, name) for name in ARRAYS}
+    head = {"stamp": asdict(view.stamp), "relations": list(view.index.relations)}
+    return write_file(path_for(memory, view.stamp.ns), head, arrays)
 
 
 def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
     """Write a file of named arrays under another name and move it into place."""
-    _sweep(target)
+    for left in target.parent.glob(f"{target.name}.*.new"):  # of killed writers
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink()
     with replacing(target, mode=0o600) as temporary, temporary.open("wb") as file:
         _write_arrays(file, {"layout": LAYOUT} | head, arrays)
         file.flush()
         os.fsync(file.fileno())
     return target
-
-
-def _sweep(target: Path) -> None:
-    """Remove files of killed writers."""
-    for left in target.parent.glob(f"{target.name}.*.new"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                left.unlink()
 
 
 def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -131,15 +112,12 @@ def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.nda
         file.write(bytes(-array.nbytes % ALIGN))
 
 
-# ---------------------------------------------------------------- reading
-
-
-def read(memory: str, ns: int) -> Snapshot | None:
+def read(memory: str, ns: int) -> View[CSRIndex] | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
         head, arrays = read_file(path_for(memory, ns))
         packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
-        return Snapshot(Stamp(**head["stamp"]), CSRIndex(packed, head["relations"]))
+        return View(CSRIndex(packed, head["relations"]), Stamp(**head["stamp"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing, truncated or of another layout
 

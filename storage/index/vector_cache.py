@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.index import snapshot
-from graphmem.storage.index.adjacency_cache import PATCH_ENTRIES, chain_at, newest_entry, read_columns
+from graphmem.storage.index.adjacency_cache import PATCH_ENTRIES, read_columns
 from graphmem.storage.index.int8_scan import quantise
+from graphmem.storage.index.snapshot import Stamp, View
 from graphmem.storage.index.vector_search import PLAIN, Coded, Plain, VectorIndex, no_vectors
 from graphmem.storage.tables import journal, vector_rows
 
-PACK_VECTORS = 100_000
-"""Vectors from which codes that were made from the tables are written to a file."""
-
-SEARCHED = f"retired_at IS NULL AND kind NOT IN {SYSTEM_KINDS}"
-"""Condition on nodes that a search may find."""
-
-KEPT = 2
-"""Encoders whose vectors are cached."""
-
-PATCH_NODES = 50_000
-"""Changed nodes, or new vectors, up to which a view is patched; beyond, it is rebuilt."""
+PACK_VECTORS = 100_000  # vectors from which codes that were made from the tables are written to a file
+SEARCHED = f"retired_at IS NULL AND kind NOT IN {SYSTEM_KINDS}"  # condition on nodes that a search may find
+KEPT = 2  # encoders whose vectors are cached
+PATCH_NODES = 50_000  # changed nodes, or new vectors, up to which a view is patched; beyond, it is rebuilt
 
 
-@dataclass(frozen=True, slots=True)
-class VectorView:
-    """Index with the state that it shows: journal entry, its check value, and token of the vectors' line."""
-
-    index: VectorIndex
-    entry: int
-    chain: bytes
-    word: str
+VectorView = View[VectorIndex]
 
 
 @dataclass(slots=True)
@@ -54,7 +40,9 @@ class VectorViews:
         Raises:
             EncoderMismatch: the namespace holds vectors of other encoders only.
         """
-        view = self.views.pop(fingerprint, None) or self._mapped(raw, fingerprint)
+        view = self.views.pop(fingerprint, None)
+        if view is None and self.path is not None:
+            view = read(self.path, self.ns, fingerprint)
         fresh = self._fresh(raw, view, fingerprint)
         if fresh.index.empty:
             vector_rows.refuse_others(raw, self.ns, fingerprint)
@@ -85,28 +73,17 @@ class VectorViews:
         return (built, view) if built and view and large and self.path is not None else None
 
     def _fresh(self, raw: sqlite3.Connection, view: VectorView | None, fingerprint: str) -> VectorView:
-        line, entry = vector_rows.line(raw), newest_entry(raw)
+        line, now = vector_rows.line(raw), snapshot.stamp_at(raw, self.ns)
         word = line[-1] if line else ""
-        if view is not None and chain_at(raw, view.entry) == view.chain:  # else: a restored backup
-            if (view.entry, view.word) == (entry, word):
+        if view is not None and snapshot.is_true(raw, view.stamp, self.ns):
+            if (view.stamp.entry, view.word) == (now.entry, word):
                 return view
             known = view.word in line or not (view.word or line)
             patched = _patch(raw, self.ns, view, fingerprint) if known else None
             if patched is not None:
-                return VectorView(patched, entry, chain_at(raw, entry), word)
+                return View(patched, now, word)
         self.built = fingerprint
-        return VectorView(build(raw, self.ns, fingerprint), entry, chain_at(raw, entry), word)
-
-    def _mapped(self, raw: sqlite3.Connection, fingerprint: str) -> VectorView | None:
-        """The view in the file of codes, if it is part of this memory's history."""
-        found = read(self.path, self.ns, fingerprint) if self.path else None
-        if found is None or not snapshot.is_true(raw, found[0], self.ns):
-            return None
-        stamp, word, index = found
-        return VectorView(index, stamp.entry, bytes.fromhex(stamp.chain), word)
-
-
-# ---------------------------------------------------------------- from the tables
+        return View(build(raw, self.ns, fingerprint), now, word)
 
 
 def build(raw: sqlite3.Connection, ns: int, fingerprint: str) -> VectorIndex:
@@ -120,43 +97,32 @@ def build(raw: sqlite3.Connection, ns: int, fingerprint: str) -> VectorIndex:
             ids.append(block_ids[here])
             parts.append(quantise(block[here]) if coded else (block[here].astype(np.float32),))
     known = np.concatenate(ids) if ids else np.zeros(0, np.int64)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    base: Plain | Coded = Coded(known, *columns) if coded and columns else Plain(known, *columns or [no_rows()])
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.zeros((0, 0), np.float32)]
+    base: Plain | Coded = Coded(known, *columns) if len(columns) > 1 else Plain(known, *columns)
     width = base.codes.shape[1] if isinstance(base, Coded) else base.vectors.shape[1]
     return VectorIndex(base, no_vectors(width), np.setdiff1d(live, known, assume_unique=True))
 
 
-def no_rows() -> np.ndarray:
-    """No vectors."""
-    return np.zeros((0, 0), np.float32)
-
-
 def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str) -> VectorIndex | None:
     """Patch a view with everything written since; None where rebuilding is cheaper."""
-    changed = _changed_nodes(raw, ns, view.entry)
+    changed = _changed_nodes(raw, ns, view.stamp.entry)
     if changed is None:
         return None
-    encoded = _encoded(raw, fingerprint, view.index.pending)  # vectors of nodes that had none
-    if len(encoded) > PATCH_NODES:
-        return None
-    nodes = np.union1d(changed, encoded)
-    sql = (
-        "SELECT n.id FROM json_each(?) j CROSS JOIN nodes n ON n.id = j.value WHERE +n.ns = ? AND n.retired_at IS NULL"
-    )
-    live = np.asarray([row[0] for row in raw.execute(sql, (json.dumps(nodes.tolist()), ns))], np.int64)
-    ids, vectors = vector_rows.read_some(raw, fingerprint, live.tolist())
-    pending = np.union1d(np.setdiff1d(view.index.pending, nodes), np.setdiff1d(live, ids))
-    return view.index.patched(nodes, ids, vectors, pending)
-
-
-def _encoded(raw: sqlite3.Connection, fingerprint: str, nodes: np.ndarray) -> np.ndarray:
-    """Which of the nodes have a vector of this encoder."""
     sql = (
         "SELECT v.node FROM json_each(?) j CROSS JOIN vectors v ON v.node = j.value "
         "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
     )
-    found = raw.execute(sql, (json.dumps(nodes.tolist()), fingerprint)) if len(nodes) else ()
-    return np.asarray([row[0] for row in found], np.int64)
+    found = raw.execute(sql, (json.dumps(view.index.pending.tolist()), fingerprint))
+    encoded = np.asarray([row[0] for row in found], np.int64)  # of nodes that had no vector
+    if len(encoded) > PATCH_NODES:
+        return None
+    nodes = np.union1d(changed, encoded)
+    joined = "json_each(?) j CROSS JOIN nodes n ON n.id = j.value"
+    sql = f"SELECT n.id FROM {joined} WHERE +n.ns = ? AND n.retired_at IS NULL"
+    live = np.asarray([row[0] for row in raw.execute(sql, (json.dumps(nodes.tolist()), ns))], np.int64)
+    ids, vectors = vector_rows.read_some(raw, fingerprint, live.tolist())
+    pending = np.union1d(np.setdiff1d(view.index.pending, nodes), np.setdiff1d(live, ids))
+    return view.index.patched(nodes, ids, vectors, pending)
 
 
 def _changed_nodes(raw: sqlite3.Connection, ns: int, entry: int) -> np.ndarray | None:
@@ -170,28 +136,22 @@ def _changed_nodes(raw: sqlite3.Connection, ns: int, entry: int) -> np.ndarray |
         first, last = journal.ranges(raw, number).get("nodes", (0, -1))
         if last - first > PATCH_NODES:
             return None
-        changed.update(range(first, last + 1), _nodes_of(journal.recorded(raw, number)))
+        changed.update(range(first, last + 1))
+        changed.update(change.key[0] for change in journal.recorded(raw, number) if change.table == "nodes")
     return np.asarray(sorted(changed), np.int64)
 
 
-def _nodes_of(changes: Iterable[journal.Change]) -> Iterable[int]:
-    return (change.key[0] for change in changes if change.table == "nodes")
-
-
-# ---------------------------------------------------------------- file of codes
-
-
-def write(memory: str, stamp: snapshot.Stamp, fingerprint: str, view: VectorView) -> None:
+def write(memory: str, fingerprint: str, view: VectorView) -> None:
     """Write the codes of a view to a file, unless it has none or an overlay."""
     base, index = view.index.base, view.index
     if not isinstance(base, Coded) or len(index.extra.ids):
         return
-    head = {"stamp": asdict(stamp), "fingerprint": fingerprint, "word": view.word}
+    head = {"stamp": asdict(view.stamp), "fingerprint": fingerprint, "word": view.word}
     arrays = {"ids": base.ids, "codes": base.codes, "scales": base.scales, "pending": index.pending}
-    snapshot.write_file(snapshot.codes_path(memory, stamp.ns), head, arrays)
+    snapshot.write_file(snapshot.codes_path(memory, view.stamp.ns), head, arrays)
 
 
-def read(memory: str, ns: int, fingerprint: str) -> tuple[snapshot.Stamp, str, VectorIndex] | None:
+def read(memory: str, ns: int, fingerprint: str) -> VectorView | None:
     """Map the file of codes; None without readable codes of this encoder."""
     try:
         head, arrays = snapshot.read_file(snapshot.codes_path(memory, ns))
@@ -199,6 +159,6 @@ def read(memory: str, ns: int, fingerprint: str) -> tuple[snapshot.Stamp, str, V
             return None
         base = Coded(arrays["ids"], arrays["codes"], arrays["scales"])
         index = VectorIndex(base, no_vectors(base.codes.shape[1]), arrays["pending"])
-        return snapshot.Stamp(**head["stamp"]), head["word"], index
+        return View(index, Stamp(**head["stamp"]), head["word"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing, truncated or of another layout

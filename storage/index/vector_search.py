@@ -13,11 +13,8 @@ import numpy as np
 
 from graphmem.storage.index.int8_scan import best_codes, dots, quantise, top
 
-PLAIN = 4096
-"""Maximum number of vectors that are kept as floats; a scan of codes is faster beyond."""
-
-OVERLAY = 4096
-"""Changed vectors in the overlay before everything is repacked."""
+PLAIN = 4096  # maximum number of vectors that are kept as floats; a scan of codes is faster beyond
+OVERLAY = 4096  # changed vectors in the overlay before everything is repacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +67,11 @@ def no_vectors(width: int = 0) -> Plain:
 
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
-    """The vectors of the live nodes of one moment. Immutable: ``patched`` makes a new one that shares the codes.
+    """The vectors of the live nodes of one moment. Immutable: ``patched`` makes a new one that shares the codes."""
 
-    Attributes:
-        base: the packed vectors.
-        extra: later vectors.
-        pending: int64 [P], ascending: live nodes that have no vector yet.
-    """
-
-    base: Plain | Coded
-    extra: Plain
-    pending: np.ndarray
+    base: Plain | Coded  # the packed vectors
+    extra: Plain  # later vectors
+    pending: np.ndarray  # int64 [P], ascending: live nodes that have no vector yet
 
     @property
     def empty(self) -> bool:
@@ -137,7 +128,9 @@ class VectorIndex:
         if isinstance(self.base, Plain) and len(ids) <= PLAIN:
             vectors = np.concatenate([self.base.vectors.reshape(-1, self.extra.vectors.shape[1]), self.extra.vectors])
             return VectorIndex(Plain(ids[order], vectors[order]), no_vectors(vectors.shape[1]), self.pending)
-        parts = [_coded(part) for part in self._parts()]  # without empty ones, which have no width
+        parts = [  # without empty ones, which have no width
+            part if isinstance(part, Coded) else Coded(part.ids, *quantise(part.vectors)) for part in self._parts()
+        ]
         scales = np.concatenate([part.scales for part in parts])[order]
         order, scales = order[~np.isnan(scales)], scales[~np.isnan(scales)]
         codes = np.concatenate([part.codes for part in parts])[order]
@@ -145,10 +138,6 @@ class VectorIndex:
 
     def _parts(self) -> Iterable[Plain | Coded]:
         return [part for part in (self.base, self.extra) if len(part.ids)]
-
-
-def _coded(part: Plain | Coded) -> Coded:
-    return part if isinstance(part, Coded) else Coded(part.ids, *quantise(part.vectors))
 
 
 def _rows_of(part: Plain | Coded, nodes: np.ndarray) -> np.ndarray:

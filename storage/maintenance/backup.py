@@ -12,8 +12,7 @@ from graphmem.storage.files import SIDE_FILES, replacing
 from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection, connect, header, translate
 from graphmem.storage.tables.schema import APPLICATION_ID
 
-PAGES = 4096
-"""Pages that are copied before waiting writers may continue."""
+PAGES = 4096  # pages that are copied before waiting writers may continue
 
 
 def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False) -> Path:

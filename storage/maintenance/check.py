@@ -16,6 +16,7 @@ from graphmem.core.errors import NotAMemory, ReadOnly
 from graphmem.core.names import normalise
 from graphmem.storage.index import adjacency_cache as views
 from graphmem.storage.index import snapshot
+from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained
@@ -28,8 +29,7 @@ NAMED = (("nodes", "id", "name"), ("aliases", "node", "alias"), ("relations", "i
 COUNTERS = (("next_node", "nodes"), ("next_edge", "edges"), ("next_entry", "journal"))
 """Counters of ids, and their tables."""
 
-SHOWN = 5
-"""Rows that a problem lists."""
+SHOWN = 5  # rows that a problem lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +80,15 @@ def check(path: str | os.PathLike[str]) -> Report:
     Raises:
         NotAMemory: it is no memory at all, so there is nothing to check.
     """
-    with closing(_open(os.fspath(path))) as opened, opened.translating():
-        return inspect(opened.raw, opened.path)
-
-
-def _open(path: str) -> Connection:
-    if not os.path.exists(path):
-        raise NotAMemory(f"{path} does not exist")
+    name = os.fspath(path)
+    if not os.path.exists(name):
+        raise NotAMemory(f"{name} does not exist")
     try:
-        return Connection(path)
+        connection = Connection(name)
     except ReadOnly:
-        return Connection(path, read_only=True)
+        connection = Connection(name, read_only=True)
+    with closing(connection) as opened, opened.translating():
+        return inspect(opened.raw, opened.path)
 
 
 def inspect(raw: sqlite3.Connection, path: str) -> Report:
@@ -160,16 +158,14 @@ def _rows(raw: sqlite3.Connection) -> Iterator[Problem]:
         ),
     }
     for (kind, what), sql in rules.items():
-        found = raw.execute(sql).fetchall()
-        if found:
+        if found := raw.execute(sql).fetchall():
             yield Problem(kind, what.format(_some(found)), kind == "time" and "retired" in what)
 
 
 def _names(raw: sqlite3.Connection) -> Iterator[Problem]:
     """The normalised form under which each name is found."""
     for table, key, column in NAMED:
-        found = [(row[0],) for row in misnamed(raw, table, key, column)]
-        if found:
+        if found := misnamed(raw, table, key, column):
             yield Problem("name", f"{table} {_some(found)} have the wrong normalised name", True)
 
 
@@ -190,20 +186,20 @@ def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _vectors(raw: sqlite3.Connection) -> Iterator[Problem]:
-    sql = (
-        "SELECT v.node FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder "
-        "WHERE k.id IS NULL OR length(v.data) <> 2 * k.dim"
-    )
-    found = raw.execute(sql).fetchall()
-    if found:
-        yield Problem("vector", f"vectors of nodes {_some(found)} have the wrong width or no known encoder", True)
-    wrong = [
+    if found := bad_vectors(raw):
+        what = f"vectors of nodes {_some(found)} have the wrong width, no known encoder, NaN or infinity"
+        yield Problem("vector", what, True)
+
+
+def bad_vectors(raw: sqlite3.Connection) -> list[tuple[int]]:
+    """Nodes, one a row, whose vectors have the wrong width, no known encoder, NaN or infinity."""
+    return [
         (node,)
-        for node, data in raw.execute("SELECT node, data FROM vectors")
-        if len(data) % 2 == 0 and not np.isfinite(np.frombuffer(data, np.float16)).all()
+        for node, data, dim in raw.execute(
+            "SELECT v.node, v.data, k.dim FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder"
+        )
+        if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
     ]
-    if wrong:
-        yield Problem("vector", f"vectors of nodes {_some(wrong)} hold NaN or infinity", True)
 
 
 def _counters(raw: sqlite3.Connection) -> Iterator[Problem]:
@@ -220,17 +216,14 @@ def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
     for entry, at, action, note, first, chain in raw.execute(
         "SELECT id, at, action, note, changes, chain FROM journal ORDER BY id"
     ).fetchall():
-        parts = [first, *_parts(raw, entry)]
+        more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
+        parts = [first, *(row[0] for row in more)]
         if entry != number + 1:
             yield Problem("journal", f"entries {number + 1} to {entry - 1} are missing", False)
         if chained(previous, entry, at, action, note, parts, journal.ranges(raw, entry)) != chain:
             yield Problem("journal", f"entry {entry} is not what was written, or an earlier entry is missing", False)
         previous, number = chain, entry
     yield from _images(raw)
-
-
-def _parts(raw: sqlite3.Connection, entry: int) -> list[bytes]:
-    return [row[0] for row in raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))]
 
 
 def _images(raw: sqlite3.Connection) -> Iterator[Problem]:
@@ -243,7 +236,7 @@ def _images(raw: sqlite3.Connection) -> Iterator[Problem]:
             yield Problem("journal", f"entry {entry} cannot be read: {error}", False)
     strays = [(f"{table} {key}",) for (table, key), row in newest.items() if rows.fetch(raw, table, key) != row]
     if strays:
-        yield Problem("journal", f"rows changed behind the journal's back: {_some(strays)}", False)
+        yield Problem("journal", f"rows changed without a journal entry: {_some(strays)}", False)
 
 
 def _snapshots(raw: sqlite3.Connection, path: str) -> Iterator[Problem]:
@@ -258,12 +251,10 @@ def _snapshots(raw: sqlite3.Connection, path: str) -> Iterator[Problem]:
             yield Problem("snapshot", f"{snapshot.path_for(path, ns)} differs from the file", True)
 
 
-def _agrees(raw: sqlite3.Connection, ns: int, found: snapshot.Snapshot) -> bool:
-    cache = views.Views(
-        ns, None, views.View(found.index, found.stamp.entry, found.stamp.expires, bytes.fromhex(found.stamp.chain))
-    )
+def _agrees(raw: sqlite3.Connection, ns: int, found: snapshot.View[CSRIndex]) -> bool:
     try:
-        packed, built = cache.get(raw, None).all_facts(), views.build(raw, ns, None).index.all_facts()
+        packed = views.Views(ns, None, found).get(raw, None).all_facts()
+        built = views.build(raw, ns, None).index.all_facts()
     except (IndexError, ValueError):
         return False
     return all(np.array_equal(one, other) for one, other in zip(packed, built, strict=True))

@@ -7,12 +7,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
 from graphmem.core.errors import StoreError
 from graphmem.core.names import normalise
 from graphmem.storage.index import snapshot
-from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, check, misnamed
+from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, bad_vectors, check, misnamed
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.connection import Connection, connect
@@ -34,18 +32,14 @@ def repair(path: str | os.PathLike[str]) -> tuple[Report, Report]:
     copy = _copy_before(name)
     if any(problem.kind == "sqlite" for problem in before.problems):
         _salvage(copy, name)
-    _repair_rows(name)
-    return before, check(path)
-
-
-def _repair_rows(path: str) -> None:
-    with closing(Connection(path)) as opened, opened.translating():
+    with closing(Connection(name)) as opened, opened.translating():
         opened.raw.execute("PRAGMA foreign_keys = OFF")
         with opened.writing() as raw:
             for step in (_indexes, _orphans, _retired, _names, _vectors, _counters, _search):
                 step(raw)
         for (ns,) in opened.rows("SELECT id FROM namespaces"):
-            snapshot.drop(path, ns)
+            snapshot.drop(name, ns)
+    return before, check(path)
 
 
 def _copy_before(path: str) -> Path:
@@ -61,9 +55,6 @@ def _copy_before(path: str) -> Path:
         if part.exists():
             Path(f"{copy}{suffix}").write_bytes(part.read_bytes())
     return copy
-
-
-# ---------------------------------------------------------------- damaged pages
 
 
 def _salvage(damaged: Path, path: str) -> None:
@@ -117,9 +108,6 @@ def _copy_by_id(old: sqlite3.Connection, new: sqlite3.Connection, table: str, se
             new.execute(insert, found)
 
 
-# ---------------------------------------------------------------- rows
-
-
 def _index(raw: sqlite3.Connection, name: str, statement: str) -> None:
     raw.execute(f"DROP INDEX IF EXISTS {name}")
     try:
@@ -141,8 +129,7 @@ def _orphans(raw: sqlite3.Connection) -> None:
         for end in ("src", "dst")
         for row in raw.execute(f"SELECT {end} FROM edges WHERE {end} NOT IN (SELECT id FROM nodes)")
     }
-    images = _last_images(raw, lost) if lost else {}
-    for row in images.values():
+    for row in _last_images(raw, lost).values() if lost else ():
         rows.put(raw, "nodes", None, row)
     nodes, relations = "(SELECT id FROM nodes)", "(SELECT id FROM relations)"
     raw.execute(f"DELETE FROM edges WHERE src NOT IN {nodes} OR dst NOT IN {nodes} OR rel NOT IN {relations}")
@@ -161,9 +148,9 @@ def _last_images(raw: sqlite3.Connection, lost: set[int]) -> dict[int, rows.Row]
     images: dict[int, rows.Row] = {}
     for (entry,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
         for change in journal.recorded(raw, entry):
-            if change.table == "nodes" and change.key[0] in lost and change.after is not None:
-                if len(change.after) == len(COLUMNS["nodes"]):
-                    images[change.key[0]] = change.after
+            known = change.table == "nodes" and change.key[0] in lost
+            if known and change.after is not None and len(change.after) == len(COLUMNS["nodes"]):
+                images[change.key[0]] = change.after
     return images
 
 
@@ -183,14 +170,7 @@ def _names(raw: sqlite3.Connection) -> None:
 
 
 def _vectors(raw: sqlite3.Connection) -> None:
-    bad = [
-        (node,)
-        for node, data, dim in raw.execute(
-            "SELECT v.node, v.data, k.dim FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder"
-        )
-        if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
-    ]
-    raw.executemany("DELETE FROM vectors WHERE node = ?", bad)
+    raw.executemany("DELETE FROM vectors WHERE node = ?", bad_vectors(raw))
     mark(raw, restart=True)
 
 

@@ -18,18 +18,19 @@ from graphmem.storage.tables.editor import EDGE, Editor
 from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
 
-REBUILD_FROM = 50_000
-"""Rows from which indexes are dropped and rebuilt, when the load is larger than the table."""
+REBUILD_FROM = 50_000  # rows from which indexes are dropped and rebuilt, when the load is larger than the table
+
+Ranges = dict[str, tuple[int, int]]  # first and last id that a load adds, by table
 
 
 def write(
     raw: sqlite3.Connection, recorder: Recorder, load: Load, vectors: np.ndarray | None, fingerprint: str | None,
     source: str | None,
-) -> dict[str, tuple[int, int]]:  # fmt: skip
+) -> Ranges:  # fmt: skip
     """Write a load inside a transaction and return the ranges of ids that it added."""
     editor = Editor(raw, recorder)
-    ranges: dict[str, tuple[int, int]] = {}
-    node_ids = _write_nodes(raw, recorder, editor, load.nodes, ranges)
+    ranges: Ranges = {}
+    node_ids = _write_nodes(editor, load.nodes, ranges)
     relation_ids = np.array([editor.relation(name) for name in load.relations.shown], np.int64)
     if len(load.src):
         ends, count = (node_ids[load.src], relation_ids[load.relation], node_ids[load.dst]), load.count
@@ -37,19 +38,17 @@ def write(
             src, relation, dst, count = merged(*ends, count)
             ends = (src, relation, dst)
         first_new = ranges["nodes"][0] if "nodes" in ranges else 1 << 62
-        _write_edges(raw, recorder, ends, count, first_new, editor.source(source), ranges)
+        _write_edges(editor, ends, count, first_new, editor.source(source), ranges)
     if vectors is not None and len(vectors):
         vector_rows.put(raw, node_ids[load.listed].tolist(), vectors, str(fingerprint))
     return ranges
 
 
-def _write_nodes(
-    raw: sqlite3.Connection, recorder: Recorder, editor: Editor, names: Names, ranges: dict[str, tuple[int, int]]
-) -> np.ndarray:
+def _write_nodes(editor: Editor, names: Names, ranges: Ranges) -> np.ndarray:
     """Ids of all names, int64 [names]; new names are added."""
-    norms = names.norms
+    raw, norms = editor.raw, list(names.by_norm)
     ids = np.zeros(len(norms), np.int64)
-    for position, node in _known(raw, recorder.ns, norms):
+    for position, node in _known(raw, editor.ns, norms):
         ids[position] = node
     for position in np.flatnonzero(ids < 0).tolist():  # retired: restored
         ids[position] = editor.node_named(names.shown[position])[0]
@@ -61,20 +60,12 @@ def _write_nodes(
     last = first + len(new) - 1
     places = new.tolist()
     with rebuilt(raw, "nodes", NODE_INDEXES, len(new)):
+        head, row = "INSERT INTO nodes(id, name, norm, ns, created_at)", f"(?, ?, ?, {editor.ns}, {editor.at})"
         for start in range(0, len(new), CHUNK):
             part = places[start : start + CHUNK]
-            rows = zip(
-                range(first + start, first + start + len(part)),
-                map(names.shown.__getitem__, part),
-                map(norms.__getitem__, part),
-                strict=True,
-            )
-            insert_many(
-                raw,
-                "INSERT INTO nodes(id, name, norm, ns, created_at)",
-                f"(?, ?, ?, {int(recorder.ns)}, {int(recorder.at)})",
-                list(chain.from_iterable(rows)),
-            )
+            texts = map(names.shown.__getitem__, part), map(norms.__getitem__, part)
+            rows = zip(range(first + start, first + start + len(part)), *texts, strict=True)
+            insert_many(raw, head, row, list(chain.from_iterable(rows)))
     raw.execute(
         "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, '', '' FROM nodes WHERE id BETWEEN ? AND ?",
         (first, last),
@@ -102,45 +93,32 @@ def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple
 
 
 def _write_edges(
-    raw: sqlite3.Connection, recorder: Recorder, ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray,
-    first_new: int, source: int | None, ranges: dict[str, tuple[int, int]],
+    editor: Editor, ends: tuple[np.ndarray, np.ndarray, np.ndarray], count: np.ndarray, first_new: int,
+    source: int | None, ranges: Ranges,
 ) -> None:  # fmt: skip
     """Add new facts and strengthen known ones. ``first_new`` is the id of the first new node."""
     src, relation, dst = ends
-    fresh, editor = np.ones(len(src), bool), Editor(raw, recorder)
+    fresh = np.ones(len(src), bool)
     for position in np.flatnonzero((src < first_new) & (dst < first_new)).tolist():
         same = editor.same_fact(int(src[position]), int(relation[position]), int(dst[position]), None, None)
         if same is not None:
             fresh[position] = False
-            strength = same[EDGE["strength"]] + float(count[position])
-            recorder.update("edges", same, strength=strength)
+            editor.recorder.update("edges", same, strength=same[EDGE["strength"]] + float(count[position]))
     total = int(fresh.sum())
     if not total:
         return
-    first = next_id(raw, "next_edge", total)
+    first = next_id(editor.raw, "next_edge", total)
     ranges["edges"] = (first, first + total - 1)
-    with rebuilt(raw, "edges", EDGE_INDEXES, total):
-        _insert_edges(raw, first, recorder, source, src[fresh], relation[fresh], dst[fresh], count[fresh])
-
-
-def _insert_edges(
-    raw: sqlite3.Connection, first: int, recorder: Recorder, source: int | None, src: np.ndarray, relation: np.ndarray,
-    dst: np.ndarray, count: np.ndarray,
-) -> None:  # fmt: skip
-    columns = [np.arange(first, first + len(src)), src, relation, dst]
-    fields = "id, src, rel, dst"
-    if (count > 1).any():
-        columns.append(count)
+    columns, fields = [np.arange(first, first + total), src[fresh], relation[fresh], dst[fresh]], "id, src, rel, dst"
+    if (count[fresh] > 1).any():
+        columns.append(count[fresh])
         fields += ", strength"
-    constants = f"{int(recorder.ns)}, {int(recorder.entry)}, {'NULL' if source is None else int(source)}"
+    constants = f"{editor.ns}, {editor.recorder.entry}, {'NULL' if source is None else source}"
+    head, row = f"INSERT INTO edges({fields}, ns, entry, source)", f"({'?, ' * len(columns)}{constants})"
     table = np.stack(columns, axis=1)  # [F, columns]
-    for start in range(0, len(src), CHUNK):
-        insert_many(
-            raw,
-            f"INSERT INTO edges({fields}, ns, entry, source)",
-            f"({'?, ' * len(columns)}{constants})",
-            table[start : start + CHUNK].ravel().tolist(),
-        )
+    with rebuilt(editor.raw, "edges", EDGE_INDEXES, total):
+        for start in range(0, total, CHUNK):
+            insert_many(editor.raw, head, row, table[start : start + CHUNK].ravel().tolist())
 
 
 @contextmanager

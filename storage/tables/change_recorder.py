@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import groupby
 
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Change, Row
 from graphmem.storage.tables.validation import now_micros
 
 _TEXT = "SELECT name, aliases, text FROM node_texts WHERE id = ?"
-_SEARCHED = (2, 5)
-"""Positions of ``name`` and ``text`` in a node's row: what full-text search reads."""
+_SEARCHED = (2, 5)  # positions of ``name`` and ``text`` in a node's row: what full-text search reads
 
 
 def next_id(raw: sqlite3.Connection, counter: str, count: int = 1) -> int:
@@ -49,33 +49,34 @@ class Recorder:
         rows.put(self.raw, table, before, after)
         self.changes.append(Change(table, before, after))
 
-    def put_run(self, table: str, kind: str, run: list[Change]) -> None:
-        """``put`` for many changes of one table and one kind, as in the undo of a large entry."""
-        if kind == "change" or table not in ("nodes", "edges"):
-            for change in run:
-                self.put(table, change.before, change.after)
-            return
-        if table == "edges":
-            for change in run:
-                self._note(table, change.before, change.after)
-            rows.put_run(self.raw, table, kind, run)
-        else:
-            self._put_nodes(kind, run)
-        self.changes.extend(run)
+    def put_all(self, changes: Iterable[Change]) -> None:
+        """``put`` for many changes; runs of one table and kind together, as in the undo of a large entry."""
+        for (table, kind), group in groupby(changes, key=lambda change: (change.table, change.kind)):
+            run = list(group)
+            if kind == "change" or table not in ("nodes", "edges"):
+                for change in run:
+                    self.put(table, change.before, change.after)
+                continue
+            if table == "edges":
+                for change in run:
+                    self._note(table, change.before, change.after)
+                rows.put_run(self.raw, table, kind, run)
+            else:
+                self._put_nodes(kind, run)
+            self.changes.extend(run)
 
     def _put_nodes(self, kind: str, run: list[Change]) -> None:
         """Add or remove nodes, and index them in one statement unless ``index_names`` does it at the end."""
         ids = [change.key[0] for change in run]
         self.touched.update(ids)
         wanted = json.dumps([node for node in ids if node not in self._texts])
-        where = "FROM node_texts WHERE id IN (SELECT value FROM json_each(?))"
+        texts = "id, name, aliases, text FROM node_texts WHERE id IN (SELECT value FROM json_each(?))"
         if kind == "remove":
-            head = "INSERT INTO node_fts(node_fts, rowid, name, aliases, text) SELECT 'delete', id, name, aliases, text"
-            self.raw.execute(f"{head} {where}", (wanted,))
+            head = "INSERT INTO node_fts(node_fts, rowid, name, aliases, text)"
+            self.raw.execute(f"{head} SELECT 'delete', {texts}", (wanted,))
         rows.put_run(self.raw, "nodes", kind, run)
         if kind == "add":
-            head = "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, aliases, text"
-            self.raw.execute(f"{head} {where}", (wanted,))
+            self.raw.execute(f"INSERT INTO node_fts(rowid, name, aliases, text) SELECT {texts}", (wanted,))
 
     def update(self, table: str, row: Row, **values: object) -> Row:
         """Replace some columns of a row and return the new image."""
@@ -138,8 +139,10 @@ class Recorder:
         """Write the journal entry and return its id. The last write of the transaction."""
         self.index_names()
         entry = self.entry
-        parts = [rows.pack(part) for part in _chunks(self.changes)] or [rows.pack(())]
-        chain = chained(last_chain(self.raw), entry, self.at, action, note, parts, ranges or {})
+        starts = range(0, max(len(self.changes), 1), rows.PART_ROWS)
+        parts = [rows.pack(self.changes[start : start + rows.PART_ROWS]) for start in starts]
+        last = self.raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
+        chain = chained(last[0] if last else b"", entry, self.at, action, note, parts, ranges or {})
         self.raw.execute(
             "INSERT INTO journal(id, ns, at, action, note, target, changes, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (entry, self.ns, self.at, action, note, target, parts[0], chain),
@@ -152,24 +155,9 @@ class Recorder:
         return entry
 
 
-def _chunks(changes: list[Change]) -> Iterator[list[Change]]:
-    for start in range(0, len(changes), rows.PART_ROWS):
-        yield changes[start : start + rows.PART_ROWS]
-
-
-def last_chain(raw: sqlite3.Connection) -> bytes:
-    """Check value of the newest entry; empty before the first."""
-    row = raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
-    return row[0] if row else b""
-
-
 def chained(
     previous: bytes, entry: int, at: int, action: str, note: str, parts: list[bytes], ranges: dict[str, tuple[int, int]]
 ) -> bytes:
     """Check value of an entry, over its content and the previous entry's: a changed or lost entry breaks the chain."""
     head = repr((entry, at, action, note, sorted(ranges.items()))).encode()
-    digest = blake2b(previous, digest_size=16)
-    digest.update(head)
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+    return blake2b(b"".join([previous, head, *parts]), digest_size=16).digest()

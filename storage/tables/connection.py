@@ -13,23 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from graphmem.core.errors import (
-    Busy,
-    Closed,
-    Conflict,
-    Corrupt,
-    DiskFull,
-    GraphMemError,
-    NewerSchema,
-    NotAMemory,
-    ReadOnly,
-    StoreError,
-)
+from graphmem.core import errors
 from graphmem.storage.tables.migrations import migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
-BUSY_SECONDS = 60.0
-"""How long a writer waits for another one before it gives up with ``Busy``."""
+BUSY_SECONDS = 60.0  # how long a writer waits for another one before it gives up with ``Busy``
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "ncpfs"}
 MEMORY = ":memory:"
@@ -58,8 +46,6 @@ class Connection:
         with self.translating():
             self._open()
 
-    # -- life
-
     def _open(self) -> None:
         self._pid = os.getpid()
         self._raw = connect(self.path, self.read_only, self._busy_seconds)
@@ -76,13 +62,9 @@ class Connection:
 
     @property
     def raw(self) -> sqlite3.Connection:
-        """The live sqlite3 connection.
-
-        Raises:
-            Closed: after ``close``.
-        """
+        """The live sqlite3 connection. Raises ``Closed``: after ``close``."""
         if self._raw is None:
-            raise Closed(f"{self.path} has been closed; open it again")
+            raise errors.Closed(f"{self.path} has been closed; open it again")
         if self._pid != os.getpid():
             self._after_fork()
         return self._raw
@@ -113,8 +95,6 @@ class Connection:
             self._raw.close()
         self._raw = None
 
-    # -- statements
-
     def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """All rows of a query."""
         with self.lock, self.translating():
@@ -124,8 +104,6 @@ class Connection:
         """The first row of a query, or None."""
         with self.lock, self.translating():
             return self.raw.execute(sql, values).fetchone()
-
-    # -- transactions
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -140,7 +118,7 @@ class Connection:
             DiskFull: no room; the transaction is rolled back.
         """
         if self.read_only:
-            raise ReadOnly(f"{self.path} was opened read-only; open it without read_only=True to write")
+            raise errors.ReadOnly(f"{self.path} was opened read-only; open it without read_only=True to write")
         with self.lock, self.translating():
             raw = self.raw
             begin, commit, rollback = NESTED if self._depth else OUTER
@@ -181,27 +159,24 @@ class Connection:
             raise translate(error, self.path) from error
 
 
-# ---------------------------------------------------------------- opening
-
-
 def check_path(path: str, read_only: bool) -> None:
     """Raise for paths that cannot be a memory file, before SQLite opens them; warn of network file systems."""
     if path == MEMORY:
         if read_only:
-            raise ReadOnly("a ':memory:' store is always empty when opened; read_only makes no sense there")
+            raise errors.ReadOnly("a ':memory:' store is always empty when opened; read_only makes no sense there")
         return
     if "\x00" in path or not path:
-        raise NotAMemory(f"{path!r} is not a path; give the name of a file")
+        raise errors.NotAMemory(f"{path!r} is not a path; give the name of a file")
     file = Path(path)
     if file.is_dir():
-        raise NotAMemory(f"{path} is a directory; give the name of a file in it, such as {file / 'memory.db'}")
+        raise errors.NotAMemory(f"{path} is a directory; give the name of a file in it, such as {file / 'memory.db'}")
     if not file.exists():
         if read_only:
-            raise NotAMemory(f"{path} does not exist; open it without read_only=True to make it")
+            raise errors.NotAMemory(f"{path} does not exist; open it without read_only=True to make it")
         if not file.parent.is_dir():
-            raise NotAMemory(f"the folder {file.parent} does not exist; make it first")
+            raise errors.NotAMemory(f"the folder {file.parent} does not exist; make it first")
     if not read_only and not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise ReadOnly(f"{path} cannot be written; open it with read_only=True, or change its permissions")
+        raise errors.ReadOnly(f"{path} cannot be written; open it with read_only=True, or change its permissions")
     kind = file_system(file)
     if kind in NETWORK_FILE_SYSTEMS:
         warnings.warn(
@@ -218,14 +193,9 @@ def file_system(file: Path) -> str:
         target = str(file.absolute().parent.resolve())
     except OSError:
         return ""
-    best, kind = "", ""
-    for line in lines:
-        fields = line.split(" ")
-        mount = fields[1].replace("\\040", " ")
-        inside = target == mount or target.startswith(mount.rstrip("/") + "/")
-        if inside and len(mount) >= len(best):
-            best, kind = mount, fields[2]
-    return kind
+    mounts = [(fields[1].replace("\\040", " "), fields[2]) for fields in (line.split(" ") for line in lines)]
+    inside = [(m, kind) for m, kind in mounts if target == m or target.startswith(m.rstrip("/") + "/")]
+    return max(reversed(inside), key=lambda mount: len(mount[0]), default=("", ""))[1]
 
 
 def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connection:
@@ -252,30 +222,27 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
     """Check that the file is a memory of this version; create the tables in an empty file.
 
     Raises:
-        NotAMemory: another application's SQLite file, or no SQLite file at all.
+        NotAMemory: another application's SQLite file.
         NewerSchema: written by a later graphmem.
     """
-    try:
-        kind, version = header(raw)
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
-            raise NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory") from error
-        raise
+    kind, version = header(raw)
     empty = raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     if kind == 0 and version == 0 and empty:
         if read_only:
-            raise NotAMemory(f"{path} is an empty file; open it without read_only=True to make it a memory")
+            raise errors.NotAMemory(f"{path} is an empty file; open it without read_only=True to make it a memory")
         create(raw)
         return
     if kind != APPLICATION_ID:
-        raise NotAMemory(f"{path} belongs to another application (application_id {kind:#x}); it was not changed")
+        raise errors.NotAMemory(f"{path} belongs to another application (application_id {kind:#x}); it was not changed")
     if version > SCHEMA_VERSION:
-        raise NewerSchema(
+        raise errors.NewerSchema(
             f"{path} has schema {version}, this version supports {SCHEMA_VERSION}; upgrade with pip install -U graphmem"
         )
     if version < SCHEMA_VERSION:
         if read_only:
-            raise ReadOnly(f"{path} has the older schema {version}; open it once without read_only=True to migrate it")
+            raise errors.ReadOnly(
+                f"{path} has the older schema {version}; open it without read_only=True to migrate it"
+            )
         migrate(raw, path, version)
 
 
@@ -287,43 +254,38 @@ def header(raw: sqlite3.Connection) -> tuple[int, int]:
 def create(raw: sqlite3.Connection) -> None:
     """Make the tables in one transaction, unless another process has just done so."""
     raw.execute("PRAGMA journal_mode = WAL")
-    raw.execute("BEGIN IMMEDIATE")
-    try:
+    with raw:  # commits, or rolls back on an error
+        raw.execute("BEGIN IMMEDIATE")
         if header(raw)[0] == 0:
             for statement in statements():
                 raw.execute(statement)
-        raw.execute("COMMIT")
-    except BaseException:
-        raw.execute("ROLLBACK")
-        raise
 
 
-# ---------------------------------------------------------------- errors
-
-
-def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> GraphMemError:
+def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> errors.GraphMemError:
     """The error of graphmem for one of sqlite3, with a remedy in its message."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else -1
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-        return Closed(f"{path} has been closed; open it again")
+        return errors.Closed(f"{path} has been closed; open it again")
     if isinstance(error, sqlite3.IntegrityError):
-        return Conflict(
+        return errors.Conflict(
             f"this contradicts what {path} holds now ({error}): a row that it builds on is gone, or its place is taken"
         )
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Busy(f"{path} is held by another writer ({error}); try again when it has finished")
+        return errors.Busy(f"{path} is held by another writer ({error}); try again when it has finished")
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and no_room(path)):
-        return DiskFull(f"no room left for {path}; nothing was written, free some space and try again")
+        return errors.DiskFull(f"no room left for {path}; nothing was written, free some space and try again")
     if primary == sqlite3.SQLITE_READONLY:
-        return ReadOnly(f"{path} or its folder cannot be written ({error}); open it with read_only=True")
+        return errors.ReadOnly(f"{path} or its folder cannot be written ({error}); open it with read_only=True")
     if primary == sqlite3.SQLITE_CANTOPEN:
-        return ReadOnly(f"{path} cannot be opened ({error}); check the permissions of the file and its folder")
+        return errors.ReadOnly(f"{path} cannot be opened ({error}); check the permissions of the file and its folder")
     if primary == sqlite3.SQLITE_NOTADB:
-        return NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory")
+        return errors.NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory")
     if primary == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
-        return Corrupt(f"{path} is damaged ({error}); run `graphmem check {path}`, then `graphmem repair {path}`")
-    return StoreError(f"{path}: {error}")
+        return errors.Corrupt(
+            f"{path} is damaged ({error}); run `graphmem check {path}`, then `graphmem repair {path}`"
+        )
+    return errors.StoreError(f"{path}: {error}")
 
 
 def no_room(path: str) -> bool:

@@ -79,8 +79,6 @@ class Editor:
             case _:
                 raise InvalidValue(f"{edit!r} is no edit; use AddNode, AddEdge, UpdateNode, SupersedeEdge, ...")
 
-    # -- finding rows
-
     def node(self, node_id: int) -> Row:
         """Row of a node of this namespace."""
         row = rows.fetch(self.raw, "nodes", (as_id(node_id),))
@@ -109,8 +107,6 @@ class Editor:
             return by_name
         by_alias: Row | None = self.raw.execute(_BY_ALIAS, (self.ns, norm)).fetchone()
         return by_alias or by_name
-
-    # -- nodes
 
     def _touch_node(self, row: Row) -> Row:
         self.recorder.node_ids[row[0]] = None
@@ -266,8 +262,6 @@ class Editor:
         if same is not None and same[0] != edge[0] and edge[EDGE["retired_at"]] is None:
             self._retire_edge(moved)
             self.recorder.update("edges", same, strength=same[EDGE["strength"]] + edge[EDGE["strength"]])
-
-    # -- facts
 
     def relation(self, name: str) -> int:
         """Id of a relation, made when it is new."""

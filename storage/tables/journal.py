@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from graphmem.core.edits import JournalEntry
@@ -14,18 +13,14 @@ from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.row_images import Change, Row
 
-SHOWN_IDS = 10_000
-"""Ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead."""
+SHOWN_IDS = 10_000  # ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead
 
-_ENTRY = "SELECT id, at, action, note, undone, target, changes FROM journal"
+_ENTRY = "SELECT id, at, action, note, undone, target FROM journal"
 _REVERTS = ("undo", "redo")
 _SELECT_RANGE = {
     table: f"SELECT {', '.join(rows.COLUMNS[table])} FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id DESC"
     for table in ("nodes", "edges")
 }
-
-
-# ---------------------------------------------------------------- reading entries
 
 
 def recorded(raw: sqlite3.Connection, entry: int) -> Iterator[Change]:
@@ -42,25 +37,16 @@ def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:
     return {what: (first, last) for what, first, last in found}
 
 
-def is_large(raw: sqlite3.Connection, entry: int) -> bool:
-    """Whether an entry is a bulk load, or has more than one part."""
-    sql = (
-        "SELECT EXISTS(SELECT 1 FROM journal_ranges WHERE entry = ?1) "
-        "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = ?1)"
-    )
-    return bool(raw.execute(sql, (entry,)).fetchone()[0])
-
-
 def entry(raw: sqlite3.Connection, ns: int, entry_id: int) -> JournalEntry:
-    """One entry of this namespace.
+    """One entry of this namespace. Raises ``NotFound``: there is none of that id."""
+    return _as_entry(raw, _row(raw, ns, entry_id))
 
-    Raises:
-        NotFound: there is none of that id.
-    """
-    row = raw.execute(f"{_ENTRY} WHERE id = ? AND ns = ?", (entry_id, ns)).fetchone()
+
+def _row(raw: sqlite3.Connection, ns: int, entry_id: int) -> Row:
+    row: Row | None = raw.execute(f"{_ENTRY} WHERE id = ? AND ns = ?", (entry_id, ns)).fetchone()
     if row is None:
         raise NotFound(f"no journal entry {entry_id} in this namespace")
-    return _as_entry(raw, row)
+    return row
 
 
 def newest(raw: sqlite3.Connection, ns: int, limit: int) -> list[JournalEntry]:
@@ -73,23 +59,14 @@ def history(raw: sqlite3.Connection, ns: int, node: int) -> list[JournalEntry]:
     """Every entry that changed a node, its aliases or its facts, oldest first."""
     sql = "SELECT j.id, j.target FROM touched t JOIN journal j ON j.id = t.entry WHERE t.node = ?"
     ids = {number for row in raw.execute(sql, (node,)) for number in row if number is not None}
-    for number, what, first, last in raw.execute("SELECT entry, what, first, last FROM journal_ranges").fetchall():
-        if what == "nodes":
-            hit = first <= node <= last
-        else:
-            hit = _has_edge(raw, node, first, last)
-        if hit:
-            ids.add(number)
+    loads = (
+        "SELECT entry FROM journal_ranges WHERE what = 'nodes' AND ?1 BETWEEN first AND last OR what = 'edges' AND ("
+        "EXISTS(SELECT 1 FROM edges WHERE src = ?1 AND id BETWEEN first AND last) "
+        "OR EXISTS(SELECT 1 FROM edges WHERE dst = ?1 AND id BETWEEN first AND last))"
+    )
+    ids.update(row[0] for row in raw.execute(loads, (node,)))
     found = [raw.execute(f"{_ENTRY} WHERE id = ? AND ns = ?", (number, ns)).fetchone() for number in sorted(ids)]
     return [_as_entry(raw, row) for row in found if row is not None]
-
-
-def _has_edge(raw: sqlite3.Connection, node: int, first: int, last: int) -> bool:
-    sql = (
-        "SELECT EXISTS(SELECT 1 FROM edges WHERE src = ?1 AND id BETWEEN ?2 AND ?3) "
-        "OR EXISTS(SELECT 1 FROM edges WHERE dst = ?1 AND id BETWEEN ?2 AND ?3)"
-    )
-    return bool(raw.execute(sql, (node, first, last)).fetchone()[0])
 
 
 def _as_entry(raw: sqlite3.Connection, row: Row) -> JournalEntry:
@@ -103,16 +80,9 @@ def _as_entry(raw: sqlite3.Connection, row: Row) -> JournalEntry:
         shown.insert(0, {"table": table, "action": "bulk", "first": first, "last": last})
         if last - first < SHOWN_IDS:
             ids[table] = [*range(first, last + 1), *ids[table]]
-    return JournalEntry(
-        id=row[0],
-        at=from_micros(row[1]) or "",
-        action=row[2],
-        note=row[3],
-        undone=bool(row[4]),
-        changes=tuple(shown),
-        node_ids=tuple(ids["nodes"]),
-        edge_ids=tuple(ids["edges"]),
-    )
+    number, at, action, note, undone, _ = row
+    state = from_micros(at) or "", action, note, bool(undone)
+    return JournalEntry(number, *state, tuple(shown), tuple(ids["nodes"]), tuple(ids["edges"]))
 
 
 def show(change: Change) -> dict[str, Any]:
@@ -124,9 +94,6 @@ def show(change: Change) -> dict[str, Any]:
         "before": rows.as_mapping(change.table, change.before),
         "after": rows.as_mapping(change.table, change.after),
     }
-
-
-# ---------------------------------------------------------------- undo and redo
 
 
 def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
@@ -142,10 +109,10 @@ def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
         if found is None:
             raise NotFound("nothing to undo in this namespace")
         return int(found)
-    row = _state(raw, ns, entry_id)
-    if row[0] in _REVERTS:
-        raise Conflict(f"entry {entry_id} is an {row[0]} of entry {row[2]}; undo or redo entry {row[2]} instead")
-    if row[1]:
+    action, _, undone, target = _row(raw, ns, entry_id)[2:]
+    if action in _REVERTS:
+        raise Conflict(f"entry {entry_id} is an {action} of entry {target}; undo or redo entry {target} instead")
+    if undone:
         raise Conflict(f"entry {entry_id} is undone already; redo({entry_id}) applies it again")
     return entry_id
 
@@ -157,7 +124,7 @@ def to_redo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> tuple[int
         NotFound: no such entry, or nothing undone.
         Conflict: the entry is not undone.
     """
-    if entry_id is not None and not _state(raw, ns, entry_id)[1]:
+    if entry_id is not None and not _row(raw, ns, entry_id)[4]:
         raise Conflict(f"entry {entry_id} is not undone; there is nothing to redo")
     sql = (
         "SELECT u.target, max(u.id) FROM journal u JOIN journal e ON e.id = u.target "
@@ -169,14 +136,6 @@ def to_redo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> tuple[int
     return row[0], row[1]
 
 
-def _state(raw: sqlite3.Connection, ns: int, entry_id: int) -> Row:
-    sql = "SELECT action, undone, target FROM journal WHERE id = ? AND ns = ?"
-    row: Row | None = raw.execute(sql, (entry_id, ns)).fetchone()
-    if row is None:
-        raise NotFound(f"no journal entry {entry_id} in this namespace")
-    return row
-
-
 def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
     """Restore every row of an entry to its state before. Writes; the caller finishes the recorder.
 
@@ -186,23 +145,19 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
     raw.execute("PRAGMA defer_foreign_keys = ON")
     wanted = ranges(raw, entry_id)
     changes = list(recorded(raw, entry_id))
-    moved = _moved(raw, changes)
+    final = {(change.table, change.key): change.after for change in changes}
+    moved = {key for key, after in final.items() if rows.fetch(raw, *key) != after}  # changed since
     blockers = _blockers(raw, entry_id, changes, moved, wanted)
     if blockers:
         named = ", ".join(str(number) for number in sorted(blockers))
         raise Conflict(f"entry {entry_id} cannot be reverted: entries {named} build on it; undo those first")
     if moved:
         raise Conflict(f"entry {entry_id} cannot be reverted: rows it changed have been reverted already")
-    _put_all(recorder, (change.reversed() for change in reversed(changes)))
+    recorder.put_all(Change(change.table, change.after, change.before) for change in reversed(changes))
     for table in ("edges", "nodes"):  # edges first: they refer to nodes
         if table in wanted:
             found = raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall()
-            _put_all(recorder, (Change(table, row, None) for row in found))
-
-
-def _put_all(recorder: Recorder, changes: Iterable[Change]) -> None:
-    for (table, kind), run in groupby(changes, key=lambda change: (change.table, change.kind)):
-        recorder.put_run(table, kind, list(run))
+            recorder.put_all(Change(table, row, None) for row in found)
 
 
 def _blockers(
@@ -212,27 +167,17 @@ def _blockers(
     removed = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
     own = {change.key[0] for change in changes if change.table == "edges"}
     blockers = _referring(raw, removed, own, wanted)
-    for number in _later(raw, entry_id) if moved or wanted else ():
+    sql = "SELECT id FROM journal WHERE id > ? AND undone = 0 AND action NOT IN ('undo', 'redo')"
+    for (number,) in raw.execute(sql, (entry_id,)) if moved or wanted else ():
         touched = {(change.table, change.key) for change in recorded(raw, number)}
         if touched & moved or any(_inside(table, key, wanted) for table, key in touched):
             blockers.add(number)
     return blockers - {entry_id}
 
 
-def _moved(raw: sqlite3.Connection, changes: Sequence[Change]) -> set[tuple[str, Row]]:
-    """Rows that differ from the result of the changes."""
-    final = {(change.table, change.key): change.after for change in changes}
-    return {key for key, after in final.items() if rows.fetch(raw, key[0], key[1]) != after}
-
-
 def _inside(table: str, key: Row, wanted: dict[str, tuple[int, int]]) -> bool:
     table, column = {"aliases": ("nodes", 2), "edge_sources": ("edges", 0)}.get(table, (table, 0))
     return table in wanted and wanted[table][0] <= key[column] <= wanted[table][1]
-
-
-def _later(raw: sqlite3.Connection, entry_id: int) -> list[int]:
-    sql = "SELECT id FROM journal WHERE id > ? AND undone = 0 AND action NOT IN ('undo', 'redo')"
-    return [row[0] for row in raw.execute(sql, (entry_id,))]
 
 
 def _referring(
@@ -249,9 +194,6 @@ def _referring(
             sql = f"SELECT DISTINCT entry FROM edges WHERE {end} BETWEEN ? AND ? AND id NOT BETWEEN ? AND ?"
             entries.update(row[0] for row in raw.execute(sql, (*wanted["nodes"], *edges)))
     return entries
-
-
-# ---------------------------------------------------------------- the past
 
 
 def held_at(raw: sqlite3.Connection, ns: int, moment: int) -> tuple[dict[int, Row | None], dict[int, Row | None]]:

@@ -31,16 +31,11 @@ def _from_2(raw: sqlite3.Connection) -> None:
     raw.execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('identity', lower(hex(randomblob(16))))")
     chain = b""
     for number, at, action, note in raw.execute("SELECT id, at, action, note FROM journal ORDER BY id").fetchall():
-        parts = [_renamed(raw, table, where, entries) for table, where in _places(raw, number)]
+        found = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (number,)).fetchall()
+        places = [("journal_parts", f"entry = {number} AND part = {part}") for (part,) in found]
+        parts = [_renamed(raw, *place, entries) for place in [("journal", f"id = {number}"), *places]]
         chain = chained(chain, number, at, action, note, parts, journal.ranges(raw, number))
         raw.execute("UPDATE journal SET chain = ? WHERE id = ?", (chain, number))
-
-
-def _places(raw: sqlite3.Connection, number: int) -> list[tuple[str, str]]:
-    """Table and condition of each block of changes of an entry."""
-    parts = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (number,)).fetchall()
-    more = [("journal_parts", f"entry = {number} AND part = {part}") for (part,) in parts]
-    return [("journal", f"id = {number}"), *more]
 
 
 def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int, int]) -> bytes:
@@ -58,8 +53,7 @@ def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int,
     return data
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
-"""Step from each version to the next."""
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}  # step from each version to the next
 
 
 def copy_for(path: str, version: int) -> Path:
@@ -73,20 +67,12 @@ def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
     Several processes may open an old file at once: the first one migrates it.
     """
     if path != ":memory:":
-        _copy(raw, copy_for(path, version))
-    raw.execute("BEGIN IMMEDIATE")
-    try:
+        with replacing(copy_for(path, version)) as temporary, closing(sqlite3.connect(temporary)) as copy:
+            raw.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+    with raw:  # commits, or rolls back on an error
+        raw.execute("BEGIN IMMEDIATE")
         version = raw.execute("PRAGMA user_version").fetchone()[0]
         for step in range(version, SCHEMA_VERSION):
             STEPS[step](raw)
         raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        raw.execute("COMMIT")
-    except BaseException:
-        raw.execute("ROLLBACK")
-        raise
-
-
-def _copy(raw: sqlite3.Connection, target: Path) -> None:
-    with replacing(target) as temporary, closing(sqlite3.connect(temporary)) as copy:
-        raw.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")

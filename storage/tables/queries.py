@@ -45,7 +45,6 @@ _FACT = (
     "CROSS JOIN nodes d ON d.id = e.dst "
     "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
 )
-_NODE = f"SELECT {', '.join(rows.COLUMNS['nodes'])} FROM nodes"
 _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
 
 
@@ -62,42 +61,29 @@ def last_entry(raw: sqlite3.Connection, moment: int) -> int:
 
 
 def in_order(found: Mapping[int, Found], ids: Sequence[int], what: str) -> list[Found]:
-    """Values in the order of their ids.
-
-    Raises:
-        NotFound: an id without a value.
-    """
+    """Values in the order of their ids. Raises ``NotFound``: an id without a value."""
     missing = next((identifier for identifier in ids if identifier not in found), None)
     if missing is not None:
         raise NotFound(f"no {what} {missing} in this namespace")
     return [found[identifier] for identifier in ids]
 
 
-# ---------------------------------------------------------------- nodes
-
-
 def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[int]) -> dict[int, Node]:
     """Nodes of a namespace by id; ids it does not hold are left out."""
-    found = raw.execute(f"{_NODE} WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))", (ns, json.dumps(ids)))
+    sql = (
+        "SELECT id, name, kind, text, attributes, strength, retired_at FROM nodes "
+        "WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
+    )
+    found = raw.execute(sql, (ns, json.dumps(ids))).fetchall()
     aliases: dict[int, list[str]] = {}
     sql = "SELECT node, alias FROM aliases WHERE node IN (SELECT value FROM json_each(?)) ORDER BY norm"
     for node, alias in raw.execute(sql, (json.dumps(ids),)):
         aliases.setdefault(node, []).append(alias)
-    return {row[0]: _as_node(row, namespace, tuple(aliases.get(row[0], ()))) for row in found.fetchall()}
-
-
-def _as_node(row: Row, namespace: str, aliases: tuple[str, ...]) -> Node:
-    return Node(
-        id=row[0],
-        name=row[2],
-        kind=row[4],
-        text=row[5],
-        aliases=aliases,
-        namespace=namespace,
-        attributes=json.loads(row[6]) if row[6] else {},
-        strength=row[7],
-        retired=row[9] is not None,
-    )
+    nodes: dict[int, Node] = {}
+    for node, name, kind, text, attributes, strength, retired_at in found:
+        known = tuple(aliases.get(node, ())), namespace, json.loads(attributes or "{}")
+        nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None)
+    return nodes
 
 
 def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
@@ -105,13 +91,6 @@ def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
     sql = "SELECT id, name FROM nodes WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
     found = dict(raw.execute(sql, (ns, json.dumps(ids))).fetchall())
     return in_order(found, ids, "node")
-
-
-USAGE = (
-    "SELECT n.id, n.created_at, coalesce(a.count, 0), coalesce(a.at, 0) "
-    "FROM nodes n LEFT JOIN access a ON a.node = n.id "
-    "WHERE +n.ns = ? AND n.id > ? AND n.retired_at IS NULL ORDER BY n.id LIMIT 4096"
-)
 
 
 def resolve_many(raw: sqlite3.Connection, ns: int, normalised: Sequence[str]) -> dict[str, list[int]]:
@@ -133,47 +112,22 @@ def resolve_many(raw: sqlite3.Connection, ns: int, normalised: Sequence[str]) ->
     return found
 
 
-# ---------------------------------------------------------------- facts
-
-
 def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[int, Edge]:
     """Recorded facts by id, whatever their state."""
-    sql = f"{_EDGE} WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
-    found = raw.execute(sql, (ns, json.dumps(ids))).fetchall()
-    relations = dict(raw.execute("SELECT id, name FROM relations WHERE ns = ?", (ns,)).fetchall())
-    return {row[0]: _as_edge(row, relations, source_name(raw, row), recorded_at(raw, row)) for row in found}
-
-
-def source_name(raw: sqlite3.Connection, row: Row) -> str | None:
-    """Name of the first source of a fact."""
-    if row[11] is None:
-        return None
-    found: str = raw.execute("SELECT name FROM sources WHERE id = ?", (row[11],)).fetchone()[0]
-    return found
+    sql = (  # in the order of the fields of ``Edge``
+        "SELECT e.id, e.src, r.name, e.dst, e.text, e.valid_from, e.valid_to, e.confidence, o.name, "
+        "coalesce(j.at, 0), e.retired_at, e.strength, e.attributes FROM edges e CROSS JOIN relations r ON r.id = e.rel "
+        "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry "
+        "WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
+    )
+    found = ((*row[:12], json.loads(row[12] or "{}")) for row in raw.execute(sql, (ns, json.dumps(ids))))
+    return {values[0]: Edge(*values) for values in found}
 
 
 def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
     """When a fact was recorded, in microseconds."""
     found = raw.execute("SELECT at FROM journal WHERE id = ?", (row[7],)).fetchone()
     return found[0] if found else 0
-
-
-def _as_edge(row: Row, relations: dict[int, str], source: str | None, recorded_at: int) -> Edge:
-    return Edge(
-        id=row[0],
-        src=row[2],
-        relation=relations[row[3]],
-        dst=row[4],
-        valid_from=row[5],
-        valid_to=row[6],
-        recorded_at=recorded_at,
-        retired_at=row[8],
-        confidence=row[9],
-        strength=row[10],
-        source=source,
-        text=row[12],
-        attributes=json.loads(row[13]) if row[13] else {},
-    )
 
 
 def as_fact(row: Row) -> Fact:
@@ -227,10 +181,9 @@ def facts_known_at(
 ) -> list[Fact]:  # fmt: skip
     """Facts exactly as recorded at a time, whatever was edited, undone or merged since."""
     past_nodes, past_edges = journal.held_at(raw, ns, known_at)
-    edges = {
-        row[0]: row for row in raw.execute(f"{_EDGE} WHERE e.ns = ? AND e.entry <= ?", (ns, last_entry(raw, known_at)))
-    }
-    edges = {key: row for key, row in (edges | past_edges).items() if row is not None}
+    upto = last_entry(raw, known_at)
+    recorded = {row[0]: row for row in raw.execute(f"{_EDGE} WHERE e.ns = ? AND e.entry <= ?", (ns, upto))}
+    edges = {key: row for key, row in (recorded | past_edges).items() if row is not None}
     wanted = {2: subject, 3: relation, 4: object}
     upto = 0 if as_of is None else last_entry(raw, as_of)
     kept = [
@@ -259,17 +212,16 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
         return past[2] if past else raw.execute("SELECT name FROM nodes WHERE id = ?", (node,)).fetchone()[0]
 
     relation = raw.execute("SELECT name FROM relations WHERE id = ?", (row[3],)).fetchone()[0]
+    source = raw.execute("SELECT (SELECT name FROM sources WHERE id = ?)", (row[11],)).fetchone()[0]
     ends = (name(row[2]), relation, name(row[4]))
-    return as_fact((*ends, row[12], row[5], row[6], row[9], source_name(raw, row), row[0], recorded_at(raw, row)))
+    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row)))
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
     """Counts of a namespace, without marks of texts that were read; ``bytes`` is the size of the whole file."""
     condition, values = visible(raw, None)
     values |= {"ns": ns}
-
-    def count(sql: str) -> int:
-        return int(raw.execute(f"SELECT count(*) FROM {sql}", values | {"ns": ns}).fetchone()[0])
+    count = lambda sql: int(raw.execute(f"SELECT count(*) FROM {sql}", values).fetchone()[0])
 
     pages, page = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     encoders = raw.execute(

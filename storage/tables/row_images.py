@@ -14,13 +14,11 @@ from graphmem.storage.tables.schema import COLUMNS, KEYS
 
 Row = tuple[Any, ...]
 
-PART_ROWS = 4096
-"""Changes in one part of a long entry: bounds the memory of packing and reading."""
+PART_ROWS = 4096  # changes in one part of a long entry: bounds the memory of packing and reading
 
 COMPRESS_FROM = 600
 
-MANY = 128
-"""Rows in one statement of ``insert_many``."""
+MANY = 128  # rows in one statement of ``insert_many``
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +39,18 @@ class Change:
         """``add``, ``change`` or ``remove``."""
         return "add" if self.before is None else "remove" if self.after is None else "change"
 
-    def reversed(self) -> Change:
-        """The change that reverts this one."""
-        return Change(self.table, self.after, self.before)
+
+def _statements(table: str, columns: Sequence[str]) -> dict[str, str]:
+    where = " AND ".join(f"{column} = ?" for column in KEYS[table])
+    return {
+        "select": f"SELECT {', '.join(columns)} FROM {table} WHERE {where}",
+        "insert": f"INSERT INTO {table}({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+        "update": f"UPDATE {table} SET {', '.join(f'{c} = ?' for c in columns)} WHERE {where}",
+        "delete": f"DELETE FROM {table} WHERE {where}",
+    }
 
 
-def _statements() -> dict[str, dict[str, str]]:
-    made = {}
-    for table, columns in COLUMNS.items():
-        where = " AND ".join(f"{column} = ?" for column in KEYS[table])
-        made[table] = {
-            "select": f"SELECT {', '.join(columns)} FROM {table} WHERE {where}",
-            "insert": f"INSERT INTO {table}({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-            "update": f"UPDATE {table} SET {', '.join(f'{c} = ?' for c in columns)} WHERE {where}",
-            "delete": f"DELETE FROM {table} WHERE {where}",
-        }
-    return made
-
-
-SQL = _statements()
+SQL = {table: _statements(table, columns) for table, columns in COLUMNS.items()}
 _KEY_POSITIONS = {table: tuple(COLUMNS[table].index(column) for column in keys) for table, keys in KEYS.items()}
 
 
@@ -101,17 +92,14 @@ def insert_many(raw: sqlite3.Connection, head: str, row: str, values: Sequence[A
 
 
 def put_run(raw: sqlite3.Connection, table: str, kind: str, run: Sequence[Change]) -> None:
-    """``put`` for a run of changes of one table and kind. Writes."""
+    """``put`` for a run of changes of one table, all of kind ``add`` or all of kind ``remove``. Writes."""
     if kind == "add":
         head, _, row = SQL[table]["insert"].partition(" VALUES ")
         for start in range(0, len(run), PART_ROWS):
             values = [value for change in run[start : start + PART_ROWS] for value in change.after or ()]
             insert_many(raw, head, row, values)
-    elif kind == "remove":
-        raw.executemany(SQL[table]["delete"], [change.key for change in run])
     else:
-        for change in run:
-            put(raw, table, change.before, change.after)
+        raw.executemany(SQL[table]["delete"], [change.key for change in run])
 
 
 def changed(table: str, row: Row, **values: Any) -> Row:
@@ -128,27 +116,24 @@ def as_mapping(table: str, row: Row | None) -> dict[str, Any] | None:
     return None if row is None else dict(zip(COLUMNS[table], row, strict=True))
 
 
-# ---------------------------------------------------------------- packing
-
-
-def _pack_value(value: Any) -> Any:
+def as_base64(value: bytes) -> dict[str, str]:
+    """A BLOB in JSON."""
     return {"b64": base64.b64encode(value).decode()}
 
 
-def _unpack_row(row: list[Any] | None) -> Row | None:
-    if row is None:
-        return None
+def from_base64(row: Iterable[Any]) -> Row:
+    """A row read from JSON, with its BLOBs as bytes."""
     return tuple(base64.b64decode(value["b64"]) if isinstance(value, dict) else value for value in row)
 
 
 def pack(changes: Iterable[Change]) -> bytes:
     """Changes as JSON, compressed when it is long."""
     images = [(change.table, change.before, change.after) for change in changes]
-    data = json.dumps(images, separators=(",", ":"), ensure_ascii=False, default=_pack_value).encode()
+    data = json.dumps(images, separators=(",", ":"), ensure_ascii=False, default=as_base64).encode()
     return zlib.compress(data, 1) if len(data) >= COMPRESS_FROM else data
 
 
 def unpack(data: bytes) -> list[Change]:
     """Changes from the result of ``pack``."""
     plain = data if data[:1] == b"[" else zlib.decompress(data)
-    return [Change(table, _unpack_row(before), _unpack_row(after)) for table, before, after in json.loads(plain)]
+    return [Change(table, *(row and from_base64(row) for row in images)) for table, *images in json.loads(plain)]

@@ -8,8 +8,7 @@ that recorded it, and so gives its time: a small number instead of the eight byt
 
 from __future__ import annotations
 
-APPLICATION_ID = 0x67_6D_65_6D
-"""``gmem`` in ASCII."""
+APPLICATION_ID = 0x67_6D_65_6D  # ``gmem`` in ASCII
 
 SCHEMA_VERSION = 3
 
@@ -64,18 +63,12 @@ CREATE TABLE nodes(
     state BLOB
 );
 CREATE TABLE aliases(
-    ns INTEGER NOT NULL,
-    norm TEXT NOT NULL,
-    node INTEGER NOT NULL REFERENCES nodes(id),
-    alias TEXT NOT NULL,
+    ns INTEGER NOT NULL, norm TEXT NOT NULL, node INTEGER NOT NULL REFERENCES nodes(id), alias TEXT NOT NULL,
     PRIMARY KEY(ns, norm, node)
 ) WITHOUT ROWID;
 CREATE INDEX aliases_by_node ON aliases(node);
 CREATE TABLE relations(
-    id INTEGER PRIMARY KEY,
-    ns INTEGER NOT NULL REFERENCES namespaces(id),
-    name TEXT NOT NULL,
-    norm TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, ns INTEGER NOT NULL REFERENCES namespaces(id), name TEXT NOT NULL, norm TEXT NOT NULL,
     UNIQUE(ns, norm)
 );
 CREATE TABLE sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -96,9 +89,7 @@ CREATE TABLE edges(
     attributes TEXT
 );
 CREATE TABLE edge_sources(
-    edge INTEGER NOT NULL REFERENCES edges(id),
-    source INTEGER NOT NULL REFERENCES sources(id),
-    at INTEGER NOT NULL,
+    edge INTEGER NOT NULL REFERENCES edges(id), source INTEGER NOT NULL REFERENCES sources(id), at INTEGER NOT NULL,
     PRIMARY KEY(edge, source)
 ) WITHOUT ROWID;
 CREATE TABLE journal(
@@ -113,33 +104,23 @@ CREATE TABLE journal(
     chain BLOB NOT NULL
 );
 CREATE TABLE journal_parts(
-    entry INTEGER NOT NULL REFERENCES journal(id),
-    part INTEGER NOT NULL,
-    changes BLOB NOT NULL,
+    entry INTEGER NOT NULL REFERENCES journal(id), part INTEGER NOT NULL, changes BLOB NOT NULL,
     PRIMARY KEY(entry, part)
 );
 CREATE TABLE journal_ranges(
-    entry INTEGER NOT NULL REFERENCES journal(id),
-    what TEXT NOT NULL CHECK(what IN ('nodes', 'edges')),
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    PRIMARY KEY(entry, what)
+    entry INTEGER NOT NULL REFERENCES journal(id), what TEXT NOT NULL CHECK(what IN ('nodes', 'edges')),
+    first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(entry, what)
 ) WITHOUT ROWID;
 CREATE TABLE touched(
-    node INTEGER NOT NULL,
-    entry INTEGER NOT NULL REFERENCES journal(id),
-    PRIMARY KEY(node, entry)
+    node INTEGER NOT NULL, entry INTEGER NOT NULL REFERENCES journal(id), PRIMARY KEY(node, entry)
 ) WITHOUT ROWID;
 CREATE TABLE encoders(id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, dim INTEGER NOT NULL);
 CREATE TABLE vectors(
-    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE,
-    encoder INTEGER NOT NULL REFERENCES encoders(id),
+    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE, encoder INTEGER NOT NULL REFERENCES encoders(id),
     data BLOB NOT NULL
 );
 CREATE TABLE access(
-    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE,
-    count INTEGER NOT NULL,
-    at INTEGER NOT NULL
+    node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE, count INTEGER NOT NULL, at INTEGER NOT NULL
 );
 CREATE VIEW node_texts AS
     SELECT id, name,

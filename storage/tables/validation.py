@@ -15,8 +15,7 @@ from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
 from graphmem.core.names import unstorable
 from graphmem.core.times import to_micros
 
-MAX_TEXT = 1 << 20
-"""Longest text of a node or fact, in characters."""
+MAX_TEXT = 1 << 20  # longest text of a node or fact, in characters
 
 
 def now_micros() -> int:
@@ -25,11 +24,7 @@ def now_micros() -> int:
 
 
 def as_id(value: Any) -> int:
-    """An id as int; numpy's integers are fine.
-
-    Raises:
-        InvalidValue: not a whole number.
-    """
+    """An id as int; numpy's integers are fine. Raises ``InvalidValue``: not a whole number."""
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         return int(value)
     raise InvalidValue(f"an id is a whole number, not {value!r}")
@@ -67,11 +62,7 @@ def check_number(value: Any, what: str, low: float, high: float) -> float:
 
 
 def interval(edit: AddEdge) -> tuple[int | None, int | None]:
-    """Valid interval of a fact in microseconds.
-
-    Raises:
-        InvalidTime: it ends before it starts.
-    """
+    """Valid interval of a fact in microseconds. Raises ``InvalidTime``: it ends before it starts."""
     start, end = to_micros(edit.valid_from), to_micros(edit.valid_to)
     if start is not None and end is not None and end < start:
         raise InvalidTime(f"valid_to {edit.valid_to!r} is before valid_from {edit.valid_from!r}")
@@ -97,11 +88,7 @@ def merged_json(old: str | None, new: str | None) -> str | None:
 
 
 def state_bytes(state: Any) -> bytes:
-    """A state vector as float32 bytes.
-
-    Raises:
-        InvalidVector: not one finite vector.
-    """
+    """A state vector as float32 bytes. Raises ``InvalidVector``: not one finite vector."""
     array = np.asarray(state, dtype=np.float32)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise InvalidVector(f"a state is one vector of finite numbers, not an array of shape {array.shape}")

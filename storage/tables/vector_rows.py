@@ -20,11 +20,8 @@ from graphmem.core.errors import EncoderMismatch, InvalidValue, InvalidVector
 from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.tables.row_images import insert_many
 
-BLOCK = 4096
-"""Vectors that are converted at a time."""
-
-LINE = 64
-"""Writes that the line keeps."""
+BLOCK = 4096  # vectors that are converted at a time
+LINE = 64  # writes that the line keeps
 
 
 def checked(vectors: np.ndarray, count: int) -> np.ndarray:
@@ -47,20 +44,8 @@ def checked(vectors: np.ndarray, count: int) -> np.ndarray:
     return array
 
 
-def blobs(vectors: np.ndarray) -> Iterator[bytes]:
-    """Each vector as fp16 bytes."""
-    for start in range(0, len(vectors), BLOCK):
-        block = np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float16)
-        data, width = block.tobytes(), block.shape[1] * 2
-        yield from (data[at : at + width] for at in range(0, len(data), width))
-
-
 def encoder_id(raw: sqlite3.Connection, fingerprint: str, dim: int) -> int:
-    """Id of an encoder, made when it is new.
-
-    Raises:
-        InvalidVector: the encoder is known with another width.
-    """
+    """Id of an encoder, made when it is new. Raises ``InvalidVector``: the encoder is known with another width."""
     if not isinstance(fingerprint, str) or not fingerprint:
         raise InvalidValue(f"vectors need the fingerprint of their encoder, not {fingerprint!r}")
     row = raw.execute("SELECT id, dim FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchone()
@@ -77,14 +62,10 @@ def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, finger
     encoder = encoder_id(raw, fingerprint, vectors.shape[1])
     restart = _any_known(raw, ids)
     for start in range(0, len(ids), BLOCK):
-        part = ids[start : start + BLOCK]
-        pairs = zip(part, blobs(vectors[start : start + BLOCK]), strict=True)
-        insert_many(
-            raw,
-            "INSERT OR REPLACE INTO vectors(node, data, encoder)",
-            f"(?, ?, {encoder})",
-            list(chain.from_iterable(pairs)),
-        )
+        block = vectors[start : start + BLOCK].astype(np.float16)
+        pairs = zip(ids[start : start + BLOCK], map(np.ndarray.tobytes, block), strict=True)
+        values = list(chain.from_iterable(pairs))
+        insert_many(raw, "INSERT OR REPLACE INTO vectors(node, data, encoder)", f"(?, ?, {encoder})", values)
     mark(raw, restart=restart)
 
 
@@ -134,9 +115,7 @@ def read_some(raw: sqlite3.Connection, fingerprint: str, nodes: Sequence[int]) -
         "WHERE v.encoder = (SELECT id FROM encoders WHERE fingerprint = ?)"
     )
     found = raw.execute(sql, (json.dumps(sorted(set(nodes))), fingerprint)).fetchall()
-    if not found:
-        return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-    ids, vectors = _arrays(found)
+    ids, vectors = _arrays(found) if found else (np.zeros(0, np.int64), np.zeros((0, 0), np.float16))
     return ids, vectors.astype(np.float32)
 
 

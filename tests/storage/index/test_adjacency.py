@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphmem.storage.index import adjacency as module
-from graphmem.storage.index.adjacency import CSRIndex, Packed, empty
+from graphmem.storage.index.adjacency import CSRIndex, Packed
 
 
 def make(n=50, facts=400, seed=0):
@@ -44,7 +44,7 @@ def test_expand_and_degree_agree_with_the_list():
 
 
 def test_nothing_out_of_nothing():
-    index = CSRIndex(empty(), [])
+    index = CSRIndex(Packed.build(1, *[np.zeros(0, np.int64)] * 4), [])
     assert index.expand(np.array([0, 7])).edge.tolist() == []
     assert index.expand(np.zeros(0, np.int64)).edge.tolist() == []
     assert index.degree(np.array([7])).tolist() == [0]

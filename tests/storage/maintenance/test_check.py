@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def test_a_snapshot_that_lies_is_found_and_dropped(path):
         packed = index.packed
         bad = type(packed)(packed.indptr, packed.target[::-1].copy(), packed.code, packed.edge)
         found = snapshot.read(path, 1)
-        snapshot.write(path, found.stamp, type(index)(bad, index.relations))
+        snapshot.write(path, replace(found, index=type(index)(bad, index.relations)))
     assert kinds(check(path)) == {"snapshot"}
     repair(path)
     assert check(path).ok

@@ -11,7 +11,7 @@ from torch_geometric.nn import SAGEConv
 from torch_geometric.sampler import BaseSampler
 from torch_geometric.utils import k_hop_subgraph
 
-from graphmem.adapters.pyg_store import MemoryFeatureStore, MemoryGraphStore, MemorySampler
+from graphmem.adapters.pyg import MemoryFeatureStore, MemoryGraphStore, MemorySampler
 from graphmem.core.edits import AddEdge, Retire
 from graphmem.core.errors import InvalidValue, ReadOnly
 from graphmem.storage.sqlite import SQLiteStore
