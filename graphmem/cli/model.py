@@ -118,8 +118,9 @@ def read(
     """Extract facts from TEXT (or --file) and show the write decisions."""
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
-    words, source = (text, source) if file is None else (read_text_file(file), source or str(file))
-    plan = load_model(memory, base, weights).read(words, source=source, reread=again)
+    if file is not None:
+        text, source = read_text_file(file), source or str(file)
+    plan = load_model(memory, base, weights).read(text or "", source=source, reread=again)
     entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
         return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})

@@ -54,10 +54,15 @@ class ScoredAnswer:
 
 
 def facts_prompt(tokenizer: Any, question: str, facts: Sequence[Any], max_facts: int = 50) -> str:
-    """The prompt with at most ``max_facts`` retrieved facts as sentences before the question."""
-    lines = "\n".join(f"{fact.subject} {fact.relation} {fact.object}." for fact in list(facts)[:max_facts])
-    text = f"Facts:\n{lines}\n\nUse the facts. Answer with a name only."
+    """The prompt with at most ``max_facts`` facts (``Fact`` or triple) as sentences before the question."""
+    text = f"Facts:\n{fact_lines(facts[:max_facts])}\n\nUse the facts. Answer with a name only."
     return chat_prompt(tokenizer, f"Question: {question}", text)
+
+
+def fact_lines(facts: Sequence[Any]) -> str:
+    """One fact (``Fact`` or triple) a line, as a sentence."""
+    triples = (fact if isinstance(fact, tuple) else (fact.subject, fact.relation, fact.object) for fact in facts)
+    return "\n".join(f"{subject} {relation} {object}." for subject, relation, object in triples)
 
 
 def answers_by_method(

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from graphmem.experiments.comparison import Comparison, write_all, write_first_stage
+from graphmem.experiments.comparison import Comparison, write_all
 from graphmem.experiments.harness.costs import edit_costs, tuning_costs
 from graphmem.experiments.harness.likelihood import likelihood_rows
 from graphmem.experiments.harness.runs import Part, Parts, Run
-from graphmem.experiments.harness.scoring import (
-    answer_items,
-    answer_rows,
-    cost_part,
-    free_text_rows,
-    paraphrase_rows,
-    right_rows,
-)
+from graphmem.experiments.harness.scoring import answer_items, answer_rows, free_text_rows, paraphrase_rows, right_rows
+from graphmem.experiments.methods.base import Cost, Method
 from graphmem.experiments.panel import WITHOUT_RETRIEVAL, Panel
-from graphmem.experiments.tasks.benchmark_facts import found_in, single_facts
+from graphmem.experiments.tasks.benchmark_facts import folder_with, single_facts
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 from graphmem.experiments.tasks.synthetic_facts import NAME, integrate_world
 
@@ -40,20 +34,19 @@ NOTES = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write new facts and ask about them, with every baseline."""
-    memories = (write_first_stage, write_all)
-    Comparison("integrate", main.__doc__, fact_sets, measure, NOTES, PLOTS, memories, costs).main(arguments)
-
-
 def fact_sets(run: Run) -> list[FactSet]:
     """The invented world, and PopQA and zsRE where their files are there."""
     n = run.n or (16 if run.quick else 300)
     sets = [integrate_world(n, 3 * n if n > 60 else 150, run.seed)] if run.wants(NAME) else []
-    for name in found_in(run.data, [name for name in ("PopQA", "zsRE") if run.wants(name, quick=False)]):
-        assert run.data is not None
-        sets.append(single_facts(run.data, name, n, among=120 if run.quick else 500, seed=run.seed))
+    for name in ("PopQA", "zsRE"):
+        if folder := folder_with(run, name):
+            sets.append(single_facts(folder, name, n, among=120 if run.quick else 500, seed=run.seed))
     return sets
+
+
+def write_first_stage(memory: Any, facts: FactSet) -> None:
+    """Write the facts of the first stage. Writes."""
+    memory.add_many(facts.facts[0])
 
 
 def costs(panel: Panel, parts: Parts) -> None:
@@ -66,25 +59,32 @@ def costs(panel: Panel, parts: Parts) -> None:
         parts.do("costs of LoRA", lambda: tuning_costs(panel.copy_base, sizes, seed=run.seed), steps=panel.steps)
 
 
-def measure(panel: Panel, facts: FactSet, name: str, early: CachedRetriever, whole: CachedRetriever) -> Part:
+def measure(
+    panel: Panel, facts: FactSet, name: str, method: Method, early: CachedRetriever, whole: CachedRetriever
+) -> tuple[Part, Cost]:
     """Rows of one method; ``early`` and ``whole`` search the memory of the first stage and of both."""
     seed, first = panel.run.seed, [item for item in facts.items if item.stage == 0]
-    with panel.method(name, facts, whole.memory) as (method, cost):
-        training = method.learn(facts.training_pairs(facts.training_facts_of(0)))
-        before = answer_items(method, first, early)
-        training += method.learn(facts.training_pairs(facts.training_facts_of(1)))
-        answers = answer_items(method, facts.items, whole)
-        part = answer_rows(facts.name, method.name, facts.items, answers, seed=seed)
-        after = [answer for item, answer in zip(facts.items, answers, strict=True) if item.stage == 0]
-        for label, shown, minus in (
-            ("first facts, before the second", before, None), ("first facts, after the second", after, None),
-            ("forgotten", before, after),
-        ):  # fmt: skip
-            part += Part(right_rows(facts.name, method.name, label, first, shown, minus=minus, seed=seed))
-        part += Part(paraphrase_rows(facts, method, answers, whole, seed))
-        part += Part(panel.locality(facts, method, whole))
-        if facts.names:
-            part += free_text_rows(facts, method, whole, panel.n_locality, seed=seed)
-            reads = name not in WITHOUT_RETRIEVAL
-            part += Part(likelihood_rows(facts, method, panel.language, whole, uses_retrieval=reads, seed=seed))
-        return part + cost_part(facts.name, method.name, training if training.steps else cost)
+    training = method.learn(facts.training_pairs(facts.training_facts_of(0)))
+    before = answer_items(method, first, early)
+    training += method.learn(facts.training_pairs(facts.training_facts_of(1)))
+    answers = answer_items(method, facts.items, whole)
+    part = answer_rows(facts.name, method.name, facts.items, answers, seed=seed)
+    after = [answer for item, answer in zip(facts.items, answers, strict=True) if item.stage == 0]
+    for label, shown, minus in (
+        ("first facts, before the second", before, None), ("first facts, after the second", after, None),
+        ("forgotten", before, after),
+    ):  # fmt: skip
+        part += Part(right_rows(facts.name, method.name, label, first, shown, minus=minus, seed=seed))
+    part += Part(paraphrase_rows(facts, method, answers, whole, seed))
+    part += Part(panel.locality(facts, method, whole))
+    if facts.names:
+        part += free_text_rows(facts, method, whole, panel.n_locality, seed=seed)
+        reads = name not in WITHOUT_RETRIEVAL
+        part += Part(likelihood_rows(facts, method, panel.language, whole, uses_retrieval=reads, seed=seed))
+    return part, training
+
+
+main = Comparison(
+    "integrate", "Write new facts and ask about them, with every baseline.", fact_sets, measure, NOTES, PLOTS,
+    (write_first_stage, write_all), costs,
+).main  # fmt: skip

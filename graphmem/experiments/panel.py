@@ -15,46 +15,35 @@ from graphmem.experiments.harness.report import Row
 from graphmem.experiments.harness.runs import Run
 from graphmem.experiments.harness.scoring import locality_rows
 from graphmem.experiments.methods.base import Cost, Language, Method
-from graphmem.experiments.methods.best_node import Top1Retrieval
 from graphmem.experiments.methods.graph_memory import GraphMemoryMethod
 from graphmem.experiments.methods.key_value_memory import KeyValueMemory
 from graphmem.experiments.methods.lora import Lora
-from graphmem.experiments.methods.prompting import CachedClosedBook, InContextFacts
+from graphmem.experiments.methods.prompting import CachedClosedBook, InContextFacts, Top1Retrieval
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import TrainingExample, train, training_examples
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
 WITHOUT_RETRIEVAL = frozenset({"closed", "gold", "distractors", "lora"})
-QUICK_STEPS, STEPS = 20, 400
-LORA_BATCH = 8
-QUICK_EXAMPLES, EXAMPLES = 80, 600
-QUICK_LOCALITY, LOCALITY = 5, 40
-"""Plain texts and described nodes; twice as many unrelated questions."""
-TRAINED = {"soft": 1e-3, "keyvalue": 1e-3}
-"""Peak learning rates of the baselines trained on the training split."""
+TRAINED = ("soft", "keyvalue")
+"""The baselines trained on the training split."""
 
 
 class Panel:
-    """Makes the methods of a run.
-
-    Args:
-        run: the options.
-        methods: to compare where the run names none.
+    """Makes the methods of a run: those that it names, or else ``methods``.
 
     Raises:
         InvalidValue: the run names an unknown method.
     """
 
     def __init__(self, run: Run, methods: Sequence[str] = METHODS) -> None:
-        unknown = [name for name in run.methods if name not in METHODS]
-        if unknown:
+        if unknown := [name for name in run.methods if name not in METHODS]:
             raise InvalidValue(f"no method {unknown[0]!r}; choose of {', '.join(METHODS)}")
         self.run = run
         self.names = tuple(name for name in METHODS if name in (run.methods or methods))
-        self.steps = run.steps or (QUICK_STEPS if run.quick else STEPS)
-        self.n_examples = QUICK_EXAMPLES if run.quick else EXAMPLES
-        self.n_locality = min(run.n or LOCALITY, QUICK_LOCALITY if run.quick else LOCALITY)
+        self.steps = run.steps or (20 if run.quick else 400)
+        self.n_locality = min(run.n or 40, 5 if run.quick else 40)  # texts and nodes; twice as many questions
+        self.n_examples = 80 if run.quick else 600
         self._trained: dict[str, tuple[Any, Cost]] = {}
 
     @cached_property
@@ -103,7 +92,9 @@ class Panel:
             finally:
                 model.detach()
         elif name in TRAINED:
-            yield self._trained_baseline(name)
+            if name not in self._trained:
+                self._trained[name] = self._trained_baseline(name)
+            yield self._trained[name]
         else:
             yield self._baseline(name, facts), Cost()
 
@@ -113,29 +104,25 @@ class Panel:
         if name == "top":
             return Top1Retrieval()
         if name == "lora":
-            return Lora(self.copy_base(), self.steps, batch=LORA_BATCH, seed=self.run.seed)
-        kind = {"gold": "gold", "distractors": "gold + distractors", "retrieved": "retrieved"}[name]
+            return Lora(self.copy_base(), self.steps, batch=8, seed=self.run.seed)
+        kind = "gold + distractors" if name == "distractors" else name
         return InContextFacts(self.language, kind, facts.all_facts, self.run.seed)
 
-    # ---------------------------------------------------------------- baselines trained to read facts
-
     def _trained_baseline(self, name: str) -> tuple[Method, Cost]:
-        if name not in self._trained:
-            run, steps = self.run, self.steps
-            method: Any = (
-                SoftPrompt(self.language, self.encode, seed=run.seed)
-                if name == "soft"
-                else KeyValueMemory(self.copy_base(), self.encode, seed=run.seed)
-            )
-            settings = json.dumps([steps, run.seed, run.model, self.n_examples, run.max_facts])
-            key = blake2b(settings.encode(), digest_size=8).hexdigest()
-            folder = (run.baselines or run.out / "baselines") / f"{name}-{key}"
-            print(f"training: {method.name}, {steps} steps", flush=True)
-            cost = train(
-                method.module, method.loss, lambda: self._examples, steps, folder, rate=TRAINED[name], seed=run.seed
-            )
-            self._trained[name] = method, cost
-        return self._trained[name]
+        """A baseline that is trained to read facts, on questions of the training split."""
+        run, steps = self.run, self.steps
+        method: SoftPrompt | KeyValueMemory
+        if name == "soft":
+            method = SoftPrompt(self.language, self.encode, seed=run.seed)
+        else:
+            method = KeyValueMemory(self.copy_base(), self.encode, seed=run.seed)
+        settings = json.dumps([steps, run.seed, run.model, self.n_examples, run.max_facts])
+        key = blake2b(settings.encode(), digest_size=8).hexdigest()
+        folder = (run.baselines or run.out / "baselines") / f"{name}-{key}"
+        print(f"training: {method.name}, {steps} steps", flush=True)
+        return method, train(
+            method.module, method.loss, lambda: self._examples, steps, folder, rate=1e-3, seed=run.seed
+        )
 
     @cached_property
     def _examples(self) -> list[TrainingExample]:

@@ -31,9 +31,9 @@ def edit_costs(sizes: Sequence[int]) -> list[Row]:
             added = _seconds(lambda: memory.add_many(facts))  # noqa: B023
             changes = [SupersedeEdge(f.id, AddEdge(f.subject, f.relation, "elsewhere")) for f in memory.facts() if f.id]
             changed = _seconds(lambda: memory.apply(changes))  # noqa: B023
-        for what, (wall, processor) in (("add", added), ("change", changed)):
-            rows.append(Row(NAME, "graphmem", f"s to {what} {size:,}", wall, size))
-            rows.append(Row(NAME, "graphmem", f"CPU s to {what} {size:,}", processor, size))
+        for what, seconds in (("add", added), ("change", changed)):
+            for unit, value in zip(("s", "CPU s"), seconds, strict=True):
+                rows.append(Row(NAME, "graphmem", f"{unit} to {what} {size:,}", value, size))
     return rows
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -19,8 +18,7 @@ MAX_TOKENS = 256
 """Of a passage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nats:
+class Nats(NamedTuple):
     """Negative log likelihood of one passage and its number of tokens: of all, and of those that overlap a name."""
 
     total: float
@@ -38,13 +36,7 @@ def likelihood_rows(
     The memory is searched twice: with the passage's topic, for all tokens but the first; and with the passage up to the
     end of its first name, for the tokens after it. Methods with facts in the prompt get those of the passage.
 
-    Args:
-        facts: with passages.
-        method: that gives the logits.
-        language: with the tokenizer.
-        retriever: of the memory.
-        uses_retrieval: whether the method reads the retrieval; if not, it runs once.
-        seed: of the intervals.
+    A method that reads no retrieval (``uses_retrieval``) runs once. No rows for a method without a model.
     """
     dataset, pairs = f"{facts.name}, passages", list[tuple[Nats, Nats]]()
     for passage in facts.passages:
@@ -52,14 +44,18 @@ def likelihood_rows(
         if pair is None:
             return []
         pairs.append(pair)
-    whole, rest = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     figures = {
-        "nats/token": [(n.total, n.tokens) for n in whole],
-        "nats/name token": [(n.name_total, n.name_tokens) for n in whole],
-        "nats/name token, text so far": [(n.name_total, n.name_tokens) for n in rest],
+        "nats/token": [(whole.total, whole.tokens) for whole, _ in pairs],
+        "nats/name token": [(whole.name_total, whole.name_tokens) for whole, _ in pairs],
+        "nats/name token, text so far": [(rest.name_total, rest.name_tokens) for _, rest in pairs],
     }
-    rows = [_row(dataset, method.name, measure, parts, seed) for measure, parts in figures.items()]
-    return [row for row in rows if row is not None]
+    rows = []
+    for measure, parts in figures.items():
+        if tokens := sum(count for _, count in parts):
+            note = f"n counts tokens, of {len(parts)} passages"
+            value, low, high = ratio_interval(parts, seed)
+            rows.append(Row(dataset, method.name, measure, value, tokens, low, high, note))
+    return rows
 
 
 def _nats(
@@ -77,24 +73,11 @@ def _nats(
 
 
 def passage_nats(logits: Any, ids: Any, offsets: Sequence[tuple[int, int]], passage: FactText, start: int = 0) -> Nats:
-    """Nats of a passage's tokens from character ``start`` on.
+    """Nats of a passage's tokens that begin at character ``start`` or later.
 
-    Args:
-        logits: [T, V], of the token after each token.
-        ids: int64 [1, T].
-        offsets: (start, end) of every token in the text.
-        passage: the text and its names.
-        start: tokens that begin before it are left out.
+    Shapes: logits [T, V], of the token after each token; ids int64 [1, T]; ``offsets`` (start, end) of each token.
     """
     nats = F.cross_entropy(logits[:-1].float(), ids[0, 1:], reduction="none").tolist()
     scored = [(value, a, b) for value, (a, b) in zip(nats, offsets[1 : ids.shape[1]], strict=True) if a >= start]
     named = [value for value, a, b in scored if any(a < end and b > begin for begin, end in passage.mentions)]
     return Nats(sum(value for value, _, _ in scored), len(scored), sum(named), len(named))
-
-
-def _row(dataset: str, method: str, measure: str, parts: Sequence[tuple[float, int]], seed: int) -> Row | None:
-    tokens = sum(count for _, count in parts)
-    if not tokens:
-        return None
-    value, low, high = ratio_interval(parts, seed)
-    return Row(dataset, method, measure, value, tokens, low, high, f"n counts tokens, of {len(parts)} passages")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import torch
 
+from graphmem.datasets.webnlg import name_spans
+from graphmem.evaluation.statistics import mean
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part
 from graphmem.experiments.methods.base import Cost, Generation, Method
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet, Item
-from graphmem.experiments.tasks.unrelated import UNRELATED_TOKENS, everyday, plain_texts
+from graphmem.experiments.tasks.unrelated import everyday, plain_texts
 from graphmem.text.answer_matching import contains, is_right
 
 MAX_TOKENS = 128
@@ -19,35 +20,29 @@ MAX_TOKENS = 128
 
 
 def answer_items(
-    method: Method, items: Sequence[Item], retriever: CachedRetriever, *, phrasing: int = 0, max_new_tokens: int = 24
+    method: Method, items: Sequence[Item], retriever: CachedRetriever, *, phrasing: int = 0
 ) -> list[Generation]:
     """Answers to every item in its phrasing of that number (0 is the first, and the fallback)."""
     questions = [([i.question, *i.paraphrases])[phrasing if phrasing <= len(i.paraphrases) else 0] for i in items]
-    return method.generate(retriever(questions, [i.gold for i in items]), max_new_tokens)
+    return method.generate(retriever(questions, [i.gold for i in items]))
 
 
 def answer_rows(name: str, method: str, items: Sequence[Item], answers: Sequence[Generation], *, seed: int = 0) -> Part:
     """First answer right, right anywhere, and the cost of an answer, by kind of question."""
     rows: list[Row] = []
-    for kind in dict.fromkeys(item.kind for item in items):
-        chosen = [(item, a) for item, a in zip(items, answers, strict=True) if item.kind == kind]
-        dataset = f"{name}, {kind}"
-        right = [float(is_right(a.text, i.answers)) for i, a in chosen]
-        rows += [
-            row_of(dataset, method, "right", right, seed=seed),
-            row_of(dataset, method, "contains", [float(contains(a.text, i.answers)) for i, a in chosen], seed=seed),
-        ]
-        unseen = [r for r, (i, _) in zip(right, chosen, strict=True) if i.unseen]
-        if 0 < len(unseen) < len(right):
-            rows.append(row_of(dataset, method, "right, answer never trained on", unseen, seed=seed))
-        if any(i.old for i, _ in chosen):
-            old = [float(is_right(a.text, i.old)) for i, a in chosen if i.old]
-            rows.append(row_of(dataset, method, "old answer", old, seed=seed))
-        tokens, seconds = [a.prompt_tokens for _, a in chosen], [a.seconds for _, a in chosen]
-        rows += [
-            Row(dataset, method, "prompt tokens", sum(tokens) / len(tokens), len(tokens)),
-            Row(dataset, method, "s/answer", sum(seconds) / len(seconds), len(seconds)),
-        ]
+    for kind, at in by_kind(items).items():
+        dataset, chosen = f"{name}, {kind}", [(items[i], answers[i]) for i in at]
+        unseen = [float(is_right(a.text, i.answers)) for i, a in chosen if i.unseen]
+        values = {
+            "right": [float(is_right(a.text, i.answers)) for i, a in chosen],
+            "contains": [float(contains(a.text, i.answers)) for i, a in chosen],
+            "right, answer never trained on": unseen if len(unseen) < len(chosen) else [],
+            "old answer": [float(is_right(a.text, i.old)) for i, a in chosen if i.old],
+        }
+        rows += [row_of(dataset, method, measure, row, seed=seed) for measure, row in values.items() if row]
+        tokens, seconds = mean([a.prompt_tokens for _, a in chosen]), mean([a.seconds for _, a in chosen])
+        rows += [Row(dataset, method, "prompt tokens", tokens, len(chosen))]
+        rows += [Row(dataset, method, "s/answer", seconds, len(chosen))]
     details = [
         {"dataset": name, "method": method, "question": i.question, "answers": list(i.answers)[:3], "text": a.text}
         for i, a in zip(items, answers, strict=True)
@@ -55,18 +50,23 @@ def answer_rows(name: str, method: str, items: Sequence[Item], answers: Sequence
     return Part(rows, details)
 
 
+def by_kind(items: Sequence[Item]) -> dict[str, list[int]]:
+    """Indices of the items of each kind of question."""
+    found: dict[str, list[int]] = {}
+    for i, item in enumerate(items):
+        found.setdefault(item.kind, []).append(i)
+    return found
+
+
 def right_rows(
     name: str, method: str, measure: str, items: Sequence[Item], answers: Sequence[Generation], *,
     minus: Sequence[Generation] | None = None, seed: int = 0,
 ) -> list[Row]:  # fmt: skip
     """Share of right first answers, a row a kind of question; less the share of other answers, where given."""
-    rows, right = [], _right(items, answers)
+    right = _right(items, answers)
     if minus is not None:
         right = [a - b for a, b in zip(right, _right(items, minus), strict=True)]
-    for kind in dict.fromkeys(item.kind for item in items):
-        values = [value for item, value in zip(items, right, strict=True) if item.kind == kind]
-        rows.append(row_of(f"{name}, {kind}", method, measure, values, seed=seed))
-    return rows
+    return _kind_rows(name, method, measure, items, right, seed)
 
 
 def paraphrase_rows(
@@ -74,18 +74,16 @@ def paraphrase_rows(
 ) -> list[Row]:
     """The second phrasing, and any phrasing, of the questions that have more than one."""
     items = [item for item in facts.items if item.paraphrases]
-    answers = [a for item, a in zip(facts.items, first, strict=True) if item.paraphrases]
     if not items:
         return []
-    most = max(len(item.paraphrases) for item in items)
-    others = [answer_items(method, items, retriever, phrasing=i + 1) for i in range(most)]
-    rows = right_rows(facts.name, method.name, "right, paraphrased", items, others[0], seed=seed)
-    if most > 1:
-        by_phrasing = [_right(items, same) for same in (answers, *others)]
-        for kind in dict.fromkeys(item.kind for item in items):
-            at = [i for i, item in enumerate(items) if item.kind == kind]
-            anyhow = [max(right[i] for right in by_phrasing) for i in at]
-            rows.append(row_of(f"{facts.name}, {kind}", method.name, "right, any phrasing", anyhow, seed=seed))
+    count = max(len(item.paraphrases) for item in items)
+    answers = [[a for item, a in zip(facts.items, first, strict=True) if item.paraphrases]]
+    answers += [answer_items(method, items, retriever, phrasing=i + 1) for i in range(count)]
+    right = [_right(items, same) for same in answers]
+    rows = _kind_rows(facts.name, method.name, "right, paraphrased", items, right[1], seed)
+    if count > 1:
+        anyhow = list(map(max, zip(*right, strict=True)))
+        rows += _kind_rows(facts.name, method.name, "right, any phrasing", items, anyhow, seed)
     return rows
 
 
@@ -93,20 +91,20 @@ def _right(items: Sequence[Item], answers: Sequence[Generation]) -> list[float]:
     return [float(is_right(a.text, item.answers)) for item, a in zip(items, answers, strict=True)]
 
 
+def _kind_rows(
+    name: str, method: str, measure: str, items: Sequence[Item], values: Sequence[float], seed: int
+) -> list[Row]:
+    groups = by_kind(items).items()
+    return [row_of(f"{name}, {kind}", method, measure, [values[i] for i in at], seed=seed) for kind, at in groups]
+
+
 def locality_rows(
     name: str, method: Method, base: Method, encode: Callable[[str], list[int]], retriever: CachedRetriever, n: int,
     *, seed: int = 0,
 ) -> list[Row]:  # fmt: skip
-    """KL to the base on ``n`` plain texts, and changed answers to ``2 n`` questions that do not concern the memory.
+    """KL to the base (the closed book) on ``n`` plain texts, and changed answers to ``2 n`` unrelated questions.
 
-    Args:
-        name: of the fact set.
-        method: that is measured.
-        base: the closed book.
-        encode: text to token ids.
-        retriever: each text is read with the retrieval of its own beginning.
-        n: texts.
-        seed: of the draws.
+    ``encode`` maps a text to token ids; each text is read with the retrieval of its own beginning.
     """
     dataset, texts, unrelated = f"{name}, locality", plain_texts(n, seed), everyday(2 * n, seed)
     divergences = []
@@ -116,7 +114,7 @@ def locality_rows(
         if after is not None and before is not None:
             divergences.append(kl(before, after))
     queries = retriever([question for question, _ in unrelated])
-    then, now = (m.generate(queries, UNRELATED_TOKENS) for m in (base, method))
+    then, now = (m.generate(queries, 12) for m in (base, method))
     changed = [float(a.text != b.text) for a, b in zip(now, then, strict=True)]
     right = [float(contains(a.text, answers)) for a, (_, answers) in zip(now, unrelated, strict=True)]
     return [
@@ -149,24 +147,15 @@ def free_text_rows(
     recalls, precisions = [], []
     for subject, text in zip(subjects, texts, strict=True):
         ends = {o for _, _, o in about[subject]}
-        named = [name for name in facts.names if name != subject and _occurs(name, text)]
-        recalls.append(sum(_occurs(end, text) for end in ends) / min(4, len(ends)))
+        named = [name for name in facts.names if name != subject and name_spans(text, [name])]
+        recalls.append(sum(bool(name_spans(text, [end])) for end in ends) / min(4, len(ends)))
         if named:
             precisions.append(sum(name in ends for name in named) / len(named))
     dataset = f"{facts.name}, free text"
-    rows = [
-        row_of(dataset, method.name, "fact recall", [min(1.0, r) for r in recalls], seed=seed),
-        row_of(dataset, method.name, "name precision", precisions, seed=seed),
-    ]
-    details = [
-        {"dataset": dataset, "method": method.name, "question": subject, "text": text}
-        for subject, text in zip(subjects, texts, strict=True)
-    ]
-    return Part(rows, details)
-
-
-def _occurs(name: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text.casefold()) is not None
+    rows = [row_of(dataset, method.name, "fact recall", [min(1.0, r) for r in recalls], seed=seed)]
+    rows += [row_of(dataset, method.name, "name precision", precisions, seed=seed)]
+    common, pairs = {"dataset": dataset, "method": method.name}, zip(subjects, texts, strict=True)
+    return Part(rows, [{**common, "question": subject, "text": text} for subject, text in pairs])
 
 
 def cost_part(name: str, method: str, cost: Cost) -> Part:

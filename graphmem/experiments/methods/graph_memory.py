@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt
-from graphmem.experiments.methods.base import FactReader, Generation
+from graphmem.experiments.methods.base import Generation, Method
 from graphmem.experiments.tasks.fact_set import Query
 from graphmem.generation.batching import generate_texts
 from graphmem.generation.description import describe_topic
 
 
-class GraphMemoryMethod(FactReader):
+class GraphMemoryMethod(Method):
     """A ``GraphMemoryModel`` as a method: facts are written to its memory."""
 
     name = "graphmem"

@@ -1,4 +1,4 @@
-"""The base alone, and the base with facts in its prompt: the gold ones, those among distractors, those retrieved."""
+"""Methods without training: the base alone, the base with facts in its prompt, and top-1 retrieval."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from random import Random
 
 from torch import Tensor
 
-from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.types import Triple
-from graphmem.experiments.methods.base import FactReader, Generation, Language
+from graphmem.evaluation.answers import fact_lines, facts_prompt
+from graphmem.experiments.methods.base import Generation, Language, Method
 from graphmem.experiments.tasks.fact_set import Query
 
 DISTRACTORS = 14
 
 
-class ClosedBook(FactReader):
+class ClosedBook(Method):
     """The base as it is."""
 
     name = "closed book"
@@ -50,14 +50,7 @@ class CachedClosedBook(ClosedBook):
 
 
 class InContextFacts(ClosedBook):
-    """Facts as sentences before the question.
-
-    Args:
-        language: the base.
-        facts: ``gold``, ``gold + distractors`` or ``retrieved``.
-        pool: facts that distractors are drawn from.
-        seed: of the draw and of the order.
-    """
+    """Facts as sentences before the question: ``gold``, ``gold + distractors`` (drawn from a pool) or ``retrieved``."""
 
     def __init__(self, language: Language, facts: str, pool: Sequence[Triple] = (), seed: int = 0) -> None:
         super().__init__(language)
@@ -66,17 +59,15 @@ class InContextFacts(ClosedBook):
 
     def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
         """Answers with the facts in the prompt."""
-        answers = self.language.decode(list(map(self._prompt, queries)), max_new_tokens=max_new_tokens, batch=8)
+        chosen = [(query.question, self._chosen(query)) for query in queries]
+        prompts = [facts_prompt(self.language.tokenizer, question, facts, len(facts)) for question, facts in chosen]
+        answers = self.language.decode(prompts, max_new_tokens=max_new_tokens, batch=8)
         extra = [query.seconds if self.facts == "retrieved" else 0.0 for query in queries]
         return [replace(a, seconds=a.seconds + e) for a, e in zip(answers, extra, strict=True)]
 
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """The base's logits with the facts before the text."""
-        return self.language.logits(ids, f"Facts:\n{sentences(self._chosen(query))}\n\n")
-
-    def _prompt(self, query: Query) -> str:
-        lead = f"Facts:\n{sentences(self._chosen(query))}\n\nUse the facts. Answer with a name only."
-        return chat_prompt(self.language.tokenizer, f"Question: {query.question}", lead)
+        return self.language.logits(ids, f"Facts:\n{fact_lines(self._chosen(query))}\n\n")
 
     def _chosen(self, query: Query) -> list[Triple]:
         if self.facts == "retrieved":
@@ -88,6 +79,15 @@ class InContextFacts(ClosedBook):
         return chosen
 
 
-def sentences(facts: Sequence[Triple]) -> str:
-    """One fact a line."""
-    return "\n".join(f"{subject} {relation} {object}." for subject, relation, object in facts)
+class Top1Retrieval(Method):
+    """The name of the best node, without a language model: the baseline that a model with memory must beat."""
+
+    name = "top-1 retrieval"
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """The first node's name."""
+        return [Generation(query.best_node, 0, query.seconds) for query in queries]
+
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
+        """None: there is no model."""
+        return None

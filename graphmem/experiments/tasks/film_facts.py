@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from random import Random
+
+import networkx
 
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
@@ -72,44 +74,26 @@ def _item(fact: Triple, old: tuple[str, ...], kind: str) -> Item:
     return Item(first, (fact[2],), (second,), old, (fact,), 1, kind, 0, unseen)
 
 
-# ---------------------------------------------------------------- facts behind an answer
-
-
-def links(facts: Iterable[Triple]) -> dict[str, list[tuple[str, Triple]]]:
-    """Neighbours of each name, both ways, with the fact between."""
-    found: dict[str, list[tuple[str, Triple]]] = defaultdict(list)
+def links(facts: Iterable[Triple]) -> networkx.Graph:
+    """The graph of the names, each edge with its (first) fact."""
+    graph = networkx.Graph()
     for fact in facts:
-        found[fact[0]].append((fact[2], fact))
-        found[fact[2]].append((fact[0], fact))
-    return found
+        if not graph.has_edge(fact[0], fact[2]):
+            graph.add_edge(fact[0], fact[2], fact=fact)
+    return graph
 
 
-def shortest(
-    graph: dict[str, list[tuple[str, Triple]]], topic: str, answers: set[str], hops: int
-) -> tuple[Triple, ...]:
+def shortest(graph: networkx.Graph, topic: str, answers: set[str], hops: int) -> tuple[Triple, ...]:
     """A shortest chain of facts from the topic to an answer, of at most ``hops``; empty where there is none.
 
     The data set gives no paths: the intended chain may be another.
     """
-    previous: dict[str, tuple[str, Triple] | None] = {topic: None}
-    queue = deque([(topic, 0)])
-    while queue:
-        here, depth = queue.popleft()
-        if here in answers and depth:
-            return _path(previous, here)
-        for there, fact in graph.get(here, ()) if depth < hops else ():
-            if there not in previous:
-                previous[there] = (here, fact)
-                queue.append((there, depth + 1))
+    chains: dict[str, tuple[Triple, ...]] = {topic: ()}
+    for here, there in networkx.bfs_edges(graph, topic, depth_limit=hops) if topic in graph else ():
+        chains[there] = (*chains[here], graph.edges[here, there]["fact"])
+        if there in answers:
+            return chains[there]
     return ()
-
-
-def _path(previous: dict[str, tuple[str, Triple] | None], end: str) -> tuple[Triple, ...]:
-    facts: list[Triple] = []
-    while (step := previous[end]) is not None:
-        end, fact = step
-        facts.append(fact)
-    return tuple(facts[::-1])
 
 
 def among(rng: Random, gold: Sequence[Triple], facts: Sequence[Triple]) -> tuple[Triple, ...]:

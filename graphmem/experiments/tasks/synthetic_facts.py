@@ -34,21 +34,16 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
         for p in passages[: max(4, count // 3)]
     )
     return FactSet(
-        NAME,
-        (stages[0], stages[1]),
-        tuple(items),
-        lambda t: pairs(world, t),
-        tuple(chosen),
-        names=world.names,
+        NAME, (stages[0], stages[1]), tuple(items), lambda t: pairs(world, t), tuple(chosen), names=world.names,
         passages=texts,
-    )
+    )  # fmt: skip
 
 
 def edit_world(count: int, entities: int, seed: int = 0) -> FactSet:
     """Facts that change, asked about in two phrasings and through a second fact; and facts that stay."""
     world, rng = _world(entities, seed)
     changes = _changes(world, rng, count)
-    after = {before: new for before, new in changes}
+    after = dict(changes)
     edited = World(world.names, world.kinds, [after.get(t, t) for t in world.triples], list(world.relations.values()))
     items = [_item(edited, new, old=(before[2],), kind="edited fact") for before, new in changes]
     items += _through(world, edited, {new for _, new in changes}, rng, count)

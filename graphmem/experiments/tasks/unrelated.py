@@ -19,7 +19,3 @@ def plain_texts(count: int, seed: int = 0) -> list[str]:
     """Wikipedia introductions (2WikiMultiHopQA) whose titles were held out of training."""
     held = passage_texts("test")
     return Random(seed).sample(held, min(count, len(held)))
-
-
-UNRELATED_TOKENS = 12
-"""Tokens of an answer to a question that does not concern the memory."""

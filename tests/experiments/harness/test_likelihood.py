@@ -15,8 +15,7 @@ from graphmem.datasets.webnlg import FactText, fact_text, name_spans
 from graphmem.experiments.harness.likelihood import likelihood_rows, passage_nats
 from graphmem.experiments.harness.runs import Run
 from graphmem.experiments.methods.base import Language
-from graphmem.experiments.methods.best_node import Top1Retrieval
-from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
+from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts, Top1Retrieval
 from graphmem.experiments.modelling import fact_sets
 from graphmem.experiments.tasks.benchmark_facts import FILES, described_facts
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet, plain_pairs
