@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,11 +39,8 @@ STORY = (
 def run_demo(folder: Path, *, full: bool = False, quick: bool = False, base: str = "smollm2-135m") -> None:
     """Run every part of the demonstration; writes ``demo.db`` and ``demo.html`` into ``folder``.
 
-    Args:
-        folder: of the two files; created if missing. Files of an earlier demonstration are replaced.
-        full: load all 129,233 facts instead of a connected part of at least 10,000.
-        quick: score a quarter of the questions.
-        base: the language model.
+    ``full`` loads all 129,233 facts instead of a connected part of at least 10,000; ``quick`` scores a quarter of the
+    questions.
     """
     console = Console(soft_wrap=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,16 +100,16 @@ def show_questions(console: Console, model: GraphMemoryModel, questions: Sequenc
                 right = answer["right"] if answer["method"] == GRAPHMEM else answer["contains"]
                 mark = "[green]yes[/green]" if right else "[red]no[/red]"
                 tokens, seconds = str(answer["prompt_tokens"]), f"{answer['seconds']:.2f}"
-                table.add_row(answer["method"], escape(shorten(answer["text"])), mark, tokens, seconds)
+                table.add_row(
+                    answer["method"],
+                    escape(textwrap.shorten(answer["text"], 72, placeholder="…")),
+                    mark,
+                    tokens,
+                    seconds,
+                )
             console.print(table)
             for fact in model.ask(question.question).path:
                 console.print(f"  [cyan]because[/cyan] {escape(str(fact))}", highlight=False)
-
-
-def shorten(text: str, width: int = 72) -> str:
-    """A text on one line, cut to ``width`` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def score(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
@@ -136,12 +134,9 @@ def read_sentences(console: Console, model: GraphMemoryModel) -> None:
         for sentence, question in STORY:
             console.print(f"\nread: [bold]{sentence}[/bold]")
             plan = model.read(sentence, source="the demo")
-            for decision in plan.decisions:
-                console.print(
-                    f"  {decision.action} [cyan]{decision.fact}[/cyan]  gate {decision.gate:.2f}, "
-                    f"surprise {decision.surprise:.2f} nats",
-                    highlight=False,
-                )
+            for made in plan.decisions:
+                figures = f"gate {made.gate:.2f}, surprise {made.surprise:.2f} nats"
+                console.print(f"  {made.action} [cyan]{made.fact}[/cyan]  {figures}", highlight=False)
             entries.append(memory.apply(plan))
             console.print(f"asked: {question} → [bold]{model.ask(question).text}[/bold]")
         then = entries[0].at

@@ -30,8 +30,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
 namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
-existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-new_file = click.Path(dir_okay=False, path_type=Path)
 
 _STORE = "ingest add-passages export import check repair backup restore vacuum merge reencode consolidate"
 _MODEL = "ask chat read picture demo train experiment"
@@ -85,12 +83,13 @@ def open_memory(db: str, *, namespace: str = "default", must_exist: bool = True,
 
 
 def memory_command(
-    name: str | None = None, *, opened: tuple[str, ...] = (), **settings: Any
+    name: str | None = None, *, json: bool = True, opened: tuple[str, ...] = (), **settings: Any
 ) -> Callable[[Callable[..., None]], click.Command]:
     """A command on the memory at DB, which is its function's first argument; ``--namespace`` chooses within it.
 
     Args:
         name: of the command; its function's if left out.
+        json: whether it takes ``--json``, passed as ``json_``.
         opened: options that go to ``open_memory``.
         settings: of ``open_memory``.
     """
@@ -99,7 +98,7 @@ def memory_command(
         @main.command(name)
         @memory_file
         @namespace
-        @wraps(function)
+        @wraps(as_json(function) if json else function)
         def command(*, db: str, namespace: str, **options: Any) -> None:
             given = {key: options.pop(key) for key in opened}
             with open_memory(db, namespace=namespace, **settings, **given) as memory:
@@ -148,7 +147,7 @@ def print_entries(entries: Iterable[JournalEntry]) -> None:
         click.echo(f"{entry.id}\t{entry.at}\t{entry.action}\t{entry.note}{undone}".rstrip())
 
 
-@memory_command(must_exist=False)
+@memory_command(json=False, must_exist=False)
 def init(memory: GraphMemory) -> None:
     """Create an empty memory file."""
     click.echo(f"{memory.path}: {memory.stats()['facts']} facts")
@@ -163,7 +162,6 @@ def init(memory: GraphMemory) -> None:
 @click.option("--valid-to", help="ISO time at which it becomes invalid.")
 @click.option("--confidence", type=float, default=1.0, show_default=True)
 @click.option("--replace", is_flag=True, help="Supersede the current value of this subject and relation.")
-@as_json
 def add(memory: GraphMemory, json_: bool, replace: bool, **fields: Any) -> None:
     """Write one fact."""
     if replace:
@@ -182,7 +180,6 @@ def add(memory: GraphMemory, json_: bool, replace: bool, **fields: Any) -> None:
 @click.option("--ranker", type=click.Choice(["gnn", "activation", "ppr", "dense", "bm25"]), default="gnn")
 @click.option("--as-of", help="Search the facts valid at that time.")
 @retriever_weights
-@as_json
 def search(memory: GraphMemory, query: str, json_: bool, **options: Any) -> None:
     """Retrieve the nodes and passages relevant to QUERY."""
     found = memory.retrieve(query, **options)
@@ -205,7 +202,6 @@ def search(memory: GraphMemory, query: str, json_: bool, **options: Any) -> None
 @click.option("--as-of", help="Facts valid at that time.")
 @click.option("--known-at", help="Facts recorded by that time.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
-@as_json
 def show(memory: GraphMemory, name: str | None, json_: bool, limit: int, **filters: Any) -> None:
     """Show the facts about NAME, or the first facts of the memory."""
     if name is None:
@@ -220,7 +216,6 @@ def show(memory: GraphMemory, name: str | None, json_: bool, limit: int, **filte
 @memory_command()
 @click.argument("name", required=False)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-@as_json
 def history(memory: GraphMemory, name: str | None, limit: int, json_: bool) -> None:
     """Show the journal: of NAME, or the latest entries."""
     entries = memory.history(name)[-limit:] if name else memory.journal(limit)
@@ -229,7 +224,6 @@ def history(memory: GraphMemory, name: str | None, limit: int, json_: bool) -> N
 
 @memory_command()
 @click.argument("entry", type=int, required=False)
-@as_json
 def undo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     """Undo journal entry ENTRY, or the latest one."""
     done = memory.undo(entry)
@@ -238,7 +232,6 @@ def undo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
 
 @memory_command()
 @click.argument("entry", type=int, required=False)
-@as_json
 def redo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     """Redo journal entry ENTRY, or the latest one undone."""
     done = memory.redo(entry)
@@ -246,7 +239,6 @@ def redo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
 
 
 @memory_command()
-@as_json
 def stats(memory: GraphMemory, json_: bool) -> None:
     """Show the counts and the size of the memory."""
     counts = memory.stats()

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import (
-    as_json,
-    base_model,
-    emit,
-    existing_file,
-    main,
-    memory_command,
-    new_file,
-    retriever_weights,
-    weights_folder,
-)  # fmt: skip
+from graphmem.cli.main import base_model, emit, main, memory_command, retriever_weights, weights_folder
 from graphmem.core.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -50,8 +40,8 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @retriever_weights
 @click.option("--max-retrievals", type=click.IntRange(0), default=0,
               help="Further searches while the answer is generated.")  # fmt: skip
-@click.option("--explain-picture", "drawing", type=new_file, help="Write an HTML file with the source of each token.")
-@as_json
+@click.option("--explain-picture", "drawing", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write an HTML file with the source of each token.")  # fmt: skip
 def ask(
     memory: GraphMemory, question: str, base: str, weights: str | None, facts: bool, min_confidence: float | None,
     max_retrievals: int, drawing: Path | None, json_: bool, **options: Any,
@@ -79,7 +69,6 @@ def ask(
 @click.option("--speaker", help="Your name, so that statements in the first person can be written.")
 @base_model
 @weights_folder
-@as_json
 def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights: str | None, json_: bool) -> None:
     """Converse with the model, a line a turn: statements are written to the memory, questions are answered.
 
@@ -104,13 +93,12 @@ def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights
 
 @memory_command()
 @click.argument("text", required=False)
-@click.option("--file", type=existing_file, help="Read this file.")
+@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file.")
 @click.option("--apply", "apply_", is_flag=True, help="Apply the write decisions; else only show them.")
 @click.option("--source", help="Source of the text.")
 @click.option("--again", is_flag=True, help="Also read sentences that were read before.")
 @base_model
 @weights_folder
-@as_json
 def read(
     memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool, base: str,
     weights: str | None, json_: bool,
@@ -119,7 +107,11 @@ def read(
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
     if file is not None:
-        text, source = read_text_file(file), source or str(file)
+        source = source or str(file)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidValue(f"{file} is not UTF-8 (byte {error.start}); convert it first, e.g. with iconv") from None
     plan = load_model(memory, base, weights).read(text or "", source=source, reread=again)
     entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
@@ -132,24 +124,12 @@ def read(
         click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {memory.path} {entry.id}")
 
 
-def read_text_file(file: Path) -> str:
-    """The file's text.
-
-    Raises:
-        InvalidValue: it is not UTF-8; the message says at which byte.
-    """
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidValue(f"{file} is not UTF-8 (byte {error.start}); convert it first, e.g. with iconv") from None
-
-
 def decision_line(decision: WriteDecision) -> str:
     """One line: the action, the fact, the gate's probability and the surprise in nats."""
     return f"{decision.action:<6} {decision.fact}  (gate {decision.gate:.2f}, surprise {decision.surprise:.2f} nats)"
 
 
-@memory_command()
+@memory_command(json=False)
 @click.argument("query")
 @click.option("-o", "--output", default="subgraph.html", show_default=True, type=click.Path(path_type=Path))
 @click.option("--answer", help="Highlight the path to this node; to the best one if left out.")

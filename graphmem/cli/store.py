@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import (
-    as_json,
-    emit,
-    existing_file,
-    main,
-    memory_command,
-    memory_file,
-    new_file,
-    print_entries,
-)  # fmt: skip
+from graphmem.cli.main import as_json, emit, main, memory_command, memory_file, print_entries
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
 
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 FORMATS = ("tsv", "csv", "jsonl", "graphml", "ntriples")
 EXPORTS = ("jsonl", "graphml", "csv", "cypher", "ntriples")
 
@@ -33,7 +25,6 @@ EXPORTS = ("jsonl", "graphml", "csv", "cypher", "ntriples")
 @click.option("--on-error", type=click.Choice(["skip", "rollback"]), default="rollback", show_default=True,
               help="A line that cannot be read: skip and report it, or roll everything back.")  # fmt: skip
 @click.option("--source", help="Source of the facts; the file's name if left out.")
-@as_json
 def ingest(memory: GraphMemory, file: Path, json_: bool, **options: Any) -> None:
     """Write the facts of FILE (TSV, CSV, JSONL, GraphML or N-Triples). An interrupted run is resumed."""
     done = memory.ingest(file, progress=not json_, **options)
@@ -47,7 +38,6 @@ def ingest(memory: GraphMemory, file: Path, json_: bool, **options: Any) -> None
 @memory_command("add-passages", must_exist=False)
 @click.argument("files", type=existing_file, nargs=-1, required=True)
 @click.option("--source", help="Source of the documents.")
-@as_json
 def add_passages(memory: GraphMemory, files: tuple[Path, ...], source: str | None, json_: bool) -> None:
     """Add the documents of FILES: JSON lines with title and text, or plain text files named by their titles.
 
@@ -63,7 +53,7 @@ def add_passages(memory: GraphMemory, files: tuple[Path, ...], source: str | Non
     click.echo(f"{done.documents:,} documents, {done.passages:,} new passages of {done.words:,} words")
 
 
-@memory_command(read_only=True)
+@memory_command(json=False, read_only=True)
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--format", "format_", type=click.Choice(EXPORTS), help="By the file's ending if left out.")
 def export(memory: GraphMemory, file: str, format_: str | None) -> None:
@@ -117,7 +107,7 @@ def repair(ctx: click.Context, db: str) -> None:
 
 @main.command()
 @memory_file
-@click.argument("file", type=new_file)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(db: str, file: Path) -> None:
     """Copy the memory to FILE while it may be in use."""
     from graphmem.storage.maintenance.backup import backup as backup_file
@@ -148,7 +138,6 @@ def vacuum(db: str) -> None:
 
 @memory_command()
 @click.argument("other", type=existing_file)
-@as_json
 def merge(memory: GraphMemory, other: Path, json_: bool) -> None:
     """Merge the memory OTHER into DB: equal names become one node, equal facts one fact. One journal entry."""
     from graphmem.storage.exchange.merge import merge as merge_file
@@ -157,7 +146,7 @@ def merge(memory: GraphMemory, other: Path, json_: bool) -> None:
     emit(entry) if json_ else print_entries([entry])
 
 
-@memory_command(opened=("encoder",))
+@memory_command(json=False, opened=("encoder",))
 @click.option("--encoder", help="Path or name of the text encoder.")
 def reencode(memory: GraphMemory) -> None:
     """Encode the nodes that have no vector by this encoder; a search does so where it is needed."""
@@ -173,7 +162,6 @@ def reencode(memory: GraphMemory) -> None:
               help="Also train a LoRA adapter on the facts and write it to this folder.")  # fmt: skip
 @click.option("--model", "base", default="smollm2-135m", show_default=True, help="Base model of the LoRA.")
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Training steps of the LoRA.")
-@as_json
 def consolidate(
     memory: GraphMemory, at: str | None, adapter: Path | None, base: str, steps: int, json_: bool, **settings: Any
 ) -> None:

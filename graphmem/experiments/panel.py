@@ -8,12 +8,18 @@ from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import torch
+from torch.nn.functional import kl_div
+
 from graphmem.core.errors import InvalidValue
-from graphmem.experiments.harness.report import Row
+from graphmem.core.paths import DATA
+from graphmem.datasets.files import read_rows
+from graphmem.datasets.plain_text import passage_texts
+from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Run
-from graphmem.experiments.harness.scoring import locality_rows
 from graphmem.experiments.methods.base import Cost, Language, Method
 from graphmem.experiments.methods.graph_memory import GraphMemoryMethod
 from graphmem.experiments.methods.key_value_memory import KeyValueMemory
@@ -22,9 +28,12 @@ from graphmem.experiments.methods.prompting import CachedClosedBook, InContextFa
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import TrainingExample, train, training_examples
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
+from graphmem.text.answer_matching import contains
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
 WITHOUT_RETRIEVAL = frozenset({"closed", "gold", "distractors", "lora"})
+MAX_TOKENS = 128
+"""Of a text whose logits are compared."""
 TRAINED = ("soft", "keyvalue")
 """The baselines trained on the training split."""
 
@@ -73,9 +82,32 @@ class Panel:
         return CachedClosedBook(self.language)
 
     def locality(self, facts: FactSet, method: Method, retriever: CachedRetriever) -> list[Row]:
-        """How far a method moves the base on plain texts and unrelated questions."""
+        """KL of a method to the base on plain texts, and its changed answers to twice as many everyday questions.
+
+        Each text (a Wikipedia introduction held out of training) is read with the retrieval of its own beginning.
+        """
         n, seed = self.n_locality, self.run.seed
-        return locality_rows(facts.name, method, self.base, self.language.ids, retriever, n, seed=seed)
+        held, everyday = passage_texts("test"), read_rows(DATA / "everyday_questions.jsonl")
+        texts = Random(seed).sample(held, min(n, len(held)))
+        unrelated = Random(seed).sample(everyday, min(2 * n, len(everyday)))
+        divergences = []
+        for text, query in zip(texts, retriever([t[:300] for t in texts]), strict=True):
+            ids = torch.tensor([self.language.ids(text)[:MAX_TOKENS]])
+            after, before = method.logits(ids, query), self.base.logits(ids, query)
+            if after is not None and before is not None:
+                p, q = before.float().log_softmax(-1), after.float().log_softmax(-1)
+                divergences.append(float(kl_div(q, p, reduction="batchmean", log_target=True)))
+        queries = retriever([row["question"] for row in unrelated])
+        then, now = (m.generate(queries, 12) for m in (self.base, method))
+        figures = {
+            "KL on plain text (nats/token)": divergences,
+            "unrelated answers changed": [float(a.text != b.text) for a, b in zip(now, then, strict=True)],
+            "unrelated questions right": [
+                float(contains(a.text, row["answers"])) for a, row in zip(now, unrelated, strict=True)
+            ],
+        }
+        name = f"{facts.name}, locality"
+        return [row_of(name, method.name, measure, values, seed=seed) for measure, values in figures.items()]
 
     @contextmanager
     def method(self, name: str, facts: FactSet, memory: Any) -> Iterator[tuple[Method, Cost]]:

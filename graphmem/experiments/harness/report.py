@@ -54,17 +54,7 @@ def row_of(dataset: str, method: str, measure: str, values: Sequence[float], *, 
 
 @dataclass(frozen=True)
 class Result:
-    """All rows of one experiment, with the command and settings to repeat them.
-
-    Attributes:
-        experiment: its name.
-        rows: every figure.
-        seed: of all draws.
-        command: the command line that repeats it.
-        settings: every option and budget, by name.
-        notes: sentences below the tables.
-        details: question by question.
-    """
+    """All rows of one experiment, with the command and settings to repeat them, and details question by question."""
 
     experiment: str
     rows: Sequence[Row]
@@ -77,9 +67,7 @@ class Result:
     def save(self, folder: Path, *, plots: Mapping[str, Sequence[str]]) -> list[Path]:
         """Write ``NAME.json``, ``NAME.md`` and bar charts by method, clustered by data set; return the files.
 
-        Args:
-            folder: created if missing.
-            plots: measures to draw together, by the plot's name; those without a value are left out.
+        ``plots`` maps a plot's name to the measures in it; a plot without a value is left out.
 
         Raises:
             MissingExtra: matplotlib is not installed.

@@ -85,13 +85,7 @@ class Run:
 
 
 def parse(experiment: str, text: str | None, arguments: Sequence[str] | None, **own: dict[str, Any]) -> Run:
-    """The run that the arguments describe.
-
-    Args:
-        experiment: its name.
-        text: for ``--help``.
-        arguments: of the command line; None takes the program's.
-        own: options of this experiment alone, by name: what ``add_argument`` takes.
+    """The run that the arguments describe; ``own`` are options of this experiment alone, as for ``add_argument``.
 
     Raises:
         InvalidValue: a number below 1, or a data folder that does not exist.
@@ -125,10 +119,7 @@ class Parts:
     def do(self, name: str, make: Callable[[], Part | Sequence[Row]], **settings: Any) -> list[Row]:
         """The rows of one part: read from the folder if they are there, else made and saved.
 
-        Args:
-            name: of the part, within the experiment.
-            make: returns the rows, or a ``Part`` with details.
-            settings: what this part depends on beyond the run's settings (which leave the training steps out).
+        ``settings`` are what the part depends on beyond the run's settings, which leave the training steps out.
         """
         path = self.run.out / "parts" / (re.sub(r"[^\w.-]", "-", name) + ".json")
         common = {name: value for name, value in self.run.settings().items() if name != "steps"}

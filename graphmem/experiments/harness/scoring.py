@@ -1,22 +1,17 @@
-"""Measures of generated answers, locality and free text; one list of rows a method."""
+"""Measures of generated answers and free text; one list of rows a method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import torch
-
+from graphmem.core.types import Triple
 from graphmem.datasets.webnlg import name_spans
 from graphmem.evaluation.statistics import mean
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part
 from graphmem.experiments.methods.base import Cost, Generation, Method
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet, Item
-from graphmem.experiments.tasks.unrelated import everyday, plain_texts
 from graphmem.text.answer_matching import contains, is_right
-
-MAX_TOKENS = 128
-"""Of a passage whose logits are compared."""
 
 
 def answer_items(
@@ -98,52 +93,20 @@ def _kind_rows(
     return [row_of(f"{name}, {kind}", method, measure, [values[i] for i in at], seed=seed) for kind, at in groups]
 
 
-def locality_rows(
-    name: str, method: Method, base: Method, encode: Callable[[str], list[int]], retriever: CachedRetriever, n: int,
-    *, seed: int = 0,
-) -> list[Row]:  # fmt: skip
-    """KL to the base (the closed book) on ``n`` plain texts, and changed answers to ``2 n`` unrelated questions.
-
-    ``encode`` maps a text to token ids; each text is read with the retrieval of its own beginning.
-    """
-    dataset, texts, unrelated = f"{name}, locality", plain_texts(n, seed), everyday(2 * n, seed)
-    divergences = []
-    for text, query in zip(texts, retriever([t[:300] for t in texts]), strict=True):
-        ids = torch.tensor([encode(text)[:MAX_TOKENS]])
-        after, before = method.logits(ids, query), base.logits(ids, query)
-        if after is not None and before is not None:
-            divergences.append(kl(before, after))
-    queries = retriever([question for question, _ in unrelated])
-    then, now = (m.generate(queries, 12) for m in (base, method))
-    changed = [float(a.text != b.text) for a, b in zip(now, then, strict=True)]
-    right = [float(contains(a.text, answers)) for a, (_, answers) in zip(now, unrelated, strict=True)]
-    return [
-        row_of(dataset, method.name, "KL on plain text (nats/token)", divergences, seed=seed),
-        row_of(dataset, method.name, "unrelated answers changed", changed, seed=seed),
-        row_of(dataset, method.name, "unrelated questions right", right, seed=seed),
-    ]
-
-
-def kl(before: torch.Tensor, after: torch.Tensor) -> float:
-    """Mean KL(before || after) in nats a token, of logits [T, V]."""
-    p, q = before.float().log_softmax(-1), after.float().log_softmax(-1)
-    return float((p.exp() * (p - q)).sum(-1).mean())
-
-
-def free_text_rows(
-    facts: FactSet, method: Method, retriever: CachedRetriever, n: int, *, seed: int = 0, max_new_tokens: int = 48
-) -> Part:
+def free_text_rows(facts: FactSet, method: Method, retriever: CachedRetriever, n: int, *, seed: int = 0) -> Part:
     """Ask for a few sentences about ``n`` nodes, and score the facts in them.
 
     Recall: share of a node's facts (at most four) whose other end is named. Precision: of the graph's names in the
     text, without the node's own, the share that are ends of its facts; texts without such names are left out.
     """
-    about = {s: fs for s, fs in facts.by_subject().items() if len(fs) >= 2}
-    subjects = sorted(about)[:n]
+    about: dict[str, list[Triple]] = {}
+    for fact in facts.all_facts:
+        about.setdefault(fact[0], []).append(fact)
+    subjects = sorted(subject for subject in about if len(about[subject]) >= 2)[:n]
     if not subjects:
         return Part([])
     queries = retriever([f"Tell me about {subject}." for subject in subjects], [tuple(about[s]) for s in subjects])
-    texts = [answer.text for answer in method.generate(queries, max_new_tokens)]
+    texts = [answer.text for answer in method.generate(queries, 48)]
     recalls, precisions = [], []
     for subject, text in zip(subjects, texts, strict=True):
         ends = {o for _, _, o in about[subject]}

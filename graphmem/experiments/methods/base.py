@@ -78,11 +78,6 @@ class Language:
         """The token embeddings."""
         return self.base.get_input_embeddings()
 
-    @property
-    def width(self) -> int:
-        """D."""
-        return int(self.embedding.weight.shape[1])
-
     def ids(self, text: str) -> list[int]:
         """Token ids, no special ones added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -51,8 +51,8 @@ class SoftPrompt(Method):
     def __init__(self, language: Language, encode: Encode, *, seed: int = 0, tokens: int = 4) -> None:
         torch.manual_seed(seed)
         self.language, self.encode = language, encode
-        text_width, scale = encode(["a"]).shape[1], float(language.embedding.weight.float().std())
-        self.module = PooledGraph(text_width, language.width, scale, tokens)
+        weight = language.embedding.weight
+        self.module = PooledGraph(encode(["a"]).shape[1], weight.shape[1], float(weight.float().std()), tokens)
 
     def loss(self, examples: Sequence[TrainingExample]) -> tuple[Tensor, int]:
         """Nats a token of the answers, and tokens seen."""

@@ -8,11 +8,10 @@ from random import Random
 
 import networkx
 
-from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.core.types import Triple
-from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourhood, trained_answers
-from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
+from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourhood
+from graphmem.experiments.tasks.fact_set import FactSet, Item, never_trained, plain_pairs
 
 NAME = "WikiMovies"
 PHRASINGS = {
@@ -32,12 +31,11 @@ def film_questions(count: int, *, whole: bool, seed: int = 0, hops: Sequence[int
         pool = [q for q in load_questions("test") if q.hops == number]
         chosen += rng.sample(pool, min(count, len(pool)))
     facts = list(load_facts()) if whole else neighbourhood(q.topic for q in chosen)
-    graph, trained = links(facts), {normalise(name) for name in trained_answers()}
-    items = []
+    graph, items = links(facts), []
     for q in chosen:
         gold = shortest(graph, q.topic, set(q.answers), q.hops)
-        unseen = not trained & {normalise(a) for a in q.answers}
-        items.append(Item(q.question, q.answers, (), (), gold, q.hops, f"{q.hops} hop{'s' * (q.hops > 1)}", 0, unseen))
+        kind = "1 hop" if q.hops == 1 else f"{q.hops} hops"
+        items.append(Item(q.question, q.answers, (), (), gold, kind, 0, never_trained(q.answers)))
     training_facts = among(rng, [fact for item in items for fact in item.gold], facts)
     return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, training_facts)
 
@@ -70,8 +68,7 @@ def film_edits(count: int, *, seed: int = 0) -> FactSet:
 
 def _item(fact: Triple, old: tuple[str, ...], kind: str) -> Item:
     first, second = (template.format(s=fact[0]) for template in PHRASINGS[fact[1]])
-    unseen = normalise(fact[2]) not in {normalise(name) for name in trained_answers()}
-    return Item(first, (fact[2],), (second,), old, (fact,), 1, kind, 0, unseen)
+    return Item(first, (fact[2],), (second,), old, (fact,), kind, 0, never_trained([fact[2]]))
 
 
 def links(facts: Iterable[Triple]) -> networkx.Graph:

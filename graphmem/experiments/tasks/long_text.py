@@ -56,12 +56,9 @@ def passages() -> list[list[str]]:
 
 
 class Filler:
-    """Ordinary sentences with their token counts, in passages of random order.
+    """Ordinary sentences with their token counts, in passages drawn by a fixed seed up to ``characters``, or in all.
 
-    Args:
-        tokenizer: of the base model.
-        characters: of passages, drawn by a fixed seed; None uses all. Every story gets the same passages in another
-            order; longer texts repeat them.
+    Every story gets the same passages in another order; longer texts repeat them.
     """
 
     def __init__(self, tokenizer: Any, characters: int | None = None) -> None:

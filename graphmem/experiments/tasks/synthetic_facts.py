@@ -100,5 +100,5 @@ def _through(before: World, after: World, new: set[Triple], rng: Random, count: 
         old = tuple(name for name in before.walk(q.topic, q.path) if name not in q.answers)
         moved = set(q.answers) != set(before.walk(q.topic, q.path))
         if len(items) < count and moved and new & set(facts) and len(q.answers) <= 3:
-            items[q.question] = Item(q.question, q.answers, (), old, facts, 2, "two hops over an edit")
+            items[q.question] = Item(q.question, q.answers, (), old, facts, "two hops over an edit")
     return list(items.values())

@@ -56,7 +56,7 @@ def test_only_tokens_from_the_start_on_count() -> None:
     )
 
 
-def test_methods_are_measured_and_asked_with_no_more_than_the_text_so_far(language: Language) -> None:
+def test_methods_read_no_more_than_the_text_so_far(language: Language) -> None:
     facts = FactSet("made", ((), ()), (), plain_pairs, passages=(PASSAGE,))
     with GraphMemory.open(":memory:") as memory:
         memory.add_many(PASSAGE.gold)

@@ -30,7 +30,7 @@ def test_the_command_does_not_name_the_folder_that_the_environment_does(
 def test_the_command_names_what_one_experiment_alone_takes(tmp_path: Path) -> None:
     run = Run("adapt", n=3, out=tmp_path, options={"lora": "1,5"})
     assert run.command == f"graphmem experiment adapt --seed 0 --n 3 --model smollm2-135m --lora 1,5 --out {tmp_path}"
-    assert run.settings() == Run("adapt", n=3).settings(), "each part says itself what it depends on"
+    assert run.settings() == Run("adapt", n=3).settings()
 
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"steps": -1}, {"data": Path("no such folder")}])

@@ -64,7 +64,7 @@ def test_padding_of_facts_changes_nothing(language: Language) -> None:
     torch.testing.assert_close(both[:1], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_lora_learns_its_lesson(language: Language) -> None:
+def test_lora_training_changes_the_logits(language: Language) -> None:
     pytest.importorskip("peft")
     method = Lora(language, 20, batch=4, rate=1e-2)
     asked = [Query("Where was Ada born?")]
