@@ -171,22 +171,17 @@ def consolidate(
     config = ConsolidationConfig(**{key: value for key, value in settings.items() if value is not None})
     done = memory.consolidate(config, at=at)
     if adapter is not None:
-        into_weights(memory, adapter, base, steps)
+        from types import SimpleNamespace
+
+        from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
+        from graphmem.hub import load_language_model
+
+        model, tokenizer = load_language_model(base)
+        bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
+        replayed = consolidate_into_weights(bare, adapter, config=ReplayConfig(steps=steps))
+        nats = f"{replayed.first_loss:.2f} → {replayed.last_loss:.2f} nats a token"
+        click.echo(f"{adapter}: {replayed.facts} facts in {replayed.steps} steps, {nats}", err=True)
     if json_:
         return emit(done)
     counts = ("merged", "promoted", "strengthened", "decayed", "archived")
     click.echo(", ".join(f"{getattr(done, count)} {count}" for count in counts))
-
-
-def into_weights(memory: GraphMemory, folder: Path, base: str, steps: int) -> None:
-    """Train a LoRA adapter on the facts and print its losses to standard error."""
-    from types import SimpleNamespace
-
-    from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
-    from graphmem.hub import load_language_model
-
-    model, tokenizer = load_language_model(base)
-    bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
-    done = consolidate_into_weights(bare, folder, config=ReplayConfig(steps=steps))
-    nats = f"{done.first_loss:.2f} → {done.last_loss:.2f} nats a token"
-    click.echo(f"{folder}: {done.facts} facts in {done.steps} steps, {nats}", err=True)

@@ -171,8 +171,6 @@ class PeopleTask:
                 self.log(f"  {subject} | {relation} | {value}: {error}")
                 memory.add(subject, relation, value, source="facts.tsv")
 
-    # ---------------------------------------------------------------- parts
-
     def ask(self, model: Any) -> Values:
         """Right answers, by where they lie and by kind; false refusals; CPU seconds an answer."""
         values: defaultdict[str, list[float]] = defaultdict(list)

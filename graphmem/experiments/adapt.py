@@ -24,9 +24,11 @@ from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse
 from graphmem.experiments.tasks.benchmark_facts import FILES, folder_with
 from graphmem.experiments.tasks.domain_lessons import Lesson, icews, icews_before, invented, webnlg
+from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 from graphmem.text.answer_matching import contains
+from graphmem.visualization.charts import Point, line_chart
 
 OLD = "films (old domain)"
 _SHARES, _QUICK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.5, 1.0)
@@ -123,8 +125,6 @@ class DomainRun:
 
 def curve(rows: Sequence[Row], path: Path) -> Path:
     """Draw the share of right answers against the share read."""
-    from graphmem.visualization.charts import Point, line_chart
-
     points = [
         Point(f"{r.method}: {r.dataset}", float(r.measure.split()[1].strip("%,")), r.value, r.low, r.high)
         for r in rows
@@ -146,8 +146,6 @@ def domains(run: Run, count: int) -> Iterator[tuple[str, list[Lesson], list[Fact
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    from graphmem.hub import load_language_model
-
     multiples = {"default": "1,10", "help": "multiples of the CPU time of reading for LoRA (1,10)"}
     run = parse("adapt", __doc__, arguments, lora=multiples)
     times = tuple(map(int, run.options["lora"].split(",")))

@@ -14,6 +14,7 @@ from graphmem.experiments.harness.scoring import cost_part
 from graphmem.experiments.methods.base import Cost
 from graphmem.experiments.panel import METHODS, Panel
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
+from graphmem.memory import GraphMemory
 
 Write = Callable[[Any, FactSet], float | None]
 """Writes facts of a set into a memory; returns seconds where they are a figure of the experiment."""
@@ -32,7 +33,7 @@ class Comparison:
         name: of the experiment.
         text: for ``--help``.
         fact_sets: the data sets of a run.
-        measure: rows and training cost of one method on a fact set, from ``(panel, facts, name, method, *retrievers)``.
+        measure: rows and training cost of one method on a fact set, from ``(panel, facts, method, *retrievers)``.
         notes: sentences below the tables.
         plots: measures to draw together, by the plot's name.
         memories: what writes each memory of a fact set; ``measure`` gets a retriever for each.
@@ -52,8 +53,6 @@ class Comparison:
 
     def main(self, arguments: Sequence[str] | None = None) -> list[Path]:
         """Parse the options, run every part, print and write the result; returns the files."""
-        from graphmem.memory import GraphMemory
-
         run = parse(self.name, self.text, arguments)
         panel, parts = Panel(run, self.methods), Parts(run)
         for facts in self.fact_sets(run):
@@ -71,5 +70,5 @@ class Comparison:
 
     def _part(self, panel: Panel, facts: FactSet, name: str, retrievers: Sequence[CachedRetriever]) -> Part:
         with panel.method(name, facts, retrievers[-1].memory) as (method, cost):
-            part, training = self.measure(panel, facts, name, method, *retrievers)
+            part, training = self.measure(panel, facts, method, *retrievers)
             return part + cost_part(facts.name, method.name, training if training.steps else cost)

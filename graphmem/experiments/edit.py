@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from graphmem.core.edits import AddEdge, SupersedeEdge
 from graphmem.experiments.comparison import Comparison, write_all
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.harness.runs import Part, Run
 from graphmem.experiments.harness.scoring import answer_items, answer_rows, paraphrase_rows, right_rows
 from graphmem.experiments.methods.base import Cost, Method
-from graphmem.experiments.panel import WITHOUT_RETRIEVAL, Panel
+from graphmem.experiments.panel import Panel
 from graphmem.experiments.tasks.benchmark_facts import counterfactuals, folder_with
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 from graphmem.experiments.tasks.film_facts import NAME as FILMS
@@ -40,8 +41,6 @@ def fact_sets(run: Run) -> list[FactSet]:
 
 def write_edited(memory: Any, facts: FactSet) -> float:
     """Write the facts, then every change in one transaction; the seconds of the changes, lookups included. Writes."""
-    from graphmem.core.edits import AddEdge, SupersedeEdge
-
     memory.add_many(facts.all_facts)
     edits: list[Any] = []
     started = time.perf_counter()
@@ -54,7 +53,7 @@ def write_edited(memory: Any, facts: FactSet) -> float:
 
 
 def measure(
-    panel: Panel, facts: FactSet, name: str, method: Method, before: CachedRetriever, after: CachedRetriever
+    panel: Panel, facts: FactSet, method: Method, before: CachedRetriever, after: CachedRetriever
 ) -> tuple[Part, Cost]:
     """Rows of one method; ``before`` and ``after`` search the memory without and with the edits."""
     seed, unedited = panel.run.seed, [item for item in facts.items if item.kind == UNEDITED]
@@ -69,7 +68,7 @@ def measure(
     now = [a for item, a in zip(facts.items, answers, strict=True) if item.kind == UNEDITED]
     lost = right_rows(facts.name, method.name, "unedited facts lost", unedited, then, minus=now, seed=seed)
     part += Part(lost + panel.locality(facts, method, after))
-    seconds = second.seconds if second.steps else None if name in WITHOUT_RETRIEVAL else after.write_seconds
+    seconds = second.seconds if second.steps else after.write_seconds if method.reads_retrieval else None
     row = Row(f"{facts.name}, cost", method.name, "s to apply the edits", seconds, len(facts.changes))
     return part + Part([row]), first + second
 

@@ -29,6 +29,7 @@ from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Part, Parts, Run, parse
 from graphmem.experiments.methods.base import Language
 from graphmem.experiments.tasks.long_text import Filler, LongText
+from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.network import SHIPPED, load_states
@@ -46,8 +47,6 @@ class Setting:
     """The models and stories that all parts share."""
 
     def __init__(self, run: Run, filler: int | None) -> None:
-        from graphmem.hub import load_encoder, load_language_model
-
         base, tokenizer = load_language_model(run.model)
         self.run, self.language, self.encoder = run, Language(base, tokenizer), load_encoder()
         self.network = load_states(SHIPPED, self.encoder.fingerprint)

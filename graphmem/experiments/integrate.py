@@ -6,17 +6,25 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphmem.core.edits import AddEdge, SupersedeEdge
 from graphmem.experiments.comparison import Comparison, write_all
-from graphmem.experiments.harness.likelihood import likelihood_rows
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.harness.runs import Part, Parts, Run
-from graphmem.experiments.harness.scoring import answer_items, answer_rows, free_text_rows, paraphrase_rows, right_rows
+from graphmem.experiments.harness.scoring import (
+    answer_items,
+    answer_rows,
+    free_text_rows,
+    likelihood_rows,
+    paraphrase_rows,
+    right_rows,
+)
 from graphmem.experiments.methods.base import Cost, Language, Method
 from graphmem.experiments.methods.lora import Lora
-from graphmem.experiments.panel import WITHOUT_RETRIEVAL, Panel
+from graphmem.experiments.panel import Panel
 from graphmem.experiments.tasks.benchmark_facts import folder_with, single_facts
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet, Query
 from graphmem.experiments.tasks.synthetic_facts import NAME, integrate_world
+from graphmem.memory import GraphMemory
 from graphmem.text.answer_matching import is_right
 
 PLOTS = {
@@ -74,9 +82,6 @@ def edit_costs(sizes: Sequence[int]) -> list[Row]:
     Wall-clock and processor seconds, which differ on a shared machine. Encoding of new names is left out: it happens at
     the next search.
     """
-    from graphmem.core.edits import AddEdge, SupersedeEdge
-    from graphmem.memory import GraphMemory
-
     rows = []
     for size in sizes:
         with GraphMemory.open(":memory:") as memory:
@@ -125,7 +130,7 @@ def tuning_costs(
 
 
 def measure(
-    panel: Panel, facts: FactSet, name: str, method: Method, early: CachedRetriever, whole: CachedRetriever
+    panel: Panel, facts: FactSet, method: Method, early: CachedRetriever, whole: CachedRetriever
 ) -> tuple[Part, Cost]:
     """Rows of one method; ``early`` and ``whole`` search the memory of the first stage and of both."""
     seed, first = panel.run.seed, [item for item in facts.items if item.stage == 0]
@@ -144,8 +149,7 @@ def measure(
     part += Part(panel.locality(facts, method, whole))
     if facts.names:
         part += free_text_rows(facts, method, whole, panel.n_locality, seed=seed)
-        reads = name not in WITHOUT_RETRIEVAL
-        part += Part(likelihood_rows(facts, method, panel.language, whole, uses_retrieval=reads, seed=seed))
+        part += Part(likelihood_rows(facts, method, panel.language, whole, seed=seed))
     return part, training
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from graphmem.experiments.comparison import Comparison
-from graphmem.experiments.harness.likelihood import likelihood_rows
 from graphmem.experiments.harness.runs import Part, Run
+from graphmem.experiments.harness.scoring import likelihood_rows
 from graphmem.experiments.methods.base import Cost, Method
-from graphmem.experiments.panel import WITHOUT_RETRIEVAL, Panel
+from graphmem.experiments.panel import Panel
 from graphmem.experiments.tasks.benchmark_facts import described_facts, folder_with
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 from graphmem.experiments.tasks.synthetic_facts import NAME, integrate_world
@@ -33,11 +33,10 @@ def fact_sets(run: Run) -> list[FactSet]:
     return sets
 
 
-def measure(panel: Panel, facts: FactSet, name: str, method: Method, retriever: CachedRetriever) -> tuple[Part, Cost]:
+def measure(panel: Panel, facts: FactSet, method: Method, retriever: CachedRetriever) -> tuple[Part, Cost]:
     """Rows of one method."""
     training = method.learn(facts.training_pairs(facts.training_facts_of(0)))
-    reads, seed = name not in WITHOUT_RETRIEVAL, panel.run.seed
-    return Part(likelihood_rows(facts, method, panel.language, retriever, uses_retrieval=reads, seed=seed)), training
+    return Part(likelihood_rows(facts, method, panel.language, retriever, seed=panel.run.seed)), training
 
 
 main = Comparison(

@@ -18,6 +18,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.paths import DATA
 from graphmem.datasets.files import read_rows
 from graphmem.datasets.plain_text import passage_texts
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.experiments.harness.report import Row, row_of
 from graphmem.experiments.harness.runs import Run
 from graphmem.experiments.methods.base import Cost, Language, Method
@@ -28,6 +29,9 @@ from graphmem.experiments.methods.prompting import CachedClosedBook, InContextFa
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import TrainingExample, train, training_examples
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
+from graphmem.hub import load_encoder, load_language_model, shipped_weights
+from graphmem.model import GraphMemoryModel
+from graphmem.retrieval.checkpoints import SHIPPED
 from graphmem.text.answer_matching import contains
 
 METHODS = ("closed", "gold", "distractors", "retrieved", "lora", "soft", "keyvalue", "top", "graphmem")
@@ -62,8 +66,6 @@ class Panel:
 
     def copy_base(self) -> Language:
         """Another copy of the base, for baselines that change it."""
-        from graphmem.hub import load_language_model
-
         base, tokenizer = load_language_model(self.run.model)
         base.requires_grad_(False)
         return Language(base, tokenizer)
@@ -71,9 +73,6 @@ class Panel:
     @cached_property
     def encode(self) -> Any:
         """Text to unit vectors, cached."""
-        from graphmem.encoding.embedding_cache import EmbeddingCache
-        from graphmem.hub import load_encoder
-
         return EmbeddingCache(load_encoder())
 
     @cached_property
@@ -113,8 +112,6 @@ class Panel:
     def method(self, name: str, facts: FactSet, memory: Any) -> Iterator[tuple[Method, Cost]]:
         """A method ready to be asked about a fact set, and the cost of its earlier training."""
         if name == "graphmem":
-            from graphmem.model import GraphMemoryModel
-
             language = self.language
             model = GraphMemoryModel.from_pretrained(
                 language.base, self.run.weights, memory=memory, tokenizer=language.tokenizer
@@ -164,12 +161,8 @@ class Panel:
         """What a method's figures depend on beyond the run's settings: training steps, and weights by their hash."""
         found: dict[str, Any] = {"steps": self.steps} if name in ("lora", *TRAINED) else {}
         if name not in WITHOUT_RETRIEVAL:
-            from graphmem.retrieval.checkpoints import SHIPPED
-
             found["retriever"] = fingerprint(Path(SHIPPED))
         if name == "graphmem":
-            from graphmem.hub import shipped_weights
-
             folder = self.run.weights or shipped_weights(self.run.model) or shipped_weights("smollm2-135m")
             found["fusion"] = fingerprint(Path(folder) / "fusion.safetensors") if folder else None
         return found

@@ -31,7 +31,7 @@ def fact_sets(run: Run) -> list[FactSet]:
     return sets
 
 
-def measure(panel: Panel, facts: FactSet, name: str, method: Method, retriever: CachedRetriever) -> tuple[Part, Cost]:
+def measure(panel: Panel, facts: FactSet, method: Method, retriever: CachedRetriever) -> tuple[Part, Cost]:
     """Rows of one method."""
     seed = panel.run.seed
     gold = [fact for item in facts.items for fact in item.gold]

@@ -10,6 +10,7 @@ from typing import Any
 
 from graphmem.evaluation.report import markdown_table
 from graphmem.evaluation.statistics import bootstrap_interval
+from graphmem.visualization.charts import Bar, bar_chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,6 @@ class Result:
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        from graphmem.visualization.charts import Bar, bar_chart
-
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / f"{self.experiment}.json", folder / f"{self.experiment}.md"]
         written[0].write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), encoding="utf-8")

@@ -47,6 +47,7 @@ class Method:
     """One way of giving facts to a model. Most methods read the facts and are not trained on new ones."""
 
     name: str
+    reads_retrieval = True
 
     def learn(self, pairs: Sequence[Pair]) -> Cost:
         """Train on texts of new facts; methods that read the facts elsewhere do nothing."""
@@ -85,12 +86,6 @@ class Language:
     def prompt(self, question: str) -> str:
         """The question as a chat turn."""
         return chat_prompt(self.tokenizer, question)
-
-    def answers(self, queries: Sequence[Query], max_new_tokens: int, **options: Any) -> list[Generation]:
-        """Greedy answers to queries, the seconds of their retrievals added; options are those of ``decode``."""
-        prompts = [self.prompt(query.question) for query in queries]
-        decoded = self.decode(prompts, max_new_tokens=max_new_tokens, **options)
-        return [replace(d, seconds=d.seconds + q.seconds) for d, q in zip(decoded, queries, strict=True)]
 
     @torch.inference_mode()
     def decode(
@@ -136,6 +131,28 @@ class Language:
         kept = {"logits_to_keep": ids.shape[1]} if trims else {}  # those of a long prompt cost as much as the body
         logits: Tensor = self.base(input_ids=whole, use_cache=False, **kept).logits[0, -ids.shape[1] :]
         return logits.float()
+
+
+class LanguageMethod(Method):
+    """A method on a language model: greedy answers to one prompt a query, decoded with the method's options."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def prompt(self, query: Query) -> str:
+        """The prompt of a query."""
+        return self.language.prompt(query.question)
+
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """Options of ``Language.decode``."""
+        return {}
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Greedy answers, the seconds of their retrievals added where they are read."""
+        options = self.options(queries)
+        decoded = self.language.decode(list(map(self.prompt, queries)), max_new_tokens=max_new_tokens, **options)
+        searched = [query.seconds if self.reads_retrieval else 0.0 for query in queries]
+        return [replace(d, seconds=d.seconds + s) for d, s in zip(decoded, searched, strict=True)]
 
 
 def insert_prefix(embeds: Tensor, mask: Tensor, prefix: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
 
 from graphmem.adapters.transformers import find_decoder
-from graphmem.experiments.methods.base import Encode, Generation, Language, Method
+from graphmem.experiments.methods.base import Encode, Language, LanguageMethod
 from graphmem.experiments.methods.training import TrainingExample, answer_loss
 from graphmem.experiments.tasks.fact_set import Query
 
@@ -96,7 +98,7 @@ def attend(
     return out.transpose(1, 2).contiguous(), None
 
 
-class KeyValueMemory(Method):
+class KeyValueMemory(LanguageMethod):
     """The frozen base with a flat memory of the retrieved facts.
 
     ``language`` is a copy of the base that nothing else uses: its attention is replaced.
@@ -105,9 +107,6 @@ class KeyValueMemory(Method):
     name = "flat key/value memory"
 
     def __init__(self, language: Language, encode: Encode, *, seed: int = 0) -> None:
-        from transformers import AttentionInterface, AttentionMaskInterface
-        from transformers.masking_utils import eager_mask
-
         torch.manual_seed(seed)
         AttentionInterface.register(ATTENTION, attend)
         AttentionMaskInterface.register(ATTENTION, eager_mask)
@@ -156,10 +155,9 @@ class KeyValueMemory(Method):
         with self.memory([query for query, _ in examples]):
             return answer_loss(self.language, [(self.language.prompt(q.question), answer) for q, answer in examples])
 
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers attending to the facts."""
-        context = lambda rows: self.memory([queries[i] for i in rows])
-        return self.language.answers(queries, max_new_tokens, context=context)
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """Attention to the facts."""
+        return {"context": lambda rows: self.memory([queries[i] for i in rows])}
 
     @torch.inference_mode()
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:

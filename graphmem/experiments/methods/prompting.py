@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
+from typing import Any
 
 from torch import Tensor
 
 from graphmem.core.types import Triple
 from graphmem.evaluation.answers import fact_lines, facts_prompt
-from graphmem.experiments.methods.base import Generation, Language, Method
+from graphmem.experiments.methods.base import Generation, Language, LanguageMethod, Method
 from graphmem.experiments.tasks.fact_set import Query
 
 DISTRACTORS = 14
 
 
-class ClosedBook(Method):
+class ClosedBook(LanguageMethod):
     """The base as it is."""
 
     name = "closed book"
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers from the weights."""
-        prompts = [self.language.prompt(query.question) for query in queries]
-        return self.language.decode(prompts, max_new_tokens=max_new_tokens)
+    reads_retrieval = False
 
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """The base's logits."""
@@ -55,22 +48,23 @@ class InContextFacts(ClosedBook):
     def __init__(self, language: Language, facts: str, pool: Sequence[Triple] = (), seed: int = 0) -> None:
         super().__init__(language)
         self.facts, self.pool, self.rng = facts, list(pool), Random(seed)
-        self.name = f"in-context facts: {facts}"
+        self.name, self.reads_retrieval = f"in-context facts: {facts}", facts == "retrieved"
 
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers with the facts in the prompt."""
-        chosen = [(query.question, self._chosen(query)) for query in queries]
-        prompts = [facts_prompt(self.language.tokenizer, question, facts, len(facts)) for question, facts in chosen]
-        answers = self.language.decode(prompts, max_new_tokens=max_new_tokens, batch=8)
-        extra = [query.seconds if self.facts == "retrieved" else 0.0 for query in queries]
-        return [replace(a, seconds=a.seconds + e) for a, e in zip(answers, extra, strict=True)]
+    def prompt(self, query: Query) -> str:
+        """The question after the facts."""
+        facts = self._chosen(query)
+        return facts_prompt(self.language.tokenizer, query.question, facts, len(facts))
+
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """Smaller batches: the prompts are long."""
+        return {"batch": 8}
 
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """The base's logits with the facts before the text."""
         return self.language.logits(ids, f"Facts:\n{fact_lines(self._chosen(query))}\n\n")
 
     def _chosen(self, query: Query) -> list[Triple]:
-        if self.facts == "retrieved":
+        if self.reads_retrieval:
             return list(query.facts)
         chosen = list(query.gold)
         if self.facts != "gold" and self.pool:

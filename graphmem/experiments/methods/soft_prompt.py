@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu
+from torch_geometric.data import Batch, Data
+from torch_geometric.nn import TransformerConv, global_mean_pool
 
-from graphmem.experiments.methods.base import Encode, Generation, Language, Method
+from graphmem.experiments.methods.base import Encode, Language, LanguageMethod
 from graphmem.experiments.methods.training import TrainingExample, answer_loss
 from graphmem.experiments.tasks.fact_set import Query
 
@@ -23,8 +26,6 @@ class PooledGraph(nn.Module):
 
     def __init__(self, text_width: int, width: int, scale: float, tokens: int, hidden: int = 256) -> None:
         super().__init__()
-        from torch_geometric.nn import TransformerConv
-
         self.first = TransformerConv(text_width, hidden // 4, heads=4, edge_dim=text_width)
         self.second = TransformerConv(hidden, hidden // 4, heads=4, edge_dim=text_width)
         self.project = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, width * tokens))
@@ -34,16 +35,14 @@ class PooledGraph(nn.Module):
 
     def forward(self, batch: Any) -> Tensor:
         """Soft tokens [B, P, D] of a PyG batch with ``x`` [N, K], ``edge_index`` [2, E] and ``edge_attr`` [E, K]."""
-        from torch_geometric.nn import global_mean_pool
-
-        x = torch.nn.functional.gelu(self.first(batch.x, batch.edge_index, batch.edge_attr))
-        x = torch.nn.functional.gelu(self.second(x, batch.edge_index, batch.edge_attr))
+        x = gelu(self.first(batch.x, batch.edge_index, batch.edge_attr))
+        x = gelu(self.second(x, batch.edge_index, batch.edge_attr))
         pooled = global_mean_pool(x, batch.batch, size=batch.num_graphs)  # [B, hidden]
         out: Tensor = self.norm(self.project(pooled).view(-1, self.tokens, self.width))  # [B, P, D]
         return out
 
 
-class SoftPrompt(Method):
+class SoftPrompt(LanguageMethod):
     """The frozen base with soft tokens of the retrieved graph before the prompt."""
 
     name = "soft prompt, pooled graph"
@@ -61,14 +60,10 @@ class SoftPrompt(Method):
 
     def prefix(self, queries: Sequence[Query]) -> Tensor:
         """Soft tokens [B, P, D] of the facts retrieved for each query."""
-        from torch_geometric.data import Batch
-
         tokens: Tensor = self.module(Batch.from_data_list(list(map(self._graph, queries))))
         return tokens
 
     def _graph(self, query: Query) -> Any:
-        from torch_geometric.data import Data
-
         names = [name for subject, _, object in query.facts for name in (subject, object)] or ["nothing"]
         nodes = {name: i for i, name in enumerate(dict.fromkeys(names))}
         ends = [(nodes[s], nodes[o]) for s, _, o in query.facts]
@@ -79,11 +74,9 @@ class SoftPrompt(Method):
         edges = vectors(relations) if relations else torch.zeros(0, x.shape[1])
         return Data(x=x, edge_index=both.contiguous(), edge_attr=edges)
 
-    @torch.inference_mode()
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers with the soft tokens before the prompt."""
-        prefix = lambda rows: self.prefix([queries[i] for i in rows])
-        return self.language.answers(queries, max_new_tokens, prefix=prefix)
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """The soft tokens before the prompt."""
+        return {"prefix": lambda rows: self.prefix([queries[i] for i in rows])}
 
     @torch.inference_mode()
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:

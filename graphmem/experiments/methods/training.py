@@ -12,9 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphmem.datasets.wikimovies import load_questions, neighbourhood
 from graphmem.experiments.methods.base import Cost, Language, insert_prefix
 from graphmem.experiments.tasks.fact_set import MAX_FACTS, CachedRetriever, Query
 from graphmem.generation.batching import left_padded
+from graphmem.memory import GraphMemory
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import split_relations
 from graphmem.training.loop import LoopConfig, run
 
 TrainingExample = tuple[Query, str]
@@ -73,11 +77,6 @@ def training_examples(count: int, seed: int = 0, max_facts: int = MAX_FACTS) -> 
 
     Topics and relations are those of the training split: none is asked about in an experiment.
     """
-    from graphmem.datasets.wikimovies import load_questions, neighbourhood
-    from graphmem.memory import GraphMemory
-    from graphmem.synthetic.worlds import World
-    from graphmem.text.lexicon import split_relations
-
     rng = Random(seed)
     films = rng.sample(list(load_questions("train")), count // 2)
     world = World.sample(rng, entities=400, relations=split_relations("train"))

@@ -52,10 +52,11 @@ def invented(count: int, seed: int) -> list[Lesson]:
     ends = {(s, r): world.ends(s, r) for s, r, _ in world.triples}
     single = [(s, r, values[0]) for (s, r), values in ends.items() if len(values) == 1 and r in by_name]
     chosen = rng.sample(single, min(count, len(single)))
-    return [
-        Lesson(_sentence(by_name[r].statements[0].format(s=s, o=o)), by_name[r].questions[0].format(s=s), (o,))
-        for s, r, o in chosen
-    ]
+    lessons = []
+    for s, r, o in chosen:
+        text = by_name[r].statements[0].format(s=s, o=o).removesuffix(".")
+        lessons.append(Lesson(f"{text[:1].upper()}{text[1:]}.", by_name[r].questions[0].format(s=s), (o,)))
+    return lessons
 
 
 def webnlg(path: Path, count: int, seed: int) -> list[Lesson]:
@@ -93,8 +94,3 @@ def icews_before(path: Path, count: int, seed: int) -> list[Fact]:
     """A sample of the events before 1 November."""
     past = [event for event in load_events(path) if event.day < SINCE]
     return [event.fact for event in random.Random(seed).sample(past, min(count, len(past)))]
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(".") else f"{text}."

@@ -12,8 +12,8 @@ import torch
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.webnlg import FactText, fact_text, name_spans
-from graphmem.experiments.harness.likelihood import likelihood_rows, passage_nats
 from graphmem.experiments.harness.runs import Run
+from graphmem.experiments.harness.scoring import likelihood_rows, passage_nats
 from graphmem.experiments.methods.base import Language
 from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts, Top1Retrieval
 from graphmem.experiments.modelling import fact_sets
