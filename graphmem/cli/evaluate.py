@@ -34,9 +34,8 @@ def names(text: str) -> tuple[str, ...]:
 def draw(text: str, default: int | None = None, seed: int = 0) -> Callable[[Any], Any]:
     """The options ``--n`` and ``--seed`` of a draw."""
     n = click.option("--n", type=click.IntRange(1), default=default, show_default=default is not None, help=text)
-    return lambda function: n(
-        click.option("--seed", default=seed, show_default=True, help="Seed of all draws.")(function)
-    )
+    seeds = click.option("--seed", default=seed, show_default=True, help="Seed of all draws.")
+    return lambda function: n(seeds(function))
 
 
 def log(line: str, **_: Any) -> None:
@@ -255,15 +254,13 @@ def text_edits(akew: Path, n: int | None, seed: int, old: bool, generate: bool, 
 @draw("Pairs of passages.", 40)
 def disambiguation(n: int, seed: int) -> Report:
     """Links of ambiguous names with and without entity states."""
-    from graphmem.core.errors import NotFound
     from graphmem.core.paths import WEIGHTS
     from graphmem.encoding.entity_states import load_entity_states
     from graphmem.evaluation.disambiguation import evaluate_disambiguation
     from graphmem.hub import DEFAULT_MODEL
 
     network = load_entity_states(WEIGHTS / DEFAULT_MODEL)
-    if network is None:
-        raise NotFound(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of entity states")
+    assert network is not None, "weights of entity states ship with the package"
     return evaluate_disambiguation(network, n, seed)
 
 

@@ -105,10 +105,7 @@ def parse(experiment: str, text: str | None, arguments: Sequence[str] | None, **
 class Parts:
     """Parts of a run, each saved to a file in ``out/parts``; a part with other settings is repeated.
 
-    Attributes:
-        run: of the parts.
-        report: gets a line when a part starts, ends, or is read from the folder.
-        rows, details: of the parts so far.
+    ``report`` gets a line when a part starts, ends, or is read from the folder.
     """
 
     run: Run

@@ -97,11 +97,9 @@ class Query:
     """A question as a method gets it.
 
     Attributes:
-        question: the text.
         facts: those retrieved for it, best first; at most as many as the run allows.
-        retrieval: the retrieval itself.
+        retrieval, seconds: the retrieval itself, and how long it took.
         gold: the facts that answer it, for the baseline that is given them.
-        seconds: of the retrieval.
     """
 
     question: str
@@ -124,11 +122,7 @@ TOP_K = 32
 class CachedRetriever:
     """Retrieves once for each question, so that every method gets the same facts found in the same seconds.
 
-    Attributes:
-        memory: what is searched.
-        max_facts: of a retrieval.
-        write_seconds: that writing the memory took.
-        queries: by question.
+    ``max_facts`` bounds the facts of a retrieval; ``write_seconds`` is what writing the memory took.
     """
 
     def __init__(self, memory: Any, max_facts: int = MAX_FACTS, write_seconds: float | None = None) -> None:

@@ -22,13 +22,9 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LongText:
-    """A story hidden in a long text, with the question at its end.
+    """A story hidden in a long text, and the last of its questions; the story ends where it is asked.
 
-    Attributes:
-        story: the hidden story.
-        question: the last of its questions; the story ends where it is asked.
-        lines: all sentences in order, the story's among those of the passages.
-        tokens: of the whole.
+    ``lines`` are all sentences in order, the story's among those of the passages.
     """
 
     story: Story
@@ -96,9 +92,6 @@ class Filler:
         while around and room + around[-1].tokens <= 0:  # at most a part of a sentence too long
             room += around.pop().tokens
         places = sorted(rng.randrange(len(around) + 1) for _ in own)
-        lines, last = list[Sentence](), 0
-        for place, line in zip(places, own, strict=True):
-            lines += [*around[last:place], line]
-            last = place
-        lines += around[last:]
-        return LongText(story, question, tuple(lines), sum(line.tokens for line in lines))
+        for place, line in reversed(list(zip(places, own, strict=True))):
+            around.insert(place, line)
+        return LongText(story, question, tuple(around), sum(line.tokens for line in around))

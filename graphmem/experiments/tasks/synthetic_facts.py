@@ -21,12 +21,8 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
     world, rng = _world(entities, seed)
     single = [t for t in world.triples if len(world.ends(t[0], t[1])) == 1 and world.relations[t[1]].functional]
     chosen = rng.sample(single, min(count, len(single)))
-    late = set(chosen[1::2])
-    rest = [t for t in world.triples if t not in set(chosen)]
-    early = {t: i % 2 for i, t in enumerate(rest)}
-    stages = tuple(
-        tuple(t for t in world.triples if (t in late or early.get(t) == 1) == bool(stage)) for stage in (0, 1)
-    )
+    late = {*chosen[1::2], *[t for t in world.triples if t not in set(chosen)][1::2]}
+    first, second = (tuple(t for t in world.triples if (t in late) is wanted) for wanted in (False, True))
     items = [_item(world, t, stage=int(t in late)) for t in chosen]
     passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
     texts = tuple(
@@ -34,7 +30,7 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
         for p in passages[: max(4, count // 3)]
     )
     return FactSet(
-        NAME, (stages[0], stages[1]), tuple(items), lambda t: pairs(world, t), tuple(chosen), names=world.names,
+        NAME, (first, second), tuple(items), lambda t: pairs(world, t), tuple(chosen), names=world.names,
         passages=texts,
     )  # fmt: skip
 
