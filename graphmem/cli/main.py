@@ -87,11 +87,8 @@ def memory_command(
 ) -> Callable[[Callable[..., None]], click.Command]:
     """A command on the memory at DB, which is its function's first argument; ``--namespace`` chooses within it.
 
-    Args:
-        name: of the command; its function's if left out.
-        json: whether it takes ``--json``, passed as ``json_``.
-        opened: options that go to ``open_memory``.
-        settings: of ``open_memory``.
+    With ``json`` it takes ``--json``, passed as ``json_``. The options ``opened``, and ``settings``, go to
+    ``open_memory``.
     """
 
     def decorate(function: Callable[..., None]) -> click.Command:

@@ -270,9 +270,6 @@ class PeopleTask:
         return new >= 0 and not 0 <= old < new
 
 
-# ---------------------------------------------------------------- facts as pairs of ends
-
-
 def holds(fact: Fact, day: str | None) -> bool:
     """Whether a fact is valid on a day (ISO date); with None, whether it has no end."""
     begin, end = date_of(fact.valid_from), date_of(fact.valid_to)
@@ -312,9 +309,6 @@ def _similar(one: str, other: str) -> bool:
     short, long = sorted((re.sub("[€£$]", "", plain(name)) for name in (one, other)), key=len)
     whole = short and f" {short} " in f" {long} "
     return short == long or bool(whole and 2 * len(short.split()) >= len(long.split()))
-
-
-# ---------------------------------------------------------------- comparison of texts
 
 
 def plain(text: str) -> str:

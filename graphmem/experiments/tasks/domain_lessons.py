@@ -16,7 +16,7 @@ from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 
 HELD_OUT = 3
-"""Categories of WebNLG to ask about: those that ``graphmem train webnlg --held-out 3`` leaves out too."""
+"""Categories of WebNLG to ask about."""
 
 
 SINCE = 304
