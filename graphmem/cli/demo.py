@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from graphmem.core.edits import JournalEntry
 from graphmem.datasets.wikimovies import Question, held_out, load_facts, neighbourhood
 from graphmem.evaluation.answers import CLOSED_BOOK, GRAPHMEM, IN_CONTEXT, evaluate_answers
+from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
+from graphmem.model import GraphMemoryModel
 from graphmem.visualization.subgraph_html import save_subgraph
-
-if TYPE_CHECKING:
-    from graphmem.core.edits import JournalEntry
-    from graphmem.model import GraphMemoryModel
 
 METHODS = (CLOSED_BOOK, IN_CONTEXT, GRAPHMEM)
 SHOWN, SCORED = 2, 20
@@ -38,11 +39,8 @@ STORY = (
 def run_demo(folder: Path, *, full: bool = False, quick: bool = False, base: str = "smollm2-135m") -> None:
     """Run every part of the demonstration; writes ``demo.db`` and ``demo.html`` into ``folder``.
 
-    Args:
-        folder: of the two files; created if missing. Files of an earlier demonstration are replaced.
-        full: load all 129,233 facts instead of a connected part of at least 10,000.
-        quick: score a quarter of the questions.
-        base: the language model.
+    ``full`` loads all 129,233 facts instead of a connected part of at least 10,000; ``quick`` scores a quarter of the
+    questions.
     """
     console = Console(soft_wrap=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,17 +48,22 @@ def run_demo(folder: Path, *, full: bool = False, quick: bool = False, base: str
     scored = [q for hops in (1, 2, 3) for q in held_out(hops)[SHOWN : SHOWN + (SCORED // 4 if quick else SCORED)]]
     memory = build(console, folder / "demo.db", [*shown, *scored], full=full)
     with memory:
-        model = load(console, base, memory)
+        with step(console, f"2. {base}, frozen, with the memory attached"):
+            model = GraphMemoryModel.from_pretrained(base, memory=memory)
+            trained, total = model.trainable_parameters()
+            console.print(f"{total - trained:,} parameters frozen, {trained:,} of the memory layers loaded")
         show_questions(console, model, shown)
         score(console, model, scored)
         read_sentences(console, model)
-        draw(console, memory, shown[-1], folder / "demo.html")
+        with step(console, "6. The subgraph behind one answer"):
+            found = memory.retrieve(shown[-1].question, top_k=40)
+            console.print(f"{shown[-1].question}? → {save_subgraph(found, folder / 'demo.html')}")
         detach(console, model)
 
 
 @contextmanager
 def step(console: Console, title: str) -> Iterator[None]:
-    """A titled part of the demo, with a spinner while it works and its seconds at the end."""
+    """A titled part of the demonstration, with its seconds at the end."""
     console.print(f"\n[bold]{title}[/bold]")
     began = time.perf_counter()
     yield
@@ -80,17 +83,6 @@ def build(console: Console, path: Path, questions: Sequence[Question], *, full: 
     return memory
 
 
-def load(console: Console, base: str, memory: GraphMemory) -> GraphMemoryModel:
-    """Load the base model and attach the memory with the shipped weights."""
-    from graphmem.model import GraphMemoryModel
-
-    with step(console, f"2. {base}, frozen, with the memory attached"):
-        model = GraphMemoryModel.from_pretrained(base, memory=memory)
-        trained, total = model.trainable_parameters()
-        console.print(f"{total - trained:,} parameters frozen, {trained:,} of the memory layers loaded")
-    return model
-
-
 def show_questions(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
     """Answer each question by every method, and show the facts behind the memory's answer."""
     with step(console, "3. Questions whose topics and answers were held out of training"):
@@ -102,16 +94,16 @@ def show_questions(console: Console, model: GraphMemoryModel, questions: Sequenc
                 right = answer["right"] if answer["method"] == GRAPHMEM else answer["contains"]
                 mark = "[green]yes[/green]" if right else "[red]no[/red]"
                 tokens, seconds = str(answer["prompt_tokens"]), f"{answer['seconds']:.2f}"
-                table.add_row(answer["method"], escape(shorten(answer["text"])), mark, tokens, seconds)
+                table.add_row(
+                    answer["method"],
+                    escape(textwrap.shorten(answer["text"], 72, placeholder="…")),
+                    mark,
+                    tokens,
+                    seconds,
+                )
             console.print(table)
             for fact in model.ask(question.question).path:
                 console.print(f"  [cyan]because[/cyan] {escape(str(fact))}", highlight=False)
-
-
-def shorten(text: str, width: int = 72) -> str:
-    """A text on one line, cut to ``width`` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def score(console: Console, model: GraphMemoryModel, questions: Sequence[Question]) -> None:
@@ -136,12 +128,9 @@ def read_sentences(console: Console, model: GraphMemoryModel) -> None:
         for sentence, question in STORY:
             console.print(f"\nread: [bold]{sentence}[/bold]")
             plan = model.read(sentence, source="the demo")
-            for decision in plan.decisions:
-                console.print(
-                    f"  {decision.action} [cyan]{decision.fact}[/cyan]  gate {decision.gate:.2f}, "
-                    f"surprise {decision.surprise:.2f} nats",
-                    highlight=False,
-                )
+            for made in plan.decisions:
+                figures = f"gate {made.gate:.2f}, surprise {made.surprise:.2f} nats"
+                console.print(f"  {made.action} [cyan]{made.fact}[/cyan]  {figures}", highlight=False)
             entries.append(memory.apply(plan))
             console.print(f"asked: {question} → [bold]{model.ask(question).text}[/bold]")
         then = entries[0].at
@@ -150,19 +139,8 @@ def read_sentences(console: Console, model: GraphMemoryModel) -> None:
         console.print(f"the change undone, asked: {question} → [bold]{model.ask(question).text}[/bold]")
 
 
-def draw(console: Console, memory: GraphMemory, question: Question, path: Path) -> None:
-    """Draw the subgraph retrieved for one question."""
-    with step(console, "6. The subgraph behind one answer"):
-        found = memory.retrieve(question.question, top_k=40)
-        console.print(f"{question.question}? → {save_subgraph(found, path)}")
-
-
 def detach(console: Console, model: GraphMemoryModel) -> None:
     """Detach the memory and compare the logits with those of a fresh copy of the base, bit for bit."""
-    import torch
-
-    from graphmem.hub import load_language_model
-
     with step(console, "7. The memory detached"):
         name, tokenizer = model.base.config.name_or_path, model.tokenizer
         base = model.detach()

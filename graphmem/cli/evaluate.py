@@ -7,35 +7,35 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from graphmem.cli.main import base_model, main, weights_folder
+from graphmem.evaluation.report import Report
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
 
 
-class Report(Protocol):
-    """What every measurement returns."""
-
-    def table(self) -> str: ...
-    def json(self) -> str: ...
-
-
 existing = click.Path(exists=True, path_type=Path)
 new = click.Path(path_type=Path)
-seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
 split_option = click.option("--split", type=click.Choice(("dev", "test")), default="test", show_default=True)
 data_folder = click.option("--data", type=existing, help="Folder of the data sets; $GRAPHMEM_DATA if left out.")
 film_memory = click.option("--memory", type=new, help="Memory that holds WikiMovies; made in RAM if left out.")
 
 
-def count(text: str, default: int | None = None) -> Any:
-    """The option ``--n``."""
-    return click.option("--n", type=click.IntRange(1), default=default, show_default=default is not None, help=text)
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+def draw(text: str, default: int | None = None, seed: int = 0) -> Callable[[Any], Any]:
+    """The options ``--n`` and ``--seed`` of a draw."""
+    n = click.option("--n", type=click.IntRange(1), default=default, show_default=default is not None, help=text)
+    seeds = click.option("--seed", default=seed, show_default=True, help="Seed of all draws.")
+    return lambda function: n(seeds(function))
 
 
 def log(line: str, **_: Any) -> None:
@@ -51,7 +51,7 @@ def evaluate() -> None:
     """
 
 
-def measurement(function: Callable[..., Report]) -> click.Command:
+def measurement(function: Callable[..., Any]) -> click.Command:
     """A command of ``evaluate`` that prints the function's report as a table or as JSON, and writes it to ``--out``."""
 
     @evaluate.command(function.__name__.replace("_", "-"))
@@ -92,17 +92,16 @@ def attacher(base: str, weights: str | None = None) -> Callable[[GraphMemory], G
 
 @measurement
 @click.argument("dataset", default="wikimovies")
-@count("Questions of each number of hops.", 300)
-@seed_option
-@click.option("--rankers", default="gnn,activation,path,ppr", show_default=True, help="Rankers to compare.")
+@draw("Questions of each number of hops.", 300)
+@click.option("--rankers", default="gnn,activation,path,ppr", show_default=True, help="Rankers to compare.", type=names)
 @click.option("--split", type=click.Choice(("train", "dev", "test")), default="test", show_default=True)
 @click.option("--weights", type=existing, help="Weights of the retriever; the shipped ones if left out.")
 @click.option("--plot", type=new, help="Draw Hits@1 and two more charts (.png, .svg, .pdf).")
-def retrieval(dataset: str, rankers: str, plot: Path | None, **options: Any) -> Report:
+def retrieval(dataset: str, plot: Path | None, **options: Any) -> Report:
     """Hits@1, MRR and recall of graph retrieval on DATASET, by number of hops."""
     from graphmem.evaluation.retrieval import evaluate_retrieval
 
-    report = evaluate_retrieval(dataset, rankers=rankers.split(","), **options)
+    report = evaluate_retrieval(dataset, **options)
     if plot:
         from graphmem.visualization.charts import plot_report
 
@@ -113,17 +112,15 @@ def retrieval(dataset: str, rankers: str, plot: Path | None, **options: Any) -> 
 @measurement
 @click.argument("dataset", default="2wiki")
 @data_folder
-@click.option("--half", type=click.Choice(("train", "test", "all")), default="test", show_default=True,
-              help="Which questions of 2wiki.")  # fmt: skip
+@click.option("--half", type=click.Choice(("train", "test", "all")), default="test", help="Questions of 2wiki (test).")
 @click.option("--cross", is_flag=True, help="Train the reranker on each half of 2wiki and test it on the other.")
-@count("This many questions; all if left out.")
-@seed_option
-@click.option("--rankers", help="Rankers to compare; all if left out.")
+@draw("This many questions; all if left out.")
+@click.option("--rankers", type=names, help="Rankers to compare; all if left out.")
 @click.option("--memory", type=new, help="Keep the memory of the corpus here, or use it again.")
 @click.option("--weights", type=existing, help="Weights of the reranker; the shipped ones if left out.")
 def passages(
-    dataset: str, data: Path | None, half: Any, cross: bool, n: int | None, seed: int, rankers: str | None,
-    memory: Path | None, weights: Path | None,
+    dataset: str, data: Path | None, half: Any, cross: bool, seed: int, rankers: Any, memory: Path | None,
+    weights: Path | None, **options: Any,
 ) -> Report:  # fmt: skip
     """Recall of the gold passages in passage search on DATASET."""
     from graphmem.evaluation.passages import METHODS, evaluate_passages
@@ -131,8 +128,8 @@ def passages(
     from graphmem.training.passage_reranker import train_halves
 
     return evaluate_passages(
-        dataset, folder=data, half="all" if cross else half, seed=seed, n=n, memory=memory,
-        methods=rankers.split(",") if rankers else tuple(METHODS),
+        dataset, folder=data, half="all" if cross else half, seed=seed, memory=memory, **options,
+        methods=rankers or tuple(METHODS),
         cross=train_halves(data, memory=memory, seed=seed) if cross else None,
         reranker=PassageReranker.load(weights) if weights else None,
     )  # fmt: skip
@@ -145,25 +142,24 @@ def passages(
 @base_model
 @weights_folder
 @split_option
-@count("Questions per number of hops, or cases.", 300)
-@seed_option
+@draw("Questions per number of hops, or cases.", 300)
 @click.option("--trust", type=click.FloatRange(0, 1), help="Least answer probability at which the memory is used.")
-@click.option("--methods", help="Methods to compare, with commas between; all if left out.")
+@click.option("--methods", type=names, help="Methods to compare, with commas between; all if left out.")
 def answers(
     dataset: str, data: Path | None, memory: Path | None, base: str, weights: str | None, split: str, n: int, seed: int,
-    trust: float | None, methods: str | None,
+    trust: float | None, methods: Any,
 ) -> Report:  # fmt: skip
     """Generated answers on DATASET: wikimovies, lists and refusal (which ship), or a set of the data folder."""
     from graphmem.evaluation.answers import METHODS
 
-    chosen = tuple(name.strip() for name in methods.split(",")) if methods else METHODS
-    if unknown := [name for name in chosen if name not in METHODS]:
+    methods = methods or METHODS
+    if unknown := [name for name in methods if name not in METHODS]:
         raise click.UsageError(f"no method {unknown[0]!r}; choose of: {', '.join(METHODS)}")
     films = dataset in ("wikimovies", "lists", "refusal")
     with film_model(memory, base, weights, films=films) as model:
         if trust is not None:
             model.config = model.config.replaced(trust=trust)
-        return answer_report(model, dataset, split, n, seed, methods=chosen, data=data)
+        return answer_report(model, dataset, split, n, seed, methods=methods, data=data)
 
 
 def answer_report(
@@ -191,8 +187,7 @@ def answer_report(
 @click.option("--weights", type=existing, help="Weights of the extractor; the shipped ones if left out.")
 @click.option("--webnlg", type=existing, help="A WebNLG file to read instead of generated texts.")
 @click.option("--held-out", type=int, default=0, help="Only so many of its categories, those left out of training.")
-@count("Texts a set.", 300)
-@click.option("--seed", type=int, default=7, show_default=True)
+@draw("Texts a set.", 300, seed=7)
 @split_option
 def extraction(weights: Path | None, webnlg: Path | None, held_out: int, n: int, seed: int, split: str) -> Report:
     """Mentions and facts that the extractor finds in texts, with spaCy's rules as a baseline."""
@@ -207,9 +202,8 @@ def extraction(weights: Path | None, webnlg: Path | None, held_out: int, n: int,
 @base_model
 @weights_folder
 @split_option
-@count("Passages.", 60)
+@draw("Passages.", 60)
 @click.option("--questions", type=click.IntRange(1), default=200, show_default=True, help="Unrelated questions.")
-@seed_option
 def locality(memory: Path | None, base: str, weights: str | None, **options: Any) -> Report:
     """How far a memory moves the base on plain text and on questions that do not concern it."""
     from graphmem.evaluation.locality import evaluate_locality
@@ -221,15 +215,14 @@ def locality(memory: Path | None, base: str, weights: str | None, **options: Any
 @measurement
 @click.option("--data", type=existing, help="bAbI's `en` folder; the shipped stories if left out.")
 @click.option("--weights", type=existing, help="Weights of the state extractor; the shipped ones if left out.")
-@click.option("--split", type=click.Choice(("dev", "test")), default="test", show_default=True,
-              help="test: the last 40 stories of each file.")  # fmt: skip
+@split_option
 @click.option("--tasks", type=int, multiple=True, help="Only these tasks; repeat the option for several.")
 def state_tracking(data: Path | None, weights: Path | None, split: str, tasks: tuple[int, ...]) -> Report:
-    """Accuracy on bAbI's questions, with the most frequent answer of each task as a baseline."""
+    """Accuracy on bAbI's questions (test: the last 40 stories of each file), with the most frequent answer of each
+    task as a baseline."""
     from dataclasses import asdict
 
     from graphmem.datasets.babi import TASKS, load_tasks
-    from graphmem.evaluation.report import Report as Rows
     from graphmem.evaluation.state_tracking import score
     from graphmem.hub import load_encoder
     from graphmem.state_tracking.extractor import StateChangeExtractor
@@ -239,55 +232,51 @@ def state_tracking(data: Path | None, weights: Path | None, split: str, tasks: t
     extractor = StateChangeExtractor(load_states(weights or SHIPPED, encoder.fingerprint), encoder)
     stories = load_tasks(data, tasks or TASKS)
     scores = score(stories.test if split == "test" else stories.dev, extractor, encoder)
-    return Rows([{**asdict(row), "accuracy": row.accuracy} for row in scores])
+    return Report([{**asdict(row), "accuracy": row.accuracy} for row in scores])
 
 
 @measurement
 @click.argument("akew", type=existing)
-@count("Cases drawn; all if left out.")
-@seed_option
+@draw("Cases drawn; all if left out.")
 @click.option("--old", is_flag=True, help="The memory holds the old facts before the edits.")
 @click.option("--generate", is_flag=True, help="Score generated answers too, not only top-1 retrieval.")
 @base_model
 def text_edits(akew: Path, n: int | None, seed: int, old: bool, generate: bool, base: str) -> Report:
     """Edits read from free text and then asked about; AKEW is the file of AKEW's form of MQuAKE-CF."""
     from graphmem.datasets.mquake import edit_cases
-    from graphmem.evaluation.report import Report as Rows
     from graphmem.evaluation.text_edits import evaluate_edits
 
     rows = evaluate_edits(attacher(base), edit_cases(akew, n, seed), old=old, generate=generate, log=log)
-    return Rows(rows, seed)
+    return Report(rows, seed)
 
 
 @measurement
-@count("Pairs of passages.", 40)
-@seed_option
+@draw("Pairs of passages.", 40)
 def disambiguation(n: int, seed: int) -> Report:
     """Links of ambiguous names with and without entity states."""
-    from graphmem.core.errors import NotFound
     from graphmem.core.paths import WEIGHTS
     from graphmem.encoding.entity_states import load_entity_states
     from graphmem.evaluation.disambiguation import evaluate_disambiguation
     from graphmem.hub import DEFAULT_MODEL
 
     network = load_entity_states(WEIGHTS / DEFAULT_MODEL)
-    if network is None:
-        raise NotFound(f"{WEIGHTS / DEFAULT_MODEL} holds no weights of entity states")
+    assert network is not None, "weights of entity states ship with the package"
     return evaluate_disambiguation(network, n, seed)
 
 
 @measurement
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=existing)
-@click.option("--parts", default="ask,unknown,read,chat", show_default=True, help="Parts to run, with commas between.")
+@click.option(
+    "--parts", type=names, default="ask,unknown,read,chat", show_default=True, help="Parts to run, with commas between."
+)
 @base_model
 @weights_folder
 @click.option("--show", "failures", is_flag=True, help="Print every failure to standard error.")
-def people(folders: tuple[Path, ...], parts: str, base: str, weights: str | None, failures: bool) -> Report:
+def people(folders: tuple[Path, ...], parts: Any, base: str, weights: str | None, failures: bool) -> Any:
     """People's questions about their own facts and documents: asking, refusing, reading, conversations.
 
     Each DIR holds facts.tsv, docs.jsonl, questions.jsonl, unknown.jsonl and chats.jsonl.
     """
     from graphmem.evaluation.people import evaluate_people
 
-    chosen = [part.strip() for part in parts.split(",")]
-    return evaluate_people(attacher(base, weights), folders, chosen, log=log if failures else None)
+    return evaluate_people(attacher(base, weights), folders, parts, log=log if failures else None)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, is_dataclass
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from graphmem import __version__
-from graphmem.core.errors import GraphMemError
+from graphmem.core.errors import GraphMemError, NotFound
 
 if TYPE_CHECKING:
     from graphmem.core.edits import JournalEntry
@@ -28,13 +31,9 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
 namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
 
-LAZY = {
-    **dict.fromkeys(("check", "repair", "backup", "restore", "vacuum", "merge", "reencode", "consolidate"), "store"),
-    "add-passages": "passages",
-    **dict.fromkeys(("ingest", "export", "import"), "store"),
-    **dict.fromkeys(("ask", "chat", "read", "picture", "demo", "train", "experiment"), "model"),
-    "evaluate": "evaluate",
-}
+_STORE = "ingest add-passages export import check repair backup restore vacuum merge reencode consolidate"
+_MODEL = "ask chat read picture demo train experiment"
+LAZY = dict.fromkeys(_STORE.split(), "store") | dict.fromkeys(_MODEL.split(), "model") | {"evaluate": "evaluate"}
 """Commands by the module that defines them, imported when named."""
 
 
@@ -46,8 +45,6 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in LAZY:
-            from importlib import import_module
-
             import_module(f"graphmem.cli.{LAZY[name]}")
         return super().get_command(ctx, name)
 
@@ -78,14 +75,35 @@ def open_memory(db: str, *, namespace: str = "default", must_exist: bool = True,
     Raises:
         NotFound: there is no file and ``must_exist`` is True.
     """
-    from pathlib import Path
-
-    from graphmem.core.errors import NotFound
     from graphmem.memory import GraphMemory
 
     if must_exist and not Path(db).exists():
         raise NotFound(f"there is no memory at {db}; create one with: graphmem init {db}")
     return GraphMemory.open(db, namespace=namespace, **kwargs)
+
+
+def memory_command(
+    name: str | None = None, *, json: bool = True, opened: tuple[str, ...] = (), **settings: Any
+) -> Callable[[Callable[..., None]], click.Command]:
+    """A command on the memory at DB, which is its function's first argument; ``--namespace`` chooses within it.
+
+    With ``json`` it takes ``--json``, passed as ``json_``. The options ``opened``, and ``settings``, go to
+    ``open_memory``.
+    """
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @main.command(name)
+        @memory_file
+        @namespace
+        @wraps(as_json(function) if json else function)
+        def command(*, db: str, namespace: str, **options: Any) -> None:
+            given = {key: options.pop(key) for key in opened}
+            with open_memory(db, namespace=namespace, **settings, **given) as memory:
+                function(memory, **options)
+
+        return command
+
+    return decorate
 
 
 base_model = click.option(
@@ -126,139 +144,107 @@ def print_entries(entries: Iterable[JournalEntry]) -> None:
         click.echo(f"{entry.id}\t{entry.at}\t{entry.action}\t{entry.note}{undone}".rstrip())
 
 
-@main.command()
-@memory_file
-@namespace
-def init(db: str, namespace: str) -> None:
+@memory_command(json=False, must_exist=False)
+def init(memory: GraphMemory) -> None:
     """Create an empty memory file."""
-    with open_memory(db, namespace=namespace, must_exist=False) as memory:
-        click.echo(f"{db}: {memory.stats()['facts']} facts")
+    click.echo(f"{memory.path}: {memory.stats()['facts']} facts")
 
 
-@main.command()
-@memory_file
+def _without_end(ctx: click.Context, _: click.Parameter, replace: bool) -> bool:
+    if replace and ctx.params.get("valid_to"):
+        raise click.UsageError("--replace writes a value that is valid from now on; leave out --valid-to")
+    return replace
+
+
+@memory_command(must_exist=False)
 @click.argument("subject")
 @click.argument("relation")
 @click.argument("object")
 @click.option("--source", help="Source of the fact.")
 @click.option("--valid-from", help="ISO time at which it becomes valid.")
-@click.option("--valid-to", help="ISO time at which it becomes invalid.")
+@click.option("--valid-to", is_eager=True, help="ISO time at which it becomes invalid.")
 @click.option("--confidence", type=float, default=1.0, show_default=True)
-@click.option("--replace", is_flag=True, help="Supersede the current value of this subject and relation.")
-@namespace
-@as_json
-def add(db: str, subject: str, relation: str, object: str, namespace: str, json_: bool, **fields: Any) -> None:
+@click.option(
+    "--replace", is_flag=True, callback=_without_end, help="Supersede the current value of this subject and relation."
+)
+def add(memory: GraphMemory, json_: bool, replace: bool, **fields: Any) -> None:
     """Write one fact."""
-    replace, until = fields.pop("replace"), fields.get("valid_to")
-    if replace and until:
-        raise click.UsageError("--replace writes a value that is valid from now on; leave out --valid-to")
-    with open_memory(db, namespace=namespace, must_exist=False) as memory:
-        if replace:
-            at, source, confidence = fields["valid_from"], fields["source"], fields["confidence"]
-            entry = memory.supersede(subject, relation, object, at=at, source=source, confidence=confidence)
-        else:
-            entry = memory.add(subject, relation, object, **fields)
-        emit(entry) if json_ else print_facts(memory.store.facts_by_id(entry.edge_ids))
+    if replace:
+        del fields["valid_to"]
+        entry = memory.supersede(at=fields.pop("valid_from"), **fields)
+    else:
+        entry = memory.add(**fields)
+    emit(entry) if json_ else print_facts(memory.store.facts_by_id(entry.edge_ids))
 
 
-@main.command()
-@memory_file
+@memory_command(opened=("retriever",))
 @click.argument("query")
 @click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--ranker", type=click.Choice(["gnn", "activation", "ppr", "dense", "bm25"]), default="gnn")
 @click.option("--as-of", help="Search the facts valid at that time.")
 @retriever_weights
-@namespace
-@as_json
-def search(
-    db: str, query: str, top_k: int, ranker: Any, as_of: str | None, retriever: str | None, namespace: str, json_: bool
-) -> None:
+def search(memory: GraphMemory, query: str, json_: bool, **options: Any) -> None:
     """Retrieve the nodes and passages relevant to QUERY."""
-    with open_memory(db, namespace=namespace, retriever=retriever) as memory:
-        found = memory.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of)
-        paths = {node.name: found.path_to(node.name) for node in found.nodes}
-        passages = found.passages
+    found = memory.retrieve(query, **options)
+    paths = {node.name: found.path_to(node.name) for node in found.nodes}
     if json_:
         nodes = [{**_plain(node), "path": [str(fact) for fact in paths[node.name]]} for node in found.nodes]
-        return emit({"query": query, "answerable": found.answerable, "nodes": nodes, "passages": passages})
+        return emit({"query": query, "answerable": found.answerable, "nodes": nodes, "passages": found.passages})
     for node in found.nodes:
-        click.echo(f"{node.score:8.3f}  {node.name}" + _chain(paths[node.name]))
-    for passage in passages:
+        chain = "; ".join(map(str, paths[node.name]))
+        click.echo(f"{node.score:8.3f}  {node.name}" + (f"   ⟵ {chain}" if chain else ""))
+    for passage in found.passages:
         click.echo(f"{passage.score:8.3f}  [{passage.title or 'untitled'}] {' '.join(passage.text.split())[:160]}")
-    if not found.nodes and not passages:
+    if not found.nodes and not found.passages:
         click.echo("nothing found")
 
 
-def _chain(facts: list[Fact]) -> str:
-    return f"   ⟵ {'; '.join(map(str, facts))}" if facts else ""
-
-
-@main.command()
-@memory_file
+@memory_command()
 @click.argument("name", required=False)
 @click.option("--relation", help="Only facts of this relation.")
 @click.option("--as-of", help="Facts valid at that time.")
 @click.option("--known-at", help="Facts recorded by that time.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
-@namespace
-@as_json
-def show(db: str, name: str | None, namespace: str, json_: bool, limit: int, **filters: Any) -> None:
+def show(memory: GraphMemory, name: str | None, json_: bool, limit: int, **filters: Any) -> None:
     """Show the facts about NAME, or the first facts of the memory."""
-    with open_memory(db, namespace=namespace) as memory:
-        if name is None:
-            facts = memory.facts(limit=limit, **filters)
-        else:
-            memory.store.find(name)
-            facts = memory.facts(subject=name, limit=limit, **filters)
-            facts += [f for f in memory.facts(object=name, limit=limit, **filters) if f not in facts]
+    if name is None:
+        facts = memory.facts(limit=limit, **filters)
+    else:
+        memory.store.find(name)
+        facts = memory.facts(subject=name, limit=limit, **filters)
+        facts += [f for f in memory.facts(object=name, limit=limit, **filters) if f not in facts]
     emit(facts) if json_ else print_facts(facts[:limit])
 
 
-@main.command()
-@memory_file
+@memory_command()
 @click.argument("name", required=False)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-@namespace
-@as_json
-def history(db: str, name: str | None, limit: int, namespace: str, json_: bool) -> None:
+def history(memory: GraphMemory, name: str | None, limit: int, json_: bool) -> None:
     """Show the journal: of NAME, or the latest entries."""
-    with open_memory(db, namespace=namespace) as memory:
-        entries = memory.history(name)[-limit:] if name else memory.journal(limit)
+    entries = memory.history(name)[-limit:] if name else memory.journal(limit)
     emit(entries) if json_ else print_entries(entries)
 
 
-@main.command()
-@memory_file
+@memory_command()
 @click.argument("entry", type=int, required=False)
-@namespace
-@as_json
-def undo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
+def undo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     """Undo journal entry ENTRY, or the latest one."""
-    with open_memory(db, namespace=namespace) as memory:
-        done = memory.undo(entry)
+    done = memory.undo(entry)
     emit(done) if json_ else print_entries([done])
 
 
-@main.command()
-@memory_file
+@memory_command()
 @click.argument("entry", type=int, required=False)
-@namespace
-@as_json
-def redo(db: str, entry: int | None, namespace: str, json_: bool) -> None:
+def redo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     """Redo journal entry ENTRY, or the latest one undone."""
-    with open_memory(db, namespace=namespace) as memory:
-        done = memory.redo(entry)
+    done = memory.redo(entry)
     emit(done) if json_ else print_entries([done])
 
 
-@main.command()
-@memory_file
-@namespace
-@as_json
-def stats(db: str, namespace: str, json_: bool) -> None:
+@memory_command()
+def stats(memory: GraphMemory, json_: bool) -> None:
     """Show the counts and the size of the memory."""
-    with open_memory(db, namespace=namespace) as memory:
-        counts = memory.stats()
+    counts = memory.stats()
     if json_:
         return emit(counts)
     for key, value in counts.items():

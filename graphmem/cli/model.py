@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import (
-    as_json,
-    base_model,
-    emit,
-    main,
-    memory_file,
-    namespace,
-    open_memory,
-    retriever_weights,
-    weights_folder,
-)
+from graphmem.cli.main import base_model, emit, main, memory_command, retriever_weights, weights_folder
+from graphmem.core.errors import InvalidValue
 
 if TYPE_CHECKING:
     from graphmem.core.edits import WriteDecision
-    from graphmem.generation.answering import WhenUnknown
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
 
@@ -35,117 +26,94 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
     return GraphMemoryModel.from_pretrained(base, weights, memory=memory)
 
 
-@main.command()
-@memory_file
+@memory_command(opened=("retriever",))
 @click.argument("question")
 @base_model
 @weights_folder
 @click.option("--as-of", help="Answer from the facts valid at that time.")
-@click.option("--facts/--no-facts", "show_facts", default=True, help="Show the facts that lead to the answer.")
-@click.option(
-    "--when-unknown",
-    type=click.Choice(("attend", "answer", "refuse", "base")),
-    default="attend",
-    show_default=True,
-    help="Where the memory may hold no answer: the memory layers decide, the best node is answered all the same, the "
-    "question is refused, or the base answers alone.",
-)
+@click.option("--facts/--no-facts", default=True, help="Show the facts that lead to the answer.")
+@click.option("--when-unknown", type=click.Choice(("attend", "answer", "refuse", "base")), default="attend",
+              show_default=True, help="Where the memory may hold no answer: the memory layers decide, the best node is "
+              "answered all the same, the question is refused, or the base answers alone.")  # fmt: skip
 @click.option("--min-confidence", type=click.FloatRange(0, 1), help="Confidence below which `refuse` refuses.")
 @click.option("--all", "all_answers", is_flag=True, help="Generate all answers, not only the best.")
 @retriever_weights
-@click.option(
-    "--max-retrievals", type=click.IntRange(0), default=0, help="Further searches while the answer is generated."
-)
-@click.option(
-    "--explain-picture",
-    "drawing",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write an HTML file with the source of each token.",
-)
-@namespace
-@as_json
+@click.option("--max-retrievals", type=click.IntRange(0), default=0,
+              help="Further searches while the answer is generated.")  # fmt: skip
+@click.option("--explain-picture", "drawing", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write an HTML file with the source of each token.")  # fmt: skip
 def ask(
-    db: str, question: str, base: str, weights: str | None, as_of: str | None, show_facts: bool,
-    when_unknown: WhenUnknown, min_confidence: float | None, all_answers: bool, retriever: str | None,
-    max_retrievals: int, drawing: Path | None, namespace: str, json_: bool,
+    memory: GraphMemory, question: str, base: str, weights: str | None, facts: bool, min_confidence: float | None,
+    max_retrievals: int, drawing: Path | None, json_: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
-    from graphmem.generation.answering import MIN_CONFIDENCE
     from graphmem.generation.decoding import RetrievalSchedule
     from graphmem.visualization.attribution_html import save_attribution
 
-    with open_memory(db, namespace=namespace, retriever=retriever) as memory:
-        answer = load_model(memory, base, weights).ask(
-            question, as_of=as_of, when_unknown=when_unknown, all_answers=all_answers,
-            min_confidence=MIN_CONFIDENCE if min_confidence is None else min_confidence,
-            schedule=RetrievalSchedule(max_retrievals=max_retrievals),
-        )  # fmt: skip
-    path = answer.path
+    if min_confidence is not None:
+        options["min_confidence"] = min_confidence
+    schedule = RetrievalSchedule(max_retrievals=max_retrievals)
+    answer = load_model(memory, base, weights).ask(question, schedule=schedule, **options)
     if drawing:
         click.echo(f"written: {save_attribution(question, answer, drawing)}", err=True)
     if json_:
         answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
-        return emit({"question": question, **answers, "path": path, "answerable": answer.answerable})
+        return emit({"question": question, **answers, "path": answer.path, "answerable": answer.answerable})
     click.echo(answer.text)
-    for fact in path if show_facts else ():
+    for fact in answer.path if facts else ():
         click.echo(f"  because {fact}")
 
 
-@main.command()
-@memory_file
+@memory_command(must_exist=False)
 @click.option("--session", "name", default="default", show_default=True, help="The conversation to continue.")
 @click.option("--speaker", help="Your name, so that statements in the first person can be written.")
 @base_model
 @weights_folder
-@namespace
-@as_json
-def chat(db: str, name: str, speaker: str | None, base: str, weights: str | None, namespace: str, json_: bool) -> None:
+def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights: str | None, json_: bool) -> None:
     """Converse with the model, a line a turn: statements are written to the memory, questions are answered.
 
     The conversation is kept in the memory file and is continued there. End it with Ctrl-D.
     """
-    from graphmem.core.errors import InvalidValue
     from graphmem.generation.conversation import SessionConfig
 
-    with open_memory(db, namespace=namespace, must_exist=False) as memory:
-        session = load_model(memory, base, weights).session(name, SessionConfig(speaker=speaker))
-        for line in click.open_file("-", errors="replace"):
-            try:
-                reply = session.say(line)
-            except InvalidValue as error:
-                click.echo(f"Error: {error}", err=True)
-                continue
-            if json_ and line.strip():
-                decisions = [decision_line(decision) for decision in reply.plan.decisions]
-                click.echo(json.dumps({"turn": line.strip(), "answer": reply.text or None, "decisions": decisions}))
-            elif line.strip():
-                written = [f"({decision_line(d)})" for d in reply.plan.decisions if d.action != "skip"]
-                click.echo("\n".join([*written, *([reply.text] if reply.text else [])]) or "(nothing written)")
+    session = load_model(memory, base, weights).session(name, SessionConfig(speaker=speaker))
+    for line in click.open_file("-", errors="replace"):
+        try:
+            reply = session.say(line)
+        except InvalidValue as error:
+            click.echo(f"Error: {error}", err=True)
+            continue
+        if json_ and line.strip():
+            decisions = [decision_line(decision) for decision in reply.plan.decisions]
+            click.echo(json.dumps({"turn": line.strip(), "answer": reply.text or None, "decisions": decisions}))
+        elif line.strip():
+            written = [f"({decision_line(d)})" for d in reply.plan.decisions if d.action != "skip"]
+            click.echo("\n".join([*written, *([reply.text] if reply.text else [])]) or "(nothing written)")
 
 
-@main.command()
-@memory_file
+@memory_command()
 @click.argument("text", required=False)
-@click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file.")
+@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file.")
 @click.option("--apply", "apply_", is_flag=True, help="Apply the write decisions; else only show them.")
 @click.option("--source", help="Source of the text.")
 @click.option("--again", is_flag=True, help="Also read sentences that were read before.")
 @base_model
 @weights_folder
-@namespace
-@as_json
 def read(
-    db: str, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool, base: str,
-    weights: str | None, namespace: str, json_: bool,
+    memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool, base: str,
+    weights: str | None, json_: bool,
 ) -> None:  # fmt: skip
     """Extract facts from TEXT (or --file) and show the write decisions."""
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
-    words = text if text is not None else read_text_file(file)
-    with open_memory(db, namespace=namespace) as memory:
-        source = source or (str(file) if file else None)
-        plan = load_model(memory, base, weights).read(words, source=source, reread=again)
-        entry = memory.apply(plan) if apply_ and plan.edits else None
+    if file is not None:
+        source = source or str(file)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidValue(f"{file} is not UTF-8 (byte {error.start}); convert it first, e.g. with iconv") from None
+    plan = load_model(memory, base, weights).read(text or "", source=source, reread=again)
+    entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
         return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})
     for decision in plan.decisions:
@@ -153,22 +121,7 @@ def read(
     if not plan.decisions:
         click.echo("no facts found")
     elif entry:
-        click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {db} {entry.id}")
-
-
-def read_text_file(file: Path | None) -> str:
-    """The file's text.
-
-    Raises:
-        InvalidValue: it is not UTF-8; the message says at which byte.
-    """
-    from graphmem.core.errors import InvalidValue
-
-    assert file is not None
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidValue(f"{file} is not UTF-8 (byte {error.start}); convert it first, e.g. with iconv") from None
+        click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {memory.path} {entry.id}")
 
 
 def decision_line(decision: WriteDecision) -> str:
@@ -176,20 +129,16 @@ def decision_line(decision: WriteDecision) -> str:
     return f"{decision.action:<6} {decision.fact}  (gate {decision.gate:.2f}, surprise {decision.surprise:.2f} nats)"
 
 
-@main.command()
-@memory_file
+@memory_command(json=False)
 @click.argument("query")
 @click.option("-o", "--output", default="subgraph.html", show_default=True, type=click.Path(path_type=Path))
 @click.option("--answer", help="Highlight the path to this node; to the best one if left out.")
 @click.option("--as-of", help="Search what held at that time.")
-@namespace
-def picture(db: str, query: str, output: Path, answer: str | None, as_of: str | None, namespace: str) -> None:
+def picture(memory: GraphMemory, query: str, output: Path, answer: str | None, as_of: str | None) -> None:
     """Draw the subgraph retrieved for QUERY, as an HTML file."""
     from graphmem.visualization.subgraph_html import save_subgraph
 
-    with open_memory(db, namespace=namespace) as memory:
-        found = memory.retrieve(query, top_k=50, as_of=as_of)
-        click.echo(save_subgraph(found, output, answer=answer))
+    click.echo(save_subgraph(memory.retrieve(query, top_k=50, as_of=as_of), output, answer=answer))
 
 
 @main.command()
@@ -197,11 +146,11 @@ def picture(db: str, query: str, output: Path, answer: str | None, as_of: str | 
 @click.option("--full", is_flag=True, help="All 129,233 facts instead of a connected part.")
 @click.option("--quick", is_flag=True, help="Score fewer questions.")
 @base_model
-def demo(folder: Path, full: bool, quick: bool, base: str) -> None:
+def demo(folder: Path, **options: Any) -> None:
     """Run the demonstration on the WikiMovies graph."""
     from graphmem.cli.demo import run_demo
 
-    run_demo(folder, full=full, quick=quick, base=base)
+    run_demo(folder, **options)
 
 
 TRAINERS = {
@@ -250,8 +199,6 @@ def experiment(ctx: click.Context, what: str, options: tuple[str, ...]) -> None:
 
 def run_module(ctx: click.Context, what: str, options: tuple[str, ...], modules: dict[str, str]) -> None:
     """Call ``main`` of the module that WHAT names with the options; show the help where WHAT is ``--help``."""
-    from importlib import import_module
-
     if what in {"-h", "--help"}:
         click.echo(ctx.get_help())
     elif what not in modules:

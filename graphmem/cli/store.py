@@ -1,38 +1,33 @@
-"""Commands for the memory file: ingest, export, import, check, repair, backup, restore, vacuum, merge, reencode,
-consolidate."""
+"""Commands for the memory file: ingest, add-passages, export, import, check, repair, backup, restore, vacuum, merge,
+reencode, consolidate."""
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import as_json, emit, main, memory_file, namespace, open_memory
+from graphmem.cli.main import as_json, emit, main, memory_command, memory_file, print_entries
 
+if TYPE_CHECKING:
+    from graphmem.memory import GraphMemory
+
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 FORMATS = ("tsv", "csv", "jsonl", "graphml", "ntriples")
 EXPORTS = ("jsonl", "graphml", "csv", "cypher", "ntriples")
-existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-new_file = click.Path(dir_okay=False, path_type=Path)
 
 
-@main.command()
-@memory_file
+@memory_command(must_exist=False)
 @click.argument("file", type=existing_file)
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="By the file's ending if left out.")
-@click.option(
-    "--on-error", type=click.Choice(["skip", "rollback"]), default="rollback", show_default=True,
-    help="A line that cannot be read: skip and report it, or roll everything back.",
-)  # fmt: skip
+@click.option("--format", type=click.Choice(FORMATS), help="By the file's ending if left out.")
+@click.option("--on-error", type=click.Choice(["skip", "rollback"]), default="rollback", show_default=True,
+              help="A line that cannot be read: skip and report it, or roll everything back.")  # fmt: skip
 @click.option("--source", help="Source of the facts; the file's name if left out.")
-@namespace
-@as_json
-def ingest(
-    db: str, file: Path, format_: str | None, on_error: Any, source: str | None, namespace: str, json_: bool
-) -> None:
+def ingest(memory: GraphMemory, file: Path, json_: bool, **options: Any) -> None:
     """Write the facts of FILE (TSV, CSV, JSONL, GraphML or N-Triples). An interrupted run is resumed."""
-    with open_memory(db, namespace=namespace, must_exist=False) as memory:
-        done = memory.ingest(file, format=format_, on_error=on_error, source=source, progress=not json_)
+    done = memory.ingest(file, progress=not json_, **options)
     if json_:
         return emit({"lines": done.lines, "facts": done.facts, "rejects": done.rejects})
     click.echo(f"{done.facts:,} facts from {done.lines:,} lines")
@@ -40,12 +35,28 @@ def ingest(
         click.echo(f"line {line}: {reason}", err=True)
 
 
-@main.command()
-@memory_file
+@memory_command("add-passages", must_exist=False)
+@click.argument("files", type=existing_file, nargs=-1, required=True)
+@click.option("--source", help="Source of the documents.")
+def add_passages(memory: GraphMemory, files: tuple[Path, ...], source: str | None, json_: bool) -> None:
+    """Add the documents of FILES: JSON lines with title and text, or plain text files named by their titles.
+
+    They become passages linked to the entities that they mention, and `graphmem search` finds them. No language model
+    is needed. Passages that are there already are skipped, so that an interrupted run is resumed.
+    """
+    from graphmem.ingestion.documents import read_documents
+
+    documents = chain.from_iterable(map(read_documents, files))
+    done = memory.add_passages(documents, source=source, progress=not json_)
+    if json_:
+        return emit({"documents": done.documents, "passages": done.passages, "words": done.words})
+    click.echo(f"{done.documents:,} documents, {done.passages:,} new passages of {done.words:,} words")
+
+
+@memory_command(json=False, read_only=True)
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--format", "format_", type=click.Choice(EXPORTS), help="By the file's ending if left out.")
-@namespace
-def export(db: str, file: str, format_: str | None, namespace: str) -> None:
+def export(memory: GraphMemory, file: str, format_: str | None) -> None:
     """Write the memory to FILE (- for standard output).
 
     JSONL holds the whole file with every namespace and the journal, and can be loaded with `graphmem import`; the
@@ -53,9 +64,7 @@ def export(db: str, file: str, format_: str | None, namespace: str) -> None:
     """
     from graphmem.storage.exchange.export import export as export_file
 
-    with open_memory(db, namespace=namespace, read_only=True) as memory:
-        count = export_file(memory.store, file, format=format_)
-    click.echo(f"{count:,} records", err=True)
+    click.echo(f"{export_file(memory.store, file, format=format_):,} records", err=True)
 
 
 @main.command("import")
@@ -98,7 +107,7 @@ def repair(ctx: click.Context, db: str) -> None:
 
 @main.command()
 @memory_file
-@click.argument("file", type=new_file)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(db: str, file: Path) -> None:
     """Copy the memory to FILE while it may be in use."""
     from graphmem.storage.maintenance.backup import backup as backup_file
@@ -127,73 +136,52 @@ def vacuum(db: str) -> None:
     click.echo(f"{before:,} → {after:,} bytes")
 
 
-@main.command()
-@memory_file
+@memory_command()
 @click.argument("other", type=existing_file)
-@namespace
-@as_json
-def merge(db: str, other: Path, namespace: str, json_: bool) -> None:
+def merge(memory: GraphMemory, other: Path, json_: bool) -> None:
     """Merge the memory OTHER into DB: equal names become one node, equal facts one fact. One journal entry."""
-    from graphmem.cli.main import print_entries
     from graphmem.storage.exchange.merge import merge as merge_file
 
-    with open_memory(db, namespace=namespace) as memory:
-        entry = merge_file(memory.store, other)
+    entry = merge_file(memory.store, other)
     emit(entry) if json_ else print_entries([entry])
 
 
-@main.command()
-@memory_file
+@memory_command(json=False, opened=("encoder",))
 @click.option("--encoder", help="Path or name of the text encoder.")
-@namespace
-def reencode(db: str, encoder: str | None, namespace: str) -> None:
+def reencode(memory: GraphMemory) -> None:
     """Encode the nodes that have no vector by this encoder; a search does so where it is needed."""
-    with open_memory(db, namespace=namespace, encoder=encoder) as memory:
-        click.echo(f"{memory.encode():,} nodes encoded")
+    click.echo(f"{memory.encode():,} nodes encoded")
 
 
-@main.command()
-@memory_file
+@memory_command()
 @click.option("--half-life", type=float, help="Days without use after which a node's strength halves.")
 @click.option("--capacity", type=click.IntRange(0), help="Archive the weakest nodes beyond this number.")
 @click.option("--promote-after", type=click.IntRange(2), help="Mentions after which a claim becomes a fact.")
 @click.option("--at", help="Time used for decay, instead of now.")
-@click.option(
-    "--into-weights",
-    "adapter",
-    type=click.Path(path_type=Path),
-    help="Also train a LoRA adapter on the facts and write it to this folder.",
-)
+@click.option("--into-weights", "adapter", type=click.Path(path_type=Path),
+              help="Also train a LoRA adapter on the facts and write it to this folder.")  # fmt: skip
 @click.option("--model", "base", default="smollm2-135m", show_default=True, help="Base model of the LoRA.")
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Training steps of the LoRA.")
-@namespace
-@as_json
 def consolidate(
-    db: str, at: str | None, adapter: Path | None, base: str, steps: int, namespace: str, json_: bool, **settings: Any
+    memory: GraphMemory, at: str | None, adapter: Path | None, base: str, steps: int, json_: bool, **settings: Any
 ) -> None:
     """Merge duplicates, promote repeated claims, decay what is unused. One journal entry, which can be undone."""
     from graphmem.consolidation.graph import ConsolidationConfig
 
     config = ConsolidationConfig(**{key: value for key, value in settings.items() if value is not None})
-    with open_memory(db, namespace=namespace) as memory:
-        done = memory.consolidate(config, at=at)
-        if adapter is not None:
-            into_weights(memory, adapter, base, steps)
+    done = memory.consolidate(config, at=at)
+    if adapter is not None:
+        from types import SimpleNamespace
+
+        from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
+        from graphmem.hub import load_language_model
+
+        model, tokenizer = load_language_model(base)
+        bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
+        replayed = consolidate_into_weights(bare, adapter, config=ReplayConfig(steps=steps))
+        nats = f"{replayed.first_loss:.2f} → {replayed.last_loss:.2f} nats a token"
+        click.echo(f"{adapter}: {replayed.facts} facts in {replayed.steps} steps, {nats}", err=True)
     if json_:
         return emit(done)
     counts = ("merged", "promoted", "strengthened", "decayed", "archived")
     click.echo(", ".join(f"{getattr(done, count)} {count}" for count in counts))
-
-
-def into_weights(memory: Any, folder: Path, base: str, steps: int) -> None:
-    """Train a LoRA adapter on the facts and print its losses to standard error."""
-    from types import SimpleNamespace
-
-    from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
-    from graphmem.hub import load_language_model
-
-    model, tokenizer = load_language_model(base)
-    bare = SimpleNamespace(base=model, tokenizer=tokenizer, memory=memory)
-    done = consolidate_into_weights(bare, folder, config=ReplayConfig(steps=steps))
-    nats = f"{done.first_loss:.2f} → {done.last_loss:.2f} nats a token"
-    click.echo(f"{folder}: {done.facts} facts in {done.steps} steps, {nats}", err=True)

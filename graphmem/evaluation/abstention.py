@@ -7,24 +7,23 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from graphmem.evaluation.answers import LabelledQuestion
-from graphmem.evaluation.metrics import set_scores
+from graphmem.core.splits import data_split
+from graphmem.datasets.wikimovies import COVERED, Question, load_facts, load_questions
 from graphmem.evaluation.report import Report
-from graphmem.evaluation.statistics import mean
+from graphmem.evaluation.statistics import mean, set_scores
 from graphmem.generation.answering import MIN_CONFIDENCE
+from graphmem.synthetic.names import NameGenerator
 from graphmem.text.answer_matching import is_right
+from graphmem.text.lexicon import split_relations
 
 KNOWN, NO_RELATION, NO_TOPIC = "answerable", "topic known, no such fact", "topic unknown"
 
 
 @dataclass(frozen=True)
 class RefusalReport(Report):
-    """Rows with the share refused of each kind of question, and how well refusals fit.
+    """Rows with the share refused of each kind of question; precision, recall and F1 of the refusals.
 
-    Attributes:
-        precision, recall, f1: of refusing what the memory does not hold.
-        right: share of the answerable questions whose first answer was right.
-        min_confidence: probability of an answer below which was refused.
+    ``right`` is the share of the answerable questions whose first answer was right.
     """
 
     precision: float = 0.0
@@ -46,11 +45,6 @@ def unanswerable_questions(split: str, n: int, seed: int = 0) -> list[tuple[str,
     Topics that it holds, asked for relations that it does not (of the lexicon's test half); and its own questions
     with an invented name in the topic's place.
     """
-    from graphmem.core.splits import data_split
-    from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
-    from graphmem.synthetic.names import NameGenerator
-    from graphmem.text.lexicon import split_relations
-
     rng = Random(seed)
     relations = [r for r in split_relations("test") if not COVERED.search(r.relation + r.inverse + r.noun)]
     forms = [q for relation in relations for q in relation.questions if "{s}" in q]
@@ -62,17 +56,10 @@ def unanswerable_questions(split: str, n: int, seed: int = 0) -> list[tuple[str,
 
 
 def evaluate_refusal(
-    model: Any, known: Sequence[LabelledQuestion], unknown: Sequence[tuple[str, str]], *,
+    model: Any, known: Sequence[Question], unknown: Sequence[tuple[str, str]], *,
     min_confidence: float = MIN_CONFIDENCE,
 ) -> RefusalReport:  # fmt: skip
-    """Ask both sorts with ``when_unknown="refuse"``.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        known: questions that its memory answers.
-        unknown: (question, kind) that it does not.
-        min_confidence: see ``GraphMemoryModel.ask``.
-    """
+    """Ask questions that the memory answers, and (question, kind) that it does not, with ``when_unknown="refuse"``."""
     options: dict[str, Any] = {"when_unknown": "refuse", "min_confidence": min_confidence}
     answers = [model.ask(q.question, **options, max_new_tokens=24) for q in known]
     refused = {KNOWN: [answer.refused for answer in answers]}
@@ -83,9 +70,8 @@ def evaluate_refusal(
     precision, recall = hits / max(1, hits + false), hits / max(1, len(unknown))
     f1 = 2 * precision * recall / max(1e-9, precision + recall)
     rows = [{"questions": kind, "n": len(r), "refused": mean(r)} for kind, r in refused.items()]
-    return RefusalReport(
-        rows, precision=precision, recall=recall, f1=f1, right=mean(right), min_confidence=min_confidence
-    )
+    scores = {"precision": precision, "recall": recall, "f1": f1}
+    return RefusalReport(rows, **scores, right=mean(right), min_confidence=min_confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +95,8 @@ class ListRow:
     gold: float
 
 
-def evaluate_lists(model: Any, questions: Sequence[LabelledQuestion], n: int, seed: int = 0) -> Report:
-    """Ask ``n`` questions of each number of hops for all their answers.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        questions: to draw from.
-        n: of each number of hops.
-        seed: of the draw.
-    """
+def evaluate_lists(model: Any, questions: Sequence[Question], n: int, seed: int = 0) -> Report:
+    """Ask ``n`` questions of each number of hops for all their answers."""
     report = Report([], seed)
     for hops in sorted({q.hops for q in questions}):
         pool = [q for q in questions if q.hops == hops]

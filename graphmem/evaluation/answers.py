@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
+from graphmem.datasets.wikimovies import Question, load_questions, trained_answers
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean
 from graphmem.generation.batching import generate_texts
@@ -21,17 +22,6 @@ from graphmem.text.answer_matching import contains, is_right
 
 CLOSED_BOOK, IN_CONTEXT, GRAPHMEM, TOP_1 = "closed book", "in-context facts", "graphmem", "top-1 retrieval"
 METHODS = (CLOSED_BOOK, IN_CONTEXT, GRAPHMEM, TOP_1)
-
-
-class LabelledQuestion(Protocol):
-    """A question with its right answers, as ``graphmem.datasets.wikimovies.Question``."""
-
-    @property
-    def question(self) -> str: ...
-    @property
-    def answers(self) -> Sequence[str]: ...
-    @property
-    def hops(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +44,15 @@ class ScoredAnswer:
 
 
 def facts_prompt(tokenizer: Any, question: str, facts: Sequence[Any], max_facts: int = 50) -> str:
-    """The prompt with at most ``max_facts`` retrieved facts as sentences before the question."""
-    lines = "\n".join(f"{fact.subject} {fact.relation} {fact.object}." for fact in list(facts)[:max_facts])
-    text = f"Facts:\n{lines}\n\nUse the facts. Answer with a name only."
+    """The prompt with at most ``max_facts`` facts (``Fact`` or triple) as sentences before the question."""
+    text = f"Facts:\n{fact_lines(facts[:max_facts])}\n\nUse the facts. Answer with a name only."
     return chat_prompt(tokenizer, f"Question: {question}", text)
+
+
+def fact_lines(facts: Sequence[Any]) -> str:
+    """One fact (``Fact`` or triple) a line, as a sentence."""
+    triples = (fact if isinstance(fact, tuple) else (fact.subject, fact.relation, fact.object) for fact in facts)
+    return "\n".join(f"{subject} {relation} {object}." for subject, relation, object in triples)
 
 
 def answers_by_method(
@@ -66,14 +61,7 @@ def answers_by_method(
 ) -> Iterator[tuple[str, list[ScoredAnswer]]]:  # fmt: skip
     """Each method with its scored answers, decoded greedily; the memory is searched once for all methods.
 
-    Args:
-        model: a ``GraphMemoryModel``.
-        memory: searched for every question.
-        questions: ``LabelledQuestion`` each.
-        methods: some of ``METHODS``.
-        max_facts: of the prompt of in-context facts.
-        batch: questions decoded at once.
-        max_new_tokens: of an answer.
+    Questions have ``question`` and ``answers``; ``max_facts`` is the number of facts in the prompt of in-context facts.
     """
     retrievals, seconds = [], []
     for question in questions:
@@ -81,26 +69,20 @@ def answers_by_method(
         retrievals.append(memory.retrieve(question.question, top_k=model.config.max_nodes))
         seconds.append(time.perf_counter() - started)
     for method in methods:
+        read = retrievals if method == GRAPHMEM else None
         if method == TOP_1:
             texts = [(found.nodes[0].name if len(found.nodes) else "", 0, 0.0) for found in retrievals]
         else:
-            prompts = [
-                facts_prompt(model.tokenizer, q.question, found.facts, max_facts)
-                if method == IN_CONTEXT
-                else chat_prompt(model.tokenizer, q.question)
-                for q, found in zip(questions, retrievals, strict=True)
-            ]
-            texts = generate_texts(
-                model, prompts, retrievals if method == GRAPHMEM else None, batch=batch, max_new_tokens=max_new_tokens
-            )
-        searched = [0.0] * len(questions) if method == CLOSED_BOOK else seconds
-        yield (
-            method,
-            [
-                ScoredAnswer(text, is_right(text, q.answers), contains(text, q.answers), tokens, spent + search)
-                for (text, tokens, spent), q, search in zip(texts, questions, searched, strict=True)
-            ],
-        )
+            prompts = [chat_prompt(model.tokenizer, q.question) for q in questions]
+            if method == IN_CONTEXT:
+                pairs = zip(questions, retrievals, strict=True)
+                prompts = [facts_prompt(model.tokenizer, q.question, found.facts, max_facts) for q, found in pairs]
+            texts = generate_texts(model, prompts, read, batch=batch, max_new_tokens=max_new_tokens)
+        answers = []
+        for (text, tokens, spent), q, search in zip(texts, questions, seconds, strict=True):
+            spent += 0.0 if method == CLOSED_BOOK else search
+            answers.append(ScoredAnswer(text, is_right(text, q.answers), contains(text, q.answers), tokens, spent))
+        yield method, answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +90,7 @@ class AnswerRow:
     """Scores of one method on the questions of one number of hops.
 
     Attributes:
-        hops: of the questions.
-        method: one of ``METHODS``.
-        n: how many.
-        right: share whose first answer equals a right one.
-        interval: its 95 % bootstrap interval.
+        n, right, interval: questions, share whose first answer equals a right one, its 95 % bootstrap interval.
         contains: share that holds a right answer anywhere.
         n_new, right_new: the same for questions none of whose answers was an answer in training.
         prompt_tokens: mean length of the prompt.
@@ -132,9 +110,9 @@ class AnswerRow:
 
 
 def evaluate_answers(
-    model: Any, memory: Any = None, questions: Sequence[LabelledQuestion] | None = None, n: int = 300,
-    seed: int = 0, *, methods: Sequence[str] = METHODS, max_facts: int = 50, batch: int = 16,
-    max_new_tokens: int = 32, known: Iterable[str] | None = None, log: Callable[[str], None] | None = None,
+    model: Any, memory: Any = None, questions: Sequence[Question] | None = None, n: int = 300, seed: int = 0, *,
+    methods: Sequence[str] = METHODS, known: Iterable[str] | None = None, log: Callable[[str], None] | None = None,
+    **options: Any,
 ) -> Report:  # fmt: skip
     """Ask ``n`` questions of each number of hops by every method, greedily, and score the first answer.
 
@@ -142,21 +120,15 @@ def evaluate_answers(
         model: a ``GraphMemoryModel``.
         memory: searched instead of the model's own, if given.
         questions: to draw from; None takes WikiMovies questions whose topics were held out of training.
-        n: questions per number of hops.
-        seed: of the draw.
+        n, seed: questions per number of hops, and seed of the draw.
         methods: some of ``METHODS``.
-        max_facts: of the prompt of in-context facts.
-        batch: questions decoded at once.
-        max_new_tokens: of an answer.
         known: names that were answers in training; None takes WikiMovies' training answers.
         log: gets a line for each row as soon as it is known.
+        options: of ``answers_by_method``.
     """
-    from graphmem.datasets.wikimovies import load_questions, trained_answers
-
     pool = list(questions) if questions is not None else list(load_questions("test"))
     trained = {normalise(name) for name in (known if known is not None else trained_answers())}
     report = Report([], seed)
-    options: dict[str, Any] = {"max_facts": max_facts, "batch": batch, "max_new_tokens": max_new_tokens}
     for hops in sorted({question.hops for question in pool}):
         same = [question for question in pool if question.hops == hops]
         drawn = Random(seed).sample(same, min(n, len(same)))
@@ -173,7 +145,7 @@ def evaluate_answers(
 
 
 def _row(
-    method: str, hops: int, questions: Sequence[LabelledQuestion], answers: Sequence[ScoredAnswer], trained: set[str]
+    method: str, hops: int, questions: Sequence[Question], answers: Sequence[ScoredAnswer], trained: set[str]
 ) -> AnswerRow:
     right = [a.right for a in answers]
     new = [r for q, r in zip(questions, right, strict=True) if not trained & {normalise(a) for a in q.answers}]

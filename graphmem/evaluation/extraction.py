@@ -12,8 +12,8 @@ from graphmem.core.splits import data_split
 from graphmem.core.types import Triple
 from graphmem.datasets.files import read_rows
 from graphmem.datasets.webnlg import GoldText, held_out_categories, plain, webnlg_texts
-from graphmem.evaluation.metrics import Tally
 from graphmem.evaluation.report import Report
+from graphmem.evaluation.statistics import Tally
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.hidden_states import token_states

@@ -60,10 +60,9 @@ def evaluate_facts(
 
     Args:
         model: a ``GraphMemoryModel``; its own memory is not searched.
-        dataset: name for the rows.
+        dataset, seed: for the report.
         stores: of ``load_facts_and_questions``, or your own.
         methods: of ``graphmem.evaluation.answers.METHODS``.
-        seed: for the record.
         options: of ``answers_by_method``.
     """
     from graphmem.memory import GraphMemory

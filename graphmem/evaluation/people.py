@@ -42,11 +42,10 @@ Values = Mapping[str, Sequence[float]]
 Ends = tuple[str, str]
 """Subject and object of a fact, normalised."""
 Attach = Callable[[GraphMemory], Any]
-Log = Callable[[str], None] | None
 
-_MONTHS = "January February March April May June July August September October November December".split()
-_NUMBERS = {word: str(i) for i, word in enumerate("zero one two three four five six seven eight nine ten".split())}
-_NUMBERS |= {"eleven": "11", "twelve": "12"}
+_MONTHS = ["", *"January February March April May June July August September October November December".split()]
+_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = {word: str(i) for i, word in enumerate(_WORDS)}
 _LETTERS = str.maketrans("øłđ’‘–—", "old''--")
 _UNCHECKED = ("list", "count", "comparison")
 """Kinds of question whose answers may hold more than what is wanted."""
@@ -69,11 +68,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PeopleReport:
-    """Estimates by set and measure, and their means over the sets.
+    """Estimates by set and measure, and means over the sets; a measure without questions is left out.
 
-    Attributes:
-        sets: of each folder; a measure without questions is left out.
-        mean: means over the sets that have the measure; questions are resampled within each set.
+    For the intervals of the means, questions are resampled within each set.
     """
 
     sets: dict[str, dict[str, Estimate]]
@@ -90,11 +87,9 @@ class PeopleReport:
     def table(self) -> str:
         """A Markdown table: a row a measure, a column a set, then the mean over the sets."""
         columns = self.sets if len(self.sets) == 1 else {**self.sets, "mean": self.mean}
-        rows = [
-            {"measure": key, **{name: str(own[key]) if key in own else "-" for name, own in columns.items()}}
-            for key in self.mean
-        ]
-        return markdown_table(rows)
+        return markdown_table(
+            [{"measure": key, **{name: own.get(key) for name, own in columns.items()}} for key in self.mean]
+        )
 
     def json(self) -> str:
         """Sets and means as JSON."""
@@ -108,15 +103,11 @@ def _estimate(groups: Sequence[Sequence[float]]) -> Estimate:
 
 
 def evaluate_people(
-    attach: Attach, folders: Iterable[Path], parts: Sequence[str] = PARTS, *, log: Log = None
+    attach: Attach, folders: Iterable[Path], parts: Sequence[str] = PARTS, *, log: Callable[[str], None] | None = None
 ) -> PeopleReport:
-    """Run the parts on every set, each in a fresh memory.
+    """Run the parts on the sets of all folders, each in a fresh memory; ``log`` gets a line for each failure.
 
-    Args:
-        attach: makes a ``GraphMemoryModel`` of a memory; it is detached after each part.
-        folders: the sets.
-        parts: some of ``PARTS``.
-        log: gets a line for each failure.
+    ``attach`` makes a ``GraphMemoryModel`` of a memory; it is detached after each part.
 
     Raises:
         InvalidValue: a part that there is not, or a folder without ``facts.tsv``.
@@ -137,12 +128,7 @@ def evaluate_people(
 
 
 class PeopleTask:
-    """One set: loads its memory and scores each part.
-
-    Args:
-        folder: of the set.
-        log: gets a line for each failure.
-    """
+    """The set of one folder: loads its memory and scores each part; ``log`` gets a line for each failure."""
 
     def __init__(self, folder: Path, log: Callable[[str], None]) -> None:
         self.folder, self.log = folder, log
@@ -185,8 +171,6 @@ class PeopleTask:
                 self.log(f"  {subject} | {relation} | {value}: {error}")
                 memory.add(subject, relation, value, source="facts.tsv")
 
-    # ---------------------------------------------------------------- parts
-
     def ask(self, model: Any) -> Values:
         """Right answers, by where they lie and by kind; false refusals; CPU seconds an answer."""
         values: defaultdict[str, list[float]] = defaultdict(list)
@@ -194,9 +178,8 @@ class PeopleTask:
             started = time.process_time()
             answer = model.ask(q["question"])
             seconds = time.process_time() - started
-            listed = [str(name) for name in answer.answers]
-            acceptable = [is_acceptable(name, wanted_strings(q["answers"])) for name in listed]
-            guessed = len(listed) > 1 and q["kind"] not in _UNCHECKED and 2 * sum(acceptable) < len(listed)
+            acceptable = [is_acceptable(str(name), wanted_strings(q["answers"])) for name in answer.answers]
+            guessed = len(acceptable) > 1 and q["kind"] not in _UNCHECKED and 2 * sum(acceptable) < len(acceptable)
             right = is_acceptable(answer.text, q["answers"]) and not answer.refused and not guessed
             kind = "docs" if q["needs"] != "facts" else re.split("[/ ]", q["kind"])[0]
             values["ask"].append(right)
@@ -211,13 +194,11 @@ class PeopleTask:
 
     def unknown(self, model: Any) -> Values:
         """Refusals of questions that the set does not answer."""
-        refused = []
-        for q in self.rows("unknown.jsonl"):
-            answer = model.ask(q["question"])
-            refused.append(float(answer.refused))
+        answers = [(q["question"], model.ask(q["question"])) for q in self.rows("unknown.jsonl")]
+        for question, answer in answers:
             if not answer.refused:
-                self.log(f"  unknown {q['question']} → {answer.text[:90]!r}")
-        return {"unknown refused": refused}
+                self.log(f"  unknown {question} → {answer.text[:90]!r}")
+        return {"unknown refused": [float(answer.refused) for _, answer in answers]}
 
     def read(self, model: Any) -> Values:
         """Facts written from the documents, against those that hold on the set's day."""
@@ -230,21 +211,21 @@ class PeopleTask:
             except GraphMemError as error:
                 self.log(f"  read {document['id']}: {error}")
                 failed[number] = 1.0
-        after, recorded = current_ends(memory, self.day), ends_of(memory, recorded_facts(memory))
+        entries = [entry for entry in memory.journal(sys.maxsize) if not entry.undone]
+        recorded_facts = memory.store.facts_by_id(list({edge for entry in entries for edge in entry.edge_ids}))
+        after, recorded = current_ends(memory, self.day), ends_of(memory, recorded_facts)
         facts = [fact for document in documents for fact in document["facts"]]
-        by_status: defaultdict[str, set[Ends]] = defaultdict(set)
-        for fact in facts:
-            by_status[fact["status"]].add(of(fact))
-        written, gold = after - before, by_status["current"] - before
-        for pair in sorted(pair for pair in written if not matches(pair, by_status["current"])):
+        current, past = ({of(fact) for fact in facts if fact["status"] == kind} for kind in ("current", "past"))
+        written, gold = after - before, current - before
+        for pair in sorted(pair for pair in written if not matches(pair, current)):
             self.log(f"  read, false: {pair}")
         for pair in sorted(pair for pair in gold if not matches(pair, written)):
             self.log(f"  read, missed: {pair}")
         changes = [fact for fact in facts if fact.get("changes") and fact["status"] == "current"]
         return {
-            "read precision": [matches(pair, by_status["current"]) for pair in written] or [0.0],
+            "read precision": [matches(pair, current) for pair in written] or [0.0],
             "read recall": [matches(pair, written) for pair in gold],
-            "past recall": [matches(pair, recorded) for pair in by_status["past"]],
+            "past recall": [matches(pair, recorded) for pair in past],
             "wrongly current": [matches(of(fact), written) for fact in facts if self.not_current(fact)],
             "changed": [matches(of(fact), after) and of(fact, "old") not in after for fact in changes],
             "changes answered": [self.answers_change(model, fact) for fact in changes],
@@ -259,14 +240,13 @@ class PeopleTask:
         for chat in self.rows("chats.jsonl"):
             session = model.session(chat["id"], SessionConfig(speaker=chat.get("speaker")))
             for turn in chat["turns"]:
-                reply = None
+                text, refused, wanted = "", False, turn.get("answers")
                 try:
                     reply = session.say(turn["user"], at=chat.get("date"))
+                    text, refused = reply.text, bool(reply.answer and reply.answer.refused)
                 except GraphMemError as error:
                     self.log(f"  chat {chat['id']}: {error}")
-                text, wanted = reply.text if reply else "", turn.get("answers")
                 if wanted is not None:
-                    refused = bool(reply and reply.answer and reply.answer.refused)
                     answers.append(float(is_acceptable(text, wanted) if wanted else refused))
                     if not answers[-1]:
                         self.log(f"  chat {turn['user']} → {text[:80]!r}, wanted {wanted[:2]}")
@@ -290,9 +270,6 @@ class PeopleTask:
         return new >= 0 and not 0 <= old < new
 
 
-# ---------------------------------------------------------------- facts as pairs of ends
-
-
 def holds(fact: Fact, day: str | None) -> bool:
     """Whether a fact is valid on a day (ISO date); with None, whether it has no end."""
     begin, end = date_of(fact.valid_from), date_of(fact.valid_to)
@@ -303,12 +280,6 @@ def current_ends(memory: GraphMemory, day: str | None) -> set[Ends]:
     """Ends of the facts that hold on a day; with None, of those without an end."""
     facts = memory.facts() + (memory.facts(as_of=day) if day else [])
     return ends_of(memory, [fact for fact in facts if holds(fact, day)])
-
-
-def recorded_facts(memory: GraphMemory) -> list[Fact]:
-    """Facts ever written and not undone, whether or not they still hold."""
-    entries = [entry for entry in memory.journal(sys.maxsize) if not entry.undone]
-    return memory.store.facts_by_id(list(dict.fromkeys(edge for entry in entries for edge in entry.edge_ids)))
 
 
 def ends_of(memory: GraphMemory, facts: Iterable[Fact]) -> set[Ends]:
@@ -336,11 +307,8 @@ def matches(pair: Ends, pairs: set[Ends]) -> bool:
 
 def _similar(one: str, other: str) -> bool:
     short, long = sorted((re.sub("[€£$]", "", plain(name)) for name in (one, other)), key=len)
-    whole = bool(short) and f" {short} " in f" {long} "
-    return short == long or (whole and 2 * len(short.split()) >= len(long.split()))
-
-
-# ---------------------------------------------------------------- comparison of texts
+    whole = short and f" {short} " in f" {long} "
+    return short == long or bool(whole and 2 * len(short.split()) >= len(long.split()))
 
 
 def plain(text: str) -> str:
@@ -366,20 +334,16 @@ def is_acceptable(text: str, answers: Sequence[Any]) -> bool:
 
 def _holds(head: str, answer: Any) -> bool:
     if isinstance(answer, Mapping):
-        return all(any(contains_phrase(head, one) for one in _alternatives(want)) for want in answer["all"])
+        return all(any(contains_phrase(head, one) for one in wanted_strings([want])) for want in answer["all"])
     if plain(answer) in ("yes", "no"):
         return plain(head).split()[:1] == [plain(answer)]
     return contains_phrase(head, answer)
 
 
-def _alternatives(wanted: str | list[str]) -> list[str]:
-    return wanted if isinstance(wanted, list) else [wanted]
-
-
 def wanted_strings(answers: Sequence[Any]) -> list[str]:
     """Every string that one of the alternatives names."""
     parts = [want for answer in answers for want in (answer["all"] if isinstance(answer, Mapping) else [answer])]
-    return [one for want in parts for one in _alternatives(want)]
+    return [one for want in parts for one in (want if isinstance(want, list) else [want])]
 
 
 def date_of(value: object) -> str:
@@ -394,5 +358,5 @@ def asking_day(readme: str) -> str | None:
     if not (found := re.search(pattern, readme)):
         return None
     part, day, month, year = found.groups()
-    number = 5 if month == "spring" else _MONTHS.index(month) + 1 if month in _MONTHS else 1
+    number = 5 if month == "spring" else _MONTHS.index(month) if month in _MONTHS else 1
     return f"{year}-{number:02d}-{int(day) if day else 28 if part == 'end of ' else 15:02d}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,23 +33,19 @@ class Report:
 
 def markdown_table(rows: Sequence[Any]) -> str:
     """A Markdown table of dataclasses or mappings: a column a field, nested mappings a column each entry."""
-    cells = [dict(_fields(row if isinstance(row, Mapping) else _spaced(asdict(row)))) for row in rows]
+    cells = [_flat(row) if isinstance(row, Mapping) else _flat(asdict(row), "_") for row in rows]
     names = list(dict.fromkeys(name for row in cells for name in row))
     lines = [f"| {' | '.join(_cell(row.get(name)) for name in names)} |" for row in cells]
     return "\n".join([f"| {' | '.join(names)} |", "|" + "---|" * len(names), *lines])
 
 
-def _spaced(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.replace("_", " "): value for key, value in row.items()}
-
-
-def _fields(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(row: Mapping[str, Any], blank: str = " ") -> dict[str, Any]:
+    """The entries of nested mappings by joined keys; ``blank`` in a key becomes a space."""
+    cells: dict[str, Any] = {}
     for key, value in row.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _fields(value, f"{name} ")
-        else:
-            yield name, value
+        inner = _flat(value) if isinstance(value, Mapping) else {"": value}
+        cells |= {f"{key.replace(blank, ' ')} {name}".rstrip(): cell for name, cell in inner.items()}
+    return cells
 
 
 def _cell(value: Any) -> str:

@@ -1,11 +1,16 @@
-"""Percentile bootstrap intervals (Efron 1979)."""
+"""Percentile bootstrap intervals (Efron 1979), and precision, recall and F1 of sets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from graphmem.core.names import normalise
 
 RESAMPLES = 10_000
 _CHUNK = 1_000_000
@@ -18,33 +23,22 @@ def mean(values: Sequence[float]) -> float:
 
 
 def resampled_means(values: ArrayLike, seed: int = 0) -> np.ndarray:
-    """Means over resampled rows, float64 [RESAMPLES, ...]; equal seeds give equal draws.
-
-    Args:
-        values: one row a question, [n] or [n, k], n at least 1.
-        seed: of the draws.
-    """
+    """Means over resampled rows, float64 [RESAMPLES, ...], of one row a question, [n] or [n, k], n at least 1."""
     rows, rng = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
     step = max(1, _CHUNK // max(1, rows.size))
     sizes = [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
     return np.concatenate([rows[rng.integers(0, len(rows), (size, len(rows)))].mean(1) for size in sizes])
 
 
-def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The central interval that holds a share ``level`` of the draws [n]."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
+    """The central interval that holds 95 % of the draws [n]."""
+    low, high = np.quantile(draws, [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)
 
 
-def bootstrap_interval(values: Sequence[float], seed: int = 0, *, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean over resampled values; (nan, nan) for no values.
-
-    Args:
-        values: one figure a question; paired differences give the paired interval.
-        seed: of the draws.
-        level: share of resampled means inside.
-    """
-    return percentile_interval(resampled_means(values, seed), level) if len(values) else (float("nan"), float("nan"))
+def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean over resampled values, one a question; (nan, nan) for no values."""
+    return percentile_interval(resampled_means(values, seed)) if len(values) else (float("nan"), float("nan"))
 
 
 def paired_interval(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float]:
@@ -52,9 +46,7 @@ def paired_interval(first: Sequence[float], second: Sequence[float], seed: int =
     return bootstrap_interval([a - b for a, b in zip(first, second, strict=True)], seed)
 
 
-def ratio_interval(
-    parts: Sequence[tuple[float, float]], seed: int = 0, *, level: float = 0.95
-) -> tuple[float, float, float]:
+def ratio_interval(parts: Sequence[tuple[float, float]], seed: int = 0) -> tuple[float, float, float]:
     """Sum of the first over sum of the second, with the interval over resampled parts; nan where that sum is 0.
 
     For figures per token: tokens of one text are not independent, so whole texts are resampled.
@@ -65,4 +57,39 @@ def ratio_interval(
         return float("nan"), float("nan"), float("nan")
     means = resampled_means(rows, seed)
     means = means[means[:, 1] > 0]
-    return float(total[0] / total[1]), *percentile_interval(means[:, 0] / means[:, 1], level)
+    return float(total[0] / total[1]), *percentile_interval(means[:, 0] / means[:, 1])
+
+
+def set_scores(predicted: Sequence[str], gold: Sequence[str]) -> tuple[float, float, float, float, float, float]:
+    """Precision, recall, F1, exact match, first name right, and number of gold names; of one question."""
+    have, want = {normalise(name) for name in predicted}, {normalise(name) for name in gold}
+    hits = len(have & want)
+    f1 = 2 * hits / max(1, len(have) + len(want))
+    first = float(bool(predicted) and normalise(predicted[0]) in want)
+    return hits / max(1, len(have)), hits / max(1, len(want)), f1, float(have == want), first, float(len(want))
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of hits, predictions and gold items."""
+
+    hits: int = 0
+    predicted: int = 0
+    gold: int = 0
+
+    def add(self, predicted: Iterable[Any], gold: Iterable[Any]) -> None:
+        """Compare two collections, each item counting once for every time it occurs."""
+        have, want = Counter(predicted), Counter(gold)
+        self.hits += sum((have & want).values())
+        self.predicted += sum(have.values())
+        self.gold += sum(want.values())
+
+    @property
+    def f1(self) -> float:
+        """Micro F1."""
+        return 2 * self.hits / max(1, self.predicted + self.gold)
+
+    def row(self) -> dict[str, float]:
+        """F1, precision and recall."""
+        precision, recall = self.hits / max(1, self.predicted), self.hits / max(1, self.gold)
+        return {"f1": round(self.f1, 4), "precision": round(precision, 4), "recall": round(recall, 4)}

@@ -12,31 +12,33 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from graphmem.consolidation.weights import ReplayConfig, consolidate_into_weights
 from graphmem.core.types import Fact
-from graphmem.datasets.wikimovies import held_out, neighbourhood
-from graphmem.experiments.harness.report import Result, Row, row_of
-from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.datasets.wikimovies import Question, held_out, neighbourhood
+from graphmem.experiments.harness.report import Row, row_of
+from graphmem.experiments.harness.runs import Part, Parts, Run, parse
+from graphmem.experiments.tasks.benchmark_facts import FILES, folder_with
 from graphmem.experiments.tasks.domain_lessons import Lesson, icews, icews_before, invented, webnlg
+from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
 from graphmem.text.answer_matching import contains
+from graphmem.visualization.charts import Point, line_chart
 
-DOMAINS = ("invented world", "WebNLG", "ICEWS14")
 OLD = "films (old domain)"
 _SHARES, _QUICK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.5, 1.0)
 _PAST = 2_000
 
 
-def answer(model: Any, questions: Sequence[tuple[str, Sequence[str]]]) -> tuple[list[float], list[str]]:
+def answer(model: Any, questions: Sequence[Question | Lesson]) -> tuple[list[float], list[str]]:
     """Whether each generated answer holds a right name, and the answers."""
-    texts = [model.ask(question, max_new_tokens=24).text for question, _ in questions]
-    return [float(contains(text, answers)) for text, (_, answers) in zip(texts, questions, strict=True)], texts
+    texts = [model.ask(q.question, max_new_tokens=24).text for q in questions]
+    return [float(contains(text, q.answers)) for text, q in zip(texts, questions, strict=True)], texts
 
 
 @dataclass
@@ -46,19 +48,11 @@ class DomainRun:
     run: Run
     domain: str
     lessons: list[Lesson]
-    old: list[Any]
-    known: list[Fact] = field(default_factory=list)
-    times: tuple[int, ...] = (1, 10)
-
-    @property
-    def new(self) -> list[tuple[str, Sequence[str]]]:
-        """Questions about the new domain."""
-        return [(lesson.question, lesson.answers) for lesson in self.lessons]
-
-    @property
-    def films(self) -> list[tuple[str, Sequence[str]]]:
-        """Questions about the old domain."""
-        return [(question.question, question.answers) for question in self.old]
+    old: list[Question]
+    known: list[Fact]
+    times: tuple[int, ...]
+    rows: list[Row] = field(default_factory=list)
+    details: list[dict[str, Any]] = field(default_factory=list)
 
     def run_all(self, base: Any, tokenizer: Any) -> Part:
         """Read the domain, then train the baseline; answer the questions after each."""
@@ -66,21 +60,40 @@ class DomainRun:
             memory.add_many([*neighbourhood((q.topic for q in self.old), at_least=1_000), *self.known])
             model = GraphMemoryModel.from_pretrained(base, self.run.weights, memory=memory, tokenizer=tokenizer)
             try:
-                rows, details = list[Row](), list[dict[str, Any]]()
-                rows += self._old("graphmem", "before", model)
-                seconds = self._read(model, rows, details)
-                rows += self._old("graphmem", "after", model)
-                rows.append(Row(self.domain, "graphmem", "CPU s to learn", seconds, len(self.lessons)))
-                rows += self._lora(model, seconds, details)
+                self._ask_old("graphmem", "before", model)
+                seconds = self._read(model)
+                self._ask_old("graphmem", "after", model)
+                self._add("graphmem", "CPU s to learn", seconds)
+                for times in self.times:
+                    name = "LoRA, as much compute" if times == 1 else f"LoRA, {times} times as much"
+                    self._train_lora(model, seconds * times, name)
+                with model.memory_disabled():
+                    self._add("closed book", "right, 100% read", answer(model, self.lessons)[0])
             finally:
                 model.detach()
-        return Part(rows, details)
+        return Part(self.rows, self.details)
 
-    def _old(self, method: str, when: str, model: Any) -> list[Row]:
-        right, _ = answer(model, self.films)
-        return [row_of(f"{OLD}, with {self.domain}", method, f"right {when}", right, seed=self.run.seed)]
+    def _add(self, method: str, measure: str, value: float | list[float], dataset: str = "", note: str = "") -> None:
+        """A row of a list of figures with its interval, or of one figure."""
+        dataset = dataset or self.domain
+        if isinstance(value, list):
+            self.rows.append(row_of(dataset, method, measure, value, seed=self.run.seed, note=note))
+        else:
+            self.rows.append(Row(dataset, method, measure, value, len(self.lessons)))
 
-    def _read(self, model: Any, rows: list[Row], details: list[dict[str, Any]]) -> float:
+    def _ask_old(self, method: str, when: str, model: Any) -> None:
+        self._add(method, f"right {when}", answer(model, self.old)[0], f"{OLD}, with {self.domain}")
+
+    def _ask_new(self, method: str, share: float, model: Any) -> list[float]:
+        right, texts = answer(model, self.lessons)
+        for lesson, text in zip(self.lessons, texts, strict=True):
+            self.details.append({
+                "domain": self.domain, "method": method, "read": share, "sentence": lesson.sentence,
+                "question": lesson.question, "answers": list(lesson.answers), "text": text,
+            })  # fmt: skip
+        return right
+
+    def _read(self, model: Any) -> float:
         """Read sentence by sentence; ask all questions at every share read. Returns the CPU seconds of reading."""
         seconds, read = 0.0, 0
         for share in _QUICK_SHARES if self.run.quick else _SHARES:
@@ -89,55 +102,32 @@ class DomainRun:
                 when, extractor = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
                 model.read(lesson.sentence, apply=True, source=self.domain, at=when, extractor=extractor)
             seconds, read = seconds + time.process_time() - started, round(share * len(self.lessons))
-            right, texts = answer(model, self.new)
-            measure, last = f"right, {share:.0%} read", self.lessons[read - 1].fact if read else None
+            right = self._ask_new("graphmem", share, model)
+            last = self.lessons[read - 1].fact if read else None
             note = f"read up to {last.valid_from}" if last else ""
-            rows.append(row_of(self.domain, "graphmem", measure, right, seed=self.run.seed, note=note))
-            rows.append(row_of(self.domain, "graphmem", f"{measure}, of those", right[:read], seed=self.run.seed))
-            details += list(self._details("graphmem", share, texts))
+            self._add("graphmem", f"right, {share:.0%} read", right, note=note)
+            self._add("graphmem", f"right, {share:.0%} read, of those", right[:read])
         return seconds
 
-    def _lora(self, model: Any, seconds: float, details: list[dict[str, Any]]) -> Iterator[Row]:
-        """LoRA on the same sentences for as long, and longer; without the memory, except for questions about films."""
-        for times in self.times:
-            yield from self._trained(model, seconds * times, _lora_name(times), details)
-        with model.memory_disabled():
-            right, _ = answer(model, self.new)
-        yield row_of(self.domain, "closed book", "right, 100% read", right, seed=self.run.seed)
-
-    def _trained(self, model: Any, seconds: float, method: str, details: list[dict[str, Any]]) -> Iterator[Row]:
+    def _train_lora(self, model: Any, seconds: float, method: str) -> None:
+        """LoRA on the same sentences; asked without the memory, except for questions about films."""
         pairs = [("", lesson.sentence) for lesson in self.lessons]
         steps = self.run.steps or 10_000
         config = ReplayConfig(steps=steps, seconds=max(seconds, 1.0), seed=self.run.seed, rank=16)
         done = consolidate_into_weights(model, texts=pairs, config=config)
         with model.memory_disabled():
-            right, texts = answer(model, self.new)
-        details += list(self._details(method, 1.0, texts))
-        note = f"{done.steps} steps of {config.batch_size} sentences"
-        yield row_of(self.domain, method, "right, 100% read", right, seed=self.run.seed, note=note)
-        yield from self._old(method, "after", model)
-        yield Row(self.domain, method, "CPU s to learn", done.seconds, len(pairs))
+            right = self._ask_new(method, 1.0, model)
+        self._add(method, "right, 100% read", right, note=f"{done.steps} steps of {config.batch_size} sentences")
+        self._ask_old(method, "after", model)
+        self._add(method, "CPU s to learn", done.seconds)
         done.adapter.unload()
 
-    def _details(self, method: str, share: float, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-        for lesson, text in zip(self.lessons, texts, strict=True):
-            yield {
-                "domain": self.domain, "method": method, "read": share, "sentence": lesson.sentence,
-                "question": lesson.question, "answers": list(lesson.answers), "text": text,
-            }  # fmt: skip
 
-
-def _lora_name(times: int) -> str:
-    return "LoRA, as much compute" if times == 1 else f"LoRA, {times} times as much"
-
-
-def curve(result: Result, path: Path) -> Path:
+def curve(rows: Sequence[Row], path: Path) -> Path:
     """Draw the share of right answers against the share read."""
-    from graphmem.visualization.charts import Point, line_chart
-
     points = [
         Point(f"{r.method}: {r.dataset}", float(r.measure.split()[1].strip("%,")), r.value, r.low, r.high)
-        for r in result.rows
+        for r in rows
         if r.measure.endswith("% read") and r.value is not None
     ]
     return line_chart(points, path, title="adapt: right answers about a new domain", x_label="% read", y_label="right")
@@ -145,26 +135,20 @@ def curve(result: Result, path: Path) -> Path:
 
 def domains(run: Run, count: int) -> Iterator[tuple[str, list[Lesson], list[Fact]]]:
     """Each domain of the run: its name, its lessons, and the earlier facts of it."""
-    wanted = [domain for domain in DOMAINS if not run.datasets or domain in run.datasets]
-    if "invented world" in wanted:
+    if run.wants("invented world"):
         yield "invented world", invented(count, run.seed), []
-    text = run.data / "webnlg" / "dev.jsonl.gz" if run.data else None
-    if "WebNLG" in wanted and text and text.exists():
-        yield "WebNLG", webnlg(text, count, run.seed), []
-    folder = run.data / "icews14" if run.data else None
-    if "ICEWS14" in wanted and folder and folder.exists():
-        yield "ICEWS14", icews(folder, count, run.seed), icews_before(folder, _PAST, run.seed)
+    if folder := folder_with(run, "WebNLG", quick=True):
+        yield "WebNLG", webnlg(folder / FILES["WebNLG"], count, run.seed), []
+    if folder := folder_with(run, "ICEWS14", quick=True):
+        home = folder / FILES["ICEWS14"]
+        yield "ICEWS14", icews(home, count, run.seed), icews_before(home, _PAST, run.seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    from graphmem.hub import load_language_model
-
-    made = parser("adapt", __doc__)
-    made.add_argument("--lora", default="1,10", help="multiples of the CPU time of reading for LoRA (1,10)")
-    given = made.parse_args(arguments)
-    run = replace(parse(made, "adapt", arguments), options=("--lora", given.lora))
-    times = tuple(map(int, given.lora.split(",")))
+    multiples = {"default": "1,10", "help": "multiples of the CPU time of reading for LoRA (1,10)"}
+    run = parse("adapt", __doc__, arguments, lora=multiples)
+    times = tuple(map(int, run.options["lora"].split(",")))
     count = run.n or (12 if run.quick else 60)
     base, tokenizer = load_language_model(run.model)
     old = random.Random(run.seed).sample(held_out(1), min(2 * count, 10 if run.quick else 20))
@@ -172,17 +156,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for domain, lessons, known in domains(run, count):
         task = DomainRun(run, domain, lessons, old, known, times)
         parts.do(domain, partial(task.run_all, base, tokenizer), count=len(lessons), lora=times, steps=run.steps)
-    result = parts.result((
+    notes = (
         "right: the answer holds a right name. Reading takes no gradient step; LoRA trains on the same sentences for "
         f"{' and '.join(map(str, times))} times as many CPU seconds as reading them took, and answers without the "
         "memory (films: with it).",
         "Films: one-hop questions of the held-out topics, from the facts that the memory held before.",
-        "WebNLG and ICEWS14 need --data; no shipped weights were trained on them. Of WebNLG the categories that "
-        "graphmem train webnlg --held-out 3 leaves out; of ICEWS14 actors without an event before November 2014, with "
+        "WebNLG and ICEWS14 need --data; no shipped weights were trained on them. Of WebNLG three categories, drawn by "
+        "seed 0; of ICEWS14 actors without an event before November 2014, with "
         f"{_PAST:,} earlier events. Its events go to the write gate as records, by date; WebNLG's and the invented "
         "facts are extracted from sentences.",
-    ))  # fmt: skip
-    print(result.markdown())
-    for written in [*result.save(run.out, plots={"films": ["right before", "right after"]})]:
-        print(written)
-    print(curve(result, run.out / "adapt.png"))
+    )
+    parts.finish(notes, {"films": ["right before", "right after"]})
+    print(curve(parts.rows, run.out / "adapt.png"))

@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.harness.runs import Part, Parts, Run, parse
+from graphmem.experiments.harness.scoring import cost_part
+from graphmem.experiments.methods.base import Cost
 from graphmem.experiments.panel import METHODS, Panel
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
+from graphmem.memory import GraphMemory
 
 Write = Callable[[Any, FactSet], float | None]
 """Writes facts of a set into a memory; returns seconds where they are a figure of the experiment."""
@@ -22,11 +25,6 @@ def write_all(memory: Any, facts: FactSet) -> None:
     memory.add_many(facts.all_facts)
 
 
-def write_first_stage(memory: Any, facts: FactSet) -> None:
-    """Write the facts of the first stage. Writes."""
-    memory.add_many(facts.facts[0])
-
-
 @dataclass(frozen=True)
 class Comparison:
     """An experiment that asks every method about the same facts.
@@ -35,7 +33,7 @@ class Comparison:
         name: of the experiment.
         text: for ``--help``.
         fact_sets: the data sets of a run.
-        measure: rows of one method on a fact set, from ``(panel, facts, name, *retrievers)``.
+        measure: rows and training cost of one method on a fact set, from ``(panel, facts, method, *retrievers)``.
         notes: sentences below the tables.
         plots: measures to draw together, by the plot's name.
         memories: what writes each memory of a fact set; ``measure`` gets a retriever for each.
@@ -44,38 +42,33 @@ class Comparison:
     """
 
     name: str
-    text: str | None
+    text: str
     fact_sets: Callable[[Run], Sequence[FactSet]]
-    measure: Callable[..., Part]
+    measure: Callable[..., tuple[Part, Cost]]
     notes: Sequence[str]
     plots: Mapping[str, Sequence[str]]
     memories: Sequence[Write] = (write_all,)
     extra: Callable[[Panel, Parts], None] = lambda panel, parts: None
     methods: Sequence[str] = METHODS
 
-    def main(self, arguments: Sequence[str] | None) -> list[Path]:
+    def main(self, arguments: Sequence[str] | None = None) -> list[Path]:
         """Parse the options, run every part, print and write the result; returns the files."""
-        run = parse(parser(self.name, self.text), self.name, arguments)
+        run = parse(self.name, self.text, arguments)
         panel, parts = Panel(run, self.methods), Parts(run)
         for facts in self.fact_sets(run):
-            self._compare(panel, parts, facts)
+            with ExitStack() as stack:
+                retrievers = []
+                for write in self.memories:
+                    memory = stack.enter_context(GraphMemory.open(":memory:"))
+                    seconds = write(memory, facts)
+                    retrievers.append(CachedRetriever(memory, max_facts=run.max_facts, write_seconds=seconds))
+                for name in panel.names:
+                    settings = {"facts": facts.fingerprint(), **panel.dependencies(name)}
+                    parts.do(f"{facts.name}, {name}", partial(self._part, panel, facts, name, retrievers), **settings)
         self.extra(panel, parts)
-        result = parts.result(self.notes, baseline_steps=panel.steps, max_facts=run.max_facts)
-        print(result.markdown())
-        files = result.save(run.out, plots=self.plots)
-        print(*files, sep="\n")
-        return files
+        return parts.finish(self.notes, self.plots, baseline_steps=panel.steps, max_facts=run.max_facts)
 
-    def _compare(self, panel: Panel, parts: Parts, facts: FactSet) -> None:
-        from graphmem.memory import GraphMemory
-
-        with ExitStack() as stack:
-            retrievers = []
-            for write in self.memories:
-                memory = stack.enter_context(GraphMemory.open(":memory:"))
-                seconds = write(memory, facts)
-                retrievers.append(CachedRetriever(memory, max_facts=panel.run.max_facts, write_seconds=seconds))
-            key = facts.fingerprint()
-            for name in panel.names:
-                measure = partial(self.measure, panel, facts, name, *retrievers)
-                parts.do(f"{facts.name}, {name}", measure, facts=key, **panel.dependencies(name))
+    def _part(self, panel: Panel, facts: FactSet, name: str, retrievers: Sequence[CachedRetriever]) -> Part:
+        with panel.method(name, facts, retrievers[-1].memory) as (method, cost):
+            part, training = self.measure(panel, facts, method, *retrievers)
+            return part + cost_part(facts.name, method.name, training if training.steps else cost)

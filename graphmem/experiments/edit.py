@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
-from graphmem.core.types import Triple
+from graphmem.core.edits import AddEdge, SupersedeEdge
 from graphmem.experiments.comparison import Comparison, write_all
 from graphmem.experiments.harness.report import Row
 from graphmem.experiments.harness.runs import Part, Run
-from graphmem.experiments.harness.scoring import answer_items, answer_rows, cost_part, paraphrase_rows, right_rows
-from graphmem.experiments.panel import WITHOUT_RETRIEVAL, Panel
-from graphmem.experiments.tasks.benchmark_facts import counterfactuals, found_in
+from graphmem.experiments.harness.scoring import answer_items, answer_rows, paraphrase_rows, right_rows
+from graphmem.experiments.methods.base import Cost, Method
+from graphmem.experiments.panel import Panel
+from graphmem.experiments.tasks.benchmark_facts import counterfactuals, folder_with
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 from graphmem.experiments.tasks.film_facts import NAME as FILMS
 from graphmem.experiments.tasks.film_facts import film_edits
@@ -29,27 +29,18 @@ NOTES = (
 UNEDITED = "unedited fact"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Change facts and ask about them, with every baseline."""
-    memories = (write_all, write_edited)
-    Comparison("edit", main.__doc__, fact_sets, measure, NOTES, PLOTS, memories).main(arguments)
-
-
 def fact_sets(run: Run) -> list[FactSet]:
     """An invented world and WikiMovies, and AKEW where its file is there; quick: the invented world, unless named."""
     n = run.n or (10 if run.quick else 300)
     sets = [edit_world(n, 3 * n if n > 60 else 150, run.seed)] if run.wants(INVENTED) else []
     sets += [film_edits(n, seed=run.seed)] if run.wants(FILMS, quick=False) else []
-    if run.wants("AKEW", quick=False) and found_in(run.data, ["AKEW"]):
-        assert run.data is not None
-        sets.append(counterfactuals(run.data, n, seed=run.seed))
+    if folder := folder_with(run, "AKEW"):
+        sets.append(counterfactuals(folder, n, seed=run.seed))
     return sets
 
 
 def write_edited(memory: Any, facts: FactSet) -> float:
     """Write the facts, then every change in one transaction; the seconds of the changes, lookups included. Writes."""
-    from graphmem.core.edits import AddEdge, SupersedeEdge
-
     memory.add_many(facts.all_facts)
     edits: list[Any] = []
     started = time.perf_counter()
@@ -61,28 +52,28 @@ def write_edited(memory: Any, facts: FactSet) -> float:
     return time.perf_counter() - started
 
 
-def measure(panel: Panel, facts: FactSet, name: str, before: CachedRetriever, after: CachedRetriever) -> Part:
+def measure(
+    panel: Panel, facts: FactSet, method: Method, before: CachedRetriever, after: CachedRetriever
+) -> tuple[Part, Cost]:
     """Rows of one method; ``before`` and ``after`` search the memory without and with the edits."""
     seed, unedited = panel.run.seed, [item for item in facts.items if item.kind == UNEDITED]
-    with panel.method(name, facts, after.memory) as (method, cost):
-        first = method.learn(facts.training_pairs(_old_facts(facts)))
-        then = answer_items(method, unedited, before)
-        second = method.learn(facts.training_pairs([new for _, new in facts.changes]))
-        answers = answer_items(method, facts.items, after)
-        part = answer_rows(facts.name, method.name, facts.items, answers, seed=seed)
-        part += Part(paraphrase_rows(facts, method, answers, after, seed))
-        now = [a for item, a in zip(facts.items, answers, strict=True) if item.kind == UNEDITED]
-        lost = right_rows(facts.name, method.name, "unedited facts lost", unedited, then, minus=now, seed=seed)
-        part += Part(lost + panel.locality(facts, method, after))
-        part += cost_part(facts.name, method.name, first + second if second.steps else cost)
-        seconds = second.seconds if second.steps else None if name in WITHOUT_RETRIEVAL else after.write_seconds
-        row = Row(f"{facts.name}, cost", method.name, "s to apply the edits", seconds, len(facts.changes))
-        return part + Part([row])
+    previous = {new: old for old, new in facts.changes}
+    trained = facts.all_facts if facts.training_facts is None else facts.training_facts
+    first = method.learn(facts.training_pairs([previous.get(fact, fact) for fact in trained]))
+    then = answer_items(method, unedited, before)
+    second = method.learn(facts.training_pairs(list(previous)))
+    answers = answer_items(method, facts.items, after)
+    part = answer_rows(facts.name, method.name, facts.items, answers, seed=seed)
+    part += Part(paraphrase_rows(facts, method, answers, after, seed))
+    now = [a for item, a in zip(facts.items, answers, strict=True) if item.kind == UNEDITED]
+    lost = right_rows(facts.name, method.name, "unedited facts lost", unedited, then, minus=now, seed=seed)
+    part += Part(lost + panel.locality(facts, method, after))
+    seconds = second.seconds if second.steps else after.write_seconds if method.reads_retrieval else None
+    row = Row(f"{facts.name}, cost", method.name, "s to apply the edits", seconds, len(facts.changes))
+    return part + Part([row]), first + second
 
 
-def _old_facts(facts: FactSet) -> list[Triple]:
-    """Training facts before the edits: all, or those chosen, with the old value of what changes."""
-    if facts.training_facts is None:
-        return list(facts.all_facts)
-    old = {after: before for before, after in facts.changes}
-    return [old.get(fact, fact) for fact in facts.training_facts]
+main = Comparison(
+    "edit", "Change facts and ask about them, with every baseline.", fact_sets, measure, NOTES, PLOTS,
+    (write_all, write_edited),
+).main  # fmt: skip

@@ -13,8 +13,8 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate, takewhile, zip_longest
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,10 @@ from graphmem.datasets.babi import TASKS, Story, load_tasks
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.evaluation.state_tracking import is_same_answer
 from graphmem.experiments.harness.report import Row, row_of
-from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.harness.runs import Part, Parts, Run, parse
 from graphmem.experiments.methods.base import Language
 from graphmem.experiments.tasks.long_text import Filler, LongText
+from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.network import SHIPPED, load_states
@@ -42,20 +43,14 @@ _LONGEST = 80
 _DIGITS = {"0": "none", "1": "one", "2": "two", "3": "three", "4": "four"}
 
 
-@dataclass
 class Setting:
     """The models and stories that all parts share."""
 
-    run: Run
-    language: Language
-    encoder: Any
-    network: Any
-    filler: Filler
-    stories: list[Story]
-    extractor: StateChangeExtractor = field(init=False)
-    vectors: EmbeddingCache = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, run: Run, filler: int | None) -> None:
+        base, tokenizer = load_language_model(run.model)
+        self.run, self.language, self.encoder = run, Language(base, tokenizer), load_encoder()
+        self.network = load_states(SHIPPED, self.encoder.fingerprint)
+        self.filler, self.stories = Filler(tokenizer, filler), alternate(load_tasks().test)
         self.extractor = StateChangeExtractor(self.network, self.encoder, cache_size=100_000)
         self.vectors = EmbeddingCache(self.encoder)
 
@@ -63,9 +58,6 @@ class Setting:
         """``count`` long texts, alternating between the tasks."""
         rng = random.Random(self.run.seed * 7919 + length)
         return [self.filler.around(story, length, rng) for story in self.stories[:count]]
-
-
-# ---------------------------------------------------------------- methods
 
 
 def read_and_ask(text: LongText, extractor: StateChangeExtractor, encoder: Any) -> tuple[str, dict[str, float]]:
@@ -83,29 +75,21 @@ def read_and_ask(text: LongText, extractor: StateChangeExtractor, encoder: Any) 
 
 def last_window(text: LongText) -> list[str]:
     """The last sentences that fit into the window."""
-    kept: list[str] = []
-    used = 0
-    for line in reversed(text.lines):
-        used += line.tokens
-        if used > WINDOW:
-            break
-        kept.append(line.text)
-    return kept[::-1]
+    used = accumulate(line.tokens for line in reversed(text.lines))
+    count = sum(1 for _ in takewhile(lambda tokens: tokens <= WINDOW, used))
+    return [line.text for line in text.lines[len(text.lines) - count :]]
 
 
 def bm25_sentences(text: LongText) -> list[str]:
     """The sentences that BM25 (k1 = 1.5, b = 0.75) ranks first for the question, in the order of the text."""
     lines = [line.text for line in text.lines]
     words = [Counter(normalise(line).replace(".", " ").split()) for line in lines]
-    mean = sum(sum(w.values()) for w in words) / len(words)
-    terms = normalise(text.question.text).replace("?", " ").split()
-    scores = np.zeros(len(lines))
-    for term in terms:
+    sizes, scores = np.array([w.total() for w in words], float), np.zeros(len(lines))
+    for term in normalise(text.question.text).replace("?", " ").split():
         counts = np.array([w[term] for w in words], float)
-        sizes = np.array([sum(w.values()) for w in words], float)
         seen = int((counts > 0).sum())
         idf = math.log(1 + (len(lines) - seen + 0.5) / (seen + 0.5))
-        scores += idf * counts * 2.5 / (counts + 1.5 * (0.25 + 0.75 * sizes / mean))
+        scores += idf * counts * 2.5 / (counts + 1.5 * (0.25 + 0.75 * sizes / sizes.mean()))
     return [lines[i] for i in sorted(np.argsort(-scores, kind="stable")[:CHUNKS])]
 
 
@@ -122,20 +106,14 @@ def contains_answer(text: str, gold: str) -> bool:
     return all(part in words for part in gold.casefold().split(","))
 
 
-# ---------------------------------------------------------------- parts
-
-
 def answer(setting: Setting, method: str, text: LongText) -> tuple[str, bool, dict[str, float]]:
     """The answer of one method, whether it is right, and seconds and counts of reading."""
     question = text.question
     if method == "graphmem":
         answered, cost = read_and_ask(text, setting.extractor, setting.encoder)
         return answered, is_same_answer(answered, question.answer), cost
-    select: dict[str, Callable[[LongText], list[str]]] = {
-        "window": last_window,
-        "bm25": bm25_sentences,
-        "dense": partial(dense_sentences, vectors=setting.vectors),
-    }
+    select: dict[str, Callable[[LongText], list[str]]]
+    select = {"window": last_window, "bm25": bm25_sentences, "dense": partial(dense_sentences, vectors=setting.vectors)}
     prompt = chat_prompt(setting.language.tokenizer, f"{question.text} Answer briefly.", " ".join(select[method](text)))
     answered = setting.language.decode([prompt], max_new_tokens=16)[0].text
     return answered, contains_answer(answered, question.answer), {}
@@ -164,57 +142,41 @@ def part_of(setting: Setting, method: str, length: int, count: int) -> Part:
 
 def speed(setting: Setting, length: int, count: int) -> Part:
     """Reading without a shared cache: tokens a CPU second, and whether the answers are equal."""
-    rows = []
     rates, same = list[float](), list[float]()
     for text in setting.texts(length, count):
         fresh = StateChangeExtractor(setting.network, setting.encoder)
         answered, cost = read_and_ask(text, fresh, setting.encoder)
         rates.append(text.tokens / max(cost["s"], 1e-9))
         same.append(float(answered == read_and_ask(text, setting.extractor, setting.encoder)[0]))
-    name = f"{length // 1000}k tokens"
-    rows.append(row_of(name, "graphmem, no cache", "tokens/s (CPU)", rates, seed=setting.run.seed))
-    rows.append(row_of(name, "graphmem, no cache", "same answer as with cache", same, seed=setting.run.seed))
-    return Part(rows)
+    figures = {"tokens/s (CPU)": rates, "same answer as with cache": same}
+    name, method, seed = f"{length // 1000}k tokens", "graphmem, no cache", setting.run.seed
+    return Part([row_of(name, method, measure, values, seed=seed) for measure, values in figures.items()])
 
 
 def alternate(stories: Sequence[Story]) -> list[Story]:
     """Stories short enough for every length, alternating between the tasks."""
     short = [s for s in stories if s.questions[-1].after <= _LONGEST]
     by_task = [[s for s in short if s.task == task] for task in TASKS]
-    longest = max(map(len, by_task))
-    return [stories[i] for i in range(longest) for stories in by_task if i < len(stories)]
-
-
-def setting_of(run: Run, filler: int | None) -> Setting:
-    """Load the models and stories."""
-    from graphmem.hub import load_encoder, load_language_model
-
-    base, tokenizer = load_language_model(run.model)
-    encoder = load_encoder()
-    network = load_states(SHIPPED, encoder.fingerprint)
-    return Setting(
-        run, Language(base, tokenizer), encoder, network, Filler(tokenizer, filler), alternate(load_tasks().test)
-    )
+    return [story for row in zip_longest(*by_task) for story in row if story]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    made = parser("extend", __doc__)
-    made.add_argument("--lengths", help="tokens, with commas between; all six if left out")
-    made.add_argument("--filler", type=int, help="characters of passages around the stories; all if left out")
-    made.add_argument("--baselines-to", type=int, default=64_000, help="longest text, in tokens, for the baselines")
-    run, given = parse(made, "extend", arguments), made.parse_args(arguments)
+    run = parse(
+        "extend", __doc__, arguments,
+        lengths={"help": "tokens, with commas between; all six if left out"},
+        filler={"type": int, "help": "characters of passages around the stories; all if left out"},
+        baselines_to={"type": int, "default": 64_000, "help": "longest text, in tokens, for the baselines"},
+    )  # fmt: skip
     if unknown := [name for name in run.methods if name not in METHODS]:
         raise InvalidValue(f"no method {unknown[0]!r}; choose of {', '.join(METHODS)}")
-    lengths = tuple(map(int, given.lengths.split(","))) if given.lengths else LENGTHS[:3] if run.quick else LENGTHS
-    count = run.n or (9 if run.quick else 45)
-    filler = given.filler or (100_000 if run.quick else None)
-    own = {"--lengths": ",".join(map(str, lengths)), "--filler": filler, "--baselines-to": given.baselines_to}
-    run = replace(run, options=tuple(str(word) for pair in own.items() if pair[1] for word in pair))
-    setting, parts = setting_of(run, filler), Parts(run)
+    given, count = run.options, run.n or (9 if run.quick else 45)
+    lengths = tuple(map(int, given["lengths"].split(","))) if given["lengths"] else LENGTHS[: 3 if run.quick else 6]
+    filler = given["filler"] or (100_000 if run.quick else None)
+    setting, parts = Setting(run, filler), Parts(run)
     for length in lengths:
         for method in run.methods or METHODS:
-            if method == "graphmem" or length <= given.baselines_to:
+            if method == "graphmem" or length <= given["baselines_to"]:
                 make = partial(part_of, setting, method, length, count)
                 parts.do(f"{method} {length}", make, count=count, filler=filler)
         if length <= 16_000:
@@ -226,7 +188,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"The passages ({setting.filler.tokens:,} tokens) are encoded once for all texts; longer texts repeat them. "
         "'no cache' is the speed without that.",
     )
-    result = parts.result(notes, lengths=list(lengths), filler=filler)
-    print(result.markdown())
-    for path in result.save(run.out, plots={"": ["right"]}):
-        print(path)
+    parts.finish(notes, {"": ["right"]}, lengths=list(lengths), filler=filler)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from graphmem.experiments.comparison import Comparison
-from graphmem.experiments.harness.likelihood import likelihood_rows
 from graphmem.experiments.harness.runs import Part, Run
-from graphmem.experiments.harness.scoring import cost_part
-from graphmem.experiments.panel import WITHOUT_RETRIEVAL, Panel
-from graphmem.experiments.tasks.benchmark_facts import described_facts, found_in
+from graphmem.experiments.harness.scoring import likelihood_rows
+from graphmem.experiments.methods.base import Cost, Method
+from graphmem.experiments.panel import Panel
+from graphmem.experiments.tasks.benchmark_facts import described_facts, folder_with
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 from graphmem.experiments.tasks.synthetic_facts import NAME, integrate_world
 
@@ -24,28 +22,24 @@ NOTES = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Likelihood of passages whose facts the graph holds among 500 others."""
-    Comparison("modelling", main.__doc__, fact_sets, measure, NOTES, PLOTS, methods=METHODS).main(arguments)
-
-
 def fact_sets(run: Run) -> list[FactSet]:
     """WebNLG where its file is there, and passages of an invented world."""
     n = run.n or (20 if run.quick else 300)
     sets = []
-    if run.wants("WebNLG") and found_in(run.data, ["WebNLG"]):
-        assert run.data is not None
-        sets.append(described_facts(run.data, n, seed=run.seed))
+    if folder := folder_with(run, "WebNLG", quick=True):
+        sets.append(described_facts(folder, n, seed=run.seed))
     if run.wants(NAME):
         sets.append(integrate_world(3 * n, 3 * n if n > 60 else 150, run.seed))
     return sets
 
 
-def measure(panel: Panel, facts: FactSet, name: str, retriever: CachedRetriever) -> Part:
+def measure(panel: Panel, facts: FactSet, method: Method, retriever: CachedRetriever) -> tuple[Part, Cost]:
     """Rows of one method."""
-    with panel.method(name, facts, retriever.memory) as (method, cost):
-        training = method.learn(facts.training_pairs(facts.training_facts_of(0)))
-        rows = likelihood_rows(
-            facts, method, panel.language, retriever, uses_retrieval=name not in WITHOUT_RETRIEVAL, seed=panel.run.seed
-        )
-        return Part(rows) + cost_part(facts.name, method.name, training if training.steps else cost)
+    training = method.learn(facts.training_pairs(facts.training_facts_of(0)))
+    return Part(likelihood_rows(facts, method, panel.language, retriever, seed=panel.run.seed)), training
+
+
+main = Comparison(
+    "modelling", "Likelihood of passages whose facts the graph holds among 500 others.", fact_sets, measure, NOTES,
+    PLOTS, methods=METHODS,
+).main  # fmt: skip

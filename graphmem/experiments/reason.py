@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 
 from graphmem.experiments.comparison import Comparison
 from graphmem.experiments.harness.runs import Part, Run
-from graphmem.experiments.harness.scoring import answer_items, answer_rows, cost_part
+from graphmem.experiments.harness.scoring import answer_items, answer_rows
+from graphmem.experiments.methods.base import Cost, Method
 from graphmem.experiments.panel import Panel
-from graphmem.experiments.tasks.benchmark_facts import found_in, path_questions
+from graphmem.experiments.tasks.benchmark_facts import folder_with, path_questions
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet
 from graphmem.experiments.tasks.film_facts import NAME, TRAINING_FACTS, among, film_questions
 
@@ -22,29 +22,25 @@ NOTES = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Ask questions of one to three hops, with every baseline."""
-    Comparison("reason", main.__doc__, fact_sets, measure, NOTES, PLOTS).main(arguments)
-
-
 def fact_sets(run: Run) -> list[FactSet]:
     """WikiMovies (quick: the part of the graph around the questions), and PathQuestion where its file is there."""
     n = run.n or (8 if run.quick else 300)
     sets = [film_questions(n, whole=not run.quick, seed=run.seed)] if run.wants(NAME) else []
-    if run.wants("PathQuestion", quick=False) and found_in(run.data, ["PathQuestion"]):
-        assert run.data is not None
-        sets.append(path_questions(run.data, n, seed=run.seed))
+    if folder := folder_with(run, "PathQuestion"):
+        sets.append(path_questions(folder, n, seed=run.seed))
     return sets
 
 
-def measure(panel: Panel, facts: FactSet, name: str, retriever: CachedRetriever) -> Part:
+def measure(panel: Panel, facts: FactSet, method: Method, retriever: CachedRetriever) -> tuple[Part, Cost]:
     """Rows of one method."""
     seed = panel.run.seed
-    with panel.method(name, facts, retriever.memory) as (method, cost):
-        gold = [fact for item in facts.items for fact in item.gold]
-        training = method.learn(
-            facts.training_pairs(facts.training_facts or among(Random(seed), gold, facts.all_facts))
-        )
-        answers = answer_items(method, facts.items, retriever)
-        part = answer_rows(facts.name, method.name, facts.items, answers, seed=seed)
-        return part + cost_part(facts.name, method.name, training if training.steps else cost)
+    gold = [fact for item in facts.items for fact in item.gold]
+    training_facts = facts.training_facts or among(Random(seed), gold, facts.all_facts)
+    training = method.learn(facts.training_pairs(training_facts))
+    answers = answer_items(method, facts.items, retriever)
+    return answer_rows(facts.name, method.name, facts.items, answers, seed=seed), training
+
+
+main = Comparison(
+    "reason", "Ask questions of one to three hops, with every baseline.", fact_sets, measure, NOTES, PLOTS
+).main

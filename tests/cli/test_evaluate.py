@@ -35,7 +35,7 @@ def test_every_measurement_has_help_and_the_same_outputs() -> None:
 
 
 @pytest.mark.parametrize("name", ["lists", "refusal"])
-def test_lists_and_refusal_are_asked_of_the_shipped_questions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_and_refusal_use_the_shipped_questions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known: list[Any] = []
     monkeypatch.setattr(abstention, f"evaluate_{name}", lambda model, questions, *rest: known.append(list(questions)))
     answer_report(None, name, "dev", 6, 0, methods=METHODS)

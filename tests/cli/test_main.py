@@ -36,7 +36,7 @@ def test_init_add_show(filled) -> None:
     assert {fact["relation"] for fact in facts} == {"born in", "lives in"}
 
 
-def test_replace_closes_what_was_known(filled) -> None:
+def test_replace_ends_the_current_fact(filled) -> None:
     filled("add", "m.db", "Ada Lovelace", "lives in", "Surrey", "--valid-from", "1843", "--replace")
     assert "Surrey" in filled("show", "m.db", "Ada Lovelace", "--relation", "lives in").output
     assert "Surrey" not in filled("show", "m.db", "Ada Lovelace", "--as-of", "1830").output
@@ -97,8 +97,8 @@ def test_every_command_has_help(run) -> None:
 
 def test_consolidate_says_what_it_did(filled) -> None:
     filled("add", "m.db", "Ada-Lovelace", "knows", "Charles")
-    said = filled("consolidate", "m.db", "--half-life", "10", "--at", "2100-01-01", "--capacity", "2").output
-    assert said.startswith("1 merged, 0 promoted, 0 strengthened,") and "1 archived" in said
+    output = filled("consolidate", "m.db", "--half-life", "10", "--at", "2100-01-01", "--capacity", "2").output
+    assert output.startswith("1 merged, 0 promoted, 0 strengthened,") and "1 archived" in output
     again = json.loads(filled("consolidate", "m.db", "--at", "2100-01-01", "--capacity", "2", "--json").output)
     assert "entry" not in again
     assert "half_life" in filled("consolidate", "m.db", "--half-life", "0", code=1).output

@@ -79,7 +79,7 @@ def test_bad_input(model: GraphMemoryModel, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_smollm_learns_a_few_facts_by_heart(encoder: Any) -> None:
     """Closed book after the replay, and both memories at once."""
-    from graphmem.experiments.extend import holds
+    from graphmem.experiments.extend import contains_answer
 
     base, tokenizer = load_language_model()
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
@@ -87,7 +87,7 @@ def test_smollm_learns_a_few_facts_by_heart(encoder: Any) -> None:
         model = GraphMemoryModel.from_pretrained(base, tokenizer=tokenizer, memory=memory)
         done = consolidate_into_weights(model, config=ReplayConfig(steps=40, seed=1))
         with model.memory_disabled():
-            assert holds(model.ask("Where was Quarna Velt born?").text, "Ostrelle")
-        assert holds(model.ask("Where was Quarna Velt born?").text, "Ostrelle")
+            assert contains_answer(model.ask("Where was Quarna Velt born?").text, "Ostrelle")
+        assert contains_answer(model.ask("Where was Quarna Velt born?").text, "Ostrelle")
         done.adapter.unload()
         model.detach()

@@ -9,7 +9,7 @@ import pytest
 
 from graphmem.datasets.wikimovies import Question
 from graphmem.evaluation.abstention import KNOWN, NO_RELATION, evaluate_lists, evaluate_refusal
-from graphmem.evaluation.metrics import set_scores
+from graphmem.evaluation.statistics import set_scores
 
 
 class Answers:

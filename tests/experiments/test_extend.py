@@ -27,15 +27,15 @@ def test_a_story_is_hidden_whole_and_in_order(filler: Filler) -> None:
     assert "\n".join(text.windows(500)) == "\n".join(line.text for line in text.lines)
 
 
-def test_what_is_hidden_is_remembered(filler: Filler, encoder: Any) -> None:
+def test_a_hidden_story_is_answered_from_the_graph(filler: Filler, encoder: Any) -> None:
     story = next(story for story in load_tasks().dev if story.task == 2)
     text = filler.around(story, 3_000, random.Random(1))
-    said, cost = read_and_ask(text, StateChangeExtractor.shipped(encoder), encoder)
-    assert said == text.question.answer
+    answer, cost = read_and_ask(text, StateChangeExtractor.shipped(encoder), encoder)
+    assert answer == text.question.answer
     assert cost["facts"] < 60
 
 
-def test_the_rivals_see_what_they_are_said_to_see(filler: Filler) -> None:
+def test_baselines_read_the_last_window_or_the_best_sentences(filler: Filler) -> None:
     text = filler.around(alternate(load_tasks().test)[0], 6_000, random.Random(0))
     assert last_window(text) == [line.text for line in text.lines][-len(last_window(text)) :]
     name = text.question.text.rstrip("?").split()[-1]

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
-from graphmem.experiments.harness.costs import edit_costs, tuning_costs
 from graphmem.experiments.harness.runs import Run
 from graphmem.experiments.harness.scoring import cost_part
+from graphmem.experiments.integrate import edit_costs, tuning_costs
 from graphmem.experiments.methods.base import Cost, Language
 from graphmem.experiments.panel import METHODS, Panel, fingerprint
 from graphmem.experiments.tasks.fact_set import FactSet, Query, plain_pairs
@@ -43,7 +43,7 @@ def test_methods_are_those_that_were_named() -> None:
         Panel(Run("edit", methods=("telepathy",)))
 
 
-def test_what_figures_depend_on_is_told_by_hash(tmp_path: Path) -> None:
+def test_dependencies_are_given_by_hash(tmp_path: Path) -> None:
     panel = Panel(Run("edit", quick=True))
     assert panel.dependencies("closed") == {}
     assert set(panel.dependencies("soft")) == {"steps", "retriever"} and set(panel.dependencies("lora")) == {"steps"}
@@ -54,7 +54,7 @@ def test_what_figures_depend_on_is_told_by_hash(tmp_path: Path) -> None:
     assert fingerprint(one) != fingerprint(two) and fingerprint(tmp_path / "none") is None
 
 
-def test_the_base_is_asked_once_and_prompts_are_made_of_all_facts(language: Language) -> None:
+def test_the_base_answers_once_and_prompts_are_made_of_all_facts(language: Language) -> None:
     panel = Small(Run("edit", quick=True), language)
     first = panel.base.generate([Query("Who?"), Query("Where?")], 2)
     language.base.lm_head.weight.data.zero_()
@@ -78,7 +78,7 @@ def test_graphmem_leaves_the_base_as_it_was(tokenizer: Any) -> None:
     assert torch.equal(panel.language.logits(ids), before)
 
 
-def test_the_cost_of_training_is_told_with_its_losses() -> None:
+def test_the_cost_of_training_is_reported_with_its_losses() -> None:
     assert cost_part("made", "LoRA", Cost()).rows == []
     part = cost_part("made", "LoRA", Cost(1, 8, 0.5, (3.0,)) + Cost(1, 8, 0.25, (2.0,)))
     assert [row.value for row in part.rows] == [2.0, 16.0, 0.75]

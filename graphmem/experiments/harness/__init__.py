@@ -1,4 +1,1 @@
-"""What every experiment shares: resumable runs, scoring, costs and reports.
-
-A run consists of named parts; each part's rows are saved, so that a stopped run continues.
-"""
+"""What every experiment shares: options, resumable parts, scoring and reports."""

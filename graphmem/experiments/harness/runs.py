@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,64 +19,54 @@ from graphmem.experiments.harness.report import Result, Row
 from graphmem.experiments.tasks.fact_set import MAX_FACTS, QUICK_FACTS
 
 
+def _option(default: Any, text: str, **argument: Any) -> Any:
+    return field(default=default, metadata={"help": text, **argument})
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an experiment.
-
-    Attributes:
-        experiment: its name.
-        quick: minutes instead of an hour.
-        seed: of all draws.
-        n: questions of each kind; None takes the experiment's own.
-        out: folder of the results and of finished parts.
-        data: folder of the data sets that do not ship, or None.
-        model: name or path of the base.
-        weights: folder of fusion weights; None takes the shipped ones.
-        methods: to compare; empty for all.
-        datasets: to ask about; empty for all there are.
-        steps: optimizer steps of every trained baseline; None takes the experiment's own.
-        facts: maximum facts of a retrieval; None takes 50, or 15 in a quick run.
-        baselines: folder of the trained baselines, which experiments may share; None takes one in ``out``.
-        options: words of the command line that are this experiment's own.
-    """
+    """One run of an experiment: its name, the options of the command line, and those that it alone takes."""
 
     experiment: str
-    quick: bool = False
-    seed: int = 0
-    n: int | None = None
-    out: Path = Path("results")
-    data: Path | None = None
-    model: str = "smollm2-135m"
-    weights: Path | None = None
-    methods: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    steps: int | None = None
-    facts: int | None = None
-    baselines: Path | None = None
-    options: tuple[str, ...] = ()
+    quick: bool = _option(False, "minutes instead of about an hour on two cores", action="store_true")
+    seed: int = _option(0, "of all draws", type=int)
+    n: int | None = _option(None, "questions of each kind", type=int)
+    data: Path | None = _option(None, "folder of the data sets that do not ship ($GRAPHMEM_DATA)", type=Path)
+    model: str = _option("smollm2-135m", "name or path of the base model")
+    weights: Path | None = _option(None, "folder of fusion weights; the shipped ones if left out", type=Path)
+    steps: int | None = _option(None, "optimizer steps of every trained baseline", type=int)
+    facts: int | None = _option(None, "maximum facts of a retrieval (50, quick: 15)", type=int)
+    baselines: Path | None = _option(None, "folder of trained baselines that experiments may share", type=Path)
+    methods: tuple[str, ...] = _option((), "only these, with commas between", type=_words)
+    datasets: tuple[str, ...] = _option((), "only these, with commas between", type=_words)
+    out: Path = _option(Path("results"), "folder of the results (results/NAME); finished parts are kept", type=Path)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require(self.n is None or self.n >= 1, "n", self.n, "None or at least 1")
-        require(self.steps is None or self.steps >= 1, "steps", self.steps, "None or at least 1")
-        require(self.facts is None or self.facts >= 1, "facts", self.facts, "None or at least 1")
+        for name in ("n", "steps", "facts"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, name, value, "None or at least 1")
         require(self.data is None or self.data.is_dir(), "data", self.data, "a folder that exists")
 
     @property
     def command(self) -> str:
-        """The command line that repeats this run."""
-        words = ["graphmem", "experiment", self.experiment, *(["--quick"] if self.quick else [])]
-        for name in ("seed", "n", "data", "model", "weights", "steps", "facts", "baselines"):
-            if (value := getattr(self, name)) is not None and not (name == "data" and self._is_default(value)):
-                words += [f"--{name}", str(value)]
-        for name in ("methods", "datasets"):
-            if value := getattr(self, name):
-                words += [f"--{name}", ",".join(value)]
-        return shlex.join([*words, *self.options, "--out", str(self.out)])
-
-    @staticmethod
-    def _is_default(data: Path) -> bool:
-        """Whether data is the folder that the environment names; the command then leaves it out."""
-        return str(data) == os.environ.get("GRAPHMEM_DATA")
+        """The command line that repeats this run, without a data folder that the environment names."""
+        words = ["graphmem", "experiment", self.experiment]
+        common = {option.name: getattr(self, option.name) for option in fields(self) if option.metadata}
+        if str(self.data) == os.environ.get("GRAPHMEM_DATA"):
+            del common["data"]
+        del common["out"]
+        for name, value in {**common, **self.options, "out": self.out}.items():
+            if value is True:
+                words.append(f"--{name}")
+            elif value is not None and value is not False and value != ():
+                text = ",".join(value) if isinstance(value, tuple) else str(value)
+                words += [f"--{name.replace('_', '-')}", text]
+        return shlex.join(words)
 
     @property
     def max_facts(self) -> int:
@@ -83,7 +74,7 @@ class Run:
         return self.facts or (QUICK_FACTS if self.quick else MAX_FACTS)
 
     def wants(self, dataset: str, quick: bool = True) -> bool:
-        """Whether a data set is part of the run: those named, else all; in a quick run only where ``quick`` is True."""
+        """Whether the run asks about a data set: where it names none, in a quick run only where ``quick`` is True."""
         return dataset in self.datasets if self.datasets else quick or not self.quick
 
     def settings(self) -> dict[str, Any]:
@@ -93,48 +84,28 @@ class Run:
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
 
 
-def parser(experiment: str, text: str | None) -> argparse.ArgumentParser:
-    """The options that every experiment takes; add to them before ``parse``."""
-    made = argparse.ArgumentParser(f"graphmem experiment {experiment}", description=text)
-    made.add_argument("--quick", action="store_true", help="minutes instead of about an hour on two cores")
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--n", type=int, help="questions of each kind")
-    made.add_argument("--out", type=Path, help=f"folder of the results (results/{experiment}); finished parts are kept")
-    made.add_argument("--data", type=Path, help="folder of the data sets that do not ship (default: $GRAPHMEM_DATA)")
-    made.add_argument("--model", default="smollm2-135m", help="name or path of the base model")
-    made.add_argument("--weights", type=Path, help="folder of fusion weights; the shipped ones if left out")
-    made.add_argument("--methods", default="", help="only these, with commas between")
-    made.add_argument("--datasets", default="", help="only these, with commas between")
-    made.add_argument("--steps", type=int, help="optimizer steps of every trained baseline")
-    made.add_argument("--facts", type=int, help="maximum facts of a retrieval (50, quick: 15)")
-    made.add_argument("--baselines", type=Path, help="folder of trained baselines, to share them between experiments")
-    return made
-
-
-def parse(made: argparse.ArgumentParser, experiment: str, arguments: Sequence[str] | None) -> Run:
-    """The run that the arguments describe; further options are read from ``made.parse_args`` too.
+def parse(experiment: str, text: str | None, arguments: Sequence[str] | None, **own: dict[str, Any]) -> Run:
+    """The run that the arguments describe; ``own`` are options of this experiment alone, as for ``add_argument``.
 
     Raises:
         InvalidValue: a number below 1, or a data folder that does not exist.
     """
-    given = made.parse_args(arguments)
-    data = given.data or (Path(found) if (found := os.environ.get("GRAPHMEM_DATA")) else None)
-    split: Callable[[str], tuple[str, ...]] = lambda text: tuple(w.strip() for w in text.split(",") if w.strip())
-    return Run(
-        experiment, given.quick, given.seed, given.n, given.out or Path("results") / experiment, data, given.model,
-        given.weights, split(given.methods), split(given.datasets), given.steps, given.facts,
-        given.baselines,
-    )  # fmt: skip
+    parser = argparse.ArgumentParser(f"graphmem experiment {experiment}", description=text)
+    for option in fields(Run):
+        if option.metadata:
+            parser.add_argument(f"--{option.name}", default=option.default, **option.metadata)
+    parser.set_defaults(out=Path("results") / experiment, data=os.environ.get("GRAPHMEM_DATA") or None)
+    for name, argument in own.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **argument)
+    given = vars(parser.parse_args(arguments))
+    return Run(experiment, options={name: given.pop(name) for name in own}, **given)
 
 
 @dataclass
 class Parts:
     """Parts of a run, each saved to a file in ``out/parts``; a part with other settings is repeated.
 
-    Attributes:
-        run: of the parts.
-        report: gets a line when a part starts, ends, or is read from the folder.
-        rows, details: of the parts so far.
+    ``report`` gets a line when a part starts, ends, or is read from the folder.
     """
 
     run: Run
@@ -145,32 +116,40 @@ class Parts:
     def do(self, name: str, make: Callable[[], Part | Sequence[Row]], **settings: Any) -> list[Row]:
         """The rows of one part: read from the folder if they are there, else made and saved.
 
-        Args:
-            name: of the part, within the experiment.
-            make: returns the rows, or a ``Part`` with details.
-            settings: what this part depends on beyond the run's settings (which leave the training steps out).
+        ``settings`` are what the part depends on beyond the run's settings, which leave the training steps out.
         """
-        path = self.run.out / "parts" / f"{_slug(name)}.json"
+        path = self.run.out / "parts" / (re.sub(r"[^\w.-]", "-", name) + ".json")
         common = {name: value for name, value in self.run.settings().items() if name != "steps"}
         wanted = json.loads(json.dumps({**common, **settings}, default=str))
-        kept = _read(path, wanted)
-        if kept is None:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if content.get("settings") == wanted:
+            self.report(f"{self.run.experiment}: {name} (kept from {path})")
+            part = Part([Row(**row) for row in content["rows"]], content["details"])
+        else:
             self.report(f"{self.run.experiment}: {name} ...")
             began = time.perf_counter()
             made = make()
             self.report(f"{self.run.experiment}: {name}: {time.perf_counter() - began:.0f} s")
-            kept = made if isinstance(made, Part) else Part(list(made))
-            _write(path, wanted, kept)
-        else:
-            self.report(f"{self.run.experiment}: {name} (kept from {path})")
-        self.rows += kept.rows
-        self.details += kept.details
-        return list(kept.rows)
+            part = made if isinstance(made, Part) else Part(list(made))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half = path.with_suffix(".tmp")
+            half.write_text(json.dumps({"settings": wanted, **asdict(part)}, ensure_ascii=False), encoding="utf-8")
+            half.replace(path)  # atomic
+        self.rows += part.rows
+        self.details += part.details
+        return part.rows
 
     def result(self, notes: Sequence[str] = (), **settings: Any) -> Result:
         """The result of the parts so far."""
         run = self.run
         return Result(run.experiment, self.rows, run.seed, run.command, run.settings() | settings, notes, self.details)
+
+    def finish(self, notes: Sequence[str], plots: Mapping[str, Sequence[str]], **settings: Any) -> list[Path]:
+        """Print and write the result of the parts; returns the files."""
+        result = self.result(notes, **settings)
+        files = result.save(self.run.out, plots=plots)
+        print(result.markdown(), *files, sep="\n")
+        return files
 
 
 @dataclass(frozen=True)
@@ -182,24 +161,3 @@ class Part:
 
     def __add__(self, other: Part) -> Part:
         return Part([*self.rows, *other.rows], [*self.details, *other.details])
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
-
-
-def _read(path: Path, wanted: dict[str, Any]) -> Part | None:
-    if not path.exists():
-        return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content["settings"] != wanted:
-        return None
-    return Part([Row(**row) for row in content["rows"]], content["details"])
-
-
-def _write(path: Path, settings: dict[str, Any], part: Part) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"settings": settings, "rows": [asdict(row) for row in part.rows], "details": part.details}
-    half = path.with_suffix(".tmp")
-    half.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    half.replace(path)  # atomic

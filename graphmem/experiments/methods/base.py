@@ -1,21 +1,24 @@
-"""The ``Method`` protocol, and the base model with greedy decoding in batches and logits of a text."""
+"""The base class ``Method``, and the base model with greedy decoding in batches and logits of a text."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, fields, replace
 from inspect import signature
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt, stop_token
 from graphmem.experiments.tasks.fact_set import Pair, Query
-from graphmem.generation.batching import left_padded
+from graphmem.generation.batching import left_padded, length_batches
+
+Encode = Callable[[Sequence[str]], np.ndarray]
+"""Texts to unit vectors [n, K]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +40,26 @@ class Cost:
     losses: tuple[float, ...] = ()
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.steps + other.steps, self.tokens + other.tokens, self.seconds + other.seconds,
-            self.losses + other.losses,
-        )  # fmt: skip
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-class Method(Protocol):
-    """One way of giving facts to a model."""
+class Method:
+    """One way of giving facts to a model. Most methods read the facts and are not trained on new ones."""
 
     name: str
+    reads_retrieval = True
 
     def learn(self, pairs: Sequence[Pair]) -> Cost:
         """Train on texts of new facts; methods that read the facts elsewhere do nothing."""
-        ...
+        return Cost()
 
     def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
         """Greedy answers."""
-        ...
+        raise NotImplementedError
 
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """Next-token logits float32 [T, V] of the plain text ``ids`` [1, T]; None where there is no model."""
-        ...
-
-
-class FactReader:
-    """Base class of methods that read new facts and are not trained on them."""
-
-    def learn(self, pairs: Sequence[Pair]) -> Cost:
-        """Nothing is trained."""
-        return Cost()
+        raise NotImplementedError
 
 
 @dataclass
@@ -86,11 +79,6 @@ class Language:
         """The token embeddings."""
         return self.base.get_input_embeddings()
 
-    @property
-    def width(self) -> int:
-        """D."""
-        return int(self.embedding.weight.shape[1])
-
     def ids(self, text: str) -> list[int]:
         """Token ids, no special ones added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -99,37 +87,23 @@ class Language:
         """The question as a chat turn."""
         return chat_prompt(self.tokenizer, question)
 
-    def answers(self, queries: Sequence[Query], max_new_tokens: int, **options: Any) -> list[Generation]:
-        """Greedy answers to queries, the seconds of their retrievals added; options are those of ``decode``."""
-        prompts = [self.prompt(query.question) for query in queries]
-        decoded = self.decode(prompts, max_new_tokens=max_new_tokens, **options)
-        return [replace(d, seconds=d.seconds + q.seconds) for d, q in zip(decoded, queries, strict=True)]
-
     @torch.inference_mode()
     def decode(
         self, prompts: Sequence[str], *, max_new_tokens: int = 24, batch: int = 16,
         context: Callable[[list[int]], AbstractContextManager[Any]] | None = None,
         prefix: Callable[[list[int]], Tensor] | None = None,
     ) -> list[Generation]:  # fmt: skip
-        """Greedy continuations, in batches of like length.
+        """Greedy continuations, in batches of similar length.
 
-        Args:
-            prompts: texts.
-            max_new_tokens: of a continuation.
-            batch: prompts decoded at once.
-            context: makes the context manager around a batch, from its positions.
-            prefix: makes embeddings [B, P, D] before the prompts, from their positions.
+        From the positions of a batch, ``context`` makes the context manager around it, and ``prefix`` the embeddings
+        [B, P, D] before its prompts.
         """
         rows = [self.ids(prompt) for prompt in prompts]
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         out = [Generation("", 0, 0.0)] * len(rows)
-        for start in range(0, len(order), batch):
-            chosen = order[start : start + batch]
-            began = time.perf_counter()
+        for chosen in length_batches(rows, batch):
+            began, own = time.perf_counter(), [rows[i] for i in chosen]
             with context(chosen) if context else nullcontext():
-                texts, extra = self._continue(
-                    [rows[i] for i in chosen], max_new_tokens, prefix(chosen) if prefix else None
-                )
+                texts, extra = self._continue(own, max_new_tokens, prefix(chosen) if prefix else None)
             seconds = (time.perf_counter() - began) / len(chosen)
             for i, text in zip(chosen, texts, strict=True):
                 out[i] = Generation(text.strip(), len(rows[i]) + extra, seconds)
@@ -137,29 +111,48 @@ class Language:
 
     def _continue(self, rows: list[list[int]], max_new_tokens: int, prefix: Tensor | None) -> tuple[list[str], int]:
         ids, mask = left_padded(rows, self.stop, self.base.device)
-        options: dict[str, Any] = dict(
-            do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=self.stop, pad_token_id=self.stop
-        )  # fmt: skip
+        options = {"max_new_tokens": max_new_tokens, "eos_token_id": self.stop, "pad_token_id": self.stop}
         if prefix is None:
-            out = self.base.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]
-            return self.tokenizer.batch_decode(out, skip_special_tokens=True), 0
-        embeds, mask = insert_prefix(self.embedding(ids), mask, prefix)
-        out = self.base.generate(inputs_embeds=embeds, attention_mask=mask, **options)
-        return self.tokenizer.batch_decode(out, skip_special_tokens=True), prefix.shape[1]
+            inputs, start, extra = {"input_ids": ids}, ids.shape[1], 0
+        else:
+            embeds, mask = insert_prefix(self.embedding(ids), mask, prefix)
+            inputs, start, extra = {"inputs_embeds": embeds}, 0, prefix.shape[1]
+        out = self.base.generate(**inputs, attention_mask=mask, do_sample=False, **options)
+        return self.tokenizer.batch_decode(out[:, start:], skip_special_tokens=True), extra
 
     @torch.inference_mode()
     def logits(self, ids: Tensor, before: str = "") -> Tensor:
         """Next-token logits float32 [T, V] of ``ids`` [1, T], with the text ``before`` in front of them."""
         lead = self.ids(before) if before else []
         whole = torch.cat([torch.tensor([lead], dtype=ids.dtype, device=ids.device), ids], 1) if lead else ids
-        kept = {"logits_to_keep": ids.shape[1]} if lead and self._trims_logits else {}
+        trims = (
+            lead and "logits_to_keep" in signature(self.base.forward).parameters
+        )  # all logits cost as much as a body
+        kept = {"logits_to_keep": ids.shape[1]} if trims else {}  # those of a long prompt cost as much as the body
         logits: Tensor = self.base(input_ids=whole, use_cache=False, **kept).logits[0, -ids.shape[1] :]
         return logits.float()
 
-    @cached_property
-    def _trims_logits(self) -> bool:
-        """Whether the base can compute the last logits alone: those of a long prompt cost as much as its body."""
-        return "logits_to_keep" in signature(self.base.forward).parameters
+
+class LanguageMethod(Method):
+    """A method on a language model: greedy answers to one prompt a query, decoded with the method's options."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def prompt(self, query: Query) -> str:
+        """The prompt of a query."""
+        return self.language.prompt(query.question)
+
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """Options of ``Language.decode``."""
+        return {}
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """Greedy answers, the seconds of their retrievals added where they are read."""
+        options = self.options(queries)
+        decoded = self.language.decode(list(map(self.prompt, queries)), max_new_tokens=max_new_tokens, **options)
+        searched = [query.seconds if self.reads_retrieval else 0.0 for query in queries]
+        return [replace(d, seconds=d.seconds + s) for d, s in zip(decoded, searched, strict=True)]
 
 
 def insert_prefix(embeds: Tensor, mask: Tensor, prefix: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt
-from graphmem.experiments.methods.base import FactReader, Generation
+from graphmem.experiments.methods.base import Generation, Method
 from graphmem.experiments.tasks.fact_set import Query
 from graphmem.generation.batching import generate_texts
 from graphmem.generation.description import describe_topic
 
 
-class GraphMemoryMethod(FactReader):
+class GraphMemoryMethod(Method):
     """A ``GraphMemoryModel`` as a method: facts are written to its memory."""
 
     name = "graphmem"
@@ -26,15 +26,14 @@ class GraphMemoryMethod(FactReader):
 
     def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
         """Answers from the retrieval, as ``ask`` does: a description where the question asks for one."""
-        described = {i: d for i, q in enumerate(queries) if (d := self._description(q, max_new_tokens)) is not None}
-        rest = [query for i, query in enumerate(queries) if i not in described]
-        texts: list[Any] = []
-        if rest:
-            prompts = [chat_prompt(self.model.tokenizer, query.question) for query in rest]
-            retrievals = [query.retrieval for query in rest]
-            texts = generate_texts(self.model, prompts, retrievals, max_new_tokens=max_new_tokens)
-        answers = iter([Generation(text, n, s + q.seconds) for (text, n, s), q in zip(texts, rest, strict=True)])
-        return [described[i] if i in described else next(answers) for i in range(len(queries))]
+        answers = {i: d for i, q in enumerate(queries) if (d := self._description(q, max_new_tokens)) is not None}
+        rest = [i for i in range(len(queries)) if i not in answers]
+        prompts = [chat_prompt(self.model.tokenizer, queries[i].question) for i in rest]
+        retrievals = [queries[i].retrieval for i in rest]
+        texts = generate_texts(self.model, prompts, retrievals, max_new_tokens=max_new_tokens)
+        for i, (text, tokens, seconds) in zip(rest, texts, strict=True):
+            answers[i] = Generation(text, tokens, seconds + queries[i].seconds)
+        return [answers[i] for i in range(len(queries))]
 
     def _description(self, query: Query, max_new_tokens: int) -> Generation | None:
         started = time.perf_counter()

@@ -10,7 +10,7 @@ does not grow with the memory. The base stays frozen; adapters and query heads a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
 
 from graphmem.adapters.transformers import find_decoder
-from graphmem.experiments.methods.base import FactReader, Generation, Language
+from graphmem.experiments.methods.base import Encode, Language, LanguageMethod
 from graphmem.experiments.methods.training import TrainingExample, answer_loss
 from graphmem.experiments.tasks.fact_set import Query
 
@@ -29,8 +31,6 @@ EVERY = 3
 SCALE = 100.0
 """C of the paper's length scaling."""
 ATTENTION = "graphmem_key_values"
-
-Encode = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass
@@ -47,14 +47,7 @@ _ACTIVE: ContextVar[KeyValueContext | None] = ContextVar("graphmem_key_values", 
 
 
 class KeyValueAdapters(nn.Module):
-    """Vectors of triples to keys and values, and the query heads.
-
-    Args:
-        text_width: K.
-        layers: numbers of the layers that attend to the memory.
-        queries: the base's query projection of each, copied.
-        heads: H.
-    """
+    """Vectors [n, K] of triples to keys and values of H heads, and the query heads, copied from the base's layers."""
 
     def __init__(self, text_width: int, layers: Sequence[int], queries: Sequence[nn.Linear], heads: int) -> None:
         super().__init__()
@@ -63,8 +56,8 @@ class KeyValueAdapters(nn.Module):
         self.key = nn.Linear(text_width, width * len(self.layers), bias=False)
         self.value = nn.Linear(text_width, width * len(self.layers), bias=False)
         self.query = nn.ModuleList(nn.Linear(q.in_features, width, bias=False) for q in queries)
-        for i, base in enumerate(queries):
-            self.query[i].load_state_dict({"weight": base.weight.data.float()})
+        for query, base in zip(self.query, queries, strict=True):
+            query.load_state_dict({"weight": base.weight.data.float()})
         for weight in (self.key.weight, self.value.weight):
             nn.init.normal_(weight, std=1.0)  # entries of a unit vector are about K^-1/2: keys of size about 1
         self.value.weight.data.mul_(0.1)
@@ -105,37 +98,27 @@ def attend(
     return out.transpose(1, 2).contiguous(), None
 
 
-class KeyValueMemory(FactReader):
+class KeyValueMemory(LanguageMethod):
     """The frozen base with a flat memory of the retrieved facts.
 
-    Args:
-        language: a copy of the base that nothing else uses: its attention is replaced, until ``detach``.
-        encode: text to unit vectors [n, K].
-        seed: of the first weights.
+    ``language`` is a copy of the base that nothing else uses: its attention is replaced.
     """
 
     name = "flat key/value memory"
 
     def __init__(self, language: Language, encode: Encode, *, seed: int = 0) -> None:
-        from transformers import AttentionInterface, AttentionMaskInterface
-        from transformers.masking_utils import eager_mask
-
         torch.manual_seed(seed)
         AttentionInterface.register(ATTENTION, attend)
         AttentionMaskInterface.register(ATTENTION, eager_mask)
         self.language, self.encode = language, encode
         language.base.requires_grad_(False)
-        self._attention = language.base.config._attn_implementation
         language.base.config._attn_implementation = ATTENTION
-        layers = find_decoder(language.base).layers
-        chosen: list[Any] = [layer.self_attn for layer in layers][::EVERY]
+        chosen: list[Any] = [layer.self_attn for layer in find_decoder(language.base).layers[::EVERY]]
         numbers = [int(attention.layer_idx) for attention in chosen]
         heads = int(language.base.config.num_attention_heads)
         self.module = KeyValueAdapters(encode(["a"]).shape[1], numbers, [a.q_proj for a in chosen], heads)
-        self._handles = [
+        for i, (number, attention) in enumerate(zip(numbers, chosen, strict=True)):
             attention.register_forward_pre_hook(self._query_hook(i, number), with_kwargs=True)
-            for i, (number, attention) in enumerate(zip(numbers, chosen, strict=True))
-        ]
 
     def _query_hook(self, place: int, number: int) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -145,12 +128,6 @@ class KeyValueMemory(FactReader):
                 memory.queries[number] = made.view(*x.shape[:2], self.module.heads, -1).transpose(1, 2)  # [B,H,T,d]
 
         return hook
-
-    def detach(self) -> None:
-        """Restore the base's own attention."""
-        for handle in self._handles:
-            handle.remove()
-        self.language.base.config._attn_implementation = self._attention
 
     @contextmanager
     def memory(self, queries: Sequence[Query]) -> Iterator[None]:
@@ -173,17 +150,14 @@ class KeyValueMemory(FactReader):
         dtype = self.language.embedding.weight.dtype
         return self.module.context(torch.from_numpy(keys), torch.from_numpy(values), mask, dtype)
 
-    # ---------------------------------------------------------------- as a method
-
     def loss(self, examples: Sequence[TrainingExample]) -> tuple[Tensor, int]:
         """Nats a token of the answers, and tokens seen."""
         with self.memory([query for query, _ in examples]):
             return answer_loss(self.language, [(self.language.prompt(q.question), answer) for q, answer in examples])
 
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers attending to the facts."""
-        context = lambda rows: self.memory([queries[i] for i in rows])
-        return self.language.answers(queries, max_new_tokens, context=context)
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """Attention to the facts."""
+        return {"context": lambda rows: self.memory([queries[i] for i in rows])}
 
     @torch.inference_mode()
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:

@@ -18,15 +18,7 @@ from graphmem.training.loop import one_cycle
 
 
 class Lora(ClosedBook):
-    """A copy of the base with low-rank adapters on every linear layer, trained on each stage in turn.
-
-    Args:
-        language: a copy of the base that nothing else uses.
-        steps: optimizer steps of each stage.
-        rank: of the adapters; alpha is twice that.
-        rate: peak learning rate.
-        batch: texts a step.
-        seed: of the draws.
+    """A copy of the base with low-rank adapters on every linear layer, trained ``steps`` on each stage in turn.
 
     Raises:
         MissingExtra: peft is not installed.
@@ -34,31 +26,24 @@ class Lora(ClosedBook):
 
     name = "LoRA on the facts"
 
-    def __init__(
-        self, language: Language, steps: int, *, rank: int = 16, rate: float = 1e-3, batch: int = 16, seed: int = 0
-    ) -> None:
+    def __init__(self, language: Language, steps: int, *, rate: float = 1e-3, batch: int = 16, seed: int = 0) -> None:
         try:
             from peft import LoraConfig, get_peft_model
         except ImportError as error:
             raise MissingExtra("the LoRA baseline needs peft: pip install 'graphmem[lora]'") from error
         torch.manual_seed(seed)
-        config = LoraConfig(
-            r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", lora_dropout=0.0
-        )
+        config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM", lora_dropout=0.0)
         self.tuned: Any = get_peft_model(language.base, config)
         super().__init__(Language(self.tuned, language.tokenizer))
         self.steps, self.rate, self.batch, self.rng = steps, rate, batch, Random(seed)
-
-    def parameters(self) -> list[torch.nn.Parameter]:
-        """The trained parameters."""
-        return [p for p in self.tuned.parameters() if p.requires_grad]
 
     def learn(self, pairs: Sequence[Pair], steps: int | None = None) -> Cost:
         """Train on the texts of one stage; earlier stages are not rehearsed."""
         if not pairs:
             return Cost()
         cost, total = Cost(), steps or self.steps
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=0.0)
+        parameters = [p for p in self.tuned.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=self.rate, weight_decay=0.0)
         self.tuned.train()
         for step in range(total):
             optimizer.param_groups[0]["lr"] = self.rate * one_cycle(step, total, 0.1)
@@ -66,7 +51,7 @@ class Lora(ClosedBook):
             loss, seen = answer_loss(self.language, self._batch(pairs))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             cost += Cost(1, seen, time.perf_counter() - began, (round(float(loss.detach()), 4),))
         self.tuned.eval()

@@ -1,33 +1,26 @@
-"""The base alone, and the base with facts in its prompt: the gold ones, those among distractors, those retrieved."""
+"""Methods without training: the base alone, the base with facts in its prompt, and top-1 retrieval."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
+from typing import Any
 
 from torch import Tensor
 
-from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.types import Triple
-from graphmem.experiments.methods.base import FactReader, Generation, Language
+from graphmem.evaluation.answers import fact_lines, facts_prompt
+from graphmem.experiments.methods.base import Generation, Language, LanguageMethod, Method
 from graphmem.experiments.tasks.fact_set import Query
 
 DISTRACTORS = 14
 
 
-class ClosedBook(FactReader):
+class ClosedBook(LanguageMethod):
     """The base as it is."""
 
     name = "closed book"
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers from the weights."""
-        prompts = [self.language.prompt(query.question) for query in queries]
-        return self.language.decode(prompts, max_new_tokens=max_new_tokens)
+    reads_retrieval = False
 
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """The base's logits."""
@@ -50,36 +43,28 @@ class CachedClosedBook(ClosedBook):
 
 
 class InContextFacts(ClosedBook):
-    """Facts as sentences before the question.
-
-    Args:
-        language: the base.
-        facts: ``gold``, ``gold + distractors`` or ``retrieved``.
-        pool: facts that distractors are drawn from.
-        seed: of the draw and of the order.
-    """
+    """Facts as sentences before the question: ``gold``, ``gold + distractors`` (drawn from a pool) or ``retrieved``."""
 
     def __init__(self, language: Language, facts: str, pool: Sequence[Triple] = (), seed: int = 0) -> None:
         super().__init__(language)
         self.facts, self.pool, self.rng = facts, list(pool), Random(seed)
-        self.name = f"in-context facts: {facts}"
+        self.name, self.reads_retrieval = f"in-context facts: {facts}", facts == "retrieved"
 
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers with the facts in the prompt."""
-        answers = self.language.decode(list(map(self._prompt, queries)), max_new_tokens=max_new_tokens, batch=8)
-        extra = [query.seconds if self.facts == "retrieved" else 0.0 for query in queries]
-        return [replace(a, seconds=a.seconds + e) for a, e in zip(answers, extra, strict=True)]
+    def prompt(self, query: Query) -> str:
+        """The question after the facts."""
+        facts = self._chosen(query)
+        return facts_prompt(self.language.tokenizer, query.question, facts, len(facts))
+
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """Smaller batches: the prompts are long."""
+        return {"batch": 8}
 
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:
         """The base's logits with the facts before the text."""
-        return self.language.logits(ids, f"Facts:\n{sentences(self._chosen(query))}\n\n")
-
-    def _prompt(self, query: Query) -> str:
-        lead = f"Facts:\n{sentences(self._chosen(query))}\n\nUse the facts. Answer with a name only."
-        return chat_prompt(self.language.tokenizer, f"Question: {query.question}", lead)
+        return self.language.logits(ids, f"Facts:\n{fact_lines(self._chosen(query))}\n\n")
 
     def _chosen(self, query: Query) -> list[Triple]:
-        if self.facts == "retrieved":
+        if self.reads_retrieval:
             return list(query.facts)
         chosen = list(query.gold)
         if self.facts != "gold" and self.pool:
@@ -88,6 +73,15 @@ class InContextFacts(ClosedBook):
         return chosen
 
 
-def sentences(facts: Sequence[Triple]) -> str:
-    """One fact a line."""
-    return "\n".join(f"{subject} {relation} {object}." for subject, relation, object in facts)
+class Top1Retrieval(Method):
+    """The name of the best node, without a language model: the baseline that a model with memory must beat."""
+
+    name = "top-1 retrieval"
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
+        """The first node's name."""
+        return [Generation(query.best_node, 0, query.seconds) for query in queries]
+
+    def logits(self, ids: Tensor, query: Query) -> Tensor | None:
+        """None: there is no model."""
+        return None

@@ -6,35 +6,26 @@ result to a few soft tokens in front of the prompt. Only graph network and MLP a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu
+from torch_geometric.data import Batch, Data
+from torch_geometric.nn import TransformerConv, global_mean_pool
 
-from graphmem.experiments.methods.base import FactReader, Generation, Language
+from graphmem.experiments.methods.base import Encode, Language, LanguageMethod
 from graphmem.experiments.methods.training import TrainingExample, answer_loss
 from graphmem.experiments.tasks.fact_set import Query
 
-Encode = Callable[[Sequence[str]], np.ndarray]
-
 
 class PooledGraph(nn.Module):
-    """Graph to soft tokens.
+    """Graph with vectors [n, K] to P soft tokens of width D (the paper has one) with entries of size ``scale``."""
 
-    Args:
-        text_width: K.
-        width: D of the model.
-        scale: size of an entry of the model's token embeddings.
-        hidden: width of the graph network.
-        tokens: P, how many soft tokens; the paper's has one.
-    """
-
-    def __init__(self, text_width: int, width: int, scale: float, *, hidden: int = 256, tokens: int = 4) -> None:
+    def __init__(self, text_width: int, width: int, scale: float, tokens: int, hidden: int = 256) -> None:
         super().__init__()
-        from torch_geometric.nn import TransformerConv
-
         self.first = TransformerConv(text_width, hidden // 4, heads=4, edge_dim=text_width)
         self.second = TransformerConv(hidden, hidden // 4, heads=4, edge_dim=text_width)
         self.project = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, width * tokens))
@@ -44,32 +35,23 @@ class PooledGraph(nn.Module):
 
     def forward(self, batch: Any) -> Tensor:
         """Soft tokens [B, P, D] of a PyG batch with ``x`` [N, K], ``edge_index`` [2, E] and ``edge_attr`` [E, K]."""
-        from torch_geometric.nn import global_mean_pool
-
-        x = torch.nn.functional.gelu(self.first(batch.x, batch.edge_index, batch.edge_attr))
-        x = torch.nn.functional.gelu(self.second(x, batch.edge_index, batch.edge_attr))
+        x = gelu(self.first(batch.x, batch.edge_index, batch.edge_attr))
+        x = gelu(self.second(x, batch.edge_index, batch.edge_attr))
         pooled = global_mean_pool(x, batch.batch, size=batch.num_graphs)  # [B, hidden]
         out: Tensor = self.norm(self.project(pooled).view(-1, self.tokens, self.width))  # [B, P, D]
         return out
 
 
-class SoftPrompt(FactReader):
-    """The frozen base with soft tokens of the retrieved graph before the prompt.
-
-    Args:
-        language: the base.
-        encode: text to unit vectors [n, K].
-        seed: of the module's initial weights.
-        tokens: P.
-    """
+class SoftPrompt(LanguageMethod):
+    """The frozen base with soft tokens of the retrieved graph before the prompt."""
 
     name = "soft prompt, pooled graph"
 
     def __init__(self, language: Language, encode: Encode, *, seed: int = 0, tokens: int = 4) -> None:
         torch.manual_seed(seed)
         self.language, self.encode = language, encode
-        text_width, scale = encode(["a"]).shape[1], float(language.embedding.weight.float().std())
-        self.module = PooledGraph(text_width, language.width, scale, tokens=tokens)
+        weight = language.embedding.weight
+        self.module = PooledGraph(encode(["a"]).shape[1], weight.shape[1], float(weight.float().std()), tokens)
 
     def loss(self, examples: Sequence[TrainingExample]) -> tuple[Tensor, int]:
         """Nats a token of the answers, and tokens seen."""
@@ -78,32 +60,23 @@ class SoftPrompt(FactReader):
 
     def prefix(self, queries: Sequence[Query]) -> Tensor:
         """Soft tokens [B, P, D] of the facts retrieved for each query."""
-        from torch_geometric.data import Batch
-
-        batch: Any = Batch.from_data_list(list(map(self._graph, queries)))
-        tokens: Tensor = self.module(batch)
+        tokens: Tensor = self.module(Batch.from_data_list(list(map(self._graph, queries))))
         return tokens
 
     def _graph(self, query: Query) -> Any:
-        from torch_geometric.data import Data
-
-        nodes: dict[str, int] = {}
-        for subject, _, object in query.facts:
-            nodes.setdefault(subject, len(nodes))
-            nodes.setdefault(object, len(nodes))
-        nodes = nodes or {"nothing": 0}
+        names = [name for subject, _, object in query.facts for name in (subject, object)] or ["nothing"]
+        nodes = {name: i for i, name in enumerate(dict.fromkeys(names))}
         ends = [(nodes[s], nodes[o]) for s, _, o in query.facts]
         both = torch.tensor([*ends, *((b, a) for a, b in ends)], dtype=torch.long).reshape(-1, 2).T  # [2, 2F]
-        names = [r for _, r, _ in query.facts] + [f"inverse of {r}" for _, r, _ in query.facts]
-        x = torch.from_numpy(np.ascontiguousarray(self.encode(list(nodes))))
-        edges = torch.from_numpy(np.ascontiguousarray(self.encode(names))) if names else torch.zeros(0, x.shape[1])
+        relations = [r for _, r, _ in query.facts] + [f"inverse of {r}" for _, r, _ in query.facts]
+        vectors = lambda texts: torch.from_numpy(np.ascontiguousarray(self.encode(texts)))
+        x = vectors(list(nodes))
+        edges = vectors(relations) if relations else torch.zeros(0, x.shape[1])
         return Data(x=x, edge_index=both.contiguous(), edge_attr=edges)
 
-    @torch.inference_mode()
-    def generate(self, queries: Sequence[Query], max_new_tokens: int = 24) -> list[Generation]:
-        """Answers with the soft tokens before the prompt."""
-        prefix = lambda rows: self.prefix([queries[i] for i in rows])
-        return self.language.answers(queries, max_new_tokens, prefix=prefix)
+    def options(self, queries: Sequence[Query]) -> dict[str, Any]:
+        """The soft tokens before the prompt."""
+        return {"prefix": lambda rows: self.prefix([queries[i] for i in rows])}
 
     @torch.inference_mode()
     def logits(self, ids: Tensor, query: Query) -> Tensor | None:

@@ -12,8 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphmem.datasets.wikimovies import load_questions, neighbourhood
 from graphmem.experiments.methods.base import Cost, Language, insert_prefix
 from graphmem.experiments.tasks.fact_set import MAX_FACTS, CachedRetriever, Query
+from graphmem.generation.batching import left_padded
+from graphmem.memory import GraphMemory
+from graphmem.synthetic.worlds import World
+from graphmem.text.lexicon import split_relations
 from graphmem.training.loop import LoopConfig, run
 
 TrainingExample = tuple[Query, str]
@@ -25,36 +30,21 @@ def answer_loss(
 ) -> tuple[Tensor, int]:
     """Mean nats per token of the text after each prompt, the end of the turn included; and the number of tokens seen.
 
-    Args:
-        language: the model.
-        texts: (prompt, text after it); with an empty prompt the first token of the text is no target.
-        prefix: embeddings [B, P, D] before every prompt.
+    With an empty prompt the first token of the text is no target. ``prefix`` [B, P, D] comes before every prompt.
     """
     rows = [(language.ids(prompt), [*language.ids(answer), language.stop]) for prompt, answer in texts]
-    width = max(len(a) + len(b) for a, b in rows)
-    ids = torch.full((len(rows), width), language.stop)  # [B, T], padded on the left as in decoding
-    labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
-    for i, (prompt, answer) in enumerate(rows):
-        begin = width - len(prompt) - len(answer)
-        ids[i, begin:] = torch.tensor(prompt + answer)
-        labels[i, width - len(answer) :] = torch.tensor(answer)
-        labels[i, begin] = -100
-        mask[i, begin:] = 1
-    ids, labels, mask = (t.to(language.base.device) for t in (ids, labels, mask))
+    targets = [([-100] * len(prompt) + answer)[1:] for prompt, answer in rows]
+    ids, mask = left_padded([prompt + answer for prompt, answer in rows], language.stop, language.base.device)
+    labels, _ = left_padded([[-100, *target] for target in targets], -100, language.base.device)
     embeds, extra = language.embedding(ids), 0
     if prefix is not None:
         embeds, mask = insert_prefix(embeds, mask, prefix)
         extra = prefix.shape[1]
     at = (labels[:, 1:] != -100).nonzero(as_tuple=True)  # a prefix moves every position by the same P
-    hidden = _body(language.base)(inputs_embeds=embeds, attention_mask=mask, use_cache=False).last_hidden_state
+    inner = language.base.get_base_model() if hasattr(language.base, "get_base_model") else language.base  # of PEFT
+    hidden = inner.base_model(inputs_embeds=embeds, attention_mask=mask, use_cache=False).last_hidden_state
     logits = language.base.get_output_embeddings()(hidden[at[0], at[1] + extra]).float()
     return F.cross_entropy(logits, labels[:, 1:][at]), int(mask.sum())
-
-
-def _body(base: Any) -> nn.Module:
-    """The stack without its head, also under PEFT."""
-    inner = base.get_base_model() if hasattr(base, "get_base_model") else base
-    return inner.base_model  # type: ignore[no-any-return]
 
 
 def train(
@@ -64,15 +54,8 @@ def train(
 ) -> Cost:  # fmt: skip
     """Train a baseline's module; the base stays frozen. Writes checkpoints to ``folder`` and resumes from them.
 
-    Args:
-        module: the trained module.
-        loss_of: loss and tokens of a batch.
-        examples: makes the examples to draw from; called if a step is left.
-        steps: optimizer steps.
-        folder: of this training alone.
-        rate: peak learning rate.
-        batch: questions a step.
-        seed: of the draws.
+    ``loss_of`` returns loss and tokens of a batch; ``examples`` makes those to draw from, and is called if a step is
+    left; ``rate`` is the peak learning rate.
     """
     pool: list[TrainingExample] = []
 
@@ -94,20 +77,13 @@ def training_examples(count: int, seed: int = 0, max_facts: int = MAX_FACTS) -> 
 
     Topics and relations are those of the training split: none is asked about in an experiment.
     """
-    from graphmem.datasets.wikimovies import load_questions, neighbourhood
-    from graphmem.memory import GraphMemory
-    from graphmem.synthetic.worlds import World
-    from graphmem.text.lexicon import split_relations
-
     rng = Random(seed)
     films = rng.sample(list(load_questions("train")), count // 2)
     world = World.sample(rng, entities=400, relations=split_relations("train"))
     invented = [q for q in world.questions(rng, count - count // 2, hops=(1, 1, 2))]
     examples: list[TrainingExample] = []
-    parts: list[tuple[Sequence[Any], Sequence[Any]]] = [
-        (neighbourhood(q.topic for q in films), films),
-        (world.triples, invented),
-    ]
+    parts: list[tuple[Sequence[Any], Sequence[Any]]]
+    parts = [(neighbourhood(q.topic for q in films), films), (world.triples, invented)]
     for facts, questions in parts:
         with GraphMemory.open(":memory:") as memory:
             memory.add_many(facts)

@@ -14,34 +14,36 @@ from graphmem.datasets.mquake import EditCase, edit_cases
 from graphmem.datasets.single_facts import FILES as single_files
 from graphmem.datasets.single_facts import SingleFact, load_single_facts
 from graphmem.datasets.webnlg import draw_fact_texts, fact_texts
-from graphmem.datasets.wikimovies import trained_answers
-from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
+from graphmem.experiments.harness.runs import Run
+from graphmem.experiments.tasks.fact_set import FactSet, Item, never_trained, plain_pairs
 
 FILES = {
     "PopQA": single_files["popqa"], "zsRE": single_files["zsre"], "AKEW": akew_file,
     "PathQuestion": "pathquestion/dev_2hop.tsv", "WebNLG": "webnlg/dev.jsonl.gz",
+    "ICEWS14": "icews14",
 }  # fmt: skip
 
 
-def found_in(folder: Path | None, names: Sequence[str]) -> list[str]:
-    """The data sets whose files are in the folder."""
-    return [name for name in names if folder is not None and (folder / FILES[name]).exists()]
+def folder_with(run: Run, name: str, *, quick: bool = False) -> Path | None:
+    """The data folder, where the run asks about a data set and its file is there."""
+    folder = run.data if run.wants(name, quick) else None
+    return folder if folder and (folder / FILES[name]).exists() else None
 
 
 def single_facts(folder: Path, name: str, count: int, *, among: int = 500, seed: int = 0) -> FactSet:
     """``count`` single facts of PopQA or zsRE with questions, among ``among`` facts of the file in all."""
     rng = Random(seed)
-    rows = _distinct(load_single_facts(folder, name.lower()))
+    distinct: dict[tuple[str, str], SingleFact] = {}
+    for row in load_single_facts(folder, name.lower()):
+        distinct.setdefault((normalise(row.fact[0]), normalise(row.fact[1])), row)
+    rows = list(distinct.values())
     drawn = rng.sample(rows, min(max(among, count), len(rows)))
-    items = tuple(
-        Item(
-            row.questions[0], row.answers, row.questions[1:2], (), (row.fact,), stage=number % 2,
-            unseen=_unseen(row.answers),
-        )
-        for number, row in enumerate(drawn[:count])
-    )  # fmt: skip
+    items = []
+    for number, row in enumerate(drawn[:count]):
+        first, others, unseen = row.questions[0], row.questions[1:2], never_trained(row.answers)
+        items.append(Item(first, row.answers, others, (), (row.fact,), stage=number % 2, unseen=unseen))
     facts = tuple(row.fact for row in drawn)
-    return FactSet(name, (facts[::2], facts[1::2]), items, plain_pairs, facts[:count])
+    return FactSet(name, (facts[::2], facts[1::2]), tuple(items), plain_pairs, facts[:count])
 
 
 def counterfactuals(folder: Path, count: int, *, seed: int = 0) -> FactSet:
@@ -87,12 +89,11 @@ def _items_of(case: EditCase) -> Iterator[Item]:
     answers = case.multi[0].answers
     old = tuple(answer for answer in case.old_answers if answer not in answers)
     first, *others = (question.question for question in case.multi)
-    gold, hops = case.chain, len(case.chain)
-    yield Item(first, answers, tuple(others), old, gold, hops, "multi-hop after edits", 0, _unseen(answers))
+    yield Item(first, answers, tuple(others), old, case.chain, "multi-hop after edits", 0, never_trained(answers))
     edit = case.edits[0]
     if edit.fact in case.chain:
         target = (edit.fact[2],)
-        yield Item(edit.question, target, (), (edit.old,), (edit.fact,), 1, "edited fact", 0, _unseen(target))
+        yield Item(edit.question, target, (), (edit.old,), (edit.fact,), "edited fact", 0, never_trained(target))
 
 
 def path_questions(folder: Path, count: int, *, seed: int = 0) -> FactSet:
@@ -102,21 +103,15 @@ def path_questions(folder: Path, count: int, *, seed: int = 0) -> FactSet:
     items = []
     for row in Random(seed).sample(questions, min(count, len(questions))):
         answers = row.path[-1:]
-        items.append(Item(row.question, answers, (), (), row.gold, 2, "2 hops", 0, _unseen(answers)))
+        items.append(Item(row.question, answers, (), (), row.gold, "2 hops", 0, never_trained(answers)))
     return FactSet("PathQuestion", (tuple(path_question.load_graph(home)), ()), tuple(items), plain_pairs)
 
 
 def described_facts(folder: Path, count: int, *, among: int = 500, seed: int = 0) -> FactSet:
-    """``count`` passages of WebNLG whose facts are among ``among`` others of the file.
+    """At most ``count`` passages of WebNLG whose facts are among at most ``among`` others of the file.
 
     Only passages with exact occurrences of at least two of their facts' names are drawn: those names are scored. One
     passage a set of facts.
-
-    Args:
-        folder: of the data sets.
-        count: maximum number of passages.
-        among: maximum number of other facts.
-        seed: of the draw.
 
     Raises:
         InvalidValue: the file cannot be read as that.
@@ -128,15 +123,3 @@ def described_facts(folder: Path, count: int, *, among: int = 500, seed: int = 0
     others = [fact for fact in dict.fromkeys(fact for p in every for fact in p.gold) if fact not in gold]
     facts = (*gold, *rng.sample(others, min(among, len(others))))
     return FactSet("WebNLG", (facts, ()), (), plain_pairs, tuple(gold), passages=drawn)
-
-
-def _distinct(rows: Sequence[SingleFact]) -> list[SingleFact]:
-    """Return the first row of each subject and relation."""
-    seen: dict[tuple[str, str], SingleFact] = {}
-    for row in rows:
-        seen.setdefault((normalise(row.fact[0]), normalise(row.fact[1])), row)
-    return list(seen.values())
-
-
-def _unseen(answers: Sequence[str]) -> bool:
-    return not {normalise(a) for a in answers} & {normalise(name) for name in trained_answers()}

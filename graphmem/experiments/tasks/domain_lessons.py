@@ -16,7 +16,11 @@ from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 
 HELD_OUT = 3
-"""Categories of WebNLG to ask about: those that ``graphmem train webnlg --held-out 3`` leaves out too."""
+"""Categories of WebNLG to ask about."""
+
+
+SINCE = 304
+"""Day of ICEWS14 (1 November, counted from 0) whose new actors are asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,14 @@ def invented(count: int, seed: int) -> list[Lesson]:
     known = split_relations("test")
     by_name = {relation.relation: relation for relation in known}
     world = World.sample(rng, entities=max(60, 3 * count), relations=known)
-    answers: dict[tuple[str, str], list[str]] = {}
-    for subject, relation, value in world.triples:
-        answers.setdefault((subject, relation), []).append(value)
-    single = [(s, r, values[0]) for (s, r), values in answers.items() if len(values) == 1 and r in by_name]
+    ends = {(s, r): world.ends(s, r) for s, r, _ in world.triples}
+    single = [(s, r, values[0]) for (s, r), values in ends.items() if len(values) == 1 and r in by_name]
     chosen = rng.sample(single, min(count, len(single)))
-    return [
-        Lesson(_sentence(by_name[r].statements[0].format(s=s, o=o)), by_name[r].questions[0].format(s=s), (o,))
-        for s, r, o in chosen
-    ]
+    lessons = []
+    for s, r, o in chosen:
+        text = by_name[r].statements[0].format(s=s, o=o).removesuffix(".")
+        lessons.append(Lesson(f"{text[:1].upper()}{text[1:]}.", by_name[r].questions[0].format(s=s), (o,)))
+    return lessons
 
 
 def webnlg(path: Path, count: int, seed: int) -> list[Lesson]:
@@ -71,17 +74,10 @@ def webnlg(path: Path, count: int, seed: int) -> list[Lesson]:
     return list(found.values())[:count]
 
 
-def icews(path: Path, count: int, seed: int, *, since: int = 304) -> list[Lesson]:
-    """Events of actors without an event before day ``since`` (1 November), by day; actor and relation once.
-
-    Args:
-        path: folder of ICEWS14.
-        count: maximum number of lessons, drawn over all days, in the order of their days.
-        seed: of the draw.
-        since: first day, counted from 0.
-    """
+def icews(path: Path, count: int, seed: int) -> list[Lesson]:
+    """Events of actors without an event before 1 November, by day; actor and relation once; drawn over all days."""
     every = load_events(path)
-    old = {name for event in every if event.day < since for name in (event.subject, event.object)}
+    old = {name for event in every if event.day < SINCE for name in (event.subject, event.object)}
     by_pair: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in every:
         if event.subject not in old:
@@ -94,12 +90,7 @@ def icews(path: Path, count: int, seed: int, *, since: int = 304) -> list[Lesson
     ]
 
 
-def icews_before(path: Path, count: int, seed: int, *, since: int = 304) -> list[Fact]:
-    """A sample of the events before day ``since``."""
-    past = [event for event in load_events(path) if event.day < since]
+def icews_before(path: Path, count: int, seed: int) -> list[Fact]:
+    """A sample of the events before 1 November."""
+    past = [event for event in load_events(path) if event.day < SINCE]
     return [event.fact for event in random.Random(seed).sample(past, min(count, len(past)))]
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(".") else f"{text}."

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
+from graphmem.core.names import normalise
 from graphmem.core.types import Triple
 from graphmem.datasets.webnlg import FactText
+from graphmem.datasets.wikimovies import trained_answers
 
 Pair = tuple[str | None, str]
 """A training text: (question, answer), or (None, statement)."""
@@ -30,7 +32,6 @@ class Item:
         paraphrases: other phrasings.
         old: answers that were right before an edit.
         gold: the facts that answer it.
-        hops: number of those facts.
         kind: of question, within its data set ("one fact", "2 hops", ...); each kind is scored separately.
         stage: 0 for facts that are written first, 1 for those written later.
         unseen: no answer of it was ever an answer in graphmem's training.
@@ -41,7 +42,6 @@ class Item:
     paraphrases: tuple[str, ...] = ()
     old: tuple[str, ...] = ()
     gold: tuple[Triple, ...] = ()
-    hops: int = 1
     kind: str = "one fact"
     stage: int = 0
     unseen: bool = True
@@ -81,14 +81,6 @@ class FactSet:
         chosen = None if self.training_facts is None else set(self.training_facts)
         return [fact for fact in self.facts[stage] if chosen is None or fact in chosen]
 
-    def by_subject(self) -> Mapping[str, list[Triple]]:
-        """Facts that hold after the changes, by subject."""
-        gone = {before for before, _ in self.changes}
-        found: dict[str, list[Triple]] = defaultdict(list)
-        for triple in (*(f for f in self.all_facts if f not in gone), *(after for _, after in self.changes)):
-            found[triple[0]].append(triple)
-        return found
-
     def training_pairs(self, triples: Sequence[Triple]) -> list[Pair]:
         """Training texts of these facts."""
         return [pair for triple in triples for pair in self.pairs(triple)]
@@ -105,11 +97,9 @@ class Query:
     """A question as a method gets it.
 
     Attributes:
-        question: the text.
         facts: those retrieved for it, best first; at most as many as the run allows.
-        retrieval: the retrieval itself.
+        retrieval, seconds: the retrieval itself, and how long it took.
         gold: the facts that answer it, for the baseline that is given them.
-        seconds: of the retrieval.
     """
 
     question: str
@@ -125,23 +115,18 @@ class Query:
         return nodes[0].name if len(nodes) else ""
 
 
+TOP_K = 32
+"""Nodes of a retrieval."""
+
+
 class CachedRetriever:
     """Retrieves once for each question, so that every method gets the same facts found in the same seconds.
 
-    Args:
-        memory: what is searched.
-        top_k: nodes of a retrieval.
-        max_facts: of a retrieval.
-        write_seconds: that writing the memory took.
-
-    Attributes:
-        queries: by question.
+    ``max_facts`` bounds the facts of a retrieval; ``write_seconds`` is what writing the memory took.
     """
 
-    def __init__(
-        self, memory: Any, top_k: int = 32, max_facts: int = MAX_FACTS, write_seconds: float | None = None
-    ) -> None:
-        self.memory, self.top_k, self.max_facts, self.write_seconds = memory, top_k, max_facts, write_seconds
+    def __init__(self, memory: Any, max_facts: int = MAX_FACTS, write_seconds: float | None = None) -> None:
+        self.memory, self.max_facts, self.write_seconds = memory, max_facts, write_seconds
         self.queries: dict[str, Query] = {}
 
     def __call__(self, questions: Sequence[str], gold: Sequence[tuple[Triple, ...]] = ()) -> list[Query]:
@@ -152,13 +137,23 @@ class CachedRetriever:
     def _query(self, question: str) -> Query:
         if question not in self.queries:
             if not self.queries:
-                self.memory.retrieve(question, top_k=self.top_k)  # encodes the nodes and loads the modules, untimed
+                self.memory.retrieve(question, top_k=TOP_K)  # encodes the nodes and loads the modules, untimed
             started = time.perf_counter()
-            found = self.memory.retrieve(question, top_k=self.top_k)
+            found = self.memory.retrieve(question, top_k=TOP_K)
             seconds = time.perf_counter() - started
             facts = tuple((f.subject, f.relation, f.object) for f in found.facts[: self.max_facts])
             self.queries[question] = Query(question, facts, found, (), seconds)
         return self.queries[question]
+
+
+def never_trained(answers: Sequence[str]) -> bool:
+    """Whether no answer was ever an answer in graphmem's training."""
+    return _trained_answers().isdisjoint(map(normalise, answers))
+
+
+@cache
+def _trained_answers() -> frozenset[str]:
+    return frozenset(map(normalise, trained_answers()))
 
 
 def plain_pairs(triple: Triple) -> list[Pair]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from graphmem.core.names import normalise
+import networkx
+
 from graphmem.core.splits import data_split
 from graphmem.core.types import Triple
-from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourhood, trained_answers
-from graphmem.experiments.tasks.fact_set import FactSet, Item, plain_pairs
+from graphmem.datasets.wikimovies import load_facts, load_questions, neighbourhood
+from graphmem.experiments.tasks.fact_set import FactSet, Item, never_trained, plain_pairs
 
 NAME = "WikiMovies"
 PHRASINGS = {
@@ -30,12 +31,11 @@ def film_questions(count: int, *, whole: bool, seed: int = 0, hops: Sequence[int
         pool = [q for q in load_questions("test") if q.hops == number]
         chosen += rng.sample(pool, min(count, len(pool)))
     facts = list(load_facts()) if whole else neighbourhood(q.topic for q in chosen)
-    graph, trained = links(facts), {normalise(name) for name in trained_answers()}
-    items = []
+    graph, items = links(facts), []
     for q in chosen:
         gold = shortest(graph, q.topic, set(q.answers), q.hops)
-        unseen = not trained & {normalise(a) for a in q.answers}
-        items.append(Item(q.question, q.answers, (), (), gold, q.hops, f"{q.hops} hop{'s' * (q.hops > 1)}", 0, unseen))
+        kind = "1 hop" if q.hops == 1 else f"{q.hops} hops"
+        items.append(Item(q.question, q.answers, (), (), gold, kind, 0, never_trained(q.answers)))
     training_facts = among(rng, [fact for item in items for fact in item.gold], facts)
     return FactSet(NAME, (tuple(facts), ()), tuple(items), plain_pairs, training_facts)
 
@@ -68,48 +68,29 @@ def film_edits(count: int, *, seed: int = 0) -> FactSet:
 
 def _item(fact: Triple, old: tuple[str, ...], kind: str) -> Item:
     first, second = (template.format(s=fact[0]) for template in PHRASINGS[fact[1]])
-    unseen = normalise(fact[2]) not in {normalise(name) for name in trained_answers()}
-    return Item(first, (fact[2],), (second,), old, (fact,), 1, kind, 0, unseen)
+    return Item(first, (fact[2],), (second,), old, (fact,), kind, 0, never_trained([fact[2]]))
 
 
-# ---------------------------------------------------------------- facts behind an answer
-
-
-def links(facts: Iterable[Triple]) -> dict[str, list[tuple[str, Triple]]]:
-    """Neighbours of each name, both ways, with the fact between."""
-    found: dict[str, list[tuple[str, Triple]]] = defaultdict(list)
+def links(facts: Iterable[Triple]) -> networkx.Graph:
+    """The graph of the names, each edge with its (first) fact."""
+    graph = networkx.Graph()
     for fact in facts:
-        found[fact[0]].append((fact[2], fact))
-        found[fact[2]].append((fact[0], fact))
-    return found
+        if not graph.has_edge(fact[0], fact[2]):
+            graph.add_edge(fact[0], fact[2], fact=fact)
+    return graph
 
 
-def shortest(
-    graph: dict[str, list[tuple[str, Triple]]], topic: str, answers: set[str], hops: int
-) -> tuple[Triple, ...]:
+def shortest(graph: networkx.Graph, topic: str, answers: set[str], hops: int) -> tuple[Triple, ...]:
     """A shortest chain of facts from the topic to an answer, of at most ``hops``; empty where there is none.
 
     The data set gives no paths: the intended chain may be another.
     """
-    previous: dict[str, tuple[str, Triple] | None] = {topic: None}
-    queue = deque([(topic, 0)])
-    while queue:
-        here, depth = queue.popleft()
-        if here in answers and depth:
-            return _path(previous, here)
-        for there, fact in graph.get(here, ()) if depth < hops else ():
-            if there not in previous:
-                previous[there] = (here, fact)
-                queue.append((there, depth + 1))
+    chains: dict[str, tuple[Triple, ...]] = {topic: ()}
+    for here, there in networkx.bfs_edges(graph, topic, depth_limit=hops) if topic in graph else ():
+        chains[there] = (*chains[here], graph.edges[here, there]["fact"])
+        if there in answers:
+            return chains[there]
     return ()
-
-
-def _path(previous: dict[str, tuple[str, Triple] | None], end: str) -> tuple[Triple, ...]:
-    facts: list[Triple] = []
-    while (step := previous[end]) is not None:
-        end, fact = step
-        facts.append(fact)
-    return tuple(facts[::-1])
 
 
 def among(rng: Random, gold: Sequence[Triple], facts: Sequence[Triple]) -> tuple[Triple, ...]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphmem.core.splits import passage_split
 from graphmem.datasets.babi import Question, Story
 from graphmem.datasets.plain_text import passage_sentences, passage_texts
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A sentence and how many tokens of the base model it has."""
 
     text: str
@@ -23,13 +22,9 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class LongText:
-    """A story hidden in a long text, with the question at its end.
+    """A story hidden in a long text, and the last of its questions; the story ends where it is asked.
 
-    Attributes:
-        story: the hidden story.
-        question: the last of its questions; the story ends where it is asked.
-        lines: all sentences in order, the story's among those of the passages.
-        tokens: of the whole.
+    ``lines`` are all sentences in order, the story's among those of the passages.
     """
 
     story: Story
@@ -51,32 +46,25 @@ class LongText:
 
 
 @lru_cache(maxsize=1)
-def passages() -> tuple[tuple[str, ...], ...]:
+def passages() -> list[list[str]]:
     """Sentences of the shipped passages that were held out of the state extractor's training and calibration."""
-    return tuple(tuple(passage_sentences(text)) for text in passage_texts("test", passage_split))
-
-
-def _some(characters: int) -> Iterator[tuple[str, ...]]:
-    every = passages()
-    for passage in random.Random(0).sample(every, len(every)):
-        if characters <= 0:
-            return
-        characters -= sum(map(len, passage))
-        yield passage
+    return [list(passage_sentences(text)) for text in passage_texts("test", passage_split)]
 
 
 class Filler:
-    """Ordinary sentences with their token counts, in passages of random order.
+    """Ordinary sentences with their token counts, in passages drawn by a fixed seed up to ``characters``, or in all.
 
-    Args:
-        tokenizer: of the base model.
-        characters: of passages, drawn by a fixed seed; None uses all. Every story gets the same passages in another
-            order; longer texts repeat them.
+    Every story gets the same passages in another order; longer texts repeat them.
     """
 
     def __init__(self, tokenizer: Any, characters: int | None = None) -> None:
         self._tokenizer = tokenizer
-        chosen = passages() if characters is None else tuple(_some(characters))
+        chosen, used = passages(), 0
+        if characters is not None:
+            drawn, chosen = random.Random(0).sample(chosen, len(chosen)), []
+            while drawn and used < characters:
+                chosen.append(drawn.pop(0))
+                used += sum(map(len, chosen[-1]))
         counts = iter(self.counts([text for passage in chosen for text in passage]))
         self.passages = [[Sentence(text, next(counts)) for text in passage] for passage in chosen]
         self.tokens = sum(line.tokens for passage in self.passages for line in passage)
@@ -93,7 +81,7 @@ class Filler:
         """
         question = story.questions[-1]
         lines_of_story = story.sentences[: question.after]
-        own = [Sentence(text, count) for text, count in zip(lines_of_story, self.counts(lines_of_story), strict=True)]
+        own = list(map(Sentence, lines_of_story, self.counts(lines_of_story)))
         around, room = list[Sentence](), tokens - sum(line.tokens for line in own)
         while room > 0:
             for passage in rng.sample(self.passages, len(self.passages)):
@@ -104,9 +92,6 @@ class Filler:
         while around and room + around[-1].tokens <= 0:  # at most a part of a sentence too long
             room += around.pop().tokens
         places = sorted(rng.randrange(len(around) + 1) for _ in own)
-        lines, last = list[Sentence](), 0
-        for place, line in zip(places, own, strict=True):
-            lines += [*around[last:place], line]
-            last = place
-        lines += around[last:]
-        return LongText(story, question, tuple(lines), sum(line.tokens for line in lines))
+        for place, line in reversed(list(zip(places, own, strict=True))):
+            around.insert(place, line)
+        return LongText(story, question, tuple(around), sum(line.tokens for line in around))

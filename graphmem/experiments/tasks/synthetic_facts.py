@@ -21,12 +21,8 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
     world, rng = _world(entities, seed)
     single = [t for t in world.triples if len(world.ends(t[0], t[1])) == 1 and world.relations[t[1]].functional]
     chosen = rng.sample(single, min(count, len(single)))
-    late = set(chosen[1::2])
-    rest = [t for t in world.triples if t not in set(chosen)]
-    early = {t: i % 2 for i, t in enumerate(rest)}
-    stages = tuple(
-        tuple(t for t in world.triples if (t in late or early.get(t) == 1) == bool(stage)) for stage in (0, 1)
-    )
+    late = {*chosen[1::2], *[t for t in world.triples if t not in set(chosen)][1::2]}
+    first, second = (tuple(t for t in world.triples if (t in late) is wanted) for wanted in (False, True))
     items = [_item(world, t, stage=int(t in late)) for t in chosen]
     passages = [p for p in world.statements(rng, 8 * count, (2, 4)) if p.kind == "statement" and len(p.triples) > 1]
     texts = tuple(
@@ -34,21 +30,16 @@ def integrate_world(count: int, entities: int, seed: int = 0) -> FactSet:
         for p in passages[: max(4, count // 3)]
     )
     return FactSet(
-        NAME,
-        (stages[0], stages[1]),
-        tuple(items),
-        lambda t: pairs(world, t),
-        tuple(chosen),
-        names=world.names,
+        NAME, (first, second), tuple(items), lambda t: pairs(world, t), tuple(chosen), names=world.names,
         passages=texts,
-    )
+    )  # fmt: skip
 
 
 def edit_world(count: int, entities: int, seed: int = 0) -> FactSet:
     """Facts that change, asked about in two phrasings and through a second fact; and facts that stay."""
     world, rng = _world(entities, seed)
     changes = _changes(world, rng, count)
-    after = {before: new for before, new in changes}
+    after = dict(changes)
     edited = World(world.names, world.kinds, [after.get(t, t) for t in world.triples], list(world.relations.values()))
     items = [_item(edited, new, old=(before[2],), kind="edited fact") for before, new in changes]
     items += _through(world, edited, {new for _, new in changes}, rng, count)
@@ -105,5 +96,5 @@ def _through(before: World, after: World, new: set[Triple], rng: Random, count: 
         old = tuple(name for name in before.walk(q.topic, q.path) if name not in q.answers)
         moved = set(q.answers) != set(before.walk(q.topic, q.path))
         if len(items) < count and moved and new & set(facts) and len(q.answers) <= 3:
-            items[q.question] = Item(q.question, q.answers, (), old, facts, 2, "two hops over an edit")
+            items[q.question] = Item(q.question, q.answers, (), old, facts, "two hops over an edit")
     return list(items.values())

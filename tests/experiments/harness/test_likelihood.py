@@ -12,11 +12,10 @@ import torch
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.webnlg import FactText, fact_text, name_spans
-from graphmem.experiments.harness.likelihood import likelihood_rows, passage_nats
 from graphmem.experiments.harness.runs import Run
+from graphmem.experiments.harness.scoring import likelihood_rows, passage_nats
 from graphmem.experiments.methods.base import Language
-from graphmem.experiments.methods.best_node import Top1Retrieval
-from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
+from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts, Top1Retrieval
 from graphmem.experiments.modelling import fact_sets
 from graphmem.experiments.tasks.benchmark_facts import FILES, described_facts
 from graphmem.experiments.tasks.fact_set import CachedRetriever, FactSet, plain_pairs
@@ -57,7 +56,7 @@ def test_only_tokens_from_the_start_on_count() -> None:
     )
 
 
-def test_methods_are_measured_and_asked_with_no_more_than_the_text_so_far(language: Language) -> None:
+def test_methods_read_no_more_than_the_text_so_far(language: Language) -> None:
     facts = FactSet("made", ((), ()), (), plain_pairs, passages=(PASSAGE,))
     with GraphMemory.open(":memory:") as memory:
         memory.add_many(PASSAGE.gold)

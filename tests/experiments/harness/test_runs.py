@@ -8,17 +8,13 @@ import pytest
 
 from graphmem.core.errors import InvalidValue
 from graphmem.experiments.harness.report import Row
-from graphmem.experiments.harness.runs import Part, Parts, Run, parse, parser
+from graphmem.experiments.harness.runs import Part, Parts, Run, parse
 
 
 def test_a_run_names_the_command_that_repeats_it(tmp_path: Path) -> None:
-    run = parse(
-        parser("reason", "text"), "reason", ["--quick", "--n", "7", "--methods", "a, b", "--out", str(tmp_path)]
-    )
+    run = parse("reason", "text", ["--quick", "--n", "7", "--methods", "a, b", "--out", str(tmp_path)])
     assert run.quick and run.n == 7 and run.methods == ("a", "b")
-    assert (
-        parse(parser("reason", ""), "reason", run.command.split("reason ", 1)[1].split()).settings() == run.settings()
-    )
+    assert parse("reason", "", run.command.split("reason ", 1)[1].split()).settings() == run.settings()
 
 
 def test_the_command_does_not_name_the_folder_that_the_environment_does(
@@ -28,13 +24,13 @@ def test_the_command_does_not_name_the_folder_that_the_environment_does(
     assert f"--data {tmp_path}" in run.command
     monkeypatch.setenv("GRAPHMEM_DATA", str(tmp_path))
     assert "--data" not in run.command
-    assert parse(parser("reason", "text"), "reason", []).data == tmp_path
+    assert parse("reason", "text", []).data == tmp_path
 
 
 def test_the_command_names_what_one_experiment_alone_takes(tmp_path: Path) -> None:
-    run = Run("adapt", n=3, out=tmp_path, options=("--lora", "1,5"))
+    run = Run("adapt", n=3, out=tmp_path, options={"lora": "1,5"})
     assert run.command == f"graphmem experiment adapt --seed 0 --n 3 --model smollm2-135m --lora 1,5 --out {tmp_path}"
-    assert run.settings() == Run("adapt", n=3).settings(), "each part says itself what it depends on"
+    assert run.settings() == Run("adapt", n=3).settings()
 
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"steps": -1}, {"data": Path("no such folder")}])

@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from graphmem.experiments.methods.base import Language
-from graphmem.experiments.methods.best_node import Top1Retrieval
 from graphmem.experiments.methods.key_value_memory import KeyValueMemory
 from graphmem.experiments.methods.lora import Lora
-from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts
+from graphmem.experiments.methods.prompting import ClosedBook, InContextFacts, Top1Retrieval
 from graphmem.experiments.methods.soft_prompt import SoftPrompt
 from graphmem.experiments.methods.training import train
 from graphmem.experiments.tasks.fact_set import Query
@@ -54,8 +53,6 @@ def test_key_values_read_nothing_without_facts_and_learn(language: Language, tmp
     train(method.module, method.loss, lambda: EXAMPLES, 12, tmp_path, rate=1e-2, batch=4)
     assert float(method.loss(EXAMPLES)[0].detach()) < before
     assert len(method.generate([query for query, _ in EXAMPLES], 2)) == 2
-    method.detach()
-    torch.testing.assert_close(ClosedBook(language).logits(ids, Query("")), plain)
 
 
 def test_padding_of_facts_changes_nothing(language: Language) -> None:
@@ -67,7 +64,7 @@ def test_padding_of_facts_changes_nothing(language: Language) -> None:
     torch.testing.assert_close(both[:1], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_lora_learns_its_lesson(language: Language) -> None:
+def test_lora_training_changes_the_logits(language: Language) -> None:
     pytest.importorskip("peft")
     method = Lora(language, 20, batch=4, rate=1e-2)
     asked = [Query("Where was Ada born?")]
