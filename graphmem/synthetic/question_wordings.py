@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import cache
 from random import Random
 
-from graphmem.datasets.wordnet import Vary, as_it_is
 from graphmem.synthetic.grammar import PERSONS, capitalise, fill
 from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import OPEN_ENDINGS, Relation
@@ -23,34 +22,26 @@ _PEOPLE = ("person", "individual", "one", "person")
 _PLACES = frozenset({"city", "country", "region", "building", "place"})
 
 
-def question_of_names(
-    path: Sequence[tuple[str, int]], verbs: bool, rng: Random, mask: str, vary: Vary = as_it_is
-) -> str:
-    """Return a question for a path of (name, direction); names are nouns, or verbs with ``verbs``.
+def question_of_names(path: Sequence[tuple[str, int]], verbs: bool, rng: Random, mask: str) -> str:
+    """Return a question for a path of (name, direction) from the topic, for which ``mask`` stands.
 
-    Args:
-        path: from the topic on.
-        verbs: whether the names are verbs.
-        rng: source of all choices.
-        mask: what stands for the topic.
-        vary: replaces nouns by other words.
+    Names are nouns, or verbs with ``verbs``.
     """
     phrase, forms = mask, _FORMS["verb_phrases" if verbs else "noun_phrases"]
     for name, direction in path[:-1]:
-        phrase = rng.choice(forms[direction]).format(a=phrase, r=name if verbs else vary(name, rng))
+        phrase = rng.choice(forms[direction]).format(a=phrase, r=name)
     name, direction = path[-1]
-    name = name if verbs else vary(name, rng)
     if not verbs and not direction and rng.random() < 0.3:
         return _punctuated(rng.choice(_FORMS["noun_questions"]).format(a=phrase, r=name), rng)
     question = rng.choice(_FORMS["questions"])
     return _punctuated(question.format(rng.choice(forms[direction]).format(a=phrase, r=name)), rng)
 
 
-def question_of_relations(path: Sequence[tuple[Relation, int]], rng: Random, mask: str, vary: Vary = as_it_is) -> str:
+def question_of_relations(path: Sequence[tuple[Relation, int]], rng: Random, mask: str) -> str:
     """Return a question for a path of (relation of the lexicon, direction); arguments as in ``question_of_names``."""
     phrase = mask
     for relation, direction in path[:-1]:
-        phrase = noun_phrase(relation, direction, phrase, rng, vary)
+        phrase = noun_phrase(relation, direction, phrase, rng)
     relation, direction = path[-1]
     chance = rng.random()
     if chance < 0.4:
@@ -59,16 +50,15 @@ def question_of_relations(path: Sequence[tuple[Relation, int]], rng: Random, mas
     elif chance < 0.6 and (clauses := _clauses(relation, direction)):
         question = _clause_question(rng.choice(clauses), relation, direction, phrase, rng)
     else:
-        question = rng.choice(_FORMS["questions"]).format(noun_phrase(relation, direction, phrase, rng, vary))
+        question = rng.choice(_FORMS["questions"]).format(noun_phrase(relation, direction, phrase, rng))
     return _punctuated(question, rng)
 
 
-def noun_phrase(relation: Relation, direction: int, argument: str, rng: Random, vary: Vary = as_it_is) -> str:
+def noun_phrase(relation: Relation, direction: int, argument: str, rng: Random) -> str:
     """Return a noun phrase for what the relation leads to from ``argument``."""
     nouns, clauses, chance = plain_nouns(relation), _clauses(relation, direction), rng.random()
     if nouns and chance < (0.08 if direction else 0.5):
-        form = rng.choice(_FORMS["noun_phrases"][direction])
-        return form.format(a=argument, r=vary(rng.choice(nouns), rng))
+        return rng.choice(_FORMS["noun_phrases"][direction]).format(a=argument, r=rng.choice(nouns))
     if clauses and chance < 0.75:
         first, middle = rng.choice(clauses)
         noun = _type_noun(relation.subject if direction else relation.object, rng)

@@ -21,9 +21,9 @@ from graphmem.datasets.wikimovies import Question
 from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
-from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
+from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import Adjacency, ArcPath, ArcVocabulary, Example, make_example, mask_topic
-from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
+from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
 
 MIN_F1 = 0.5
 """F1 of a path's ends with the answers below which it is not a gold path."""
@@ -35,11 +35,7 @@ def tuning_examples(
 ) -> list[Example]:
     """Examples of the questions; those without a gold path are left out.
 
-    Args:
-        texts: numbers of the arc texts, extended here.
-        facts: subject, relation, object.
-        questions: with topic and answers named as in the facts, and the topic in the question's text.
-        rng: samples paths where there are too many.
+    ``texts`` is extended. Questions name topic and answers as the facts do, and the topic is in the question's text.
     """
     graph = Adjacency(facts)
     codes = [texts.code(name, direction) for name in graph.relations for direction in (0, 1)]
@@ -77,15 +73,8 @@ def tune(
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the gates and the aligner of ``load_weights``; returns modules for ``save_weights``.
 
-    Args:
-        modules: ``gates``, ``aligner`` and optionally ``gnn``; trained in place.
-        encoder: the text encoder that they were trained with.
-        facts: of the graph.
-        questions: with answers in the graph.
-        folder: of logs and checkpoints, which are resumed.
-        steps: training steps of the gates.
-        aligner_steps: training steps of the aligner.
-        seed: of every draw.
+    The modules (``gates``, ``aligner`` and optionally ``gnn``) are trained in place, by ``steps`` of the gates and
+    ``aligner_steps`` of the aligner. The folder holds logs and checkpoints, which are resumed.
 
     Raises:
         InvalidValue: no question has an answer in the facts.
@@ -96,11 +85,10 @@ def tune(
         raise InvalidValue("none of the questions is answered by these facts; name topics and answers as the facts do")
     bank, arcs = QuestionBank(encoder, [example.question for example in examples]), ArcTable(encoder, texts.names)
     gates, aligner = with_more_hops(modules["gates"]), modules["aligner"]
-    gate_training = GateTraining(steps=steps, rate=4e-4, seed=seed)
-    train_gates(gates, [examples], bank, arcs, gate_training, folder / "gates")
+    train_gates(gates, [examples], bank, arcs, TrainingConfig(steps, rate=4e-4, seed=seed), folder / "gates")
     candidates = with_similarity(propose(gates, examples, bank, arcs, MAX_PATHS), bank, encoder, texts.names)
-    aligner_training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
-    train_aligner(aligner, [candidates], bank, arcs, aligner_training, folder / "aligner")
+    config = TrainingConfig(aligner_steps, rate=5e-4, seed=seed)
+    train_aligner(aligner, [candidates], bank, arcs, config, folder / "aligner")
     return {**modules, "gates": gates, "aligner": aligner}
 
 
@@ -114,9 +102,7 @@ def tune_from_files(
         memory.ingest(facts)
         triples = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
     read = read_questions(questions)
-    with TemporaryDirectory() as folder:
-        tuned = tune(
-            modules, encoder, triples, read, Path(folder), steps=steps, aligner_steps=aligner_steps, seed=seed
-        )  # fmt: skip
+    with TemporaryDirectory() as home:
+        tuned = tune(modules, encoder, triples, read, Path(home), steps=steps, aligner_steps=aligner_steps, seed=seed)
     save_weights(out, tuned, encoder.fingerprint)
     return len(read)
