@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from random import Random
 from typing import Final
 
@@ -39,15 +40,11 @@ class NameGenerator:
         self._taken: set[str] = set()
         self._makers: dict[str, Callable[[], str]] = {
             "person": self._person, "city": self._place, "country": self._country, "planet": self._country,
-            "year": self._year, "date": self._date, "number": self._number,
+            "year": lambda: str(rng.randint(1720, 2025)), "date": self._date, "number": self._number,
         }  # fmt: skip
 
     def names(self, kind: str, count: int) -> list[str]:
-        """Return up to ``count`` new names of ``kind``.
-
-        Raises:
-            InvalidValue: the type is unknown.
-        """
+        """Return up to ``count`` new names of ``kind``; raises ``InvalidValue`` for an unknown type."""
         if kind not in KINDS:
             raise InvalidValue(f"unknown type {kind!r}; use one of {sorted(KINDS)}")
         pool = CLOSED.get(kind)
@@ -55,18 +52,11 @@ class NameGenerator:
             return [name for name in (self._fresh(kind) for _ in range(count)) if name]
         few = len(pool) < 4 * count
         drawn = self._rng.sample(pool, len(pool)) if few else self._rng.choices(pool, k=4 * count)
-        found: list[str] = []
-        for name in drawn:
-            if len(found) < count and self._claim(name):
-                found.append(name)
-        return found
+        return list(islice(filter(self._claim, drawn), count))
 
     def _fresh(self, kind: str) -> str:
-        for _ in range(_TRIES):
-            name = self._makers[kind]() if kind in self._makers else self._patterned(kind)
-            if self._claim(name):
-                return name
-        return ""
+        make = self._makers.get(kind, lambda: self._patterned(kind))
+        return next(filter(self._claim, (make() for _ in range(_TRIES))), "")
 
     def _claim(self, name: str) -> bool:
         key = normalise(name)
@@ -157,9 +147,6 @@ class NameGenerator:
         return _plural(word) if plural else word
 
     # ---------------------------------------------------------------- numbers
-
-    def _year(self) -> str:
-        return str(self._rng.randint(1720, 2025))
 
     def _date(self) -> str:
         rng = self._rng

@@ -24,14 +24,7 @@ _WORKS: Final = frozenset({"film", "book", "song", "game", "album"})
 
 
 class ProfileGenerator(TextGenerator):
-    """Generator of passages of two to five sentences about one thing.
-
-    Args:
-        relations: of the facts.
-        real: real names to mix in, by type.
-        rng: source of all choices.
-        split: which names may be used.
-    """
+    """Generator of passages of two to five sentences about one thing; arguments as in ``TextGenerator``."""
 
     def __init__(
         self, relations: Sequence[Relation], real: Mapping[str, Sequence[str]], rng: Random, split: Split = "train"

@@ -73,17 +73,11 @@ def plain_nouns(relation: Relation) -> tuple[str, ...]:
     verbs = {text.split()[1] for text in relation.statements if text.startswith("{s} ")}
     stated = [re.fullmatch(r"The ([\w ]+) of \{s\} (?:is|was) \{o\}\.", text) for text in relation.statements]
     names = dict.fromkeys((relation.noun, *relation.paraphrases, *(match[1] for match in stated if match)))
-    return tuple(name for name in names if _is_nominal(name, verbs))
-
-
-def _is_nominal(name: str, verbs: set[str]) -> bool:
-    words = name.split()
-    return (
-        len(words) < 4
-        and not f"{name} ".startswith(_VERBAL)
-        and words[-1] not in OPEN_ENDINGS
-        and words[0] not in verbs
-    )
+    return tuple(
+        name for name in names
+        if len(words := name.split()) < 4 and not f"{name} ".startswith(_VERBAL)
+        and words[-1] not in OPEN_ENDINGS and words[0] not in verbs
+    )  # fmt: skip
 
 
 @cache

@@ -24,7 +24,7 @@ class TextGenerator(SentenceWriter):
     """Generator of annotated texts of one to five sentences.
 
     Args:
-        relations: of the facts; give training relations only when the figures are to be zero-shot.
+        relations: of the facts; training relations only, if the evaluation is to be zero-shot.
         real: real names to mix in, by type; those under "" may stand for anything.
         rng: source of all choices.
         split: which names may be used, see ``data_split``.

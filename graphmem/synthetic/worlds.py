@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -24,20 +24,12 @@ Seed = Random | int
 
 @dataclass(frozen=True, slots=True)
 class WorldQuestion:
-    """A question about a world.
-
-    Attributes:
-        question: the text.
-        topic: the one name in it.
-        answers: every end of the path but the topic; empty where the world has no such fact.
-        path: (relation, direction) from the topic on; direction 1 leads from object to subject.
-        hops: length of the path.
-    """
+    """A question about a world; ``hops`` is the length of its path."""
 
     question: str
-    topic: str
-    answers: tuple[str, ...]
-    path: tuple[tuple[str, int], ...]
+    topic: str  # the one name in it
+    answers: tuple[str, ...]  # every end of the path but the topic; empty where the world has no such fact
+    path: tuple[tuple[str, int], ...]  # (relation, direction) from the topic on; 1 leads from object to subject
     hops: int
 
 
@@ -63,28 +55,19 @@ class World:
         for subject, relation, object in self.triples:
             if relation not in self.relations:
                 raise InvalidValue(f"no relation {relation!r} among the {len(self.relations)} given; add it to them")
-            for start, direction, end in self._both_ways(subject, relation, object):
+            ways = [(subject, 0, object), (object, 1, subject)]
+            ways += [(subject, 1, object), (object, 0, subject)] if self.relations[relation].symmetric else []
+            for start, direction, end in ways:
                 if (start, relation, direction) not in self._ends:
                     self._arcs[start].append((relation, direction))
                 if end not in self._ends[start, relation, direction]:
                     self._ends[start, relation, direction].append(end)
 
-    def _both_ways(self, subject: str, relation: str, object: str) -> Iterator[tuple[str, int, str]]:
-        yield subject, 0, object
-        yield object, 1, subject
-        if self.relations[relation].symmetric:
-            yield subject, 1, object
-            yield object, 0, subject
-
     @classmethod
     def sample(
-        cls,
-        seed: Seed,
-        *,
-        entities: int = 300,
-        relations: Sequence[Relation] | None = None,
+        cls, seed: Seed, *, entities: int = 300, relations: Sequence[Relation] | None = None,
         facts_per_entity: float = 2.5,
-    ) -> World:
+    ) -> World:  # fmt: skip
         """Return a world of about ``entities`` names; equal seeds make equal worlds.
 
         Args:
@@ -194,7 +177,12 @@ class World:
 
     def statements(self, rng: Seed, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
         """Return ``n`` texts that each state between ``facts[0]`` and ``facts[1]`` facts of one subject."""
-        return self._verbalizer(rng).statements(n, facts)
+        verbalizer, found = self._verbalizer(rng), []
+        rng = verbalizer.rng
+        for _ in range(n if self.triples else 0):
+            own = verbalizer.about[rng.choice(self.triples)[0]]
+            found.append(verbalizer.state(rng.sample(own, min(len(own), rng.randint(*facts)))))
+        return found
 
     def stream(self, rng: Seed, n: int) -> list[LabelledEvent]:
         """Return ``n`` texts as a memory that holds ``known`` receives them, with what it should do about each."""
