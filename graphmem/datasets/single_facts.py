@@ -23,11 +23,10 @@ class SingleFact:
 
 def load_single_facts(folder: Path, dataset: str) -> list[SingleFact]:
     """Return the facts of ``popqa``, ``zsre`` or ``trex`` below ``folder``, in the file's order."""
-    return [
-        SingleFact(
-            (row["subject"], row["relation"], row["object"]),
-            tuple(row.get("questions") or ([row["question"]] if row.get("question") else ())),
-            tuple(row["answers"]),
+    found = []
+    for row in read_rows(folder / FILES[dataset]):
+        questions = row.get("questions") or ([row["question"]] if row.get("question") else ())
+        found.append(
+            SingleFact((row["subject"], row["relation"], row["object"]), tuple(questions), tuple(row["answers"]))
         )
-        for row in read_rows(folder / FILES[dataset])
-    ]
+    return found

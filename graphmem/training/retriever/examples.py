@@ -56,17 +56,11 @@ class ArcVocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question.
-
-    Attributes:
-        question: the question, its topic masked.
-        paths: int32 [P, HOPS], arc texts of the paths around the topic; -1 past a path's end.
-        gold: bool [P], the paths that the question asks for; none where the graph holds no answer.
-    """
+    """One question, its topic masked."""
 
     question: str
-    paths: np.ndarray
-    gold: np.ndarray
+    paths: np.ndarray  # int32 [P, HOPS], arc texts of the paths around the topic; -1 past a path's end
+    gold: np.ndarray  # bool [P], the paths that lead to the answers; none where the graph holds no answer
 
     def at(self, rows: np.ndarray) -> Self:
         """The same question with some of its paths."""
