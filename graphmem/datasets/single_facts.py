@@ -25,8 +25,7 @@ def load_single_facts(folder: Path, dataset: str) -> list[SingleFact]:
     """Return the facts of ``popqa``, ``zsre`` or ``trex`` below ``folder``, in the file's order."""
     found = []
     for row in read_rows(folder / FILES[dataset]):
+        fact = row["subject"], row["relation"], row["object"]
         questions = row.get("questions") or ([row["question"]] if row.get("question") else ())
-        found.append(
-            SingleFact((row["subject"], row["relation"], row["object"]), tuple(questions), tuple(row["answers"]))
-        )
+        found.append(SingleFact(fact, tuple(questions), tuple(row["answers"])))
     return found

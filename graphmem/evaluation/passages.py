@@ -64,9 +64,6 @@ class PassageReport(Report):
         return f"{heading}\n\n{super().table()}"
 
 
-# ---------------------------------------------------------------- running
-
-
 class _Outcome(NamedTuple):
     kind: str
     ranks: list[int]

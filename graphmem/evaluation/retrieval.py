@@ -80,9 +80,6 @@ class RetrievalReport(Report):
         return Report.json(replace(self, outcomes={}))
 
 
-# ---------------------------------------------------------------- running
-
-
 def evaluate_retrieval(
     dataset: str = "wikimovies", *, n: int = 300, seed: int = 0, rankers: Sequence[str] = RANKERS,
     split: Split = "test", weights: str | Path | None = None, encoder: Any = None,
@@ -125,9 +122,9 @@ def _outcome(retriever: Retriever, encoder: TimedEncoder, question: Question, ra
     hits = np.flatnonzero(np.isin(order, list(right)))
     rank = int(hits[0]) + 1 if len(hits) else 0
     new = not trained_answers().intersection(question.answers)
-    recall = [float((hits < k).sum()) / max(1, min(k, len(right))) for k in (5, 10)]
+    at_5, at_10 = (float((hits < k).sum()) / max(1, min(k, len(right))) for k in (5, 10))
     inside, error = bool(right) and len(hits) == len(right), _error(found, rank, _ids(retriever, [question.topic]))
-    return RetrievalOutcome(question.hops, new, rank, *recall, inside, error, milliseconds, len(order))
+    return RetrievalOutcome(question.hops, new, rank, at_5, at_10, inside, error, milliseconds, len(order))
 
 
 def _ids(retriever: Retriever, names: Sequence[str]) -> set[int]:
@@ -141,9 +138,6 @@ def _error(found: Retrieval, rank: int, topic: set[int]) -> str:
     if not topic & set(found.seeds.nodes.tolist()):
         return "seeds"
     return "ranking" if rank else "sampling"
-
-
-# ---------------------------------------------------------------- means and intervals
 
 
 def hits_at_1(outcomes: Sequence[RetrievalOutcome]) -> list[float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
-from graphmem.synthetic.grammar import (
+from graphmem.synthetic.templates import (
     PERSONS,
     POSSESSIVES,
     agree,
@@ -16,10 +16,10 @@ from graphmem.synthetic.grammar import (
     capitalise,
     fit_article,
     framed,
+    load,
     pronoun,
     split_slots,
 )
-from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import LITERAL_TYPES
 
@@ -212,8 +212,6 @@ class SentenceWriter:
         word = words[self.rng.choice(self.short_forms)]
         others = (text.surface(mention).split() for mention in text.mentions if mention.entity != thing.id)
         return thing.name if any(word in other for other in others) else word
-
-    # ---------------------------------------------------------------- templates of a relation
 
     def leading(self, relation: Relation) -> str:
         """Return a statement that begins with its subject, where there is one."""

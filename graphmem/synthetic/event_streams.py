@@ -81,8 +81,6 @@ class EventStream:
     def _skipped(self, text: SyntheticText, low: float = 0.6, high: float = 1.0) -> Draft:
         return text, ("skip",) * len(text.triples), self.rng.uniform(low, high), (), ()
 
-    # ---------------------------------------------------------------- one draft for each reason
-
     def _new(self) -> Draft | None:
         while self._unused:
             first = self._unused.pop()

@@ -65,8 +65,6 @@ class NameGenerator:
         self._taken.add(key)
         return True
 
-    # ---------------------------------------------------------------- sounds and patterns
-
     def _word(self, sounds: _Sounds, syllables: int) -> str:
         rng, (onsets, vowels, codas) = self._rng, sounds[:3]
         parts = []
@@ -145,8 +143,6 @@ class NameGenerator:
             return str(rng.choice((rng.randint(1, 12), 10 * rng.randint(1, 90), rng.randint(100, 999))))
         word = rng.choice(_LISTS["words"][letter])
         return _plural(word) if plural else word
-
-    # ---------------------------------------------------------------- numbers
 
     def _date(self) -> str:
         rng = self._rng

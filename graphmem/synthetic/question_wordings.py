@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from random import Random
 
-from graphmem.synthetic.grammar import PERSONS, capitalise, fill
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import PERSONS, capitalise, fill, load
 from graphmem.text.lexicon import OPEN_ENDINGS, Relation
 
 _FORMS = load("questions")

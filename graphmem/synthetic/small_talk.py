@@ -6,8 +6,7 @@ Some hold names, and pairs of names, between which there is no fact; some surrou
 from __future__ import annotations
 
 from graphmem.synthetic.annotated_texts import AnnotatedText
-from graphmem.synthetic.grammar import capitalise
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import capitalise, load
 from graphmem.synthetic.text_generator import TextGenerator
 
 

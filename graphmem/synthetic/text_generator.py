@@ -11,9 +11,8 @@ from random import Random
 
 from graphmem.core.splits import Split, data_split
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, SentenceWriter, Thing
-from graphmem.synthetic.grammar import PERSONS, split_slots
 from graphmem.synthetic.names import KINDS, NameGenerator
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import PERSONS, load, split_slots
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import LITERAL_TYPES
 
@@ -55,8 +54,6 @@ class TextGenerator(SentenceWriter):
         elif rng.random() < 0.06:
             text.text = text.text.rstrip(".")
         return text
-
-    # ---------------------------------------------------------------- things and their names
 
     def thing(self, type: str) -> Thing:
         """Return a new thing: a literal, or an entity with an invented name, a real one, or one in another script."""
@@ -107,8 +104,6 @@ class TextGenerator(SentenceWriter):
                 text.write(separator)
                 numbers.append(text.name(self.thing(relation.object)))
         return numbers
-
-    # ---------------------------------------------------------------- sentences
 
     def _sentence(self, text: AnnotatedText) -> None:
         chance = self.rng.random()

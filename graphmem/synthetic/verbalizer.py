@@ -10,8 +10,7 @@ from typing import Final
 
 from graphmem.core.types import Triple
 from graphmem.synthetic.annotated_texts import AnnotatedText, SentenceWriter, Thing
-from graphmem.synthetic.grammar import leading_time
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import leading_time, load
 from graphmem.text.lexicon import Relation
 
 KINDS: Final = ("statement", "update", "end", "negation", "question", "hearsay", "chatter")

@@ -10,8 +10,8 @@ from random import Random
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Triple
 from graphmem.synthetic.event_streams import EventStream, LabelledEvent
-from graphmem.synthetic.grammar import PERSONS, capitalise, fill
 from graphmem.synthetic.names import NameGenerator
+from graphmem.synthetic.templates import PERSONS, capitalise, fill
 from graphmem.synthetic.verbalizer import SyntheticText, Verbalizer
 from graphmem.text.lexicon import Relation, split_relations
 
@@ -101,8 +101,6 @@ class World:
             frontier = {end: None for start in frontier for end in self._ends.get((start, relation, direction), ())}
         return tuple(name for name in frontier if name != topic)
 
-    # ---------------------------------------------------------------- questions
-
     def questions(
         self, rng: Seed, n: int, hops: Sequence[int] = (1, 2, 3), unanswerable: float = 0.0
     ) -> list[WorldQuestion]:
@@ -172,8 +170,6 @@ class World:
         if simple and rng.random() < 0.35:
             return f"{argument}'s {relation.noun}"
         return relation.phrase(argument, direction)
-
-    # ---------------------------------------------------------------- texts
 
     def statements(self, rng: Seed, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
         """Return ``n`` texts that each state between ``facts[0]`` and ``facts[1]`` facts of one subject."""

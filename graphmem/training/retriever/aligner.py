@@ -32,18 +32,12 @@ from graphmem.training.retriever.gates import (
     positions,
 )
 
-CANDIDATES = 24
-"""Maximum number of paths of a question in training."""
-UNANSWERABLE = 0.2
-"""Share of questions whose gold paths are removed."""
-WITHOUT_PRIOR = 0.5
-"""Share of questions without gate scores, which are less reliable on new relations."""
-WITHOUT_PHRASES = 0.3
-"""Share of questions without phrase similarity; for the others it has a random weight."""
-TOKEN_DROPOUT = 0.05
-"""Share of a question's tokens that are masked."""
-NOISE = 0.3
-"""Standard deviation of the noise on text vectors, per component times sqrt(K)."""
+CANDIDATES = 24  # maximum number of paths of a question in training
+UNANSWERABLE = 0.2  # share of questions whose gold paths are removed
+WITHOUT_PRIOR = 0.5  # share of questions without gate scores, which are less reliable on new relations
+WITHOUT_PHRASES = 0.3  # share of questions without phrase similarity; for the others it has a random weight
+TOKEN_DROPOUT = 0.05  # share of a question's tokens that are masked
+NOISE = 0.3  # standard deviation of the noise on text vectors, per component times sqrt(K)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,11 @@ class Adjacency:
             yield (*path, code), targets if len(targets) <= frontier else rng.sample(targets, frontier)
 
 
+def f1(ends: set[str], answers: set[str]) -> float:
+    """F1 of a path's end nodes with the answers."""
+    return 2 * len(ends & answers) / max(1, len(ends) + len(answers))
+
+
 def make_example(question: str, paths: Iterable[ArcPath], gold: set[ArcPath]) -> Example:
     """An example of paths of any length; gold paths and their prefixes are added."""
     candidates = sorted(set(paths) | {path[:length] for path in gold for length in range(1, len(path) + 1)})
@@ -135,9 +140,6 @@ def without_gold(example: AnyExample, rng: Random) -> AnyExample:
     depth = rng.randint(1, int((gold[0] >= 0).sum()))
     starts = (example.paths[:, None, :depth] == gold[None, :, :depth]).all(-1).any(1)
     return example.at(~(starts | example.gold))
-
-
-# ---------------------------------------------------------------- WikiMovies
 
 
 def wikimovies_examples(texts: ArcVocabulary, split: Split, rng: Random, *, each: int = 14) -> list[Example]:
@@ -165,7 +167,7 @@ def _best_path(graph: Adjacency, questions: Sequence[Question], hops: int) -> Ar
     for question in questions:
         answers = {normalise(answer) for answer in question.answers}
         for path, ends in _reaching(graph, normalise(question.topic), answers, hops).items():
-            scores[path] += 2 * len(ends & answers) / (len(ends) + len(answers))
+            scores[path] += f1(ends, answers)
     return max(scores, key=lambda path: (scores[path], path))
 
 

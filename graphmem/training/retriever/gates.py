@@ -18,14 +18,10 @@ from graphmem.retrieval.nn.relation_gates import RelationGates, path_scores
 from graphmem.training.loop import LoopConfig, run
 from graphmem.training.retriever.examples import HOPS, Example, step_rng, without_gold
 
-UNANSWERABLE = 0.15
-"""Share of questions whose gold paths are removed."""
-TOKEN_DROPOUT = 0.02
-"""Share of a question's tokens that are masked."""
-STEP_LOSS = 0.5
-"""Weight of the loss over single steps."""
-WEIGHT_DECAY = 0.1
-"""Of AdamW, towards plain text similarity."""
+UNANSWERABLE = 0.15  # share of questions whose gold paths are removed
+TOKEN_DROPOUT = 0.02  # share of a question's tokens that are masked
+STEP_LOSS = 0.5  # weight of the loss over single steps
+WEIGHT_DECAY = 0.1  # of AdamW, towards plain text similarity
 StepLosses = Callable[[int], tuple[dict[str, Tensor], dict[str, float]]]
 
 
@@ -42,10 +38,7 @@ class TrainingConfig:
 def fit(
     module: nn.Module, losses: StepLosses, folder: Path, *, steps: int, rate: float, decay: float
 ) -> list[dict[str, float]]:  # fmt: skip
-    """Train in place by AdamW; log and checkpoints lie in the folder, and a checkpoint there is resumed.
-
-    Returns the log.
-    """
+    """Train in place by AdamW and return the log; log and checkpoints lie in the folder, a checkpoint is resumed."""
     optimiser = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=decay)
     module.train()
     log = run(module, optimiser, losses, LoopConfig(steps), folder)

@@ -23,12 +23,8 @@ from graphmem.text.lexicon import split_relations
 from graphmem.training.retriever.examples import MASK
 from graphmem.training.retriever.gates import fit
 
-BATCH = 8
-"""Subgraphs a step."""
-
-
-NODES = 300
-"""Maximum size of a training subgraph."""
+BATCH = 8  # subgraphs a step
+NODES = 300  # maximum size of a training subgraph
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,6 @@ def _name_in_graph(relation: Relation, rng: Random) -> str:
     return name.replace(" ", "_") if chance < 0.15 else f"has {name}" if chance < 0.18 else name
 
 
-# ---------------------------------------------------------------- knowledge-graph completion sets
-
-
 @dataclass(frozen=True, slots=True)
 class CompletionGraph:
     """Facts of a completion data set: names of each relation in graphs, and its noun in questions."""

@@ -22,7 +22,15 @@ from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
 from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
-from graphmem.training.retriever.examples import Adjacency, ArcPath, ArcVocabulary, Example, make_example, mask_topic
+from graphmem.training.retriever.examples import (
+    Adjacency,
+    ArcPath,
+    ArcVocabulary,
+    Example,
+    f1,
+    make_example,
+    mask_topic,
+)
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
 
 MIN_F1 = 0.5
@@ -53,18 +61,10 @@ def tuning_examples(
 
 def _gold_paths(graph: Adjacency, topic: str, answers: set[str], paths: Iterable[ArcPath]) -> set[ArcPath]:
     """The shortest of the paths whose ends have the highest F1 with the answers."""
-    scores: dict[ArcPath, float] = {}
-    for path in paths:
-        ends = graph.walk(topic, path)
-        shared = len(ends & answers)
-        if shared:
-            scores[path] = 2 * shared / (len(ends) + len(answers))
+    scores = {path: f1(graph.walk(topic, path), answers) for path in paths}
     best = max(scores.values(), default=0.0)
-    if best < MIN_F1:
-        return set()
-    equal = [path for path, score in scores.items() if score > best - 1e-9]
-    shortest = min(len(path) for path in equal)
-    return {path for path in equal if len(path) == shortest}
+    equal = [path for path, score in scores.items() if score > best - 1e-9] if best >= MIN_F1 else []
+    return {path for path in equal if len(path) == min(map(len, equal))}
 
 
 def tune(
