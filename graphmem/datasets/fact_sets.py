@@ -16,9 +16,10 @@ from graphmem.core.types import Triple
 from graphmem.datasets import path_question as pathquestion
 from graphmem.datasets.files import data_folder, read_rows
 from graphmem.datasets.mquake import FILE, cloze_templates, consistent_groups, edit_cases
-from graphmem.datasets.single_facts import FILES, load_single_facts
 from graphmem.text.answer_matching import contains
 
+SINGLE_FACTS = {name: f"{name}/dev.jsonl" for name in ("popqa", "zsre", "trex")}
+"""Where the sets of single facts lie in the folder of the data."""
 SETS = ("pathquestion", "akew", "popqa", "zsre", "paraphrase")
 
 
@@ -42,6 +43,25 @@ class FactStore:
     facts: tuple[Triple, ...]
     edits: tuple[Triple, ...]
     questions: tuple[FactQuestion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFact:
+    """A fact, its questions (none in T-REx), and the accepted names of its object."""
+
+    fact: Triple
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+def load_single_facts(folder: Path, dataset: str) -> list[SingleFact]:
+    """Return the facts of ``popqa``, ``zsre`` or ``trex`` below ``folder``, in the file's order."""
+    found = []
+    for row in read_rows(folder / SINGLE_FACTS[dataset]):
+        fact = row["subject"], row["relation"], row["object"]
+        questions = row.get("questions") or ([row["question"]] if row.get("question") else ())
+        found.append(SingleFact(fact, tuple(questions), tuple(row["answers"])))
+    return found
 
 
 def load_facts_and_questions(dataset: str, folder: str | Path | None, n: int, seed: int = 0) -> list[FactStore]:
@@ -89,7 +109,7 @@ def _akew(folder: Path, n: int, rng: Random) -> list[FactStore]:
 
 def _single_facts(dataset: str, folder: Path, n: int, rng: Random) -> list[FactStore]:
     """Questions of PopQA or zsRE, one fact each; the facts of PopQA, zsRE and T-REx are all written."""
-    rows = {name: load_single_facts(folder, name) for name in FILES}
+    rows = {name: load_single_facts(folder, name) for name in SINGLE_FACTS}
     facts = {row.fact for group in rows.values() for row in group}
     questions = []
     for case, row in enumerate(_draw(rng, [row for row in rows[dataset] if row.questions], n)):

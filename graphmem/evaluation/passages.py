@@ -86,16 +86,10 @@ def evaluate_passages(
     """Recall of the gold passages of a data set, in a memory of its corpus; only the question is given.
 
     Args:
-        dataset: one of ``DATASETS``.
-        folder: of the data sets; None for the environment variable GRAPHMEM_DATA.
         half: ``test`` are the questions of 2wiki that share no gold title with the training questions.
-        methods: some of ``METHODS``.
-        seed: of the bootstrap, and of the draw where ``n`` is given.
-        n: number of questions; None for all.
+        seed: of the bootstrap, and of the draw where ``n``, the number of questions, is given.
         memory: file of a memory of the corpus, filled where needed; None for a temporary one.
-        reranker: None for the shipped weights.
-        cross: rerankers by the half that each is tested on.
-        progress: show progress bars on standard error.
+        cross: rerankers by the half that each is tested on; else ``reranker``, the shipped weights when None.
 
     Raises:
         InvalidValue: no such data set or method, or its files are not there.

@@ -9,9 +9,9 @@ from typing import Final
 
 from graphmem.core.splits import Split
 from graphmem.datasets import path_question
+from graphmem.datasets.fact_sets import load_single_facts
 from graphmem.datasets.files import data_folder
 from graphmem.datasets.mquake import cloze_graph
-from graphmem.datasets.single_facts import load_single_facts
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations

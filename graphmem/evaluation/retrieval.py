@@ -86,14 +86,8 @@ def evaluate_retrieval(
 ) -> RetrievalReport:  # fmt: skip
     """Retrieval of the answers of ``n`` questions of each number of hops, by each ranker; topics are not given.
 
-    Args:
-        dataset: one of ``DATASETS``.
-        n: questions of each number of hops.
-        seed: of the draw and of the bootstrap.
-        rankers: some of ``RANKERS``; gains are over the best untrained one.
-        split: of the topics, or of the relations.
-        weights: file of retriever weights; None for the shipped ones.
-        encoder: text encoder; None for the default one.
+    ``dataset`` is one of ``DATASETS``, ``rankers`` are some of ``RANKERS``; gains are over the best untrained one. The
+    split is that of the topics, or of the relations. None stands for the shipped weights and the default encoder.
 
     Raises:
         InvalidValue: no such data set or ranker, or ``n`` below 1.

@@ -29,11 +29,7 @@ _CULTURES: Final[list[_Sounds]] = list(_LISTS["cultures"].values())
 
 
 class NameGenerator:
-    """Generator of names of any type, never the same twice (as ``normalise`` compares them).
-
-    Args:
-        rng: source of all choices; equal seeds give equal names.
-    """
+    """Generator of names of any type, never the same twice (as ``normalise`` compares them)."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
@@ -131,16 +127,13 @@ class NameGenerator:
 
     def _coded(self, letter: str, plural: str) -> str:
         rng = self._rng
-        if letter == "P":
-            return self._place()
-        if letter == "F":
-            return self._family_name()
-        if letter == "G":
-            return self._given_name(rng.choice(_CULTURES))
-        if letter == "Y":
-            return str(rng.randint(1500, 2024))
-        if letter == "#":
-            return str(rng.choice((rng.randint(1, 12), 10 * rng.randint(1, 90), rng.randint(100, 999))))
+        makers: dict[str, Callable[[], object]] = {
+            "P": self._place, "F": self._family_name, "G": lambda: self._given_name(rng.choice(_CULTURES)),
+            "Y": lambda: rng.randint(1500, 2024),
+            "#": lambda: rng.choice((rng.randint(1, 12), 10 * rng.randint(1, 90), rng.randint(100, 999))),
+        }  # fmt: skip
+        if letter in makers:
+            return str(makers[letter]())
         word = rng.choice(_LISTS["words"][letter])
         return _plural(word) if plural else word
 

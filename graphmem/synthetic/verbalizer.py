@@ -28,14 +28,7 @@ class SyntheticText:
 
 
 class Verbalizer(SentenceWriter):
-    """Generator of texts about given facts.
-
-    Args:
-        type_of: the type of each name.
-        triples: the facts.
-        relations: the relations of those facts, by name.
-        rng: source of all choices.
-    """
+    """Generator of texts about given facts, from the type of each name and the facts' relations by name."""
 
     short_forms = (-1,)
     descriptions = False

@@ -34,13 +34,9 @@ class WorldQuestion:
 
 
 class World:
-    """Names, their types and the facts between them. Make one with ``sample``, or from triples of your own.
+    """Distinct names, their types (``kinds``) and the facts between them.
 
-    Args:
-        names: distinct names.
-        kinds: the type of each name, aligned.
-        triples: (subject, relation, object) of those names; relation as in ``relations``.
-        relations: the relations of the triples, with their templates.
+    Make one with ``sample``, or from triples of your own and the relations in them.
     """
 
     def __init__(
@@ -110,9 +106,8 @@ class World:
         drawn: list[WorldQuestion] = []
         while len(drawn) < n and topics:
             empty = rng.random() < unanswerable
-            found = next(
-                filter(None, (self._question(rng, topics, rng.choice(hops), empty) for _ in range(_TRIES))), None
-            )
+            tries = (self._question(rng, topics, rng.choice(hops), empty) for _ in range(_TRIES))
+            found = next(filter(None, tries), None)
             if found is None:
                 break
             drawn.append(found)

@@ -75,7 +75,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reranker.save(given.out)
     for name, weight in zip(FEATURES, reranker.weights.tolist(), strict=True):
         print(f"{name:>20} {weight:+.2f}")
-
-
-if __name__ == "__main__":
-    main()

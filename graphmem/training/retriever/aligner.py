@@ -21,16 +21,7 @@ from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates, path_scores
 from graphmem.retrieval.relation_scorer import PHRASE_WEIGHT
 from graphmem.training.retriever.examples import Example, step_rng, without_gold
-from graphmem.training.retriever.gates import (
-    ArcTable,
-    QuestionBank,
-    TrainingConfig,
-    arcs_in_use,
-    collate,
-    fit,
-    gold_loss,
-    positions,
-)
+from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, arc_codes, collate, fit, gold_loss
 
 CANDIDATES = 24  # maximum number of paths of a question in training
 UNANSWERABLE = 0.2  # share of questions whose gold paths are removed
@@ -103,8 +94,8 @@ def _codes(candidates: PathCandidates) -> list[tuple[int, ...]]:
 
 def collate_candidates(candidates: Sequence[PathCandidates]) -> tuple[np.ndarray, Tensor, Tensor, Tensor, Tensor]:
     """Arc texts in use [A], paths [B, P, HOPS] as positions among them; prior, similarity and gold [B, P]."""
-    codes, pad = np.union1d(arcs_in_use(candidates), 0), partial(pad_sequence, batch_first=True)
-    paths = pad([torch.from_numpy(positions(each.paths, codes)) for each in candidates], padding_value=-1)
+    (codes, numbered), pad = arc_codes(candidates, extra=[0]), partial(pad_sequence, batch_first=True)
+    paths = pad([torch.from_numpy(paths) for paths in numbered], padding_value=-1)
     prior = pad([torch.from_numpy(each.prior - each.prior.max(initial=-1e4)) for each in candidates])
     similarity = pad([torch.from_numpy(each.similarity) for each in candidates])
     return codes, paths, prior, similarity, pad([torch.from_numpy(each.gold) for each in candidates])

@@ -102,27 +102,23 @@ class Batch:
     gold_steps: Tensor  # bool [B, hops, P], siblings whose last step is also of the gold path
 
 
-def arcs_in_use(examples: Sequence[Example]) -> np.ndarray:
-    """Arc texts of the examples' paths, int32 [A], in ascending order."""
-    codes = np.unique(np.concatenate([example.paths.ravel() for example in examples]))
-    return codes[codes >= 0]
-
-
-def positions(paths: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Paths as positions in ``codes``, int64; -1 stays."""
-    return np.where(paths >= 0, np.searchsorted(codes, paths), -1)
+def arc_codes(examples: Sequence[Example], extra: Sequence[int] = ()) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Arc texts in use [A], with ``extra``; each example's paths as positions in them, int64 [P, HOPS], -1 kept."""
+    codes = np.unique(np.concatenate([np.asarray(extra, np.int32), *(example.paths.ravel() for example in examples)]))
+    codes = codes[codes >= 0]
+    return codes, [np.where(each.paths >= 0, np.searchsorted(codes, each.paths), -1) for each in examples]
 
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Pad the paths of examples to [B, P, hops], and number the arc texts in use."""
-    codes = arcs_in_use(examples)
+    codes, numbered = arc_codes(examples)
     count = max(len(example.paths) for example in examples) + 1
     paths = np.full((len(examples), count, HOPS), -1, np.int64)
     real, gold = (np.zeros((len(examples), count), bool) for _ in range(2))
     siblings, gold_steps = (np.zeros((len(examples), HOPS, count), bool) for _ in range(2))
     for i, example in enumerate(examples):
         n = len(example.paths)
-        paths[i, :n] = positions(example.paths, codes)
+        paths[i, :n] = numbered[i]
         real[i, :n] = real[i, -1] = True
         gold[i, :n] = example.gold
         gold[i, -1] = not example.gold.any()

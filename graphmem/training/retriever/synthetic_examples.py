@@ -18,15 +18,7 @@ from graphmem.synthetic.question_wordings import middles, question_of_names, que
 from graphmem.synthetic.relations import plain_relations
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation, split_relations
-from graphmem.training.retriever.examples import (
-    MASK,
-    Adjacency,
-    ArcPath,
-    ArcVocabulary,
-    Example,
-    make_example,
-    mask_topic,
-)
+from graphmem.training.retriever.examples import MASK, Adjacency, ArcVocabulary, Example, make_example, mask_topic
 
 _LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 _UNANSWERABLE = 0.1
@@ -69,10 +61,10 @@ def _of_world(texts: ArcVocabulary, world: World, rng: Random, questions: int) -
     return examples
 
 
-def _equal_paths(graph: Adjacency, world: World, topic: str, gold: ArcPath) -> set[ArcPath]:
+def _equal_paths(graph: Adjacency, world: World, topic: str, gold: tuple[int, ...]) -> set[tuple[int, ...]]:
     """The gold path, and those that differ only in the direction of a symmetric relation."""
     names = list(graph.relations)
-    paths: set[ArcPath] = {()}
+    paths: set[tuple[int, ...]] = {()}
     for step in gold:
         both = {step, step ^ 1} if world.relations[names[step // 2]].symmetric else {step}
         paths = {(*path, choice) for path in paths for choice in both}
@@ -148,7 +140,7 @@ def completion_examples(texts: ArcVocabulary, graph: CompletionGraph, rng: Rando
     return examples
 
 
-def _random_walk(graph: Adjacency, topic: str, rng: Random) -> ArcPath:
+def _random_walk(graph: Adjacency, topic: str, rng: Random) -> tuple[int, ...]:
     path, here = list[int](), topic
     for _ in range(rng.choice(_LENGTHS)):
         steps = [

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
     given = started(_parser(), arguments)
     if given.facts or given.questions:
-        return _tune(given)
+        return tune_from_files(given)
     encoder, texts, folder = load_encoder(), ArcVocabulary(), given.out.with_suffix(".run")
     start = load_weights(given.start, encoder.fingerprint) if given.start else {}
     if given.only_aligner and not {"gates", "aligner"} <= start.keys():
@@ -89,16 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps({"out": str(given.out), **counts}))
 
 
-def _tune(given: argparse.Namespace) -> None:
-    if not (given.facts and given.questions):
-        raise InvalidValue("--facts and --questions belong together: a graph, and questions about it")
-    count = tune_from_files(
-        given.facts, given.questions, given.out, start=given.start, steps=min(given.steps, 300),
-        aligner_steps=min(given.aligner_steps, 600), seed=given.seed,
-    )  # fmt: skip
-    print(json.dumps({"out": str(given.out), "questions": count}))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
     parser.add_argument(
@@ -118,7 +108,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
     parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN is trained on")
     return parser
-
-
-if __name__ == "__main__":
-    main()

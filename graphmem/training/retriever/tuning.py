@@ -8,6 +8,8 @@ graphmem train retriever --facts mine.tsv --questions questions.jsonl --out mine
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
@@ -22,15 +24,7 @@ from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
 from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
-from graphmem.training.retriever.examples import (
-    Adjacency,
-    ArcPath,
-    ArcVocabulary,
-    Example,
-    f1,
-    make_example,
-    mask_topic,
-)
+from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, f1, make_example, mask_topic
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
 
 MIN_F1 = 0.5
@@ -59,7 +53,9 @@ def tuning_examples(
     return examples
 
 
-def _gold_paths(graph: Adjacency, topic: str, answers: set[str], paths: Iterable[ArcPath]) -> set[ArcPath]:
+def _gold_paths(
+    graph: Adjacency, topic: str, answers: set[str], paths: Iterable[tuple[int, ...]]
+) -> set[tuple[int, ...]]:
     """The shortest of the paths whose ends have the highest F1 with the answers."""
     scores = {path: f1(graph.walk(topic, path), answers) for path in paths}
     best = max(scores.values(), default=0.0)
@@ -92,17 +88,18 @@ def tune(
     return {**modules, "gates": gates, "aligner": aligner}
 
 
-def tune_from_files(
-    facts: Path, questions: Path, out: Path, *, start: Path | None, steps: int, aligner_steps: int, seed: int
-) -> int:
-    """Tune the shipped retriever, or that of ``start``, to files of facts and questions; returns the questions read."""
-    encoder = load_encoder()
-    modules = load_weights(start or SHIPPED, encoder.fingerprint)
-    with GraphMemory.open(":memory:", encoder=encoder) as memory:
-        memory.ingest(facts)
-        triples = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
-    read = read_questions(questions)
-    with TemporaryDirectory() as home:
-        tuned = tune(modules, encoder, triples, read, Path(home), steps=steps, aligner_steps=aligner_steps, seed=seed)
-    save_weights(out, tuned, encoder.fingerprint)
-    return len(read)
+def tune_from_files(given: argparse.Namespace) -> None:
+    """Tune the shipped retriever, or that of ``start``, to files of facts and questions, by options of the trainer."""
+    if not (given.facts and given.questions):
+        raise InvalidValue("--facts and --questions belong together: a graph, and questions about it")
+    encoder, read = load_encoder(), read_questions(given.questions)
+    modules = load_weights(given.start or SHIPPED, encoder.fingerprint)
+    with GraphMemory.open(":memory:", encoder=encoder) as memory, TemporaryDirectory() as home:
+        memory.ingest(given.facts)
+        facts = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
+        steps, aligner_steps = min(given.steps, 300), min(given.aligner_steps, 600)
+        tuned = tune(
+            modules, encoder, facts, read, Path(home), steps=steps, aligner_steps=aligner_steps, seed=given.seed
+        )  # fmt: skip
+    save_weights(given.out, tuned, encoder.fingerprint)
+    print(json.dumps({"out": str(given.out), "questions": len(read)}))
