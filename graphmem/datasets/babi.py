@@ -16,8 +16,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.paths import DATA
 from graphmem.datasets.files import read_lines, read_rows
 
-TASKS = (1, 2, 3, 6, 7, 8, 11, 12, 13)
-"""The tasks about where people and things are, and who carries what."""
+TASKS = (1, 2, 3, 6, 7, 8, 11, 12, 13)  # about where people and things are, and who carries what
 DEV_STORIES, TEST_STORIES = 20, 40
 
 

@@ -15,8 +15,7 @@ from graphmem.core.types import Triple
 from graphmem.datasets.files import read_json, read_rows
 from graphmem.datasets.wikimovies import Question
 
-FILE = "mquake/akew_dev.jsonl"
-"""Where the cases lie in the folder of the data."""
+FILE = "mquake/akew_dev.jsonl"  # where the cases lie in the folder of the data
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from graphmem.core.names import normalise
 from graphmem.datasets.wikimovies import Question
 from graphmem.text.lexicon import load_lexicon
 
-MAX_ANSWERS = 20
-"""Questions with more answers than this are left out."""
+MAX_ANSWERS = 20  # questions with more answers than this are left out
 
 _ONE_HOP = ("What is the {r} of {s}?", "Who or what is the {r} of {s}?", "{r} of {s}?", "Tell me the {r} of {s}.")
 _TWO_HOPS = ("What is the {r2} of the {r1} of {s}?", "{r2} of {s}'s {r1}?", "Name the {r2} of the {r1} of {s}.")

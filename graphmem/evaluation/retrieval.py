@@ -22,10 +22,8 @@ from graphmem.memory import GraphMemory
 from graphmem.retrieval.results import Retrieval
 from graphmem.retrieval.retriever import RANKERS, Retriever
 
-UNTRAINED = ("path", "ppr", "hybrid", "dense", "bm25")
-"""Rankers that are baselines."""
-STAGES = ("seeds", "sampling", "ranking")
-"""Sources of errors; ``sampling``: no answer is in the subgraph."""
+UNTRAINED = ("path", "ppr", "hybrid", "dense", "bm25")  # rankers that are baselines
+STAGES = ("seeds", "sampling", "ranking")  # sources of errors; ``sampling``: no answer is in the subgraph
 
 Interval = tuple[float, float]
 

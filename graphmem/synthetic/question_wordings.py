@@ -22,10 +22,7 @@ _PLACES = frozenset({"city", "country", "region", "building", "place"})
 
 
 def question_of_names(path: Sequence[tuple[str, int]], verbs: bool, rng: Random, mask: str) -> str:
-    """Return a question for a path of (name, direction) from the topic, for which ``mask`` stands.
-
-    Names are nouns, or verbs with ``verbs``.
-    """
+    """Return a question for a path of (noun or verb, direction) from the topic, for which ``mask`` stands."""
     phrase, forms = mask, _FORMS["verb_phrases" if verbs else "noun_phrases"]
     for name, direction in path[:-1]:
         phrase = rng.choice(forms[direction]).format(a=phrase, r=name)

@@ -22,11 +22,8 @@ _TRIES = 30
 class TextGenerator(SentenceWriter):
     """Generator of annotated texts of one to five sentences.
 
-    Args:
-        relations: of the facts; training relations only, if the evaluation is to be zero-shot.
-        real: real names to mix in, by type; those under "" may stand for anything.
-        rng: source of all choices.
-        split: which names may be used, see ``data_split``.
+    ``relations``: training relations only for a zero-shot evaluation. ``real``: real names to mix in, by type;
+    those under "" may stand for anything. ``split``: which names may be used, see ``data_split``.
     """
 
     def __init__(

@@ -20,8 +20,7 @@ from graphmem.core.splits import Split
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
 
 HOPS = 4
-MASK = "it"
-"""Replacement of the topic in a question."""
+MASK = "it"  # replaces the topic in a question
 
 ArcPath = tuple[int, ...]
 

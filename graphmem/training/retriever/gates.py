@@ -22,6 +22,7 @@ UNANSWERABLE = 0.15  # share of questions whose gold paths are removed
 TOKEN_DROPOUT = 0.02  # share of a question's tokens that are masked
 STEP_LOSS = 0.5  # weight of the loss over single steps
 WEIGHT_DECAY = 0.1  # of AdamW, towards plain text similarity
+Log = list[dict[str, float]]
 StepLosses = Callable[[int], tuple[dict[str, Tensor], dict[str, float]]]
 
 
@@ -35,9 +36,7 @@ class TrainingConfig:
     seed: int = 0
 
 
-def fit(
-    module: nn.Module, losses: StepLosses, folder: Path, *, steps: int, rate: float, decay: float
-) -> list[dict[str, float]]:  # fmt: skip
+def fit(module: nn.Module, losses: StepLosses, folder: Path, *, steps: int, rate: float, decay: float) -> Log:
     """Train in place by AdamW and return the log; log and checkpoints lie in the folder, a checkpoint is resumed."""
     optimiser = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=decay)
     module.train()
@@ -167,7 +166,7 @@ def draw(sources: Sequence[Sequence[Example]], count: int, rng: Random) -> Batch
 def train_gates(
     gates: RelationGates, sources: Sequence[Sequence[Example]], bank: QuestionBank, arcs: ArcTable,
     config: TrainingConfig, folder: Path,
-) -> list[dict[str, float]]:  # fmt: skip
+) -> Log:  # fmt: skip
     """Train in place; see ``fit``."""
 
     def step_losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:

@@ -134,9 +134,9 @@ def completion_examples(texts: ArcVocabulary, graph: CompletionGraph, rng: Rando
         codes = {step: texts.code(naming[step // 2], step % 2) for other in [*found, path] for step in other}
         nouns = {step: (graph.nouns[relations[step // 2]], step % 2) for step in codes}
         mapped = {other: tuple(codes[step] for step in other) for other in [*found, path]}
-        asked = [nouns[step] for step in path]
-        same = {mapped[other] for other in mapped if [nouns[step] for step in other] == asked}
-        examples.append(make_example(question_of_names(asked, graph.verbs, rng, MASK), mapped.values(), same))
+        wanted = [nouns[step] for step in path]
+        same = {mapped[other] for other in mapped if [nouns[step] for step in other] == wanted}
+        examples.append(make_example(question_of_names(wanted, graph.verbs, rng, MASK), mapped.values(), same))
     return examples
 
 

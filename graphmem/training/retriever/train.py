@@ -26,8 +26,7 @@ from graphmem.training.retriever.gnn import train_gnn, wikimovies_gnn_examples, 
 from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
 from graphmem.training.retriever.tuning import tune_from_files
 
-MAX_PATHS = 26
-"""Candidate paths of every question."""
+MAX_PATHS = 26  # candidate paths of every question
 
 
 def training_sources(texts: ArcVocabulary, given: argparse.Namespace) -> list[list[Example]]:
@@ -67,9 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = TrainingConfig(steps=given.steps, rate=given.rate, seed=given.seed)
         train_gates(gates, weighted(sources, 2), bank, arcs, config, folder / "gates")
     gates.eval()
-    candidates = [
-        with_similarity(propose(gates, source, bank, arcs, MAX_PATHS), bank, encoder, texts.names) for source in sources
-    ]
+    proposed = [propose(gates, source, bank, arcs, MAX_PATHS) for source in sources]
+    candidates = [with_similarity(each, bank, encoder, texts.names) for each in proposed]
     torch.manual_seed(given.seed)
     aligner = start["aligner"] if given.only_aligner else PathAligner()
     config = TrainingConfig(given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
@@ -91,9 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, required=True, help="weights file; logs and checkpoints go to a folder of its name, .run"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="weights; logs and checkpoints go to .run beside them")
     parser.add_argument("--start", type=Path, help="weights whose gates are trained further; random ones if left out")
     parser.add_argument("--only-aligner", action="store_true", help="train only the aligner of --start further")
     parser.add_argument("--facts", type=Path, help="tune to this graph only (TSV, CSV, JSONL, ...); with --questions")

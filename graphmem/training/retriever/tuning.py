@@ -27,8 +27,7 @@ from graphmem.training.retriever.aligner import propose, train_aligner, with_sim
 from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, f1, make_example, mask_topic
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
 
-MIN_F1 = 0.5
-"""F1 of a path's ends with the answers below which it is not a gold path."""
+MIN_F1 = 0.5  # F1 of a path's ends with the answers below which it is not a gold path
 MAX_PATHS = 40
 
 
@@ -53,9 +52,7 @@ def tuning_examples(
     return examples
 
 
-def _gold_paths(
-    graph: Adjacency, topic: str, answers: set[str], paths: Iterable[tuple[int, ...]]
-) -> set[tuple[int, ...]]:
+def _gold_paths(graph: Adjacency, topic: str, answers: set[str], paths: set[tuple[int, ...]]) -> set[tuple[int, ...]]:
     """The shortest of the paths whose ends have the highest F1 with the answers."""
     scores = {path: f1(graph.walk(topic, path), answers) for path in paths}
     best = max(scores.values(), default=0.0)
