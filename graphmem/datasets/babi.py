@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.paths import DATA
 from graphmem.datasets.files import read_lines, read_rows
 
-TASKS = (1, 2, 3, 6, 7, 8, 11, 12, 13)
-"""The tasks about where people and things are, and who carries what."""
+TASKS = (1, 2, 3, 6, 7, 8, 11, 12, 13)  # about where people and things are, and who carries what
 DEV_STORIES, TEST_STORIES = 20, 40
 
 
@@ -39,8 +39,7 @@ class Story:
     questions: tuple[Question, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """Stories by split: the last 40 of each task are ``test``, the 20 before them ``dev``, the others ``train``."""
 
     train: tuple[Story, ...]
@@ -51,9 +50,7 @@ class Split:
 def load_tasks(folder: str | Path | None = None, tasks: Sequence[int] = TASKS) -> Split:
     """Return the stories of the given tasks, split by story.
 
-    Args:
-        folder: bAbI's ``en`` folder; None reads the data that ships, which holds ``TASKS`` only.
-        tasks: their numbers.
+    ``folder`` is bAbI's ``en`` folder; None reads the data that ships, which holds ``TASKS`` only.
 
     Raises:
         InvalidValue: a file is missing or is not in bAbI's format.
@@ -61,7 +58,7 @@ def load_tasks(folder: str | Path | None = None, tasks: Sequence[int] = TASKS) -
     train, dev, test = list[Story](), list[Story](), list[Story]()
     shipped = _shipped() if folder is None else {}
     for task in tasks:
-        stories = shipped[task] if task in shipped else read_stories(_file(Path(folder or "."), task), task)
+        stories = shipped[task] if task in shipped else _task_stories(Path(folder or "."), task)
         stop = len(stories) - TEST_STORIES
         train += stories[: stop - DEV_STORIES]
         dev += stories[stop - DEV_STORIES : stop]
@@ -77,23 +74,17 @@ def _shipped() -> dict[int, list[Story]]:
     return found
 
 
-def _file(folder: Path, task: int) -> Path:
+def _task_stories(folder: Path, task: int) -> list[Story]:
     found = sorted(folder.glob(f"qa{task}_*_train.txt"))
     if not found:
         raise InvalidValue(f"no qa{task}_*_train.txt in {folder}; give the folder of bAbI's `en` files")
-    return found[0]
+    return read_stories(found[0], task)
 
 
 def read_stories(path: Path, task: int) -> list[Story]:
-    """Return the stories of one file.
-
-    Raises:
-        InvalidValue: a line is not in bAbI's format; the message holds its number.
-    """
-    stories: list[Story] = []
-    lines: dict[int, int] = {}
-    sentences: list[str] = []
-    questions: list[Question] = []
+    """Return the stories of a file; raises ``InvalidValue`` with the number of a line that is not in bAbI's format."""
+    stories, lines = list[Story](), dict[int, int]()
+    sentences, questions = list[str](), list[Question]()
     for place, line in enumerate(read_lines(path), 1):
         number, _, rest = line.strip().partition(" ")
         parts = rest.split("\t")

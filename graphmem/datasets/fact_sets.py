@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,33 +16,24 @@ from graphmem.core.types import Triple
 from graphmem.datasets import path_question as pathquestion
 from graphmem.datasets.files import data_folder, read_rows
 from graphmem.datasets.mquake import FILE, cloze_templates, consistent_groups, edit_cases
-from graphmem.datasets.single_facts import FILES, load_single_facts
 from graphmem.text.answer_matching import contains
 
+SINGLE_FACTS = {name: f"{name}/dev.jsonl" for name in ("popqa", "zsre", "trex")}
+"""Where the sets of single facts lie in the folder of the data."""
 SETS = ("pathquestion", "akew", "popqa", "zsre", "paraphrase")
 
 
 @dataclass(frozen=True, slots=True)
 class FactQuestion:
-    """One question.
-
-    Attributes:
-        question: the text.
-        answers: every right answer.
-        hops: number of facts that lead to the answer.
-        phrasing: number of the phrasing, from 0.
-        case: questions of one case have the same meaning.
-        old: answers that an edit has made wrong.
-        fact: the single fact behind it, where there is one.
-    """
+    """A question with every right answer."""
 
     question: str
     answers: tuple[str, ...]
-    hops: int = 1
-    phrasing: int = 0
-    case: int = 0
-    old: tuple[str, ...] = ()
-    fact: Triple | None = None
+    hops: int = 1  # number of facts that lead to the answer
+    phrasing: int = 0  # number of the phrasing, from 0
+    case: int = 0  # questions of one case have the same meaning
+    old: tuple[str, ...] = ()  # answers that an edit has made wrong
+    fact: Triple | None = None  # the single fact behind it, where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +45,29 @@ class FactStore:
     questions: tuple[FactQuestion, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SingleFact:
+    """A fact, its questions (none in T-REx), and the accepted names of its object."""
+
+    fact: Triple
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+def load_single_facts(folder: Path, dataset: str) -> list[SingleFact]:
+    """Return the facts of ``popqa``, ``zsre`` or ``trex`` below ``folder``, in the file's order."""
+    found = []
+    for row in read_rows(folder / SINGLE_FACTS[dataset]):
+        fact = row["subject"], row["relation"], row["object"]
+        questions = row.get("questions") or ([row["question"]] if row.get("question") else ())
+        found.append(SingleFact(fact, tuple(questions), tuple(row["answers"])))
+    return found
+
+
 def load_facts_and_questions(dataset: str, folder: str | Path | None, n: int, seed: int = 0) -> list[FactStore]:
     """Return a set's stores, with about ``n`` cases drawn by ``seed``; every fact of the set is written, drawn or not.
 
-    Args:
-        dataset: one of ``SETS``.
-        folder: of the data; the environment variable GRAPHMEM_DATA when None.
-        n: number of cases.
-        seed: of the draw.
+    ``dataset`` is one of ``SETS``; ``folder`` holds the data, that of the environment variable GRAPHMEM_DATA when None.
 
     Raises:
         InvalidValue: no such set, no folder, or a file is missing; the message names it.
@@ -100,20 +107,16 @@ def _akew(folder: Path, n: int, rng: Random) -> list[FactStore]:
     return stores
 
 
-def _single_facts(dataset: str) -> Callable[[Path, int, Random], list[FactStore]]:
+def _single_facts(dataset: str, folder: Path, n: int, rng: Random) -> list[FactStore]:
     """Questions of PopQA or zsRE, one fact each; the facts of PopQA, zsRE and T-REx are all written."""
-
-    def load(folder: Path, n: int, rng: Random) -> list[FactStore]:
-        rows = {name: load_single_facts(folder, name) for name in FILES}
-        facts = {row.fact for group in rows.values() for row in group}
-        questions = []
-        for case, row in enumerate(_draw(rng, [row for row in rows[dataset] if row.questions], n)):
-            others = sorted(o for s, r, o in facts if (s, r) == row.fact[:2])  # further values of the same relation
-            right = tuple(dict.fromkeys([row.fact[2], *row.answers, *others]))
-            questions.append(FactQuestion(row.questions[0], right, case=case, fact=row.fact))
-        return [FactStore(tuple(sorted(facts)), (), tuple(questions))]
-
-    return load
+    rows = {name: load_single_facts(folder, name) for name in SINGLE_FACTS}
+    facts = {row.fact for group in rows.values() for row in group}
+    questions = []
+    for case, row in enumerate(_draw(rng, [row for row in rows[dataset] if row.questions], n)):
+        others = sorted(o for s, r, o in facts if (s, r) == row.fact[:2])  # further values of the same relation
+        right = tuple(dict.fromkeys([row.fact[2], *row.answers, *others]))
+        questions.append(FactQuestion(row.questions[0], right, case=case, fact=row.fact))
+    return [FactStore(tuple(sorted(facts)), (), tuple(questions))]
 
 
 def _paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
@@ -126,7 +129,8 @@ def _paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
     forms = set(cloze_templates(folder).values())
     for row in read_rows(folder / "akew_dev.jsonl"):
         forms |= {edit["prompt"].replace("{}", "[X]") + " __" for edit in row["requested_rewrite"]}
-    patterns = [(_pattern(f), _relation(f)) for f in sorted(forms, key=len, reverse=True) if _relation(f)]
+    named = lambda form: re.escape(form).replace(re.escape("[X]"), "(?P<x>.+?)").replace("__", "(?P<o>.+)")
+    patterns = [(re.compile(named(f)), _relation(f)) for f in sorted(forms, key=len, reverse=True)]
     rows = read_rows(folder / "edits_with_paraphrases.jsonl")
     facts: dict[tuple[str, str], str] = {}
     questions: list[FactQuestion] = []
@@ -143,10 +147,6 @@ def _paraphrase(folder: Path, n: int, rng: Random) -> list[FactStore]:
     return [FactStore(tuple((s, r, o) for (s, r), o in facts.items()), (), tuple(questions))]
 
 
-def _pattern(form: str) -> re.Pattern[str]:
-    return re.compile(re.escape(form).replace(re.escape("[X]"), "(?P<x>.+?)").replace("__", "(?P<o>.+)"))
-
-
 def _relation(form: str) -> str:
     """Return the relation of a template: "author of" of "The author of [X] is __", "is" of "The [X] is __"."""
     words = form.replace("__", "").replace("[X]'s", "").replace("[X]", "").split()
@@ -156,6 +156,6 @@ def _relation(form: str) -> str:
 
 
 _LOADERS: dict[str, Callable[[Path, int, Random], list[FactStore]]] = {
-    "pathquestion": _path_question, "akew": _akew, "popqa": _single_facts("popqa"), "zsre": _single_facts("zsre"),
-    "paraphrase": _paraphrase,
+    "pathquestion": _path_question, "akew": _akew, "paraphrase": _paraphrase,
+    **{name: partial(_single_facts, name) for name in ("popqa", "zsre")},
 }  # fmt: skip

@@ -15,8 +15,7 @@ from graphmem.core.types import Triple
 from graphmem.datasets.files import read_json, read_rows
 from graphmem.datasets.wikimovies import Question
 
-FILE = "mquake/akew_dev.jsonl"
-"""Where the cases lie in the folder of the data."""
+FILE = "mquake/akew_dev.jsonl"  # where the cases lie in the folder of the data
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +39,14 @@ class EditQuestion:
 
 @dataclass(frozen=True, slots=True)
 class EditCase:
-    """One case.
-
-    Attributes:
-        edits: the facts to change.
-        chain: the facts that answer the question over several hops after the edits.
-        before: the same before the edits.
-        singles: one question for each hop of ``chain``.
-        multi: the question over all hops, in three phrasings.
-        old_answers: what was right before the edits.
-    """
+    """Facts to change, and questions over them."""
 
     edits: tuple[EditedFact, ...]
-    chain: tuple[Triple, ...]
-    before: tuple[Triple, ...]
-    singles: tuple[EditQuestion, ...]
-    multi: tuple[EditQuestion, ...]
-    old_answers: tuple[str, ...] = ()
+    chain: tuple[Triple, ...]  # the facts that answer the question over several hops after the edits
+    before: tuple[Triple, ...]  # the same before the edits
+    singles: tuple[EditQuestion, ...]  # one for each hop of ``chain``
+    multi: tuple[EditQuestion, ...]  # the question over all hops, in three phrasings
+    old_answers: tuple[str, ...] = ()  # what was right before the edits
 
     @property
     def others(self) -> tuple[Triple, ...]:

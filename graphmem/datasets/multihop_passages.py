@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -39,39 +39,23 @@ def load(dataset: str, folder: str | Path | None = None) -> tuple[list[tuple[str
     if dataset not in DATASETS:
         raise InvalidValue(f"no data set {dataset!r}; choose one of {', '.join(DATASETS)}")
     home = data_folder(folder) / dataset
-    documents, raw = (_load_2wiki if dataset == "2wiki" else _load_hotpotqa)(home)
-    return documents, list(_questions(raw, documents))
-
-
-Document = tuple[str, str]
-"""A title and a text."""
-RawQuestion = tuple[str, str, list[str]]
-"""A question, its kind, and the titles of its gold passages."""
-
-
-def _load_2wiki(home: Path) -> tuple[list[Document], list[RawQuestion]]:
-    documents = [(row["title"], row["text"]) for row in read_rows(home / "corpus.jsonl.gz")]
-    return documents, [
-        (row["question"], row["question_type"].replace("_", "-"), [e[0] for e in row["evidence"]])
-        for row in read_rows(home / "dev.jsonl")
-    ]
-
-
-def _load_hotpotqa(home: Path) -> tuple[list[Document], list[RawQuestion]]:
-    corpus = read_json(home / "hotpotqa_train_corpus.json")
-    documents = [(title, "".join(sentences)) for title, sentences in corpus.items()]
-    rows = read_json(home / "hotpotqa_train.json")
-    return documents, [(row["question"], row["type"], [fact[0] for fact in row["supporting_facts"]]) for row in rows]
-
-
-def _questions(raw: Sequence[RawQuestion], documents: Sequence[Document]) -> Iterator[PassageQuestion]:
+    if dataset == "2wiki":
+        documents = [(row["title"], row["text"]) for row in read_rows(home / "corpus.jsonl.gz")]
+        rows = read_rows(home / "dev.jsonl")
+        raw = [(r["question"], r["question_type"].replace("_", "-"), [e[0] for e in r["evidence"]]) for r in rows]
+    else:
+        corpus = read_json(home / "hotpotqa_train_corpus.json")
+        documents = [(title, "".join(sentences)) for title, sentences in corpus.items()]
+        rows = read_json(home / "hotpotqa_train.json")
+        raw = [(r["question"], r["type"], [fact[0] for fact in r["supporting_facts"]]) for r in rows]
     titles = {title.casefold() for title, _ in documents}
     wanted = [list(dict.fromkeys(title.casefold() for title in gold)) for _, _, gold in raw]
-    halves = split_halves([[title for title in each if title in titles] for each in wanted])
-    for (text, kind, _), each, half in zip(raw, wanted, halves, strict=True):
-        gold = tuple(title for title in each if title in titles)
-        if gold:
-            yield PassageQuestion(text, kind, gold, len(each) - len(gold), half)
+    known = [tuple(title for title in each if title in titles) for each in wanted]
+    halves = split_halves(known)
+    return documents, [
+        PassageQuestion(text, kind, gold, len(each) - len(gold), half)
+        for (text, kind, _), each, gold, half in zip(raw, wanted, known, halves, strict=True) if gold
+    ]  # fmt: skip
 
 
 def split_halves(groups: Sequence[Sequence[str]]) -> list[str]:

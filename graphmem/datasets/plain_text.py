@@ -10,8 +10,7 @@ from graphmem.core.splits import Split, data_split
 from graphmem.datasets.files import read_rows
 from graphmem.text.sentences import sentences
 
-COMMON_NAME = "Jordan"
-"""The name that stands for every entity in ``entity_sentences``."""
+COMMON_NAME = "Jordan"  # stands for every entity in ``entity_sentences``
 _KINDS = "film|band|album|song|series|movie|company|group|team|club|novel|book|village|town|city|river"
 _REFERENCE = re.compile(rf"(He|She|It|They|The ({_KINDS}))\b")
 _MAX_SENTENCES = 6

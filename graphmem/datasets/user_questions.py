@@ -11,12 +11,10 @@ from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
-from graphmem.core.types import Fact
 from graphmem.datasets.wikimovies import Question
 from graphmem.text.lexicon import load_lexicon
 
-MAX_ANSWERS = 20
-"""Questions with more answers than this are left out."""
+MAX_ANSWERS = 20  # questions with more answers than this are left out
 
 _ONE_HOP = ("What is the {r} of {s}?", "Who or what is the {r} of {s}?", "{r} of {s}?", "Tell me the {r} of {s}.")
 _TWO_HOPS = ("What is the {r2} of the {r1} of {s}?", "{r2} of {s}'s {r1}?", "Name the {r2} of the {r1} of {s}.")
@@ -47,15 +45,10 @@ def read_questions(path: str | Path) -> list[Question]:
     return questions
 
 
-def own_facts(memory: Any) -> list[Fact]:
-    """Return the facts that a memory holds now."""
-    return list(memory.facts())
-
-
 def own_questions(memory: Any, rng: Random, max_questions: int) -> list[Question]:
     """Return questions of one and two hops over a memory's facts, by the lexicon's templates where there are some."""
     graph: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for fact in own_facts(memory):
+    for fact in memory.facts():
         graph[fact.subject][fact.relation].append(fact.object)
     templates = {normalise(relation.relation): relation.questions for relation in load_lexicon()}
     subjects = sorted(graph)
@@ -74,28 +67,17 @@ def _about(
 ) -> list[Question]:
     """Return a question of each number of hops that the facts about a subject allow."""
     relation = rng.choice(sorted(graph[subject]))
-    answers, found = graph[subject][relation], []
+    answers, found, words = graph[subject][relation], [], lambda name: " ".join(name.replace("_", " ").split())
     if len(answers) <= MAX_ANSWERS:
         forms = [form for form in templates.get(normalise(relation), ()) if "{s}" in form]
         form = rng.choice(forms) if forms and rng.random() < 0.7 else rng.choice(_ONE_HOP)
-        found.append(Question(_fill(form, s=subject, r=_spaced(relation)), subject, tuple(answers), 1))
+        found.append(Question(form.format(s=subject, r=words(relation)), subject, tuple(answers), 1))
     middles = [middle for middle in answers if middle in graph]
     steps = [further for middle in middles for further in sorted(graph[middle])]
     if steps:
         further = rng.choice(steps)
         ends = {end for middle in middles for end in graph[middle].get(further, ())} - {subject}
         if 0 < len(ends) <= MAX_ANSWERS:
-            text = _fill(rng.choice(_TWO_HOPS), s=subject, r1=_spaced(relation), r2=_spaced(further))
+            text = rng.choice(_TWO_HOPS).format(s=subject, r1=words(relation), r2=words(further))
             found.append(Question(text, subject, tuple(sorted(ends)), 2))
     return found
-
-
-def _spaced(relation: str) -> str:
-    return " ".join(relation.replace("_", " ").split())
-
-
-def _fill(form: str, **parts: str) -> str:
-    """Return a form with names in its slots; the names may hold braces."""
-    for key, value in parts.items():
-        form = form.replace("{" + key + "}", value)
-    return form

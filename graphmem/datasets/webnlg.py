@@ -76,14 +76,10 @@ def _gold(row: Any) -> GoldText:
         if mention_kind(mention, surface, again) != "pronoun":
             ways.setdefault(mention["entity"], []).append(surface)
     facts = [(ways[s][0], words_of(r), ways[o][0]) for s, r, o in row["triples"] if s in ways and o in ways]
-    same = {plain(label): plain(known[0]) for name, known in ways.items() for label in _labels(name)}
+    unqualified = lambda entity: re.sub(r"\s*\([^()]*\)$", "", entity)  # "Arion (comics)"
+    same = {plain(label): plain(known[0]) for name, known in ways.items() for label in (name, unqualified(name))}
     same |= {plain(way): plain(known[0]) for known in reversed(ways.values()) for way in known}
     return GoldText(row["text"], tuple(names), tuple(facts), same)
-
-
-def _labels(entity: str) -> tuple[str, str]:
-    """Return the name of the triples with and without its qualifier: "Arion (comics)"."""
-    return entity, re.sub(r"\s*\([^()]*\)$", "", entity)
 
 
 def surface_span(text: str, surface: str, after: int) -> tuple[int, int] | None:
@@ -114,19 +110,12 @@ def words_of(relation: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FactText:
-    """A text about facts of a graph.
-
-    Attributes:
-        text: the words.
-        mentions: (start, end) of each name of the graph in it, in characters, in order.
-        gold: the facts that it states.
-        topic: the name that it is about.
-    """
+    """A text about facts of a graph."""
 
     text: str
-    mentions: tuple[tuple[int, int], ...]
-    gold: tuple[Triple, ...]
-    topic: str
+    mentions: tuple[tuple[int, int], ...]  # (start, end) of each name of the graph in it, in characters, in order
+    gold: tuple[Triple, ...]  # the facts that it states
+    topic: str  # the name that it is about
 
     @property
     def names(self) -> set[str]:
@@ -135,14 +124,7 @@ class FactText:
 
 
 def fact_texts(path: Path) -> list[FactText]:
-    """All texts of a file with their facts.
-
-    Args:
-        path: JSON lines (gzipped or not) with ``text`` and ``triples``.
-
-    Raises:
-        InvalidValue: the file cannot be read as that.
-    """
+    """All texts of a file of JSON lines with ``text`` and ``triples``; raises ``InvalidValue`` for other files."""
     try:
         return [fact_text(row) for row in read_rows(path) if row["triples"] and row["text"]]
     except (KeyError, TypeError) as error:
@@ -159,13 +141,8 @@ def fact_text(row: Mapping[str, Any]) -> FactText:
 
 def name_spans(text: str, names: Iterable[str]) -> tuple[tuple[int, int], ...]:
     """(start, end) of every occurrence of one of the names as whole words, ignoring case."""
-    found = {
-        match.span()
-        for name in names
-        if name
-        for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)
-    }
-    return tuple(sorted(found))
+    matches = (re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) for name in names if name)
+    return tuple(sorted({match.span() for found in matches for match in found}))
 
 
 def draw_fact_texts(texts: Sequence[FactText], count: int, rng: Random) -> tuple[FactText, ...]:

@@ -29,8 +29,7 @@ class Question:
 @cache
 def load_facts() -> tuple[Triple, ...]:
     """Return all 129,233 facts, in the file's order."""
-    rows = (line.split("\t") for line in read_lines(DATA / "wikimovies.tsv.gz"))
-    return tuple((s, r, o) for s, r, o in rows)
+    return tuple((s, r, o) for s, r, o in (line.split("\t") for line in read_lines(DATA / "wikimovies.tsv.gz")))
 
 
 @cache
@@ -61,11 +60,6 @@ def neighbourhood(topics: Iterable[str], *, at_least: int = 10_000, hub: int = 4
     All facts of every node within two steps of a topic are kept, not stepping through hubs (years, genres,
     languages) of more than ``hub`` facts; then the ball is widened until it holds ``at_least`` facts, and the
     largest connected part of it is returned.
-
-    Args:
-        topics: names to start from.
-        at_least: minimum number of facts.
-        hub: facts of a node above which no path leads through it.
     """
     facts = load_facts()
     touching: dict[str, list[int]] = defaultdict(list)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,8 @@ from graphmem.retrieval.passages.reranker import PassageReranker
 from graphmem.retrieval.passages.search import PassageSearch
 
 METHODS: dict[str, dict[str, Any]] = {
-    "bm25": {"ranker": "bm25"},
-    "dense": {"ranker": "dense"},
-    "hybrid": {"ranker": "hybrid"},
-    "ppr 0.5": {"ranker": "ppr", "damping": 0.5},
-    "ppr 0.85": {"ranker": "ppr", "damping": 0.85},
+    **{name: {"ranker": name} for name in ("bm25", "dense", "hybrid")},
+    **{f"ppr {damping}": {"ranker": "ppr", "damping": damping} for damping in (0.5, 0.85)},
     "learned": {"ranker": "learned"},
 }
 """Arguments of ``PassageSearch.search`` by the ranker's name in the table."""
@@ -36,29 +33,20 @@ Half = Literal["train", "test", "all"]
 
 @dataclass(frozen=True, slots=True)
 class PassageRow:
-    """Means of a ranker on the questions of one kind.
-
-    Attributes:
-        recall_at_2, recall_at_5, recall_at_10: share of the gold passages.
-        complete_at_5: share of questions with all gold passages among the first 5; with its 95 % interval.
-        recall_gain, complete_gain: paired intervals of ``recall_at_5`` and ``complete_at_5`` over the best baseline;
-            None for baselines.
-        errors: share of questions that fail at each stage.
-        milliseconds: median of the processor time.
-    """
+    """Means of a ranker on the questions of one kind."""
 
     ranker: str
     kind: str
     n: int
-    recall_at_2: float
+    recall_at_2: float  # share of the gold passages
     recall_at_5: float
     recall_at_10: float
-    complete_at_5: float
-    interval: tuple[float, float]
-    recall_gain: tuple[float, float] | None
-    complete_gain: tuple[float, float] | None
-    errors: dict[str, float]
-    milliseconds: float
+    complete_at_5: float  # share of questions with all gold passages among the first 5
+    interval: tuple[float, float]  # of ``complete_at_5``, 95 %
+    recall_gain: tuple[float, float] | None  # paired interval of ``recall_at_5`` over the best baseline, None for those
+    complete_gain: tuple[float, float] | None  # the same of ``complete_at_5``
+    errors: dict[str, float]  # share of questions that fail at each stage
+    milliseconds: float  # median of the processor time
 
 
 @dataclass(frozen=True)
@@ -76,11 +64,7 @@ class PassageReport(Report):
         return f"{heading}\n\n{super().table()}"
 
 
-# ---------------------------------------------------------------- running
-
-
-@dataclass(slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     kind: str
     ranks: list[int]
     error: str
@@ -102,16 +86,10 @@ def evaluate_passages(
     """Recall of the gold passages of a data set, in a memory of its corpus; only the question is given.
 
     Args:
-        dataset: one of ``DATASETS``.
-        folder: of the data sets; None for the environment variable GRAPHMEM_DATA.
         half: ``test`` are the questions of 2wiki that share no gold title with the training questions.
-        methods: some of ``METHODS``.
-        seed: of the bootstrap, and of the draw where ``n`` is given.
-        n: number of questions; None for all.
+        seed: of the bootstrap, and of the draw where ``n``, the number of questions, is given.
         memory: file of a memory of the corpus, filled where needed; None for a temporary one.
-        reranker: None for the shipped weights.
-        cross: rerankers by the half that each is tested on.
-        progress: show progress bars on standard error.
+        cross: rerankers by the half that each is tested on; else ``reranker``, the shipped weights when None.
 
     Raises:
         InvalidValue: no such data set or method, or its files are not there.
@@ -159,9 +137,7 @@ def _error(search: PassageSearch, question: PassageQuestion, ranks: list[int]) -
     return "candidates" if search.signals(question.text, None).names else "names"
 
 
-def _report(
-    dataset: str, half: str, seed: int, passages: int, outcomes: dict[str, list[_Outcome]]
-) -> PassageReport:  # fmt: skip
+def _report(dataset: str, half: str, seed: int, passages: int, outcomes: dict[str, list[_Outcome]]) -> PassageReport:
     baselines = [name for name in outcomes if name != "learned"]
     best = max(baselines, key=lambda name: mean(_recall(outcomes[name], 5)), default="")
     kinds = ["all", *dict.fromkeys(outcome.kind for each in outcomes.values() for outcome in each)]
@@ -179,23 +155,15 @@ def _recall(outcomes: Sequence[_Outcome], depth: int) -> list[float]:
     return [mean([0 < rank <= depth for rank in outcome.ranks]) for outcome in outcomes]
 
 
-def _complete(recall: Sequence[float]) -> list[float]:
-    """1 for each question with all gold passages, else 0."""
-    return [float(share == 1) for share in recall]
-
-
 def _row(name: str, kind: str, outcomes: list[_Outcome], baseline: list[_Outcome] | None, seed: int) -> PassageRow:
-    recall = _recall(outcomes, 5)
-    complete = _complete(recall)
-    recall_gain = complete_gain = None
-    if baseline is not None:
-        other = _recall(baseline, 5)
-        recall_gain = paired_interval(recall, other, seed)
-        complete_gain = paired_interval(complete, _complete(other), seed)
+    recall, other = (_recall(each, 5) for each in (outcomes, baseline or []))
+    complete, other_complete = ([float(share == 1) for share in each] for each in (recall, other))
+    pairs = (recall, other), (complete, other_complete)
+    gains = [None if baseline is None else paired_interval(*pair, seed) for pair in pairs]
     return PassageRow(
         ranker=name, kind=kind, n=len(outcomes), recall_at_2=mean(_recall(outcomes, 2)), recall_at_5=mean(recall),
         recall_at_10=mean(_recall(outcomes, 10)), complete_at_5=mean(complete),
-        interval=bootstrap_interval(complete, seed), recall_gain=recall_gain, complete_gain=complete_gain,
+        interval=bootstrap_interval(complete, seed), recall_gain=gains[0], complete_gain=gains[1],
         errors={stage: mean([o.error == stage for o in outcomes]) for stage in STAGES},
         milliseconds=float(np.median([o.milliseconds for o in outcomes])),
     )  # fmt: skip

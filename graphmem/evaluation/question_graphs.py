@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from graphmem.core.errors import InvalidValue
 from graphmem.core.splits import Split
 from graphmem.datasets import path_question
+from graphmem.datasets.fact_sets import load_single_facts
+from graphmem.datasets.files import data_folder
 from graphmem.datasets.mquake import cloze_graph
-from graphmem.datasets.single_facts import load_single_facts
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
@@ -38,23 +37,14 @@ def load_graphs(dataset: str, split: Split, n: int, seed: int) -> list[Graph]:
         return _worlds(split, n, rng)
     if dataset == "wikimovies":
         return [(load_facts(), _of_each_length(load_questions(split), n, rng))]
-    facts, questions = _READERS[dataset](_folder(dataset))
+    facts, questions = _READERS[dataset](data_folder() / dataset)
     return [(facts, _of_each_length(questions, n, rng))]
 
 
-def _folder(dataset: str) -> Path:
-    folder = Path(os.environ.get("GRAPHMEM_DATA", ".")) / dataset
-    if not folder.is_dir():
-        raise InvalidValue(f"no folder {folder}; set GRAPHMEM_DATA to the folder that holds {dataset}/")
-    return folder
-
-
 def _of_each_length(questions: Sequence[Question], n: int, rng: Random) -> list[Question]:
-    drawn = []
-    for hops in sorted({question.hops for question in questions}):
-        same = [question for question in questions if question.hops == hops]
-        drawn += same if len(same) <= n else rng.sample(same, n)
-    return drawn
+    lengths = sorted({question.hops for question in questions})
+    groups = ([question for question in questions if question.hops == hops] for hops in lengths)
+    return [question for same in groups for question in (same if len(same) <= n else rng.sample(same, n))]
 
 
 def _worlds(split: Split, n: int, rng: Random, each: int = 60) -> list[Graph]:
@@ -75,9 +65,8 @@ def _worlds(split: Split, n: int, rng: Random, each: int = 60) -> list[Graph]:
 
 
 def _pathquestion(folder: Path) -> tuple[Facts, list[Question]]:
-    questions = [
-        Question(q.question, q.path[0], q.answers, 2) for q in path_question.load_questions(folder, spelling=str)
-    ]
+    rows = path_question.load_questions(folder, spelling=str)
+    questions = [Question(row.question, row.path[0], row.answers, 2) for row in rows]
     return path_question.load_graph(folder, spelling=str), questions
 
 

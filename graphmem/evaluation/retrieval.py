@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from graphmem.core.names import normalise
 from graphmem.core.splits import Split
 from graphmem.datasets.wikimovies import Question, trained_answers
 from graphmem.encoding.timed_encoder import TimedEncoder
-from graphmem.evaluation.question_graphs import DATASETS, Facts, load_graphs
+from graphmem.evaluation.question_graphs import DATASETS, load_graphs
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean, paired_interval
 from graphmem.hub import load_encoder
@@ -23,68 +22,45 @@ from graphmem.memory import GraphMemory
 from graphmem.retrieval.results import Retrieval
 from graphmem.retrieval.retriever import RANKERS, Retriever
 
-UNTRAINED = ("path", "ppr", "hybrid", "dense", "bm25")
-"""Rankers that are baselines."""
+UNTRAINED = ("path", "ppr", "hybrid", "dense", "bm25")  # rankers that are baselines
+STAGES = ("seeds", "sampling", "ranking")  # sources of errors; ``sampling``: no answer is in the subgraph
 
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalOutcome:
-    """Result of one ranker for one question.
+    """Result of one ranker for one question."""
 
-    Attributes:
-        hops: number of hops of the question.
-        new: no answer of it is the answer of a training question.
-        rank: of the best answer, from 1; 0 for none.
-        recall_at_5, recall_at_10: share of the answers (of 5, of 10, where there are more) among the first 5 and 10.
-        inside: all answers are in the subgraph.
-        error: the stage that failed where the first node is wrong: ``seeds``, ``sampling`` (no answer in the subgraph)
-            or ``ranking``.
-        milliseconds: processor time without text encoding.
-        size: number of nodes of the subgraph.
-    """
-
-    hops: int
-    new: bool
-    rank: int
-    recall_at_5: float
+    hops: int  # of the question
+    new: bool  # no answer of it is the answer of a training question
+    rank: int  # of the best answer, from 1; 0 for none
+    recall_at_5: float  # share of the answers (of 5, where there are more) among the first 5
     recall_at_10: float
-    inside: bool
-    error: str
-    milliseconds: float
-    size: int
+    inside: bool  # all answers are in the subgraph
+    error: str  # one of ``STAGES``: where the first node is wrong, the stage that failed; else empty
+    milliseconds: float  # processor time without text encoding
+    size: int  # number of nodes of the subgraph
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRow:
-    """Means of a ranker on the questions of one number of hops.
-
-    Attributes:
-        hits_at_1, mrr, recall_at_5, recall_at_10, inside: shares, 0..1; ``inside`` of questions with all answers in the
-            subgraph.
-        interval: of Hits@1, 95 %.
-        gain: paired interval of Hits@1 over the best untrained ranker; None for untrained rankers.
-        gnn_gain: paired interval of ``gnn`` over ``activation``; None for other rankers.
-        n_new, hits_at_1_new: questions none of whose answers is the answer of a training question, and their Hits@1.
-        errors: share of questions that fail at each stage.
-        milliseconds, nodes: medians.
-    """
+    """Means (medians of ``milliseconds`` and ``nodes``) of a ranker on the questions of one number of hops."""
 
     ranker: str
     hops: int
     n: int
     hits_at_1: float
-    interval: Interval
-    gain: Interval | None
-    gnn_gain: Interval | None
+    interval: Interval  # of Hits@1, 95 %
+    gain: Interval | None  # paired interval of Hits@1 over the best untrained ranker; None for untrained rankers
+    gnn_gain: Interval | None  # paired interval of ``gnn`` over ``activation``; None for other rankers
     mrr: float
     recall_at_5: float
     recall_at_10: float
-    inside: float
-    n_new: int
-    hits_at_1_new: float | None
-    errors: dict[str, float]
+    inside: float  # share of questions with all answers in the subgraph
+    n_new: int  # questions none of whose answers is the answer of a training question
+    hits_at_1_new: float | None  # of those
+    errors: dict[str, float]  # share of questions that fail at each stage
     milliseconds: float
     nodes: float
 
@@ -102,65 +78,45 @@ class RetrievalReport(Report):
         return Report.json(replace(self, outcomes={}))
 
 
-# ---------------------------------------------------------------- running
-
-
 def evaluate_retrieval(
     dataset: str = "wikimovies", *, n: int = 300, seed: int = 0, rankers: Sequence[str] = RANKERS,
     split: Split = "test", weights: str | Path | None = None, encoder: Any = None,
 ) -> RetrievalReport:  # fmt: skip
     """Retrieval of the answers of ``n`` questions of each number of hops, by each ranker; topics are not given.
 
-    Args:
-        dataset: one of ``DATASETS``.
-        n: questions of each number of hops.
-        seed: of the draw and of the bootstrap.
-        rankers: some of ``RANKERS``; gains are over the best untrained one.
-        split: of the topics, or of the relations.
-        weights: file of retriever weights; None for the shipped ones.
-        encoder: text encoder; None for the default one.
+    ``dataset`` is one of ``DATASETS``, ``rankers`` are some of ``RANKERS``; gains are over the best untrained one. The
+    split is that of the topics, or of the relations. None stands for the shipped weights and the default encoder.
 
     Raises:
         InvalidValue: no such data set or ranker, or ``n`` below 1.
     """
     unknown = [name for name in rankers if name not in RANKERS]
     if dataset not in DATASETS or unknown or n < 1:
-        raise InvalidValue(
-            f"choose one of {DATASETS}, rankers of {RANKERS}, n of at least 1; not {dataset!r}, {unknown}, {n!r}"
-        )
+        allowed = f"choose one of {DATASETS}, rankers of {RANKERS}, n of at least 1"
+        raise InvalidValue(f"{allowed}; not {dataset!r}, {unknown}, {n!r}")
     encoder = TimedEncoder(encoder or load_encoder())
     outcomes: dict[str, list[RetrievalOutcome]] = {name: [] for name in rankers}
     for facts, questions in load_graphs(dataset, split, n, seed):
-        with _opened(facts, encoder, weights) as retriever:
+        with GraphMemory.open(":memory:", encoder=encoder) as memory:
+            memory.add_many(facts)
+            retriever = Retriever(memory.store, encoder, weights)
             for name in rankers:
                 retriever.retrieve(questions[0].question, ranker=name)  # encodes nodes and loads modules
                 outcomes[name] += [_outcome(retriever, encoder, question, name) for question in questions]
     return RetrievalReport(_rows(outcomes, seed), seed, dataset=dataset, split=split, outcomes=outcomes)
 
 
-@contextmanager
-def _opened(facts: Facts, encoder: Any, weights: str | Path | None) -> Iterator[Retriever]:
-    """A retriever over an in-memory store of these facts."""
-    with GraphMemory.open(":memory:", encoder=encoder) as memory:
-        memory.add_many(facts)
-        yield Retriever(memory.store, encoder, weights)
-
-
 def _outcome(retriever: Retriever, encoder: TimedEncoder, question: Question, ranker: str) -> RetrievalOutcome:
-    found, milliseconds = encoder.without_encoding(
-        lambda: retriever.retrieve(question.question, top_k=10, ranker=ranker)
-    )
+    search = lambda: retriever.retrieve(question.question, top_k=10, ranker=ranker)
+    found, milliseconds = encoder.without_encoding(search)
     right = _ids(retriever, question.answers)
     order = found.subgraph.node_ids
     hits = np.flatnonzero(np.isin(order, list(right)))
     rank = int(hits[0]) + 1 if len(hits) else 0
     new = not trained_answers().intersection(question.answers)
-    wide = min(5, len(right)), min(10, len(right))
-    return RetrievalOutcome(
-        question.hops, new, rank, float((hits < 5).sum()) / max(1, wide[0]), float((hits < 10).sum()) / max(1, wide[1]),
-        bool(right) and len(hits) == len(right), _error(found, rank, _ids(retriever, [question.topic])), milliseconds,
-        len(order),
-    )  # fmt: skip
+    at_5, at_10 = (float((hits < k).sum()) / max(1, min(k, len(right))) for k in (5, 10))
+    inside, error = bool(right) and len(hits) == len(right), _error(found, rank, _ids(retriever, [question.topic]))
+    return RetrievalOutcome(question.hops, new, rank, at_5, at_10, inside, error, milliseconds, len(order))
 
 
 def _ids(retriever: Retriever, names: Sequence[str]) -> set[int]:
@@ -176,9 +132,6 @@ def _error(found: Retrieval, rank: int, topic: set[int]) -> str:
     return "ranking" if rank else "sampling"
 
 
-# ---------------------------------------------------------------- means and intervals
-
-
 def hits_at_1(outcomes: Sequence[RetrievalOutcome]) -> list[float]:
     """1 for each question whose first node is an answer, else 0."""
     return [float(outcome.rank == 1) for outcome in outcomes]
@@ -192,24 +145,19 @@ def _rows(outcomes: dict[str, list[RetrievalOutcome]], seed: int) -> list[Retrie
         best = max((name for name in UNTRAINED if name in hits), key=lambda name: mean(hits[name]), default=None)
         for name, each in same.items():
             baselines = None if name in UNTRAINED else best, "activation" if name == "gnn" else None
-            gains = [
-                paired_interval(hits[name], hits[baseline], seed) if baseline in hits else None
-                for baseline in baselines
-            ]
+            gains = [paired_interval(hits[name], hits[b], seed) if b in hits else None for b in baselines]
             rows.append(_row(name, hops, each, gains, seed))
     return rows
 
 
-def _row(
-    name: str, hops: int, outcomes: list[RetrievalOutcome], gains: list[Interval | None], seed: int
-) -> RetrievalRow:  # fmt: skip
+def _row(name: str, hops: int, outcomes: list[RetrievalOutcome], gains: list[Any], seed: int) -> RetrievalRow:
     hits, new = hits_at_1(outcomes), hits_at_1([o for o in outcomes if o.new])
     return RetrievalRow(
         ranker=name, hops=hops, n=len(outcomes), hits_at_1=mean(hits), interval=bootstrap_interval(hits, seed),
         gain=gains[0], gnn_gain=gains[1], mrr=mean([1 / o.rank if o.rank else 0 for o in outcomes]),
         recall_at_5=mean([o.recall_at_5 for o in outcomes]), recall_at_10=mean([o.recall_at_10 for o in outcomes]),
         inside=mean([o.inside for o in outcomes]), n_new=len(new), hits_at_1_new=mean(new) if new else None,
-        errors={stage: mean([o.error == stage for o in outcomes]) for stage in ("seeds", "sampling", "ranking")},
+        errors={stage: mean([o.error == stage for o in outcomes]) for stage in STAGES},
         milliseconds=float(np.median([o.milliseconds for o in outcomes])),
         nodes=float(np.median([o.size for o in outcomes])),
     )  # fmt: skip

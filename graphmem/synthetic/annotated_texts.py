@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
-from graphmem.synthetic.grammar import (
+from graphmem.synthetic.templates import (
     PERSONS,
     POSSESSIVES,
     agree,
@@ -16,10 +16,10 @@ from graphmem.synthetic.grammar import (
     capitalise,
     fit_article,
     framed,
+    load,
     pronoun,
     split_slots,
 )
-from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import LITERAL_TYPES
 
@@ -107,11 +107,7 @@ class AnnotatedText:
 
 
 class SentenceWriter:
-    """Base of the generators of text: fills templates of relations and marks the facts that they state.
-
-    Args:
-        rng: source of all choices.
-    """
+    """Base of the generators of text: fills templates of relations and marks the facts that they state."""
 
     short_forms: ClassVar[tuple[int, ...]] = (0, -1)
     """Which words of a person's name may stand for it."""
@@ -129,19 +125,13 @@ class SentenceWriter:
         self, text: AnnotatedText, template: str, relation: Relation, subject: Thing, *,
         factuality: str = "asserted", again: bool = False, things: Mapping[str, Thing] | None = None,
     ) -> int:  # fmt: skip
-        """Append a filled template and mark its facts.
+        """Append a filled template and mark its facts; returns the number of the subject's mention, -1 for none.
 
         Args:
-            text: what is appended to.
-            template: words with the slots ``{s}``, ``{o}``, ``{old}`` and ``{t}`` (a date).
-            relation: of the fact; what ``{old}`` names is marked as ended.
-            subject: the thing in ``{s}``.
+            template: words with slots: ``{s}``, ``{o}``, ``{old}`` (its fact is marked as ended), ``{t}`` (a date).
             factuality: of the fact in ``{o}``.
             again: whether the subject was named before, so that a pronoun or a short name may stand for it.
             things: what stands in ``{o}`` and ``{old}``; new things where it is left out.
-
-        Returns:
-            The number of the subject's mention, -1 where the template has none.
         """
         first, objects, pieces = -1, list[tuple[int, str]](), split_slots(template)
         for place, piece in enumerate(pieces):
@@ -200,8 +190,7 @@ class SentenceWriter:
     def refer(self, text: AnnotatedText, thing: Thing, again: bool, rest: str = "") -> tuple[int, str]:
         """Append a name, or where it was named before a pronoun, a description or a short name.
 
-        Returns:
-            The number of the mention, and ``rest``, the words after it, in the form that agrees with it.
+        Returns the number of the mention, and ``rest``, the words after it, in the form that agrees with it.
         """
         chance, nominative = self.rng.random(), text.at_start or text.text.endswith(", ")
         if again and chance < 0.6:
@@ -224,8 +213,6 @@ class SentenceWriter:
         others = (text.surface(mention).split() for mention in text.mentions if mention.entity != thing.id)
         return thing.name if any(word in other for other in others) else word
 
-    # ---------------------------------------------------------------- templates of a relation
-
     def leading(self, relation: Relation) -> str:
         """Return a statement that begins with its subject, where there is one."""
         leading = [f"{{s}} {words}." for words in predicates(relation)]
@@ -236,7 +223,7 @@ class SentenceWriter:
         rng, frames, chance = self.rng, load("frames"), self.rng.random()
         template = rng.choice(relation.statements)
         if chance < 0.2:
-            return _with_noun(rng.choice(frames["noun_denials"]), relation)
+            return rng.choice(frames["noun_denials"]).replace("{n}", relation.noun)
         if _BE.search(template) and template.startswith("{s}"):
             return _BE.sub(lambda m: f" {m[1]} {rng.choice(('not', 'never', 'not'))} ", template, count=1)
         return framed(rng.choice(frames["denials"]), template)
@@ -247,7 +234,7 @@ class SentenceWriter:
         if chance < 0.35:
             return rng.choice((*relation.questions, *relation.inverse_questions))
         if chance < 0.65:
-            return _with_noun(rng.choice(frames["noun_questions"]), relation)
+            return rng.choice(frames["noun_questions"]).replace("{n}", relation.noun)
         return framed(rng.choice(frames["checks"]), rng.choice(relation.statements))
 
     def framed_by(self, frames: str, relation: Relation) -> str:
@@ -261,7 +248,3 @@ def predicates(relation: Relation) -> list[str]:
         t[4:].rstrip(".") for t in relation.statements
         if t.startswith("{s} ") and t.count("{o}") == 1 and "{s}" not in t[4:] and t.endswith(".")
     ]  # fmt: skip
-
-
-def _with_noun(template: str, relation: Relation) -> str:
-    return template.replace("{n}", relation.noun)

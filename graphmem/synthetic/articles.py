@@ -33,9 +33,8 @@ class ArticleGenerator(TextGenerator):
         while about:
             text.write(" " if again else "")
             if rng.random() < 0.12:
-                self.write_change(
-                    text, about[0], subject, ended=not about[0].updates or rng.random() < 0.4, again=again
-                )
+                ended = not about[0].updates or rng.random() < 0.4
+                self.write_change(text, about[0], subject, ended=ended, again=again)
                 stated = 1
             else:
                 stated = self._clauses(text, subject, about, again)

@@ -8,6 +8,7 @@ from typing import Final
 
 from graphmem.core.types import Triple
 from graphmem.synthetic.verbalizer import SyntheticText, Verbalizer
+from graphmem.text.lexicon import Relation
 
 _WEIGHTS: Final = {"new": 32, "duplicate": 8, "paraphrase": 14, "change": 18, "ending": 10, "rumour": 10, "chatter": 8}
 _TRIES = 20
@@ -15,23 +16,14 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class LabelledEvent:
-    """A text that a memory receives, and what it should do with each of its triples.
-
-    Attributes:
-        passage: the text.
-        labels: ``skip``, ``add``, ``update`` or ``retire`` for each triple.
-        trust: of its source, 0..1.
-        reason: new, duplicate, paraphrase, change, ending, rumour or chatter.
-        removed: facts that end here.
-        added: facts that begin here.
-    """
+    """A text that a memory receives, and what it should do with each of its triples."""
 
     passage: SyntheticText
-    labels: tuple[str, ...]
-    trust: float
-    reason: str
-    removed: tuple[Triple, ...] = ()
-    added: tuple[Triple, ...] = ()
+    labels: tuple[str, ...]  # ``skip``, ``add``, ``update`` or ``retire`` for each triple
+    trust: float  # of its source, 0..1
+    reason: str  # new, duplicate, paraphrase, change, ending, rumour or chatter
+    removed: tuple[Triple, ...] = ()  # facts that end here
+    added: tuple[Triple, ...] = ()  # facts that begin here
 
 
 Draft = tuple[SyntheticText, tuple[str, ...], float, tuple[Triple, ...], tuple[Triple, ...]]
@@ -39,12 +31,7 @@ Draft = tuple[SyntheticText, tuple[str, ...], float, tuple[Triple, ...], tuple[T
 
 
 class EventStream:
-    """Generator of events; it keeps the facts that hold.
-
-    Args:
-        verbalizer: makes the texts.
-        known: the facts that hold at first.
-    """
+    """Generator of events; it keeps the facts that hold, at first those of ``known``."""
 
     def __init__(self, verbalizer: Verbalizer, known: Sequence[Triple]) -> None:
         self.verbalizer, self.rng = verbalizer, verbalizer.rng
@@ -81,23 +68,18 @@ class EventStream:
         drawn = (self.rng.choice(self._order) for _ in range(_TRIES if self._order else 0))
         return next((triple for triple in drawn if triple in self._current), None)
 
-    def _trusted(self) -> float:
-        return self.rng.uniform(0.6, 1.0)
-
-    def _functional(self, triple: Triple) -> bool:
-        return self.verbalizer.relations[triple[1]].functional
+    def _relation(self, triple: Triple) -> Relation:
+        return self.verbalizer.relations[triple[1]]
 
     def _clashes(self, triple: Triple) -> bool:
-        return self._functional(triple) and bool(self._values.get(triple[:2]))
+        return self._relation(triple).functional and bool(self._values.get(triple[:2]))
 
     def _with_others(self, first: Triple, others: list[Triple], counts: Sequence[int]) -> SyntheticText:
         more = self.rng.sample(others, min(len(others), self.rng.choice(counts)))
         return self.verbalizer.state([first, *more])
 
-    def _skipped(self, text: SyntheticText, trust: float) -> Draft:
-        return text, ("skip",) * len(text.triples), trust, (), ()
-
-    # ---------------------------------------------------------------- one draft for each reason
+    def _skipped(self, text: SyntheticText, low: float = 0.6, high: float = 1.0) -> Draft:
+        return text, ("skip",) * len(text.triples), self.rng.uniform(low, high), (), ()
 
     def _new(self) -> Draft | None:
         while self._unused:
@@ -110,25 +92,25 @@ class EventStream:
         text = self._with_others(first, [t for t in own if t in self._current or not self._clashes(t)], (0, 0, 1, 2))
         added: list[Triple] = []
         for triple in text.triples:
-            taken = self._functional(triple) and any(triple[:2] == other[:2] for other in added)
+            taken = self._relation(triple).functional and any(triple[:2] == other[:2] for other in added)
             if triple not in self._current and not taken:
                 added.append(triple)
         labels = tuple("add" if triple in added else "skip" for triple in text.triples)
-        return text, labels, self._trusted(), (), tuple(added)
+        return text, labels, self.rng.uniform(0.6, 1.0), (), tuple(added)
 
     def _duplicate(self) -> Draft | None:
         valid = [p for p in self._stated[-30:] if all(triple in self._current for triple in p.triples)]
         if valid and self.rng.random() < 0.7:
-            return self._skipped(self.rng.choice(valid), self._trusted())
-        triple = self._any_current()
-        return self._skipped(self.verbalizer.canonical(triple), self._trusted()) if triple else None
+            return self._skipped(self.rng.choice(valid))
+        if (triple := self._any_current()) is None:
+            return None
+        return self._skipped(self.verbalizer.single(self._relation(triple).statements[0], triple, "statement"))
 
     def _paraphrase(self) -> Draft | None:
-        triple = self._any_current()
-        if triple is None:
+        if (triple := self._any_current()) is None:
             return None
         own = [t for t in self.verbalizer.about[triple[0]] if t != triple and t in self._current]
-        return self._skipped(self._with_others(triple, own, (0, 0, 1)), self._trusted())
+        return self._skipped(self._with_others(triple, own, (0, 0, 1)))
 
     def _change(self) -> Draft | None:
         for _ in range(_TRIES):
@@ -136,26 +118,28 @@ class EventStream:
             other = self.verbalizer.other_object(old) if old else None
             if old is None or other is None or (new := (old[0], old[1], other)) in self._current:
                 continue
-            relation = self.verbalizer.relations[old[1]]
-            text = self.verbalizer.change(new, old[2]) if self.rng.random() < 0.65 else None
-            if text is None and relation.functional:
+            verbalizer, relation, text = self.verbalizer, self._relation(old), None
+            if self.rng.random() < 0.65 and relation.updates:
+                template = verbalizer.dated(self.rng.choice(relation.updates), 0.35)
+                text = verbalizer.single(template, new, "update", old[2])
+            elif relation.functional:
                 if self.rng.random() < 0.6:
-                    text = self.verbalizer.correction(new)
+                    text = verbalizer.single(verbalizer.framed_by("corrections", relation) + ".", new, "statement")
                 elif relation.updates:  # a plain statement changes what is expected to change in time
-                    text = self.verbalizer.state([new])
+                    text = verbalizer.state([new])
             if text is not None:
-                return text, ("update",), self._trusted(), (old,), (new,)
+                return text, ("update",), self.rng.uniform(0.6, 1.0), (old,), (new,)
         return None
 
     def _ending(self) -> Draft | None:
         for _ in range(_TRIES):
-            triple = self._any_current()
-            if triple is None:
+            if (triple := self._any_current()) is None:
                 return None
-            negated = self.rng.random() < 0.2
-            text = self.verbalizer.denial_of(triple) if negated else self.verbalizer.end(triple)
-            if text is not None:
-                return text, ("retire",), self._trusted(), (triple,), ()
+            relation, negated = self._relation(triple), self.rng.random() < 0.2
+            if negated or relation.ends:
+                template = self.verbalizer.denial(relation) if negated else self.rng.choice(relation.ends)
+                text = self.verbalizer.single(template, triple, "negation" if negated else "end")
+                return text, ("retire",), self.rng.uniform(0.6, 1.0), (triple,), ()
         return None
 
     def _rumour(self) -> Draft | None:
@@ -163,12 +147,13 @@ class EventStream:
         other = self.verbalizer.other_object(triple)
         claim = (triple[0], triple[1], other) if other and self.rng.random() < 0.7 else triple
         if self.rng.random() < 0.3:  # a plain statement, by a source that is not to be trusted
-            return self._skipped(self.verbalizer.state([claim]), self.rng.uniform(0.0, 0.2))
-        return self._skipped(self.verbalizer.rumour_of(claim), self.rng.uniform(0.0, 0.6))
+            return self._skipped(self.verbalizer.state([claim]), 0.0, 0.2)
+        template = self.verbalizer.framed_by("rumours", self._relation(claim))
+        return self._skipped(self.verbalizer.single(template, claim, "hearsay"), 0.0, 0.6)
 
     def _chatter(self) -> Draft:
-        if self.rng.random() < 0.35:
-            text = self.verbalizer.question_about(self.rng.choice(self.verbalizer.triples))
-        else:
-            text = self.verbalizer.chatter()
-        return self._skipped(text, self.rng.uniform(0.3, 1.0))
+        if self.rng.random() >= 0.35:
+            return self._skipped(self.verbalizer.chatter(), 0.3)
+        triple = self.rng.choice(self.verbalizer.triples)
+        template = self.verbalizer.question(self._relation(triple))
+        return self._skipped(self.verbalizer.single(template, triple, "question"), 0.3)

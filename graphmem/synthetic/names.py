@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from random import Random
 from typing import Final
 
@@ -28,26 +29,18 @@ _CULTURES: Final[list[_Sounds]] = list(_LISTS["cultures"].values())
 
 
 class NameGenerator:
-    """Generator of names of any type, never the same twice (as ``normalise`` compares them).
-
-    Args:
-        rng: source of all choices; equal seeds give equal names.
-    """
+    """Generator of names of any type, never the same twice (as ``normalise`` compares them)."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._taken: set[str] = set()
         self._makers: dict[str, Callable[[], str]] = {
             "person": self._person, "city": self._place, "country": self._country, "planet": self._country,
-            "year": self._year, "date": self._date, "number": self._number,
+            "year": lambda: str(rng.randint(1720, 2025)), "date": self._date, "number": self._number,
         }  # fmt: skip
 
     def names(self, kind: str, count: int) -> list[str]:
-        """Return up to ``count`` new names of ``kind``.
-
-        Raises:
-            InvalidValue: the type is unknown.
-        """
+        """Return up to ``count`` new names of ``kind``; raises ``InvalidValue`` for an unknown type."""
         if kind not in KINDS:
             raise InvalidValue(f"unknown type {kind!r}; use one of {sorted(KINDS)}")
         pool = CLOSED.get(kind)
@@ -55,18 +48,11 @@ class NameGenerator:
             return [name for name in (self._fresh(kind) for _ in range(count)) if name]
         few = len(pool) < 4 * count
         drawn = self._rng.sample(pool, len(pool)) if few else self._rng.choices(pool, k=4 * count)
-        found: list[str] = []
-        for name in drawn:
-            if len(found) < count and self._claim(name):
-                found.append(name)
-        return found
+        return list(islice(filter(self._claim, drawn), count))
 
     def _fresh(self, kind: str) -> str:
-        for _ in range(_TRIES):
-            name = self._makers[kind]() if kind in self._makers else self._patterned(kind)
-            if self._claim(name):
-                return name
-        return ""
+        make = self._makers.get(kind, lambda: self._patterned(kind))
+        return next(filter(self._claim, (make() for _ in range(_TRIES))), "")
 
     def _claim(self, name: str) -> bool:
         key = normalise(name)
@@ -74,8 +60,6 @@ class NameGenerator:
             return False
         self._taken.add(key)
         return True
-
-    # ---------------------------------------------------------------- sounds and patterns
 
     def _word(self, sounds: _Sounds, syllables: int) -> str:
         rng, (onsets, vowels, codas) = self._rng, sounds[:3]
@@ -143,23 +127,15 @@ class NameGenerator:
 
     def _coded(self, letter: str, plural: str) -> str:
         rng = self._rng
-        if letter == "P":
-            return self._place()
-        if letter == "F":
-            return self._family_name()
-        if letter == "G":
-            return self._given_name(rng.choice(_CULTURES))
-        if letter == "Y":
-            return str(rng.randint(1500, 2024))
-        if letter == "#":
-            return str(rng.choice((rng.randint(1, 12), 10 * rng.randint(1, 90), rng.randint(100, 999))))
+        makers: dict[str, Callable[[], object]] = {
+            "P": self._place, "F": self._family_name, "G": lambda: self._given_name(rng.choice(_CULTURES)),
+            "Y": lambda: rng.randint(1500, 2024),
+            "#": lambda: rng.choice((rng.randint(1, 12), 10 * rng.randint(1, 90), rng.randint(100, 999))),
+        }  # fmt: skip
+        if letter in makers:
+            return str(makers[letter]())
         word = rng.choice(_LISTS["words"][letter])
         return _plural(word) if plural else word
-
-    # ---------------------------------------------------------------- numbers
-
-    def _year(self) -> str:
-        return str(self._rng.randint(1720, 2025))
 
     def _date(self) -> str:
         rng = self._rng

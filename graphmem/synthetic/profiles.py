@@ -13,8 +13,7 @@ from typing import Final
 
 from graphmem.core.splits import Split
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, Thing
-from graphmem.synthetic.grammar import PERSONS, POSSESSIVES, capitalise, split_slots
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import PERSONS, POSSESSIVES, capitalise, load, split_slots
 from graphmem.synthetic.text_generator import TextGenerator
 from graphmem.text.lexicon import Relation
 
@@ -24,14 +23,7 @@ _WORKS: Final = frozenset({"film", "book", "song", "game", "album"})
 
 
 class ProfileGenerator(TextGenerator):
-    """Generator of passages of two to five sentences about one thing.
-
-    Args:
-        relations: of the facts.
-        real: real names to mix in, by type.
-        rng: source of all choices.
-        split: which names may be used.
-    """
+    """Generator of passages of two to five sentences about one thing; arguments as in ``TextGenerator``."""
 
     def __init__(
         self, relations: Sequence[Relation], real: Mapping[str, Sequence[str]], rng: Random, split: Split = "train"
@@ -73,8 +65,6 @@ class ProfileGenerator(TextGenerator):
             return self.rng.choice(self.real[type])
         return super()._name(type)
 
-    # ---------------------------------------------------------------- sentences
-
     def _opening(self, text: AnnotatedText, subject: Thing, name: str) -> None:
         """The first sentence: who or what it is and, most often, the first fact; or the fact's object first."""
         rng, group, ways = self.rng, _group(subject), self._ways(name)
@@ -112,8 +102,6 @@ class ProfileGenerator(TextGenerator):
             return list(self._lists["ties"])
         religious = name != "adheres to" or self._object(name).name in self._lists["religion_adjectives"]
         return [way for way in frames["frames"] if religious or "{a}" not in way]
-
-    # ---------------------------------------------------------------- words
 
     def _fill(self, text: AnnotatedText, template: str, subject: Thing, name: str, *, again: bool) -> None:
         """Append a template and mark its fact, once for each object; ``{a}`` is the adjective of a religion."""

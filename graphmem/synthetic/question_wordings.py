@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from random import Random
 
-from graphmem.datasets.wordnet import Vary, as_it_is
-from graphmem.synthetic.grammar import PERSONS, capitalise, fill
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import PERSONS, capitalise, fill, load
 from graphmem.text.lexicon import OPEN_ENDINGS, Relation
 
 _FORMS = load("questions")
@@ -23,34 +21,23 @@ _PEOPLE = ("person", "individual", "one", "person")
 _PLACES = frozenset({"city", "country", "region", "building", "place"})
 
 
-def question_of_names(
-    path: Sequence[tuple[str, int]], verbs: bool, rng: Random, mask: str, vary: Vary = as_it_is
-) -> str:
-    """Return a question for a path of (name, direction); names are nouns, or verbs with ``verbs``.
-
-    Args:
-        path: from the topic on.
-        verbs: whether the names are verbs.
-        rng: source of all choices.
-        mask: what stands for the topic.
-        vary: replaces nouns by other words.
-    """
+def question_of_names(path: Sequence[tuple[str, int]], verbs: bool, rng: Random, mask: str) -> str:
+    """Return a question for a path of (noun or verb, direction) from the topic, for which ``mask`` stands."""
     phrase, forms = mask, _FORMS["verb_phrases" if verbs else "noun_phrases"]
     for name, direction in path[:-1]:
-        phrase = rng.choice(forms[direction]).format(a=phrase, r=name if verbs else vary(name, rng))
+        phrase = rng.choice(forms[direction]).format(a=phrase, r=name)
     name, direction = path[-1]
-    name = name if verbs else vary(name, rng)
     if not verbs and not direction and rng.random() < 0.3:
         return _punctuated(rng.choice(_FORMS["noun_questions"]).format(a=phrase, r=name), rng)
     question = rng.choice(_FORMS["questions"])
     return _punctuated(question.format(rng.choice(forms[direction]).format(a=phrase, r=name)), rng)
 
 
-def question_of_relations(path: Sequence[tuple[Relation, int]], rng: Random, mask: str, vary: Vary = as_it_is) -> str:
+def question_of_relations(path: Sequence[tuple[Relation, int]], rng: Random, mask: str) -> str:
     """Return a question for a path of (relation of the lexicon, direction); arguments as in ``question_of_names``."""
     phrase = mask
     for relation, direction in path[:-1]:
-        phrase = noun_phrase(relation, direction, phrase, rng, vary)
+        phrase = noun_phrase(relation, direction, phrase, rng)
     relation, direction = path[-1]
     chance = rng.random()
     if chance < 0.4:
@@ -59,16 +46,15 @@ def question_of_relations(path: Sequence[tuple[Relation, int]], rng: Random, mas
     elif chance < 0.6 and (clauses := _clauses(relation, direction)):
         question = _clause_question(rng.choice(clauses), relation, direction, phrase, rng)
     else:
-        question = rng.choice(_FORMS["questions"]).format(noun_phrase(relation, direction, phrase, rng, vary))
+        question = rng.choice(_FORMS["questions"]).format(noun_phrase(relation, direction, phrase, rng))
     return _punctuated(question, rng)
 
 
-def noun_phrase(relation: Relation, direction: int, argument: str, rng: Random, vary: Vary = as_it_is) -> str:
+def noun_phrase(relation: Relation, direction: int, argument: str, rng: Random) -> str:
     """Return a noun phrase for what the relation leads to from ``argument``."""
     nouns, clauses, chance = plain_nouns(relation), _clauses(relation, direction), rng.random()
     if nouns and chance < (0.08 if direction else 0.5):
-        form = rng.choice(_FORMS["noun_phrases"][direction])
-        return form.format(a=argument, r=vary(rng.choice(nouns), rng))
+        return rng.choice(_FORMS["noun_phrases"][direction]).format(a=argument, r=rng.choice(nouns))
     if clauses and chance < 0.75:
         first, middle = rng.choice(clauses)
         noun = _type_noun(relation.subject if direction else relation.object, rng)
@@ -83,17 +69,11 @@ def plain_nouns(relation: Relation) -> tuple[str, ...]:
     verbs = {text.split()[1] for text in relation.statements if text.startswith("{s} ")}
     stated = [re.fullmatch(r"The ([\w ]+) of \{s\} (?:is|was) \{o\}\.", text) for text in relation.statements]
     names = dict.fromkeys((relation.noun, *relation.paraphrases, *(match[1] for match in stated if match)))
-    return tuple(name for name in names if _is_nominal(name, verbs))
-
-
-def _is_nominal(name: str, verbs: set[str]) -> bool:
-    words = name.split()
-    return (
-        len(words) < 4
-        and not f"{name} ".startswith(_VERBAL)
-        and words[-1] not in OPEN_ENDINGS
-        and words[0] not in verbs
-    )
+    return tuple(
+        name for name in names
+        if len(words := name.split()) < 4 and not f"{name} ".startswith(_VERBAL)
+        and words[-1] not in OPEN_ENDINGS and words[0] not in verbs
+    )  # fmt: skip
 
 
 @cache

@@ -52,12 +52,7 @@ def natural_examples(count: int, seed: int) -> list[AnnotatedText]:
     """Return openings of encyclopaedia passages with the mentions that spaCy finds, and no facts."""
     from graphmem.adapters.spacy import named_spans
 
-    texts = []
-    for text in Random(seed).sample(passage_texts("train"), count):
-        end = next((e for _, e in sentences(text) if e > 80), len(text))
-        texts.append(text[:end].strip()[:400])
-    found = []
-    for text, spans in zip(texts, named_spans(texts), strict=True):
-        mentions = [GoldMention(start, end, kind, number) for number, (start, end, kind) in enumerate(spans)]
-        found.append(AnnotatedText(text, mentions, [], paired=False))
-    return found
+    opening = lambda text: text[: next((end for _, end in sentences(text) if end > 80), None)].strip()[:400]
+    texts = [opening(text) for text in Random(seed).sample(passage_texts("train"), count)]
+    mentions = ([GoldMention(*span, number) for number, span in enumerate(spans)] for spans in named_spans(texts))
+    return [AnnotatedText(text, found, [], paired=False) for text, found in zip(texts, mentions, strict=True)]

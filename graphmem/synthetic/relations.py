@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
@@ -19,16 +20,13 @@ def with_more_templates(relations: Sequence[Relation]) -> list[Relation]:
 
 def _with_more_templates(relation: Relation) -> Relation:
     frames, name, short = load("frames"), relation.relation, len(relation.noun.split()) <= 3
-    changes = frames["changes"].get(name) or _with_noun(frames["noun_changes"], relation.noun)
+    by_noun = {key: [t.replace("{n}", relation.noun) for t in frames[key]] for key in ("noun_changes", "noun_endings")}
+    changes = frames["changes"].get(name) or by_noun["noun_changes"]
     return replace(
         relation, statements=(*relation.statements, *frames["statements"].get(name, ())),
         updates=(*relation.updates, *(changes if relation.functional and short else ())),
-        ends=(*relation.ends, *(_with_noun(frames["noun_endings"], relation.noun) if short else ())),
+        ends=(*relation.ends, *(by_noun["noun_endings"] if short else ())),
     )  # fmt: skip
-
-
-def _with_noun(templates: Sequence[str], noun: str) -> list[str]:
-    return [template.replace("{n}", noun) for template in templates]
 
 
 def plain_relations(rng: Random, count: int) -> list[Relation]:
@@ -60,17 +58,11 @@ def _verb_relation(verb: str, rng: Random) -> Relation:
 def _relation(kind: str, words: Mapping[str, str], rng: Random) -> Relation:
     """Return a relation between random types by the templates of ``noun`` or ``verb``, with words in their slots."""
     frames = load("frames")["plain_relations"]
-    row = {key: _filled(value, words) for key, value in frames[kind].items()}
-    types = {"subject": rng.choice(frames["types"]), "object": rng.choice(frames["types"])}
-    return _from_row({**row, **types, "functional": False})
-
-
-def _filled(value: Any, words: Mapping[str, str]) -> Any:
-    if isinstance(value, list):
-        return [_filled(text, words) for text in value]
+    row = json.dumps(frames[kind])
     for slot, word in words.items():
-        value = value.replace(f"{{{slot}}}", word)
-    return value
+        row = row.replace(f"{{{slot}}}", word)
+    types = {"subject": rng.choice(frames["types"]), "object": rng.choice(frames["types"])}
+    return _from_row({**json.loads(row), **types, "functional": False})
 
 
 def _from_row(row: Mapping[str, Any]) -> Relation:

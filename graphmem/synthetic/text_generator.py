@@ -11,9 +11,8 @@ from random import Random
 
 from graphmem.core.splits import Split, data_split
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, SentenceWriter, Thing
-from graphmem.synthetic.grammar import PERSONS, split_slots
 from graphmem.synthetic.names import KINDS, NameGenerator
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import PERSONS, capitalise, load, split_slots
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import LITERAL_TYPES
 
@@ -23,11 +22,8 @@ _TRIES = 30
 class TextGenerator(SentenceWriter):
     """Generator of annotated texts of one to five sentences.
 
-    Args:
-        relations: of the facts; give training relations only when the figures are to be zero-shot.
-        real: real names to mix in, by type; those under "" may stand for anything.
-        rng: source of all choices.
-        split: which names may be used, see ``data_split``.
+    ``relations``: training relations only for a zero-shot evaluation. ``real``: real names to mix in, by type;
+    those under "" may stand for anything. ``split``: which names may be used, see ``data_split``.
     """
 
     def __init__(
@@ -55,8 +51,6 @@ class TextGenerator(SentenceWriter):
         elif rng.random() < 0.06:
             text.text = text.text.rstrip(".")
         return text
-
-    # ---------------------------------------------------------------- things and their names
 
     def thing(self, type: str) -> Thing:
         """Return a new thing: a literal, or an entity with an invented name, a real one, or one in another script."""
@@ -107,8 +101,6 @@ class TextGenerator(SentenceWriter):
                 text.write(separator)
                 numbers.append(text.name(self.thing(relation.object)))
         return numbers
-
-    # ---------------------------------------------------------------- sentences
 
     def _sentence(self, text: AnnotatedText) -> None:
         chance = self.rng.random()
@@ -195,6 +187,48 @@ class TextGenerator(SentenceWriter):
             template = self.framed_by(rng.choice(("doubts", "rumours", "rumours")), relation)
         factuality = "negated" if negated else "uncertain"
         self.write_sentence(text, template, relation, self.thing(relation.subject), factuality=factuality)
+
+
+class SmallTalkGenerator(TextGenerator):
+    """Generator of texts that state nothing (small talk, names only mentioned), alone or around texts that do."""
+
+    def example(self) -> AnnotatedText:
+        """Return a text of one to four sentences; in one of three, one sentence is replaced by a text with facts."""
+        rng, text = self.rng, AnnotatedText()
+        count = rng.choice((1, 1, 2, 2, 3, 4))
+        place = rng.randrange(count) if rng.random() < 0.33 else -1
+        repeated = rng.random() < 0.15
+        for number in range(count):
+            text.write(" " if number else "")
+            if number == place:
+                text.append(super().example())
+                text.write("." if text.text[-1:].isalnum() else "")
+            elif repeated and number and not text.facts and not text.mentions:
+                text.write(text.text.strip())
+            else:
+                self._idle_sentence(text)
+        return text
+
+    def _idle_sentence(self, text: AnnotatedText) -> None:
+        """A question or a clause, perhaps with a time and a second clause, without any fact."""
+        rng, words, chance, start = self.rng, load("small_talk"), self.rng.random(), len(text.text)
+        clause = lambda: f"{rng.choice(words['subjects'])} {rng.choice(words['predicates'])}"
+        if chance < 0.12:
+            text.write(rng.choice(words["questions"]).replace("{x}", clause()) + "?")
+            return
+        if chance < 0.4:
+            text.write(rng.choice(words["scenes"]))
+        elif chance < 0.58:
+            text.write(clause())
+        else:
+            template = rng.choice(words["one_name" if chance < 0.78 else "two_names"])
+            self.write_names(text, template, lambda: self.thing(rng.choice(words["types"])))
+        if rng.random() < 0.5:
+            text.write(f" {rng.choice(words['times'])}")
+        if rng.random() < 0.45:
+            text.write(f" {rng.choice(words['conjunctions'])} {clause()}")
+        text.write(rng.choice((".", ".", ".", ".", "!", " ...")))
+        text.text = text.text[:start] + capitalise(text.text[start:])
 
 
 def _relations_of(summary: str) -> set[str]:

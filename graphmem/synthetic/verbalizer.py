@@ -10,8 +10,7 @@ from typing import Final
 
 from graphmem.core.types import Triple
 from graphmem.synthetic.annotated_texts import AnnotatedText, SentenceWriter, Thing
-from graphmem.synthetic.grammar import leading_time
-from graphmem.synthetic.templates import load
+from graphmem.synthetic.templates import leading_time, load
 from graphmem.text.lexicon import Relation
 
 KINDS: Final = ("statement", "update", "end", "negation", "question", "hearsay", "chatter")
@@ -20,30 +19,16 @@ KINDS: Final = ("statement", "update", "end", "negation", "question", "hearsay",
 
 @dataclass(frozen=True, slots=True)
 class SyntheticText:
-    """A short text and the facts that it is about.
-
-    Attributes:
-        text: one to several sentences.
-        mentions: (start, end, name) of each span that names something; a surname alone bears the full name.
-        triples: the facts in question; asserted, changed or ended as ``kind`` says.
-        kind: one of ``KINDS``.
-    """
+    """A text of one to several sentences, and the facts that it is about."""
 
     text: str
-    mentions: tuple[tuple[int, int, str], ...]
-    triples: tuple[Triple, ...]
-    kind: str
+    mentions: tuple[tuple[int, int, str], ...]  # (start, end, name) of each name; a surname alone bears the full name
+    triples: tuple[Triple, ...]  # asserted, changed or ended as ``kind`` says
+    kind: str  # one of ``KINDS``
 
 
 class Verbalizer(SentenceWriter):
-    """Generator of texts about given facts.
-
-    Args:
-        type_of: the type of each name.
-        triples: the facts.
-        relations: the relations of those facts, by name.
-        rng: source of all choices.
-    """
+    """Generator of texts about given facts, from the type of each name and the facts' relations by name."""
 
     short_forms = (-1,)
     descriptions = False
@@ -71,14 +56,6 @@ class Verbalizer(SentenceWriter):
         drawn = (self.rng.choice(pool) for _ in range(8))
         return next((name for name in drawn if name != subject and name not in taken), None)
 
-    def statements(self, count: int, facts: tuple[int, int]) -> list[SyntheticText]:
-        """Return ``count`` texts that each state between ``facts[0]`` and ``facts[1]`` facts of one subject."""
-        rng, found = self.rng, []
-        for _ in range(count if self.triples else 0):
-            own = self.about[rng.choice(self.triples)[0]]
-            found.append(self.state(rng.sample(own, min(len(own), rng.randint(*facts)))))
-        return found
-
     def state(self, triples: Sequence[Triple]) -> SyntheticText:
         """Return a text that states facts, those of one subject joined and the subject shortened."""
         text, previous, number = AnnotatedText(), "", -1
@@ -91,40 +68,19 @@ class Verbalizer(SentenceWriter):
             text.write(" " if text.text else "")
             template = self.rng.choice(relation.statements)
             if self._things[triple[2]].kind == "entity" and not any(c.isdigit() for c in template):
-                template = self._dated(template, 0.25)
+                template = self.dated(template, 0.25)
             number = self.write_sentence(text, template, relation, subject, again=again, things=things)
         return self._finished(text, triples, "statement")
 
-    def canonical(self, triple: Triple) -> SyntheticText:
-        """Return the plainest statement of a fact."""
-        return self._single(self.relations[triple[1]].statements[0], triple, "statement")
+    def single(self, template: str, triple: Triple, kind: str, old: str | None = None) -> SyntheticText:
+        """Return a filled template about one fact, with ``old`` for the object that it replaces.
 
-    def correction(self, triple: Triple) -> SyntheticText:
-        """Return a statement of a fact as a correction of what was stated before."""
-        return self._single(self.framed_by("corrections", self.relations[triple[1]]) + ".", triple, "statement")
-
-    def change(self, triple: Triple, old: str) -> SyntheticText | None:
-        """Return a text in which the object ``old`` gives way to the triple's; None where the relation has no such."""
-        templates = self.relations[triple[1]].updates
-        template = self._dated(self.rng.choice(templates), 0.35) if templates else ""
-        return self._single(template, triple, "update", old) if template else None
-
-    def end(self, triple: Triple) -> SyntheticText | None:
-        """Return a text that a fact no longer holds; None where the relation has no template for it."""
-        templates = self.relations[triple[1]].ends
-        return self._single(self.rng.choice(templates), triple, "end") if templates else None
-
-    def denial_of(self, triple: Triple) -> SyntheticText:
-        """Return a text that denies a fact."""
-        return self._single(self.denial(self.relations[triple[1]]), triple, "negation")
-
-    def question_about(self, triple: Triple) -> SyntheticText:
-        """Return a question about a fact; it has no triples where it names only one of the two things."""
-        return self._single(self.question(self.relations[triple[1]]), triple, "question")
-
-    def rumour_of(self, triple: Triple) -> SyntheticText:
-        """Return a text that reports a fact as hearsay."""
-        return self._single(self.framed_by("rumours", self.relations[triple[1]]), triple, "hearsay")
+        A question has no triples where it names only one of the two things.
+        """
+        text, (subject, relation, object) = AnnotatedText(), triple
+        things = {"{o}": self._things[object]} | ({"{old}": self._things[old]} if old else {})
+        self.write_sentence(text, template, self.relations[relation], self._things[subject], things=things)
+        return self._finished(text, () if kind == "question" and not text.facts else (triple,), kind)
 
     def chatter(self) -> SyntheticText:
         """Return small talk that states nothing."""
@@ -133,19 +89,11 @@ class Verbalizer(SentenceWriter):
         self.write_names(text, self.rng.choice(load("small_talk")["texts"]), lambda: self._things[next(names)])
         return self._finished(text, (), "chatter")
 
-    # ---------------------------------------------------------------- parts
-
-    def _dated(self, template: str, share: float) -> str:
+    def dated(self, template: str, share: float) -> str:
         """Return the template with a phrase of time before it, in a ``share`` of those that begin with the subject."""
         if template.startswith("{s} ") and self.rng.random() < share:
             return leading_time(self.rng, template[3:]) + template
         return template
-
-    def _single(self, template: str, triple: Triple, kind: str, old: str | None = None) -> SyntheticText:
-        text, (subject, relation, object) = AnnotatedText(), triple
-        things = {"{o}": self._things[object]} | ({"{old}": self._things[old]} if old else {})
-        self.write_sentence(text, template, self.relations[relation], self._things[subject], things=things)
-        return self._finished(text, () if kind == "question" and not text.facts else (triple,), kind)
 
     def _finished(self, text: AnnotatedText, triples: Iterable[Triple], kind: str) -> SyntheticText:
         mentions = tuple((m.start, m.end, self._names[m.entity]) for m in text.mentions if m.kind != "pronoun")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Triple
 from graphmem.synthetic.event_streams import EventStream, LabelledEvent
-from graphmem.synthetic.grammar import PERSONS, capitalise, fill
 from graphmem.synthetic.names import NameGenerator
+from graphmem.synthetic.templates import PERSONS, capitalise, fill
 from graphmem.synthetic.verbalizer import SyntheticText, Verbalizer
 from graphmem.text.lexicon import Relation, split_relations
 
@@ -24,31 +24,19 @@ Seed = Random | int
 
 @dataclass(frozen=True, slots=True)
 class WorldQuestion:
-    """A question about a world.
-
-    Attributes:
-        question: the text.
-        topic: the one name in it.
-        answers: every end of the path but the topic; empty where the world has no such fact.
-        path: (relation, direction) from the topic on; direction 1 leads from object to subject.
-        hops: length of the path.
-    """
+    """A question about a world; ``hops`` is the length of its path."""
 
     question: str
-    topic: str
-    answers: tuple[str, ...]
-    path: tuple[tuple[str, int], ...]
+    topic: str  # the one name in it
+    answers: tuple[str, ...]  # every end of the path but the topic; empty where the world has no such fact
+    path: tuple[tuple[str, int], ...]  # (relation, direction) from the topic on; 1 leads from object to subject
     hops: int
 
 
 class World:
-    """Names, their types and the facts between them. Make one with ``sample``, or from triples of your own.
+    """Distinct names, their types (``kinds``) and the facts between them.
 
-    Args:
-        names: distinct names.
-        kinds: the type of each name, aligned.
-        triples: (subject, relation, object) of those names; relation as in ``relations``.
-        relations: the relations of the triples, with their templates.
+    Make one with ``sample``, or from triples of your own and the relations in them.
     """
 
     def __init__(
@@ -63,28 +51,19 @@ class World:
         for subject, relation, object in self.triples:
             if relation not in self.relations:
                 raise InvalidValue(f"no relation {relation!r} among the {len(self.relations)} given; add it to them")
-            for start, direction, end in self._both_ways(subject, relation, object):
+            ways = [(subject, 0, object), (object, 1, subject)]
+            ways += [(subject, 1, object), (object, 0, subject)] if self.relations[relation].symmetric else []
+            for start, direction, end in ways:
                 if (start, relation, direction) not in self._ends:
                     self._arcs[start].append((relation, direction))
                 if end not in self._ends[start, relation, direction]:
                     self._ends[start, relation, direction].append(end)
 
-    def _both_ways(self, subject: str, relation: str, object: str) -> Iterator[tuple[str, int, str]]:
-        yield subject, 0, object
-        yield object, 1, subject
-        if self.relations[relation].symmetric:
-            yield subject, 1, object
-            yield object, 0, subject
-
     @classmethod
     def sample(
-        cls,
-        seed: Seed,
-        *,
-        entities: int = 300,
-        relations: Sequence[Relation] | None = None,
+        cls, seed: Seed, *, entities: int = 300, relations: Sequence[Relation] | None = None,
         facts_per_entity: float = 2.5,
-    ) -> World:
+    ) -> World:  # fmt: skip
         """Return a world of about ``entities`` names; equal seeds make equal worlds.
 
         Args:
@@ -118,8 +97,6 @@ class World:
             frontier = {end: None for start in frontier for end in self._ends.get((start, relation, direction), ())}
         return tuple(name for name in frontier if name != topic)
 
-    # ---------------------------------------------------------------- questions
-
     def questions(
         self, rng: Seed, n: int, hops: Sequence[int] = (1, 2, 3), unanswerable: float = 0.0
     ) -> list[WorldQuestion]:
@@ -129,9 +106,8 @@ class World:
         drawn: list[WorldQuestion] = []
         while len(drawn) < n and topics:
             empty = rng.random() < unanswerable
-            found = next(
-                filter(None, (self._question(rng, topics, rng.choice(hops), empty) for _ in range(_TRIES))), None
-            )
+            tries = (self._question(rng, topics, rng.choice(hops), empty) for _ in range(_TRIES))
+            found = next(filter(None, tries), None)
             if found is None:
                 break
             drawn.append(found)
@@ -190,11 +166,14 @@ class World:
             return f"{argument}'s {relation.noun}"
         return relation.phrase(argument, direction)
 
-    # ---------------------------------------------------------------- texts
-
     def statements(self, rng: Seed, n: int, facts: tuple[int, int] = (1, 4)) -> list[SyntheticText]:
         """Return ``n`` texts that each state between ``facts[0]`` and ``facts[1]`` facts of one subject."""
-        return self._verbalizer(rng).statements(n, facts)
+        verbalizer, found = self._verbalizer(rng), []
+        rng = verbalizer.rng
+        for _ in range(n if self.triples else 0):
+            own = verbalizer.about[rng.choice(self.triples)[0]]
+            found.append(verbalizer.state(rng.sample(own, min(len(own), rng.randint(*facts)))))
+        return found
 
     def stream(self, rng: Seed, n: int) -> list[LabelledEvent]:
         """Return ``n`` texts as a memory that holds ``known`` receives them, with what it should do about each."""

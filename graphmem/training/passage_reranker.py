@@ -30,17 +30,8 @@ def make_examples(search: PassageSearch, questions: Sequence[PassageQuestion]) -
     return examples
 
 
-def train(
-    data: Sequence[Example], *, steps: int = 400, rate: float = 1e-2, decay: float = 0.05, seed: int = 0
-) -> PassageReranker:
-    """Fit the weights so that every gold passage scores above the soft maximum of the others.
-
-    Args:
-        data: at least one example.
-        steps: full-batch steps of AdamW.
-        rate, decay: learning rate and weight decay.
-        seed: of the initial weights.
-    """
+def train(data: Sequence[Example], *, steps: int = 400, seed: int = 0) -> PassageReranker:
+    """Fit the weights by full-batch steps so that every gold passage scores above the soft maximum of the others."""
     import torch
 
     torch.manual_seed(seed)
@@ -49,7 +40,7 @@ def train(
     gold = pad([torch.from_numpy(right) for _, right in data], batch_first=True)  # [Q, C]
     real = pad([torch.ones(len(right), dtype=torch.bool) for _, right in data], batch_first=True)
     weights = torch.nn.Parameter(0.1 * torch.randn(len(FEATURES)))
-    optimiser = torch.optim.AdamW([weights], lr=rate, weight_decay=decay)
+    optimiser = torch.optim.AdamW([weights], lr=1e-2, weight_decay=0.05)
     for _ in range(steps):
         scores = (features @ weights).masked_fill(~real, -1e9)
         others = torch.logsumexp(scores.masked_fill(gold > 0, -1e9), 1, keepdim=True)
@@ -84,7 +75,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reranker.save(given.out)
     for name, weight in zip(FEATURES, reranker.weights.tolist(), strict=True):
         print(f"{name:>20} {weight:+.2f}")
-
-
-if __name__ == "__main__":
-    main()

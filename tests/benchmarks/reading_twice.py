@@ -22,7 +22,7 @@ from graphmem.core.edits import AddNode
 from graphmem.datasets.plain_text import passage_texts
 from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
-from graphmem.synthetic.grammar import capitalise, fill
+from graphmem.synthetic.templates import capitalise, fill
 from graphmem.synthetic.worlds import World
 from graphmem.writing.pipeline import WritePlan, read_stream, read_text
 

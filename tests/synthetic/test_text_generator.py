@@ -9,8 +9,9 @@ import pytest
 from graphmem.core.splits import data_split
 from graphmem.reading.network import FACTUALITY, KINDS
 from graphmem.synthetic.annotated_texts import AnnotatedText
+from graphmem.synthetic.real_texts import real_names
 from graphmem.synthetic.relations import plain_relations
-from graphmem.synthetic.text_generator import TextGenerator
+from graphmem.synthetic.text_generator import SmallTalkGenerator, TextGenerator
 from graphmem.text.lexicon import load_lexicon, split_relations
 
 REAL = {"": ["Ada Lovelace", "horse"], "person": ["Jeremy Irons"], "film": ["Blue Velvet"]}
@@ -61,3 +62,23 @@ def test_names_keep_to_their_split() -> None:
     generator = TextGenerator(split_relations("train"), {}, Random(1), "test")
     names = [generator.thing("person").name for _ in range(50)]
     assert sum(data_split(name) == "test" for name in names) >= 45
+
+
+def small_talk(count: int) -> list[AnnotatedText]:
+    generator = SmallTalkGenerator(split_relations("train"), real_names(None), Random(1))
+    return [generator.example() for _ in range(count)]
+
+
+def test_small_talk_marks_names_and_states_little() -> None:
+    found = small_talk(300)
+    assert all(example.text.strip() for example in found)
+    without_facts = [example for example in found if not example.facts]
+    assert len(without_facts) > 180
+    assert any(len(example.mentions) >= 2 for example in without_facts)
+    for example in found:
+        assert all(example.surface(mention).strip() for mention in example.mentions)
+        assert all(max(fact.subject, fact.object) < len(example.mentions) for fact in example.facts)
+
+
+def test_equal_seeds_give_equal_small_talk() -> None:
+    assert [example.text for example in small_talk(20)] == [example.text for example in small_talk(20)]

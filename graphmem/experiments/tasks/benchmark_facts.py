@@ -9,16 +9,15 @@ from random import Random
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
 from graphmem.datasets import path_question
+from graphmem.datasets.fact_sets import SINGLE_FACTS, SingleFact, load_single_facts
 from graphmem.datasets.mquake import FILE as akew_file
 from graphmem.datasets.mquake import EditCase, edit_cases
-from graphmem.datasets.single_facts import FILES as single_files
-from graphmem.datasets.single_facts import SingleFact, load_single_facts
 from graphmem.datasets.webnlg import draw_fact_texts, fact_texts
 from graphmem.experiments.harness.runs import Run
 from graphmem.experiments.tasks.fact_set import FactSet, Item, never_trained, plain_pairs
 
 FILES = {
-    "PopQA": single_files["popqa"], "zsRE": single_files["zsre"], "AKEW": akew_file,
+    "PopQA": SINGLE_FACTS["popqa"], "zsRE": SINGLE_FACTS["zsre"], "AKEW": akew_file,
     "PathQuestion": "pathquestion/dev_2hop.tsv", "WebNLG": "webnlg/dev.jsonl.gz",
     "ICEWS14": "icews14",
 }  # fmt: skip

@@ -23,7 +23,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.core.validation import require
-from graphmem.datasets.user_questions import own_facts, own_questions, read_questions
+from graphmem.datasets.user_questions import own_questions, read_questions
 from graphmem.datasets.wikimovies import Question
 from graphmem.fusion.config import REFUSAL, FusionConfig
 from graphmem.model import GraphMemoryModel, attach
@@ -184,7 +184,7 @@ def train_custom(
         model = attach(base, tokenizer, memory, training.fusion)
     model.fusion.set_min_attention(0.0)
     learned = question_examples(model, [q for q in every if data_split(q.topic) == "train"], training, rng)
-    names = sorted({name for fact in own_facts(memory) for name in (fact.subject, fact.object)})
+    names = sorted({name for fact in memory.facts() for name in (fact.subject, fact.object)})
     names = [name for name in names if data_split(name) == "train"] or names
     few = max(1, training.plain // 4)
     sizes = Sizes(plain=training.plain, unrelated=few, unanswered=few)

@@ -12,8 +12,7 @@ from graphmem.synthetic.articles import ArticleGenerator
 from graphmem.synthetic.profiles import ProfileGenerator
 from graphmem.synthetic.real_texts import natural_examples, real_names
 from graphmem.synthetic.relations import plain_relations, with_more_templates
-from graphmem.synthetic.small_talk import SmallTalkGenerator
-from graphmem.synthetic.text_generator import TextGenerator
+from graphmem.synthetic.text_generator import SmallTalkGenerator, TextGenerator
 from graphmem.text.lexicon import Relation, split_relations
 from graphmem.training.reader.distant_supervision import distant_examples, evidence_facts, film_facts
 

@@ -20,8 +20,7 @@ from graphmem.core.splits import Split
 from graphmem.datasets.wikimovies import Question, load_facts, load_questions
 
 HOPS = 4
-MASK = "it"
-"""Replacement of the topic in a question."""
+MASK = "it"  # replaces the topic in a question
 
 ArcPath = tuple[int, ...]
 
@@ -56,17 +55,11 @@ class ArcVocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question.
-
-    Attributes:
-        question: the question, its topic masked.
-        paths: int32 [P, HOPS], arc texts of the paths around the topic; -1 past a path's end.
-        gold: bool [P], the paths that the question asks for; none where the graph holds no answer.
-    """
+    """One question, its topic masked."""
 
     question: str
-    paths: np.ndarray
-    gold: np.ndarray
+    paths: np.ndarray  # int32 [P, HOPS], arc texts of the paths around the topic; -1 past a path's end
+    gold: np.ndarray  # bool [P], the paths that lead to the answers; none where the graph holds no answer
 
     def at(self, rows: np.ndarray) -> Self:
         """The same question with some of its paths."""
@@ -124,6 +117,11 @@ class Adjacency:
             yield (*path, code), targets if len(targets) <= frontier else rng.sample(targets, frontier)
 
 
+def f1(ends: set[str], answers: set[str]) -> float:
+    """F1 of a path's end nodes with the answers."""
+    return 2 * len(ends & answers) / max(1, len(ends) + len(answers))
+
+
 def make_example(question: str, paths: Iterable[ArcPath], gold: set[ArcPath]) -> Example:
     """An example of paths of any length; gold paths and their prefixes are added."""
     candidates = sorted(set(paths) | {path[:length] for path in gold for length in range(1, len(path) + 1)})
@@ -141,9 +139,6 @@ def without_gold(example: AnyExample, rng: Random) -> AnyExample:
     depth = rng.randint(1, int((gold[0] >= 0).sum()))
     starts = (example.paths[:, None, :depth] == gold[None, :, :depth]).all(-1).any(1)
     return example.at(~(starts | example.gold))
-
-
-# ---------------------------------------------------------------- WikiMovies
 
 
 def wikimovies_examples(texts: ArcVocabulary, split: Split, rng: Random, *, each: int = 14) -> list[Example]:
@@ -171,7 +166,7 @@ def _best_path(graph: Adjacency, questions: Sequence[Question], hops: int) -> Ar
     for question in questions:
         answers = {normalise(answer) for answer in question.answers}
         for path, ends in _reaching(graph, normalise(question.topic), answers, hops).items():
-            scores[path] += 2 * len(ends & answers) / (len(ends) + len(answers))
+            scores[path] += f1(ends, answers)
     return max(scores, key=lambda path: (scores[path], path))
 
 

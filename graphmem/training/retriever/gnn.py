@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 
 from graphmem.core.names import normalise
-from graphmem.core.splits import Split
-from graphmem.core.validation import require
 from graphmem.datasets.wikimovies import load_facts, load_questions
 from graphmem.retrieval.activation_rankers import gnn_inputs
 from graphmem.retrieval.nn.gnn import RelevanceGNN
@@ -22,32 +20,11 @@ from graphmem.retrieval.search.array_index import ArrayIndex
 from graphmem.retrieval.search.spreading_activation import Budget, spread
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
-from graphmem.training.loop import LoopConfig, run
 from graphmem.training.retriever.examples import MASK
+from graphmem.training.retriever.gates import fit
 
-BATCH = 8
-"""Subgraphs a step."""
-
-
-@dataclass(frozen=True, slots=True)
-class GNNTraining:
-    """Settings of the training of the GNN.
-
-    Attributes:
-        epochs: passes over the activated subgraphs.
-        rate: peak learning rate.
-        nodes: maximum size of a training subgraph.
-        seed: of every draw.
-    """
-
-    epochs: int = 4
-    rate: float = 2e-3
-    nodes: int = 300
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
-        require(self.nodes >= 2, "nodes", self.nodes, "at least 2")
+BATCH = 8  # subgraphs a step
+NODES = 300  # maximum size of a training subgraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +36,13 @@ class GNNExample:
 
 
 def make_gnn_example(
-    scorer: RelationScorer, index: ArrayIndex, question: str, topic: str, answers: Iterable[str], config: GNNTraining
+    scorer: RelationScorer, index: ArrayIndex, question: str, topic: str, answers: Iterable[str]
 ) -> GNNExample | None:
     """The subgraph activated from a topic; None where it has no answer, or only answers."""
     root = np.asarray([index.ids[normalise(topic)]], np.int64)
     scores = scorer.score(question.replace(topic, MASK), index.relations)
     rescorer = scorer.rescorer(scores, index.relations)
-    found = spread(index, [root], np.ones(1), scores.steps, scores.lengths, Budget(nodes=config.nodes), rescorer)
+    found = spread(index, [root], np.ones(1), scores.steps, scores.lengths, Budget(nodes=NODES), rescorer)
     right = {index.ids[normalise(answer)] for answer in answers if normalise(answer) in index.ids}
     if not len(found.nodes):
         return None
@@ -75,28 +52,23 @@ def make_gnn_example(
     return GNNExample(inputs, mask) if mask.any() and not mask.all() else None
 
 
-def wikimovies_gnn_examples(
-    scorer: RelationScorer, count: int, config: GNNTraining, split: Split = "train"
-) -> list[GNNExample]:
-    """Examples of questions about the split's topics, over the whole WikiMovies graph."""
+def wikimovies_gnn_examples(scorer: RelationScorer, count: int, seed: int) -> list[GNNExample]:
+    """Examples of training questions, over the whole WikiMovies graph."""
     index = ArrayIndex(load_facts())
-    questions = Random(config.seed).sample(load_questions(split), count)
-    examples = (make_gnn_example(scorer, index, q.question, q.topic, q.answers, config) for q in questions)
+    questions = Random(seed).sample(load_questions("train"), count)
+    examples = (make_gnn_example(scorer, index, q.question, q.topic, q.answers) for q in questions)
     return [example for example in examples if example is not None]
 
 
-def world_gnn_examples(
-    scorer: RelationScorer, worlds: int, each: int, config: GNNTraining, split: Split = "train"
-) -> list[GNNExample]:
-    """Examples over random worlds of the split's relations."""
-    rng, examples = Random(config.seed), list[GNNExample | None]()
-    pool = split_relations(split)
+def world_gnn_examples(scorer: RelationScorer, worlds: int, each: int, seed: int) -> list[GNNExample]:
+    """Examples over random worlds of the training relations."""
+    rng, examples, pool = Random(seed), list[GNNExample | None](), split_relations("train")
     for _ in range(worlds):
         relations = rng.sample(pool, min(rng.randint(12, 60), len(pool)))
         world = World.sample(rng.randrange(2**31), relations=relations, entities=300)
         index = ArrayIndex(world.triples)
-        examples += [make_gnn_example(scorer, index, q.question, q.topic, q.answers, config)
-                     for q in world.questions(rng, each)]  # fmt: skip
+        drawn = world.questions(rng, each)
+        examples += [make_gnn_example(scorer, index, q.question, q.topic, q.answers) for q in drawn]
     return [example for example in examples if example is not None]
 
 
@@ -108,19 +80,15 @@ def listwise(logits: Tensor, answers: Tensor) -> Tensor:
 
 
 def train_gnn(
-    gnn: RelevanceGNN, examples: Sequence[GNNExample], config: GNNTraining, folder: Path
-) -> list[dict[str, float]]:
-    """Train in place, ``BATCH`` subgraphs a step; a checkpoint in the folder is resumed. Returns the log."""
-    steps = -(-len(examples) // BATCH)
+    gnn: RelevanceGNN, cases: Sequence[GNNExample], folder: Path, *, epochs: int = 4, rate: float = 2e-3, seed: int = 0
+) -> list[dict[str, float]]:  # fmt: skip
+    """Train in place, ``BATCH`` subgraphs a step, for several passes over the examples; see ``fit``."""
+    steps = -(-len(cases) // BATCH)
 
     def step_losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
         epoch, at = divmod(step, steps)
-        order = Random(f"{config.seed} {epoch}").sample(range(len(examples)), len(examples))
-        batch = [examples[i] for i in order[BATCH * at : BATCH * (at + 1)]]
+        order = Random(f"{seed} {epoch}").sample(cases, len(cases))
+        batch = order[BATCH * at : BATCH * (at + 1)]
         return {"listwise": torch.stack([listwise(gnn(*e.inputs)[1], e.answers) for e in batch]).mean()}, {}
 
-    optimiser = torch.optim.AdamW(gnn.parameters(), lr=config.rate, weight_decay=0.01)
-    gnn.train()
-    log = run(gnn, optimiser, step_losses, LoopConfig(config.epochs * steps, seed=config.seed), folder)
-    gnn.eval()
-    return log
+    return fit(gnn, step_losses, folder, steps=epochs * steps, rate=rate, decay=0.01)

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from graphmem.core.errors import InvalidValue
-from graphmem.datasets.wordnet import Thesaurus, Vary, as_it_is
 from graphmem.hub import load_encoder
 from graphmem.retrieval.checkpoints import load_weights, save_weights
 from graphmem.retrieval.nn.gnn import RelevanceGNN
@@ -20,39 +19,28 @@ from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
 from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.training.loop import started
-from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
+from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import ArcVocabulary, Example, wikimovies_examples
-from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
-from graphmem.training.retriever.gnn import GNNTraining, train_gnn, wikimovies_gnn_examples, world_gnn_examples
+from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
+from graphmem.training.retriever.gnn import train_gnn, wikimovies_gnn_examples, world_gnn_examples
 from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
 from graphmem.training.retriever.tuning import tune_from_files
 
-MAX_PATHS = 26
-"""Candidate paths of every question."""
+MAX_PATHS = 26  # candidate paths of every question
 
 
-def training_sources(
-    texts: ArcVocabulary, seed: int, *, each: int, worlds: int, kgc: Path | None, plain: int, vary: Vary = as_it_is
-) -> list[list[Example]]:  # fmt: skip
+def training_sources(texts: ArcVocabulary, given: argparse.Namespace) -> list[list[Example]]:
     """Examples of each source of the shipped weights: WikiMovies, worlds and, with ``kgc``, completion data sets.
 
-    Args:
-        texts: numbers of the arc texts, extended here.
-        seed: of every draw.
-        each: WikiMovies questions of every phrasing.
-        worlds: random worlds, 50 questions each.
-        kgc: folder of FB15k-237, WN18RR and UMLS; None leaves them out.
-        plain: questions over FB15k-237; a third as many over WN18RR, a fifth over UMLS.
-        vary: replaces nouns of questions.
+    ``texts`` is extended. Each world has 50 questions; WN18RR has a third, UMLS a fifth of FB15k-237's questions.
     """
-    rng = Random(seed)
-    sources = [wikimovies_examples(texts, "train", rng, each=each)]
-    sources.append(world_examples(texts, "train", rng, worlds=worlds, questions=50, vary=vary))
-    graphs = completion_graphs(kgc) if kgc is not None else []
+    rng = Random(given.seed)
+    sources = [wikimovies_examples(texts, "train", rng, each=given.each)]
+    sources.append(world_examples(texts, "train", rng, worlds=given.worlds, questions=50))
     mixed = [
         example
-        for graph, share in zip(graphs, (1, 3, 5), strict=False)
-        for example in completion_examples(texts, graph, rng, questions=max(1, plain // share), vary=vary)
+        for graph, share in zip(completion_graphs(given.kgc) if given.kgc else (), (1, 3, 5), strict=False)
+        for example in completion_examples(texts, graph, rng, questions=max(1, given.plain // share))
     ]
     return [*sources, mixed] if mixed else sources
 
@@ -66,36 +54,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
     given = started(_parser(), arguments)
     if given.facts or given.questions:
-        return _tune(given)
+        return tune_from_files(given)
     encoder, texts, folder = load_encoder(), ArcVocabulary(), given.out.with_suffix(".run")
     start = load_weights(given.start, encoder.fingerprint) if given.start else {}
     if given.only_aligner and not {"gates", "aligner"} <= start.keys():
         raise InvalidValue("--only-aligner trains the aligner of --start further; name weights that have one")
-    vary: Vary = Thesaurus(given.wordnet) if given.wordnet else as_it_is
-    sources = training_sources(
-        texts, given.seed, each=given.each, worlds=given.worlds, kgc=given.kgc, plain=given.plain, vary=vary
-    )  # fmt: skip
+    sources = training_sources(texts, given)
     bank = QuestionBank(encoder, [example.question for source in sources for example in source])
     arcs, gates = ArcTable(encoder, texts.names), with_more_hops(start.get("gates") or RelationGates())
     if not given.only_aligner:
-        config = GateTraining(steps=given.steps, rate=given.rate, seed=given.seed)
+        config = TrainingConfig(steps=given.steps, rate=given.rate, seed=given.seed)
         train_gates(gates, weighted(sources, 2), bank, arcs, config, folder / "gates")
     gates.eval()
-    candidates = [
-        with_similarity(propose(gates, source, bank, arcs, MAX_PATHS), bank, encoder, texts.names) for source in sources
-    ]
+    proposed = [propose(gates, source, bank, arcs, MAX_PATHS) for source in sources]
+    candidates = [with_similarity(each, bank, encoder, texts.names) for each in proposed]
     torch.manual_seed(given.seed)
     aligner = start["aligner"] if given.only_aligner else PathAligner()
-    training = AlignerTraining(steps=given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
-    train_aligner(aligner, weighted(candidates, 2), bank, arcs, training, folder / "aligner")
+    config = TrainingConfig(given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
+    train_aligner(aligner, weighted(candidates, 2), bank, arcs, config, folder / "aligner")
     if given.only_aligner:
         save_weights(given.out, {**start, "aligner": aligner}, encoder.fingerprint)
         print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
         return
-    scorer, plan, gnn = RelationScorer(gates, encoder, aligner), GNNTraining(seed=given.seed), RelevanceGNN()
-    examples = wikimovies_gnn_examples(scorer, given.cases, plan)
-    examples += world_gnn_examples(scorer, max(1, given.cases // 40), 40, plan)
-    log = train_gnn(gnn, examples, plan, folder / "gnn")
+    scorer, gnn = RelationScorer(gates, encoder, aligner), RelevanceGNN()
+    examples = wikimovies_gnn_examples(scorer, given.cases, given.seed)
+    examples += world_gnn_examples(scorer, max(1, given.cases // 40), 40, given.seed)
+    log = train_gnn(gnn, examples, folder / "gnn", seed=given.seed)
     save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
     for checkpoint in folder.rglob("checkpoint.pt"):  # a finished run is not resumed
         checkpoint.unlink()
@@ -103,39 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps({"out": str(given.out), **counts}))
 
 
-def _tune(given: argparse.Namespace) -> None:
-    if not (given.facts and given.questions):
-        raise InvalidValue("--facts and --questions belong together: a graph, and questions about it")
-    count = tune_from_files(
-        given.facts, given.questions, given.out, start=given.start, steps=min(given.steps, 300),
-        aligner_steps=min(given.aligner_steps, 600), seed=given.seed,
-    )  # fmt: skip
-    print(json.dumps({"out": str(given.out), "questions": count}))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphmem train retriever", description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, required=True, help="weights file; logs and checkpoints go to a folder of its name, .run"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="weights; logs and checkpoints go to .run beside them")
     parser.add_argument("--start", type=Path, help="weights whose gates are trained further; random ones if left out")
     parser.add_argument("--only-aligner", action="store_true", help="train only the aligner of --start further")
     parser.add_argument("--facts", type=Path, help="tune to this graph only (TSV, CSV, JSONL, ...); with --questions")
     parser.add_argument("--questions", type=Path, help="JSON lines with question, answers and topic")
-    parser.add_argument("--steps", type=int, default=GateTraining().steps, help="training steps of the gates")
-    parser.add_argument("--rate", type=float, default=GateTraining().rate, help="peak learning rate of the gates")
-    parser.add_argument("--aligner-steps", type=int, default=AlignerTraining().steps)
-    parser.add_argument("--aligner-rate", type=float, default=AlignerTraining().rate)
+    parser.add_argument("--steps", type=int, default=2400, help="training steps of the gates")
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate of the gates")
+    parser.add_argument("--aligner-steps", type=int, default=2400)
+    parser.add_argument("--aligner-rate", type=float, default=1.5e-3)
     parser.add_argument("--each", type=int, default=4, help="WikiMovies questions of every phrasing")
     parser.add_argument("--worlds", type=int, default=420)
     parser.add_argument("--kgc", type=Path, help="folder of FB15k-237, WN18RR and UMLS")
-    parser.add_argument(
-        "--wordnet", type=Path, help="folder of WordNet's noun files, for synonyms of nouns in questions"
-    )
     parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
     parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN is trained on")
     return parser
-
-
-if __name__ == "__main__":
-    main()

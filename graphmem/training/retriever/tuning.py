@@ -8,6 +8,8 @@ graphmem train retriever --facts mine.tsv --questions questions.jsonl --out mine
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
@@ -21,12 +23,11 @@ from graphmem.datasets.wikimovies import Question
 from graphmem.hub import load_encoder
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
-from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
-from graphmem.training.retriever.examples import Adjacency, ArcPath, ArcVocabulary, Example, make_example, mask_topic
-from graphmem.training.retriever.gates import ArcTable, GateTraining, QuestionBank, train_gates, with_more_hops
+from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
+from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, f1, make_example, mask_topic
+from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
 
-MIN_F1 = 0.5
-"""F1 of a path's ends with the answers below which it is not a gold path."""
+MIN_F1 = 0.5  # F1 of a path's ends with the answers below which it is not a gold path
 MAX_PATHS = 40
 
 
@@ -35,11 +36,7 @@ def tuning_examples(
 ) -> list[Example]:
     """Examples of the questions; those without a gold path are left out.
 
-    Args:
-        texts: numbers of the arc texts, extended here.
-        facts: subject, relation, object.
-        questions: with topic and answers named as in the facts, and the topic in the question's text.
-        rng: samples paths where there are too many.
+    ``texts`` is extended. Questions name topic and answers as the facts do, and the topic is in the question's text.
     """
     graph = Adjacency(facts)
     codes = [texts.code(name, direction) for name in graph.relations for direction in (0, 1)]
@@ -55,20 +52,12 @@ def tuning_examples(
     return examples
 
 
-def _gold_paths(graph: Adjacency, topic: str, answers: set[str], paths: Iterable[ArcPath]) -> set[ArcPath]:
+def _gold_paths(graph: Adjacency, topic: str, answers: set[str], paths: set[tuple[int, ...]]) -> set[tuple[int, ...]]:
     """The shortest of the paths whose ends have the highest F1 with the answers."""
-    scores: dict[ArcPath, float] = {}
-    for path in paths:
-        ends = graph.walk(topic, path)
-        shared = len(ends & answers)
-        if shared:
-            scores[path] = 2 * shared / (len(ends) + len(answers))
+    scores = {path: f1(graph.walk(topic, path), answers) for path in paths}
     best = max(scores.values(), default=0.0)
-    if best < MIN_F1:
-        return set()
-    equal = [path for path, score in scores.items() if score > best - 1e-9]
-    shortest = min(len(path) for path in equal)
-    return {path for path in equal if len(path) == shortest}
+    equal = [path for path, score in scores.items() if score > best - 1e-9] if best >= MIN_F1 else []
+    return {path for path in equal if len(path) == min(map(len, equal))}
 
 
 def tune(
@@ -77,15 +66,8 @@ def tune(
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the gates and the aligner of ``load_weights``; returns modules for ``save_weights``.
 
-    Args:
-        modules: ``gates``, ``aligner`` and optionally ``gnn``; trained in place.
-        encoder: the text encoder that they were trained with.
-        facts: of the graph.
-        questions: with answers in the graph.
-        folder: of logs and checkpoints, which are resumed.
-        steps: training steps of the gates.
-        aligner_steps: training steps of the aligner.
-        seed: of every draw.
+    The modules (``gates``, ``aligner`` and optionally ``gnn``) are trained in place, by ``steps`` of the gates and
+    ``aligner_steps`` of the aligner. The folder holds logs and checkpoints, which are resumed.
 
     Raises:
         InvalidValue: no question has an answer in the facts.
@@ -96,27 +78,25 @@ def tune(
         raise InvalidValue("none of the questions is answered by these facts; name topics and answers as the facts do")
     bank, arcs = QuestionBank(encoder, [example.question for example in examples]), ArcTable(encoder, texts.names)
     gates, aligner = with_more_hops(modules["gates"]), modules["aligner"]
-    gate_training = GateTraining(steps=steps, rate=4e-4, seed=seed)
-    train_gates(gates, [examples], bank, arcs, gate_training, folder / "gates")
+    train_gates(gates, [examples], bank, arcs, TrainingConfig(steps, rate=4e-4, seed=seed), folder / "gates")
     candidates = with_similarity(propose(gates, examples, bank, arcs, MAX_PATHS), bank, encoder, texts.names)
-    aligner_training = AlignerTraining(steps=aligner_steps, rate=5e-4, seed=seed)
-    train_aligner(aligner, [candidates], bank, arcs, aligner_training, folder / "aligner")
+    config = TrainingConfig(aligner_steps, rate=5e-4, seed=seed)
+    train_aligner(aligner, [candidates], bank, arcs, config, folder / "aligner")
     return {**modules, "gates": gates, "aligner": aligner}
 
 
-def tune_from_files(
-    facts: Path, questions: Path, out: Path, *, start: Path | None, steps: int, aligner_steps: int, seed: int
-) -> int:
-    """Tune the shipped retriever, or that of ``start``, to files of facts and questions; returns the questions read."""
-    encoder = load_encoder()
-    modules = load_weights(start or SHIPPED, encoder.fingerprint)
-    with GraphMemory.open(":memory:", encoder=encoder) as memory:
-        memory.ingest(facts)
-        triples = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
-    read = read_questions(questions)
-    with TemporaryDirectory() as folder:
+def tune_from_files(given: argparse.Namespace) -> None:
+    """Tune the shipped retriever, or that of ``start``, to files of facts and questions, by options of the trainer."""
+    if not (given.facts and given.questions):
+        raise InvalidValue("--facts and --questions belong together: a graph, and questions about it")
+    encoder, read = load_encoder(), read_questions(given.questions)
+    modules = load_weights(given.start or SHIPPED, encoder.fingerprint)
+    with GraphMemory.open(":memory:", encoder=encoder) as memory, TemporaryDirectory() as home:
+        memory.ingest(given.facts)
+        facts = [(fact.subject, fact.relation, fact.object) for fact in memory.facts()]
+        steps, aligner_steps = min(given.steps, 300), min(given.aligner_steps, 600)
         tuned = tune(
-            modules, encoder, triples, read, Path(folder), steps=steps, aligner_steps=aligner_steps, seed=seed
+            modules, encoder, facts, read, Path(home), steps=steps, aligner_steps=aligner_steps, seed=given.seed
         )  # fmt: skip
-    save_weights(out, tuned, encoder.fingerprint)
-    return len(read)
+    save_weights(given.out, tuned, encoder.fingerprint)
+    print(json.dumps({"out": str(given.out), "questions": len(read)}))

@@ -14,19 +14,19 @@ from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
 from graphmem.training.loop import LoopConfig
 from graphmem.training.retriever import gates as training
-from graphmem.training.retriever.aligner import AlignerTraining, propose, train_aligner, with_similarity
+from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import Adjacency, ArcVocabulary, Example, make_example, without_gold
 from graphmem.training.retriever.gates import (
     ArcTable,
-    GateTraining,
     QuestionBank,
+    TrainingConfig,
     collate,
     draw,
     losses,
     train_gates,
     with_more_hops,
 )
-from graphmem.training.retriever.gnn import GNNExample, GNNTraining, listwise, train_gnn
+from graphmem.training.retriever.gnn import GNNExample, listwise, train_gnn
 from graphmem.training.retriever.synthetic_examples import CompletionGraph, completion_examples, world_examples
 from graphmem.training.retriever.train import main
 
@@ -44,7 +44,7 @@ def material(encoder: Any, texts: ArcVocabulary) -> tuple[list[Example], Questio
 
 def test_training_lowers_the_loss_and_resumes_exactly(material: Any, tmp_path: Path, monkeypatch: Any) -> None:
     examples, bank, arcs = material
-    config = GateTraining(steps=40, batch=8, rate=3e-3, token_dropout=0.1)
+    config = TrainingConfig(steps=40, batch=8, rate=3e-3)
     monkeypatch.setattr(training, "LoopConfig", partial(LoopConfig, log_every=10, save_every=10))
     torch.manual_seed(0)
     start = RelationGates().state_dict()
@@ -73,7 +73,7 @@ def test_the_aligner_learns_to_choose_among_what_the_gates_propose(
     candidates = with_similarity(propose(RelationGates().eval(), examples, bank, arcs, 16), bank, encoder, texts.names)
     assert all(each.gold.any() == example.gold.any() for each, example in zip(candidates, examples, strict=True))
     assert all((np.diff(each.prior) <= 0).all() and len(each.paths) <= 16 for each in candidates)
-    config = AlignerTraining(steps=60, batch=8, candidates=16)
+    config = TrainingConfig(steps=60, batch=8, rate=1.5e-3)
     log = train_aligner(PathAligner(), [candidates], bank, arcs, config, tmp_path)
     assert log[-1]["paths"] < 0.8 * log[0]["paths"]
 
@@ -155,7 +155,7 @@ def test_the_gnn_learns_to_break_ties(tmp_path: Path) -> None:
         inputs = (features, torch.randn(16), torch.randn(2, 16), empty, empty[0], torch.zeros(3, 2))
         cases.append(GNNExample(inputs, torch.tensor([seed % 2 == 0, seed % 2 == 1])))
     gnn = RelevanceGNN(GNNConfig(dim=16, width=8))
-    train_gnn(gnn, cases, GNNTraining(epochs=20, rate=1e-2), tmp_path)
+    train_gnn(gnn, cases, tmp_path, epochs=20, rate=1e-2)
     assert all(case.answers[gnn(*case.inputs)[1].argmax()] for case in cases)
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from graphmem.synthetic.grammar import agree, fill, framed, leading_time, pronoun, split_slots
+from graphmem.synthetic.templates import agree, fill, framed, leading_time, pronoun, split_slots
 
 
 def test_fill_adapts_articles() -> None:
