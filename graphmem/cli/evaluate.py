@@ -190,15 +190,14 @@ def answer_report(
 @measurement
 @click.option("--weights", type=existing, help="Weights of the extractor; the shipped ones if left out.")
 @click.option("--webnlg", type=existing, help="A WebNLG file to read instead of generated texts.")
-@click.option("--held-out", type=int, default=0, help="Only so many of its categories, those left out of training.")
 @count("Texts a set.", 300)
 @click.option("--seed", type=int, default=7, show_default=True)
 @split_option
-def extraction(weights: Path | None, webnlg: Path | None, held_out: int, n: int, seed: int, split: str) -> Report:
+def extraction(weights: Path | None, webnlg: Path | None, n: int, seed: int, split: str) -> Report:
     """Mentions and facts that the extractor finds in texts, with spaCy's rules as a baseline."""
     from graphmem.evaluation.extraction import evaluate_extraction, extraction_sets, load_shipped_extractor
 
-    sets = extraction_sets(split, n, seed, webnlg=webnlg, held_out=held_out)
+    sets = extraction_sets(split, n, seed, webnlg=webnlg)
     return evaluate_extraction(load_shipped_extractor(weights, lexicon=webnlg is None), sets, seed)
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from graphmem.core.splits import data_split
 from graphmem.core.types import Triple
-from graphmem.datasets.files import read_rows
-from graphmem.datasets.webnlg import GoldText, held_out_categories, plain, webnlg_texts
+from graphmem.datasets.webnlg import GoldText, plain, webnlg_texts
 from graphmem.evaluation.metrics import Tally
 from graphmem.evaluation.report import Report
 from graphmem.reading.candidates import CandidateFact
@@ -113,7 +112,7 @@ def load_shipped_extractor(weights: Path | None = None, *, lexicon: bool = True)
 
 
 def extraction_sets(
-    split: str, count: int, seed: int, *, webnlg: Path | None = None, held_out: int = 0
+    split: str, count: int, seed: int, *, webnlg: Path | None = None
 ) -> dict[str, tuple[list[GoldText], list[str]]]:
     """Texts to read and the relations offered, by the name of the set.
 
@@ -122,17 +121,11 @@ def extraction_sets(
         count: texts a set.
         seed: of the draw.
         webnlg: a WebNLG file to read instead of generated texts.
-        held_out: only so many of its categories, those that ``graphmem train webnlg --held-out`` leaves out.
     """
-    if webnlg is None:
-        return {
-            "new names": (invented_texts(split, count, seed, held_out_relations=False), []),
-            "new names and relations": (invented_texts(split, count, seed, held_out_relations=True), []),
-        }
-    if not held_out:
+    if webnlg is not None:
         return {"webnlg": webnlg_texts(webnlg, count, seed)}
-    left_out = held_out_categories(read_rows(webnlg), held_out, 0)
-    return {" ".join(left_out): webnlg_texts(webnlg, count, seed, left_out)}
+    names = {"new names": False, "new names and relations": True}
+    return {name: (invented_texts(split, count, seed, held_out_relations=new), []) for name, new in names.items()}
 
 
 def evaluate_extraction(

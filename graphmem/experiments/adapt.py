@@ -177,8 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{' and '.join(map(str, times))} times as many CPU seconds as reading them took, and answers without the "
         "memory (films: with it).",
         "Films: one-hop questions of the held-out topics, from the facts that the memory held before.",
-        "WebNLG and ICEWS14 need --data; no shipped weights were trained on them. Of WebNLG the categories that "
-        "graphmem train webnlg --held-out 3 leaves out; of ICEWS14 actors without an event before November 2014, with "
+        "WebNLG and ICEWS14 need --data; no shipped weights were trained on them. Of WebNLG three "
+        "categories, always the same; of ICEWS14 actors without an event before November 2014, with "
         f"{_PAST:,} earlier events. Its events go to the write gate as records, by date; WebNLG's and the invented "
         "facts are extracted from sentences.",
     ))  # fmt: skip

@@ -16,7 +16,7 @@ from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 
 HELD_OUT = 3
-"""Categories of WebNLG to ask about: those that ``graphmem train webnlg --held-out 3`` leaves out too."""
+"""Number of WebNLG's categories to ask about, always the same ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +55,11 @@ class Item:
 
 @dataclass(slots=True)
 class Corpus:
-    """Items, vectors [n, K] of the phrases around their pairs, and their relations.
-
-    Only relations of one ``family`` are told apart: two data sets may name one relation in two ways.
-    """
+    """Items, vectors [n, K] of the phrases around their pairs, and their relations."""
 
     items: list[Item]
     phrases: np.ndarray
     relations: list[Relation]
-    family: list[int] = field(default_factory=list)
 
 
 class StateCache:
@@ -131,7 +127,7 @@ def build_corpus(
     phrases: dict[str, int] = {}
     items = [label(example, states[example.text], tokenizer, known, phrases) for example in examples]
     log(f"{len(phrases)} phrases to encode", flush=True)
-    return Corpus(items, encoder.encode(list(phrases) or ["X Y"]), list(relations), [0] * len(relations))
+    return Corpus(items, encoder.encode(list(phrases) or ["X Y"]), list(relations))
 
 
 def label(
