@@ -225,8 +225,6 @@ def locality(memory: Path | None, base: str, weights: str | None, **options: Any
 @click.option("--tasks", type=int, multiple=True, help="Only these tasks; repeat the option for several.")
 def state_tracking(data: Path | None, weights: Path | None, split: str, tasks: tuple[int, ...]) -> Report:
     """Accuracy on bAbI's questions, with the most frequent answer of each task as a baseline."""
-    from dataclasses import asdict
-
     from graphmem.datasets.babi import TASKS, load_tasks
     from graphmem.evaluation.report import Report as Rows
     from graphmem.evaluation.state_tracking import score
@@ -237,8 +235,7 @@ def state_tracking(data: Path | None, weights: Path | None, split: str, tasks: t
     encoder = load_encoder()
     extractor = StateChangeExtractor(load_states(weights or SHIPPED, encoder.fingerprint), encoder)
     stories = load_tasks(data, tasks or TASKS)
-    scores = score(stories.test if split == "test" else stories.dev, extractor, encoder)
-    return Rows([{**asdict(row), "accuracy": row.accuracy} for row in scores])
+    return Rows(score(stories.test if split == "test" else stories.dev, extractor, encoder))
 
 
 @measurement

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -26,43 +26,29 @@ def fill(memory: Any, cases: Sequence[EditCase], *, old: bool) -> None:
     """Write the facts that no edit touches, and with ``old`` the edited ones as they were before."""
     facts = {triple for case in cases for triple in case.others}
     if old:
-        new = {key: value for case in cases for key, value in case.claims.items()}
         facts |= {(e.fact[0], e.fact[1], e.old) for case in cases for e in case.edits}
-        facts = {t for t in facts if not (t in _olds(cases) and new.get((normalise(t[0]), normalise(t[1]))) is None)}
     if facts:
         memory.add_many(sorted(facts))
 
 
-def _olds(cases: Sequence[EditCase]) -> set[Triple]:
-    return {(e.fact[0], e.fact[1], e.old) for case in cases for e in case.edits}
-
-
-@dataclass(slots=True)
 class EditScores:
     """Right answers of each kind of question."""
 
-    single: list[bool] = field(default_factory=list)
-    untouched: list[bool] = field(default_factory=list)
-    multi: list[bool] = field(default_factory=list)
-    any_of_three: list[bool] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.right: dict[str, list[bool]] = {kind: [] for kind in ("single", "untouched", "multi", "any_of_three")}
 
     def ask(self, case: EditCase, answer: Answerer) -> None:
         """Answer and score all questions of a case."""
         for question in case.singles:
-            scores = self.single if question.edited else self.untouched
+            scores = self.right["single" if question.edited else "untouched"]
             scores.append(is_right(answer(question.question), question.answers))
         right = [is_right(answer(question.question), question.answers) for question in case.multi]
-        self.multi += right
-        self.any_of_three.append(any(right))
+        self.right["multi"] += right
+        self.right["any_of_three"].append(any(right))
 
     def row(self) -> dict[str, Any]:
         """Share and n of each."""
-        names = ("single", "untouched", "multi", "any_of_three")
-        return {name: _share(getattr(self, name)) for name in names}
-
-
-def _share(right: Sequence[bool]) -> dict[str, float]:
-    return {"right": round(sum(right) / max(1, len(right)), 4), "n": len(right)}
+        return {k: {"right": round(sum(v) / max(1, len(v)), 4), "n": len(v)} for k, v in self.right.items()}
 
 
 def write_gold(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
@@ -118,18 +104,17 @@ def evaluate_edits(
     rows = []
     for name, write in WRITERS.items():
         scores = {"top-1 retrieval": EditScores()} | ({"generated": EditScores()} if generate else {})
-        counts: dict[str, int] = {}
+        counts = Counter[str]()
         start = time.monotonic()
         for group in consistent_groups(cases):
             memory = GraphMemory.open(":memory:")
             fill(memory, group, old=old)
             model = model_of(memory)
-            for key, value in write(model, group).items():
-                counts[key] = counts.get(key, 0) + value
+            counts.update(write(model, group))
             for case in group:
                 scores["top-1 retrieval"].ask(case, partial(top_node, memory))
                 if generate:
-                    scores["generated"].ask(case, partial(generated, model))
+                    scores["generated"].ask(case, lambda question: str(model.ask(question, max_new_tokens=24).text))
             model.detach()
         for method, score in scores.items():
             rows.append({"edits": name, "answer": method, "old facts held": old, **score.row(), **counts,
@@ -142,8 +127,3 @@ def top_node(memory: Any, question: str) -> str:
     """Name of the highest-ranked node."""
     nodes = memory.retrieve(question, top_k=1).nodes
     return str(nodes[0].name) if nodes else ""
-
-
-def generated(model: Any, question: str) -> str:
-    """The model's answer."""
-    return str(model.ask(question, max_new_tokens=24).text)

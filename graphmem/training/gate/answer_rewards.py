@@ -11,7 +11,8 @@ no part in an answer, which keeps the variance low enough for streams of a hundr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -77,31 +78,28 @@ def answer_score(given: Collection[str], truth: Collection[str]) -> float:
     return 2 * len(given & truth) / (len(given) + len(truth))
 
 
-@dataclass(slots=True)
-class Rollout:
-    """One pass over a stream: every decision with a choice, and the graph at the end.
+class Choice(NamedTuple):
+    """A decision with more than one allowed action.
 
     Attributes:
-        numbers, views: inputs of the gate, n arrays.
-        masks: which of ``ACTIONS`` were allowed, n rows.
-        actions: indices into ``ACTIONS`` of those taken.
-        keys: subject and relation of each decision.
-        graph: at the end.
+        numbers, view: inputs of the gate, [32] and [W].
+        mask: which of ``ACTIONS`` were allowed.
+        action: index into ``ACTIONS`` of the one taken.
+        key: subject and relation.
     """
 
-    numbers: list[np.ndarray] = field(default_factory=list)
-    views: list[np.ndarray] = field(default_factory=list)
-    masks: list[list[bool]] = field(default_factory=list)
-    actions: list[int] = field(default_factory=list)
-    keys: list[Key] = field(default_factory=list)
-    graph: SimulatedGraph | None = None
+    numbers: np.ndarray
+    view: np.ndarray
+    mask: list[bool]
+    action: int
+    key: Key
 
 
 def sample_rollout(
     gate: WriteGate, questions: StreamQuestions, rng: np.random.Generator, config: WriteGateConfig
-) -> Rollout:
-    """A rollout with actions drawn from the gate's probabilities of the allowed ones."""
-    rollout = Rollout()
+) -> tuple[list[Choice], SimulatedGraph]:
+    """A pass over a stream with actions drawn from the gate's probabilities of the allowed ones, and its graph."""
+    choices: list[Choice] = []
 
     def policy(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
         allowed = allowed_actions(candidate, near, event.trust, config)
@@ -114,15 +112,10 @@ def sample_rollout(
         shares = logits.masked_fill(~torch.tensor(mask), -torch.inf).softmax(-1).cumsum(-1)
         action = min(int((shares < float(rng.random())).sum()), len(ACTIONS) - 1)
         action = action if mask[action] else ACTIONS.index(allowed[-1])  # rounding at a draw near 1
-        rollout.numbers.append(numbers)
-        rollout.views.append(view)
-        rollout.masks.append(mask)
-        rollout.actions.append(action)
-        rollout.keys.append((candidate.fact.subject, candidate.fact.relation))
+        choices.append(Choice(numbers, view, mask, action, (candidate.fact.subject, candidate.fact.relation)))
         return ACTIONS[action]
 
-    rollout.graph = run_policy(questions.stream, questions.priors, policy)
-    return rollout
+    return choices, run_policy(questions.stream, questions.priors, policy)
 
 
 def answer_loss(
@@ -142,20 +135,18 @@ def answer_loss(
     advantages = list(_advantages(questions, rollouts))
     if not any(advantages):
         return torch.zeros(())
-    numbers = torch.from_numpy(np.stack([row for rollout in rollouts for row in rollout.numbers]))
-    views = torch.from_numpy(np.stack([row for rollout in rollouts for row in rollout.views]))
-    masks = torch.tensor([row for rollout in rollouts for row in rollout.masks])
-    actions = torch.tensor([action for rollout in rollouts for action in rollout.actions])
-    logits = gate(numbers, views).masked_fill(~masks, -1e9).log_softmax(-1)  # [n, 4]
-    chosen = logits.gather(1, actions[:, None]).squeeze(1)  # [n]
+    numbers, views, masks, actions, _ = zip(*(choice for choices, _ in rollouts for choice in choices), strict=True)
+    logits = gate(torch.from_numpy(np.stack(numbers)), torch.from_numpy(np.stack(views)))
+    logits = logits.masked_fill(~torch.tensor(masks), -1e9).log_softmax(-1)  # [n, 4]
+    chosen = logits.gather(1, torch.tensor(actions)[:, None]).squeeze(1)  # [n]
     return -(torch.tensor(advantages, dtype=torch.float32) * chosen).mean()
 
 
-def _advantages(questions: StreamQuestions, rollouts: Sequence[Rollout]) -> Iterator[float]:
+def _advantages(questions: StreamQuestions, rollouts: Sequence[tuple[list[Choice], SimulatedGraph]]) -> Iterator[float]:
     """Of each decision, the reward of its key less the mean of the other rollouts."""
-    keys = {key for rollout in rollouts for key in rollout.keys}
-    rewards = [{k: questions.reward(r.graph, k) for k in keys} for r in rollouts if r.graph is not None]
-    for own, rollout in zip(rewards, rollouts, strict=True):
-        for key in rollout.keys:
+    keys = {choice.key for choices, _ in rollouts for choice in choices}
+    rewards = [{key: questions.reward(graph, key) for key in keys} for _, graph in rollouts]
+    for own, (choices, _) in zip(rewards, rollouts, strict=True):
+        for *_, key in choices:
             others = sum(other[key] for other in rewards) - own[key]
             yield own[key] - others / (len(rollouts) - 1)

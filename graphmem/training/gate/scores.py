@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import f1_score
 from torch import Tensor
 
 from graphmem.reading.candidates import CandidateFact
 from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.training.gate.answer_rewards import StreamQuestions
-from graphmem.training.gate.simulation import Case, Cases, Policy, run_policy, triple_of
+from graphmem.training.gate.simulation import Case, Policy, run_policy, triple_of
 from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
 from graphmem.writing.gate_rules import allowed_actions, select_action
@@ -64,7 +65,7 @@ def tensors(cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(numbers), torch.from_numpy(views), torch.tensor([ACTIONS.index(c.label) for c in cases])
 
 
-def decision_report(gate: WriteGate, cases: Cases) -> dict[str, Any]:
+def decision_report(gate: WriteGate, cases: Sequence[Case], missed: Sequence[str]) -> dict[str, Any]:
     """F1 of the gate and its baselines on the candidates found, and on all facts (a missed one counts as skipped)."""
     policies = {
         "gate": gate_policy(gate),
@@ -73,12 +74,12 @@ def decision_report(gate: WriteGate, cases: Cases) -> dict[str, Any]:
         "nearest neighbour": nearest_neighbour,
         "rules": rules_only,
     }
-    labels = [case.label for case in cases.found]
-    actions = {name: [policy(c.candidate, c.near, c.event) for c in cases.found] for name, policy in policies.items()}
-    gold = [(case.label, action) for case, action in zip(cases.found, actions["gate"], strict=True) if case.gold]
-    lost = [label for label in cases.missed if label != "skip"]
+    labels = [case.label for case in cases]
+    actions = {name: [policy(c.candidate, c.near, c.event) for c in cases] for name, policy in policies.items()}
+    gold = [(case.label, action) for case, action in zip(cases, actions["gate"], strict=True) if case.gold]
+    lost = [label for label in missed if label != "skip"]
     errors = (
-        f"{c.event.reason}: {c.label} -> {a}" for c, a in zip(cases.found, actions["gate"], strict=True) if c.label != a
+        f"{c.event.reason}: {c.label} -> {a}" for c, a in zip(cases, actions["gate"], strict=True) if c.label != a
     )
     return {
         "n": len(labels),
@@ -89,19 +90,17 @@ def decision_report(gate: WriteGate, cases: Cases) -> dict[str, Any]:
         "n with missed": len(labels) + len(lost),
         "with missed": macro_f1(labels + lost, actions["gate"] + ["skip"] * len(lost)),
         "errors": dict(Counter(errors).most_common(12)),
-        "calibration error": calibration_error(gate, cases.found),
+        "calibration error": calibration_error(gate, cases),
     }
 
 
 def macro_f1(labels: Sequence[str], given: Sequence[str]) -> dict[str, float]:
     """F1 of each action and their mean."""
-    scores: dict[str, float] = {}
-    for action in ACTIONS:
-        hits = sum(a == b == action for a, b in zip(labels, given, strict=True))
-        total = list(labels).count(action) + list(given).count(action)
-        scores[action] = round(2 * hits / total, 4) if total else 0.0
-    scores["macro"] = round(sum(scores.values()) / len(ACTIONS), 4)
-    return scores
+    scores = f1_score(labels, given, labels=ACTIONS, average=None, zero_division=0.0)
+    return {
+        action: round(float(score), 4)
+        for action, score in zip((*ACTIONS, "macro"), [*scores, scores.mean()], strict=True)
+    }
 
 
 def calibration_error(gate: WriteGate, cases: Sequence[Case]) -> float:

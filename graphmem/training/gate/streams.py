@@ -47,7 +47,8 @@ def extract_streams(
     """
     mark = _fingerprint(extractor, relations) if cache is not None else ""
     for seed in seeds:
-        world = _world(seed, relations)
+        drawn = Random(seed).sample(list(relations), min(_RELATIONS, len(relations)))
+        world = World.sample(seed, entities=_ENTITIES, relations=_distinct(drawn))
         stream = world.stream(seed, events)
         extract = partial(_extract, extractor, stream, list(world.relations))
         found = cached(cache / f"{seed}-{events}-{mark}.pickle", extract) if cache is not None else extract()
@@ -60,11 +61,6 @@ def _extract(
     """Candidates of each text, without aliases and hidden states."""
     texts = (extractor.read(event.passage.text, relations=relations) for event in stream)
     return [tuple(replace(c, sentence=None) for c in found if not is_alias(c.fact)) for found in texts]
-
-
-def _world(seed: int, relations: Sequence[Relation]) -> World:
-    chosen = _distinct(Random(seed).sample(list(relations), min(_RELATIONS, len(relations))))
-    return World.sample(seed, entities=_ENTITIES, relations=chosen)
 
 
 def _distinct(relations: Sequence[Relation]) -> list[Relation]:

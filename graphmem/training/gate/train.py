@@ -21,7 +21,7 @@ from graphmem.reading.network import load_extractor
 from graphmem.synthetic.real_texts import real_names
 from graphmem.text.lexicon import Relation, load_lexicon, split_relations
 from graphmem.training.gate.answer_rewards import StreamQuestions
-from graphmem.training.gate.fitting import GateFitConfig, calibrate, fit_gate, fit_matcher, fit_priors
+from graphmem.training.gate.fitting import calibrate, fit_gate, fit_matcher, fit_priors
 from graphmem.training.gate.scores import answer_report, decision_report
 from graphmem.training.gate.simulation import Priors, labelled_cases
 from graphmem.training.gate.streams import ExtractedStream, extract_streams
@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=100, help="texts a world")
     parser.add_argument("--test", type=int, default=4, help="worlds of each test; 0: none")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=GateFitConfig().epochs)
-    parser.add_argument("--answers", type=float, default=GateFitConfig().answers, help="weight of the answers' loss")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--answers", type=float, default=3.0, help="weight of the answers' loss")
     parser.add_argument("--cache", type=Path, help="folder that keeps the candidates between runs")
     parser.add_argument("--score", action="store_true", help="only score the gate of --out, on worlds of this seed")
     given = parser.parse_args(arguments)
@@ -67,10 +67,10 @@ def train(extractor: FactExtractor, vectors: EmbeddingCache, given: argparse.Nam
     first, priors = 1000 * (given.seed + 1), priors_of(gate, vectors)
     streams = _streams(extractor, first, given.worlds, relations, given)
     questions = [StreamQuestions.of(stream, priors) for stream in streams] if given.answers else []
-    config = GateFitConfig(epochs=given.epochs, answers=given.answers)
-    fit_gate(gate, labelled_cases(streams, priors).found, given.seed, config, questions)
-    held_out = labelled_cases(_streams(extractor, first + 500, _CALIBRATION_WORLDS, relations, given), priors)
-    print(json.dumps({"temperature": calibrate(gate, held_out.found)}), flush=True)
+    cases, _ = labelled_cases(streams, priors)
+    fit_gate(gate, cases, given.seed, questions=questions, epochs=given.epochs, answers=given.answers)
+    held_out, _ = labelled_cases(_streams(extractor, first + 500, _CALIBRATION_WORLDS, relations, given), priors)
+    print(json.dumps({"temperature": calibrate(gate, held_out)}), flush=True)
     return gate
 
 
@@ -95,7 +95,7 @@ def score_all(gate: WriteGate, extractor: FactExtractor, vectors: EmbeddingCache
         questions = [StreamQuestions.of(stream, priors) for stream in streams]
         counts = {"stated": sum(len(q.stated) for q in questions), "misread": sum(len(q.misread) for q in questions)}
         answers = {"questions": counts, **answer_report(questions, {"gate": gate})}
-        scores = decision_report(gate, labelled_cases(streams, priors))
+        scores = decision_report(gate, *labelled_cases(streams, priors))
         print(json.dumps({"test": test, **scores, "answers": answers}, indent=1), flush=True)
 
 
@@ -108,7 +108,3 @@ def _streams(
         kept.append(stream)
         print(f"stream {len(kept)}: {sum(map(len, stream.found))} candidates", flush=True)
     return kept
-
-
-if __name__ == "__main__":
-    main()
