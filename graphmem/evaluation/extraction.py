@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from graphmem.core.splits import data_split
-from graphmem.core.types import Triple
+from graphmem.core.types import Fact
 from graphmem.datasets.webnlg import GoldText, plain, webnlg_texts
 from graphmem.evaluation.metrics import Tally
 from graphmem.evaluation.report import Report
-from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.hidden_states import token_states
 from graphmem.text.lexicon import load_lexicon
@@ -30,11 +30,11 @@ class Scores:
     facts: Tally = field(default_factory=Tally)
     pairs: Tally = field(default_factory=Tally)
 
-    def add(self, gold: GoldText, names: Sequence[str], facts: Sequence[Triple]) -> None:
+    def add(self, gold: GoldText, names: Sequence[str], facts: Sequence[Fact]) -> None:
         """Score one text."""
         self.texts += 1
         self.mentions.add(map(plain, names), map(plain, gold.names))
-        found = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in facts}
+        found = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in map(_triple, facts)}
         wanted = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in gold.facts}
         self.facts.add(found, wanted)
         self.pairs.add({(s, o) for s, _, o in found}, {(s, o) for s, _, o in wanted})
@@ -72,14 +72,12 @@ def invented_texts(split: str, count: int, seed: int, *, held_out_relations: boo
 
 def score(extractor: FactExtractor, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:
     """Score an extractor on texts."""
-    scores = Scores()
+    scores, layers = Scores(), extractor.network.config.layers
     for gold in texts:
-        state = token_states(
-            extractor.model, extractor.tokenizer, [gold.text], extractor.network.config.layers, surprise=False
-        )
-        mentions, _ = extractor.mentions(gold.text, state[0])
-        names = [gold.text[m.start : m.end] for m in mentions if not is_pronoun(gold.text[m.start : m.end])]
-        scores.add(gold, names, asserted(extractor.read(gold.text, relations=relations)))
+        state = token_states(extractor.model, extractor.tokenizer, [gold.text], layers, surprise=False)
+        names = [gold.text[m.start : m.end] for m in extractor.mentions(gold.text, state[0])[0]]
+        found = [c.fact for c in extractor.read(gold.text, relations=relations) if c.factuality == "asserted"]
+        scores.add(gold, [name for name in names if not is_pronoun(name)], found)
     return scores
 
 
@@ -89,14 +87,11 @@ def score_rules(texts: Sequence[GoldText]) -> Scores:
 
     rules, scores = SpacyReader(), Scores()
     for gold, spans in zip(texts, named_spans([gold.text for gold in texts]), strict=True):
-        facts = [(f.subject, f.relation, f.object) for f in rules.read(gold.text)]
-        scores.add(gold, [gold.text[a:b] for a, b, _ in spans], facts)
+        scores.add(gold, [gold.text[a:b] for a, b, _ in spans], list(rules.read(gold.text)))
     return scores
 
 
-def asserted(candidates: Sequence[CandidateFact]) -> list[Triple]:
-    """Triples of the asserted candidates."""
-    return [(c.fact.subject, c.fact.relation, c.fact.object) for c in candidates if c.factuality == "asserted"]
+_triple = attrgetter("subject", "relation", "object")
 
 
 def load_shipped_extractor(weights: Path | None = None, *, lexicon: bool = True) -> FactExtractor:

@@ -30,9 +30,9 @@ def score(stories: Sequence[Story], extractor: StateChangeExtractor, encoder: An
         own = [story for story in stories if story.task == task]
         gold = [q.answer for story in own for q in story.questions]
         given = [answer for story in own for answer in answer_story(story, extractor, encoder)]
-        right = sum(map(is_same_answer, given, gold))
-        rows.append({"task": task, "right": right, "questions": len(gold),
-                     "majority": max(map(gold.count, set(gold))) / len(gold), "accuracy": right / len(gold)})  # fmt: skip
+        right, majority = sum(map(is_same_answer, given, gold)), max(map(gold.count, set(gold)))
+        shares = {"majority": majority / len(gold), "accuracy": right / len(gold)}
+        rows.append({"task": task, "right": right, "questions": len(gold), **shares})
     return rows
 
 

@@ -114,7 +114,7 @@ def evaluate_edits(
             for case in group:
                 scores["top-1 retrieval"].ask(case, partial(top_node, memory))
                 if generate:
-                    scores["generated"].ask(case, lambda question: str(model.ask(question, max_new_tokens=24).text))
+                    scores["generated"].ask(case, partial(generated, model))
             model.detach()
         for method, score in scores.items():
             rows.append({"edits": name, "answer": method, "old facts held": old, **score.row(), **counts,
@@ -127,3 +127,8 @@ def top_node(memory: Any, question: str) -> str:
     """Name of the highest-ranked node."""
     nodes = memory.retrieve(question, top_k=1).nodes
     return str(nodes[0].name) if nodes else ""
+
+
+def generated(model: Any, question: str) -> str:
+    """The model's answer."""
+    return str(model.ask(question, max_new_tokens=24).text)

@@ -17,10 +17,9 @@ from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
 from graphmem.reading.candidates import CandidateFact
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity
 from graphmem.writing.gate_features import Action, GraphContext, evidence_record, role_agreement
-from graphmem.writing.gate_rules import allowed_actions, blend_priors, select_action
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, select_action
 from graphmem.writing.write_gate import WriteGate
 
 Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from graphmem.core.types import Node
 from graphmem.core.validation import require
 
 if TYPE_CHECKING:
-    from graphmem.encoding.entity_states import EntityDisambiguator
+    from graphmem.encoding.entity_states import EntityStates
 
 LinkStrategy = Literal["exact", "text", "context", "recent", "fuzzy", "new"]
 FEATURES: Final = (
@@ -29,6 +30,8 @@ FEATURES: Final = (
 )  # fmt: skip
 MIN_MATCH: Final = 0.85
 """Minimum probability that a similar name is the same node."""
+_MIN_SHARE: Final = 0.6
+"""Minimum probability of the node that fits a sentence best."""
 _MAX_NODES: Final = 12
 """Nodes that a name is compared with."""
 _TITLES: Final = frozenset("mr mrs ms dr sir lady lord prof professor saint st the".split())
@@ -130,15 +133,14 @@ class EntityLinker:
         matcher: of similar names; None links only exact ones.
         recent: names of recently touched nodes, latest first.
         aliases: other names that the text itself gives, with the name each stands for.
-        disambiguator: chooses by the sentence among several nodes; None leaves it to ``recent``.
+        states: network that chooses by the sentence among several nodes; None leaves it to ``recent``.
     """
 
     def __init__(
         self, store: GraphStore, matcher: NameMatcher | None = None, *, recent: Sequence[str] = (),
-        aliases: Mapping[str, str] | None = None, disambiguator: EntityDisambiguator | None = None,
+        aliases: Mapping[str, str] | None = None, states: EntityStates | None = None,
     ) -> None:  # fmt: skip
-        self._store, self._matcher = store, matcher
-        self._recent, self._disambiguator = list(recent), disambiguator
+        self._store, self._matcher, self._recent, self._states = store, matcher, list(recent), states
         self._aliases = {normalise(other): name for other, name in (aliases or {}).items()}
 
     def link(self, name: str, mentioned: Sequence[str] = (), sentence: np.ndarray | None = None) -> LinkedEntity:
@@ -147,7 +149,7 @@ class EntityLinker:
         Args:
             name: as in the text.
             mentioned: the other names in its text.
-            sentence: mean hidden state of its sentence, for the disambiguator.
+            sentence: mean hidden state of its sentence, for ``states``.
         """
         alias_of = self._aliases.get(normalise(name))
         if alias_of is not None and normalise(alias_of) != normalise(name) and self._exact(name) is None:
@@ -156,10 +158,9 @@ class EntityLinker:
         if len(fuller) == 1:
             return self._in_text(fuller[0])
         exact = self._exact(name)
-        if exact is None or normalise(exact.name) != normalise(name):
-            chosen = self._disambiguated(name, sentence)
-            if chosen is not None:
-                return chosen
+        by_alias = exact is None or normalise(exact.name) != normalise(name)
+        if by_alias and (chosen := self._disambiguated(name, sentence)) is not None:
+            return chosen
         if exact is not None:
             return LinkedEntity(exact.name, exact, 1.0, "exact")
         for other in self._recent:
@@ -181,15 +182,16 @@ class EntityLinker:
 
     def _disambiguated(self, name: str, sentence: np.ndarray | None) -> LinkedEntity | None:
         """Of several nodes that a name is short for, or an alias of, the one that fits the sentence."""
-        if self._disambiguator is None or sentence is None or not any(c.isalpha() for c in name):
+        if self._states is None or sentence is None or not any(c.isalpha() for c in name):
             return None
-        nodes = [
-            node
-            for node in self._search(name)
-            if is_short_for(name, node.name) or normalise(name) in map(normalise, node.aliases)
-        ]
-        node, share = self._disambiguator.choose(nodes, sentence)
-        return LinkedEntity(node.name, node, share, "context") if node else None
+        fits = lambda node: is_short_for(name, node.name) or normalise(name) in map(normalise, node.aliases)
+        nodes = list(filter(fits, self._search(name)))
+        states = [state for node in nodes if (state := self._store.state(node.id)) is not None]
+        if len(states) < max(2, len(nodes)):
+            return None
+        shares = self._states.shares(states, sentence)
+        node, share = nodes[int(shares.argmax())], float(shares.max())
+        return LinkedEntity(node.name, node, share, "context") if share >= _MIN_SHARE else None
 
     def _fuzzy(self, name: str) -> LinkedEntity | None:
         if self._matcher is None or not any(c.isalpha() for c in name):
@@ -197,11 +199,11 @@ class EntityLinker:
         close = [node for node in self._search(name) if _is_similar(name, node.name)]
         if not close:
             return None
-        matches = [
-            (self._matcher.probability(name, node.name, rivals=len(close) - 1, recent=node.name in self._recent), node)
+        probabilities = [
+            self._matcher.probability(name, node.name, rivals=len(close) - 1, recent=node.name in self._recent)
             for node in close
         ]
-        probability, best = max(matches, key=lambda match: match[0])
+        probability, best = max(zip(probabilities, close, strict=True), key=itemgetter(0))
         return LinkedEntity(best.name, best, probability, "fuzzy") if probability >= MIN_MATCH else None
 
 

@@ -1,14 +1,15 @@
-"""Rules around the write gate: which actions are allowed, and how one is selected."""
+"""Rules around the write gate and their thresholds: which actions are allowed, and how one is selected."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from graphmem.core.validation import require
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.network import FACTUALITY
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, factuality_probabilities
 
 _PRIOR_WEIGHT = 5.0
@@ -16,6 +17,27 @@ _MIN_OVER = 0.2
 """Minimum probability, 0..1, that a fact ended or is negated, at which a repeated one may be ended."""
 _MIN_RELATION = 0.5
 """Minimum probability of a relation, 0..1, at which a fact of it may replace another."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteGateConfig:
+    """Thresholds of the write gate.
+
+    Attributes:
+        threshold: minimum probability of any write, 0..1; raise it to write less.
+        trust_margin: how far a source's trust may lie below a held fact's confidence and still change that fact.
+        min_trust: claims of sources below this are kept as episodes only, never as facts.
+        states: update the state vectors of the nodes that a text mentions, and disambiguate names by them.
+    """
+
+    threshold: float = 0.25
+    trust_margin: float = 0.4
+    min_trust: float = 0.3
+    states: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            require(0.0 <= value <= 1.0, name, value, "a number from 0 to 1")
 
 
 def rule_based_probabilities(candidate: CandidateFact, near: GraphContext) -> np.ndarray:

@@ -21,16 +21,16 @@ from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.encoding.entity_states import EntityDisambiguator, load_entity_states, state_updates
+from graphmem.encoding.entity_states import load_entity_states, state_updates
 from graphmem.hub import DEFAULT_MODEL, canonical
 from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact, check_text
 from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.network import ExtractionNetwork, load_extractor
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, recent_names
+from graphmem.writing.gate_rules import WriteGateConfig
 from graphmem.writing.relation_linking import link_relation
 from graphmem.writing.write_gate import load_gate
 
@@ -99,7 +99,7 @@ def read_text(
     linker = EntityLinker(
         store, gate.matcher, recent=recent_names(store),
         aliases={c.fact.object: c.fact.subject for c in aliases if c.factuality == "asserted"},
-        disambiguator=EntityDisambiguator(store, states) if states else None,
+        states=states,
     )  # fmt: skip
     cases = [_relation_linked(*case, store) for case in _entity_linked(found, linker)]
     history = ReadHistory(store, text, context=context, trust=trust, at=at)

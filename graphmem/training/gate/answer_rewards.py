@@ -22,9 +22,8 @@ from graphmem.reading.candidates import CandidateFact
 from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.training.gate.simulation import Priors, SimulatedGraph, apply_event, run_policy
 from graphmem.training.gate.streams import ExtractedStream
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
-from graphmem.writing.gate_rules import allowed_actions
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions
 from graphmem.writing.write_gate import WriteGate
 
 Key = tuple[str, str]

@@ -15,9 +15,8 @@ from graphmem.reading.candidates import CandidateFact
 from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.training.gate.answer_rewards import StreamQuestions
 from graphmem.training.gate.simulation import Case, Policy, run_policy, triple_of
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
-from graphmem.writing.gate_rules import allowed_actions, select_action
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, select_action
 from graphmem.writing.write_gate import WriteGate
 
 

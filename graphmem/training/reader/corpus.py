@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from graphmem.core.protocols import TextEncoder
-from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.hidden_states import TokenStates, token_states, tokenise
-from graphmem.reading.network import FACTUALITY
+from graphmem.reading.network import FACTUALITY, ExtractorConfig
 from graphmem.reading.relation_context import mask_pair, may_be_related
 from graphmem.synthetic.annotated_texts import AnnotatedText
 from graphmem.text.lexicon import Relation

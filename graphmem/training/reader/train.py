@@ -20,8 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from graphmem.core.protocols import TextEncoder
 from graphmem.hub import load_encoder, load_language_model
-from graphmem.reading.config import ExtractorConfig
-from graphmem.reading.network import ExtractionNetwork, PairIndex, load_extractor, save_extractor
+from graphmem.reading.network import ExtractionNetwork, ExtractorConfig, load_extractor, save_extractor
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import other_schema_names, synonym_groups
 from graphmem.training.loop import LoopConfig, run, run_folder
@@ -113,7 +112,7 @@ def batch_losses(
     paired = [item for item in batch if item.paired and len(item.pairs)]
     if not paired:
         return [tag_loss, *(tag_loss.new_zeros(()) for _ in range(3))]
-    index = PairIndex(torch.cat(rows), *torch.cat([item.pairs for item in paired]).unbind(1))
+    index = torch.cat([torch.cat(rows)[:, None], torch.cat([item.pairs for item in paired])], 1)
     factuality, same, number = torch.cat([item.labels for item in paired]).unbind(1)
     scores = network.pairs(states, index)
     factuality_loss = F.cross_entropy(scores.factuality.float(), factuality, ignore_index=-1)

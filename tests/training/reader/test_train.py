@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphmem.reading.config import ExtractorConfig
-from graphmem.reading.network import ExtractionNetwork
+from graphmem.reading.network import ExtractionNetwork, ExtractorConfig
 from graphmem.text.lexicon import load_lexicon
 from graphmem.training.reader import train as reading
 from graphmem.training.reader.corpus import Corpus, Item
