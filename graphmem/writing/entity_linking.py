@@ -1,12 +1,12 @@
-"""Entity linking: the node of the graph that a name in a text refers to, if any."""
+"""Linking: the node of the graph that a name in a text refers to, if any, and the held relation between two nodes."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from operator import itemgetter
@@ -19,6 +19,7 @@ from graphmem.core.names import normalise
 from graphmem.core.protocols import GraphStore
 from graphmem.core.types import Node
 from graphmem.core.validation import require
+from graphmem.reading.candidates import CandidateFact
 
 if TYPE_CHECKING:
     from graphmem.encoding.entity_states import EntityStates
@@ -224,3 +225,31 @@ def recent_names(store: GraphStore, entries: int = 8, limit: int = 64) -> list[s
         with suppress(NotFound):  # an undo may have removed the node
             names += store.names([node])
     return names
+
+
+def link_relation(candidate: CandidateFact, held: Callable[[str, str], list[str]]) -> tuple[CandidateFact, bool]:
+    """The candidate with the likeliest relation that is held between its two entities, and whether it was inverted.
+
+    Where the extractor is undecided between "employer" and "works for", and one of them already joins the two entities,
+    that one is taken. A paraphrase then repeats a fact instead of duplicating it.
+
+    Args:
+        candidate: with its entities linked.
+        held: relations that join a subject to an object now; literals are never subjects.
+    """
+    fact = candidate.fact
+    ahead = held(fact.subject, fact.object)
+    if fact.relation in ahead or not candidate.alternatives:
+        return candidate, False
+    back = held(fact.object, fact.subject) if candidate.object_kind != "literal" else []
+    for other in candidate.alternatives:
+        if other.relation in (back if other.inverted else ahead):
+            fact = replace(fact, relation=other.relation)
+            if not other.inverted:
+                return replace(candidate, fact=fact), False
+            return replace(
+                candidate, fact=replace(fact, subject=fact.object, object=fact.subject),
+                as_received=candidate.as_received[::-1], subject_span=candidate.object_span,
+                object_span=candidate.subject_span, object_kind="entity",
+            ), True  # fmt: skip
+    return candidate, False

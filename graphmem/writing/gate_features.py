@@ -73,6 +73,7 @@ def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) ->
     similarity = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
     held_trust = compared.confidence if compared else 0.0
     alternatives = candidate.alternatives
+    first, second = sorted((candidate.subject_span, candidate.object_span))
     return np.array([
         *factuality_probabilities(candidate),
         held is not None,
@@ -99,15 +100,10 @@ def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) ->
         candidate.competition,
         candidate.relation_probability - max((other.probability for other in alternatives), default=0.0),
         sum(other.probability for other in alternatives if other.inverted and other.relation == fact.relation),
-        np.log1p(_distance(candidate.subject_span, candidate.object_span)) / 5.0,
+        np.log1p(max(0, second[0] - first[1])) / 5.0,
         _literal_agreement(fact.relation, candidate.object_kind),
         near.role_agreement,
     ], dtype=np.float32)  # fmt: skip
-
-
-def _distance(one: tuple[int, int], other: tuple[int, int]) -> int:
-    """Characters between two spans."""
-    return max(0, max(one[0], other[0]) - min(one[1], other[1]))
 
 
 def _literal_agreement(relation: str, kind: str) -> float:

@@ -20,6 +20,7 @@ from graphmem.core.paths import WEIGHTS
 from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
+from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.entity_states import load_entity_states, state_updates
 from graphmem.hub import DEFAULT_MODEL, canonical
@@ -29,9 +30,8 @@ from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.network import ExtractionNetwork, load_extractor
 from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
-from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, recent_names
+from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, link_relation, recent_names
 from graphmem.writing.gate_rules import WriteGateConfig
-from graphmem.writing.relation_linking import link_relation
 from graphmem.writing.write_gate import load_gate
 
 _EXTRACTOR_FILE = "reader.safetensors"
@@ -88,8 +88,8 @@ def read_text(
         InvalidTime: ``at`` cannot be read.
     """
     check_text(text)
-    if not isinstance(trust, (int, float)) or isinstance(trust, bool) or not 0.0 <= trust <= 1.0:
-        raise InvalidValue(f"trust must be a number from 0 (none) to 1 (full), not {trust!r}")
+    is_number = isinstance(trust, (int, float)) and not isinstance(trust, bool)
+    require(is_number and 0.0 <= trust <= 1.0, "trust", trust, "a number from 0 (none) to 1 (full)")
     to_micros(at)
     trust, config, store = float(trust), config or WriteGateConfig(), model.memory.store
     found = _candidates(model, text, context, extractor, at, surprise) if text.strip() else []
@@ -104,13 +104,13 @@ def read_text(
     cases = [_relation_linked(*case, store) for case in _entity_linked(found, linker)]
     history = ReadHistory(store, text, context=context, trust=trust, at=at)
     was_read = (lambda _: False) if reread else history.contains
-    decider = WriteDecider(store, _vectors(model.memory.encoder), gate, config)
-    decisions = decider.decide(cases, source=source, trust=trust, at=at, was_read=was_read)
+    vectors = _vectors(model.memory.encoder)
+    decider = WriteDecider(store, vectors, gate, config, source=source, trust=trust, at=at)
+    decisions = decider.decide(cases, was_read)
     named = decider.alias_decisions(
-        [c for c in aliases if not was_read(c)], [case for case in cases if not was_read(case[0])], linker,
-        trust=trust, source=source,
-    )  # fmt: skip
-    edits = [edit for decision in decisions for edit in decider.edits_of(decision, source=source, at=at)]
+        [c for c in aliases if not was_read(c)], [case for case in cases if not was_read(case[0])], linker
+    )
+    edits = [edit for decision in decisions for edit in decider.edits_of(decision)]
     edits += [decision.edit for decision in named if decision.edit is not None]
     if states is not None:
         edits += state_updates(states, store, sentences_of(cases, decisions))
@@ -141,23 +141,22 @@ def read_stream(
     """
     if resume is not None and not apply:
         raise InvalidValue("resume needs apply=True: only what was applied can be skipped later")
-    return _stream(model, texts, apply, resume, options)
 
+    def plans() -> Iterator[WritePlan]:
+        state = None if resume is None else check_name(f"stream:{resume}", "name of a stream")
+        known = model.memory.node(state) if state else None
+        done = int(known.attributes.get("position", 0)) if known else 0
+        context = ""
+        for place, text in enumerate(texts):
+            if place >= done:
+                plan = read_text(model, text, apply=apply, context=context, **options)
+                if state:
+                    position = AddNode(state, "session", attributes={"position": place + 1})
+                    model.memory.store.apply([position], action="read")
+                yield plan
+            context = text or context
 
-def _stream(
-    model: Any, texts: Iterable[str], apply: bool, resume: str | None, options: dict[str, Any]
-) -> Iterator[WritePlan]:
-    state = None if resume is None else check_name(f"stream:{resume}", "name of a stream")
-    known = model.memory.node(state) if state else None
-    done = int(known.attributes.get("position", 0)) if known else 0
-    context = ""
-    for place, text in enumerate(texts):
-        if place >= done:
-            plan = read_text(model, text, apply=apply, context=context, **options)
-            if state:
-                model.memory.store.apply([AddNode(state, "session", attributes={"position": place + 1})], action="read")
-            yield plan
-        context = text or context
+    return plans()
 
 
 def _candidates(
@@ -165,7 +164,7 @@ def _candidates(
 ) -> list[CandidateFact]:
     if extractor is not None:
         return [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
-    relations = list(model.memory.store.index().relations)
+    relations = model.memory.store.index().relations
     return shipped_extractor(model).read(text, relations=relations, context=context, now=at, surprise=surprise)
 
 

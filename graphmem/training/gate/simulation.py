@@ -13,10 +13,9 @@ from graphmem.reading.candidates import CandidateFact
 from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.synthetic.worlds import World
 from graphmem.training.gate.streams import ExtractedStream
-from graphmem.writing.entity_linking import is_short_for
+from graphmem.writing.entity_linking import is_short_for, link_relation
 from graphmem.writing.gate_features import Action, GraphContext, role_agreement
 from graphmem.writing.gate_rules import blend_priors
-from graphmem.writing.relation_linking import link_relation
 
 Priors = Callable[[str], tuple[float, float]]
 """How functional and how changeable a relation is, by its text."""
