@@ -30,12 +30,7 @@ _LEGACY_LAYERS: Final = {"held": "key", "heard": "query"}  # names of layers in 
 
 
 class EntityStates(nn.Module):
-    """The recurrence and the score of fit. Alphabet: B nodes, F = 2D (two layers of the frozen model), G state width.
-
-    Args:
-        hidden: F.
-        width: G.
-    """
+    """The recurrence and the score of fit. B nodes, F = 2D (two layers of the frozen model), G state width."""
 
     def __init__(self, hidden: int = 1152, width: int = 48) -> None:
         super().__init__()

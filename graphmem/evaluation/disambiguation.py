@@ -48,10 +48,7 @@ def disambiguate(
 def evaluate_disambiguation(network: EntityStates, pairs: int = 40, seed: int = 0) -> Report:
     """Shares of ambiguous mentions linked to the right node, with and without entity states.
 
-    Args:
-        network: entity states of the default model.
-        pairs: pairs of passages, drawn from those held out of training.
-        seed: of the draw.
+    ``pairs`` of passages are drawn from those held out of training.
     """
     from graphmem.datasets.plain_text import entity_passages
     from graphmem.hub import load_encoder, load_language_model

@@ -109,14 +109,7 @@ def load_shipped_extractor(weights: Path | None = None, *, lexicon: bool = True)
 def extraction_sets(
     split: str, count: int, seed: int, *, webnlg: Path | None = None
 ) -> dict[str, tuple[list[GoldText], list[str]]]:
-    """Texts to read and the relations offered, by the name of the set.
-
-    Args:
-        split: of the generated texts' names.
-        count: texts a set.
-        seed: of the draw.
-        webnlg: a WebNLG file to read instead of generated texts.
-    """
+    """Texts to read and the relations offered, by the name of the set: a WebNLG file, or generated texts of a split."""
     if webnlg is not None:
         return {"webnlg": webnlg_texts(webnlg, count, seed)}
     names = {"new names": False, "new names and relations": True}

@@ -91,13 +91,9 @@ WRITERS = {"gold triples": write_gold, "read from text": write_read}
 def evaluate_edits(
     model_of: Callable[[Any], Any], cases: Sequence[EditCase], *, old: bool, generate: bool, log: Any = print
 ) -> list[dict[str, Any]]:
-    """One row a way of writing (``WRITERS``) and of answering.
+    """One row a way of writing (``WRITERS``) and of answering; ``model_of`` attaches the model to a memory.
 
-    Args:
-        model_of: attaches the model to a memory.
-        cases: what to write and ask.
-        old: the memory holds the old facts before the edits.
-        generate: score the model's answers too, beside top-1 retrieval.
+    With ``old`` the memory holds the old facts before the edits; ``generate`` scores the model's answers too.
     """
     from graphmem.memory import GraphMemory
 

@@ -31,12 +31,8 @@ _MAX_ANTECEDENTS, _MIN_COREFERENCE = 24, 0.3
 class FactExtractor:
     """The shipped ``Extractor``: one forward pass of the frozen model per window, no generation.
 
-    Args:
-        model: a causal language model, with or without a memory attached.
-        tokenizer: its fast tokenizer.
-        vectors: encodes relation names and the words around pairs.
-        network: the trained extraction network.
-        lexicon: add the lexicon's relations to those that are given.
+    ``model`` is a causal language model, with or without a memory attached, ``vectors`` encodes relation names and the
+    words around pairs. ``lexicon`` adds the lexicon's relations to those that are given.
     """
 
     def __init__(

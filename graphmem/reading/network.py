@@ -119,15 +119,7 @@ class ExtractionNetwork(nn.Module):
         nn.init.zeros_(self.relation.weight)  # a relation starts as its own text vector
 
     def encode(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Bidirectional token states.
-
-        Args:
-            hidden: [B, T, 2D], from ``join_layers``.
-            mask: bool [B, T], true on real tokens.
-
-        Returns:
-            [B, T, W].
-        """
+        """Bidirectional states [B, T, W] of ``hidden`` [B, T, 2D], see ``join_layers``; ``mask`` [B, T]: real tokens."""
         states = self.inward(hidden) + _positions(hidden.shape[1], self.config.width).to(hidden)
         return self.blocks(states, src_key_padding_mask=~mask)
 
@@ -142,15 +134,12 @@ class ExtractionNetwork(nn.Module):
         return PairScores(features, self.mood(features), self.same(features).squeeze(-1))
 
     def relations(self, features: Tensor, phrases: Tensor, relations: Tensor) -> Tensor:
-        """Logits of each relation in both directions.
+        """Logits [P, 2R] of each relation: "earlier mention, relation, later mention", then the inverted direction.
 
         Args:
             features: [P, W] from ``pairs``.
             phrases: [P, K], text vectors of the words around the pair, its names masked.
             relations: [R, K], text vectors of relation names.
-
-        Returns:
-            [P, 2R]: first "earlier mention, relation, later mention", then the inverted direction.
         """
         ahead, back = self.phrase(phrases).chunk(2, dim=-1)  # each [P, K]
         scale = self.phrase_scale
@@ -184,13 +173,9 @@ def join_layers(first: Tensor, second: Tensor) -> Tensor:
 
 
 def decode_tags(logits: Tensor, start: int = 0) -> list[Span]:
-    """Spans of one text: the likeliest valid sequence of tags.
+    """Spans of one text from tag logits [T, 7], from token ``start`` on: the likeliest valid sequence of tags.
 
     An inside tag follows only a tag of its own kind, so that one uncertain token neither splits nor starts a name.
-
-    Args:
-        logits: [T, 7].
-        start: first token that belongs to the text (a begin marker lies before it).
     """
     scores = logits.float().log_softmax(-1).numpy()  # [T, 7]
     tags = _viterbi(scores[start:])

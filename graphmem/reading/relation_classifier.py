@@ -27,12 +27,10 @@ _IMPOSSIBLE = 50.0
 
 @dataclass(frozen=True, slots=True)
 class RelationDraft:
-    """A pair of mentions, the earlier one first, with its relation.
+    """A pair of mentions, the earlier one first, with its relation ("" where there is none).
 
     Attributes:
-        first, second: the mentions.
-        relation: its name; "" where there is none.
-        is_known: whether it is one of the vocabulary; else words of the text.
+        is_known: whether the relation is one of the vocabulary; else words of the text.
         inverted: whether the later mention is the subject.
         probability: of the best relation of the vocabulary.
         alternatives: other relations, ``inverted`` relative to this draft.
@@ -55,10 +53,7 @@ class RelationDraft:
 class RelationClassifier:
     """Chooses relations for pairs of mentions.
 
-    Args:
-        network: the trained extraction network.
-        vectors: encodes relation names and the words around pairs.
-        half: encode the words around pairs in bfloat16, about twice as fast on processors that have it.
+    ``half`` encodes the words around pairs in bfloat16, about twice as fast on processors that have it.
     """
 
     def __init__(self, network: ExtractionNetwork, vectors: EmbeddingCache, *, half: bool = False) -> None:
@@ -68,15 +63,9 @@ class RelationClassifier:
         self, text: str, pairs: Sequence[tuple[MentionSpan, MentionSpan]], mentions: Sequence[MentionSpan],
         scores: PairScores, names: Sequence[str], in_graph: int,
     ) -> list[RelationDraft]:  # fmt: skip
-        """One draft a pair.
+        """One draft for each of P pairs of a text's mentions, the earlier mention first.
 
-        Args:
-            text: contains both mentions.
-            pairs: P pairs, the earlier mention first.
-            mentions: all of the text.
-            scores: the network's scores of the pairs.
-            names: R relations to choose from.
-            in_graph: how many of them, the first ones, are those of the graph.
+        ``names`` are the R relations to choose from; the first ``in_graph`` of them are those of the graph.
         """
         spans = [(m.start, m.end) for m in mentions]
         others = [[s for s in spans if s not in ((a.start, a.end), (b.start, b.end))] for a, b in pairs]
@@ -124,11 +113,9 @@ class RelationClassifier:
 
 
 def type_penalties(literals: Sequence[bool | None], kind: str) -> Tensor:
-    """Penalty of each relation, [R], for an object of a kind: no place of birth is a year.
+    """Penalty [R] of each relation for an object of a kind: no place of birth is a year.
 
-    Args:
-        literals: whether the relation's objects are literals; None where that is not known.
-        kind: of the object's mention.
+    ``literals``: whether the relation's objects are literals; None where that is not known.
     """
     misfits = [literal is not None and literal != (kind == "literal") for literal in literals]
     return _TYPE_PENALTY * torch.tensor(misfits, dtype=torch.float32)

@@ -55,9 +55,7 @@ class TimeSpan:
 def find_times(text: str, now: Time | None = None) -> list[TimeSpan]:
     """Dates, months with a year, and bare years that a word such as "in" or "since" marks as times.
 
-    Args:
-        text: any text.
-        now: the day of "today"; the current one when None.
+    ``now`` is the day of "today", the current one when None.
     """
     found: list[TimeSpan] = []
     for pattern in _PATTERNS:

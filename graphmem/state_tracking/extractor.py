@@ -107,9 +107,7 @@ class StateChangeExtractor:
     ) -> Iterator[tuple[EncodedSentence, list[StateChange]]]:
         """Every sentence that expresses changes, with them, in order.
 
-        Args:
-            text: any length.
-            before: the last sentences with a change, for the antecedents of pronouns.
+        ``before`` are the last sentences with a change, for the antecedents of pronouns.
         """
         recent = list(before)[-CONTEXT:]
         for sentence in self.encode([text[a:b].strip() for a, b in sentences(text)]):

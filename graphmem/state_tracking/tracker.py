@@ -33,12 +33,7 @@ _MAX_DEPTH = 8
 
 
 class StateTracker:
-    """Writes state changes of a text into a memory, and answers questions from them.
-
-    Args:
-        memory: a ``GraphMemory``; the facts ``X | is in | Y`` and ``X | carries | Y`` are kept in it.
-        extractor: finds the changes.
-        source: of the text.
+    """Writes changes into a memory, as facts ``X | is in | Y`` and ``X | carries | Y``, and answers from them.
 
     Story time is valid time: each sentence with a change happens a second after the last one, or at ``at``.
     """

@@ -49,11 +49,7 @@ class LinkedEntity:
 
 
 class NameMatcher:
-    """Probability that a name in a text refers to a node: a logistic model over ``FEATURES``.
-
-    Args:
-        weights: float [13]. Trained ones ship with the write gate.
-    """
+    """Probability that a name in a text refers to a node: a logistic model over ``FEATURES`` with weights [13]."""
 
     def __init__(self, weights: np.ndarray) -> None:
         self.weights = np.asarray(weights, dtype=np.float64)
@@ -145,13 +141,7 @@ class EntityLinker:
         self._aliases = {normalise(other): name for other, name in (aliases or {}).items()}
 
     def link(self, name: str, mentioned: Sequence[str] = (), sentence: np.ndarray | None = None) -> LinkedEntity:
-        """Link a name.
-
-        Args:
-            name: as in the text.
-            mentioned: the other names in its text.
-            sentence: mean hidden state of its sentence, for ``states``.
-        """
+        """Link a name; ``mentioned``: other names in its text, ``sentence``: its sentence's mean hidden state."""
         alias_of = self._aliases.get(normalise(name))
         if alias_of is not None and normalise(alias_of) != normalise(name) and self._exact(name) is None:
             return self._in_text(alias_of)

@@ -122,12 +122,7 @@ def answer_loss(
 ) -> Tensor:
     """A scalar whose gradient estimates that of the mean loss (1 - F1) of the answers.
 
-    Args:
-        gate: draws the actions, and gets the gradient.
-        questions: one stream with its questions.
-        samples: K, at least 2 rollouts.
-        seed: of the draws.
-        config: thresholds of the rules.
+    ``samples``: K, at least 2 rollouts of the stream; ``seed``: of the draws.
     """
     rng, config = np.random.default_rng(seed), config or WriteGateConfig()
     rollouts = [sample_rollout(gate, questions, rng, config) for _ in range(samples)]

@@ -95,14 +95,12 @@ def fit_gate(
     gate: WriteGate, cases: Sequence[Case], seed: int, *, questions: Sequence[StreamQuestions] = (), epochs: int = 60,
     answers: float = 3.0, samples: int = 4,
 ) -> None:  # fmt: skip
-    """Fit the four-way decision.
+    """Fit the four-way decision of a gate in place.
 
     Args:
-        gate: fitted in place.
-        cases: labelled decisions.
-        seed: of order and noise.
-        questions: streams with questions, for ``answers``. The first half of the epochs fits the decisions alone, so
-            that the rollouts start from a useful gate.
+        gate, cases, seed: the gate, labelled decisions, and the seed of order and noise.
+        questions: streams for the answers' loss. The first half of the epochs fits the decisions alone, so that the
+            rollouts start from a useful gate.
         epochs: passes over the decisions.
         answers: weight of the answers' loss.
         samples: K rollouts of a stream for a step of the answers' loss.

@@ -95,11 +95,9 @@ class SimulatedGraph:
         return self.names.get(normalise(name), self.names.get(bare(name), name))
 
     def link(self, found: Iterable[CandidateFact], stated: Collection[Triple]) -> list[CandidateFact]:
-        """Candidates by the graph's names and relations, each fact once.
+        """Candidates of one text by the graph's names and relations, each fact once.
 
-        Args:
-            found: candidates of one text.
-            stated: the facts that the text states; only used for the direction of symmetric relations.
+        ``stated`` are the facts that the text states; only used for the direction of symmetric relations.
         """
         found = list(found)
         mentioned = [name for c in found for name in (c.fact.subject, c.fact.object)]

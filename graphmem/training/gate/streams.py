@@ -35,15 +35,10 @@ def extract_streams(
     seeds: Sequence[int], events: int, relations: Sequence[Relation], extractor: FactExtractor,
     cache: Path | None = None,
 ) -> Iterator[ExtractedStream]:  # fmt: skip
-    """One stream of ``events`` events in the world of each seed.
+    """One stream of ``events`` texts in the world of each seed, which draws 40 of the relations.
 
-    Args:
-        seeds: one world each.
-        events: texts a world.
-        relations: each world draws 40 of them.
-        extractor: reads the texts; the world's relations are given to it as those of the graph.
-        cache: folder of candidates, one file a world, made if missing. A file serves only the same extractor, world
-            and events.
+    The extractor gets the world's relations as those of the graph. ``cache`` is a folder of candidates, one file a world;
+    a file serves only the same extractor, world and events.
     """
     mark = _fingerprint(extractor, relations) if cache is not None else ""
     for seed in seeds:

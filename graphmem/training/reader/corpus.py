@@ -64,10 +64,8 @@ class Corpus:
 class StateCache:
     """Hidden states of texts, computed once and kept in a folder where one is given.
 
-    Args:
-        model, tokenizer: the frozen model.
-        layers: entries of ``hidden_states`` to keep.
-        folder: states as ``NAME.npy`` [tokens, 2D], with texts and offsets in ``NAME.json``.
+    ``layers`` are the entries of ``hidden_states`` to keep. A folder holds ``NAME.npy`` [tokens, 2D], with texts and
+    offsets in ``NAME.json``.
     """
 
     def __init__(self, model: Any, tokenizer: Any, layers: tuple[int, int], folder: Path | None = None) -> None:
@@ -134,12 +132,7 @@ def label(
 ) -> Item:
     """One text as an item, with every pair of mentions that may be related or name the same entity.
 
-    Args:
-        example: with its mentions and facts.
-        hidden: its states.
-        tokenizer: of the frozen model.
-        known: relations and their numbers.
-        phrases: numbers of phrases; new ones are added.
+    ``known`` numbers the relations and ``phrases`` the phrases; new phrases are added.
     """
     state = TokenStates(torch.empty(0), tuple(tokenise(tokenizer, example.text)[1]))
     mentions, spans = example.mentions, [state.token_span(m.start, m.end) for m in example.mentions]

@@ -65,16 +65,9 @@ def train(
     corpus: Corpus, encoder: TextEncoder, network: ExtractionNetwork, *, steps: int, folder: Path, seed: int = 0,
     batch: int = 32,
 ) -> ExtractionNetwork:  # fmt: skip
-    """Fit a network in place and return it in evaluation mode.
+    """Fit a network in place, with ``batch`` texts a step, and return it in evaluation mode.
 
-    Args:
-        corpus: training data.
-        encoder: of relation names.
-        network: the network to fit.
-        steps: optimizer steps.
-        folder: of the run: its log, and the checkpoint from which a stopped run resumes exactly.
-        seed: of all draws.
-        batch: texts a step.
+    ``folder`` keeps the run's log, and the checkpoint from which a stopped run resumes exactly.
     """
     texts = RelationTexts(corpus.relations, encoder)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=0.01, betas=(0.9, 0.98))

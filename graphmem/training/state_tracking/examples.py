@@ -164,14 +164,7 @@ class Vectors:
 def with_other_names(
     text: str, names: set[str], pools: tuple[list[str], list[str]], rng: random.Random
 ) -> EncodedSentence:
-    """A sentence with other names, some of two words, in place of its own.
-
-    Args:
-        text: the sentence.
-        names: its possible names.
-        pools: capitalised and other words, from ``name_pools``.
-        rng: draws them.
-    """
+    """A sentence with other names, some of two words, in place of its own; ``pools`` come from ``name_pools``."""
     new: dict[Word, str] = {}
     for word in encode_sentence(text, names).words:
         new[word] = word.text

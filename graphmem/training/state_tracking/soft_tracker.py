@@ -43,15 +43,7 @@ class TrackedQuestion:
 
 
 def step(where: Tensor, holds: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-    """The state after one more sentence.
-
-    Args:
-        where, holds: [S, E, E].
-        change: [S, E, E, 3], probabilities of placed, taken and left between each pair.
-
-    Returns:
-        ``where`` and ``holds``.
-    """
+    """``where`` and ``holds`` [S, E, E] after a sentence with probabilities [S, E, E, 3] of placed, taken, left."""
     placed, taken, left = change.unbind(-1)
     stays = (1 - placed.sum(-1, keepdim=True)).clamp(min=0)  # [S, E, 1]
     where = stays * where + placed
@@ -69,15 +61,9 @@ def moved(before: Tensor, old: Tensor, new: Tensor) -> Tensor:
 
 
 def likelihoods(changes: Tensor, questions: Sequence[TrackedQuestion], history: bool) -> Tensor:
-    """Probability of each answer under each kind of question.
+    """Probability of each answer under each kind of question, [questions, 5] in the order of ``QUESTIONS``.
 
-    Args:
-        changes: [S, T, E, E, 3].
-        questions: of the batch.
-        history: whether to track previous places; costs E times more.
-
-    Returns:
-        [questions, 5], in the order of ``QUESTIONS``.
+    ``changes`` is [S, T, E, E, 3]; ``history`` tracks previous places too, which costs E times more.
     """
     count, steps, size = changes.shape[:3]
     where = torch.zeros(count, size, size)
@@ -129,11 +115,8 @@ def _count(probabilities: Tensor) -> Tensor:
 
 
 def loss(kinds: Tensor, answers: Tensor, floor: float) -> Tensor:
-    """Mean -log probability of the answers [nats], marginalised over the kinds of question.
+    """Mean -log probability of the answers [nats], marginalised over the kinds of question [questions, 5].
 
-    Args:
-        kinds: [questions, 5], logits of the kinds of question.
-        answers: [questions, 5], from ``likelihoods``.
-        floor: added to the probability of every answer, which bounds the loss of those not explained yet.
+    ``floor`` is added to the probability of every answer, which bounds the loss of those not explained yet.
     """
     return -((kinds.softmax(-1) * answers).sum(-1) + floor).clamp(max=1).log().mean()

@@ -104,16 +104,10 @@ def train_changes(
     stories: Sequence[EncodedStory], names: set[str], plain: Tensor, network: StateNetwork, vectors: Vectors,
     epochs: int, seed: int,
 ) -> list[float]:  # fmt: skip
-    """Train the heads for changes, pronouns and questions; the loss of each epoch.
+    """Train the heads for changes, pronouns and questions on whole stories; the loss of each epoch.
 
-    Args:
-        stories: whole stories.
-        names: of all stories.
-        plain: pairs of ordinary text [n, 2K], which have no change.
-        network: trained in place.
-        vectors: of the stories' tables.
-        epochs: on supporting sentences, and as many on whole stories.
-        seed: of the order.
+    ``plain`` are pairs of ordinary text [n, 2K], which have no change. There are ``epochs`` passes over the supporting
+    sentences of each question, and as many over whole stories.
     """
     rng = random.Random(seed)
     parameters = [p for head in (network.change, network.means, network.question) for p in head.parameters()]
@@ -200,12 +194,7 @@ def train(
 ) -> tuple[StateNetwork, dict[str, Any]]:
     """A network trained and calibrated on stories, with the loss of each epoch and the calibration.
 
-    Args:
-        stories: with questions and answers.
-        encoder: a text encoder with token states and offsets.
-        epochs: passes over the supporting sentences of each question, and then over whole stories.
-        seed: of weights, order and exchanged names.
-        ordinary: sentences without a change for training; half as many for calibration.
+    ``ordinary`` sentences without a change are used for training, half as many for calibration.
     """
     torch.manual_seed(seed)
     network, names, tables = StateNetwork(encoder.dim), names_of(stories), Tables()
