@@ -119,7 +119,7 @@ class ExtractionNetwork(nn.Module):
         nn.init.zeros_(self.relation.weight)  # a relation starts as its own text vector
 
     def encode(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Bidirectional states [B, T, W] of ``hidden`` [B, T, 2D], see ``join_layers``; ``mask`` [B, T]: real tokens."""
+        """Bidirectional states [B, T, W] of ``hidden`` [B, T, 2D], from ``join_layers``; ``mask`` [B, T]: real ones."""
         states = self.inward(hidden) + _positions(hidden.shape[1], self.config.width).to(hidden)
         return self.blocks(states, src_key_padding_mask=~mask)
 

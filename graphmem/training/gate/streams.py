@@ -37,7 +37,7 @@ def extract_streams(
 ) -> Iterator[ExtractedStream]:  # fmt: skip
     """One stream of ``events`` texts in the world of each seed, which draws 40 of the relations.
 
-    The extractor gets the world's relations as those of the graph. ``cache`` is a folder of candidates, one file a world;
+    The extractor gets the relations as those of the graph. ``cache`` is a folder of candidates, one file a world;
     a file serves only the same extractor, world and events.
     """
     mark = _fingerprint(extractor, relations) if cache is not None else ""
