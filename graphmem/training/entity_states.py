@@ -128,7 +128,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = {part: scores(network, parts[part], count=400, seed=given.seed) for part in ("dev", "test")}
     print(json.dumps({**{part: len(group) for part, group in parts.items()}, "scores": found}, indent=1))
     save_entity_states(network, given.out, found)
-
-
-if __name__ == "__main__":
-    main()

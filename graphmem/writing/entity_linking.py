@@ -187,7 +187,8 @@ class EntityLinker:
     def _fuzzy(self, name: str) -> LinkedEntity | None:
         if self._matcher is None or not any(c.isalpha() for c in name):
             return None
-        close = [node for node in self._search(name) if _is_similar(name, node.name)]
+        features = ((node, name_features(name, node.name)) for node in self._search(name))
+        close = [node for node, f in features if f[0] or f[1] or f[2] or f[4] > 0.75 or f[5]]
         if not close:
             return None
         probabilities = [
@@ -196,12 +197,6 @@ class EntityLinker:
         ]
         probability, best = max(zip(probabilities, close, strict=True), key=itemgetter(0))
         return LinkedEntity(best.name, best, probability, "fuzzy") if probability >= MIN_MATCH else None
-
-
-def _is_similar(name: str, known: str) -> bool:
-    """Whether a known name is similar enough for the matcher."""
-    features = name_features(name, known)
-    return bool(features[0] or features[1] or features[2] or features[4] > 0.75 or features[5])
 
 
 def recent_names(store: GraphStore, entries: int = 8, limit: int = 64) -> list[str]:

@@ -72,7 +72,7 @@ def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) ->
     compared = held or rival
     similarity = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
     held_trust = compared.confidence if compared else 0.0
-    alternatives = candidate.alternatives
+    alternatives, literal = candidate.alternatives, has_literal_objects(fact.relation)
     first, second = sorted((candidate.subject_span, candidate.object_span))
     return np.array([
         *factuality_probabilities(candidate),
@@ -101,15 +101,9 @@ def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) ->
         candidate.relation_probability - max((other.probability for other in alternatives), default=0.0),
         sum(other.probability for other in alternatives if other.inverted and other.relation == fact.relation),
         np.log1p(max(0, second[0] - first[1])) / 5.0,
-        _literal_agreement(fact.relation, candidate.object_kind),
+        0.0 if literal is None else 1.0 if literal == (candidate.object_kind == "literal") else -1.0,
         near.role_agreement,
     ], dtype=np.float32)  # fmt: skip
-
-
-def _literal_agreement(relation: str, kind: str) -> float:
-    """1 where the object's kind is the one of the relation's objects, -1 where not, 0 where that is not known."""
-    literal = has_literal_objects(relation)
-    return 0.0 if literal is None else 1.0 if literal == (kind == "literal") else -1.0
 
 
 def role_agreement(fact: Fact, subjects: Collection[str], objects: Collection[str]) -> float:

@@ -61,7 +61,8 @@ def allowed_actions(
         return ("skip",)
     if held is not None or candidate.factuality in ("ended", "negated"):
         strong = held is not None and trust >= held.confidence - config.trust_margin
-        over = candidate.factuality in ("ended", "negated") or _over(candidate) >= _MIN_OVER
+        shares = dict(zip(FACTUALITY, factuality_probabilities(candidate), strict=True))
+        over = candidate.factuality in ("ended", "negated") or shares["ended"] + shares["negated"] >= _MIN_OVER
         return ("skip", "retire") if strong and over else ("skip",)
     strong = rival is not None and trust >= rival.confidence - config.trust_margin
     if rival is not None and not strong and near.functional >= 0.5:
@@ -69,12 +70,6 @@ def allowed_actions(
     if candidate.relation_probability < _MIN_RELATION and near.superseded_in_text is None:
         return ("skip", "add") if rival is None or near.functional < 0.5 else ("skip",)  # it may be another relation
     return ("skip", "add", "update") if strong else ("skip", "add")
-
-
-def _over(candidate: CandidateFact) -> float:
-    """Probability that the fact ended or is negated."""
-    probabilities = factuality_probabilities(candidate)
-    return sum(probabilities[FACTUALITY.index(label)] for label in ("ended", "negated"))
 
 
 def select_action(probabilities: np.ndarray, allowed: Sequence[Action], threshold: float) -> tuple[Action, float]:

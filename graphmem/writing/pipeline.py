@@ -27,7 +27,7 @@ from graphmem.hub import DEFAULT_MODEL, canonical
 from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact, check_text
 from graphmem.reading.extractor import FactExtractor
-from graphmem.reading.network import ExtractionNetwork, load_extractor
+from graphmem.reading.network import load_extractor
 from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, link_relation, recent_names
@@ -176,7 +176,8 @@ def shipped_extractor(model: Any) -> FactExtractor:
     """
     base = getattr(model, "base", None) or model.base_model
     vectors = _vectors(model.memory.encoder)
-    network = _network(_folder(model), int(base.config.hidden_size), vectors.encoder.dim)
+    path, width = WEIGHTS / _folder(model) / _EXTRACTOR_FILE, int(base.config.hidden_size)
+    network = _network(path, hidden_size=width, text_width=vectors.encoder.dim)
     return FactExtractor(model if callable(model) else base, model.tokenizer, vectors, network)
 
 
@@ -186,9 +187,7 @@ def _vectors(encoder: TextEncoder) -> EmbeddingCache:
     return EmbeddingCache(encoder)
 
 
-@lru_cache(maxsize=4)
-def _network(folder: str, hidden_size: int, text_width: int) -> ExtractionNetwork:
-    return load_extractor(WEIGHTS / folder / _EXTRACTOR_FILE, hidden_size=hidden_size, text_width=text_width)
+_network = lru_cache(maxsize=4)(load_extractor)
 
 
 def _folder(model: Any) -> str:

@@ -92,18 +92,11 @@ def _answers(questions: Sequence[TrackedQuestion], where: Tensor, holds: Tensor,
     yes, no = (torch.tensor([float(a.word == word and a.second > 0) for a in questions]) for word in ("yes", "no"))
     whether = yes * where[s, x, y] + no * (1 - where[s, x, y])
     held = holds[s, x]  # [questions, E]
-    counts = _count(held) * _one_hot([COUNTS.index(a.word) if a.word in COUNTS else -1 for a in questions])
-    wanted = torch.zeros_like(held)
-    for row, question in enumerate(questions):
-        wanted[row, list(question.answers)] = 1.0
+    counts = _count(held) * torch.tensor([[float(a.word == word) for word in COUNTS] for a in questions])
+    wanted = torch.tensor([[float(name in a.answers) for name in range(held.shape[1])] for a in questions])
     lists = torch.tensor([float(bool(a.answers) or a.word == NOTHING) for a in questions])
     listed = (wanted * held + (1 - wanted) * (1 - held)).prod(-1) * lists
     return torch.stack([place, earlier, whether, counts.sum(-1), listed], -1)
-
-
-def _one_hot(places: Sequence[int]) -> Tensor:
-    """Rows of the unit matrix [n, 11]; -1 gives zeros."""
-    return torch.cat([torch.eye(len(COUNTS)), torch.zeros(1, len(COUNTS))])[list(places)]
 
 
 def _count(probabilities: Tensor) -> Tensor:
