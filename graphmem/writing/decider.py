@@ -140,22 +140,18 @@ class WriteDecider:
         fact = candidate.fact
         held = self._store.facts(subject.node.id, fact.relation) if subject.node else []
         held = [f for f in held if f.id not in self._closed] + self._pending.get(_key(fact), [])
-        relation = self._profile(fact.relation)
+        relation, joined = self._profile(fact.relation), False
+        if subject.node and value.node:
+            ends = (subject.node.id, value.node.id)
+            joined = any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
         over = None
         if ended is not None and ended is not candidate:
             over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
         return GraphContext(
             tuple(held), self._previously_held(subject, value, fact.relation), relation.functional, relation.changeable,
-            subject.node is not None, value.node is not None, over, self._joined(subject, value),
+            subject.node is not None, value.node is not None, over, joined,
             role_agreement(fact, relation.subjects, relation.objects),
         )  # fmt: skip
-
-    def _joined(self, subject: LinkedEntity, value: LinkedEntity) -> bool:
-        """Whether any relation joins the two entities now."""
-        if subject.node is None or value.node is None:
-            return False
-        ends = (subject.node.id, value.node.id)
-        return any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
 
     def _previously_held(self, subject: LinkedEntity, value: LinkedEntity, relation: str) -> bool:
         """Whether the graph held this very fact and holds it no more."""

@@ -70,20 +70,12 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
     shared = len(set(a) & set(b)) / max(1, len(set(a) | set(b)))
     shorter, longer = sorted((a, b), key=len)
     similarity = SequenceMatcher(None, plain_a, plain_b, autojunk=False).ratio() if plain_a and plain_b else 0.0
+    is_part = bool(shorter) and len(shorter) < len(longer)
     return np.array([
-        plain_a == plain_b != "",
-        bool(shorter) and len(shorter) < len(longer) and longer[: len(shorter)] == shorter,
-        bool(shorter) and len(shorter) < len(longer) and longer[-len(shorter) :] == shorter,
-        shared,
-        similarity,
-        _initials_match(a, b),
-        _numbers(name) != _numbers(known),
-        min(math.log1p(rivals), 3.0),
-        recent,
-        len(a) == 1,
-        min(len(plain_a), len(plain_b)) / max(1, len(plain_a), len(plain_b)),
-        plain_a[:1] != plain_b[:1],
-        1.0,
+        plain_a == plain_b != "", is_part and longer[: len(shorter)] == shorter,
+        is_part and longer[-len(shorter) :] == shorter, shared, similarity, _initials_match(a, b),
+        _numbers(name) != _numbers(known), min(math.log1p(rivals), 3.0), recent, len(a) == 1,
+        min(len(plain_a), len(plain_b)) / max(1, len(plain_a), len(plain_b)), plain_a[:1] != plain_b[:1], 1.0,
     ], dtype=np.float64)  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def read_text(
         aliases={c.fact.object: c.fact.subject for c in aliases if c.factuality == "asserted"},
         states=states,
     )  # fmt: skip
-    cases = [_relation_linked(*case, store) for case in _entity_linked(found, linker)]
+    cases = list(_linked(found, linker, store))
     history = ReadHistory(store, text, context=context, trust=trust, at=at)
     was_read = (lambda _: False) if reread else history.contains
     vectors = _vectors(model.memory.encoder)
@@ -197,8 +197,8 @@ def _folder(model: Any) -> str:
     return name if (WEIGHTS / name / _EXTRACTOR_FILE).exists() else DEFAULT_MODEL
 
 
-def _entity_linked(found: Sequence[CandidateFact], linker: EntityLinker) -> Iterator[Case]:
-    """Candidates that are no aliases under the names of the graph, with their linked subject and object."""
+def _linked(found: Sequence[CandidateFact], linker: EntityLinker, store: GraphStore) -> Iterator[Case]:
+    """Candidates that are no aliases, by names and relations of the graph, with their linked subject and object."""
     found = [candidate for candidate in found if not is_alias(candidate.fact)]
     mentioned = [c.fact.subject for c in found] + [c.fact.object for c in found if c.object_kind == "entity"]
     known: dict[str, LinkedEntity] = {}
@@ -210,18 +210,13 @@ def _entity_linked(found: Sequence[CandidateFact], linker: EntityLinker) -> Iter
                 known[name] = linker.link(name, () if literal else mentioned, candidate.sentence)
         subject, value = known[fact.subject], known[fact.object]
         linked = replace(fact, subject=subject.name, object=value.name)
-        yield replace(candidate, fact=linked, as_received=(fact.subject, fact.object)), subject, value
-
-
-def _relation_linked(candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, store: GraphStore) -> Case:
-    """The case with a held relation between the two, where the extractor finds it possible."""
-    if subject.node is None or value.node is None:
-        return candidate, subject, value
-    ids = {subject.name: subject.node.id, value.name: value.node.id}
-    linked, inverted = link_relation(
-        candidate, lambda a, b: [fact.relation for fact in store.facts(ids[a], None, ids[b])]
-    )
-    return (linked, value, subject) if inverted else (linked, subject, value)
+        candidate = replace(candidate, fact=linked, as_received=(fact.subject, fact.object))
+        if subject.node and value.node:
+            ids = {subject.name: subject.node.id, value.name: value.node.id}
+            held = lambda a, b, ids=ids: [fact.relation for fact in store.facts(ids[a], None, ids[b])]
+            candidate, inverted = link_relation(candidate, held)
+            subject, value = (value, subject) if inverted else (subject, value)
+        yield candidate, subject, value
 
 
 def sentences_of(cases: Sequence[Case], decisions: Sequence[WriteDecision]) -> dict[str, list[np.ndarray]]:

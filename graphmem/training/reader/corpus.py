@@ -46,11 +46,6 @@ class Item:
     relations: list[tuple[int, bool, int]]
     paired: bool
 
-    @property
-    def length(self) -> int:
-        """T."""
-        return len(self.hidden)
-
 
 @dataclass(slots=True)
 class Corpus:

@@ -76,7 +76,7 @@ def train(
     def epoch(number: int) -> list[list[Item]]:
         """Batches of an epoch: texts of similar length together, in random order."""
         rng = Random(f"{seed} epoch {number}")
-        pool = sorted(corpus.items, key=lambda item: item.length + rng.random() * 8)
+        pool = sorted(corpus.items, key=lambda item: len(item.hidden) + rng.random() * 8)
         batches = [pool[i : i + batch] for i in range(0, len(pool), batch)]
         rng.shuffle(batches)
         return batches

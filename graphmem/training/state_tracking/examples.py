@@ -58,13 +58,17 @@ class EncodedStory:
     questions: list[TrackedQuestion] = field(default_factory=list)
 
 
+def _rows() -> dict[Any, int]:
+    return defaultdict(count().__next__)  # a new key gets the next row
+
+
 @dataclass
 class Tables:
     """Distinct phrases of pairs, question texts, and pairs of pronoun and antecedent, each with its row."""
 
-    phrases: dict[Place, int] = field(default_factory=lambda: defaultdict(count().__next__))
-    questions: dict[str, int] = field(default_factory=lambda: defaultdict(count().__next__))
-    antecedents: dict[tuple[Place, Place, int], int] = field(default_factory=lambda: defaultdict(count().__next__))
+    phrases: dict[Place, int] = field(default_factory=_rows)
+    questions: dict[str, int] = field(default_factory=_rows)
+    antecedents: dict[tuple[Place, Place, int], int] = field(default_factory=_rows)
 
 
 # ---------------------------------------------------------------- weak labels

@@ -23,14 +23,10 @@ from graphmem.state_tracking.tracker import COUNTS, NOTHING
 
 @dataclass(frozen=True, slots=True)
 class TrackedQuestion:
-    """A question over a batch of stories.
+    """A question over a batch of stories, after so many sentences of one of them.
 
-    Attributes:
-        story, after: which story, after how many of its sentences.
-        first, second: names in the question; 0 where there is none.
-        answers: names in the answer, if it consists of names.
-        word: the answer's text.
-        text: row of the question's text vector.
+    ``first`` and ``second`` are names in the question (0: none), ``answers`` those in the answer ``word``, if it has
+    some; ``text`` is the row of the question's text vector.
     """
 
     story: int
