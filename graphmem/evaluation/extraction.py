@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from graphmem.core.paths import WEIGHTS
 from graphmem.core.splits import data_split
 from graphmem.core.types import Fact
 from graphmem.datasets.webnlg import GoldText, plain, webnlg_texts
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.evaluation.metrics import Tally
 from graphmem.evaluation.report import Report
+from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
 from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.hidden_states import token_states
+from graphmem.reading.network import load_extractor
+from graphmem.synthetic.real_texts import real_names
+from graphmem.synthetic.text_generator import TextGenerator
 from graphmem.text.lexicon import load_lexicon
 from graphmem.text.relation_synonyms import synonyms
 from graphmem.text.word_classes import is_pronoun
 
 
-@dataclass(slots=True)
 class Scores:
     """Scores of mentions (exact names), facts (exact), and pairs (facts with the relation ignored)."""
 
-    texts: int = 0
-    mentions: Tally = field(default_factory=Tally)
-    facts: Tally = field(default_factory=Tally)
-    pairs: Tally = field(default_factory=Tally)
+    def __init__(self) -> None:
+        self.texts, self.mentions, self.facts, self.pairs = 0, Tally(), Tally(), Tally()
 
     def add(self, gold: GoldText, names: Sequence[str], facts: Sequence[Fact]) -> None:
         """Score one text."""
@@ -51,9 +53,6 @@ def canonical(relation: str) -> str:
 
 def invented_texts(split: str, count: int, seed: int, *, held_out_relations: bool) -> list[GoldText]:
     """Synthetic texts with names of one split, about relations of training or about held-out ones."""
-    from graphmem.synthetic.real_texts import real_names
-    from graphmem.synthetic.text_generator import TextGenerator
-
     relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
     generator = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
     found = []
@@ -96,11 +95,6 @@ _triple = attrgetter("subject", "relation", "object")
 
 def load_shipped_extractor(weights: Path | None = None, *, lexicon: bool = True) -> FactExtractor:
     """The shipped extractor, or one of other weights, over the default model and encoder."""
-    from graphmem.core.paths import WEIGHTS
-    from graphmem.encoding.embedding_cache import EmbeddingCache
-    from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
-    from graphmem.reading.network import load_extractor
-
     model, tokenizer = load_language_model()
     network = load_extractor(weights or WEIGHTS / DEFAULT_MODEL / "reader.safetensors")
     return FactExtractor(model, tokenizer, EmbeddingCache(load_encoder()), network, lexicon=lexicon)

@@ -14,9 +14,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from graphmem.core.edits import AddEdge, SupersedeEdge
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
 from graphmem.datasets.mquake import EditCase, consistent_groups
+from graphmem.memory import GraphMemory
 from graphmem.text.answer_matching import is_right
 
 Answerer = Callable[[str], str]
@@ -53,8 +55,6 @@ class EditScores:
 
 def write_gold(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
     """Write every edit as its triple, superseding the old fact where there is one: the upper bound."""
-    from graphmem.core.edits import AddEdge, SupersedeEdge
-
     for edit in (edit for case in cases for edit in case.edits):
         subject, relation, value = edit.fact
         held = [f for f in model.memory.facts(subject=subject) if f.relation == relation and f.object == edit.old]
@@ -95,22 +95,20 @@ def evaluate_edits(
 
     With ``old`` the memory holds the old facts before the edits; ``generate`` scores the model's answers too.
     """
-    from graphmem.memory import GraphMemory
-
     rows = []
     for name, write in WRITERS.items():
-        scores = {"top-1 retrieval": EditScores()} | ({"generated": EditScores()} if generate else {})
+        scores = {method: EditScores() for method in ("top-1 retrieval", "generated")[: 1 + generate]}
         counts = Counter[str]()
         start = time.monotonic()
         for group in consistent_groups(cases):
             memory = GraphMemory.open(":memory:")
             fill(memory, group, old=old)
             model = model_of(memory)
+            answerers = partial(top_node, memory), partial(generated, model)
             counts.update(write(model, group))
             for case in group:
-                scores["top-1 retrieval"].ask(case, partial(top_node, memory))
-                if generate:
-                    scores["generated"].ask(case, partial(generated, model))
+                for score, answer in zip(scores.values(), answerers, strict=False):
+                    score.ask(case, answer)
             model.detach()
         for method, score in scores.items():
             rows.append({"edits": name, "answer": method, "old facts held": old, **score.row(), **counts,

@@ -53,15 +53,10 @@ def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]
 def token_states(
     model: Any, tokenizer: Any, texts: Sequence[str], layers: tuple[int, int], *, surprise: bool = True
 ) -> list[TokenStates]:
-    """Run ``model`` once over a batch of texts, which are padded to the longest.
+    """Run ``model`` once over a batch of texts of similar length; keep two entries of its ``hidden_states``.
 
-    Args:
-        model: a causal language model whose forward takes ``input_ids``, ``attention_mask``, ``output_hidden_states``.
-        tokenizer: a fast tokenizer of that model.
-        texts: texts of similar length.
-        layers: entries of ``hidden_states`` to keep.
-        surprise: compute the surprise of each token too, with the memory if one is attached. Costs the layers above
-            those that are kept, and the output layer; without it the run ends at the last layer kept.
+    With ``surprise``, the surprise of each token is computed too, with the memory if one is attached. That costs the layers
+    above those that are kept, and the output layer; without it the run ends at the last layer kept.
     """
     rows = [tokenise(tokenizer, text) for text in texts]
     tokens = [torch.tensor(ids) for ids, _ in rows]

@@ -13,15 +13,8 @@ from graphmem.text.sentences import Stretch
 
 Role = Literal["from", "to", "in"]
 
-_MONTHS: Final = {
-    name: number
-    for number, names in enumerate(
-        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep|october oct|"
-        "november nov|december dec".split("|"),
-        1,
-    )
-    for name in names.split()
-}
+_NAMES = "january february march april may june july august september october november december".split()
+_MONTHS: Final = {name[:n]: i for i, name in enumerate(_NAMES, 1) for n in (3, len(name))} | {"sept": 9}
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
 _YEAR = r"(?P<year>1\d{3}|20\d{2})"
 _FORMS: Final = (
@@ -114,13 +107,8 @@ def valid_interval(
     """Validity interval of a fact, from the times in its sentence.
 
     A time before every fact of the sentence holds for all of them; a later one belongs to the nearest fact before it.
-
-    Args:
-        sentence: span of the fact's sentence.
-        fact_end: end of the fact's later mention.
-        fact_ends: the same of every fact of the sentence.
-        times: from ``find_times``.
-        taken: spans that are the object of some fact, and so no times of validity.
+    ``fact_ends`` are the ends of the facts of the sentence; ``taken`` are spans that are the object of some fact, and so
+    no times of validity.
     """
     start = end = None
     for span in times:

@@ -40,13 +40,7 @@ _MAX_SAMPLE, _MAX_NAME = 500, 160
 class WriteDecider:
     """Decides about the candidates of a text in order; the context of each includes the pending edits of those before.
 
-    Args:
-        store: the live graph; only read.
-        vectors: text vectors of relation names.
-        gate: the learned gate, with its thresholds in ``config``.
-        source: of the text.
-        trust: of the source, 0..1.
-        at: time of the text.
+    The store is only read. ``source``, its trust (0..1) and the time ``at`` are those of the text.
     """
 
     def __init__(
@@ -132,8 +126,6 @@ class WriteDecider:
             decisions.append(WriteDecision("add" if free else "skip", 1.0, 0.0, edit, fact, evidence))
         return decisions
 
-    # ---------------------------------------------------------------- graph context
-
     def _context(
         self, candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, ended: CandidateFact | None
     ) -> GraphContext:
@@ -173,8 +165,6 @@ class WriteDecider:
             objects = {normalise(fact.object) for fact in facts}
             self._profiles[relation] = RelationProfile(functional, changeable, counts, objects)
         return self._profiles[relation]
-
-    # ---------------------------------------------------------------- edits
 
     def _add_pending(self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None) -> None:
         """Keep what a decision will have written, for the candidates after it."""

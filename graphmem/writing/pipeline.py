@@ -17,7 +17,7 @@ from graphmem.core.edits import AddNode, Edit, WriteDecision
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.paths import WEIGHTS
-from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
 from graphmem.core.validation import require
@@ -181,12 +181,7 @@ def shipped_extractor(model: Any) -> FactExtractor:
     return FactExtractor(model if callable(model) else base, model.tokenizer, vectors, network)
 
 
-@lru_cache(maxsize=2)
-def _vectors(encoder: TextEncoder) -> EmbeddingCache:
-    """Relation names are encoded once a process and encoder."""
-    return EmbeddingCache(encoder)
-
-
+_vectors = lru_cache(maxsize=2)(EmbeddingCache)  # relation names are encoded once a process and encoder
 _network = lru_cache(maxsize=4)(load_extractor)
 
 

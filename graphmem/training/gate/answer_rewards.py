@@ -34,12 +34,8 @@ Key = tuple[str, str]
 class StreamQuestions:
     """A stream of extracted texts and the questions at its end.
 
-    Attributes:
-        stream: the stream.
-        priors: how functional and changeable relations are.
-        truth: answers of every subject and relation that has some at the end.
-        stated: keys that the texts state; some have no answer any more.
-        misread: other keys, found by the extractor alone; most have no answer.
+    ``truth`` holds the answers of every key that has some at the end. ``stated`` keys are stated by the texts, though some
+    have no answer any more; ``misread`` ones are found by the extractor alone, and most have no answer.
     """
 
     stream: ExtractedStream
@@ -78,13 +74,10 @@ def answer_score(given: Collection[str], truth: Collection[str]) -> float:
 
 
 class Choice(NamedTuple):
-    """A decision with more than one allowed action.
+    """A decision with more than one allowed action, with its subject and relation as ``key``.
 
-    Attributes:
-        numbers, view: inputs of the gate, [32] and [W].
-        mask: which of ``ACTIONS`` were allowed.
-        action: index into ``ACTIONS`` of the one taken.
-        key: subject and relation.
+    ``numbers`` [32] and ``view`` [W] are the gate's inputs, ``mask`` marks the allowed ``ACTIONS``, and ``action`` is the
+    index of the one taken.
     """
 
     numbers: np.ndarray

@@ -97,13 +97,8 @@ def fit_gate(
 ) -> None:  # fmt: skip
     """Fit the four-way decision of a gate in place.
 
-    Args:
-        gate, cases, seed: the gate, labelled decisions, and the seed of order and noise.
-        questions: streams for the answers' loss. The first half of the epochs fits the decisions alone, so that the
-            rollouts start from a useful gate.
-        epochs: passes over the decisions.
-        answers: weight of the answers' loss.
-        samples: K rollouts of a stream for a step of the answers' loss.
+    ``questions`` are streams for the answers' loss of weight ``answers``, with ``samples`` rollouts a step. The first half of
+    the epochs fits the decisions alone, so that the rollouts start from a useful gate.
     """
     torch.manual_seed(seed)
     numbers, views, labels = tensors(cases)

@@ -36,11 +36,6 @@ def always_add(candidate: CandidateFact, near: GraphContext, event: LabelledEven
     return "skip" if near.same(candidate.fact) else "add"
 
 
-def nearest_neighbour(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
-    """Baseline: skip a held fact, replace another value, add the rest."""
-    return "skip" if near.same(candidate.fact) else "update" if near.held else "add"
-
-
 def rules_only(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
     """Baseline: the strongest action that the rules allow."""
     allowed = allowed_actions(candidate, near, event.trust, WriteGateConfig())
@@ -66,11 +61,11 @@ def tensors(cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
 
 def decision_report(gate: WriteGate, cases: Sequence[Case], missed: Sequence[str]) -> dict[str, Any]:
     """F1 of the gate and its baselines on the candidates found, and on all facts (a missed one counts as skipped)."""
-    policies = {
+    policies: dict[str, Policy] = {
         "gate": gate_policy(gate),
         "gate at 0.5": gate_policy(gate, WriteGateConfig(threshold=0.5)),
         "always add": lambda *_: "add",
-        "nearest neighbour": nearest_neighbour,
+        "nearest neighbour": lambda c, near, _: "skip" if near.same(c.fact) else "update" if near.held else "add",
         "rules": rules_only,
     }
     labels = [case.label for case in cases]

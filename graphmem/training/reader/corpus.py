@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from graphmem.core.protocols import TextEncoder
 from graphmem.reading.hidden_states import TokenStates, token_states, tokenise
@@ -73,52 +74,44 @@ class StateCache:
     def __getitem__(self, text: str) -> np.ndarray:
         return self._known[text]
 
-    def fill(self, texts: Sequence[str], log: Any = print) -> None:
+    def fill(self, texts: Sequence[str]) -> None:
         """Compute the missing states."""
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
         if not new:
             return
         lengths = [len(tokenise(self._tokenizer, text)[0]) for text in new]
         starts = np.concatenate([[0], np.cumsum(lengths)]).tolist()
-        states = self._allocate(new, starts[-1])
-        done = logged = 0
-        for batch in _batches(lengths):
+        shape = (starts[-1], 2 * int(self._model.config.hidden_size))
+        states: np.ndarray
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = self._folder / hashlib.blake2b("\0".join(new).encode(), digest_size=8).hexdigest()
+            states = np.lib.format.open_memmap(file.with_suffix(".npy"), "w+", np.float16, shape)
+        else:
+            states = np.zeros(shape, np.float16)
+        for batch in tqdm(list(_batches(lengths)), "hidden states", mininterval=10):
             found = token_states(self._model, self._tokenizer, [new[i] for i in batch], self._layers, surprise=False)
             for number, state in zip(batch, found, strict=True):
                 states[starts[number] : starts[number + 1]] = state.hidden.numpy()
-                done += lengths[number]
-            if done > logged + 20_000:
-                log(f"{done}/{starts[-1]} tokens", flush=True)
-                logged = done
         self._add(new, starts, states)
         if self._folder:
-            self._file(new).with_suffix(".json").write_text(json.dumps([new, starts]), encoding="utf-8")
+            file.with_suffix(".json").write_text(json.dumps([new, starts]), encoding="utf-8")
 
     def _add(self, texts: Sequence[str], starts: Sequence[int], states: np.ndarray) -> None:
         self._known.update({text: states[starts[i] : starts[i + 1]] for i, text in enumerate(texts)})
 
-    def _allocate(self, texts: Sequence[str], tokens: int) -> np.ndarray:
-        shape = (tokens, 2 * int(self._model.config.hidden_size))
-        if self._folder is None:
-            return np.zeros(shape, np.float16)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(self._file(texts).with_suffix(".npy"), "w+", np.float16, shape)  # type: ignore[no-any-return]
-
-    def _file(self, texts: Sequence[str]) -> Path:
-        return (self._folder or Path()) / hashlib.blake2b("\0".join(texts).encode(), digest_size=8).hexdigest()
-
 
 def build_corpus(
     examples: Sequence[AnnotatedText], relations: Sequence[Relation], model: Any, tokenizer: Any, encoder: TextEncoder,
-    config: ExtractorConfig, *, cache: Path | None = None, log: Any = print,
+    config: ExtractorConfig, *, cache: Path | None = None,
 ) -> Corpus:  # fmt: skip
     """Run the frozen model over every text once and label its tokens and pairs."""
     states = StateCache(model, tokenizer, config.layers, cache)
-    states.fill([example.text for example in examples], log)
+    states.fill([example.text for example in examples])
     known = {relation.relation: number for number, relation in enumerate(relations)}
     phrases: dict[str, int] = {}
     items = [label(example, states[example.text], tokenizer, known, phrases) for example in examples]
-    log(f"{len(phrases)} phrases to encode", flush=True)
+    print(f"{len(phrases)} phrases to encode", flush=True)
     return Corpus(items, encoder.encode(list(phrases) or ["X Y"]), list(relations))
 
 

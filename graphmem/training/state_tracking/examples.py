@@ -71,9 +71,6 @@ class Tables:
     antecedents: dict[tuple[Place, Place, int], int] = field(default_factory=_rows)
 
 
-# ---------------------------------------------------------------- weak labels
-
-
 def names_of(stories: Sequence[Story]) -> set[str]:
     """Content words of questions and answers, the weak label of names."""
     texts = (text for story in stories for question in story.questions for text in (question.text, question.answer))
@@ -156,9 +153,6 @@ class Vectors:
         features = antecedent_features(states, pairs) if pairs else np.zeros((1, 2 * encoder.dim + CONTEXT + 1))
         arrays = states(list(tables.phrases)), texts(list(tables.questions)), features.astype(np.float32)
         return cls(*(torch.from_numpy(array) for array in arrays))
-
-
-# ---------------------------------------------------------------- other names, and ordinary text
 
 
 def with_other_names(

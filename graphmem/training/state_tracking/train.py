@@ -38,8 +38,6 @@ ENTROPY_WEIGHT, SPARSITY_WEIGHT = 0.1, 0.3
 """Weights of the entropy of changes in the first half, so that no kind of change is given up too early, and of their
 number in the second, so that what explains no answer is read as no change."""
 
-# ---------------------------------------------------------------- training through the tracker
-
 
 def batch_changes(batch: Sequence[examples.EncodedStory], network: StateNetwork, vectors: examples.Vectors) -> Tensor:
     """Probabilities of placed, taken and left for a batch of stories, [S, T, E, E, 3]."""
@@ -120,9 +118,6 @@ def train_changes(
     return history
 
 
-# ---------------------------------------------------------------- names, and sentences with a change
-
-
 def train_words(
     stories: Sequence[Story], names: set[str], network: StateNetwork, encoder: Any, seed: int, ordinary: int = 8000
 ) -> None:
@@ -170,9 +165,6 @@ def _fit(head: nn.Module, features: np.ndarray, labels: np.ndarray, seed: int, e
             optimizer.zero_grad()
             F.binary_cross_entropy_with_logits(head(x[rows])[:, 0], y[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-
-
-# ---------------------------------------------------------------- the command
 
 
 def train(
