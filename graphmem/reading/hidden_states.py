@@ -55,8 +55,8 @@ def token_states(
 ) -> list[TokenStates]:
     """Run ``model`` once over a batch of texts of similar length; keep two entries of its ``hidden_states``.
 
-    With ``surprise``, the surprise of each token is computed too, with the memory if one is attached. That costs the layers
-    above those that are kept, and the output layer; without it the run ends at the last layer kept.
+    With ``surprise``, the surprise of each token is computed too, with the memory if one is attached. That costs the
+    layers above those that are kept, and the output layer; without it the run ends at the last layer kept.
     """
     rows = [tokenise(tokenizer, text) for text in texts]
     tokens = [torch.tensor(ids) for ids, _ in rows]

@@ -107,8 +107,8 @@ def valid_interval(
     """Validity interval of a fact, from the times in its sentence.
 
     A time before every fact of the sentence holds for all of them; a later one belongs to the nearest fact before it.
-    ``fact_ends`` are the ends of the facts of the sentence; ``taken`` are spans that are the object of some fact, and so
-    no times of validity.
+    ``fact_ends`` are the ends of the facts of the sentence; ``taken`` are spans that are the object of some fact, and
+    so no times of validity.
     """
     start = end = None
     for span in times:

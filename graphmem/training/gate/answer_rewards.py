@@ -34,8 +34,8 @@ Key = tuple[str, str]
 class StreamQuestions:
     """A stream of extracted texts and the questions at its end.
 
-    ``truth`` holds the answers of every key that has some at the end. ``stated`` keys are stated by the texts, though some
-    have no answer any more; ``misread`` ones are found by the extractor alone, and most have no answer.
+    ``truth`` holds the answers of every key that has some at the end. ``stated`` keys are stated by the texts, though
+    some have no answer any more; ``misread`` ones are found by the extractor alone, and most have no answer.
     """
 
     stream: ExtractedStream
@@ -76,8 +76,8 @@ def answer_score(given: Collection[str], truth: Collection[str]) -> float:
 class Choice(NamedTuple):
     """A decision with more than one allowed action, with its subject and relation as ``key``.
 
-    ``numbers`` [32] and ``view`` [W] are the gate's inputs, ``mask`` marks the allowed ``ACTIONS``, and ``action`` is the
-    index of the one taken.
+    ``numbers`` [32] and ``view`` [W] are the gate's inputs, ``mask`` marks the allowed ``ACTIONS``, and ``action`` is
+    the index of the one taken.
     """
 
     numbers: np.ndarray

@@ -97,8 +97,8 @@ def fit_gate(
 ) -> None:  # fmt: skip
     """Fit the four-way decision of a gate in place.
 
-    ``questions`` are streams for the answers' loss of weight ``answers``, with ``samples`` rollouts a step. The first half of
-    the epochs fits the decisions alone, so that the rollouts start from a useful gate.
+    ``questions`` are streams for the answers' loss of weight ``answers``, with ``samples`` rollouts a step. The first
+    half of the epochs fits the decisions alone, so that the rollouts start from a useful gate.
     """
     torch.manual_seed(seed)
     numbers, views, labels = tensors(cases)
