@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
@@ -25,15 +24,8 @@ from graphmem.writing.write_gate import WriteGate
 Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
 
 
-class RelationProfile(NamedTuple):
-    """A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
-
-    functional: float
-    changeable: float
-    subjects: Collection[str]
-    objects: Collection[str]
-
-
+RelationProfile = tuple[float, float, Collection[str], Collection[str]]
+"""A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
 _MAX_SAMPLE, _MAX_NAME = 500, 160
 
 
@@ -132,7 +124,7 @@ class WriteDecider:
         fact = candidate.fact
         held = self._store.facts(subject.node.id, fact.relation) if subject.node else []
         held = [f for f in held if f.id not in self._closed] + self._pending.get(_key(fact), [])
-        relation, joined = self._profile(fact.relation), False
+        (functional, changeable, subjects, objects), joined = self._profile(fact.relation), False
         if subject.node and value.node:
             ends = (subject.node.id, value.node.id)
             joined = any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
@@ -140,9 +132,9 @@ class WriteDecider:
         if ended is not None and ended is not candidate:
             over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
         return GraphContext(
-            tuple(held), self._previously_held(subject, value, fact.relation), relation.functional, relation.changeable,
+            tuple(held), self._previously_held(subject, value, fact.relation), functional, changeable,
             subject.node is not None, value.node is not None, over, joined,
-            role_agreement(fact, relation.subjects, relation.objects),
+            role_agreement(fact, subjects, objects),
         )  # fmt: skip
 
     def _previously_held(self, subject: LinkedEntity, value: LinkedEntity, relation: str) -> bool:
@@ -163,7 +155,7 @@ class WriteDecider:
             counts = Counter(normalise(fact.subject) for fact in facts)
             functional = blend_priors(functional, sum(count == 1 for count in counts.values()), len(counts))
             objects = {normalise(fact.object) for fact in facts}
-            self._profiles[relation] = RelationProfile(functional, changeable, counts, objects)
+            self._profiles[relation] = (functional, changeable, counts, objects)
         return self._profiles[relation]
 
     def _add_pending(self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None) -> None:

@@ -129,12 +129,11 @@ def read_stream(
     """Read texts one after another, lazily, each with the one before as its context.
 
     Args:
-        model: as in ``read_text``.
+        model, options: those of ``read_text``.
         texts: turns of a conversation, paragraphs, lines of an open file.
         apply: apply each plan before the next text is read, one transaction a text.
         resume: name of the stream, under which the memory keeps how many texts were applied. The same call after a
             crash skips those; after the end of the stream it yields nothing.
-        options: those of ``read_text``.
 
     Raises:
         InvalidValue: ``resume`` without ``apply``, or a text that cannot be read; the texts before it stay applied.

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from graphmem.reading.candidates import CandidateFact
 from graphmem.synthetic.event_streams import LabelledEvent
-from graphmem.training.gate.simulation import Priors, SimulatedGraph, apply_event, run_policy
-from graphmem.training.gate.streams import ExtractedStream
+from graphmem.training.gate.simulation import ExtractedStream, Priors, SimulatedGraph, apply_event, run_policy
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
 from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions
 from graphmem.writing.write_gate import WriteGate

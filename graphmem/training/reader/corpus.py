@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class StateCache:
             file.with_suffix(".json").write_text(json.dumps([new, starts]), encoding="utf-8")
 
     def _add(self, texts: Sequence[str], starts: Sequence[int], states: np.ndarray) -> None:
-        self._known.update({text: states[starts[i] : starts[i + 1]] for i, text in enumerate(texts)})
+        self._known.update({text: states[a:b] for text, (a, b) in zip(texts, pairwise(starts), strict=True)})
 
 
 def build_corpus(

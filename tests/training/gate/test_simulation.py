@@ -13,8 +13,7 @@ from graphmem.core.types import Fact
 from graphmem.reading.alias_patterns import ALSO_KNOWN
 from graphmem.reading.candidates import CandidateFact, RelationAlternative
 from graphmem.text.lexicon import split_relations
-from graphmem.training.gate.simulation import labelled_cases
-from graphmem.training.gate.streams import extract_streams
+from graphmem.training.gate.simulation import extract_streams, labelled_cases
 
 
 class Echo:
@@ -47,7 +46,7 @@ class Echo:
 
 
 def streams(extractor: Any, cache: Path | None) -> list[Any]:
-    return list(extract_streams([3, 4], 6, split_relations("train"), extractor, cache))
+    return extract_streams([3, 4], 6, split_relations("train"), extractor, cache)
 
 
 def test_streams_are_cached(tmp_path: Path) -> None:
