@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from graphmem.datasets.plain_text import entity_passages
 from graphmem.encoding.entity_states import EntityStates
 from graphmem.evaluation.report import Report
+from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.reading.hidden_states import token_states
 from graphmem.writing.entity_linking import EntityLinker, recent_names
@@ -50,9 +52,6 @@ def evaluate_disambiguation(network: EntityStates, pairs: int = 40, seed: int = 
 
     ``pairs`` of passages are drawn from those held out of training.
     """
-    from graphmem.datasets.plain_text import entity_passages
-    from graphmem.hub import load_encoder, load_language_model
-
     rng = random.Random(seed)
     base, tokenizer = load_language_model()
     with GraphMemory.open(":memory:", encoder=load_encoder()) as memory:

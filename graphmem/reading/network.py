@@ -149,8 +149,7 @@ class ExtractionNetwork(nn.Module):
         return self.sharpness.exp() * torch.cat([forward @ names.T, backward @ names.T], dim=-1)
 
 
-_FAR = 255
-_DISTANCES = 9
+_FAR, _DISTANCES = 255, 9
 
 
 def _positions(length: int, width: int) -> Tensor:

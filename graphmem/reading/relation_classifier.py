@@ -29,11 +29,9 @@ _IMPOSSIBLE = 50.0
 class RelationDraft:
     """A pair of mentions, the earlier one first, with its relation ("" where there is none).
 
-    Attributes:
-        is_known: whether the relation is one of the vocabulary; else words of the text.
-        inverted: whether the later mention is the subject.
-        probability: of the best relation of the vocabulary.
-        alternatives: other relations, ``inverted`` relative to this draft.
+    ``is_known``: the relation is one of the vocabulary, else words of the text. ``inverted``: the later mention is the
+    subject. ``probability``: of the best relation of the vocabulary. The alternatives are ``inverted`` relative to
+    this.
     """
 
     first: MentionSpan

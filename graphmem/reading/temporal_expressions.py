@@ -90,15 +90,11 @@ def _role(text: str, match: re.Match[str]) -> Role | None:
     if cue:
         word = cue.group(1).casefold()
         if word in _ENDING:
-            return "to" if word != "and" and word != "to" or _is_open(before) else (None if bare else "in")
+            is_open = re.search(r"\b(from|between|since)\b[^.;]{0,30}$", before, re.IGNORECASE)  # "between 1990 and"
+            return "to" if word not in ("and", "to") or is_open else (None if bare else "in")
         return "from" if word in _STARTING else "in"
     enclosed = before.rstrip().endswith(("(", ",", ";")) or text[match.end() :].lstrip()[:1] in (":",)
     return "in" if not bare or enclosed and not before[-1:].isalnum() else None
-
-
-def _is_open(before: str) -> bool:
-    """Whether an interval starts a few words earlier: "from 1990 to", "between 1990 and"."""
-    return bool(re.search(r"\b(from|between|since)\b[^.;]{0,30}$", before, re.IGNORECASE))
 
 
 def valid_interval(

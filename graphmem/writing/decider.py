@@ -51,9 +51,7 @@ class WriteDecider:
     ) -> list[WriteDecision]:
         """One decision a candidate, those about ended facts last. Reads the store, writes nothing.
 
-        Args:
-            cases: candidates, each with its linked subject and object.
-            was_read: whether a candidate's sentence was read before; such a candidate at most strengthens a held fact.
+        A candidate whose sentence ``was_read`` before at most strengthens a held fact.
         """
         decisions: list[WriteDecision] = []
         seen: set[tuple[str, str, str, str]] = set()

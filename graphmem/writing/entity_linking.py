@@ -207,12 +207,9 @@ def recent_names(store: GraphStore, entries: int = 8, limit: int = 64) -> list[s
 def link_relation(candidate: CandidateFact, held: Callable[[str, str], list[str]]) -> tuple[CandidateFact, bool]:
     """The candidate with the likeliest relation that is held between its two entities, and whether it was inverted.
 
-    Where the extractor is undecided between "employer" and "works for", and one of them already joins the two entities,
-    that one is taken. A paraphrase then repeats a fact instead of duplicating it.
-
-    Args:
-        candidate: with its entities linked.
-        held: relations that join a subject to an object now; literals are never subjects.
+    ``held`` gives the relations that join a subject to an object now; literals are never subjects. Where the extractor
+    is undecided between "employer" and "works for", and one of them already joins the two entities, that one is taken.
+    A paraphrase then repeats a fact instead of duplicating it.
     """
     fact = candidate.fact
     ahead = held(fact.subject, fact.object)

@@ -76,13 +76,7 @@ def train(extractor: FactExtractor, vectors: EmbeddingCache, given: argparse.Nam
 
 def priors_of(gate: WriteGate, vectors: EmbeddingCache) -> Priors:
     """The gate's priors of relations, cached."""
-
-    @cache
-    def priors(relation: str) -> tuple[float, float]:
-        functional, changeable = gate.relation_priors(vectors([relation]))[0].tolist()
-        return functional, changeable
-
-    return priors
+    return cache(lambda relation: tuple(gate.relation_priors(vectors([relation]))[0].tolist()))
 
 
 def score_all(gate: WriteGate, extractor: FactExtractor, vectors: EmbeddingCache, given: argparse.Namespace) -> None:

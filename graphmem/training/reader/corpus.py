@@ -33,8 +33,7 @@ class Item:
     """One text as a training example.
 
     Attributes:
-        hidden: float16 [T, 2D].
-        tags: int64 [T].
+        hidden, tags: float16 [T, 2D], int64 [T].
         pairs: int64 [P, 4], token positions.
         labels: int64 [P, 3]: factuality, coreference (-1: unknown), and the pair's row in ``relations`` or -1.
         relations: relation, whether it is inverted, and phrase of each pair with a relation.

@@ -18,6 +18,7 @@ from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
 from graphmem.datasets.files import read_rows
 from graphmem.datasets.plain_text import passages
+from graphmem.datasets.wikimovies import load_facts
 from graphmem.reading.temporal_expressions import parse_time
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.synthetic.templates import load
@@ -62,8 +63,6 @@ def evidence_facts(path: Path) -> Facts:
 
 def film_facts() -> Facts:
     """Facts of WikiMovies about films of the train split."""
-    from graphmem.datasets.wikimovies import load_facts
-
     found: Facts = defaultdict(list)
     for subject, relation, value in load_facts():
         if data_split(subject) == "train" and relation != "has tags":

@@ -41,7 +41,10 @@ class RelationTexts:
     """Vectors of every name of each relation and of its inverse; draws one at random."""
 
     def __init__(self, relations: Sequence[Relation], encoder: TextEncoder) -> None:
-        names = [_names(relation) for relation in relations]
+        other, names = other_schema_names(), []
+        for r in relations:
+            nouns = [r.noun] if len(r.noun.split()) <= 4 else []
+            names.append([r.relation, *nouns, *r.paraphrases, *other.get(r.relation, ())])
         vectors = torch.from_numpy(encoder.encode([text for texts in names for text in texts]))
         self.ahead = list(vectors.split([len(texts) for texts in names]))
         self.inverse = torch.from_numpy(encoder.encode([relation.inverse for relation in relations]))
@@ -54,11 +57,6 @@ class RelationTexts:
             return self.inverse[relation], True
         names = self.ahead[relation]
         return names[0 if rng.random() < 0.5 else rng.randrange(len(names))], False
-
-
-def _names(relation: Relation) -> list[str]:
-    nouns = [relation.noun] if len(relation.noun.split()) <= 4 else []
-    return [relation.relation, *nouns, *relation.paraphrases, *other_schema_names().get(relation.relation, ())]
 
 
 def train(

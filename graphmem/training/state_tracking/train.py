@@ -33,8 +33,7 @@ from graphmem.state_tracking.network import StateNetwork, save_states
 from graphmem.training.state_tracking import examples
 from graphmem.training.state_tracking.soft_tracker import likelihoods, loss
 
-LEARNING_RATE = 5e-3
-ENTROPY_WEIGHT, SPARSITY_WEIGHT = 0.1, 0.3
+LEARNING_RATE, ENTROPY_WEIGHT, SPARSITY_WEIGHT = 5e-3, 0.1, 0.3
 """Weights of the entropy of changes in the first half, so that no kind of change is given up too early, and of their
 number in the second, so that what explains no answer is read as no change."""
 
@@ -128,17 +127,21 @@ def train_words(
     pools = examples.name_pools(plain)
     positive = [examples.with_other_names(rng.choice(lines), names, pools, rng) for _ in range(2500)]
     positive += [examples.encode_sentence(text, names) for text in rng.sample(lines, min(500, len(lines)))]
-    asked = rng.sample([q for s in stories for q in s.questions], 600)
-    sentences = [*positive, *(examples.with_other_names(question.text, names, pools, rng) for question in asked)]
+    questions = rng.sample([q for s in stories for q in s.questions], 600)
+    sentences = [*positive, *(examples.with_other_names(question.text, names, pools, rng) for question in questions)]
     texts = [sentence.text for sentence in sentences] + plain
     own = [*chain(*map(name_labels, sentences))]
     labels = np.asarray([*own, *chain(*map(examples.plain_labels, plain))])
-    others = np.flatnonzero(labels >= 0)[len(own) :]  # few of them: they say nothing about names without capitals
+    others = np.flatnonzero(labels >= 0)[len(own) :]  # few, for they give no evidence of names without capitals
     known = [*range(len(own)), *rng.sample(others.tolist(), min(len(own) // 5, len(others)))]
-    parts = [_encoded(texts[start : start + 256], encoder) for start in range(0, len(texts), 256)]
-    vectors, words = (np.concatenate(part) for part in zip(*parts, strict=True))
-    _fit(network.names, words[known], labels[known], seed)
-    _fit(network.tells, vectors, (np.arange(len(texts)) < len(positive)).astype(np.float32), seed, epochs=24)
+    vectors, words = list[np.ndarray](), list[np.ndarray]()
+    for start in range(0, len(texts), 256):
+        part = texts[start : start + 256]
+        found, states, _ = encoder.encode_both(part)
+        vectors.append(found)
+        words += map(extractor.word_vectors, part, states, encoder.offsets(part))
+    _fit(network.names, np.concatenate(words)[known], labels[known], seed)
+    _fit(network.tells, np.concatenate(vectors), np.arange(len(texts)) < len(positive), seed, epochs=24)
 
 
 def name_labels(sentence: extractor.EncodedSentence) -> list[float]:
@@ -146,13 +149,6 @@ def name_labels(sentence: extractor.EncodedSentence) -> list[float]:
     names = [(w.start, w.end) for w in sentence.words if not w.is_pronoun]
     starts = (match.start() for match in extractor.WORD.finditer(sentence.text))
     return [float(any(a <= start < b for a, b in names)) for start in starts]
-
-
-def _encoded(texts: Sequence[str], encoder: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of texts [n, K], and of all their words, one after another [words, K]."""
-    vectors, states, _ = encoder.encode_both(texts)
-    rows = zip(texts, states, encoder.offsets(texts), strict=True)
-    return vectors, np.concatenate([extractor.word_vectors(*row) for row in rows])
 
 
 def _fit(head: nn.Module, features: np.ndarray, labels: np.ndarray, seed: int, epochs: int = 12) -> None:
