@@ -30,8 +30,7 @@ class RelationDraft:
     """A pair of mentions, the earlier one first, with its relation ("" where there is none).
 
     ``is_known``: the relation is one of the vocabulary, else words of the text. ``inverted``: the later mention is the
-    subject. ``probability``: of the best relation of the vocabulary. The alternatives are ``inverted`` relative to
-    this.
+    subject. ``probability``: of the best relation of the vocabulary. The alternatives are relative to this direction.
     """
 
     first: MentionSpan
