@@ -90,7 +90,7 @@ def decision_report(gate: WriteGate, cases: Sequence[Case], missed: Sequence[str
 
 def macro_f1(labels: Sequence[str], given: Sequence[str]) -> dict[str, float]:
     """F1 of each action and their mean."""
-    scores = f1_score(labels, given, labels=ACTIONS, average=None, zero_division=0.0)
+    scores = f1_score(labels, given, labels=ACTIONS, average=None, zero_division=0.0).round(4)
     return {
         action: round(float(score), 4)
         for action, score in zip((*ACTIONS, "macro"), [*scores, scores.mean()], strict=True)
