@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
-    from graphmem.reading.config import ExtractorConfig
+    from graphmem.reading.network import ExtractorConfig
     from graphmem.retrieval.passages.search import ScoredPassage
     from graphmem.retrieval.results import AnswerPath, Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig
-    from graphmem.writing.config import WriteGateConfig
+    from graphmem.writing.gate_rules import WriteGateConfig
     from graphmem.writing.pipeline import WritePlan
 
 _HOME = {
@@ -46,8 +46,8 @@ _HOME = {
     "core.types": "Edge Fact Node Subgraph",
     "core.edits": "AddEdge AddNode JournalEntry MergeNodes Restore Retire SupersedeEdge UpdateNode WriteDecision",
     "fusion.config": "FusionConfig",
-    "reading.config": "ExtractorConfig",
-    "writing.config": "WriteGateConfig",
+    "reading.network": "ExtractorConfig",
+    "writing.gate_rules": "WriteGateConfig",
     "retrieval.retriever": "RetrievalConfig",
     "retrieval.results": "AnswerPath Retrieval",
     "retrieval.passages.search": "ScoredPassage",

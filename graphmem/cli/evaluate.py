@@ -186,14 +186,13 @@ def answer_report(
 @measurement
 @click.option("--weights", type=existing, help="Weights of the extractor; the shipped ones if left out.")
 @click.option("--webnlg", type=existing, help="A WebNLG file to read instead of generated texts.")
-@click.option("--held-out", type=int, default=0, help="Only so many of its categories, those left out of training.")
 @draw("Texts a set.", 300, seed=7)
 @split_option
-def extraction(weights: Path | None, webnlg: Path | None, held_out: int, n: int, seed: int, split: str) -> Report:
+def extraction(weights: Path | None, webnlg: Path | None, n: int, seed: int, split: str) -> Report:
     """Mentions and facts that the extractor finds in texts, with spaCy's rules as a baseline."""
     from graphmem.evaluation.extraction import evaluate_extraction, extraction_sets, load_shipped_extractor
 
-    sets = extraction_sets(split, n, seed, webnlg=webnlg, held_out=held_out)
+    sets = extraction_sets(split, n, seed, webnlg=webnlg)
     return evaluate_extraction(load_shipped_extractor(weights, lexicon=webnlg is None), sets, seed)
 
 
@@ -220,8 +219,6 @@ def locality(memory: Path | None, base: str, weights: str | None, **options: Any
 def state_tracking(data: Path | None, weights: Path | None, split: str, tasks: tuple[int, ...]) -> Report:
     """Accuracy on bAbI's questions (test: the last 40 stories of each file), with the most frequent answer of each
     task as a baseline."""
-    from dataclasses import asdict
-
     from graphmem.datasets.babi import TASKS, load_tasks
     from graphmem.evaluation.state_tracking import score
     from graphmem.hub import load_encoder
@@ -231,8 +228,7 @@ def state_tracking(data: Path | None, weights: Path | None, split: str, tasks: t
     encoder = load_encoder()
     extractor = StateChangeExtractor(load_states(weights or SHIPPED, encoder.fingerprint), encoder)
     stories = load_tasks(data, tasks or TASKS)
-    scores = score(stories.test if split == "test" else stories.dev, extractor, encoder)
-    return Report([{**asdict(row), "accuracy": row.accuracy} for row in scores])
+    return Report(score(stories.test if split == "test" else stories.dev, extractor, encoder))
 
 
 @measurement

@@ -160,7 +160,6 @@ TRAINERS = {
     "fusion": "training.fusion.train",
     "continuation": "training.fusion.train_continuation",
     "extractor": "training.reader.train",
-    "webnlg": "training.reader.train_webnlg",
     "write-gate": "training.gate.train",
     "entity-states": "training.entity_states",
     "state-tracking": "training.state_tracking.train",

@@ -23,20 +23,14 @@ from torch.nn import functional as F
 from graphmem.core.checkpoints import load_module, save_module
 from graphmem.core.edits import UpdateNode
 from graphmem.core.protocols import GraphStore
-from graphmem.core.types import Node
 
 FILE: Final = "node_states.safetensors"
 _KIND: Final = "entity-states"
-_LEGACY_TENSORS: Final = {"held": "key", "heard": "query"}  # names of layers in older weights
+_LEGACY_LAYERS: Final = {"held": "key", "heard": "query"}  # names of layers in older weights
 
 
 class EntityStates(nn.Module):
-    """The recurrence and the score of fit. Alphabet: B nodes, F = 2D (two layers of the frozen model), G state width.
-
-    Args:
-        hidden: F.
-        width: G.
-    """
+    """The recurrence and the score of fit. B nodes, F = 2D (two layers of the frozen model), G state width."""
 
     def __init__(self, hidden: int = 1152, width: int = 48) -> None:
         super().__init__()
@@ -70,28 +64,6 @@ class EntityStates(nn.Module):
         return np.asarray(logits.softmax(-1).numpy())
 
 
-class EntityDisambiguator:
-    """Chooses among nodes of the same name by the sentence.
-
-    Args:
-        store: holds the nodes' states.
-        network: trained.
-        min_share: probability of the best node below which none is chosen.
-    """
-
-    def __init__(self, store: GraphStore, network: EntityStates, min_share: float = 0.6) -> None:
-        self._store, self._network, self._min_share = store, network, min_share
-
-    def choose(self, nodes: Sequence[Node], sentence: np.ndarray) -> tuple[Node | None, float]:
-        """The node that a sentence [F] is about, with its probability; None if too low or where a node has no state."""
-        states = [state for node in nodes if (state := self._store.state(node.id)) is not None]
-        if len(states) < max(2, len(nodes)):
-            return None, 0.0
-        shares = self._network.shares(states, sentence)
-        best = int(shares.argmax())
-        return (nodes[best] if shares[best] >= self._min_share else None), float(shares[best])
-
-
 def state_updates(
     network: EntityStates, store: GraphStore, sentences: Mapping[str, Sequence[np.ndarray]]
 ) -> Iterator[UpdateNode]:
@@ -117,9 +89,6 @@ def load_entity_states(folder: str | Path) -> EntityStates | None:
     if not path.exists():
         return None
     checkpoint = load_module(path, kind=_KIND)
-    tensors = {}
-    for name, tensor in checkpoint.tensors.items():
-        layer, _, rest = name.partition(".")
-        tensors[f"{_LEGACY_TENSORS.get(layer, layer)}.{rest}".rstrip(".")] = tensor
+    tensors = {".".join(_LEGACY_LAYERS.get(p, p) for p in k.split(".")): v for k, v in checkpoint.tensors.items()}
     network: EntityStates = replace(checkpoint, tensors=tensors).load_into(EntityStates(**checkpoint.meta["config"]))
     return network

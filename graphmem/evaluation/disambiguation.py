@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from graphmem.encoding.entity_states import EntityDisambiguator, EntityStates
+from graphmem.datasets.plain_text import entity_passages
+from graphmem.encoding.entity_states import EntityStates
 from graphmem.evaluation.report import Report
+from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
-from graphmem.writing.config import WriteGateConfig
+from graphmem.reading.hidden_states import token_states
 from graphmem.writing.entity_linking import EntityLinker, recent_names
-from graphmem.writing.pipeline import read_text
+from graphmem.writing.gate_rules import WriteGateConfig
+from graphmem.writing.pipeline import read_text, shipped_extractor
 
 SURNAME, FIRST = "Jordan", ("Peter", "Anna")
 
@@ -27,57 +31,30 @@ def disambiguate(
     model: Any, network: EntityStates, passages: Sequence[Sequence[str]], rng: random.Random
 ) -> dict[str, bool]:
     """Read two passages (sentences with the surname for their entity) and link the last sentence of one of them."""
-    first = [passages[place][:-1] for place in (0, 1)]
     owner = rng.randrange(2)
     with GraphMemory.open(":memory:", encoder=model.memory.encoder) as memory:
         model.memory = memory
         for place in rng.sample((0, 1), 2):
-            for line in first[place]:
+            for line in passages[place][:-1]:
                 full = line.replace(SURNAME, f"{FIRST[place]} {SURNAME}")
                 read_text(model, full, apply=True, config=WriteGateConfig(states=True))
-        sentence = state_of(model, passages[owner][-1])
-        recent = recent_names(memory.store)
+        layers = shipped_extractor(model).network.config.layers
+        state = token_states(model.base, model.tokenizer, [passages[owner][-1]], layers, surprise=False)[0]
+        sentence, recent = state.hidden[1:].mean(0).numpy(), recent_names(memory.store)
         wanted = f"{FIRST[owner]} {SURNAME}"
         plain = EntityLinker(memory.store, recent=recent).link(SURNAME)
-        linker = EntityLinker(memory.store, recent=recent, disambiguator=EntityDisambiguator(memory.store, network))
-        found = linker.link(SURNAME, (), sentence)
+        found = EntityLinker(memory.store, recent=recent, states=network).link(SURNAME, (), sentence)
     return {"without": plain.name == wanted, "with": found.name == wanted, "by context": found.strategy == "context"}
-
-
-def state_of(model: Any, text: str) -> np.ndarray:
-    """Mean hidden state of a sentence by itself, float32 [F]."""
-    from graphmem.reading.hidden_states import token_states
-    from graphmem.writing.pipeline import shipped_extractor
-
-    layers = shipped_extractor(model).network.config.layers
-    state = token_states(model.base, model.tokenizer, [text], layers, surprise=False)[0]
-    return np.asarray(state.hidden[1:].mean(0).numpy())
-
-
-class _Reading:
-    """A base with a memory that may be changed for another."""
-
-    def __init__(self, base: Any, tokenizer: Any, memory: Any) -> None:
-        self.base, self.tokenizer, self.memory = base, tokenizer, memory
-
-    def __call__(self, **inputs: Any) -> Any:
-        return self.base(**inputs)
 
 
 def evaluate_disambiguation(network: EntityStates, pairs: int = 40, seed: int = 0) -> Report:
     """Shares of ambiguous mentions linked to the right node, with and without entity states.
 
-    Args:
-        network: entity states of the default model.
-        pairs: pairs of passages, drawn from those held out of training.
-        seed: of the draw.
+    ``pairs`` of passages are drawn from those held out of training.
     """
-    from graphmem.datasets.plain_text import entity_passages
-    from graphmem.hub import load_encoder, load_language_model
-
     rng = random.Random(seed)
     base, tokenizer = load_language_model()
     with GraphMemory.open(":memory:", encoder=load_encoder()) as memory:
-        model, held = _Reading(base, tokenizer, memory), entity_passages("test")
+        model, held = SimpleNamespace(base=base, tokenizer=tokenizer, memory=memory), entity_passages("test")
         rows = [disambiguate(model, network, rng.sample(held, 2), rng) for _ in range(pairs)]
     return Report([{"n": len(rows), **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]}}], seed)

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from graphmem.core.paths import WEIGHTS
 from graphmem.core.splits import data_split
-from graphmem.core.types import Triple
-from graphmem.datasets.files import read_rows
-from graphmem.datasets.webnlg import GoldText, held_out_categories, plain, webnlg_texts
+from graphmem.core.types import Fact
+from graphmem.datasets.webnlg import GoldText, plain, webnlg_texts
+from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import Tally
-from graphmem.reading.candidates import CandidateFact
+from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
 from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.hidden_states import token_states
+from graphmem.reading.network import load_extractor
+from graphmem.synthetic.real_texts import real_names
+from graphmem.synthetic.text_generator import TextGenerator
 from graphmem.text.lexicon import load_lexicon
 from graphmem.text.relation_synonyms import synonyms
 from graphmem.text.word_classes import is_pronoun
 
 
-@dataclass(slots=True)
 class Scores:
     """Scores of mentions (exact names), facts (exact), and pairs (facts with the relation ignored)."""
 
-    texts: int = 0
-    mentions: Tally = field(default_factory=Tally)
-    facts: Tally = field(default_factory=Tally)
-    pairs: Tally = field(default_factory=Tally)
+    def __init__(self) -> None:
+        self.texts, self.mentions, self.facts, self.pairs = 0, Tally(), Tally(), Tally()
 
-    def add(self, gold: GoldText, names: Sequence[str], facts: Sequence[Triple]) -> None:
+    def add(self, gold: GoldText, names: Sequence[str], facts: Sequence[Fact]) -> None:
         """Score one text."""
         self.texts += 1
         self.mentions.add(map(plain, names), map(plain, gold.names))
-        found = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in facts}
+        found = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in map(_triple, facts)}
         wanted = {(gold.named(s), canonical(r), gold.named(o)) for s, r, o in gold.facts}
         self.facts.add(found, wanted)
         self.pairs.add({(s, o) for s, _, o in found}, {(s, o) for s, _, o in wanted})
@@ -52,9 +53,6 @@ def canonical(relation: str) -> str:
 
 def invented_texts(split: str, count: int, seed: int, *, held_out_relations: bool) -> list[GoldText]:
     """Synthetic texts with names of one split, about relations of training or about held-out ones."""
-    from graphmem.synthetic.real_texts import real_names
-    from graphmem.synthetic.text_generator import TextGenerator
-
     relations = [r for r in load_lexicon() if (data_split(r.relation) == "test") == held_out_relations]
     generator = TextGenerator(relations, real_names(None), Random(seed), split)  # type: ignore[arg-type]
     found = []
@@ -73,14 +71,12 @@ def invented_texts(split: str, count: int, seed: int, *, held_out_relations: boo
 
 def score(extractor: FactExtractor, texts: Sequence[GoldText], relations: Sequence[str] = ()) -> Scores:
     """Score an extractor on texts."""
-    scores = Scores()
+    scores, layers = Scores(), extractor.network.config.layers
     for gold in texts:
-        state = token_states(
-            extractor.model, extractor.tokenizer, [gold.text], extractor.network.config.layers, surprise=False
-        )
-        mentions, _ = extractor.mentions(gold.text, state[0])
-        names = [gold.text[m.start : m.end] for m in mentions if not is_pronoun(gold.text[m.start : m.end])]
-        scores.add(gold, names, asserted(extractor.read(gold.text, relations=relations)))
+        state = token_states(extractor.model, extractor.tokenizer, [gold.text], layers, surprise=False)
+        names = [gold.text[m.start : m.end] for m in extractor.mentions(gold.text, state[0])[0]]
+        found = [c.fact for c in extractor.read(gold.text, relations=relations) if c.factuality == "asserted"]
+        scores.add(gold, [name for name in names if not is_pronoun(name)], found)
     return scores
 
 
@@ -90,49 +86,28 @@ def score_rules(texts: Sequence[GoldText]) -> Scores:
 
     rules, scores = SpacyReader(), Scores()
     for gold, spans in zip(texts, named_spans([gold.text for gold in texts]), strict=True):
-        facts = [(f.subject, f.relation, f.object) for f in rules.read(gold.text)]
-        scores.add(gold, [gold.text[a:b] for a, b, _ in spans], facts)
+        scores.add(gold, [gold.text[a:b] for a, b, _ in spans], list(rules.read(gold.text)))
     return scores
 
 
-def asserted(candidates: Sequence[CandidateFact]) -> list[Triple]:
-    """Triples of the asserted candidates."""
-    return [(c.fact.subject, c.fact.relation, c.fact.object) for c in candidates if c.factuality == "asserted"]
+_triple = attrgetter("subject", "relation", "object")
 
 
 def load_shipped_extractor(weights: Path | None = None, *, lexicon: bool = True) -> FactExtractor:
     """The shipped extractor, or one of other weights, over the default model and encoder."""
-    from graphmem.core.paths import WEIGHTS
-    from graphmem.encoding.embedding_cache import EmbeddingCache
-    from graphmem.hub import DEFAULT_MODEL, load_encoder, load_language_model
-    from graphmem.reading.network import load_extractor
-
     model, tokenizer = load_language_model()
     network = load_extractor(weights or WEIGHTS / DEFAULT_MODEL / "reader.safetensors")
     return FactExtractor(model, tokenizer, EmbeddingCache(load_encoder()), network, lexicon=lexicon)
 
 
 def extraction_sets(
-    split: str, count: int, seed: int, *, webnlg: Path | None = None, held_out: int = 0
+    split: str, count: int, seed: int, *, webnlg: Path | None = None
 ) -> dict[str, tuple[list[GoldText], list[str]]]:
-    """Texts to read and the relations offered, by the name of the set.
-
-    Args:
-        split: of the generated texts' names.
-        count: texts a set.
-        seed: of the draw.
-        webnlg: a WebNLG file to read instead of generated texts.
-        held_out: only so many of its categories, those that ``graphmem train webnlg --held-out`` leaves out.
-    """
-    if webnlg is None:
-        return {
-            "new names": (invented_texts(split, count, seed, held_out_relations=False), []),
-            "new names and relations": (invented_texts(split, count, seed, held_out_relations=True), []),
-        }
-    if not held_out:
+    """Texts to read and the relations offered, by the name of the set: a WebNLG file, or generated texts of a split."""
+    if webnlg is not None:
         return {"webnlg": webnlg_texts(webnlg, count, seed)}
-    left_out = held_out_categories(read_rows(webnlg), held_out, 0)
-    return {" ".join(left_out): webnlg_texts(webnlg, count, seed, left_out)}
+    names = {"new names": False, "new names and relations": True}
+    return {name: (invented_texts(split, count, seed, held_out_relations=new), []) for name, new in names.items()}
 
 
 def evaluate_extraction(

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from graphmem.datasets.babi import Story
 from graphmem.memory import GraphMemory
 from graphmem.state_tracking.extractor import StateChangeExtractor
 from graphmem.state_tracking.tracker import StateTracker
-
-
-@dataclass(frozen=True, slots=True)
-class TaskScore:
-    """Right answers of one task; ``majority`` is the accuracy of always giving the commonest one."""
-
-    task: int
-    right: int
-    questions: int
-    majority: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.right / self.questions if self.questions else 0.0
 
 
 def answer_story(story: Story, extractor: StateChangeExtractor, encoder: Any) -> list[str]:
@@ -39,16 +23,17 @@ def answer_story(story: Story, extractor: StateChangeExtractor, encoder: Any) ->
     return answers
 
 
-def score(stories: Sequence[Story], extractor: StateChangeExtractor, encoder: Any) -> list[TaskScore]:
-    """Score each task of the stories: the answer must be the given one, of lists in any order."""
-    scores = []
+def score(stories: Sequence[Story], extractor: StateChangeExtractor, encoder: Any) -> list[dict[str, float]]:
+    """Accuracy on each task of the stories; ``majority`` is that of always giving the most frequent answer."""
+    rows = []
     for task in sorted({story.task for story in stories}):
         own = [story for story in stories if story.task == task]
         gold = [q.answer for story in own for q in story.questions]
         given = [answer for story in own for answer in answer_story(story, extractor, encoder)]
-        right = sum(is_same_answer(a, b) for a, b in zip(given, gold, strict=True))
-        scores.append(TaskScore(task, right, len(gold), max(map(gold.count, set(gold))) / len(gold)))
-    return scores
+        right, majority = sum(map(is_same_answer, given, gold)), max(map(gold.count, set(gold)))
+        shares = {"majority": majority / len(gold), "accuracy": right / len(gold)}
+        rows.append({"task": task, "right": right, "questions": len(gold), **shares})
+    return rows
 
 
 def is_same_answer(answer: str, gold: str) -> bool:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from graphmem.core.edits import AddEdge, SupersedeEdge
 from graphmem.core.names import normalise
 from graphmem.core.types import Triple
 from graphmem.datasets.mquake import EditCase, consistent_groups
+from graphmem.memory import GraphMemory
 from graphmem.text.answer_matching import is_right
 
 Answerer = Callable[[str], str]
@@ -26,49 +28,33 @@ def fill(memory: Any, cases: Sequence[EditCase], *, old: bool) -> None:
     """Write the facts that no edit touches, and with ``old`` the edited ones as they were before."""
     facts = {triple for case in cases for triple in case.others}
     if old:
-        new = {key: value for case in cases for key, value in case.claims.items()}
         facts |= {(e.fact[0], e.fact[1], e.old) for case in cases for e in case.edits}
-        facts = {t for t in facts if not (t in _olds(cases) and new.get((normalise(t[0]), normalise(t[1]))) is None)}
     if facts:
         memory.add_many(sorted(facts))
 
 
-def _olds(cases: Sequence[EditCase]) -> set[Triple]:
-    return {(e.fact[0], e.fact[1], e.old) for case in cases for e in case.edits}
-
-
-@dataclass(slots=True)
 class EditScores:
     """Right answers of each kind of question."""
 
-    single: list[bool] = field(default_factory=list)
-    untouched: list[bool] = field(default_factory=list)
-    multi: list[bool] = field(default_factory=list)
-    any_of_three: list[bool] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.right: dict[str, list[bool]] = {kind: [] for kind in ("single", "untouched", "multi", "any_of_three")}
 
     def ask(self, case: EditCase, answer: Answerer) -> None:
         """Answer and score all questions of a case."""
         for question in case.singles:
-            scores = self.single if question.edited else self.untouched
+            scores = self.right["single" if question.edited else "untouched"]
             scores.append(is_right(answer(question.question), question.answers))
         right = [is_right(answer(question.question), question.answers) for question in case.multi]
-        self.multi += right
-        self.any_of_three.append(any(right))
+        self.right["multi"] += right
+        self.right["any_of_three"].append(any(right))
 
     def row(self) -> dict[str, Any]:
         """Share and n of each."""
-        names = ("single", "untouched", "multi", "any_of_three")
-        return {name: _share(getattr(self, name)) for name in names}
-
-
-def _share(right: Sequence[bool]) -> dict[str, float]:
-    return {"right": round(sum(right) / max(1, len(right)), 4), "n": len(right)}
+        return {k: {"right": round(sum(v) / max(1, len(v)), 4), "n": len(v)} for k, v in self.right.items()}
 
 
 def write_gold(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
     """Write every edit as its triple, superseding the old fact where there is one: the upper bound."""
-    from graphmem.core.edits import AddEdge, SupersedeEdge
-
     for edit in (edit for case in cases for edit in case.edits):
         subject, relation, value = edit.fact
         held = [f for f in model.memory.facts(subject=subject) if f.relation == relation and f.object == edit.old]
@@ -105,31 +91,24 @@ WRITERS = {"gold triples": write_gold, "read from text": write_read}
 def evaluate_edits(
     model_of: Callable[[Any], Any], cases: Sequence[EditCase], *, old: bool, generate: bool, log: Any = print
 ) -> list[dict[str, Any]]:
-    """One row a way of writing (``WRITERS``) and of answering.
+    """One row a way of writing (``WRITERS``) and of answering; ``model_of`` attaches the model to a memory.
 
-    Args:
-        model_of: attaches the model to a memory.
-        cases: what to write and ask.
-        old: the memory holds the old facts before the edits.
-        generate: score the model's answers too, beside top-1 retrieval.
+    With ``old`` the memory holds the old facts before the edits; ``generate`` scores the model's answers too.
     """
-    from graphmem.memory import GraphMemory
-
     rows = []
     for name, write in WRITERS.items():
-        scores = {"top-1 retrieval": EditScores()} | ({"generated": EditScores()} if generate else {})
-        counts: dict[str, int] = {}
+        scores = {method: EditScores() for method in ("top-1 retrieval", "generated")[: 1 + generate]}
+        counts = Counter[str]()
         start = time.monotonic()
         for group in consistent_groups(cases):
             memory = GraphMemory.open(":memory:")
             fill(memory, group, old=old)
             model = model_of(memory)
-            for key, value in write(model, group).items():
-                counts[key] = counts.get(key, 0) + value
+            answerers = partial(top_node, memory), partial(generated, model)
+            counts.update(write(model, group))
             for case in group:
-                scores["top-1 retrieval"].ask(case, partial(top_node, memory))
-                if generate:
-                    scores["generated"].ask(case, partial(generated, model))
+                for score, answer in zip(scores.values(), answerers, strict=False):
+                    score.ask(case, answer)
             model.detach()
         for method, score in scores.items():
             rows.append({"edits": name, "answer": method, "old facts held": old, **score.row(), **counts,

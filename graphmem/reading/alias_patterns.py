@@ -28,9 +28,7 @@ _UNCERTAIN = re.compile(r"\b(?:not|never|if|whether|rumou?r\w*|allegedly|maybe|p
 def find_aliases(text: str, names: Sequence[Stretch]) -> list[tuple[Stretch, Stretch]]:
     """Pairs of neighbouring names of which the text says that the second is another name of the first.
 
-    Args:
-        text: any text; questions give no aliases.
-        names: spans of entity mentions, in order.
+    ``names`` are spans of entity mentions, in order. Questions give no aliases.
     """
     found = []
     for first, second in zip(names, names[1:], strict=False):

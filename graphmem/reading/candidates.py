@@ -114,8 +114,6 @@ def check_text(text: Any) -> str:
     if not isinstance(text, str):
         raise InvalidValue(f"only text can be read, not {type(text).__name__}: {text!r:.80}")
     if len(text) > MAX_CHARACTERS:
-        raise InvalidValue(
-            f"the text has {len(text)} characters, at most {MAX_CHARACTERS} are read at once; "
-            "pass it piece by piece, as an iterable to read_stream"
-        )
+        limit = f"at most {MAX_CHARACTERS} are read at once; pass it piece by piece, as an iterable to read_stream"
+        raise InvalidValue(f"the text has {len(text)} characters, {limit}")
     return text

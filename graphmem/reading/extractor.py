@@ -17,8 +17,8 @@ from graphmem.reading.alias_patterns import ALSO_KNOWN, find_aliases, is_renamin
 from graphmem.reading.candidates import CandidateFact, check_text, mark_competition
 from graphmem.reading.hidden_states import TokenStates, token_states
 from graphmem.reading.mention_spans import MentionSpan, add_pronouns, align_spans, candidate_pairs, is_possessive
-from graphmem.reading.network import FACTUALITY, ExtractionNetwork, PairIndex, PairScores, decode_tags
-from graphmem.reading.relation_classifier import RelationClassifier, RelationVocabulary
+from graphmem.reading.network import FACTUALITY, ExtractionNetwork, PairScores, decode_tags, pair_index
+from graphmem.reading.relation_classifier import RelationClassifier
 from graphmem.reading.temporal_expressions import TimeSpan, find_times, valid_interval
 from graphmem.text.lexicon import religion_noun
 from graphmem.text.relation_synonyms import candidate_relations
@@ -31,12 +31,8 @@ _MAX_ANTECEDENTS, _MIN_COREFERENCE = 24, 0.3
 class FactExtractor:
     """The shipped ``Extractor``: one forward pass of the frozen model per window, no generation.
 
-    Args:
-        model: a causal language model, with or without a memory attached.
-        tokenizer: its fast tokenizer.
-        vectors: encodes relation names and the words around pairs.
-        network: the trained extraction network.
-        lexicon: add the lexicon's relations to those that are given.
+    ``model`` is a causal language model, with or without a memory attached, ``vectors`` encodes relation names and the
+    words around pairs. ``lexicon`` adds the lexicon's relations to those that are given.
     """
 
     def __init__(
@@ -66,7 +62,7 @@ class FactExtractor:
         before = f"{context[-OVERLAP:]} " if context.strip() else ""
         whole = before + text
         in_graph = list(dict.fromkeys(relations))
-        vocabulary = RelationVocabulary(candidate_relations(in_graph) if self.lexicon else in_graph, len(in_graph))
+        names = candidate_relations(in_graph) if self.lexicon else in_graph
         found: dict[tuple[Stretch, Stretch, str], CandidateFact] = {}
         model = self.model if surprise else getattr(self.model, "base", self.model)
 
@@ -74,10 +70,8 @@ class FactExtractor:
             """Candidates of one window, by characters of the whole text."""
             piece, own = whole[window.start : window.end], max(window.own, len(before)) - window.start
             states = token_states(model, self.tokenizer, [piece], self.network.config.layers, surprise=surprise)
-            return [
-                _shifted(candidate, window.start - len(before))
-                for candidate in self._window(piece, own, states[0], vocabulary, now)
-            ]
+            by = window.start - len(before)
+            return [_shifted(c, by) for c in self._window(piece, own, states[0], (names, len(in_graph)), now)]
 
         for part in parallel_map(candidates, windows(whole)):
             for candidate in part:
@@ -106,34 +100,35 @@ class FactExtractor:
 
     @torch.no_grad()
     def _window(
-        self, text: str, own: int, state: TokenStates, vocabulary: RelationVocabulary, now: Time | None
+        self, text: str, own: int, state: TokenStates, vocabulary: tuple[list[str], int], now: Time | None
     ) -> list[CandidateFact]:
         """Candidates of one window's text; those that end at or before ``own`` belong to an earlier window."""
         mentions, states = self.mentions(text, state)
         pairs = candidate_pairs(text, mentions)
         if not pairs:
             return []
-        scores = self.network.pairs(states, PairIndex.of([(0, a.span, b.span) for a, b in pairs]))
+        scores = self.network.pairs(states, pair_index([(0, a.span, b.span) for a, b in pairs]))
         factuality = scores.factuality.softmax(-1)  # [P, 5]
         kept = [i for i in range(len(pairs)) if 1 - float(factuality[i, 0]) >= self.network.config.fact_threshold]
         kept = [i for i in kept if max(pairs[i][0].end, pairs[i][1].end) > own]
         antecedents = self._antecedents(mentions, states)
         kept_scores = PairScores(scores.features[kept], scores.factuality[kept], scores.coreference[kept])
         found = []
-        drafts = self._classifier(text, [pairs[i] for i in kept], mentions, kept_scores, vocabulary)
+        drafts = self._classifier(text, [pairs[i] for i in kept], mentions, kept_scores, *vocabulary)
         for draft, row in zip(drafts, kept, strict=True):
             ends = subject, value = draft.ends
             names = [antecedents.get(end, end) for end in ends]
             if not draft.relation or "pronoun" in (names[0].kind, names[1].kind):
                 continue
-            fact = Fact(
-                text[names[0].start : names[0].end], draft.relation, _name(text, names[1]),
-                confidence=float(1 - factuality[row, 0]),
-            )  # fmt: skip
+            value_name = religion_noun(text, names[1].start, names[1].end) or text[names[1].start : names[1].end]
+            name, confidence = text[names[0].start : names[0].end], float(1 - factuality[row, 0])
+            tokens = slice(draft.first.span.first, draft.second.span.last + 1)
             found.append(CandidateFact(
-                fact, FACTUALITY[1 + int(factuality[row, 1:].argmax())], factuality[row].numpy(),
+                Fact(name, draft.relation, value_name, confidence=confidence),
+                FACTUALITY[1 + int(factuality[row, 1:].argmax())], factuality[row].numpy(),
                 (subject.start, subject.end), (value.start, value.end), value.kind,
-                _surprise(state, draft.first, draft.second), scores.features[row].numpy(), draft.is_known,
+                0.0 if state.surprise is None else float(state.surprise[tokens].mean()),
+                scores.features[row].numpy(), draft.is_known,
                 relation_probability=draft.probability, alternatives=draft.alternatives,
                 span_probability=min(name.span.probability for name in names),
             ))  # fmt: skip
@@ -147,18 +142,13 @@ class FactExtractor:
             earlier = [m for m in mentions[max(0, place - _MAX_ANTECEDENTS) : place] if m.kind == "entity"]
             if mention.kind != "pronoun" or not earlier:
                 continue
-            index = PairIndex.of([(0, m.span, mention.span) for m in earlier])
+            index = pair_index([(0, m.span, mention.span) for m in earlier])
             probability, best = self.network.pairs(states, index).coreference.sigmoid().max(0)
             if float(probability) >= _MIN_COREFERENCE:
                 name = earlier[int(best)]
                 both = min(name.span.probability, float(probability))
                 found[mention] = replace(name, span=replace(name.span, probability=both))
         return found
-
-
-def _name(text: str, mention: MentionSpan) -> str:
-    """The name that a mention gives: its words, or the noun of a religion for its adjective."""
-    return religion_noun(text, mention.start, mention.end) or text[mention.start : mention.end]
 
 
 def _is_bfloat16(model: Any) -> bool:
@@ -179,18 +169,14 @@ def _with_aliases(text: str, mentions: Sequence[MentionSpan], found: Sequence[Ca
     ]
 
 
-def _surprise(state: TokenStates, first: MentionSpan, second: MentionSpan) -> float:
-    if state.surprise is None:
-        return 0.0
-    return float(state.surprise[first.span.first : second.span.last + 1].mean())
-
-
 def _with_sentences(
     text: str, found: Sequence[CandidateFact], state: TokenStates, times: Sequence[TimeSpan]
 ) -> list[CandidateFact]:
     """The candidates with their sentence, its mean hidden state and the validity interval."""
     bounds, means, kept = sentences(text), dict[Stretch, np.ndarray](), []
     taken = [c.object_span for c in found]
+    probabilities = np.array([label == "uncertain" for label in FACTUALITY], np.float32)
+    uncertain: dict[str, Any] = {"factuality": "uncertain", "factuality_probabilities": probabilities}  # in a question
     for candidate in found:
         place = next(((a, b) for a, b in bounds if a < candidate.end <= b), (0, len(text)))
         if place not in means:
@@ -202,16 +188,8 @@ def _with_sentences(
             start, stop = None, stop or start
         words = text[slice(*place)].strip()
         fact = replace(candidate.fact, text=words, valid_from=start, valid_to=stop)
-        kept.append(replace(candidate, fact=fact, sentence=means[place], **_of_question(words)))
+        kept.append(replace(candidate, fact=fact, sentence=means[place], **(uncertain if is_question(words) else {})))
     return kept
-
-
-def _of_question(sentence: str) -> dict[str, Any]:
-    """Fields of a candidate in a question, which asserts and negates nothing."""
-    if not is_question(sentence):
-        return {}
-    probabilities = np.array([label == "uncertain" for label in FACTUALITY], np.float32)
-    return {"factuality": "uncertain", "factuality_probabilities": probabilities}
 
 
 def _shifted(candidate: CandidateFact, by: int) -> CandidateFact:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from graphmem.reading.network import join_layers
 
@@ -52,23 +53,15 @@ def tokenise(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]
 def token_states(
     model: Any, tokenizer: Any, texts: Sequence[str], layers: tuple[int, int], *, surprise: bool = True
 ) -> list[TokenStates]:
-    """Run ``model`` once over a batch of texts.
+    """Run ``model`` once over a batch of texts of similar length; keep two entries of its ``hidden_states``.
 
-    Args:
-        model: a causal language model whose forward takes ``input_ids``, ``attention_mask``, ``output_hidden_states``.
-        tokenizer: a fast tokenizer of that model.
-        texts: texts of similar length; they are padded to the longest.
-        layers: entries of ``hidden_states`` to keep.
-        surprise: compute the surprise of each token too, with the memory if one is attached. Costs the layers above
-            those that are kept, and the output layer; without it the run ends at the last layer kept.
+    With ``surprise``, the surprise of each token is computed too, with the memory if one is attached. That costs the
+    layers above those that are kept, and the output layer; without it the run ends at the last layer kept.
     """
     rows = [tokenise(tokenizer, text) for text in texts]
-    longest = max((len(ids) for ids, _ in rows), default=0)
-    ids = torch.full((len(rows), longest), begin_token(tokenizer))
-    mask = torch.zeros_like(ids)
-    for row, (tokens, _) in enumerate(rows):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask[row, : len(tokens)] = 1
+    tokens = [torch.tensor(ids) for ids, _ in rows]
+    ids = pad_sequence(tokens, batch_first=True, padding_value=begin_token(tokenizer))
+    mask = pad_sequence([torch.ones_like(row) for row in tokens], batch_first=True)
     if surprise:
         output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
         kept, nats = [output.hidden_states[layer] for layer in layers], _surprise(output.logits, ids)
@@ -76,8 +69,8 @@ def token_states(
         kept, nats = _lower_layers(getattr(model, "base_model", model), ids, mask, layers), None
     hidden = join_layers(*kept)  # [B, T, 2D]
     return [
-        TokenStates(hidden[row, : len(tokens)], tuple(offsets), None if nats is None else nats[row, : len(tokens)])
-        for row, (tokens, offsets) in enumerate(rows)
+        TokenStates(hidden[row, : len(own)], tuple(offsets), None if nats is None else nats[row, : len(own)])
+        for row, (own, offsets) in enumerate(rows)
     ]
 
 
@@ -123,15 +116,12 @@ def _decoder_layers(body: Any) -> nn.ModuleList | None:
     return lists[0] if len(lists) == 1 else None
 
 
-_POSITIONS = 8
-
-
 def _surprise(logits: Tensor, ids: Tensor) -> Tensor:
     """Nats of each token given those before it, [B, T]; a few positions at a time, to stay within the CPU cache."""
-    nats = torch.zeros(ids.shape)
+    nats, width = torch.zeros(ids.shape), 8
     for row in range(len(ids)):
-        for start in range(0, ids.shape[1] - 1, _POSITIONS):
-            scores = logits[row, start : min(start + _POSITIONS, ids.shape[1] - 1)].float()
+        for start in range(0, ids.shape[1] - 1, width):
+            scores = logits[row, start : min(start + width, ids.shape[1] - 1)].float()
             stop = start + 1 + len(scores)
             nats[row, start + 1 : stop] = F.cross_entropy(scores, ids[row, start + 1 : stop], reduction="none")
     return nats

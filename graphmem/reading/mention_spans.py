@@ -33,10 +33,13 @@ def align_spans(text: str, spans: Sequence[Span], state: TokenStates) -> list[Me
     """Tagged tokens as spans of whole words, in order, without overlaps."""
     found: list[MentionSpan] = []
     for span in spans:
-        start, end = state.offsets[span.first][0], state.offsets[span.last][1]
-        start, end = _whole_words(text, start, end)
-        kind = _kind(text[start:end], span.kind)
-        visible = any(letter.isprintable() and letter not in " \ufffd" for letter in text[start:end])
+        start, end = _whole_words(text, state.offsets[span.first][0], state.offsets[span.last][1])
+        words, kind = text[start:end], span.kind
+        if is_pronoun(words):
+            kind = "pronoun"
+        elif kind == "literal" and is_name(words):
+            kind = "entity"  # "11th Mississippi Monument" is no number
+        visible = any(letter.isprintable() and letter not in " \ufffd" for letter in words)
         if visible and not (found and start < found[-1].end):
             found.append(MentionSpan(start, end, kind, span))
     return found
@@ -60,13 +63,6 @@ def is_possessive(text: str, mention: MentionSpan) -> bool:
     after = _NEXT.match(text, mention.end)
     word = text[mention.start : mention.end].casefold()
     return word in _POSSESSIVE or (word == "her" and after is not None and after[1].casefold() not in _JOINING)
-
-
-def _kind(words: str, tagged: str) -> str:
-    """The tagged kind, unless the words contradict it: "11th Mississippi Monument" is no number."""
-    if is_pronoun(words):
-        return "pronoun"
-    return "entity" if tagged == "literal" and is_name(words) else tagged
 
 
 def _whole_words(text: str, start: int, end: int) -> Stretch:

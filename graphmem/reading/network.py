@@ -23,13 +23,45 @@ from torch.nn import functional as F
 
 from graphmem.core.checkpoints import load_module, save_module
 from graphmem.core.errors import WeightsMismatch
-from graphmem.reading.config import ExtractorConfig
+from graphmem.core.validation import require
 
 TAGS: Final = ("O", "B-entity", "I-entity", "B-literal", "I-literal", "B-pronoun", "I-pronoun")
 KINDS: Final = ("entity", "literal", "pronoun")
 FACTUALITY: Final = ("none", "asserted", "ended", "negated", "uncertain")
 """Factuality of a pair in a text: no fact, asserted, asserted as over, negated, or uncertain (a question, hearsay)."""
 _KIND: Final = "extractor"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractorConfig:
+    """Shape of an extraction network and its thresholds.
+
+    Attributes:
+        hidden_size: D of the frozen model.
+        text_width: K of the text encoder of relation names.
+        layers: the two entries of ``hidden_states`` used as input; both lie below the first fused layer, so that what
+            is extracted from a text does not depend on the memory.
+        width, heads, depth, feedforward: size of its own bidirectional blocks.
+        fact_threshold: minimum probability, 0..1, that a text speaks about a pair.
+        relation_threshold: minimum probability of a relation of the vocabulary; below it the words between the mentions
+            name the relation.
+    """
+
+    hidden_size: int = 576
+    text_width: int = 384
+    layers: tuple[int, int] = (12, 20)
+    width: int = 256
+    heads: int = 8
+    depth: int = 2
+    feedforward: int = 768
+    dropout: float = 0.1
+    fact_threshold: float = 0.5
+    relation_threshold: float = 0.3
+
+    def __post_init__(self) -> None:
+        require(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
+        for name in ("fact_threshold", "relation_threshold"):
+            require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "a probability, 0..1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +77,10 @@ class Span:
     probability: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class PairIndex:
-    """Pairs of spans, the earlier one first: for each the text's row and four token positions, int64 [P]."""
-
-    row: Tensor
-    first_start: Tensor
-    first_end: Tensor
-    second_start: Tensor
-    second_end: Tensor
-
-    @classmethod
-    def of(cls, pairs: Sequence[tuple[int, Span, Span]]) -> PairIndex:
-        """Build from ``(row, earlier, later)`` triples."""
-        columns = [(row, a.first, a.last, b.first, b.last) for row, a, b in pairs]
-        table = torch.tensor(columns, dtype=torch.long).reshape(-1, 5)  # [P, 5]
-        return cls(*table.unbind(1))
+def pair_index(pairs: Sequence[tuple[int, Span, Span]]) -> Tensor:
+    """Pairs of spans, the earlier one first, as int64 [P, 5]: the text's row, and first and last token of both."""
+    table = [(row, a.first, a.last, b.first, b.last) for row, a, b in pairs]
+    return torch.tensor(table, dtype=torch.long).reshape(-1, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,37 +119,27 @@ class ExtractionNetwork(nn.Module):
         nn.init.zeros_(self.relation.weight)  # a relation starts as its own text vector
 
     def encode(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Bidirectional token states.
-
-        Args:
-            hidden: [B, T, 2D], from ``join_layers``.
-            mask: bool [B, T], true on real tokens.
-
-        Returns:
-            [B, T, W].
-        """
+        """Bidirectional states [B, T, W] of ``hidden`` [B, T, 2D], from ``join_layers``; ``mask`` [B, T]: real ones."""
         states = self.inward(hidden) + _positions(hidden.shape[1], self.config.width).to(hidden)
         return self.blocks(states, src_key_padding_mask=~mask)
 
-    def pairs(self, states: Tensor, index: PairIndex) -> PairScores:
-        """Score pairs of spans inside ``states`` [B, T, W]."""
-        ends = [index.first_start, index.first_end, index.second_start, index.second_end]
-        corners = [states[index.row, position] for position in ends]  # 4 x [P, W]
-        gap = (index.second_start - index.first_end).clamp(0, _FAR).float()
+    def pairs(self, states: Tensor, index: Tensor) -> PairScores:
+        """Score pairs of spans inside ``states`` [B, T, W], see ``pair_index``."""
+        row, _, first_end, second_start, _ = index.unbind(1)
+        corners = [states[row, position] for position in index[:, 1:].unbind(1)]  # 4 x [P, W]
+        gap = (second_start - first_end).clamp(0, _FAR).float()
         near = self.distance(torch.log2(gap + 1).long().clamp(max=_DISTANCES - 1))
-        features = self.pair(torch.cat([*corners, _between(states, index), near], dim=-1))  # [P, W]
+        between = _between(states, row, first_end + 1, second_start)
+        features = self.pair(torch.cat([*corners, between, near], dim=-1))  # [P, W]
         return PairScores(features, self.mood(features), self.same(features).squeeze(-1))
 
     def relations(self, features: Tensor, phrases: Tensor, relations: Tensor) -> Tensor:
-        """Logits of each relation in both directions.
+        """Logits [P, 2R] of each relation: "earlier mention, relation, later mention", then the inverted direction.
 
         Args:
             features: [P, W] from ``pairs``.
             phrases: [P, K], text vectors of the words around the pair, its names masked.
             relations: [R, K], text vectors of relation names.
-
-        Returns:
-            [P, 2R]: first "earlier mention, relation, later mention", then the inverted direction.
         """
         ahead, back = self.phrase(phrases).chunk(2, dim=-1)  # each [P, K]
         scale = self.phrase_scale
@@ -139,8 +149,7 @@ class ExtractionNetwork(nn.Module):
         return self.sharpness.exp() * torch.cat([forward @ names.T, backward @ names.T], dim=-1)
 
 
-_FAR = 255
-_DISTANCES = 9
+_FAR, _DISTANCES = 255, 9
 
 
 def _positions(length: int, width: int) -> Tensor:
@@ -149,12 +158,11 @@ def _positions(length: int, width: int) -> Tensor:
     return torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(length, width)
 
 
-def _between(states: Tensor, index: PairIndex) -> Tensor:
-    """Mean state of the tokens strictly between the two spans, zero where they touch: [P, W]."""
+def _between(states: Tensor, row: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Mean state of tokens ``start`` to ``end`` (outside) of rows, zero where there are none: [P, W]."""
     sums = F.pad(states.cumsum(1), (0, 0, 1, 0))  # [B, T + 1, W]
-    start, end = index.first_end + 1, index.second_start
     count = (end - start).clamp(min=1).unsqueeze(-1)
-    return (sums[index.row, torch.maximum(start, end)] - sums[index.row, start]) / count
+    return (sums[row, torch.maximum(start, end)] - sums[row, start]) / count
 
 
 def join_layers(first: Tensor, second: Tensor) -> Tensor:
@@ -164,13 +172,9 @@ def join_layers(first: Tensor, second: Tensor) -> Tensor:
 
 
 def decode_tags(logits: Tensor, start: int = 0) -> list[Span]:
-    """Spans of one text: the likeliest valid sequence of tags.
+    """Spans of one text from tag logits [T, 7], from token ``start`` on: the likeliest valid sequence of tags.
 
     An inside tag follows only a tag of its own kind, so that one uncertain token neither splits nor starts a name.
-
-    Args:
-        logits: [T, 7].
-        start: first token that belongs to the text (a begin marker lies before it).
     """
     scores = logits.float().log_softmax(-1).numpy()  # [T, 7]
     tags = _viterbi(scores[start:])

@@ -21,10 +21,7 @@ _BEFORE, _AFTER, _LONGEST = 6, 4, 6
 def may_be_related(sentence: Sequence[int], first: int, second: int, topic: int) -> bool:
     """Whether two mentions stand in one sentence or in neighbouring ones, or the earlier one is the passage's topic.
 
-    Args:
-        sentence: the number of each mention's sentence.
-        first, second: two mentions, in order.
-        topic: the passage's first entity mention, or -1.
+    ``sentence`` numbers each mention's sentence; ``topic`` is the passage's first entity mention, or -1.
     """
     return sentence[second] - sentence[first] <= 1 or first == topic
 

@@ -13,15 +13,8 @@ from graphmem.text.sentences import Stretch
 
 Role = Literal["from", "to", "in"]
 
-_MONTHS: Final = {
-    name: number
-    for number, names in enumerate(
-        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep|october oct|"
-        "november nov|december dec".split("|"),
-        1,
-    )
-    for name in names.split()
-}
+_NAMES = "january february march april may june july august september october november december".split()
+_MONTHS: Final = {name[:n]: i for i, name in enumerate(_NAMES, 1) for n in (3, len(name))} | {"sept": 9}
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
 _YEAR = r"(?P<year>1\d{3}|20\d{2})"
 _FORMS: Final = (
@@ -55,9 +48,7 @@ class TimeSpan:
 def find_times(text: str, now: Time | None = None) -> list[TimeSpan]:
     """Dates, months with a year, and bare years that a word such as "in" or "since" marks as times.
 
-    Args:
-        text: any text.
-        now: the day of "today"; the current one when None.
+    ``now`` is the day of "today", the current one when None.
     """
     found: list[TimeSpan] = []
     for pattern in _PATTERNS:
@@ -99,15 +90,11 @@ def _role(text: str, match: re.Match[str]) -> Role | None:
     if cue:
         word = cue.group(1).casefold()
         if word in _ENDING:
-            return "to" if word != "and" and word != "to" or _is_open(before) else (None if bare else "in")
+            is_open = re.search(r"\b(from|between|since)\b[^.;]{0,30}$", before, re.IGNORECASE)  # "between 1990 and"
+            return "to" if word not in ("and", "to") or is_open else (None if bare else "in")
         return "from" if word in _STARTING else "in"
     enclosed = before.rstrip().endswith(("(", ",", ";")) or text[match.end() :].lstrip()[:1] in (":",)
     return "in" if not bare or enclosed and not before[-1:].isalnum() else None
-
-
-def _is_open(before: str) -> bool:
-    """Whether an interval starts a few words earlier: "from 1990 to", "between 1990 and"."""
-    return bool(re.search(r"\b(from|between|since)\b[^.;]{0,30}$", before, re.IGNORECASE))
 
 
 def valid_interval(
@@ -116,13 +103,8 @@ def valid_interval(
     """Validity interval of a fact, from the times in its sentence.
 
     A time before every fact of the sentence holds for all of them; a later one belongs to the nearest fact before it.
-
-    Args:
-        sentence: span of the fact's sentence.
-        fact_end: end of the fact's later mention.
-        fact_ends: the same of every fact of the sentence.
-        times: from ``find_times``.
-        taken: spans that are the object of some fact, and so no times of validity.
+    ``fact_ends`` are the ends of the facts of the sentence; ``taken`` are spans that are the object of some fact, and
+    so no times of validity.
     """
     start = end = None
     for span in times:

@@ -14,10 +14,10 @@ a carrier any number of things). Which verbs express which change is learned; th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -28,14 +28,15 @@ from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.state_tracking.network import CHANGES, CONTEXT, QUESTIONS, SHIPPED, StateNetwork, load_states
 from graphmem.text.sentences import Stretch, sentences
 
+K = TypeVar("K")
+V = TypeVar("V")
 IS_IN, CARRIES = "is in", "carries"
 WORD = re.compile(r"\w[\w'’-]*")
 _PLURAL = frozenset("they them".split())
 _PRONOUNS = _PLURAL | frozenset("he she it him her".split())
 _ARTICLES = frozenset("the a an".split())
-_MAX_NAMES = 6
-"""Names of a sentence that are paired."""
-_BATCH = 256
+_MAX_NAMES, _BATCH = 6, 256
+"""Names of a sentence that are paired; texts encoded at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ class StateChangeExtractor:
     ) -> None:
         threshold = network.threshold if threshold is None else threshold
         require(0.0 <= threshold <= 1.0, "threshold", threshold, "a probability, 0..1")
-        self._cache_size, self._cache = cache_size, dict[str, EncodedSentence | None]()
         self.network, self.encoder, self.threshold = network.eval(), encoder, threshold
+        self._encoded = BatchCache(self._encode, cache_size)
         self._states, self._vectors = SpanStateCache(encoder), EmbeddingCache(encoder, max_texts=20_000)
 
     @classmethod
@@ -106,9 +107,7 @@ class StateChangeExtractor:
     ) -> Iterator[tuple[EncodedSentence, list[StateChange]]]:
         """Every sentence that expresses changes, with them, in order.
 
-        Args:
-            text: any length.
-            before: the last sentences with a change, for the antecedents of pronouns.
+        ``before`` are the last sentences with a change, for the antecedents of pronouns.
         """
         recent = list(before)[-CONTEXT:]
         for sentence in self.encode([text[a:b].strip() for a, b in sentences(text)]):
@@ -119,23 +118,17 @@ class StateChangeExtractor:
 
     def encode(self, texts: Sequence[str]) -> Iterator[EncodedSentence]:
         """Those of the sentences that seem to express a change, with their names and pronouns."""
-        if len(self._cache) > self._cache_size:
-            self._cache = {}
-        new = list(dict.fromkeys(text for text in texts if text not in self._cache))
-        for start in range(0, len(new), _BATCH):
-            self._cache.update(self._encode(new[start : start + _BATCH]))
-        yield from (sentence for text in texts if (sentence := self._cache[text]) is not None)
+        yield from (sentence for sentence in self._encoded(texts) if sentence is not None)
 
     @torch.no_grad()
-    def _encode(self, texts: Sequence[str]) -> dict[str, EncodedSentence | None]:
+    def _encode(self, texts: Sequence[str]) -> list[EncodedSentence | None]:
         vectors, states, _ = self.encoder.encode_both(texts)
-        probabilities = self.network.tells(torch.from_numpy(vectors))[:, 0].sigmoid()
-        found: dict[str, EncodedSentence | None] = dict.fromkeys(texts)
-        kept = [row for row in range(len(texts)) if float(probabilities[row]) >= self.threshold]
-        offsets = self.encoder.offsets([texts[row] for row in kept])
-        for row, spans in zip(kept, offsets, strict=True):
+        probabilities = self.network.tells(torch.from_numpy(vectors))[:, 0].sigmoid().tolist()
+        found: list[EncodedSentence | None] = [None] * len(texts)
+        kept = [row for row, probability in enumerate(probabilities) if probability >= self.threshold]
+        for row, spans in zip(kept, self.encoder.offsets([texts[row] for row in kept]), strict=True):
             words = tuple(self._words(texts[row], states[row], spans))
-            found[texts[row]] = EncodedSentence(texts[row], words, float(probabilities[row]))
+            found[row] = EncodedSentence(texts[row], words, probabilities[row])
         return found
 
     def _words(self, text: str, states: np.ndarray, offsets: Sequence[Stretch]) -> list[Word]:
@@ -204,30 +197,37 @@ Place = tuple[str, tuple[Stretch, ...]]
 """A text, and the spans in it whose token states are wanted."""
 
 
-class SpanStateCache:
-    """Token states at given spans of texts, concatenated and cached.
+class BatchCache(Generic[K, V]):
+    """Cache of a function of many keys, which gets the new ones in batches; a full cache is emptied."""
 
-    Args:
-        encoder: gives token states and offsets.
-        limit: entries kept; a full cache is emptied.
-    """
+    def __init__(self, compute: Callable[[list[K]], Iterable[V]], limit: int) -> None:
+        self._compute, self.limit, self._known = compute, limit, dict[K, V]()
+
+    def __call__(self, keys: Sequence[K]) -> list[V]:
+        if len(self._known) > self.limit:
+            self._known = {}
+        new = list(dict.fromkeys(key for key in keys if key not in self._known))
+        for start in range(0, len(new), _BATCH):
+            part = new[start : start + _BATCH]
+            self._known.update(zip(part, self._compute(part), strict=True))
+        return [self._known[key] for key in keys]
+
+
+class SpanStateCache:
+    """Token states of ``encoder`` at given spans of texts, concatenated and cached."""
 
     def __init__(self, encoder: Any, limit: int = 20_000) -> None:
-        self.encoder, self.limit = encoder, limit
-        self._known: dict[Place, np.ndarray] = {}
+        self.encoder, self._rows = encoder, BatchCache(self._compute, limit)
 
     def __call__(self, places: Sequence[Place]) -> np.ndarray:
         """Float32 [n, P * K], for texts with P spans each."""
-        if len(self._known) > self.limit:
-            self._known = {}
-        new = list(dict.fromkeys(place for place in places if place not in self._known))
-        for start in range(0, len(new), _BATCH):
-            part = new[start : start + _BATCH]
-            states, _ = self.encoder.encode_tokens([text for text, _ in part])
-            offsets = self.encoder.offsets([text for text, _ in part])
-            for place, rows, spans in zip(part, states, offsets, strict=True):
-                self._known[place] = np.concatenate([_state_at(rows, spans, stretch) for stretch in place[1]])
-        return np.stack([self._known[place] for place in places])
+        return np.stack(self._rows(places))
+
+    def _compute(self, places: Sequence[Place]) -> Iterator[np.ndarray]:
+        texts = [text for text, _ in places]
+        states, _ = self.encoder.encode_tokens(texts)
+        for (_, wanted), rows, spans in zip(places, states, self.encoder.offsets(texts), strict=True):
+            yield np.concatenate([_state_at(rows, spans, stretch) for stretch in wanted])
 
 
 def _state_at(states: np.ndarray, offsets: Sequence[Stretch], stretch: Stretch) -> np.ndarray:

@@ -24,12 +24,9 @@ _KIND: Final = "state-changes"
 
 
 class StateNetwork(nn.Module):
-    """Five small heads over vectors of width K.
+    """Five small heads over vectors of width K (``text_width``).
 
-    Args:
-        text_width: K.
-        width: of the hidden layers.
-        threshold: minimum probability of a change, 0..1, calibrated so that ordinary text is hardly ever taken for one.
+    ``threshold`` is the minimum probability of a change, 0..1, calibrated on ordinary text, which has none.
     """
 
     def __init__(self, text_width: int = 384, width: int = 32, threshold: float = 0.5) -> None:

@@ -26,19 +26,12 @@ from graphmem.state_tracking.network import CONTEXT
 
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NOTHING, UNKNOWN = "nothing", "unknown"
-_TICK = 1_000_000
-"""Microseconds from one sentence to the next."""
-_MAX_DEPTH = 8
-"""Carriers of carriers that are followed."""
+_TICK, _MAX_DEPTH = 1_000_000, 8
+"""Microseconds from one sentence to the next; carriers of carriers that are followed."""
 
 
 class StateTracker:
-    """Writes state changes of a text into a memory, and answers questions from them.
-
-    Args:
-        memory: a ``GraphMemory``; the facts ``X | is in | Y`` and ``X | carries | Y`` are kept in it.
-        extractor: finds the changes.
-        source: of the text.
+    """Writes changes into a memory, as facts ``X | is in | Y`` and ``X | carries | Y``, and answers from them.
 
     Story time is valid time: each sentence with a change happens a second after the last one, or at ``at``.
     """
@@ -48,8 +41,6 @@ class StateTracker:
         self._recent: list[EncodedSentence] = []
         facts = [fact for relation in (IS_IN, CARRIES) for fact in memory.facts(None, relation) if fact.valid_from]
         self._now = max((time for fact in facts for time in _interval(fact) if time < _OPEN), default=0)
-
-    # ---------------------------------------------------------------- reading
 
     def read(self, text: str, *, at: Time | None = None) -> list[StateChange]:
         """Read a text of any length and return its changes. Writes, one transaction a sentence with a change.
@@ -82,9 +73,8 @@ class StateTracker:
 
     def _edits(self, change: StateChange) -> list[Edit]:
         when, relation = from_micros(self._now), IS_IN if change.kind == "placed" else CARRIES
-        new = AddEdge(
-            change.subject, relation, change.object, change.sentence, when, None, change.probability, self.source
-        )
+        text, probability = change.sentence, change.probability
+        new = AddEdge(change.subject, relation, change.object, text, when, None, probability, self.source)
         if change.kind == "placed":
             held = self.memory.facts(change.subject, IS_IN)
             others = [f for f in held if not _same(f.object, change.object)]
@@ -94,8 +84,6 @@ class StateTracker:
             return [_closed(f, when) for f in held if _same(f.subject, change.subject)]
         others = [f for f in held if not _same(f.subject, change.subject)]
         return [*(_closed(f, when) for f in others), *([new] if len(others) == len(held) else [])]
-
-    # ---------------------------------------------------------------- answering
 
     def ask(self, question: str) -> str:
         """Answer from the graph: a name, several joined by commas, a number word, yes or no, or ``unknown``.
@@ -110,7 +98,8 @@ class StateTracker:
             return UNKNOWN
         kind, first = self.extractor.question_kind(question, names), names[0].text
         if kind in ("count", "list"):
-            carried = self._carried(first)
+            held = self.memory.facts(first, CARRIES)
+            carried = [f.object for f in sorted(held, key=lambda f: (_interval(f)[0], f.id))]
             return COUNTS[min(len(carried), 10)] if kind == "count" else ",".join(carried) or NOTHING
         places = self.places(first)
         if kind == "where" or len(names) < 2:
@@ -118,22 +107,18 @@ class StateTracker:
         second = names[1].text
         if kind == "whether":
             return "yes" if places and _same(places[-1], second) else "no"
-        return _before(places, second)
+        last = max((i for i, place in enumerate(places) if _same(place, second)), default=0)
+        return places[last - 1] if last else UNKNOWN
 
     def places(self, name: str) -> list[str]:
         """Places of something, in order, the current one last; a carried thing has been where its carriers were."""
-        times = sorted(
-            {time for fact in self._moves(name, _MAX_DEPTH) for time in _interval(fact) if time <= self._now}
-        )
+        times = {time for fact in self._moves(name, _MAX_DEPTH) for time in _interval(fact) if time <= self._now}
         found: list[str] = []
-        for time in [*times, self._now]:
+        for time in [*sorted(times), self._now]:
             place = self._place(name, time, _MAX_DEPTH)
             if place is not None and not (found and _same(found[-1], place)):
                 found.append(place)
         return found
-
-    def _carried(self, name: str) -> list[str]:
-        return [f.object for f in sorted(self.memory.facts(name, CARRIES), key=lambda f: (_interval(f)[0], f.id))]
 
     def _place(self, name: str, time: int, depth: int) -> str | None:
         """Place at a time: its own last one, or that of whoever carried it since."""
@@ -181,9 +166,3 @@ def _slot(change: StateChange) -> tuple[str, ...]:
 
 def _same(a: str, b: str) -> bool:
     return normalise(a) == normalise(b)
-
-
-def _before(places: Sequence[str], place: str) -> str:
-    """The place before the last time at ``place``."""
-    last = max((i for i, name in enumerate(places) if _same(name, place)), default=0)
-    return places[last - 1] if last else UNKNOWN

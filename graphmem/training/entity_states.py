@@ -98,16 +98,12 @@ def scores(network: EntityStates, texts: Sequence[EntityText], *, count: int, se
             states = [network.updated(None, list(text.hidden[:-1])) for text in pair]
             right.setdefault("states", []).append(bool(network.shares(states, own.hidden[-1]).argmax() == 0))
             for name in ("vectors", "hidden"):
-                first, second = (_unit(getattr(text, name)[:-1].mean(0)) for text in pair)
-                last = getattr(own, name)[-1]
-                right.setdefault(name, []).append(bool(first @ last > second @ last))
+                means = [getattr(text, name)[:-1].mean(0) for text in pair]
+                first, second = (getattr(own, name)[-1] @ mean / max(np.linalg.norm(mean), 1e-9) for mean in means)
+                right.setdefault(name, []).append(bool(first > second))
         kind = "similar" if similar else "any"
         result |= {f"{kind}, {name}": float(np.mean(values)) for name, values in right.items()}
     return result
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -128,7 +124,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = {part: scores(network, parts[part], count=400, seed=given.seed) for part in ("dev", "test")}
     print(json.dumps({**{part: len(group) for part, group in parts.items()}, "scores": found}, indent=1))
     save_entity_states(network, given.out, found)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
@@ -17,85 +16,66 @@ from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
 from graphmem.reading.candidates import CandidateFact
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity
 from graphmem.writing.gate_features import Action, GraphContext, evidence_record, role_agreement
-from graphmem.writing.gate_rules import allowed_actions, blend_priors, select_action
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, select_action
 from graphmem.writing.write_gate import WriteGate
 
 Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
 
 
-class RelationProfile(NamedTuple):
-    """A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
-
-    functional: float
-    changeable: float
-    subjects: Collection[str]
-    objects: Collection[str]
-
-
-_MAX_SAMPLE = 500
-_MAX_NAME = 160
+RelationProfile = tuple[float, float, Collection[str], Collection[str]]
+"""A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
+_MAX_SAMPLE, _MAX_NAME = 500, 160
 
 
 class WriteDecider:
-    """Decides about candidates in order; the context of each includes the pending edits of those before it.
+    """Decides about the candidates of a text in order; the context of each includes the pending edits of those before.
 
-    Args:
-        store: the live graph; only read.
-        vectors: text vectors of relation names.
-        gate: the learned gate.
-        config: its thresholds.
+    The store is only read. ``source``, its trust (0..1) and the time ``at`` are those of the text.
     """
 
     def __init__(
-        self, store: GraphStore, vectors: EmbeddingCache, gate: WriteGate, config: WriteGateConfig | None = None
-    ) -> None:
-        self._store, self._vectors, self._gate = store, vectors, gate
-        self._config = config or WriteGateConfig()
+        self, store: GraphStore, vectors: EmbeddingCache, gate: WriteGate, config: WriteGateConfig | None = None, *,
+        source: str | None = None, trust: float = 1.0, at: Time | None = None,
+    ) -> None:  # fmt: skip
+        self._store, self._vectors, self._gate, self._config = store, vectors, gate, config or WriteGateConfig()
+        self._source, self._trust, self._at = source, trust, at
         self._pending: dict[tuple[str, str], list[Fact]] = {}
         self._closed: set[int] = set()
         self._profiles: dict[str, RelationProfile] = {}
         self._records: dict[int, list[Fact]] = {}
 
     def decide(
-        self, cases: Sequence[Case], *, source: str | None = None, trust: float = 1.0, at: Time | None = None,
-        was_read: Callable[[CandidateFact], bool] = lambda _: False,
-    ) -> list[WriteDecision]:  # fmt: skip
+        self, cases: Sequence[Case], was_read: Callable[[CandidateFact], bool] = lambda _: False
+    ) -> list[WriteDecision]:
         """One decision a candidate, those about ended facts last. Reads the store, writes nothing.
 
-        Args:
-            cases: candidates, each with its linked subject and object.
-            source: of the text.
-            trust: of the source, 0..1.
-            at: time of the text.
-            was_read: whether a candidate's sentence was read before; such a candidate at most strengthens a held fact.
+        A candidate whose sentence ``was_read`` before at most strengthens a held fact.
         """
         decisions: list[WriteDecision] = []
         seen: set[tuple[str, str, str, str]] = set()
         self._vectors([candidate.fact.relation for candidate, *_ in cases])  # one batch: many may be new
-        ends = {self._key(case[0].fact): case[0] for case in cases if case[0].factuality in ("ended", "negated")}
+        ends = {_key(case[0].fact): case[0] for case in cases if case[0].factuality in ("ended", "negated")}
         for candidate, subject, value in sorted(cases, key=lambda case: case[0].factuality == "ended"):
             fact = candidate.fact
-            key = (*self._key(fact), normalise(fact.object), candidate.factuality)
+            key = (*_key(fact), normalise(fact.object), candidate.factuality)
             if key in seen or normalise(fact.subject) == normalise(fact.object):
                 continue  # a repetition within the text, or an entity related to itself by an extraction error
             seen.add(key)
-            near = self._context(candidate, subject, value, ends.get(self._key(fact)))
-            decisions.append(self._decide(candidate, near, source, trust, at, was_read(candidate)))
+            near = self._context(candidate, subject, value, ends.get(_key(fact)))
+            decisions.append(self._decide(candidate, near, was_read(candidate)))
         return decisions
 
-    def _decide(
-        self, candidate: CandidateFact, near: GraphContext, source: str | None, trust: float, at: Time | None,
-        was_read: bool,
-    ) -> WriteDecision:  # fmt: skip
+    def _decide(self, candidate: CandidateFact, near: GraphContext, was_read: bool) -> WriteDecision:
+        trust = self._trust
         probabilities = self._gate.probabilities(candidate, near, trust)
         allowed: tuple[Action, ...] = ("skip",) if was_read else allowed_actions(candidate, near, trust, self._config)
         action, gate = select_action(probabilities, allowed, self._config.threshold)
         evidence = evidence_record(candidate, near, probabilities, trust)
         held, rival = near.same(candidate.fact), near.rival(candidate.fact)
-        fact = replace(candidate.fact, confidence=round(trust * min(1.0, candidate.fact.confidence), 4), source=source)
+        confidence = round(trust * min(1.0, candidate.fact.confidence), 4)
+        fact = replace(candidate.fact, confidence=confidence, source=self._source)
         skipped, asserted = action == "skip", candidate.factuality == "asserted"
         trusted = trust >= self._config.min_trust
         if skipped and asserted and held is not None and trusted:
@@ -107,14 +87,17 @@ class WriteDecider:
             evidence["held_back"] = f"trust {trust} is below {self._config.min_trust}"
         elif skipped and allowed == ("skip",) and rival is not None and asserted:
             evidence["held_back"] = f"trusted less than the held fact: {rival}"
-        edit = self._edit(action, fact, held, rival, source, at)
+        edit: Edit | None = None
+        if action == "retire" and held is not None:
+            edit = _closing(held, fact, self._at)
+        elif action in ("add", "update"):
+            edit = _added(fact) if action == "add" or rival is None else _replacing(rival, _added(fact), self._at)
         self._add_pending(action, fact, held, rival)
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
 
     def alias_decisions(
-        self, given: Sequence[CandidateFact], cases: Sequence[Case], linker: EntityLinker, *, trust: float,
-        source: str | None,
-    ) -> list[WriteDecision]:  # fmt: skip
+        self, given: Sequence[CandidateFact], cases: Sequence[Case], linker: EntityLinker
+    ) -> list[WriteDecision]:
         """Aliases to add: those that the text gives, and spellings that were matched to a node.
 
         A name that some node has already is never moved.
@@ -126,41 +109,31 @@ class WriteDecider:
                     pairs.setdefault((end.name, name), Fact(end.name, ALSO_KNOWN, name, candidate.fact.text))
         decisions = []
         for (name, other), fact in pairs.items():
-            free = self._store.resolve(other) is None and trust >= self._config.min_trust
+            free = self._store.resolve(other) is None and self._trust >= self._config.min_trust
             edit = AddNode(name, aliases=(other,)) if free else None
-            fact = replace(fact, subject=name, source=source, confidence=trust)
-            evidence = {"factuality": "alias", "trust": trust, "name taken or source distrusted": not free}
+            fact = replace(fact, subject=name, source=self._source, confidence=self._trust)
+            evidence = {"factuality": "alias", "trust": self._trust, "name taken or source distrusted": not free}
             decisions.append(WriteDecision("add" if free else "skip", 1.0, 0.0, edit, fact, evidence))
         return decisions
-
-    # ---------------------------------------------------------------- graph context
-
-    @staticmethod
-    def _key(fact: Fact) -> tuple[str, str]:
-        return normalise(fact.subject), normalise(fact.relation)
 
     def _context(
         self, candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, ended: CandidateFact | None
     ) -> GraphContext:
         fact = candidate.fact
         held = self._store.facts(subject.node.id, fact.relation) if subject.node else []
-        held = [f for f in held if f.id not in self._closed] + self._pending.get(self._key(fact), [])
-        relation = self._profile(fact.relation)
+        held = [f for f in held if f.id not in self._closed] + self._pending.get(_key(fact), [])
+        (functional, changeable, subjects, objects), joined = self._profile(fact.relation), False
+        if subject.node and value.node:
+            ends = (subject.node.id, value.node.id)
+            joined = any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
         over = None
         if ended is not None and ended is not candidate:
             over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
         return GraphContext(
-            tuple(held), self._previously_held(subject, value, fact.relation), relation.functional, relation.changeable,
-            subject.node is not None, value.node is not None, over, self._joined(subject, value),
-            role_agreement(fact, relation.subjects, relation.objects),
+            tuple(held), self._previously_held(subject, value, fact.relation), functional, changeable,
+            subject.node is not None, value.node is not None, over, joined,
+            role_agreement(fact, subjects, objects),
         )  # fmt: skip
-
-    def _joined(self, subject: LinkedEntity, value: LinkedEntity) -> bool:
-        """Whether any relation joins the two entities now."""
-        if subject.node is None or value.node is None:
-            return False
-        ends = (subject.node.id, value.node.id)
-        return any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
 
     def _previously_held(self, subject: LinkedEntity, value: LinkedEntity, relation: str) -> bool:
         """Whether the graph held this very fact and holds it no more."""
@@ -180,15 +153,13 @@ class WriteDecider:
             counts = Counter(normalise(fact.subject) for fact in facts)
             functional = blend_priors(functional, sum(count == 1 for count in counts.values()), len(counts))
             objects = {normalise(fact.object) for fact in facts}
-            self._profiles[relation] = RelationProfile(functional, changeable, counts, objects)
+            self._profiles[relation] = (functional, changeable, counts, objects)
         return self._profiles[relation]
-
-    # ---------------------------------------------------------------- edits
 
     def _add_pending(self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None) -> None:
         """Keep what a decision will have written, for the candidates after it."""
         over = {"update": rival, "retire": held}.get(action)
-        kept = self._pending.setdefault(self._key(fact), [])
+        kept = self._pending.setdefault(_key(fact), [])
         if over is not None:
             kept[:] = [other for other in kept if other is not over]
             if over.id is not None:
@@ -196,34 +167,27 @@ class WriteDecider:
         if action in ("add", "update"):
             kept.append(fact)
 
-    def _edit(
-        self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None, source: str | None, at: Time | None
-    ) -> Edit | None:
-        if action == "retire" and held is not None:
-            return _closing(held, fact, at)
-        if action == "update" and rival is not None:
-            return _replacing(rival, _added(fact, source), at)
-        return _added(fact, source) if action in ("add", "update") else None
-
-    def edits_of(self, decision: WriteDecision, *, source: str | None = None, at: Time | None = None) -> Iterator[Edit]:
+    def edits_of(self, decision: WriteDecision) -> Iterator[Edit]:
         """Edits of a decision: its own, a repetition that strengthens a held fact, or an episode."""
         against = decision.evidence.get("against")
         in_same_text = against and decision.evidence.get("against_id") is None
         if decision.action == "update" and isinstance(decision.edit, AddEdge) and in_same_text:
             subject, relation, value = str(against).split(" | ", 2)  # without an id: closed by adding its end
-            yield AddEdge(subject, relation, value, valid_to=decision.fact.valid_from or at or _now())
+            yield AddEdge(subject, relation, value, valid_to=decision.fact.valid_from or self._at or _now())
         if decision.edit is not None:
             yield decision.edit
         elif decision.evidence.get("repeats") is not None:
-            yield _added(decision.fact, source)
+            yield _added(decision.fact)
         elif "held_back" in decision.evidence:
-            yield _episode(decision, source, at)
+            yield _episode(decision, self._at)
 
 
-def _added(fact: Fact, source: str | None) -> AddEdge:
-    return AddEdge(
-        fact.subject, fact.relation, fact.object, fact.text, fact.valid_from, fact.valid_to, fact.confidence, source
-    )
+def _key(fact: Fact) -> tuple[str, str]:
+    return normalise(fact.subject), normalise(fact.relation)
+
+
+def _added(f: Fact) -> AddEdge:
+    return AddEdge(f.subject, f.relation, f.object, f.text, f.valid_from, f.valid_to, f.confidence, f.source)
 
 
 def _replacing(old: Fact, new: AddEdge, at: Time | None) -> Edit:
@@ -241,16 +205,16 @@ def _closing(old: Fact, ended: Fact, at: Time | None) -> Edit:
     start = to_micros(old.valid_from)
     if old.id is not None and start is not None and (to_micros(end) or 0) <= start:
         return Retire(old.id)
-    return AddEdge(old.subject, old.relation, old.object, old.text, old.valid_from, end, old.confidence, old.source)
+    return replace(_added(old), valid_to=end)
 
 
 def _now() -> str | None:
     return from_micros(to_micros(datetime.now(UTC)))
 
 
-def _episode(decision: WriteDecision, source: str | None, at: Time | None) -> AddNode:
+def _episode(decision: WriteDecision, at: Time | None) -> AddNode:
     """An episode: the claim with its source, apart from the facts."""
-    text = " ".join((decision.fact.text or str(decision.fact)).split())
+    source, text = decision.fact.source, " ".join((decision.fact.text or str(decision.fact)).split())
     name = f"claim{f' of {source}' if source else ''}: {text}"[:_MAX_NAME]
     attributes = {
         "claim": str(decision.fact), "source": source, "why": decision.evidence["held_back"],

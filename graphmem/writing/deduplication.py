@@ -30,14 +30,7 @@ _PRONOUN = re.compile(
 
 
 class ReadHistory:
-    """Which sentences of a text were read before, of the same time and from a source trusted as much.
-
-    Args:
-        store: the memory's store; only read.
-        text: the text to be read.
-        context: the text before it.
-        trust: of its source, 0..1.
-        at: time of the text; None matches any time.
+    """Which sentences of a text were read before, of the same time (None: any) and from a source trusted as much.
 
     Raises:
         InvalidTime: ``at`` cannot be read.

@@ -1,14 +1,15 @@
-"""Entity linking: the node of the graph that a name in a text refers to, if any."""
+"""Linking: the node of the graph that a name in a text refers to, if any, and the held relation between two nodes."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -18,9 +19,10 @@ from graphmem.core.names import normalise
 from graphmem.core.protocols import GraphStore
 from graphmem.core.types import Node
 from graphmem.core.validation import require
+from graphmem.reading.candidates import CandidateFact
 
 if TYPE_CHECKING:
-    from graphmem.encoding.entity_states import EntityDisambiguator
+    from graphmem.encoding.entity_states import EntityStates
 
 LinkStrategy = Literal["exact", "text", "context", "recent", "fuzzy", "new"]
 FEATURES: Final = (
@@ -29,6 +31,8 @@ FEATURES: Final = (
 )  # fmt: skip
 MIN_MATCH: Final = 0.85
 """Minimum probability that a similar name is the same node."""
+_MIN_SHARE: Final = 0.6
+"""Minimum probability of the node that fits a sentence best."""
 _MAX_NODES: Final = 12
 """Nodes that a name is compared with."""
 _TITLES: Final = frozenset("mr mrs ms dr sir lady lord prof professor saint st the".split())
@@ -45,11 +49,7 @@ class LinkedEntity:
 
 
 class NameMatcher:
-    """Probability that a name in a text refers to a node: a logistic model over ``FEATURES``.
-
-    Args:
-        weights: float [13]. Trained ones ship with the write gate.
-    """
+    """Probability that a name in a text refers to a node: a logistic model over ``FEATURES`` with weights [13]."""
 
     def __init__(self, weights: np.ndarray) -> None:
         self.weights = np.asarray(weights, dtype=np.float64)
@@ -70,20 +70,12 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
     shared = len(set(a) & set(b)) / max(1, len(set(a) | set(b)))
     shorter, longer = sorted((a, b), key=len)
     similarity = SequenceMatcher(None, plain_a, plain_b, autojunk=False).ratio() if plain_a and plain_b else 0.0
+    is_part = bool(shorter) and len(shorter) < len(longer)
     return np.array([
-        plain_a == plain_b != "",
-        bool(shorter) and len(shorter) < len(longer) and longer[: len(shorter)] == shorter,
-        bool(shorter) and len(shorter) < len(longer) and longer[-len(shorter) :] == shorter,
-        shared,
-        similarity,
-        _initials_match(a, b),
-        _numbers(name) != _numbers(known),
-        min(math.log1p(rivals), 3.0),
-        recent,
-        len(a) == 1,
-        min(len(plain_a), len(plain_b)) / max(1, len(plain_a), len(plain_b)),
-        plain_a[:1] != plain_b[:1],
-        1.0,
+        plain_a == plain_b != "", is_part and longer[: len(shorter)] == shorter,
+        is_part and longer[-len(shorter) :] == shorter, shared, similarity, _initials_match(a, b),
+        _numbers(name) != _numbers(known), min(math.log1p(rivals), 3.0), recent, len(a) == 1,
+        min(len(plain_a), len(plain_b)) / max(1, len(plain_a), len(plain_b)), plain_a[:1] != plain_b[:1], 1.0,
     ], dtype=np.float64)  # fmt: skip
 
 
@@ -130,25 +122,18 @@ class EntityLinker:
         matcher: of similar names; None links only exact ones.
         recent: names of recently touched nodes, latest first.
         aliases: other names that the text itself gives, with the name each stands for.
-        disambiguator: chooses by the sentence among several nodes; None leaves it to ``recent``.
+        states: network that chooses by the sentence among several nodes; None leaves it to ``recent``.
     """
 
     def __init__(
         self, store: GraphStore, matcher: NameMatcher | None = None, *, recent: Sequence[str] = (),
-        aliases: Mapping[str, str] | None = None, disambiguator: EntityDisambiguator | None = None,
+        aliases: Mapping[str, str] | None = None, states: EntityStates | None = None,
     ) -> None:  # fmt: skip
-        self._store, self._matcher = store, matcher
-        self._recent, self._disambiguator = list(recent), disambiguator
+        self._store, self._matcher, self._recent, self._states = store, matcher, list(recent), states
         self._aliases = {normalise(other): name for other, name in (aliases or {}).items()}
 
     def link(self, name: str, mentioned: Sequence[str] = (), sentence: np.ndarray | None = None) -> LinkedEntity:
-        """Link a name.
-
-        Args:
-            name: as in the text.
-            mentioned: the other names in its text.
-            sentence: mean hidden state of its sentence, for the disambiguator.
-        """
+        """Link a name; ``mentioned``: other names in its text, ``sentence``: its sentence's mean hidden state."""
         alias_of = self._aliases.get(normalise(name))
         if alias_of is not None and normalise(alias_of) != normalise(name) and self._exact(name) is None:
             return self._in_text(alias_of)
@@ -156,10 +141,9 @@ class EntityLinker:
         if len(fuller) == 1:
             return self._in_text(fuller[0])
         exact = self._exact(name)
-        if exact is None or normalise(exact.name) != normalise(name):
-            chosen = self._disambiguated(name, sentence)
-            if chosen is not None:
-                return chosen
+        by_alias = exact is None or normalise(exact.name) != normalise(name)
+        if by_alias and (chosen := self._disambiguated(name, sentence)) is not None:
+            return chosen
         if exact is not None:
             return LinkedEntity(exact.name, exact, 1.0, "exact")
         for other in self._recent:
@@ -181,34 +165,30 @@ class EntityLinker:
 
     def _disambiguated(self, name: str, sentence: np.ndarray | None) -> LinkedEntity | None:
         """Of several nodes that a name is short for, or an alias of, the one that fits the sentence."""
-        if self._disambiguator is None or sentence is None or not any(c.isalpha() for c in name):
+        if self._states is None or sentence is None or not any(c.isalpha() for c in name):
             return None
-        nodes = [
-            node
-            for node in self._search(name)
-            if is_short_for(name, node.name) or normalise(name) in map(normalise, node.aliases)
-        ]
-        node, share = self._disambiguator.choose(nodes, sentence)
-        return LinkedEntity(node.name, node, share, "context") if node else None
+        fits = lambda node: is_short_for(name, node.name) or normalise(name) in map(normalise, node.aliases)
+        nodes = list(filter(fits, self._search(name)))
+        states = [state for node in nodes if (state := self._store.state(node.id)) is not None]
+        if len(states) < max(2, len(nodes)):
+            return None
+        shares = self._states.shares(states, sentence)
+        node, share = nodes[int(shares.argmax())], float(shares.max())
+        return LinkedEntity(node.name, node, share, "context") if share >= _MIN_SHARE else None
 
     def _fuzzy(self, name: str) -> LinkedEntity | None:
         if self._matcher is None or not any(c.isalpha() for c in name):
             return None
-        close = [node for node in self._search(name) if _is_similar(name, node.name)]
+        features = ((node, name_features(name, node.name)) for node in self._search(name))
+        close = [node for node, f in features if f[0] or f[1] or f[2] or f[4] > 0.75 or f[5]]
         if not close:
             return None
-        matches = [
-            (self._matcher.probability(name, node.name, rivals=len(close) - 1, recent=node.name in self._recent), node)
+        probabilities = [
+            self._matcher.probability(name, node.name, rivals=len(close) - 1, recent=node.name in self._recent)
             for node in close
         ]
-        probability, best = max(matches, key=lambda match: match[0])
+        probability, best = max(zip(probabilities, close, strict=True), key=itemgetter(0))
         return LinkedEntity(best.name, best, probability, "fuzzy") if probability >= MIN_MATCH else None
-
-
-def _is_similar(name: str, known: str) -> bool:
-    """Whether a known name is similar enough for the matcher."""
-    features = name_features(name, known)
-    return bool(features[0] or features[1] or features[2] or features[4] > 0.75 or features[5])
 
 
 def recent_names(store: GraphStore, entries: int = 8, limit: int = 64) -> list[str]:
@@ -222,3 +202,28 @@ def recent_names(store: GraphStore, entries: int = 8, limit: int = 64) -> list[s
         with suppress(NotFound):  # an undo may have removed the node
             names += store.names([node])
     return names
+
+
+def link_relation(candidate: CandidateFact, held: Callable[[str, str], list[str]]) -> tuple[CandidateFact, bool]:
+    """The candidate with the likeliest relation that is held between its two entities, and whether it was inverted.
+
+    ``held`` gives the relations that join a subject to an object now; literals are never subjects. Where the extractor
+    is undecided between "employer" and "works for", and one of them already joins the two entities, that one is taken.
+    A paraphrase then repeats a fact instead of duplicating it.
+    """
+    fact = candidate.fact
+    ahead = held(fact.subject, fact.object)
+    if fact.relation in ahead or not candidate.alternatives:
+        return candidate, False
+    back = held(fact.object, fact.subject) if candidate.object_kind != "literal" else []
+    for other in candidate.alternatives:
+        if other.relation in (back if other.inverted else ahead):
+            fact = replace(fact, relation=other.relation)
+            if not other.inverted:
+                return replace(candidate, fact=fact), False
+            return replace(
+                candidate, fact=replace(fact, subject=fact.object, object=fact.subject),
+                as_received=candidate.as_received[::-1], subject_span=candidate.object_span,
+                object_span=candidate.subject_span, object_kind="entity",
+            ), True  # fmt: skip
+    return candidate, False

@@ -72,48 +72,25 @@ def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) ->
     compared = held or rival
     similarity = max((float(name_features(fact.object, f.object)[4]) for f in near.held), default=0.0)
     held_trust = compared.confidence if compared else 0.0
-    alternatives = candidate.alternatives
+    order = 0  # 1: later than the rival, -1: earlier
+    if rival is not None and fact.valid_from is not None and rival.valid_from is not None:
+        order = np.sign((to_micros(fact.valid_from) or 0) - (to_micros(rival.valid_from) or 0))
+    alternatives, literal = candidate.alternatives, has_literal_objects(fact.relation)
+    first, second = sorted((candidate.subject_span, candidate.object_span))
     return np.array([
-        *factuality_probabilities(candidate),
-        held is not None,
-        near.previously_held,
-        rival is not None,
-        np.log1p(len(near.held)),
-        near.functional,
-        near.functional * (rival is not None),
-        near.changeable,
-        0.0 if held else 1.0 - similarity,
-        near.subject_known,
-        near.object_known,
-        candidate.surprise / 5.0,
-        trust,
-        held_trust,
-        (trust - held_trust) * (compared is not None),
-        near.superseded_in_text is not None,
-        _order(fact.valid_from, rival.valid_from if rival else None),
-        fact.confidence,
-        candidate.is_known_relation,
-        candidate.relation_probability,
-        near.joined and held is None,
-        candidate.span_probability,
+        *factuality_probabilities(candidate), held is not None, near.previously_held, rival is not None,
+        np.log1p(len(near.held)), near.functional, near.functional * (rival is not None), near.changeable,
+        0.0 if held else 1.0 - similarity, near.subject_known, near.object_known, candidate.surprise / 5.0, trust,
+        held_trust, (trust - held_trust) * (compared is not None), near.superseded_in_text is not None,
+        order, fact.confidence, candidate.is_known_relation,
+        candidate.relation_probability, near.joined and held is None, candidate.span_probability,
         candidate.competition,
         candidate.relation_probability - max((other.probability for other in alternatives), default=0.0),
         sum(other.probability for other in alternatives if other.inverted and other.relation == fact.relation),
-        np.log1p(_distance(candidate.subject_span, candidate.object_span)) / 5.0,
-        _literal_agreement(fact.relation, candidate.object_kind),
+        np.log1p(max(0, second[0] - first[1])) / 5.0,
+        0.0 if literal is None else 1.0 if literal == (candidate.object_kind == "literal") else -1.0,
         near.role_agreement,
     ], dtype=np.float32)  # fmt: skip
-
-
-def _distance(one: tuple[int, int], other: tuple[int, int]) -> int:
-    """Characters between two spans."""
-    return max(0, max(one[0], other[0]) - min(one[1], other[1]))
-
-
-def _literal_agreement(relation: str, kind: str) -> float:
-    """1 where the object's kind is the one of the relation's objects, -1 where not, 0 where that is not known."""
-    literal = has_literal_objects(relation)
-    return 0.0 if literal is None else 1.0 if literal == (kind == "literal") else -1.0
 
 
 def role_agreement(fact: Fact, subjects: Collection[str], objects: Collection[str]) -> float:
@@ -128,13 +105,6 @@ def factuality_probabilities(candidate: CandidateFact) -> Sequence[float] | np.n
     if candidate.factuality_probabilities is not None:
         return candidate.factuality_probabilities
     return [float(label == candidate.factuality) for label in FACTUALITY]
-
-
-def _order(first: str | None, second: str | None) -> float:
-    """1 if the first time is later, -1 if earlier, 0 if that is not known."""
-    if first is None or second is None:
-        return 0.0
-    return float(np.sign((to_micros(first) or 0) - (to_micros(second) or 0)))
 
 
 def evidence_record(

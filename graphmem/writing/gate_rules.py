@@ -1,14 +1,15 @@
-"""Rules around the write gate: which actions are allowed, and how one is selected."""
+"""Rules around the write gate and their thresholds: which actions are allowed, and how one is selected."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from graphmem.core.validation import require
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.network import FACTUALITY
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, factuality_probabilities
 
 _PRIOR_WEIGHT = 5.0
@@ -16,6 +17,27 @@ _MIN_OVER = 0.2
 """Minimum probability, 0..1, that a fact ended or is negated, at which a repeated one may be ended."""
 _MIN_RELATION = 0.5
 """Minimum probability of a relation, 0..1, at which a fact of it may replace another."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteGateConfig:
+    """Thresholds of the write gate.
+
+    Attributes:
+        threshold: minimum probability of any write, 0..1; raise it to write less.
+        trust_margin: how far a source's trust may lie below a held fact's confidence and still change that fact.
+        min_trust: claims of sources below this are kept as episodes only, never as facts.
+        states: update the state vectors of the nodes that a text mentions, and disambiguate names by them.
+    """
+
+    threshold: float = 0.25
+    trust_margin: float = 0.4
+    min_trust: float = 0.3
+    states: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            require(0.0 <= value <= 1.0, name, value, "a number from 0 to 1")
 
 
 def rule_based_probabilities(candidate: CandidateFact, near: GraphContext) -> np.ndarray:
@@ -39,7 +61,8 @@ def allowed_actions(
         return ("skip",)
     if held is not None or candidate.factuality in ("ended", "negated"):
         strong = held is not None and trust >= held.confidence - config.trust_margin
-        over = candidate.factuality in ("ended", "negated") or _over(candidate) >= _MIN_OVER
+        shares = dict(zip(FACTUALITY, factuality_probabilities(candidate), strict=True))
+        over = candidate.factuality in ("ended", "negated") or shares["ended"] + shares["negated"] >= _MIN_OVER
         return ("skip", "retire") if strong and over else ("skip",)
     strong = rival is not None and trust >= rival.confidence - config.trust_margin
     if rival is not None and not strong and near.functional >= 0.5:
@@ -47,12 +70,6 @@ def allowed_actions(
     if candidate.relation_probability < _MIN_RELATION and near.superseded_in_text is None:
         return ("skip", "add") if rival is None or near.functional < 0.5 else ("skip",)  # it may be another relation
     return ("skip", "add", "update") if strong else ("skip", "add")
-
-
-def _over(candidate: CandidateFact) -> float:
-    """Probability that the fact ended or is negated."""
-    probabilities = factuality_probabilities(candidate)
-    return sum(probabilities[FACTUALITY.index(label)] for label in ("ended", "negated"))
 
 
 def select_action(probabilities: np.ndarray, allowed: Sequence[Action], threshold: float) -> tuple[Action, float]:

@@ -17,21 +17,21 @@ from graphmem.core.edits import AddNode, Edit, WriteDecision
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.paths import WEIGHTS
-from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
+from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.encoding.entity_states import EntityDisambiguator, load_entity_states, state_updates
+from graphmem.encoding.entity_states import load_entity_states, state_updates
 from graphmem.hub import DEFAULT_MODEL, canonical
 from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact, check_text
 from graphmem.reading.extractor import FactExtractor
-from graphmem.reading.network import ExtractionNetwork, load_extractor
-from graphmem.writing.config import WriteGateConfig
+from graphmem.reading.network import load_extractor
 from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
-from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, recent_names
-from graphmem.writing.relation_linking import link_relation
+from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, link_relation, recent_names
+from graphmem.writing.gate_rules import WriteGateConfig
 from graphmem.writing.write_gate import load_gate
 
 _EXTRACTOR_FILE = "reader.safetensors"
@@ -88,8 +88,8 @@ def read_text(
         InvalidTime: ``at`` cannot be read.
     """
     check_text(text)
-    if not isinstance(trust, (int, float)) or isinstance(trust, bool) or not 0.0 <= trust <= 1.0:
-        raise InvalidValue(f"trust must be a number from 0 (none) to 1 (full), not {trust!r}")
+    is_number = isinstance(trust, (int, float)) and not isinstance(trust, bool)
+    require(is_number and 0.0 <= trust <= 1.0, "trust", trust, "a number from 0 (none) to 1 (full)")
     to_micros(at)
     trust, config, store = float(trust), config or WriteGateConfig(), model.memory.store
     found = _candidates(model, text, context, extractor, at, surprise) if text.strip() else []
@@ -99,18 +99,18 @@ def read_text(
     linker = EntityLinker(
         store, gate.matcher, recent=recent_names(store),
         aliases={c.fact.object: c.fact.subject for c in aliases if c.factuality == "asserted"},
-        disambiguator=EntityDisambiguator(store, states) if states else None,
+        states=states,
     )  # fmt: skip
-    cases = [_relation_linked(*case, store) for case in _entity_linked(found, linker)]
+    cases = list(_linked(found, linker, store))
     history = ReadHistory(store, text, context=context, trust=trust, at=at)
     was_read = (lambda _: False) if reread else history.contains
-    decider = WriteDecider(store, _vectors(model.memory.encoder), gate, config)
-    decisions = decider.decide(cases, source=source, trust=trust, at=at, was_read=was_read)
+    vectors = _vectors(model.memory.encoder)
+    decider = WriteDecider(store, vectors, gate, config, source=source, trust=trust, at=at)
+    decisions = decider.decide(cases, was_read)
     named = decider.alias_decisions(
-        [c for c in aliases if not was_read(c)], [case for case in cases if not was_read(case[0])], linker,
-        trust=trust, source=source,
-    )  # fmt: skip
-    edits = [edit for decision in decisions for edit in decider.edits_of(decision, source=source, at=at)]
+        [c for c in aliases if not was_read(c)], [case for case in cases if not was_read(case[0])], linker
+    )
+    edits = [edit for decision in decisions for edit in decider.edits_of(decision)]
     edits += [decision.edit for decision in named if decision.edit is not None]
     if states is not None:
         edits += state_updates(states, store, sentences_of(cases, decisions))
@@ -129,35 +129,33 @@ def read_stream(
     """Read texts one after another, lazily, each with the one before as its context.
 
     Args:
-        model: as in ``read_text``.
+        model, options: those of ``read_text``.
         texts: turns of a conversation, paragraphs, lines of an open file.
         apply: apply each plan before the next text is read, one transaction a text.
         resume: name of the stream, under which the memory keeps how many texts were applied. The same call after a
             crash skips those; after the end of the stream it yields nothing.
-        options: those of ``read_text``.
 
     Raises:
         InvalidValue: ``resume`` without ``apply``, or a text that cannot be read; the texts before it stay applied.
     """
     if resume is not None and not apply:
         raise InvalidValue("resume needs apply=True: only what was applied can be skipped later")
-    return _stream(model, texts, apply, resume, options)
 
+    def plans() -> Iterator[WritePlan]:
+        state = None if resume is None else check_name(f"stream:{resume}", "name of a stream")
+        known = model.memory.node(state) if state else None
+        done = int(known.attributes.get("position", 0)) if known else 0
+        context = ""
+        for place, text in enumerate(texts):
+            if place >= done:
+                plan = read_text(model, text, apply=apply, context=context, **options)
+                if state:
+                    position = AddNode(state, "session", attributes={"position": place + 1})
+                    model.memory.store.apply([position], action="read")
+                yield plan
+            context = text or context
 
-def _stream(
-    model: Any, texts: Iterable[str], apply: bool, resume: str | None, options: dict[str, Any]
-) -> Iterator[WritePlan]:
-    state = None if resume is None else check_name(f"stream:{resume}", "name of a stream")
-    known = model.memory.node(state) if state else None
-    done = int(known.attributes.get("position", 0)) if known else 0
-    context = ""
-    for place, text in enumerate(texts):
-        if place >= done:
-            plan = read_text(model, text, apply=apply, context=context, **options)
-            if state:
-                model.memory.store.apply([AddNode(state, "session", attributes={"position": place + 1})], action="read")
-            yield plan
-        context = text or context
+    return plans()
 
 
 def _candidates(
@@ -165,7 +163,7 @@ def _candidates(
 ) -> list[CandidateFact]:
     if extractor is not None:
         return [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
-    relations = list(model.memory.store.index().relations)
+    relations = model.memory.store.index().relations
     return shipped_extractor(model).read(text, relations=relations, context=context, now=at, surprise=surprise)
 
 
@@ -177,19 +175,13 @@ def shipped_extractor(model: Any) -> FactExtractor:
     """
     base = getattr(model, "base", None) or model.base_model
     vectors = _vectors(model.memory.encoder)
-    network = _network(_folder(model), int(base.config.hidden_size), vectors.encoder.dim)
+    path, width = WEIGHTS / _folder(model) / _EXTRACTOR_FILE, int(base.config.hidden_size)
+    network = _network(path, hidden_size=width, text_width=vectors.encoder.dim)
     return FactExtractor(model if callable(model) else base, model.tokenizer, vectors, network)
 
 
-@lru_cache(maxsize=2)
-def _vectors(encoder: TextEncoder) -> EmbeddingCache:
-    """Relation names are encoded once a process and encoder."""
-    return EmbeddingCache(encoder)
-
-
-@lru_cache(maxsize=4)
-def _network(folder: str, hidden_size: int, text_width: int) -> ExtractionNetwork:
-    return load_extractor(WEIGHTS / folder / _EXTRACTOR_FILE, hidden_size=hidden_size, text_width=text_width)
+_vectors = lru_cache(maxsize=2)(EmbeddingCache)  # relation names are encoded once a process and encoder
+_network = lru_cache(maxsize=4)(load_extractor)
 
 
 def _folder(model: Any) -> str:
@@ -199,8 +191,8 @@ def _folder(model: Any) -> str:
     return name if (WEIGHTS / name / _EXTRACTOR_FILE).exists() else DEFAULT_MODEL
 
 
-def _entity_linked(found: Sequence[CandidateFact], linker: EntityLinker) -> Iterator[Case]:
-    """Candidates that are no aliases under the names of the graph, with their linked subject and object."""
+def _linked(found: Sequence[CandidateFact], linker: EntityLinker, store: GraphStore) -> Iterator[Case]:
+    """Candidates that are no aliases, by names and relations of the graph, with their linked subject and object."""
     found = [candidate for candidate in found if not is_alias(candidate.fact)]
     mentioned = [c.fact.subject for c in found] + [c.fact.object for c in found if c.object_kind == "entity"]
     known: dict[str, LinkedEntity] = {}
@@ -212,18 +204,13 @@ def _entity_linked(found: Sequence[CandidateFact], linker: EntityLinker) -> Iter
                 known[name] = linker.link(name, () if literal else mentioned, candidate.sentence)
         subject, value = known[fact.subject], known[fact.object]
         linked = replace(fact, subject=subject.name, object=value.name)
-        yield replace(candidate, fact=linked, as_received=(fact.subject, fact.object)), subject, value
-
-
-def _relation_linked(candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, store: GraphStore) -> Case:
-    """The case with a held relation between the two, where the extractor finds it possible."""
-    if subject.node is None or value.node is None:
-        return candidate, subject, value
-    ids = {subject.name: subject.node.id, value.name: value.node.id}
-    linked, inverted = link_relation(
-        candidate, lambda a, b: [fact.relation for fact in store.facts(ids[a], None, ids[b])]
-    )
-    return (linked, value, subject) if inverted else (linked, subject, value)
+        candidate = replace(candidate, fact=linked, as_received=(fact.subject, fact.object))
+        if subject.node and value.node:
+            ids = {subject.name: subject.node.id, value.name: value.node.id}
+            held = lambda a, b, ids=ids: [fact.relation for fact in store.facts(ids[a], None, ids[b])]
+            candidate, inverted = link_relation(candidate, held)
+            subject, value = (value, subject) if inverted else (subject, value)
+        yield candidate, subject, value
 
 
 def sentences_of(cases: Sequence[Case], decisions: Sequence[WriteDecision]) -> dict[str, list[np.ndarray]]:

@@ -35,13 +35,7 @@ _LEGACY_FEATURES: Final = {  # names in the headers of older weights
 
 
 class WriteGate(nn.Module):
-    """Probabilities of the four actions.
-
-    Args:
-        features: W, width of the extractor's features of a pair.
-        text_width: K of the text encoder.
-        width: hidden width.
-    """
+    """Probabilities of the four actions. ``features``: W of the extractor; ``text_width``: K of the encoder."""
 
     def __init__(self, features: int = 256, text_width: int = 384, width: int = 64) -> None:
         super().__init__()

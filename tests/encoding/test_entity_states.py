@@ -13,7 +13,6 @@ from graphmem.core.edits import AddEdge, UpdateNode
 from graphmem.core.errors import NotFound, WeightsMismatch
 from graphmem.encoding.entity_states import (
     FILE,
-    EntityDisambiguator,
     EntityStates,
     load_entity_states,
     save_entity_states,
@@ -73,7 +72,7 @@ def test_disambiguation(network: EntityStates, store: SQLiteStore) -> None:
         network.key.bias.zero_()
         network.query.weight.copy_(torch.eye(4))
         network.query.bias.zero_()
-    linker = EntityLinker(store, disambiguator=EntityDisambiguator(store, network))
+    linker = EntityLinker(store, states=network)
     assert linker.link("Smith", (), mentions["Anna Smith"]).strategy == "new"  # no states yet
     store.apply([UpdateNode(name, state=network.updated(None, [mention])) for name, mention in mentions.items()])
     for name, mention in mentions.items():

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue, WeightsMismatch
-from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.network import (
     FACTUALITY,
     TAGS,
     ExtractionNetwork,
-    PairIndex,
+    ExtractorConfig,
     Span,
     decode_tags,
     join_layers,
     load_extractor,
+    pair_index,
     save_extractor,
 )
 
@@ -72,7 +72,7 @@ def test_shapes(network: ExtractionNetwork) -> None:
     states = network.encode(hidden, torch.ones(2, 5, dtype=torch.bool))
     assert states.shape == (2, 5, 16)
     spans = Span(0, 1, "entity"), Span(3, 4, "entity")
-    scores = network.pairs(states, PairIndex.of([(0, *spans), (1, *spans)]))
+    scores = network.pairs(states, pair_index([(0, *spans), (1, *spans)]))
     assert scores.factuality.shape == (2, len(FACTUALITY))
     assert network.relations(scores.features, torch.randn(2, 8), torch.randn(3, 8)).shape == (2, 6)
 
@@ -86,7 +86,7 @@ def test_padding_changes_nothing(network: ExtractionNetwork) -> None:
 
 
 def test_no_pairs_are_no_scores(network: ExtractionNetwork) -> None:
-    scores = network.pairs(torch.zeros(1, 4, 16), PairIndex.of([]))
+    scores = network.pairs(torch.zeros(1, 4, 16), pair_index([]))
     assert scores.factuality.shape == (0, len(FACTUALITY))
 
 

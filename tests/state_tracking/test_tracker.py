@@ -128,7 +128,7 @@ def test_a_few_stories_of_each_task(encoder: Any, extractor: StateChangeExtracto
 @pytest.mark.slow
 def test_every_task_reaches_its_floor(encoder: Any, extractor: StateChangeExtractor) -> None:
     floors = {1: 1.0, 2: 0.95, 3: 0.85}
-    scores = {s.task: s.accuracy for s in score(load_tasks().test, extractor, encoder)}
+    scores = {s["task"]: s["accuracy"] for s in score(load_tasks().test, extractor, encoder)}
     assert {task: scores[task] for task in floors if scores[task] < floors[task]} == {}
 
 

@@ -44,12 +44,11 @@ def store() -> Iterator[SQLiteStore]:
 
 
 def decide(store: SQLiteStore, *candidates: CandidateFact, **options: object) -> tuple[list[WriteDecision], list[Edit]]:
-    decider = WriteDecider(store, EmbeddingCache(Vectors()), Eager(features=4, text_width=4))
+    decider = WriteDecider(store, EmbeddingCache(Vectors()), Eager(features=4, text_width=4), **options)  # type: ignore[arg-type]
     linker = EntityLinker(store)
     cases = [(c, linker.link(c.fact.subject), linker.link(c.fact.object)) for c in candidates]
-    decisions = decider.decide(cases, **options)  # type: ignore[arg-type]
-    given = {key: value for key, value in options.items() if key != "trust"}
-    return decisions, [edit for d in decisions for edit in decider.edits_of(d, **given)]  # type: ignore[arg-type]
+    decisions = decider.decide(cases)
+    return decisions, [edit for d in decisions for edit in decider.edits_of(d)]
 
 
 def candidate(value: str, factuality: str = "asserted", **fields: str) -> CandidateFact:

@@ -14,8 +14,8 @@ from graphmem.core.types import Fact
 from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.reading.candidates import MAX_CHARACTERS, CandidateFact
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.entity_linking import LinkedEntity
+from graphmem.writing.gate_rules import WriteGateConfig
 from graphmem.writing.pipeline import Extractor, read_stream, read_text, sentences_of, shipped_extractor
 
 

@@ -9,9 +9,8 @@ from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.types import Fact
 from graphmem.reading.candidates import CandidateFact, RelationAlternative
 from graphmem.reading.network import FACTUALITY
-from graphmem.writing.config import WriteGateConfig
 from graphmem.writing.gate_features import ACTIONS, FEATURES, GraphContext, gate_features, role_agreement
-from graphmem.writing.gate_rules import allowed_actions, blend_priors, select_action
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, select_action
 from graphmem.writing.write_gate import WriteGate, load_gate, save_gate
 
 LONDON = Fact("Ada", "lives in", "London", confidence=0.9, id=1)

@@ -11,7 +11,8 @@ no part in an answer, which keeps the variance low enough for streams of a hundr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,11 +20,9 @@ from torch import Tensor
 
 from graphmem.reading.candidates import CandidateFact
 from graphmem.synthetic.event_streams import LabelledEvent
-from graphmem.training.gate.simulation import Priors, SimulatedGraph, apply_event, run_policy
-from graphmem.training.gate.streams import ExtractedStream
-from graphmem.writing.config import WriteGateConfig
+from graphmem.training.gate.simulation import ExtractedStream, Priors, SimulatedGraph, apply_event, run_policy
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
-from graphmem.writing.gate_rules import allowed_actions
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions
 from graphmem.writing.write_gate import WriteGate
 
 Key = tuple[str, str]
@@ -34,12 +33,8 @@ Key = tuple[str, str]
 class StreamQuestions:
     """A stream of extracted texts and the questions at its end.
 
-    Attributes:
-        stream: the stream.
-        priors: how functional and changeable relations are.
-        truth: answers of every subject and relation that has some at the end.
-        stated: keys that the texts state; some have no answer any more.
-        misread: other keys, found by the extractor alone; most have no answer.
+    ``truth`` holds the answers of every key that has some at the end. ``stated`` keys are stated by the texts, though
+    some have no answer any more; ``misread`` ones are found by the extractor alone, and most have no answer.
     """
 
     stream: ExtractedStream
@@ -77,31 +72,25 @@ def answer_score(given: Collection[str], truth: Collection[str]) -> float:
     return 2 * len(given & truth) / (len(given) + len(truth))
 
 
-@dataclass(slots=True)
-class Rollout:
-    """One pass over a stream: every decision with a choice, and the graph at the end.
+class Choice(NamedTuple):
+    """A decision with more than one allowed action, with its subject and relation as ``key``.
 
-    Attributes:
-        numbers, views: inputs of the gate, n arrays.
-        masks: which of ``ACTIONS`` were allowed, n rows.
-        actions: indices into ``ACTIONS`` of those taken.
-        keys: subject and relation of each decision.
-        graph: at the end.
+    ``numbers`` [32] and ``view`` [W] are the gate's inputs, ``mask`` marks the allowed ``ACTIONS``, and ``action`` is
+    the index of the one taken.
     """
 
-    numbers: list[np.ndarray] = field(default_factory=list)
-    views: list[np.ndarray] = field(default_factory=list)
-    masks: list[list[bool]] = field(default_factory=list)
-    actions: list[int] = field(default_factory=list)
-    keys: list[Key] = field(default_factory=list)
-    graph: SimulatedGraph | None = None
+    numbers: np.ndarray
+    view: np.ndarray
+    mask: list[bool]
+    action: int
+    key: Key
 
 
 def sample_rollout(
     gate: WriteGate, questions: StreamQuestions, rng: np.random.Generator, config: WriteGateConfig
-) -> Rollout:
-    """A rollout with actions drawn from the gate's probabilities of the allowed ones."""
-    rollout = Rollout()
+) -> tuple[list[Choice], SimulatedGraph]:
+    """A pass over a stream with actions drawn from the gate's probabilities of the allowed ones, and its graph."""
+    choices: list[Choice] = []
 
     def policy(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
         allowed = allowed_actions(candidate, near, event.trust, config)
@@ -114,15 +103,10 @@ def sample_rollout(
         shares = logits.masked_fill(~torch.tensor(mask), -torch.inf).softmax(-1).cumsum(-1)
         action = min(int((shares < float(rng.random())).sum()), len(ACTIONS) - 1)
         action = action if mask[action] else ACTIONS.index(allowed[-1])  # rounding at a draw near 1
-        rollout.numbers.append(numbers)
-        rollout.views.append(view)
-        rollout.masks.append(mask)
-        rollout.actions.append(action)
-        rollout.keys.append((candidate.fact.subject, candidate.fact.relation))
+        choices.append(Choice(numbers, view, mask, action, (candidate.fact.subject, candidate.fact.relation)))
         return ACTIONS[action]
 
-    rollout.graph = run_policy(questions.stream, questions.priors, policy)
-    return rollout
+    return choices, run_policy(questions.stream, questions.priors, policy)
 
 
 def answer_loss(
@@ -130,32 +114,25 @@ def answer_loss(
 ) -> Tensor:
     """A scalar whose gradient estimates that of the mean loss (1 - F1) of the answers.
 
-    Args:
-        gate: draws the actions, and gets the gradient.
-        questions: one stream with its questions.
-        samples: K, at least 2 rollouts.
-        seed: of the draws.
-        config: thresholds of the rules.
+    ``samples``: K, at least 2 rollouts of the stream; ``seed``: of the draws.
     """
     rng, config = np.random.default_rng(seed), config or WriteGateConfig()
     rollouts = [sample_rollout(gate, questions, rng, config) for _ in range(samples)]
     advantages = list(_advantages(questions, rollouts))
     if not any(advantages):
         return torch.zeros(())
-    numbers = torch.from_numpy(np.stack([row for rollout in rollouts for row in rollout.numbers]))
-    views = torch.from_numpy(np.stack([row for rollout in rollouts for row in rollout.views]))
-    masks = torch.tensor([row for rollout in rollouts for row in rollout.masks])
-    actions = torch.tensor([action for rollout in rollouts for action in rollout.actions])
-    logits = gate(numbers, views).masked_fill(~masks, -1e9).log_softmax(-1)  # [n, 4]
-    chosen = logits.gather(1, actions[:, None]).squeeze(1)  # [n]
+    numbers, views, masks, actions, _ = zip(*(choice for choices, _ in rollouts for choice in choices), strict=True)
+    logits = gate(torch.from_numpy(np.stack(numbers)), torch.from_numpy(np.stack(views)))
+    logits = logits.masked_fill(~torch.tensor(masks), -1e9).log_softmax(-1)  # [n, 4]
+    chosen = logits.gather(1, torch.tensor(actions)[:, None]).squeeze(1)  # [n]
     return -(torch.tensor(advantages, dtype=torch.float32) * chosen).mean()
 
 
-def _advantages(questions: StreamQuestions, rollouts: Sequence[Rollout]) -> Iterator[float]:
+def _advantages(questions: StreamQuestions, rollouts: Sequence[tuple[list[Choice], SimulatedGraph]]) -> Iterator[float]:
     """Of each decision, the reward of its key less the mean of the other rollouts."""
-    keys = {key for rollout in rollouts for key in rollout.keys}
-    rewards = [{k: questions.reward(r.graph, k) for k in keys} for r in rollouts if r.graph is not None]
-    for own, rollout in zip(rewards, rollouts, strict=True):
-        for key in rollout.keys:
+    keys = {choice.key for choices, _ in rollouts for choice in choices}
+    rewards = [{key: questions.reward(graph, key) for key in keys} for _, graph in rollouts]
+    for own, (choices, _) in zip(rewards, rollouts, strict=True):
+        for *_, key in choices:
             others = sum(other[key] for other in rewards) - own[key]
             yield own[key] - others / (len(rollouts) - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -26,26 +25,9 @@ _ANSWER_EVERY = 4
 _PAIRS, _TRAIN_PAIRS = 12_000, 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class GateFitConfig:
-    """How a gate is fitted.
-
-    Attributes:
-        epochs: passes over the decisions.
-        rate, decay: learning rate and weight decay.
-        noise: standard deviation of noise on the extractor's features, in standard deviations of these.
-        averaged: share of the epochs, the last ones, whose weights are averaged; 0 takes the last weights.
-        answers: weight of the answers' loss; 0 leaves it out.
-        samples: K rollouts of a stream for a step of the answers' loss.
-    """
-
-    epochs: int = 60
-    rate: float = 2e-3
-    decay: float = 0.02
-    noise: float = 1.0
-    averaged: float = 0.5
-    answers: float = 3.0
-    samples: int = 4
+_RATE, _DECAY, _NOISE, _AVERAGED = 2e-3, 0.02, 1.0, 0.5
+"""Learning rate, weight decay, standard deviation of noise on the extractor's features (in their own), and the share of
+the epochs, the last ones, whose weights are averaged."""
 
 
 def _fit_logits(logits: torch.nn.Module, x: Tensor, y: Tensor, *, rate: float, decay: float, steps: int) -> None:
@@ -110,44 +92,36 @@ def _name_pair(names: Sequence[str], rng: Random) -> tuple[np.ndarray, float]:
 
 
 def fit_gate(
-    gate: WriteGate, cases: Sequence[Case], seed: int, config: GateFitConfig | None = None,
-    questions: Sequence[StreamQuestions] = (),
+    gate: WriteGate, cases: Sequence[Case], seed: int, *, questions: Sequence[StreamQuestions] = (), epochs: int = 60,
+    answers: float = 3.0, samples: int = 4,
 ) -> None:  # fmt: skip
-    """Fit the four-way decision.
+    """Fit the four-way decision of a gate in place.
 
-    Args:
-        gate: fitted in place.
-        cases: labelled decisions.
-        seed: of order and noise.
-        config: the settings.
-        questions: streams with questions, for ``config.answers``. The first half of the epochs fits the decisions
-            alone, so that the rollouts start from a useful gate.
+    ``questions`` are streams for the answers' loss of weight ``answers``, with ``samples`` rollouts a step. The first
+    half of the epochs fits the decisions alone, so that the rollouts start from a useful gate.
     """
-    config = config or GateFitConfig()
     torch.manual_seed(seed)
     numbers, views, labels = tensors(cases)
     parameters = [p for part in (gate.view, gate.layers) for p in part.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=config.rate, weight_decay=config.decay)
+    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=_DECAY)
     mean = [torch.zeros_like(p) for p in parameters]
-    last = config.epochs - round(config.averaged * config.epochs)
+    last = epochs - round(_AVERAGED * epochs)
     gate.train()
-    for epoch in range(config.epochs):
-        with_answers = config.answers > 0 and bool(questions) and epoch >= config.epochs // 2
+    for epoch in range(epochs):
         for place, rows in enumerate(torch.randperm(len(labels)).split(128)):
-            loss = F.cross_entropy(gate(*augment(numbers[rows], views[rows], config.noise)), labels[rows])
-            if with_answers and place % _ANSWER_EVERY == 0:
+            loss = F.cross_entropy(gate(*augment(numbers[rows], views[rows], _NOISE)), labels[rows])
+            if questions and epoch >= epochs // 2 and place % _ANSWER_EVERY == 0:
                 stream = questions[int(torch.randint(len(questions), ()))]
                 draw = int(torch.randint(2**31, ()))
-                loss = loss + config.answers * answer_loss(gate, stream, config.samples, seed=draw)
+                loss = loss + answers * answer_loss(gate, stream, samples, seed=draw)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         if epoch >= last:
             for total, p in zip(mean, parameters, strict=True):
-                total += p.detach() / (config.epochs - last)
-    if last < config.epochs:
-        for total, p in zip(mean, parameters, strict=True):
-            p.data.copy_(total)
+                total += p.detach() / (epochs - last)
+    for total, p in zip(mean, parameters, strict=True):
+        p.data.copy_(total)
     gate.eval()
 
 

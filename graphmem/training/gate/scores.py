@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import f1_score
 from torch import Tensor
 
 from graphmem.reading.candidates import CandidateFact
 from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.training.gate.answer_rewards import StreamQuestions
-from graphmem.training.gate.simulation import Case, Cases, Policy, run_policy, triple_of
-from graphmem.writing.config import WriteGateConfig
+from graphmem.training.gate.simulation import Case, Policy, run_policy, triple_of
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, gate_features
-from graphmem.writing.gate_rules import allowed_actions, select_action
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, select_action
 from graphmem.writing.write_gate import WriteGate
 
 
@@ -34,11 +34,6 @@ def gate_policy(gate: WriteGate, config: WriteGateConfig | None = None) -> Polic
 def always_add(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
     """Baseline: add every fact that is not held."""
     return "skip" if near.same(candidate.fact) else "add"
-
-
-def nearest_neighbour(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
-    """Baseline: skip a held fact, replace another value, add the rest."""
-    return "skip" if near.same(candidate.fact) else "update" if near.held else "add"
 
 
 def rules_only(candidate: CandidateFact, near: GraphContext, event: LabelledEvent) -> Action:
@@ -64,21 +59,21 @@ def tensors(cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(numbers), torch.from_numpy(views), torch.tensor([ACTIONS.index(c.label) for c in cases])
 
 
-def decision_report(gate: WriteGate, cases: Cases) -> dict[str, Any]:
+def decision_report(gate: WriteGate, cases: Sequence[Case], missed: Sequence[str]) -> dict[str, Any]:
     """F1 of the gate and its baselines on the candidates found, and on all facts (a missed one counts as skipped)."""
-    policies = {
+    policies: dict[str, Policy] = {
         "gate": gate_policy(gate),
         "gate at 0.5": gate_policy(gate, WriteGateConfig(threshold=0.5)),
         "always add": lambda *_: "add",
-        "nearest neighbour": nearest_neighbour,
+        "nearest neighbour": lambda c, near, _: "skip" if near.same(c.fact) else "update" if near.held else "add",
         "rules": rules_only,
     }
-    labels = [case.label for case in cases.found]
-    actions = {name: [policy(c.candidate, c.near, c.event) for c in cases.found] for name, policy in policies.items()}
-    gold = [(case.label, action) for case, action in zip(cases.found, actions["gate"], strict=True) if case.gold]
-    lost = [label for label in cases.missed if label != "skip"]
+    labels = [case.label for case in cases]
+    actions = {name: [policy(c.candidate, c.near, c.event) for c in cases] for name, policy in policies.items()}
+    gold = [(case.label, action) for case, action in zip(cases, actions["gate"], strict=True) if case.gold]
+    lost = [label for label in missed if label != "skip"]
     errors = (
-        f"{c.event.reason}: {c.label} -> {a}" for c, a in zip(cases.found, actions["gate"], strict=True) if c.label != a
+        f"{c.event.reason}: {c.label} -> {a}" for c, a in zip(cases, actions["gate"], strict=True) if c.label != a
     )
     return {
         "n": len(labels),
@@ -89,19 +84,17 @@ def decision_report(gate: WriteGate, cases: Cases) -> dict[str, Any]:
         "n with missed": len(labels) + len(lost),
         "with missed": macro_f1(labels + lost, actions["gate"] + ["skip"] * len(lost)),
         "errors": dict(Counter(errors).most_common(12)),
-        "calibration error": calibration_error(gate, cases.found),
+        "calibration error": calibration_error(gate, cases),
     }
 
 
 def macro_f1(labels: Sequence[str], given: Sequence[str]) -> dict[str, float]:
     """F1 of each action and their mean."""
-    scores: dict[str, float] = {}
-    for action in ACTIONS:
-        hits = sum(a == b == action for a, b in zip(labels, given, strict=True))
-        total = list(labels).count(action) + list(given).count(action)
-        scores[action] = round(2 * hits / total, 4) if total else 0.0
-    scores["macro"] = round(sum(scores.values()) / len(ACTIONS), 4)
-    return scores
+    scores = f1_score(labels, given, labels=ACTIONS, average=None, zero_division=0.0).round(4)
+    return {
+        action: round(float(score), 4)
+        for action, score in zip((*ACTIONS, "macro"), [*scores, scores.mean()], strict=True)
+    }
 
 
 def calibration_error(gate: WriteGate, cases: Sequence[Case]) -> float:
@@ -109,12 +102,9 @@ def calibration_error(gate: WriteGate, cases: Sequence[Case]) -> float:
     numbers, views, labels = tensors(cases)
     with torch.no_grad():
         confidence, best = gate(numbers, views).softmax(-1).max(-1)
-    right, error = (best == labels).float(), 0.0
-    for low in torch.arange(0, 1, 0.1):
-        inside = (confidence > low) & (confidence <= low + 0.1)
-        if inside.any():
-            error += float(inside.float().mean() * (confidence[inside].mean() - right[inside].mean()).abs())
-    return round(error, 4)
+    right, bins = (best == labels).float(), (10 * confidence).ceil()
+    inside = [bins == number for number in bins.unique()]
+    return round(sum(float(rows.float().mean() * (confidence - right)[rows].mean().abs()) for rows in inside), 4)
 
 
 def answer_report(streams: Sequence[StreamQuestions], gates: Mapping[str, WriteGate]) -> dict[str, dict[str, float]]:

@@ -1,21 +1,43 @@
-"""Simulation of event streams: a graph in memory that events or a policy's actions change, and the gate's cases."""
+"""Event streams of synthetic worlds as the extractor reads them, and a graph in memory that simulates them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tqdm import tqdm
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Fact, Triple
+from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact
+from graphmem.reading.extractor import FactExtractor
 from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.synthetic.worlds import World
-from graphmem.training.gate.streams import ExtractedStream
-from graphmem.writing.entity_linking import is_short_for
+from graphmem.text.lexicon import Relation
+from graphmem.text.relation_synonyms import synonyms
+from graphmem.training.loop import cached
+from graphmem.writing.entity_linking import is_short_for, link_relation
 from graphmem.writing.gate_features import Action, GraphContext, role_agreement
 from graphmem.writing.gate_rules import blend_priors
-from graphmem.writing.relation_linking import link_relation
+
+_ENTITIES, _RELATIONS = 120, 40
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedStream:
+    """One world's stream of events, and the candidates that the extractor found in each event's text."""
+
+    world: World
+    events: tuple[LabelledEvent, ...]
+    found: tuple[tuple[CandidateFact, ...], ...]
+
 
 Priors = Callable[[str], tuple[float, float]]
 """How functional and how changeable a relation is, by its text."""
@@ -34,14 +56,6 @@ class Case:
     gold: bool = True
 
 
-@dataclass(slots=True)
-class Cases:
-    """Cases of event streams, and the labels of the facts that the extractor did not find."""
-
-    found: list[Case] = field(default_factory=list)
-    missed: list[str] = field(default_factory=list)
-
-
 class SimulatedGraph:
     """A graph in memory that holds a world's facts, each with the trust of its source."""
 
@@ -50,7 +64,7 @@ class SimulatedGraph:
         self.symmetric = {name for name, relation in world.relations.items() if relation.symmetric}
         self.past: set[Triple] = set()
         self._held: dict[str, dict[str, list[Fact]]] = defaultdict(dict)  # by subject, then by relation
-        self._subjects: dict[str, dict[str, int]] = defaultdict(dict)  # of each relation, with their counts of objects
+        self._subjects: dict[str, dict[str, list[Fact]]] = defaultdict(dict)  # the same lists by relation, then subject
         self._priors, self._next = priors, 1
         for triple in world.known:
             self.add(triple, 1.0)
@@ -58,9 +72,9 @@ class SimulatedGraph:
     def add(self, triple: Triple, trust: float) -> None:
         """Add a fact."""
         subject, relation, _ = triple
-        self._held[subject].setdefault(relation, []).append(Fact(*triple, confidence=trust, id=self._next))
+        facts = self._subjects[relation][subject] = self._held[subject].setdefault(relation, [])
+        facts.append(Fact(*triple, confidence=trust, id=self._next))
         self._next += 1
-        self._count(subject, relation)
 
     def remove(self, triple: Triple) -> None:
         """End a fact."""
@@ -68,7 +82,9 @@ class SimulatedGraph:
         facts = self.held(subject, relation)
         facts[:] = [fact for fact in facts if fact.object != value]
         self.past.add(triple)
-        self._count(subject, relation)
+        if not facts:
+            self._subjects[relation].pop(subject, None)
+            self._held[subject].pop(relation, None)
 
     def act(self, action: Action, fact: Fact, near: GraphContext, trust: float) -> None:
         """Apply an action about a fact; ``near`` is its context."""
@@ -90,16 +106,8 @@ class SimulatedGraph:
         """Objects of a subject and a relation; of a symmetric relation in both directions."""
         found = [fact.object for fact in self.held(subject, relation)]
         if relation in self.symmetric:
-            found += [s for s in self._subjects[relation] if any(f.object == subject for f in self.held(s, relation))]
+            found += [s for s, facts in self._subjects[relation].items() if any(f.object == subject for f in facts)]
         return found
-
-    def _count(self, subject: str, relation: str) -> None:
-        facts = self.held(subject, relation)
-        if facts:
-            self._subjects[relation][subject] = len(facts)
-        else:
-            self._subjects[relation].pop(subject, None)
-            self._held[subject].pop(relation, None)
 
     def _full_name(self, name: str, mentioned: Sequence[str]) -> str:
         """The full name that a name in a text stands for."""
@@ -109,11 +117,9 @@ class SimulatedGraph:
         return self.names.get(normalise(name), self.names.get(bare(name), name))
 
     def link(self, found: Iterable[CandidateFact], stated: Collection[Triple]) -> list[CandidateFact]:
-        """Candidates by the graph's names and relations, each fact once.
+        """Candidates of one text by the graph's names and relations, each fact once.
 
-        Args:
-            found: candidates of one text.
-            stated: the facts that the text states; only used for the direction of symmetric relations.
+        ``stated`` are the facts that the text states; only used for the direction of symmetric relations.
         """
         found = list(found)
         mentioned = [name for c in found for name in (c.fact.subject, c.fact.object)]
@@ -137,18 +143,15 @@ class SimulatedGraph:
         """Graph context of a fact; ``ended`` are facts that the same text says are over."""
         held = tuple(self.held(fact.subject, fact.relation))
         over = next((f for f in held for e in ended if normalise(e.object) == normalise(f.object)), None)
-        counts = self._subjects[fact.relation].values()
+        facts = self._subjects[fact.relation]
         functional, changeable = self._priors(fact.relation)
         return GraphContext(
             held, (fact.subject, fact.relation, fact.object) in self.past,
-            blend_priors(functional, sum(count == 1 for count in counts), len(counts)), changeable,
+            blend_priors(functional, sum(len(own) == 1 for own in facts.values()), len(facts)), changeable,
             bool(self._held.get(fact.subject)), normalise(fact.object) in self.names, over,
             bool(self.between(fact.subject, fact.object) or self.between(fact.object, fact.subject)),
-            role_agreement(fact, set(map(normalise, self._subjects[fact.relation])), self._objects(fact.relation)),
+            role_agreement(fact, set(map(normalise, facts)), {normalise(f.object) for o in facts.values() for f in o}),
         )  # fmt: skip
-
-    def _objects(self, relation: str) -> set[str]:
-        return {normalise(f.object) for subject in self._subjects[relation] for f in self.held(subject, relation)}
 
     def between(self, subject: str, value: str) -> list[str]:
         """Relations that join two entities."""
@@ -171,27 +174,25 @@ def ended_in_text(candidate: CandidateFact, found: Sequence[CandidateFact]) -> l
     return [f for f in ended if f is not fact and f.subject == fact.subject and f.relation == fact.relation]
 
 
-def labelled_cases(streams: Iterable[ExtractedStream], priors: Priors) -> Cases:
-    """Every candidate of every event with its label, in a graph that follows the labels."""
-    cases = Cases()
+def labelled_cases(streams: Iterable[ExtractedStream], priors: Priors) -> tuple[list[Case], list[str]]:
+    """Every candidate of every event with its label, in a graph that follows the labels, and labels of missed facts."""
+    cases: list[Case] = []
+    missed: list[str] = []
     for stream in streams:
         graph = SimulatedGraph(stream.world, priors)
-        for event, found in zip(stream.events, stream.found, strict=True):
-            _add_cases(graph, event, graph.link(found, event.passage.triples), cases)
+        for event, read in zip(stream.events, stream.found, strict=True):
+            gold: dict[Triple, Any] = dict(zip(event.passage.triples, event.labels, strict=True))
+            found = graph.link(read, event.passage.triples)
+            for candidate in found:
+                triple = triple_of(candidate)
+                if triple in event.removed and triple not in gold:
+                    continue  # the end of an old value: decided after the new one, when nothing is left to do
+                label = gold.pop(triple, None)
+                near = graph.near(candidate.fact, ended_in_text(candidate, found))
+                cases.append(Case(candidate, near, event, label or "skip", label is not None))
+            missed += gold.values()
             apply_event(graph, event)
-    return cases
-
-
-def _add_cases(graph: SimulatedGraph, event: LabelledEvent, found: Sequence[CandidateFact], cases: Cases) -> None:
-    gold = dict(zip(event.passage.triples, event.labels, strict=True))
-    for candidate in found:
-        triple = triple_of(candidate)
-        if triple in event.removed and triple not in gold:
-            continue  # the end of an old value: decided after the new one, when nothing is left to do
-        label = gold.pop(triple, None)
-        near = graph.near(candidate.fact, ended_in_text(candidate, found))
-        cases.found.append(Case(candidate, near, event, label or "skip", label is not None))  # type: ignore[arg-type]
-    cases.missed += gold.values()
+    return cases, missed
 
 
 def apply_event(graph: SimulatedGraph, event: LabelledEvent) -> None:
@@ -211,3 +212,50 @@ def run_policy(stream: ExtractedStream, priors: Priors, policy: Policy) -> Simul
             near = graph.near(candidate.fact, ended_in_text(candidate, linked))
             graph.act(policy(candidate, near, event), candidate.fact, near, event.trust)
     return graph
+
+
+def extract_streams(
+    seeds: Sequence[int], events: int, relations: Sequence[Relation], extractor: FactExtractor,
+    cache: Path | None = None,
+) -> list[ExtractedStream]:  # fmt: skip
+    """One stream of ``events`` texts in the world of each seed, which draws 40 of the relations.
+
+    The extractor gets the relations as those of the graph. ``cache`` is a folder of candidates, one file a world;
+    a file serves only the same extractor, world and events.
+    """
+    mark = _fingerprint(extractor, relations) if cache is not None else ""
+    streams = []
+    for seed in tqdm(seeds, "streams", mininterval=10):
+        drawn = Random(seed).sample(list(relations), min(_RELATIONS, len(relations)))
+        world = World.sample(seed, entities=_ENTITIES, relations=_distinct(drawn))
+        stream = world.stream(seed, events)
+        extract = partial(_extract, extractor, stream, list(world.relations))
+        found = cached(cache / f"{seed}-{events}-{mark}.pickle", extract) if cache is not None else extract()
+        streams.append(ExtractedStream(world, tuple(stream), tuple(found)))
+    return streams
+
+
+def _extract(
+    extractor: FactExtractor, stream: Sequence[LabelledEvent], relations: Sequence[str]
+) -> list[tuple[CandidateFact, ...]]:
+    """Candidates of each text, without aliases and hidden states."""
+    texts = (extractor.read(event.passage.text, relations=relations) for event in stream)
+    return [tuple(replace(c, sentence=None) for c in found if not is_alias(c.fact)) for found in texts]
+
+
+def _distinct(relations: Sequence[Relation]) -> list[Relation]:
+    """One relation of each synonym group: with two names for one relation a question has no right answer."""
+    kept: list[Relation] = []
+    for relation in relations:
+        if not any(normalise(other.relation) in synonyms(relation.relation) for other in kept):
+            kept.append(relation)
+    return kept
+
+
+def _fingerprint(extractor: FactExtractor, relations: Sequence[Relation]) -> str:
+    """Digest of the extractor's weights and of the relations that worlds are made of."""
+    digest = blake2b(digest_size=6)
+    for tensor in extractor.network.state_dict().values():
+        digest.update(tensor.contiguous().numpy().tobytes())
+    digest.update("\n".join(relation.relation for relation in relations).encode())
+    return digest.hexdigest()

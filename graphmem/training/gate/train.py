@@ -19,12 +19,11 @@ from graphmem.hub import load_encoder, load_language_model
 from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.network import load_extractor
 from graphmem.synthetic.real_texts import real_names
-from graphmem.text.lexicon import Relation, load_lexicon, split_relations
+from graphmem.text.lexicon import load_lexicon, split_relations
 from graphmem.training.gate.answer_rewards import StreamQuestions
-from graphmem.training.gate.fitting import GateFitConfig, calibrate, fit_gate, fit_matcher, fit_priors
+from graphmem.training.gate.fitting import calibrate, fit_gate, fit_matcher, fit_priors
 from graphmem.training.gate.scores import answer_report, decision_report
-from graphmem.training.gate.simulation import Priors, labelled_cases
-from graphmem.training.gate.streams import ExtractedStream, extract_streams
+from graphmem.training.gate.simulation import Priors, extract_streams, labelled_cases
 from graphmem.writing.write_gate import WriteGate, load_gate, save_gate
 
 _CALIBRATION_WORLDS = 4
@@ -39,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=100, help="texts a world")
     parser.add_argument("--test", type=int, default=4, help="worlds of each test; 0: none")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=GateFitConfig().epochs)
-    parser.add_argument("--answers", type=float, default=GateFitConfig().answers, help="weight of the answers' loss")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--answers", type=float, default=3.0, help="weight of the answers' loss")
     parser.add_argument("--cache", type=Path, help="folder that keeps the candidates between runs")
     parser.add_argument("--score", action="store_true", help="only score the gate of --out, on worlds of this seed")
     given = parser.parse_args(arguments)
@@ -65,24 +64,19 @@ def train(extractor: FactExtractor, vectors: EmbeddingCache, given: argparse.Nam
     names = [name for name in real_names(None)["person"] if data_split(name) == "train"]
     print(json.dumps({"name matcher": fit_matcher(gate, names, given.seed)}), flush=True)
     first, priors = 1000 * (given.seed + 1), priors_of(gate, vectors)
-    streams = _streams(extractor, first, given.worlds, relations, given)
+    streams = extract_streams(range(first, first + given.worlds), given.events, relations, extractor, given.cache)
     questions = [StreamQuestions.of(stream, priors) for stream in streams] if given.answers else []
-    config = GateFitConfig(epochs=given.epochs, answers=given.answers)
-    fit_gate(gate, labelled_cases(streams, priors).found, given.seed, config, questions)
-    held_out = labelled_cases(_streams(extractor, first + 500, _CALIBRATION_WORLDS, relations, given), priors)
-    print(json.dumps({"temperature": calibrate(gate, held_out.found)}), flush=True)
+    cases, _ = labelled_cases(streams, priors)
+    fit_gate(gate, cases, given.seed, questions=questions, epochs=given.epochs, answers=given.answers)
+    others = range(first + 500, first + 500 + _CALIBRATION_WORLDS)
+    held_out, _ = labelled_cases(extract_streams(others, given.events, relations, extractor, given.cache), priors)
+    print(json.dumps({"temperature": calibrate(gate, held_out)}), flush=True)
     return gate
 
 
 def priors_of(gate: WriteGate, vectors: EmbeddingCache) -> Priors:
     """The gate's priors of relations, cached."""
-
-    @cache
-    def priors(relation: str) -> tuple[float, float]:
-        functional, changeable = gate.relation_priors(vectors([relation]))[0].tolist()
-        return functional, changeable
-
-    return priors
+    return cache(lambda relation: tuple(gate.relation_priors(vectors([relation]))[0].tolist()))
 
 
 def score_all(gate: WriteGate, extractor: FactExtractor, vectors: EmbeddingCache, given: argparse.Namespace) -> None:
@@ -91,24 +85,10 @@ def score_all(gate: WriteGate, extractor: FactExtractor, vectors: EmbeddingCache
     trained = [*split_relations("train"), *split_relations("dev")]
     unseen = [relation for relation in load_lexicon() if data_split(relation.relation) == "test"]
     for test, first, relations in (("new worlds", base + 700, trained), ("unseen relations", base + 800, unseen)):
-        streams = _streams(extractor, first, given.test, relations, given)
+        worlds = range(first, first + given.test)
+        streams = extract_streams(worlds, given.events, relations, extractor, given.cache)
         questions = [StreamQuestions.of(stream, priors) for stream in streams]
         counts = {"stated": sum(len(q.stated) for q in questions), "misread": sum(len(q.misread) for q in questions)}
         answers = {"questions": counts, **answer_report(questions, {"gate": gate})}
-        scores = decision_report(gate, labelled_cases(streams, priors))
+        scores = decision_report(gate, *labelled_cases(streams, priors))
         print(json.dumps({"test": test, **scores, "answers": answers}, indent=1), flush=True)
-
-
-def _streams(
-    extractor: FactExtractor, first: int, worlds: int, relations: Sequence[Relation], given: argparse.Namespace
-) -> list[ExtractedStream]:
-    """Streams of worlds, with a line of progress for each."""
-    kept: list[ExtractedStream] = []
-    for stream in extract_streams(range(first, first + worlds), given.events, relations, extractor, given.cache):
-        kept.append(stream)
-        print(f"stream {len(kept)}: {sum(map(len, stream.found))} candidates", flush=True)
-    return kept
-
-
-if __name__ == "__main__":
-    main()

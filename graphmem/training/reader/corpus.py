@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from graphmem.core.protocols import TextEncoder
-from graphmem.reading.config import ExtractorConfig
 from graphmem.reading.hidden_states import TokenStates, token_states, tokenise
-from graphmem.reading.network import FACTUALITY
+from graphmem.reading.network import FACTUALITY, ExtractorConfig
 from graphmem.reading.relation_context import mask_pair, may_be_related
 from graphmem.synthetic.annotated_texts import AnnotatedText
 from graphmem.text.lexicon import Relation
@@ -32,8 +33,7 @@ class Item:
     """One text as a training example.
 
     Attributes:
-        hidden: float16 [T, 2D].
-        tags: int64 [T].
+        hidden, tags: float16 [T, 2D], int64 [T].
         pairs: int64 [P, 4], token positions.
         labels: int64 [P, 3]: factuality, coreference (-1: unknown), and the pair's row in ``relations`` or -1.
         relations: relation, whether it is inverted, and phrase of each pair with a relation.
@@ -47,32 +47,21 @@ class Item:
     relations: list[tuple[int, bool, int]]
     paired: bool
 
-    @property
-    def length(self) -> int:
-        """T."""
-        return len(self.hidden)
-
 
 @dataclass(slots=True)
 class Corpus:
-    """Items, vectors [n, K] of the phrases around their pairs, and their relations.
-
-    Only relations of one ``family`` are told apart: two data sets may name one relation in two ways.
-    """
+    """Items, vectors [n, K] of the phrases around their pairs, and their relations."""
 
     items: list[Item]
     phrases: np.ndarray
     relations: list[Relation]
-    family: list[int] = field(default_factory=list)
 
 
 class StateCache:
     """Hidden states of texts, computed once and kept in a folder where one is given.
 
-    Args:
-        model, tokenizer: the frozen model.
-        layers: entries of ``hidden_states`` to keep.
-        folder: states as ``NAME.npy`` [tokens, 2D], with texts and offsets in ``NAME.json``.
+    ``layers`` are the entries of ``hidden_states`` to keep. A folder holds ``NAME.npy`` [tokens, 2D], with texts and
+    offsets in ``NAME.json``.
     """
 
     def __init__(self, model: Any, tokenizer: Any, layers: tuple[int, int], folder: Path | None = None) -> None:
@@ -85,53 +74,45 @@ class StateCache:
     def __getitem__(self, text: str) -> np.ndarray:
         return self._known[text]
 
-    def fill(self, texts: Sequence[str], log: Any = print) -> None:
+    def fill(self, texts: Sequence[str]) -> None:
         """Compute the missing states."""
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
         if not new:
             return
         lengths = [len(tokenise(self._tokenizer, text)[0]) for text in new]
         starts = np.concatenate([[0], np.cumsum(lengths)]).tolist()
-        states = self._allocate(new, starts[-1])
-        done = logged = 0
-        for batch in _batches(lengths):
+        shape = (starts[-1], 2 * int(self._model.config.hidden_size))
+        states: np.ndarray
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = self._folder / hashlib.blake2b("\0".join(new).encode(), digest_size=8).hexdigest()
+            states = np.lib.format.open_memmap(file.with_suffix(".npy"), "w+", np.float16, shape)
+        else:
+            states = np.zeros(shape, np.float16)
+        for batch in tqdm(list(_batches(lengths)), "hidden states", mininterval=10):
             found = token_states(self._model, self._tokenizer, [new[i] for i in batch], self._layers, surprise=False)
             for number, state in zip(batch, found, strict=True):
                 states[starts[number] : starts[number + 1]] = state.hidden.numpy()
-                done += lengths[number]
-            if done > logged + 20_000:
-                log(f"{done}/{starts[-1]} tokens", flush=True)
-                logged = done
         self._add(new, starts, states)
         if self._folder:
-            self._file(new).with_suffix(".json").write_text(json.dumps([new, starts]), encoding="utf-8")
+            file.with_suffix(".json").write_text(json.dumps([new, starts]), encoding="utf-8")
 
     def _add(self, texts: Sequence[str], starts: Sequence[int], states: np.ndarray) -> None:
-        self._known.update({text: states[starts[i] : starts[i + 1]] for i, text in enumerate(texts)})
-
-    def _allocate(self, texts: Sequence[str], tokens: int) -> np.ndarray:
-        shape = (tokens, 2 * int(self._model.config.hidden_size))
-        if self._folder is None:
-            return np.zeros(shape, np.float16)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(self._file(texts).with_suffix(".npy"), "w+", np.float16, shape)  # type: ignore[no-any-return]
-
-    def _file(self, texts: Sequence[str]) -> Path:
-        return (self._folder or Path()) / hashlib.blake2b("\0".join(texts).encode(), digest_size=8).hexdigest()
+        self._known.update({text: states[a:b] for text, (a, b) in zip(texts, pairwise(starts), strict=True)})
 
 
 def build_corpus(
     examples: Sequence[AnnotatedText], relations: Sequence[Relation], model: Any, tokenizer: Any, encoder: TextEncoder,
-    config: ExtractorConfig, *, cache: Path | None = None, log: Any = print,
+    config: ExtractorConfig, *, cache: Path | None = None,
 ) -> Corpus:  # fmt: skip
     """Run the frozen model over every text once and label its tokens and pairs."""
     states = StateCache(model, tokenizer, config.layers, cache)
-    states.fill([example.text for example in examples], log)
+    states.fill([example.text for example in examples])
     known = {relation.relation: number for number, relation in enumerate(relations)}
     phrases: dict[str, int] = {}
     items = [label(example, states[example.text], tokenizer, known, phrases) for example in examples]
-    log(f"{len(phrases)} phrases to encode", flush=True)
-    return Corpus(items, encoder.encode(list(phrases) or ["X Y"]), list(relations), [0] * len(relations))
+    print(f"{len(phrases)} phrases to encode", flush=True)
+    return Corpus(items, encoder.encode(list(phrases) or ["X Y"]), list(relations))
 
 
 def label(
@@ -139,12 +120,7 @@ def label(
 ) -> Item:
     """One text as an item, with every pair of mentions that may be related or name the same entity.
 
-    Args:
-        example: with its mentions and facts.
-        hidden: its states.
-        tokenizer: of the frozen model.
-        known: relations and their numbers.
-        phrases: numbers of phrases; new ones are added.
+    ``known`` numbers the relations and ``phrases`` the phrases; new phrases are added.
     """
     state = TokenStates(torch.empty(0), tuple(tokenise(tokenizer, example.text)[1]))
     mentions, spans = example.mentions, [state.token_span(m.start, m.end) for m in example.mentions]

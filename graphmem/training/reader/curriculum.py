@@ -45,10 +45,8 @@ def curriculum(
 ) -> tuple[list[AnnotatedText], list[Relation]]:
     """Texts and their relations.
 
-    Args:
-        counts: number of texts of each kind.
-        kgc: folder with FB15k-237 and WN18RR, for real names; WikiMovies' alone when None.
-        evidence: 2Wiki file whose evidence triples label real sentences.
+    ``kgc``: folder with FB15k-237 and WN18RR, for real names (WikiMovies' alone when None).
+    ``evidence``: 2Wiki file whose evidence triples label real sentences.
     """
     lexicon, seed = [*split_relations("train"), *split_relations("dev")], counts.seed
     relations, names = [*lexicon, *plain_relations(Random(seed), 200)], real_names(kgc)

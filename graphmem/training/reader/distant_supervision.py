@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from graphmem.core.paths import DATA
 from graphmem.core.splits import data_split
 from graphmem.datasets.files import read_rows
 from graphmem.datasets.plain_text import passages
+from graphmem.datasets.wikimovies import load_facts
 from graphmem.reading.temporal_expressions import parse_time
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.synthetic.templates import load
@@ -51,24 +53,21 @@ _WORKS = re.compile(
 
 def evidence_facts(path: Path) -> Facts:
     """Evidence triples of a 2Wiki file whose subjects are of the train split, by the lexicon's relation names."""
-    found: Facts = {}
+    found: Facts = defaultdict(list)
     for row in read_rows(path):
         for subject, relation, value in row["evidence"]:
             if relation in _EVIDENCE and data_split(subject) == "train":
-                found.setdefault(normalise(subject), []).append((_EVIDENCE[relation], value))
+                found[normalise(subject)].append((_EVIDENCE[relation], value))
     return found
 
 
 def film_facts() -> Facts:
     """Facts of WikiMovies about films of the train split."""
-    from graphmem.datasets.wikimovies import load_facts
-
-    found: Facts = {}
+    found: Facts = defaultdict(list)
     for subject, relation, value in load_facts():
         if data_split(subject) == "train" and relation != "has tags":
-            found.setdefault(normalise(subject), []).append(
-                ("screenplay by" if relation == "written by" else relation, value)
-            )
+            name = "screenplay by" if relation == "written by" else relation
+            found[normalise(subject)].append((name, value))
     return found
 
 
@@ -90,7 +89,8 @@ def distant_examples(facts: Facts, relations: Sequence[Relation], count: int, se
 
 def _draft(title: str, passage: str, facts: Facts, known: set[str]) -> tuple[str, Span, list[Span]] | None:
     """A passage's introduction, its topic's span, and the spans of the objects of known facts about it."""
-    text, name = _introduction(passage), _DISAMBIGUATION.sub("", title)
+    bounds, name = sentences(passage)[:_SENTENCES], _DISAMBIGUATION.sub("", title)
+    text = passage[: bounds[-1][1]].strip()[:_CHARACTERS] if bounds else ""
     start = text.casefold().find(name.casefold())
     if not 0 <= start <= 60:
         return None
@@ -129,11 +129,6 @@ def _nation(text: str, after: int) -> Iterable[Span]:
         yield role.start("role") + match.start("rest"), role.end("role") + match.start("rest"), "has occupation"
 
 
-def _introduction(text: str) -> str:
-    bounds = sentences(text)[:_SENTENCES]
-    return text[: bounds[-1][1]].strip()[:_CHARACTERS] if bounds else ""
-
-
 def _place(text: str, value: str, after: int) -> tuple[int, int] | None:
     """Span of an object in a text: its name, or any form of its date."""
     match = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text[after:], re.IGNORECASE)
@@ -155,18 +150,13 @@ def _example(text: str, topic: Span, stated: Sequence[Span], spans: Sequence[Spa
     own = {(a, b) for a, b, _ in (topic, *stated)}
     kinds = {(a, b): "literal" if parse_time(text[a:b]) else "entity" for a, b in own}
     free = [s for s in spans if all(s[1] <= a or s[0] >= b for a, b in own)]
-    places = _without_overlaps(sorted([*((a, b, kind) for (a, b), kind in kinds.items()), *free]))
+    places: list[Span] = []
+    for place in sorted([*((a, b, kind) for (a, b), kind in kinds.items()), *free]):
+        if not places or place[0] >= places[-1][1]:
+            places.append(place)
     mentions = [GoldMention(a, b, kind, number) for number, (a, b, kind) in enumerate(places)]
     number_of = {(a, b): number for number, (a, b, _) in enumerate(places)}
     subject = number_of.get(topic[:2], -1)
     relations = {(a, b): r for a, b, r in reversed(stated) if (a, b) in number_of and number_of[a, b] != subject}
     facts = [GoldFact(subject, r, number_of[place]) for place, r in relations.items()]
     return AnnotatedText(text, mentions, facts if subject >= 0 else [], partial=True)
-
-
-def _without_overlaps(places: Sequence[Span]) -> list[Span]:
-    found: list[Span] = []
-    for place in places:
-        if not found or place[0] >= found[-1][1]:
-            found.append(place)
-    return found

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations
+from itertools import count, permutations
 from typing import Any
 
 import numpy as np
@@ -57,21 +58,17 @@ class EncodedStory:
     questions: list[TrackedQuestion] = field(default_factory=list)
 
 
+def _rows() -> dict[Any, int]:
+    return defaultdict(count().__next__)  # a new key gets the next row
+
+
 @dataclass
 class Tables:
     """Distinct phrases of pairs, question texts, and pairs of pronoun and antecedent, each with its row."""
 
-    phrases: dict[Place, int] = field(default_factory=dict)
-    questions: dict[str, int] = field(default_factory=dict)
-    antecedents: dict[tuple[Place, Place, int], int] = field(default_factory=dict)
-
-
-def row_of(table: dict[Any, int], key: Any) -> int:
-    """The key's row, added if it is new."""
-    return table.setdefault(key, len(table))
-
-
-# ---------------------------------------------------------------- weak labels
+    phrases: dict[Place, int] = field(default_factory=_rows)
+    questions: dict[str, int] = field(default_factory=_rows)
+    antecedents: dict[tuple[Place, Place, int], int] = field(default_factory=_rows)
 
 
 def names_of(stories: Sequence[Story]) -> set[str]:
@@ -96,7 +93,7 @@ def encode_story(story: Story, names: set[str], tables: Tables) -> EncodedStory:
     for number, sentence in enumerate(sentences):
         before = sentences[max(0, number - CONTEXT) : number]
         for pair in permutations(sentence.words, 2):
-            phrase = row_of(tables.phrases, mask_pair(sentence, *pair))
+            phrase = tables.phrases[mask_pair(sentence, *pair)]
             resolved = [_resolutions(sentence, word, before, place, tables) for word in pair]
             made.rows += [
                 Row(number, first, second, phrase, (*one, *two))
@@ -114,7 +111,7 @@ def _resolutions(
     if not word.is_pronoun:
         return [(place[normalise(word.text)], ())]
     rows = antecedents(sentence, word, before)
-    return [(place[normalise(name)], (row_of(tables.antecedents, (a, b, back)),)) for name, a, b, back in rows]
+    return [(place[normalise(name)], (tables.antecedents[a, b, back],)) for name, a, b, back in rows]
 
 
 def _question(question: Question, place: dict[str, int], tables: Tables) -> TrackedQuestion:
@@ -122,7 +119,7 @@ def _question(question: Question, place: dict[str, int], tables: Tables) -> Trac
     answers = [normalise(part) for part in question.answer.split(",")]
     known = tuple(place[a] for a in answers) if all(a in place for a in answers) else ()
     first, second = [*(place[normalise(word.text)] for word in words), 0, 0][:2]
-    text = row_of(tables.questions, mask_question(question.text, words))
+    text = tables.questions[mask_question(question.text, words)]
     return TrackedQuestion(0, question.after, first, second, known, question.answer, text)
 
 
@@ -158,20 +155,10 @@ class Vectors:
         return cls(*(torch.from_numpy(array) for array in arrays))
 
 
-# ---------------------------------------------------------------- other names, and ordinary text
-
-
 def with_other_names(
     text: str, names: set[str], pools: tuple[list[str], list[str]], rng: random.Random
 ) -> EncodedSentence:
-    """A sentence with other names, some of two words, in place of its own.
-
-    Args:
-        text: the sentence.
-        names: its possible names.
-        pools: capitalised and other words, from ``name_pools``.
-        rng: draws them.
-    """
+    """A sentence with other names, some of two words, in place of its own; ``pools`` come from ``name_pools``."""
     new: dict[Word, str] = {}
     for word in encode_sentence(text, names).words:
         new[word] = word.text

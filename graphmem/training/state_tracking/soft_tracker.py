@@ -23,14 +23,10 @@ from graphmem.state_tracking.tracker import COUNTS, NOTHING
 
 @dataclass(frozen=True, slots=True)
 class TrackedQuestion:
-    """A question over a batch of stories.
+    """A question over a batch of stories, after so many sentences of one of them.
 
-    Attributes:
-        story, after: which story, after how many of its sentences.
-        first, second: names in the question; 0 where there is none.
-        answers: names in the answer, if it consists of names.
-        word: the answer's text.
-        text: row of the question's text vector.
+    ``first`` and ``second`` are names in the question (0: none), ``answers`` those in the answer ``word``, if it has
+    some; ``text`` is the row of the question's text vector.
     """
 
     story: int
@@ -43,15 +39,7 @@ class TrackedQuestion:
 
 
 def step(where: Tensor, holds: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-    """The state after one more sentence.
-
-    Args:
-        where, holds: [S, E, E].
-        change: [S, E, E, 3], probabilities of placed, taken and left between each pair.
-
-    Returns:
-        ``where`` and ``holds``.
-    """
+    """``where`` and ``holds`` [S, E, E] after a sentence with probabilities [S, E, E, 3] of placed, taken, left."""
     placed, taken, left = change.unbind(-1)
     stays = (1 - placed.sum(-1, keepdim=True)).clamp(min=0)  # [S, E, 1]
     where = stays * where + placed
@@ -69,15 +57,9 @@ def moved(before: Tensor, old: Tensor, new: Tensor) -> Tensor:
 
 
 def likelihoods(changes: Tensor, questions: Sequence[TrackedQuestion], history: bool) -> Tensor:
-    """Probability of each answer under each kind of question.
+    """Probability of each answer under each kind of question, [questions, 5] in the order of ``QUESTIONS``.
 
-    Args:
-        changes: [S, T, E, E, 3].
-        questions: of the batch.
-        history: whether to track previous places; costs E times more.
-
-    Returns:
-        [questions, 5], in the order of ``QUESTIONS``.
+    ``changes`` is [S, T, E, E, 3]; ``history`` tracks previous places too, which costs E times more.
     """
     count, steps, size = changes.shape[:3]
     where = torch.zeros(count, size, size)
@@ -106,18 +88,11 @@ def _answers(questions: Sequence[TrackedQuestion], where: Tensor, holds: Tensor,
     yes, no = (torch.tensor([float(a.word == word and a.second > 0) for a in questions]) for word in ("yes", "no"))
     whether = yes * where[s, x, y] + no * (1 - where[s, x, y])
     held = holds[s, x]  # [questions, E]
-    counts = _count(held) * _one_hot([COUNTS.index(a.word) if a.word in COUNTS else -1 for a in questions])
-    wanted = torch.zeros_like(held)
-    for row, question in enumerate(questions):
-        wanted[row, list(question.answers)] = 1.0
+    counts = _count(held) * torch.tensor([[float(a.word == word) for word in COUNTS] for a in questions])
+    wanted = torch.tensor([[float(name in a.answers) for name in range(held.shape[1])] for a in questions])
     lists = torch.tensor([float(bool(a.answers) or a.word == NOTHING) for a in questions])
     listed = (wanted * held + (1 - wanted) * (1 - held)).prod(-1) * lists
     return torch.stack([place, earlier, whether, counts.sum(-1), listed], -1)
-
-
-def _one_hot(places: Sequence[int]) -> Tensor:
-    """Rows of the unit matrix [n, 11]; -1 gives zeros."""
-    return torch.cat([torch.eye(len(COUNTS)), torch.zeros(1, len(COUNTS))])[list(places)]
 
 
 def _count(probabilities: Tensor) -> Tensor:
@@ -129,11 +104,8 @@ def _count(probabilities: Tensor) -> Tensor:
 
 
 def loss(kinds: Tensor, answers: Tensor, floor: float) -> Tensor:
-    """Mean -log probability of the answers [nats], marginalised over the kinds of question.
+    """Mean -log probability of the answers [nats], marginalised over the kinds of question [questions, 5].
 
-    Args:
-        kinds: [questions, 5], logits of the kinds of question.
-        answers: [questions, 5], from ``likelihoods``.
-        floor: added to the probability of every answer, which bounds the loss of those not explained yet.
+    ``floor`` is added to the probability of every answer, which bounds the loss of those not explained yet.
     """
     return -((kinds.softmax(-1) * answers).sum(-1) + floor).clamp(max=1).log().mean()

@@ -28,39 +28,17 @@ from torch.nn import functional as F
 
 from graphmem.datasets.babi import TASKS, Story, load_tasks
 from graphmem.hub import load_encoder
-from graphmem.state_tracking.extractor import (
-    WORD,
-    EncodedSentence,
-    SpanStateCache,
-    StateChangeExtractor,
-    word_vectors,
-)
+from graphmem.state_tracking import extractor
 from graphmem.state_tracking.network import StateNetwork, save_states
-from graphmem.training.state_tracking.examples import (
-    EncodedStory,
-    Tables,
-    Vectors,
-    encode_sentence,
-    encode_story,
-    focused,
-    name_pools,
-    names_of,
-    plain_labels,
-    plain_pairs,
-    plain_sentences,
-    with_other_names,
-)
+from graphmem.training.state_tracking import examples
 from graphmem.training.state_tracking.soft_tracker import likelihoods, loss
 
-LEARNING_RATE = 5e-3
-ENTROPY_WEIGHT, SPARSITY_WEIGHT = 0.1, 0.3
+LEARNING_RATE, ENTROPY_WEIGHT, SPARSITY_WEIGHT = 5e-3, 0.1, 0.3
 """Weights of the entropy of changes in the first half, so that no kind of change is given up too early, and of their
 number in the second, so that what explains no answer is read as no change."""
 
-# ---------------------------------------------------------------- training through the tracker
 
-
-def batch_changes(batch: Sequence[EncodedStory], network: StateNetwork, vectors: Vectors) -> Tensor:
+def batch_changes(batch: Sequence[examples.EncodedStory], network: StateNetwork, vectors: examples.Vectors) -> Tensor:
     """Probabilities of placed, taken and left for a batch of stories, [S, T, E, E, 3]."""
     size = 1 + max(len(story.names) for story in batch)
     steps = max(len(story.story.sentences) for story in batch)
@@ -74,7 +52,9 @@ def batch_changes(batch: Sequence[EncodedStory], network: StateNetwork, vectors:
     return changes.clamp(max=1).view(len(batch), steps, size, size, 3)
 
 
-def batches(stories: Sequence[EncodedStory], size: int, rng: random.Random) -> list[list[EncodedStory]]:
+def batches(
+    stories: Sequence[examples.EncodedStory], size: int, rng: random.Random
+) -> list[list[examples.EncodedStory]]:
     """Stories of similar length together, in random order."""
     order = sorted(stories, key=lambda story: (len(story.story.sentences), rng.random()))
     found = [order[start : start + size] for start in range(0, len(order), size)]
@@ -83,7 +63,12 @@ def batches(stories: Sequence[EncodedStory], size: int, rng: random.Random) -> l
 
 
 def batch_loss(
-    batch: Sequence[EncodedStory], network: StateNetwork, vectors: Vectors, *, floor: float, uniform: bool
+    batch: Sequence[examples.EncodedStory],
+    network: StateNetwork,
+    vectors: examples.Vectors,
+    *,
+    floor: float,
+    uniform: bool,
 ) -> Tensor:
     """-log likelihood of the answers, in nats a question; ``uniform``: every kind of question equally likely."""
     questions = [replace(q, story=number) for number, story in enumerate(batch) for q in story.questions]
@@ -93,31 +78,18 @@ def batch_loss(
     return loss(torch.zeros_like(kinds) if uniform else kinds, answers, floor)
 
 
-def regularisation(changes: Tensor, first: bool) -> Tensor:
-    """Penalty on logits of changes [phrases, 4]: negative entropy in the first half, then the number of changes."""
-    if first:
-        return ENTROPY_WEIGHT * (changes.softmax(-1) * changes.log_softmax(-1)).sum(-1).mean()
-    return SPARSITY_WEIGHT * changes.softmax(-1)[:, 1:].sum(-1).mean()
-
-
 def train_changes(
-    stories: Sequence[EncodedStory], names: set[str], plain: Tensor, network: StateNetwork, vectors: Vectors,
-    epochs: int, seed: int,
+    stories: Sequence[examples.EncodedStory], names: set[str], plain: Tensor, network: StateNetwork,
+    vectors: examples.Vectors, epochs: int, seed: int,
 ) -> list[float]:  # fmt: skip
-    """Train the heads for changes, pronouns and questions; the loss of each epoch.
+    """Train the heads for changes, pronouns and questions on whole stories; the loss of each epoch.
 
-    Args:
-        stories: whole stories.
-        names: of all stories.
-        plain: pairs of ordinary text [n, 2K], which have no change.
-        network: trained in place.
-        vectors: of the stories' tables.
-        epochs: on supporting sentences, and as many on whole stories.
-        seed: of the order.
+    ``plain`` are pairs of ordinary text [n, 2K], which have no change. There are ``epochs`` passes over the supporting
+    sentences of each question, and as many over whole stories.
     """
     rng = random.Random(seed)
     parameters = [p for head in (network.change, network.means, network.question) for p in head.parameters()]
-    short = [part for story in stories for part in focused(story, names)]
+    short = [part for story in stories for part in examples.focused(story, names)]
     rounds = [batches(short, 96, rng) for _ in range(epochs)] + [batches(stories, 48, rng) for _ in range(epochs)]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.01)
     total = sum(map(len, rounds))
@@ -129,8 +101,13 @@ def train_changes(
             nats = batch_loss(batch, network, vectors, floor=0.05 if first else 0.003, uniform=number < epochs // 2)
             negatives = network.change(plain[torch.randint(len(plain), (128,))])
             no_change = F.cross_entropy(negatives, torch.zeros(len(negatives), dtype=torch.long))
+            changes = network.change(vectors.phrases)
+            if first:
+                penalty = ENTROPY_WEIGHT * (changes.softmax(-1) * changes.log_softmax(-1)).sum(-1).mean()
+            else:
+                penalty = SPARSITY_WEIGHT * changes.softmax(-1)[:, 1:].sum(-1).mean()
             optimizer.zero_grad()
-            (nats + 0.3 * no_change + regularisation(network.change(vectors.phrases), first)).backward()
+            (nats + 0.3 * no_change + penalty).backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
@@ -140,44 +117,38 @@ def train_changes(
     return history
 
 
-# ---------------------------------------------------------------- names, and sentences with a change
-
-
 def train_words(
     stories: Sequence[Story], names: set[str], network: StateNetwork, encoder: Any, seed: int, ordinary: int = 8000
 ) -> None:
     """Train the heads for names and for sentences with a change, with ``ordinary`` sentences that have none."""
     rng = random.Random(seed)
-    plain = plain_sentences("train", ordinary, seed)
+    plain = examples.plain_sentences("train", ordinary, seed)
     lines = sorted({text for story in stories for text in story.sentences})
-    pools = name_pools(plain)
-    positive = [with_other_names(rng.choice(lines), names, pools, rng) for _ in range(2500)]
-    positive += [encode_sentence(text, names) for text in rng.sample(lines, min(500, len(lines)))]
-    asked = rng.sample([q for s in stories for q in s.questions], 600)
-    sentences = [*positive, *(with_other_names(question.text, names, pools, rng) for question in asked)]
+    pools = examples.name_pools(plain)
+    positive = [examples.with_other_names(rng.choice(lines), names, pools, rng) for _ in range(2500)]
+    positive += [examples.encode_sentence(text, names) for text in rng.sample(lines, min(500, len(lines)))]
+    questions = rng.sample([q for s in stories for q in s.questions], 600)
+    sentences = [*positive, *(examples.with_other_names(question.text, names, pools, rng) for question in questions)]
     texts = [sentence.text for sentence in sentences] + plain
     own = [*chain(*map(name_labels, sentences))]
-    labels = np.asarray([*own, *chain(*map(plain_labels, plain))])
-    others = np.flatnonzero(labels >= 0)[len(own) :]  # few of them: they say nothing about names without capitals
+    labels = np.asarray([*own, *chain(*map(examples.plain_labels, plain))])
+    others = np.flatnonzero(labels >= 0)[len(own) :]  # few, for they give no evidence of names without capitals
     known = [*range(len(own)), *rng.sample(others.tolist(), min(len(own) // 5, len(others)))]
-    parts = [_encoded(texts[start : start + 256], encoder) for start in range(0, len(texts), 256)]
-    vectors, words = (np.concatenate(part) for part in zip(*parts, strict=True))
-    _fit(network.names, words[known], labels[known], seed)
-    _fit(network.tells, vectors, (np.arange(len(texts)) < len(positive)).astype(np.float32), seed, epochs=24)
+    vectors, words = list[np.ndarray](), list[np.ndarray]()
+    for start in range(0, len(texts), 256):
+        part = texts[start : start + 256]
+        found, states, _ = encoder.encode_both(part)
+        vectors.append(found)
+        words += map(extractor.word_vectors, part, states, encoder.offsets(part))
+    _fit(network.names, np.concatenate(words)[known], labels[known], seed)
+    _fit(network.tells, np.concatenate(vectors), np.arange(len(texts)) < len(positive), seed, epochs=24)
 
 
-def name_labels(sentence: EncodedSentence) -> list[float]:
+def name_labels(sentence: extractor.EncodedSentence) -> list[float]:
     """Whether each word of a sentence belongs to a name."""
     names = [(w.start, w.end) for w in sentence.words if not w.is_pronoun]
-    starts = (match.start() for match in WORD.finditer(sentence.text))
+    starts = (match.start() for match in extractor.WORD.finditer(sentence.text))
     return [float(any(a <= start < b for a, b in names)) for start in starts]
-
-
-def _encoded(texts: Sequence[str], encoder: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of texts [n, K], and of all their words, one after another [words, K]."""
-    vectors, states, _ = encoder.encode_both(texts)
-    rows = zip(texts, states, encoder.offsets(texts), strict=True)
-    return vectors, np.concatenate([word_vectors(*row) for row in rows])
 
 
 def _fit(head: nn.Module, features: np.ndarray, labels: np.ndarray, seed: int, epochs: int = 12) -> None:
@@ -192,27 +163,19 @@ def _fit(head: nn.Module, features: np.ndarray, labels: np.ndarray, seed: int, e
             optimizer.step()
 
 
-# ---------------------------------------------------------------- the command
-
-
 def train(
     stories: Sequence[Story], encoder: Any, *, epochs: int = 8, seed: int = 0, ordinary: int = 8000
 ) -> tuple[StateNetwork, dict[str, Any]]:
     """A network trained and calibrated on stories, with the loss of each epoch and the calibration.
 
-    Args:
-        stories: with questions and answers.
-        encoder: a text encoder with token states and offsets.
-        epochs: passes over the supporting sentences of each question, and then over whole stories.
-        seed: of weights, order and exchanged names.
-        ordinary: sentences without a change for training; half as many for calibration.
+    ``ordinary`` sentences without a change are used for training, half as many for calibration.
     """
     torch.manual_seed(seed)
-    network, names, tables = StateNetwork(encoder.dim), names_of(stories), Tables()
-    encoded = [encode_story(story, names, tables) for story in stories]
-    vectors = Vectors.of(tables, encoder)
-    pairs = list(plain_pairs(plain_sentences("train", 2000, seed), random.Random(seed)))
-    plain = torch.from_numpy(SpanStateCache(encoder)(pairs))
+    network, names, tables = StateNetwork(encoder.dim), examples.names_of(stories), examples.Tables()
+    encoded = [examples.encode_story(story, names, tables) for story in stories]
+    vectors = examples.Vectors.of(tables, encoder)
+    pairs = list(examples.plain_pairs(examples.plain_sentences("train", 2000, seed), random.Random(seed)))
+    plain = torch.from_numpy(extractor.SpanStateCache(encoder)(pairs))
     history = train_changes(encoded, names, plain, network, vectors, epochs, seed)
     train_words(stories, names, network, encoder, seed, ordinary)
     rates = calibrate(network.eval(), stories, names, encoder, seed, ordinary // 2)
@@ -229,23 +192,23 @@ def calibrate(
     """
     rng = random.Random(seed + 1)
     lines = sorted({text for story in stories for text in story.sentences})
-    plain = plain_sentences("dev", ordinary, seed)
-    pools = name_pools(plain)
-    renamed = [with_other_names(rng.choice(lines), names, pools, rng).text for _ in range(600)]
-    extractor = StateChangeExtractor(network, encoder, threshold=0.3)
-    before = [encode_sentence(rng.choice(lines), names) for _ in range(2)]
-    list(extractor.encode([*plain, *renamed, *lines]))  # one batch
+    plain = examples.plain_sentences("dev", ordinary, seed)
+    pools = examples.name_pools(plain)
+    renamed = [examples.with_other_names(rng.choice(lines), names, pools, rng).text for _ in range(600)]
+    finder = extractor.StateChangeExtractor(network, encoder, threshold=0.3)
+    before = [examples.encode_sentence(rng.choice(lines), names) for _ in range(2)]
+    list(finder.encode([*plain, *renamed, *lines]))  # one batch
     groups = {"plain": plain, "stories, other names": renamed, "stories": lines}
-    scores = {name: np.asarray([_score(extractor, text, before) for text in part]) for name, part in groups.items()}
+    scores = {name: np.asarray([_score(finder, text, before) for text in part]) for name, part in groups.items()}
     highest = float(max(0.5, min(scores["plain"].max() + 1e-3, np.quantile(scores["stories"], 0.01))))
     network.threshold = round(highest, 4)
     above = {f"{name} above": float((found >= network.threshold).mean()) for name, found in scores.items()}
     return {"threshold": network.threshold, "plain above 0.5": float((scores["plain"] >= 0.5).mean()), **above}
 
 
-def _score(extractor: StateChangeExtractor, text: str, before: Sequence[EncodedSentence]) -> float:
+def _score(finder: extractor.StateChangeExtractor, text: str, before: Sequence[extractor.EncodedSentence]) -> float:
     """Probability of the likeliest change in a sentence; 0 where there is none."""
-    changes = (change for sentence in extractor.encode([text]) for change in extractor.changes(sentence, before))
+    changes = (change for sentence in finder.encode([text]) for change in finder.changes(sentence, before))
     return max((change.probability for change in changes), default=0.0)
 
 
@@ -263,7 +226,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     save_states(network, given.out, encoder.fingerprint)
     print(json.dumps({name: value for name, value in notes.items() if isinstance(value, float)}))
     print(f"{given.out}: {notes['phrases']} phrases, {time.process_time() - started:.0f} CPU s")
-
-
-if __name__ == "__main__":
-    main()

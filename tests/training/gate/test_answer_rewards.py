@@ -18,8 +18,7 @@ from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import split_relations
 from graphmem.training.gate.answer_rewards import StreamQuestions, answer_loss, answer_score
 from graphmem.training.gate.scores import always_add, answer_report, gate_policy, oracle
-from graphmem.training.gate.simulation import run_policy
-from graphmem.training.gate.streams import ExtractedStream
+from graphmem.training.gate.simulation import ExtractedStream, run_policy
 from graphmem.writing.write_gate import WriteGate
 
 TRUSTED = 0.9

@@ -69,4 +69,4 @@ def test_answers_alone_teach_verbs(encoder: Any) -> None:
     network, notes = train(split.train[:60] + split.train[140:200], encoder, epochs=6, ordinary=1000)
     assert isinstance(network, StateNetwork) and notes["loss"][-1] < 0.2
     scores = score(split.dev, StateChangeExtractor(network, encoder), encoder)
-    assert min(s.accuracy for s in scores) > 0.9
+    assert min(s["accuracy"] for s in scores) > 0.9
