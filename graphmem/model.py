@@ -68,7 +68,7 @@ class GraphMemoryModel(nn.Module):
         self.base, self.tokenizer = base, tokenizer
         self.decoder = find_decoder(base, config.layers_path)
         own = AttachedConfig.wrap(with_layers(config, len(self.decoder.layers)), getattr(base, "config", None))
-        self.fusion = FusionLayers.for_decoder(self.decoder, own)
+        self.fusion = FusionLayers(self.decoder, own)
         self.names = NameTokenizer(tokenizer, stop_token(base, tokenizer), own.max_name_tokens)
         hooks = MemoryHooks(base, self.decoder, self.fusion, freeze=not is_adapted(base))  # PEFT freezes by itself
         self.contexts = ContextBuilder(tokenizer, memory, self.decoder, self.names, own, hooks)
@@ -102,12 +102,12 @@ class GraphMemoryModel(nn.Module):
         folder = Path(weights) if weights is not None else shipped_weights(name) or shipped_weights("smollm2-135m")
         if folder is None:
             raise WeightsMismatch(f"no weights are shipped for {name!r}; train some, or attach(...) with closed gates")
-        loaded = load_fusion(folder / WEIGHTS_FILE if folder.is_dir() else folder)
-        have = identity(base, find_decoder(base, loaded.config.layers_path))
-        if (why := mismatch(loaded.base, have)) is not None:
-            raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
-        model = cls(base, tokenizer, memory, loaded.config)
-        model.fusion.load(loaded.state)
+        path = folder / WEIGHTS_FILE if folder.is_dir() else folder
+        config, fits, state = load_fusion(path)
+        if (why := mismatch(fits, identity(base, find_decoder(base, config.layers_path)))) is not None:
+            raise WeightsMismatch(f"{path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
+        model = cls(base, tokenizer, memory, config)
+        model.fusion.load(state)
         model.fusion.to(base.dtype)
         return model.eval()
 
@@ -174,7 +174,7 @@ class GraphMemoryModel(nn.Module):
             out = self.base(input_ids=input_ids, **kwargs)
         cache = getattr(out, "past_key_values", None)
         if context is not None and cache is not None and not torch.is_grad_enabled():
-            self.contexts.remember(cache, context)
+            self.contexts.by_cache[cache] = context
         return out
 
     def generate(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:

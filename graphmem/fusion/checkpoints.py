@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.fusion.config import FusionConfig
 
 WEIGHTS_FILE = "fusion.safetensors"
-_KIND = "fusion"
 
 _RENAMED = (
     (r"^readings\.", "memory_layers."),
@@ -31,33 +30,23 @@ _RENAMED = (
 """Names of parameters in earlier weights."""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedFusion:
-    """Contents of a weights file: parameters by name, the config, and the fingerprint of the base they fit."""
-
-    path: Path
-    config: FusionConfig
-    base: Mapping[str, Any]
-    state: Mapping[str, Tensor]
-
-
 def save_fusion(
     fusion: nn.Module, base: Mapping[str, Any], config: FusionConfig, folder: Path, notes: Mapping[str, Any]
 ) -> Path:
     """Write ``fusion.safetensors`` into a folder, matrices as bfloat16 and the rest as float32; return the file."""
-    return save_module(folder / WEIGHTS_FILE, fusion, kind=_KIND, config=asdict(config), base=dict(base), **notes)
+    return save_module(folder / WEIGHTS_FILE, fusion, kind="fusion", config=asdict(config), base=dict(base), **notes)
 
 
-def load_fusion(path: Path) -> SavedFusion:
-    """Read a file that ``save_fusion`` wrote.
+def load_fusion(path: Path) -> tuple[FusionConfig, Mapping[str, Any], dict[str, Tensor]]:
+    """Config, fingerprint of the base they fit, and parameters of a file that ``save_fusion`` wrote.
 
     Raises:
         WeightsMismatch: no such file, weights of another kind, or a config that cannot be read.
     """
-    saved = load_module(path, kind=_KIND)
+    saved = load_module(path, kind="fusion")
     try:
         config = FusionConfig.from_dict(saved.meta["config"])
-        return SavedFusion(path, config, saved.meta["base"], {_current(k): v for k, v in saved.tensors.items()})
+        return config, saved.meta["base"], {_current(k): v for k, v in saved.tensors.items()}
     except (KeyError, TypeError, ValueError, InvalidValue) as error:
         raise WeightsMismatch(f"{path} holds a config that this version cannot read: {error}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,42 +24,26 @@ CONTINUATION = ".continuation."
 
 
 class FusionLayers(nn.Module):
-    """All memory layers of a model. Holds parameters and nothing else.
+    """All memory layers of a model, on the device of its decoder; ``config`` names layers and tap (``with_layers``)."""
 
-    Args:
-        width: D.
-        token_widths: widths of input and output embeddings.
-        layers: decoder layers, counted from 0, after which the memory is read.
-        tap: layer whose output is the early state.
-        config: sizes.
-    """
-
-    def __init__(
-        self, width: int, token_widths: tuple[int, int], layers: Sequence[int], tap: int, config: FusionConfig
-    ) -> None:
+    def __init__(self, decoder: Decoder, config: FusionConfig) -> None:
         super().__init__()
-        self.config, self.tap, self.layers = config, tap, tuple(layers)
-        self.memory_layers = nn.ModuleDict(
-            {str(i): GatedCrossAttention(width, token_widths, config) for i in self.layers}
-        )
+        self.config, self.tap, self.layers = config, config.tap or 0, config.layers or ()
+        widths = (int(decoder.inputs.shape[1]), int(decoder.outputs.shape[1]))
+        made = {str(i): GatedCrossAttention(decoder.width, widths, config) for i in self.layers}
+        self.memory_layers = nn.ModuleDict(made)
+        self.to(decoder.inputs.device)
         self.select_trainable(continuation=False)
 
     def __getitem__(self, layer: int) -> GatedCrossAttention:
         return self.memory_layers[str(layer)]  # type: ignore[return-value]
-
-    @classmethod
-    def for_decoder(cls, decoder: Decoder, config: FusionConfig) -> FusionLayers:
-        """Layers for a decoder, on its device; ``config`` names layers and tap (``with_layers``)."""
-        widths = (int(decoder.inputs.shape[1]), int(decoder.outputs.shape[1]))
-        made = cls(decoder.width, widths, config.layers or (), config.tap or 0, config)
-        return made.to(decoder.inputs.device)
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> dict[int, LayerMemory]:
         """Memory tokens projected for each layer."""
         return {layer: self[layer].project(tokens, table, dtype) for layer in self.layers}
 
     def set_min_attention(self, min_attention: float) -> None:
-        """Set the attention mass up to which a position reads nothing, in every layer."""
+        """Set the attention mass up to which a position attends to nothing, in every layer."""
         for layer in self.layers:
             self[layer].min_attention = min_attention
 
@@ -86,7 +70,7 @@ class FusionLayers(nn.Module):
     def parameter_groups(self, rate: float, fast: float) -> list[dict[str, Any]]:
         """Optimizer groups: matrices at ``rate``, biases ``fast`` times as fast, gates and null slots between the two.
 
-        A gate as fast as the biases closes before the null slot has learned when not to read, and stays closed.
+        A gate as fast as the biases closes before the null slot has been trained, and stays closed.
         """
         groups: dict[float, list[nn.Parameter]] = {1.0: [], fast**0.5: [], fast: []}
         for name, parameter in self.named_parameters():

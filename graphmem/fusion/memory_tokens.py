@@ -1,7 +1,7 @@
 """Memory tokens: candidate names as slots that attention copies from, token by token.
 
-A node is read by the literal tokens of its name, so that no name or number passes through a single vector. The slot of
-token t is keyed by token t-1 and its value is token t: continuing a name is one induction step, also for names never
+A node is copied by the literal tokens of its name, so that no name or number passes through a single vector. The slot
+of token t is keyed by token t-1 and its value is token t: continuing a name is one induction step, also for names never
 seen in training. The last slot holds the end of the turn, so a full stop inside a name is safe. A name after a space
 often starts with another token ("London", " London"); slots in which the two tokenizations differ are kept for both.
 """
@@ -9,7 +9,6 @@ often starts with another token ("London", " London"); slots in which the two to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -29,12 +28,11 @@ _MAX_WORDS = 12
 """Most tokens of a relation or a name that encode a fact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One token of a name, with the two tokens before it (``NO_TOKEN`` where there are none).
+class Slot(NamedTuple):
+    """Token ``position`` of a name, with the two tokens before it (``NO_TOKEN`` where there are none).
 
-    ``prefixes`` holds all tokens before it, the nearest first, in one or both tokenizations of the name: slots of a
-    shared ending have two.
+    ``kind`` is ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``. ``prefixes`` holds all tokens before it, the
+    nearest first, in one or both tokenizations of the name: slots of a shared ending have two.
     """
 
     before: int
@@ -66,10 +64,7 @@ class MemoryTokens(NamedTuple):
     """Slots of a batch, padded to the longest sample; M slots, over the N candidates of each.
 
     Attributes:
-        before, previous, token: int64 [B, M], token ids; ``NO_TOKEN`` where there is none.
-        position: int64 [B, M], index of the token in its name.
-        kind: int64 [B, M], ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``.
-        node: int64 [B, M], index of the slot's candidate.
+        before, previous, token, position, kind, node: int64 [B, M], see ``Slot``; ``node`` indexes the candidates.
         features: float32 [B, M, len(FEATURES)], of the candidate.
         mask: bool [B, M], False for padding.
         answerable: float32 [B], log-odds / 4, clipped to [-1, 1].
@@ -116,12 +111,9 @@ def _map(parts: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 class NameTokenizer:
-    """Cuts names into slots, for one tokenizer.
+    """Cuts names into slots, for one tokenizer and the token ``stop`` that ends a turn.
 
-    Args:
-        tokenizer: of the base model.
-        stop: token that ends a turn.
-        max_tokens: longest name; a longer one is cut and gets no end.
+    A name of more than ``max_tokens`` tokens is cut and gets no end.
     """
 
     def __init__(self, tokenizer: Any, stop: int, max_tokens: int) -> None:
@@ -134,7 +126,7 @@ class NameTokenizer:
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return (*ids, self.stop) if len(ids) <= self.max_tokens else tuple(ids[: self.max_tokens])
 
-    def all_slots(self, name: str, *, variants: bool) -> tuple[Slot, ...]:
+    def all_slots(self, name: str, variants: bool) -> tuple[Slot, ...]:
         """Slots of a name and, with ``variants``, of its other capitalisation (``case_variant``)."""
         other = case_variant(name) if variants else None
         return self.slots(name) if other is None else self.slots(name) + self.slots(other)
@@ -183,7 +175,10 @@ def _shared_suffix(a: tuple[int, ...], b: tuple[int, ...]) -> int:
 
 def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 0) -> MemoryTokens:
     """Slots of every sample, padded to the longest sample and to ``min_slots``."""
-    per_sample = [_slots_of(names, sample) for sample in batch]
+    per_sample = [  # index of the candidate, and slot
+        [(n, slot) for n, name in enumerate(one.names) for slot in names.all_slots(name, one.continuation is not None)]
+        for one in batch
+    ]
     width = max([min_slots, *map(len, per_sample)])
     table = np.full((len(batch), width, 6), NO_TOKEN, np.int64)
     table[..., 2:] = 0
@@ -191,7 +186,7 @@ def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 
     mask = np.zeros((len(batch), width), bool)
     for b, (slots, sample) in enumerate(zip(per_sample, batch, strict=True)):
         if slots:
-            rows = [(s.before, s.previous, s.token, s.position, s.kind, n) for n, s in slots]
+            rows = [(*slot[:5], n) for n, slot in slots]
             table[b, : len(slots)] = rows
             features[b, : len(slots)] = sample.features[table[b, : len(slots), 5]]
             mask[b, : len(slots)] = True
@@ -203,12 +198,6 @@ def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 
         _collate_prefixes([[slot for _, slot in slots] for slots in per_sample], width),
         _collate_continuation(names, batch),
     )  # fmt: skip
-
-
-def _slots_of(names: NameTokenizer, sample: Candidates) -> list[tuple[int, Slot]]:
-    """Index of the candidate and slot, for all slots of a sample."""
-    variants = sample.continuation is not None
-    return [(n, slot) for n, name in enumerate(sample.names) for slot in names.all_slots(name, variants=variants)]
 
 
 def _collate_continuation(names: NameTokenizer, batch: Sequence[Candidates]) -> ContinuationTokens | None:

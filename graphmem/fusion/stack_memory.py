@@ -44,13 +44,13 @@ class StackMemory:
         outputs = _part(model, head, nn.Linear).weight if head else table.weight
         decoder = Decoder(stack, layers, table, table.weight, outputs, int(outputs.shape[1]))
         self.model, self.config = model, config or FusionConfig()
-        self.fusion = FusionLayers.for_decoder(decoder, with_layers(self.config, len(stack)))
+        self.fusion = FusionLayers(decoder, with_layers(self.config, len(stack)))
         self.names = NameTokenizer(tokenizer, stop, self.config.max_name_tokens)
         self._hooks: MemoryHooks | None = MemoryHooks(model, decoder, self.fusion)
 
     @contextmanager
     def reading(self, found: RetrievedNodes | Sequence[RetrievedNodes]) -> Iterator[None]:
-        """Inside this block the module reads retrievals: one for the batch, or one a sample.
+        """Let the module attend to retrievals inside this block: one for the batch, or one a sample.
 
         Raises:
             NotAttached: after ``detach``.

@@ -8,26 +8,16 @@ from torch import Tensor
 
 
 class TokenTable:
-    """Unit-scale, centred embeddings of a base model's tokens: inputs for keys, outputs for values.
-
-    Args:
-        inputs: [V, D] input embeddings.
-        outputs: [V, D'] output embeddings; the same tensor where they are tied.
-    """
+    """Unit-scale, centred embeddings of a base model's tokens: inputs [V, D] for keys, outputs [V, D'] for values."""
 
     def __init__(self, inputs: Tensor, outputs: Tensor) -> None:
-        self._inputs, self._outputs = inputs, outputs
+        self.weight, self._outputs = inputs, outputs
         self._mean_in = _mean_unit(inputs)
         self._mean_out = self._mean_in if outputs is inputs else _mean_unit(outputs)
 
-    @property
-    def weight(self) -> Tensor:
-        """[V, D] input embeddings, unchanged."""
-        return self._inputs
-
     def inputs(self, ids: Tensor) -> Tensor:
         """Centred input embeddings, [n, D]."""
-        return self.centre(F.embedding(ids, self._inputs.detach()))
+        return self.centre(F.embedding(ids, self.weight.detach()))
 
     def outputs(self, ids: Tensor) -> Tensor:
         """Centred output embeddings, [n, D']."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graphmem.core.decoder import Decoder
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
@@ -169,7 +170,9 @@ def test_scaled_embeddings_match_the_table(table: TokenTable) -> None:
 
 
 def test_biases_learn_fastest_and_gates_faster_than_matrices() -> None:
-    fusion = FusionLayers(D, (D, D), (1, 2), 0, CONFIG)
+    weights = torch.zeros(V, D)
+    decoder = Decoder(torch.nn.ModuleList(), "", torch.nn.Identity(), weights, weights, D)
+    fusion = FusionLayers(decoder, replace(CONFIG, layers=(1, 2)))
     slow, middle, quick = fusion.parameter_groups(1e-3, 16.0)
     counted = sum(p.numel() for group in (slow, middle, quick) for p in group["params"])
     assert counted == sum(p.numel() for p in fusion.parameters() if p.requires_grad)
