@@ -1,4 +1,4 @@
-"""GraphMemoryModel: a frozen language model that reads a graph memory inside its layers."""
+"""GraphMemoryModel: a frozen language model with a graph memory attached to its layers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from graphmem.fusion.hooks import MemoryHooks
 from graphmem.fusion.layers import FusionLayers, with_layers
 from graphmem.fusion.memory_tokens import NameTokenizer
 from graphmem.fusion.token_embeddings import TokenTable
-from graphmem.generation.answering import MIN_CONFIDENCE, Answerer, WhenUnknown
+from graphmem.generation.answering import MIN_CONFIDENCE, WhenUnknown, answer_question
 from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import ONE_RETRIEVAL, RetrievalSchedule
 from graphmem.generation.description import describe_node
 
 if TYPE_CHECKING:
-    from graphmem.generation.conversation import Reply, Session, SessionConfig
+    from graphmem.generation.conversation import Session, SessionConfig
     from graphmem.writing.pipeline import WritePlan
 
 
@@ -59,7 +59,7 @@ class GraphMemoryModel(nn.Module):
         base: the frozen base, with hooks on its layers.
         tokenizer: its tokenizer.
         fusion: the memory layers.
-        contexts: turns prompts and retrievals into what the memory layers read.
+        contexts: turns prompts and retrievals into what the memory layers attend to.
         memory, config: of ``contexts``; both may be replaced.
     """
 
@@ -111,8 +111,6 @@ class GraphMemoryModel(nn.Module):
         model.fusion.to(base.dtype)
         return model.eval()
 
-    # ---------------------------------------------------------------- answering
-
     def ask(
         self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None,
         when_unknown: WhenUnknown = "attend", min_confidence: float = MIN_CONFIDENCE, all_answers: bool = False,
@@ -126,8 +124,8 @@ class GraphMemoryModel(nn.Module):
             as_of: answer from facts that held at that time.
             refusal: text of a refusal; the config's when None.
             when_unknown: what to do where the memory's confidence in its answer is below ``min_confidence``:
-                ``attend`` lets the memory layers decide what they read, ``answer`` answers from the retrieval
-                nevertheless, ``refuse`` returns the refusal, ``base`` lets the base answer without memory.
+                ``attend`` lets the memory layers decide how much they attend to it, ``answer`` answers from the
+                retrieval nevertheless, ``refuse`` returns the refusal, ``base`` lets the base answer without memory.
             min_confidence: a probability, 0..1.
             all_answers: generate every node that ties with the best (``Answer.answers``).
             schedule: when to retrieve again while the answer is generated; None retrieves once.
@@ -137,7 +135,7 @@ class GraphMemoryModel(nn.Module):
             NotAttached: the memory has been detached.
         """
         options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers)
-        return Answerer(self, *options, schedule or ONE_RETRIEVAL).answer(question)
+        return answer_question(self, question, *options, schedule or ONE_RETRIEVAL)
 
     def describe(self, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
         """Describe an entity in sentences, one for each of its relations.
@@ -151,8 +149,6 @@ class GraphMemoryModel(nn.Module):
             NotFound: the memory has no such node.
         """
         return describe_node(self, node, max_new_tokens=max_new_tokens, as_of=as_of)
-
-    # ---------------------------------------------------------------- the interface of transformers
 
     def forward(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, labels: Tensor | None = None,
@@ -203,15 +199,12 @@ class GraphMemoryModel(nn.Module):
 
     def trainable_parameters(self) -> tuple[int, int]:
         """Numbers of trainable and of all parameters."""
-        counts = [(p.numel(), p.requires_grad) for p in self.parameters()]
-        return sum(n for n, trainable in counts if trainable), sum(n for n, _ in counts)
+        return sum(p.numel() for p in self.parameters() if p.requires_grad), sum(p.numel() for p in self.parameters())
 
     def print_trainable_parameters(self) -> None:
         """Print both numbers, as PEFT does."""
         trainable, total = self.trainable_parameters()
         print(f"trainable params: {trainable:,} || all params: {total:,} || trainable%: {100 * trainable / total:.4f}")
-
-    # ---------------------------------------------------------------- reading text
 
     def read(self, text: str, *, apply: bool = False, **options: Any) -> WritePlan:
         """Extract a text's facts and decide what to write about each.
@@ -239,13 +232,6 @@ class GraphMemoryModel(nn.Module):
         from graphmem.generation.conversation import Session
 
         return Session(self, name, config)
-
-    def chat(self, session: str | Session, turns: Iterable[str], **options: Any) -> Iterator[Reply]:
-        """Process turns as they come: write their facts, answer their questions, one reply a turn. Writes."""
-        opened = self.session(session) if isinstance(session, str) else session
-        return (opened.say(turn, **options) for turn in turns)
-
-    # ---------------------------------------------------------------- memory on, off and detached
 
     @property
     def memory(self) -> Memory:

@@ -154,8 +154,6 @@ class Session:
         self.turns = ()
         self._save([])
 
-    # ---------------------------------------------------------------- answering
-
     def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
         """From the memory; where it is unlikely to hold the answer, by the base with the last turns in its prompt."""
         if before.strip():
@@ -166,22 +164,18 @@ class Session:
         prompt = prompt_ids(self.model, question, before)
         return generate_plain(self.model, prompt, self.config.max_new_tokens), None
 
-    # ---------------------------------------------------------------- the buffer in the store
-
     def _remember(self, turn: Turn, *, stated: bool) -> None:
         kept = Turn(turn.role, turn.text[: self.config.max_characters], turn.at)
         self.count += 1
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
-        self._save([self._episode(turn)] if stated and self.config.episodes else [])
+        name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
+        episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
+        self._save([episode] if stated and self.config.episodes else [])
 
     def _save(self, more: list[Edit]) -> None:
         turns = [[turn.role, turn.text, turn.at] for turn in self.turns]
         state = AddNode(self.node, "session", attributes={"turns": turns, "count": self.count})
         self.model.memory.store.apply([state, *more], action="session", note=self.name[:200])
-
-    def _episode(self, turn: Turn) -> AddNode:
-        name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
-        return AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
 
     def _resume(self) -> None:
         found = self.model.memory.node(self.node)
@@ -214,12 +208,9 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
 def extract_question(text: str, *, stated: bool) -> str:
     """The question in a turn: its last sentence with a question mark, or all of it if it begins like a question.
 
-    Args:
-        text: the turn.
-        stated: whether it states facts; then only a question mark makes a question.
+    Of a turn with ``stated`` facts only a sentence with a question mark is a question.
     """
-    each = [text[a:b].strip() for a, b in sentences(text)]
-    marked = [sentence for sentence in each if is_question(sentence)]
+    marked = [sentence for a, b in sentences(text) if is_question(sentence := text[a:b].strip())]
     if marked:
         return marked[-1]
     return text.strip() if not stated and _QUESTION.match(text.strip()) else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch.distributions import Categorical
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.validation import require
@@ -46,7 +46,7 @@ ONE_RETRIEVAL = RetrievalSchedule()
 
 @dataclass(frozen=True, slots=True)
 class GeneratedAnswer:
-    """One answer, the sources of its tokens, and its candidates; None where the memory was not read."""
+    """One answer, the sources of its tokens, and its candidates; None where the memory was not used."""
 
     text: str
     sources: tuple[TokenSource, ...] = ()
@@ -68,16 +68,7 @@ def generate_answer(
     model: Any, question: str, found: Candidates, retrieval: Any, max_new_tokens: int,
     schedule: RetrievalSchedule = ONE_RETRIEVAL,
 ) -> GeneratedAnswer:  # fmt: skip
-    """One answer, read from these candidates alone.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        question: plain text.
-        found: the candidates.
-        retrieval: where they are from; gives sources their facts, and may be None.
-        max_new_tokens: longest answer.
-        schedule: further retrievals.
-    """
+    """One answer from these candidates alone; ``retrieval``, which may be None, gives the sources their facts."""
     prompt, steps = prompt_ids(model, question), [_RetrievalStep.of(model, found, retrieval)]
     if not schedule.max_retrievals:
         out = generate_ids(model, [prompt], steps[0].context, max_new_tokens)[0]
@@ -94,9 +85,8 @@ def generate_answer(
     return GeneratedAnswer(_text(model, out), tuple(source for part in parts for source in part), found)
 
 
-@dataclass(frozen=True, slots=True)
-class _RetrievalStep:
-    """One retrieval of an answer, and the index of the first token that reads it."""
+class _RetrievalStep(NamedTuple):
+    """One retrieval of an answer, and the index of the first token that is generated with it."""
 
     context: MemoryContext | None
     tokens: MemoryTokens
@@ -116,11 +106,6 @@ class _RetrievalStep:
         return token_sources(self.context.trace, self.tokens.node[0], self.found, texts, self.retrieval)
 
 
-def entropy(logits: Tensor) -> float:
-    """Entropy in nats of next-token logits [V]."""
-    return float(torch.distributions.Categorical(logits=logits.float()).entropy())
-
-
 @torch.inference_mode()
 def generate_with_retrieval(
     model: Any, prompt: Sequence[int], context: MemoryContext | None, schedule: RetrievalSchedule,
@@ -128,13 +113,8 @@ def generate_with_retrieval(
 ) -> list[int]:  # fmt: skip
     """Greedy decoding of one prompt that retrieves again where the next token's entropy is high.
 
-    Args:
-        model: a ``GraphMemoryModel``.
-        prompt: token ids.
-        context: of the retrieval for the prompt.
-        schedule: when to retrieve.
-        retrieve: the context for the tokens generated so far; None keeps the last one.
-        max_new_tokens: longest answer.
+    ``context`` is that of the prompt's retrieval. ``retrieve`` returns the context for the tokens generated so far, or
+    None to keep the last one.
     """
     out: list[int] = []
     rows = new = torch.tensor([list(prompt)], device=model.base.device)
@@ -146,7 +126,7 @@ def generate_with_retrieval(
             step = model.base(input_ids=new, past_key_values=cache, use_cache=True)
         cache, logits = step.past_key_values, step.logits[0, -1]
         due = left and out and since >= schedule.min_tokens_between
-        if due and entropy(logits) > schedule.entropy_threshold:
+        if due and Categorical(logits=logits.float()).entropy() > schedule.entropy_threshold:
             found = retrieve(out)
             left, since = left - 1, 0
             if found is not None and hasattr(cache, "crop"):

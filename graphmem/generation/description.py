@@ -1,4 +1,4 @@
-"""Descriptions of an entity: its facts as sentences, worded by the base model and with names read from the memory.
+"""Descriptions of an entity: its facts as sentences, worded by the base model and with names copied from the memory.
 
 Facts of one relation share a sentence. Of several templates for a relation the base model's most likely one is taken,
 and every name is generated with the memory attached, as the answer to a question would be.
@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from graphmem.core.types import Fact, Node
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer
+from graphmem.generation.batching import right_padded
 from graphmem.generation.decoding import GeneratedAnswer, generate_answer
 from graphmem.retrieval.facts_only import facts_only
 
@@ -120,13 +122,13 @@ def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 6
 
 
 def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time | None = None) -> Description | None:
-    """The description that a query asks for; None for other queries, or where its topic has no facts."""
+    """The description that a query requests; None for other queries, or where its topic has no facts."""
     node = requested_topic(retrieval)
     return None if node is None else describe(model, retrieval.store, node, max_new_tokens, as_of)
 
 
 def requested_topic(retrieval: Any) -> int | None:
-    """Node whose description a query asks for ("Tell me about X.", "Who was X?"); None for any other query."""
+    """Node whose description a query requests ("Tell me about X.", "Who was X?"); None for any other query."""
     match = _REQUEST.fullmatch(getattr(retrieval, "query", "") or "")
     seeds = getattr(retrieval, "seeds", None)
     if match is None or seeds is None:
@@ -137,30 +139,21 @@ def requested_topic(retrieval: Any) -> int | None:
 
 
 def describe(model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time | None = None) -> Description | None:
-    """Whole sentences about a node, at least one and within ``max_new_tokens``; None where it has no facts.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        store: of its memory.
-        node: id.
-        max_new_tokens: most tokens.
-        as_of: use facts that held at that time.
-    """
+    """Whole sentences about a node, at least one and within ``max_new_tokens``; None where it has no facts."""
     topic, groups = store.names([node])[0], fact_groups(store, node, as_of)
-    sentences: list[str] = []
-    facts: list[Fact] = []
-    names: list[GeneratedAnswer] = []
+    made: list[tuple[str, tuple[Fact, ...], list[GeneratedAnswer]]] = []
     left = max_new_tokens
     for group, template in zip(groups, _likeliest_templates(model, topic, groups), strict=True):
         sentence = group.sentence(template, topic, group.names)
         left -= len(model.tokenizer(sentence, add_special_tokens=False)["input_ids"])
-        if left < 0 and sentences:
+        if left < 0 and made:
             break
         generated = [_generate_name(model, topic, group, store, name) for name in group.names]
-        sentences.append(group.sentence(template, topic, [one.text for one in generated]))
-        facts += group.facts
-        names += generated
-    return Description(" ".join(sentences), tuple(facts), tuple(names)) if sentences else None
+        made.append((group.sentence(template, topic, [one.text for one in generated]), group.facts, generated))
+    if not made:
+        return None
+    sentences, facts, names = zip(*made, strict=True)
+    return Description(" ".join(sentences), tuple(chain(*facts)), tuple(chain(*names)))
 
 
 def fact_groups(store: Any, node: int, as_of: Time | None = None) -> list[FactGroup]:
@@ -209,11 +202,8 @@ def _losses(model: Any, texts: Sequence[str]) -> list[float]:
     """Mean negative log-likelihood a token of each text under the base alone, in nats."""
     if not texts:
         return []
-    start = model.names.stop
-    rows = [torch.tensor([start, *model.tokenizer(text, add_special_tokens=False)["input_ids"]]) for text in texts]
-    pad = torch.nn.utils.rnn.pad_sequence
-    ids = pad(rows, batch_first=True, padding_value=start).to(model.base.device)
-    mask = pad([torch.ones_like(row) for row in rows], batch_first=True).to(ids.device)
+    rows = [(model.names.stop, *model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    ids, mask = right_padded(rows, model.base.device)
     with model.memory_disabled():
         logits = model.base(input_ids=ids, attention_mask=mask).logits.float()
     loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -40,12 +40,9 @@ MAX_TEST_QUESTIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the curriculum.
+    """One stage of the curriculum: its share of all steps, and most hops of its questions.
 
-    Attributes:
-        share: of all steps.
-        max_hops: of its questions.
-        max_nodes: most candidates besides the right one; None takes the model's.
+    ``max_nodes`` bounds the candidates besides the right one; None takes the model's.
     """
 
     share: float
@@ -140,16 +137,8 @@ def load_config(path: str | Path | None) -> CustomTraining:
         raise InvalidValue(f"{path}: a value is of the wrong type: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Outcome of training, on questions about held-out topics.
-
-    Attributes:
-        model: with the trained memory layers.
-        n: questions.
-        right: share of right answers.
-        top_1: share of questions whose best retrieved node is right.
-    """
+class Report(NamedTuple):
+    """The trained model; number of questions about held-out topics, and shares of right answers and right top nodes."""
 
     model: GraphMemoryModel
     n: int
@@ -166,11 +155,9 @@ def train_custom(
     Questions are split by the name of their topic: those of the test split are evaluated and never trained on.
 
     Args:
-        base: a language model of transformers, which stays unchanged.
-        tokenizer: its tokenizer.
+        base, tokenizer: a language model of transformers, which stays unchanged.
         memory: holds the facts.
         folder: of the run; an interrupted run in it is resumed.
-        training: settings.
         questions: about the facts; None makes them from the facts.
 
     Raises:
@@ -199,11 +186,7 @@ def train_custom(
 def question_examples(
     model: GraphMemoryModel, questions: Sequence[Question], training: CustomTraining, rng: Random
 ) -> list[tuple[int, Example]]:
-    """Examples with their number of hops.
-
-    Raises:
-        InvalidValue: there are none.
-    """
+    """Examples with their number of hops; raises ``InvalidValue`` where there are none."""
     build = ExampleBuilder(model.tokenizer, model.names)
     made: list[tuple[int, Example]] = []
     for question in rng.sample(list(questions), min(training.max_questions, len(questions))):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Self
+from typing import Any
 
 from graphmem.adapters.chat_templates import last_user_text
 from graphmem.core.splits import data_split
@@ -24,6 +24,7 @@ from graphmem.training.fusion.examples import (
     ExampleBuilder,
     NamePool,
     name_examples,
+    question_templates,
     unrelated_prompts,
     world_examples,
 )
@@ -34,13 +35,8 @@ Retrieve = Callable[[str], Any]
 MAX_TEXT_TOKENS = 72
 
 
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """Groups of examples to learn with their shares, examples on which the base is kept, and names to draw from."""
-
-    learned: list[tuple[float, list[Example]]]
-    kept: list[Example]
-    pool: NamePool
+Mixture = tuple[list[tuple[float, list[Example]]], list[Example], NamePool]
+"""Groups of examples to learn with their shares, examples on which the base is kept, and names to draw from."""
 
 
 def training_names(extra: Sequence[str | Path] = ()) -> list[str]:
@@ -64,19 +60,16 @@ def retrieved_examples(
     """Training questions of WikiMovies with their retrievals, as many of each number of hops."""
     questions = list(load_questions("train"))
     rng.shuffle(questions)
-    made = []
-    for question in (q for hops in (1, 2, 3) for q in [q for q in questions if q.hops == hops][: count // 3]):
-        form = rng.choices(FORMS, FORM_WEIGHTS)[0]
-        example = build.from_retrieval(question, retrieve(question.question), max_nodes, form)
-        if example is not None:
-            made.append(example)
-    return made
+    drawn = [q for hops in (1, 2, 3) for q in [q for q in questions if q.hops == hops][: count // 3]]
+    form = lambda: rng.choices(FORMS, FORM_WEIGHTS)[0]
+    made = (build.from_retrieval(q, retrieve(q.question), max_nodes, form()) for q in drawn)
+    return [example for example in made if example is not None]
 
 
 def unanswerable_questions(count: int, rng: Random) -> list[str]:
     """Questions about WikiMovies names in relations that WikiMovies does not have, such as weight or spouse."""
-    relations = [r for r in split_relations("train") if not COVERED.search(r.relation + r.inverse + r.noun)]
-    templates = [q for relation in relations for q in relation.questions if "{s}" in q]
+    other = lambda r: not COVERED.search(r.relation + r.inverse + r.noun)
+    templates = question_templates(filter(other, split_relations("train")))
     names = sorted({s for s, _, _ in load_facts() if data_split(s) == "train"})
     return [rng.choice(templates).format(s=rng.choice(names)) for _ in range(count)]
 
@@ -102,18 +95,13 @@ def unknown_examples(
     return made
 
 
-class Counts:
-    """Base of frozen dataclasses of counts."""
-
-    __slots__ = ()
-
-    def scaled(self, factor: float) -> Self:
-        """Every count times a factor, at least 1."""
-        return replace(self, **{name: max(1, round(factor * count)) for name, count in asdict(self).items()})  # type: ignore[call-overload,type-var]
+def scaled(counts: Any, factor: float) -> Any:
+    """A dataclass of counts, each times a factor and at least 1."""
+    return replace(counts, **{name: max(1, round(factor * count)) for name, count in asdict(counts).items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes(Counts):
+class Sizes:
     """Numbers of examples of each sort."""
 
     retrieved: int = 4000
@@ -169,25 +157,17 @@ def continuations(
 def mixture(
     model: GraphMemoryModel, retrieve: Retrieve | None, names: Sequence[str], seed: int, sizes: Sizes | None = None
 ) -> Mixture:
-    """Put the mixture together.
+    """The mixture for a model; ``names`` are of the training split.
 
-    Args:
-        model: the model to train.
-        retrieve: of a live memory that holds WikiMovies; None draws all candidates.
-        names: of the training split.
-        seed: of all draws.
-        sizes: numbers of examples.
+    ``retrieve`` is that of a live memory that holds WikiMovies; None draws all candidates.
     """
     rng, sizes, max_nodes = Random(seed), sizes or Sizes(), model.config.max_nodes
     build = ExampleBuilder(model.tokenizer, model.names)
     worlds = world_examples(build, rng, sizes.worlds)
-    learned = [
-        (0.2, worlds),
-        (0.3, name_examples(build, rng, names, sizes.names)),
-        (0.1, drawn_questions(build, sizes.drawn, rng)),
-    ]
+    learned = [(0.2, worlds), (0.3, name_examples(build, rng, names, sizes.names))]
+    learned.append((0.1, drawn_questions(build, sizes.drawn, rng)))
     if retrieve is not None:
         learned.append((0.35, retrieved_examples(build, retrieve, sizes.retrieved, max_nodes, rng)))
         learned.append((0.05, unknown_examples(build, retrieve, sizes.unknown, max_nodes, rng)))
     pool = NamePool([*names, *(e.gold for e in worlds if e.gold)])
-    return Mixture(learned, kept_examples(model, build, retrieve, names, sizes, rng), pool)
+    return learned, kept_examples(model, build, retrieve, names, sizes, rng), pool

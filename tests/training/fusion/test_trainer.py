@@ -14,6 +14,7 @@ from graphmem.fusion.config import REFUSAL, FusionConfig
 from graphmem.fusion.context import MemoryContext, active_context
 from graphmem.fusion.layers import ADDED_LATER
 from graphmem.fusion.memory_tokens import collate
+from graphmem.generation.batching import right_padded
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion.examples import (
     Example,
@@ -23,7 +24,7 @@ from graphmem.training.fusion.examples import (
     world_examples,
 )
 from graphmem.training.fusion.mixture import continuations
-from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers, right_padded
+from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers
 from graphmem.training.loop import LoopConfig, one_cycle
 
 NAMES = ["Ada Lovelace", "Ada Byron", "London", "Paris", "1815", "Tokyo Story", "M. Night", "Émile"]
