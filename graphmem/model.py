@@ -16,12 +16,11 @@ from graphmem.adapters.transformers import find_decoder, is_adapted, takes_loss_
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.times import Time
 from graphmem.core.types import Node
-from graphmem.fusion.checkpoints import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.fusion.config import AttachedConfig, FusionConfig
 from graphmem.fusion.context import active_context
 from graphmem.fusion.context_builder import ContextBuilder, Memory
 from graphmem.fusion.hooks import MemoryHooks
-from graphmem.fusion.layers import FusionLayers, with_layers
+from graphmem.fusion.layers import WEIGHTS_FILE, FusionLayers, load_fusion, save_fusion, with_layers
 from graphmem.fusion.memory_tokens import NameTokenizer
 from graphmem.fusion.token_embeddings import TokenTable
 from graphmem.generation.answering import MIN_CONFIDENCE, WhenUnknown, answer_question
@@ -138,12 +137,7 @@ class GraphMemoryModel(nn.Module):
         return answer_question(self, question, *options, schedule or ONE_RETRIEVAL)
 
     def describe(self, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
-        """Describe an entity in sentences, one for each of its relations.
-
-        Args:
-            node: a node, its id or its name.
-            max_new_tokens: most tokens; one sentence is always generated.
-            as_of: use facts that held at that time.
+        """Describe an entity, given as a node, id or name, in sentences, one for each of its relations (one at least).
 
         Raises:
             NotFound: the memory has no such node.

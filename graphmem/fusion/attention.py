@@ -18,10 +18,6 @@ _NULL_WIDTH = 32
 class NullSlot(nn.Module):
     """Logit of a null slot, a linear map plus a small network of the state, for each head."""
 
-    null: nn.Linear
-    null_hidden: nn.Linear
-    null_deep: nn.Linear
-
     def make_null(self, width: int, heads: int) -> None:
         """Make the parameters, for states [B, T, D] of width D."""
         self.null = nn.Linear(width, heads)

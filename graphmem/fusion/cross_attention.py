@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -43,8 +44,7 @@ _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
 
 
-@dataclass(frozen=True, slots=True)
-class LayerMemory:
+class LayerMemory(NamedTuple):
     """Memory tokens projected for one layer: keys [B, H, M, K], values [B, H, M, C], bias float32 [B, H, M].
 
     ``continuation`` where they are for plain text, and not for a question.
@@ -57,7 +57,7 @@ class LayerMemory:
 
     def repeated(self, times: int) -> LayerMemory:
         """Every sample ``times`` times, side by side."""
-        keys, values, bias = (part.repeat_interleave(times, 0) for part in (self.keys, self.values, self.bias))
+        keys, values, bias = (part.repeat_interleave(times, 0) for part in self[:3])
         return LayerMemory(keys, values, bias, self.continuation)
 
 
@@ -129,10 +129,11 @@ class GatedCrossAttention(NullSlot):
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerMemory:
         """Keys, values and biases of the slots; every distinct token is projected once."""
-        keys = self._encoded(tokens.previous, lambda ids: self._matched(table.inputs(ids).to(dtype)))
+        nearest = tokens.prefixes[:, :, 0]  # B M K
+        keys = self._encoded(nearest[..., 0], lambda ids: self._matched(table.inputs(ids).to(dtype)))
         keys = keys + self._heads(self.kind.to(dtype))[tokens.kind]
-        keys = keys + self._encoded(tokens.before, lambda ids: linear(self.before, table.inputs(ids).to(dtype)))
-        keys = keys + self._heads(self.position.to(dtype))[tokens.position]
+        keys = keys + self._encoded(nearest[..., 1], lambda ids: linear(self.before, table.inputs(ids).to(dtype)))
+        keys = keys + self._heads(self.position.to(dtype))[(nearest != NO_TOKEN).sum(-1)]
         values = self._encoded(tokens.token, lambda ids: linear(self.value, table.outputs(ids).to(dtype)))
         facts = tokens.continuation
         if facts is not None:

@@ -1,20 +1,38 @@
-"""Fusion layers: which decoder layers attend to the memory, and their parameters."""
+"""Fusion layers: which decoder layers attend to the memory, their parameters, and the weights file."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from graphmem.core.checkpoints import load_module, save_module
 from graphmem.core.decoder import Decoder
-from graphmem.core.errors import InvalidValue
+from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.cross_attention import GatedCrossAttention, LayerMemory
 from graphmem.fusion.memory_tokens import MemoryTokens
 from graphmem.fusion.token_embeddings import TokenTable
+
+WEIGHTS_FILE = "fusion.safetensors"
+
+_RENAMED = (
+    (r"^readings\.", "memory_layers."),
+    (r"\.told\.", ".continuation."),
+    (r"\.loud_standing$", ".prefix_gain"),
+    (r"\.null_standing$", ".null_prefix_bias"),
+    (r"\.standing$", ".prefix_bias"),
+    (r"\.again_bias$", ".repeated_bias"),
+    (r"\.early_bias$", ".premature_bias"),
+    (r"\.opening$", ".output_gate"),
+    (r"\.doubt$", ".compression"),
+)
+"""Names of parameters in earlier weights."""
 
 ADDED_LATER = ("prefix_bias", "prefix_gain", "agreement")
 """Ends of the names of parameters that older weights lack; they keep their initial values."""
@@ -107,3 +125,30 @@ def with_layers(config: FusionConfig, depth: int) -> FusionConfig:
     if layers[-1] >= depth:
         raise InvalidValue(f"layers must be below {depth}, the number of decoder layers, not {layers!r}")
     return replace(config, layers=layers, tap=min(tap, layers[0]))
+
+
+def save_fusion(
+    fusion: nn.Module, base: Mapping[str, Any], config: FusionConfig, folder: Path, notes: Mapping[str, Any]
+) -> Path:
+    """Write ``fusion.safetensors`` into a folder, matrices as bfloat16 and the rest as float32; return the file."""
+    return save_module(folder / WEIGHTS_FILE, fusion, kind="fusion", config=asdict(config), base=dict(base), **notes)
+
+
+def load_fusion(path: Path) -> tuple[FusionConfig, Mapping[str, Any], dict[str, Tensor]]:
+    """Config, fingerprint of the base they fit, and parameters of a file that ``save_fusion`` wrote.
+
+    Raises:
+        WeightsMismatch: no such file, weights of another kind, or a config that cannot be read.
+    """
+    saved = load_module(path, kind="fusion")
+    try:
+        config = FusionConfig.from_dict(saved.meta["config"])
+        return config, saved.meta["base"], {_current(k): v for k, v in saved.tensors.items()}
+    except (KeyError, TypeError, ValueError, InvalidValue) as error:
+        raise WeightsMismatch(f"{path} holds a config that this version cannot read: {error}") from error
+
+
+def _current(name: str) -> str:
+    for old, new in _RENAMED:
+        name = re.sub(old, new, name)
+    return name

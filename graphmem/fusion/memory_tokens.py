@@ -19,7 +19,7 @@ from torch import Tensor
 from graphmem.fusion.candidates import CONTINUATION_FEATURES, FEATURES, Candidates, log_odds
 
 NO_TOKEN = -1
-"""Marks an absent token in ``previous``, ``before`` and ``prefixes``."""
+"""Marks an absent token in ``MemoryTokens.prefixes``."""
 
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
@@ -29,18 +29,15 @@ _MAX_WORDS = 12
 
 
 class Slot(NamedTuple):
-    """Token ``position`` of a name, with the two tokens before it (``NO_TOKEN`` where there are none).
+    """One token of a name; ``kind`` is ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``.
 
-    ``kind`` is ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``. ``prefixes`` holds all tokens before it, the
-    nearest first, in one or both tokenizations of the name: slots of a shared ending have two.
+    ``prefixes`` holds all tokens before it, the nearest first, in its own tokenization of the name and in the other
+    one; it differs for slots of a shared ending.
     """
 
-    before: int
-    previous: int
     token: int
-    position: int
     kind: int
-    prefixes: tuple[tuple[int, ...], ...] = ((),)
+    prefixes: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class ContinuationTokens(NamedTuple):
@@ -64,18 +61,15 @@ class MemoryTokens(NamedTuple):
     """Slots of a batch, padded to the longest sample; M slots, over the N candidates of each.
 
     Attributes:
-        before, previous, token, position, kind, node: int64 [B, M], see ``Slot``; ``node`` indexes the candidates.
+        token, kind, node: int64 [B, M], see ``Slot``; ``node`` indexes the candidates.
         features: float32 [B, M, len(FEATURES)], of the candidate.
         mask: bool [B, M], False for padding.
         answerable: float32 [B], log-odds / 4, clipped to [-1, 1].
-        prefixes: int64 [B, M, 2, K], the tokens before the slot in both tokenizations, the nearest first.
+        prefixes: int64 [B, M, 2, K], K >= 2, the tokens before the slot in both tokenizations, the nearest first.
         continuation: features for plain text; None for a question.
     """
 
-    before: Tensor
-    previous: Tensor
     token: Tensor
-    position: Tensor
     kind: Tensor
     node: Tensor
     features: Tensor
@@ -148,9 +142,8 @@ class NameTokenizer:
 
     def _slot(self, tokens: tuple[int, ...], i: int, start: int, other: tuple[int, ...]) -> Slot:
         """Slot of token i; ``other`` is its prefix in the other tokenization, where the slot serves both."""
-        before, previous = (tokens[i - 2] if i > 1 else NO_TOKEN), (tokens[i - 1] if i else NO_TOKEN)
         kind = start if i == 0 else END if tokens[i] == self.stop else INSIDE
-        return Slot(before, previous, tokens[i], i, kind, (tokens[:i][::-1], other[::-1]))
+        return Slot(tokens[i], kind, (tokens[:i][::-1], other[::-1]))
 
 
 def case_variant(name: str) -> str | None:
@@ -180,24 +173,20 @@ def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 
         for one in batch
     ]
     width = max([min_slots, *map(len, per_sample)])
-    table = np.full((len(batch), width, 6), NO_TOKEN, np.int64)
-    table[..., 2:] = 0
+    depth = max((len(ids) for slots in per_sample for _, slot in slots for ids in slot.prefixes), default=0)
+    token, kind, node = np.zeros((3, len(batch), width), np.int64)
     features = np.zeros((len(batch), width, len(FEATURES)), np.float32)
     mask = np.zeros((len(batch), width), bool)
+    prefixes = np.full((len(batch), width, 2, max(depth, 2)), NO_TOKEN, np.int64)
     for b, (slots, sample) in enumerate(zip(per_sample, batch, strict=True)):
-        if slots:
-            rows = [(*slot[:5], n) for n, slot in slots]
-            table[b, : len(slots)] = rows
-            features[b, : len(slots)] = sample.features[table[b, : len(slots), 5]]
-            mask[b, : len(slots)] = True
-    columns = (torch.from_numpy(np.ascontiguousarray(table[..., i])) for i in range(6))
-    before, previous, token, position, kind, node = columns
-    answerable = torch.from_numpy(np.array([log_odds(sample.answerable) for sample in batch], np.float32))
-    return MemoryTokens(
-        before, previous, token, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
-        _collate_prefixes([[slot for _, slot in slots] for slots in per_sample], width),
-        _collate_continuation(names, batch),
-    )  # fmt: skip
+        for m, (n, slot) in enumerate(slots):
+            token[b, m], kind[b, m], node[b, m] = slot.token, slot.kind, n
+            features[b, m], mask[b, m] = sample.features[n], True
+            for r, ids in enumerate(slot.prefixes):
+                prefixes[b, m, r, : len(ids)] = ids
+    answerable = np.array([log_odds(sample.answerable) for sample in batch], np.float32)
+    parts = map(torch.from_numpy, (token, kind, node, features, mask, answerable, prefixes))
+    return MemoryTokens._make((*parts, _collate_continuation(names, batch)))
 
 
 def _collate_continuation(names: NameTokenizer, batch: Sequence[Candidates]) -> ContinuationTokens | None:
@@ -218,14 +207,3 @@ def _collate_continuation(names: NameTokenizer, batch: Sequence[Candidates]) -> 
                 words[kind, b, n, : len(ids)] = ids
     strict = np.array([sample.continuation is not None and sample.continuation.strict for sample in batch])
     return ContinuationTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, unlocks, strict)))
-
-
-def _collate_prefixes(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:
-    """int64 [B, M, 2, K], see ``MemoryTokens.prefixes``."""
-    depth = max((len(ids) for slots in samples for slot in slots for ids in slot.prefixes), default=0)
-    table = np.full((len(samples), width, 2, depth), NO_TOKEN, np.int64)
-    for b, slots in enumerate(samples):
-        for m, slot in enumerate(slots):
-            for r, ids in enumerate(slot.prefixes):
-                table[b, m, r, : len(ids)] = ids
-    return torch.from_numpy(table)

@@ -96,11 +96,6 @@ class Reply:
 class Session:
     """A conversation. Made by ``model.session(name)``; the same name resumes it, in any process.
 
-    Args:
-        model: a ``GraphMemoryModel``.
-        name: of the session, unique in its namespace.
-        config: settings.
-
     Raises:
         InvalidName: ``name`` is not valid.
     """
@@ -108,13 +103,9 @@ class Session:
     def __init__(self, model: Any, name: str, config: SessionConfig | None = None) -> None:
         self.model, self.name = model, check_name(name, "name of a session")
         self.config = config or SessionConfig()
+        self.node = f"session:{self.name}"  # holds the state
         self.count, self.turns = 0, tuple[Turn, ...]()
         self._resume()
-
-    @property
-    def node(self) -> str:
-        """Name of the node that holds the session's state."""
-        return f"session:{self.name}"
 
     def say(self, text: str, *, at: Time | None = None, trust: float = 1.0) -> Reply:
         """Process a turn of the user: write its facts, answer its question. Writes.
@@ -148,11 +139,6 @@ class Session:
     def context(self) -> str:
         """The user's turns in the buffer, oldest first."""
         return "\n".join(turn.text for turn in self.turns if turn.role == "user")
-
-    def forget(self) -> None:
-        """Empty the working buffer; facts and episodes stay. Writes one entry."""
-        self.turns = ()
-        self._save([])
 
     def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
         """From the memory; where it is unlikely to hold the answer, by the base with the last turns in its prompt."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -70,19 +71,13 @@ def generate_answer(
 ) -> GeneratedAnswer:  # fmt: skip
     """One answer from these candidates alone; ``retrieval``, which may be None, gives the sources their facts."""
     prompt, steps = prompt_ids(model, question), [_RetrievalStep.of(model, found, retrieval)]
-    if not schedule.max_retrievals:
+    if schedule.max_retrievals:
+        out = _generate_with_retrieval(model, question, prompt, steps, schedule, max_new_tokens)
+    else:
         out = generate_ids(model, [prompt], steps[0].context, max_new_tokens)[0]
-        return GeneratedAnswer(_text(model, out), steps[0].sources(model, out), found)
-
-    def retrieve(tokens: list[int]) -> MemoryContext | None:
-        again = model.contexts.retrieve(f"{question} {_text(model, tokens)[-schedule.query_window :]}")
-        steps.append(_RetrievalStep.of(model, candidates(again, model.config.max_nodes), again, len(tokens)))
-        return steps[-1].context
-
-    out = generate_with_retrieval(model, prompt, steps[0].context, schedule, retrieve, max_new_tokens)
     ends = [*(step.start for step in steps[1:]), len(out)]
     parts = [step.sources(model, out[step.start : end]) for step, end in zip(steps, ends, strict=True)]
-    return GeneratedAnswer(_text(model, out), tuple(source for part in parts for source in part), found)
+    return GeneratedAnswer(_text(model, out), tuple(chain(*parts)), found)
 
 
 class _RetrievalStep(NamedTuple):
@@ -107,16 +102,13 @@ class _RetrievalStep(NamedTuple):
 
 
 @torch.inference_mode()
-def generate_with_retrieval(
-    model: Any, prompt: Sequence[int], context: MemoryContext | None, schedule: RetrievalSchedule,
-    retrieve: Callable[[list[int]], MemoryContext | None], max_new_tokens: int,
+def _generate_with_retrieval(
+    model: Any, question: str, prompt: Sequence[int], steps: list[_RetrievalStep], schedule: RetrievalSchedule,
+    max_new_tokens: int,
 ) -> list[int]:  # fmt: skip
-    """Greedy decoding of one prompt that retrieves again where the next token's entropy is high.
-
-    ``context`` is that of the prompt's retrieval. ``retrieve`` returns the context for the tokens generated so far, or
-    None to keep the last one.
-    """
+    """Greedy decoding of one prompt that retrieves again where the next token's entropy is high, and adds to steps."""
     out: list[int] = []
+    context = steps[0].context
     rows = new = torch.tensor([list(prompt)], device=model.base.device)
     cache, since, left = None, schedule.min_tokens_between, schedule.max_retrievals
     while len(out) < max_new_tokens:
@@ -127,10 +119,11 @@ def generate_with_retrieval(
         cache, logits = step.past_key_values, step.logits[0, -1]
         due = left and out and since >= schedule.min_tokens_between
         if due and Categorical(logits=logits.float()).entropy() > schedule.entropy_threshold:
-            found = retrieve(out)
+            again = model.contexts.retrieve(f"{question} {_text(model, out)[-schedule.query_window :]}")
+            steps.append(_RetrievalStep.of(model, candidates(again, model.config.max_nodes), again, len(out)))
             left, since = left - 1, 0
-            if found is not None and hasattr(cache, "crop"):
-                context = found
+            if steps[-1].context is not None and hasattr(cache, "crop"):
+                context = steps[-1].context
                 cache.crop(-new.shape[1])  # the last position is computed again with the new context
                 continue
         token = int(logits.argmax())

@@ -40,18 +40,18 @@ def slots_of(*names: list[int], stop: int = 1) -> MemoryTokens:
         tokens = [*name, stop]
         for i, token in enumerate(tokens):
             kind = START if i == 0 else END if token == stop else INSIDE
-            rows.append((tokens[i - 2] if i > 1 else NO_TOKEN, tokens[i - 1] if i else NO_TOKEN, token, i, kind, node))
+            rows.append((token, kind, node))
     columns = [torch.tensor(column)[None] for column in zip(*rows, strict=True)]
     features = torch.zeros(1, len(rows), len(FEATURES))
-    features[0, :, 0] = (columns[5][0] == 0).float()
-    features[0, :, 2] = torch.log1p(columns[5][0].float()) / 2
+    features[0, :, 0] = (columns[2][0] == 0).float()
+    features[0, :, 2] = torch.log1p(columns[2][0].float()) / 2
     return MemoryTokens(
         *columns, features, torch.ones(1, len(rows), dtype=torch.bool), torch.zeros(1), prefixes_of(names, stop)
     )
 
 
 def prefixes_of(names: tuple[list[int], ...], stop: int) -> torch.Tensor:
-    depth = max(len(name) for name in names)
+    depth = max(2, *map(len, names))
     ways = [name[:i][::-1] + [NO_TOKEN] * (depth - i) for name in names for i in range(len(name) + 1)]
     return torch.tensor(ways)[None, :, None].expand(-1, -1, 2, -1)
 

@@ -192,7 +192,7 @@ def question_examples(
     for question in rng.sample(list(questions), min(training.max_questions, len(questions))):
         form = rng.choices(FORMS, FORM_WEIGHTS)[0]
         if rng.random() < training.unanswerable:
-            made.append((1, build.unknown(question.question, form, rng.uniform(0.005, 0.2))))
+            made.append((1, build.answer(question.question, REFUSAL, form, None, rng.uniform(0.005, 0.2))))
             continue
         if rng.random() < training.retrieved:
             found = model.contexts.retrieve(question.question)

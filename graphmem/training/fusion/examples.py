@@ -126,16 +126,13 @@ class ExampleBuilder:
         chat = form in FORMS[:2]
         return self.ids(chat_prompt(self.tokenizer, text) if chat else text), not chat
 
-    def answer(self, question: str, gold: str, form: str = FORMS[0], found: Candidates | None = None) -> Example:
-        """A question whose answer is ``gold``."""
+    def answer(
+        self, question: str, gold: str, form: str = FORMS[0], found: Candidates | None = None,
+        answerable: float | None = None,
+    ) -> Example:  # fmt: skip
+        """A question whose answer is ``gold``; ``REFUSAL`` where the memory does not answer it."""
         prompt, spaced = self.prompt(question, form)
-        return Example(prompt, self.names.tokens(" " + gold if spaced else gold), found, gold)
-
-    def unknown(self, question: str, form: str, answerable: float, found: Candidates | None = None) -> Example:
-        """A question that the memory does not answer, whose answer is the refusal."""
-        prompt, spaced = self.prompt(question, form)
-        target = self.names.tokens(" " + REFUSAL if spaced else REFUSAL)
-        return Example(prompt, target, found, REFUSAL, answerable=answerable)
+        return Example(prompt, self.names.tokens(" " + gold if spaced else gold), found, gold, answerable=answerable)
 
     def statement(self, template: str, subject: str, object: str) -> Example | None:
         """A sentence that continues with a name of the memory and one more token."""
@@ -165,7 +162,7 @@ def world_examples(build: ExampleBuilder, rng: Random, count: int, entities: int
             if question.answers:
                 made.append(build.answer(question.question, rng.choice(question.answers), form))
             else:
-                made.append(build.unknown(question.question, form, rng.uniform(0.005, 0.15)))
+                made.append(build.answer(question.question, REFUSAL, form, None, rng.uniform(0.005, 0.15)))
         for subject, relation, object in rng.sample(world.triples, min(entities // 8, len(world.triples))):
             template = rng.choice(world.relations[relation].statements)
             if (example := build.statement(template, subject, object)) is not None:

@@ -14,6 +14,7 @@ from graphmem.core.splits import data_split
 from graphmem.datasets.plain_text import passage_texts
 from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
 from graphmem.fusion.candidates import Candidates, candidates
+from graphmem.fusion.config import REFUSAL
 from graphmem.generation.batching import generate_ids, length_batches
 from graphmem.model import GraphMemoryModel
 from graphmem.text.lexicon import split_relations
@@ -74,12 +75,6 @@ def unanswerable_questions(count: int, rng: Random) -> list[str]:
     return [rng.choice(templates).format(s=rng.choice(names)) for _ in range(count)]
 
 
-def drawn_questions(build: ExampleBuilder, count: int, rng: Random) -> list[Example]:
-    """Training questions of WikiMovies with candidates to be drawn around one right answer."""
-    questions = rng.sample(list(load_questions("train")), count)
-    return [build.answer(q.question, rng.choice(q.answers), rng.choice(FORMS)) for q in questions]
-
-
 def unknown_examples(
     build: ExampleBuilder, retrieve: Retrieve, count: int, max_nodes: int, rng: Random
 ) -> list[Example]:
@@ -91,7 +86,7 @@ def unknown_examples(
     for question in unanswerable_questions(count, rng):
         found = candidates(retrieve(question), max_nodes)
         if found.names and found.answerable < 0.5:
-            made.append(build.unknown(question, rng.choice(FORMS), found.answerable, found))
+            made.append(build.answer(question, REFUSAL, rng.choice(FORMS), found, found.answerable))
     return made
 
 
@@ -165,7 +160,9 @@ def mixture(
     build = ExampleBuilder(model.tokenizer, model.names)
     worlds = world_examples(build, rng, sizes.worlds)
     learned = [(0.2, worlds), (0.3, name_examples(build, rng, names, sizes.names))]
-    learned.append((0.1, drawn_questions(build, sizes.drawn, rng)))
+    questions = rng.sample(list(load_questions("train")), sizes.drawn)
+    drawn = [build.answer(q.question, rng.choice(q.answers), rng.choice(FORMS)) for q in questions]
+    learned.append((0.1, drawn))
     if retrieve is not None:
         learned.append((0.35, retrieved_examples(build, retrieve, sizes.retrieved, max_nodes, rng)))
         learned.append((0.05, unknown_examples(build, retrieve, sizes.unknown, max_nodes, rng)))
