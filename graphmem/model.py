@@ -21,8 +21,7 @@ from graphmem.fusion.context import active_context
 from graphmem.fusion.context_builder import ContextBuilder, Memory
 from graphmem.fusion.hooks import MemoryHooks
 from graphmem.fusion.layers import WEIGHTS_FILE, FusionLayers, load_fusion, save_fusion, with_layers
-from graphmem.fusion.memory_tokens import NameTokenizer
-from graphmem.fusion.token_embeddings import TokenTable
+from graphmem.fusion.memory_tokens import NameTokenizer, TokenTable
 from graphmem.generation.answering import MIN_CONFIDENCE, WhenUnknown, answer_question
 from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import ONE_RETRIEVAL, RetrievalSchedule

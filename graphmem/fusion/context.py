@@ -13,9 +13,8 @@ from torch import Tensor
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.cross_attention import LayerMemory, TokenContext
 from graphmem.fusion.layers import FusionLayers
-from graphmem.fusion.memory_tokens import MemoryTokens
+from graphmem.fusion.memory_tokens import MemoryTokens, TokenTable
 from graphmem.fusion.prefix_matching import PrefixTracker
-from graphmem.fusion.token_embeddings import TokenTable
 
 
 @dataclass(frozen=True, slots=True)

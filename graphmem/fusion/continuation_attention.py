@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from graphmem.fusion.attention import MASKED, SHORTER_LOGIT, UNMATCHED_LOGIT, NullSlot, linear
 from graphmem.fusion.candidates import CONTINUATION_FEATURES
-from graphmem.fusion.memory_tokens import END, NO_TOKEN, ContinuationTokens, MemoryTokens
+from graphmem.fusion.memory_tokens import END, NO_TOKEN, ContinuationTokens, MemoryTokens, TokenTable
 from graphmem.fusion.prefix_matching import CODES, LENGTHS, SHORTER, UNMATCHED, PrefixMatches
-from graphmem.fusion.token_embeddings import TokenTable
 
 _REPEATED, _PREMATURE, _NULL = -1.0, -2.0, 2.0
 

@@ -29,9 +29,8 @@ from graphmem.fusion.attention import SHORTER_LOGIT, UNMATCHED_LOGIT, NullSlot, 
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.continuation_attention import ContinuationAttention, ScoreAdjustment
-from graphmem.fusion.memory_tokens import NO_TOKEN, MemoryTokens
+from graphmem.fusion.memory_tokens import NO_TOKEN, MemoryTokens, TokenTable, unit
 from graphmem.fusion.prefix_matching import CODES, LENGTHS, SHORTER, UNMATCHED, PrefixMatches
-from graphmem.fusion.token_embeddings import TokenTable, unit
 
 _PREFIX_GAIN = (0.0, 0.7, 1.0, 1.3, 1.5, 1.5)
 """Initial log gain by the length of the matched prefix (``PrefixMatches.positions``)."""

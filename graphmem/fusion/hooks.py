@@ -15,7 +15,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.fusion.context import ACTIVE_CONTEXT, AttentionRecord, LayerContext, MemoryContext
 from graphmem.fusion.cross_attention import TokenContext
 from graphmem.fusion.layers import FusionLayers
-from graphmem.fusion.token_embeddings import TokenTable
+from graphmem.fusion.memory_tokens import TokenTable
 
 _KEPT = "_graphmem_context"
 _PREPARE = "prepare_inputs_for_generation"

@@ -16,8 +16,7 @@ from graphmem.core.decoder import Decoder
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.cross_attention import GatedCrossAttention, LayerMemory
-from graphmem.fusion.memory_tokens import MemoryTokens
-from graphmem.fusion.token_embeddings import TokenTable
+from graphmem.fusion.memory_tokens import MemoryTokens, TokenTable
 
 WEIGHTS_FILE = "fusion.safetensors"
 

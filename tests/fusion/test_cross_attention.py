@@ -13,9 +13,8 @@ from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.cross_attention import GatedCrossAttention, TokenContext
 from graphmem.fusion.layers import FusionLayers, default_layers, default_tap
-from graphmem.fusion.memory_tokens import END, INSIDE, NO_TOKEN, START, MemoryTokens
+from graphmem.fusion.memory_tokens import END, INSIDE, NO_TOKEN, START, MemoryTokens, TokenTable, unit
 from graphmem.fusion.prefix_matching import match_prefixes
-from graphmem.fusion.token_embeddings import TokenTable, unit
 
 V, D = 50, 256
 CONFIG = FusionConfig(heads=4, match_width=256, layers=(1,), tap=0, max_name_tokens=8)

@@ -16,11 +16,7 @@ from graphmem.fusion.continuation_attention import DROPOUT, ContinuationAttentio
 from graphmem.model import GraphMemoryModel
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.text.lexicon import split_relations
-from graphmem.training.fusion.continuation_examples import (
-    ContinuationExamples,
-    mark_texts,
-    user_texts,
-)
+from graphmem.training.fusion.continuation_examples import ContinuationExamples, mark_texts, user_texts
 from graphmem.training.fusion.examples import Example, ExampleBuilder
 from graphmem.training.fusion.train_continuation import ContinuationTraining, train_continuation
 from graphmem.training.fusion.trainer import FusionTraining

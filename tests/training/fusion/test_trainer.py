@@ -16,13 +16,7 @@ from graphmem.fusion.layers import ADDED_LATER
 from graphmem.fusion.memory_tokens import collate
 from graphmem.generation.batching import right_padded
 from graphmem.model import GraphMemoryModel, attach
-from graphmem.training.fusion.examples import (
-    Example,
-    ExampleBuilder,
-    NamePool,
-    name_examples,
-    world_examples,
-)
+from graphmem.training.fusion.examples import Example, ExampleBuilder, NamePool, name_examples, world_examples
 from graphmem.training.fusion.mixture import continuations
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers
 from graphmem.training.loop import LoopConfig, one_cycle
