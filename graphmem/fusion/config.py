@@ -59,10 +59,10 @@ class FusionConfig:
         require(multiple, "match_width", self.match_width, f"a multiple of heads ({self.heads})")
         require(1 <= self.max_name_tokens <= 1024, "max_name_tokens", self.max_name_tokens, "between 1 and 1024")
         require(self.max_nodes >= 1, "max_nodes", self.max_nodes, "at least 1")
-        require(0 <= self.min_attention < 1, "min_attention", self.min_attention, "at least 0 and below 1")
-        for name in ("min_attention_text", "min_attention_topic"):
+        for name in ("min_attention", "min_attention_text", "min_attention_topic"):
             share = getattr(self, name)
-            require(share is None or 0 <= share < 1, name, share, "None, or at least 0 and below 1")
+            optional = share is None and name != "min_attention"
+            require(optional or 0 <= share < 1, name, share, "at least 0 and below 1")
         require(self.refusal is None or bool(self.refusal.strip()), "refusal", self.refusal, "None or visible text")
         for name in ("trust", "min_answerability"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability, 0..1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -41,7 +41,7 @@ class MemoryHooks:
         generating = [part for part in dict.fromkeys((model, unwrap())) if callable(getattr(part, _PREPARE, None))]
         self._prepared = [_track_generate(part, self._context) for part in generating]
         for number in fusion.layers:
-            hook = self._fused(number)
+            hook = partial(self._fused, number)
             self._handles.append(layers[number].register_forward_hook(hook, with_kwargs=True))
 
     def remove(self, *, restore: bool = True) -> None:
@@ -98,22 +98,23 @@ class MemoryHooks:
         if (context := self._context()) is not None and not _recomputing():
             context.early = hidden_of(output).detach()
 
-    def _fused(self, number: int) -> Any:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-            """Add the memory layer's output to the decoder layer's; None leaves it unchanged."""
-            hidden = _input(args, kwargs)
-            if (now := _kept(hidden)) is not None:
-                if now[0].fusion is not self.fusion:
-                    return None
-            else:
-                context = self._context()
-                if context is None or (now := _layer_context(context, number, hidden.shape[0])) is None:
-                    return None
-                _keep(hidden, now)
-            added = _add(now, number, hidden_of(output))
-            return added if isinstance(output, Tensor) else (added, *output[1:])
-
-        return hook
+    def _fused(self, number: int, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        """Add the memory layer's output to the decoder layer's; None leaves it unchanged."""
+        hidden = _input(args, kwargs)
+        if (now := _kept(hidden)) is not None:
+            if now[0].fusion is not self.fusion:
+                return None
+        else:
+            context = self._context()
+            if context is None or context.current is None or context.early is None:
+                return None
+            if not context.slots[number].bias.shape[-1]:
+                return None
+            matches = context.tracker.matches(hidden.shape[0]) if context.tracker is not None else None
+            now = context, TokenContext(context.current, context.early, matches)
+            _keep(hidden, now)
+        added = _add(now, number, hidden_of(output))
+        return added if isinstance(output, Tensor) else (added, *output[1:])
 
 
 def _track_generate(part: nn.Module, active: Callable[[], MemoryContext | None]) -> tuple[nn.Module, Any]:
@@ -129,19 +130,6 @@ def _track_generate(part: nn.Module, active: Callable[[], MemoryContext | None])
 
     setattr(part, _PREPARE, tracked)
     return part, tracked
-
-
-def attend_memory(context: MemoryContext, number: int, x: Tensor) -> Tensor:
-    """The residual stream after layer ``number`` with the memory layer's output added."""
-    now = _layer_context(context, number, x.shape[0])
-    return x if now is None else _add(now, number, x)
-
-
-def _layer_context(context: MemoryContext, number: int, rows: int) -> LayerContext | None:
-    if context.current is None or context.early is None or not context.slots[number].bias.shape[-1]:
-        return None
-    matches = context.tracker.matches(rows) if context.tracker is not None else None
-    return context, TokenContext(context.current, context.early, matches)
 
 
 def _add(now: LayerContext, number: int, x: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,18 +19,12 @@ from graphmem.fusion.memory_tokens import MemoryTokens, TokenTable
 
 WEIGHTS_FILE = "fusion.safetensors"
 
-_RENAMED = (
-    (r"^readings\.", "memory_layers."),
-    (r"\.told\.", ".continuation."),
-    (r"\.loud_standing$", ".prefix_gain"),
-    (r"\.null_standing$", ".null_prefix_bias"),
-    (r"\.standing$", ".prefix_bias"),
-    (r"\.again_bias$", ".repeated_bias"),
-    (r"\.early_bias$", ".premature_bias"),
-    (r"\.opening$", ".output_gate"),
-    (r"\.doubt$", ".compression"),
-)
-"""Names of parameters in earlier weights."""
+_RENAMED = {
+    "readings": "memory_layers", "told": "continuation", "loud_standing": "prefix_gain",
+    "null_standing": "null_prefix_bias", "standing": "prefix_bias", "again_bias": "repeated_bias",
+    "early_bias": "premature_bias", "opening": "output_gate", "doubt": "compression",
+}  # fmt: skip
+"""Parts of the names of parameters in earlier weights."""
 
 ADDED_LATER = ("prefix_bias", "prefix_gain", "agreement")
 """Ends of the names of parameters that older weights lack; they keep their initial values."""
@@ -142,12 +135,7 @@ def load_fusion(path: Path) -> tuple[FusionConfig, Mapping[str, Any], dict[str, 
     saved = load_module(path, kind="fusion")
     try:
         config = FusionConfig.from_dict(saved.meta["config"])
-        return config, saved.meta["base"], {_current(k): v for k, v in saved.tensors.items()}
+        current = lambda name: ".".join(_RENAMED.get(part, part) for part in name.split("."))
+        return config, saved.meta["base"], {current(name): value for name, value in saved.tensors.items()}
     except (KeyError, TypeError, ValueError, InvalidValue) as error:
         raise WeightsMismatch(f"{path} holds a config that this version cannot read: {error}") from error
-
-
-def _current(name: str) -> str:
-    for old, new in _RENAMED:
-        name = re.sub(old, new, name)
-    return name

@@ -73,10 +73,8 @@ def token_sources(
 ) -> tuple[TokenSource, ...]:
     """For every generated token, one a pass, the layer, head and node with the largest weight.
 
-    Args:
-        trace: records of all forward passes, layer after layer, pass after pass; one sample.
-        node: int64 [M], the candidate of each slot.
-        found, tokens, retrieval: the candidates, the tokens' texts, and what gives the facts.
+    ``trace`` holds the records of all forward passes of one sample, layer after layer; ``node``, int64 [M], the
+    candidate of each slot.
     """
     passes: list[list[AttentionRecord]] = []
     for record in trace:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphmem.core.edits import AddNode, Edit, JournalEntry
 from graphmem.core.errors import InvalidValue
@@ -43,7 +43,6 @@ class SessionConfig:
     Attributes:
         max_turns: size of the working buffer; the oldest turns leave first.
         max_characters: of each turn in the buffer.
-        episodes: keep every turn that states something as an episode too.
         min_answerability: answerability, 0..1, below which a question is answered from the buffer instead.
         max_new_tokens: longest answer.
         speaker: name of the user, which replaces the first person ("I live in Rome"); None keeps the first person.
@@ -51,7 +50,6 @@ class SessionConfig:
 
     max_turns: int = 8
     max_characters: int = 500
-    episodes: bool = True
     min_answerability: float = 0.3
     max_new_tokens: int = 48
     speaker: str | None = None
@@ -64,8 +62,7 @@ class SessionConfig:
         require(0 <= self.min_answerability <= 1, "min_answerability", self.min_answerability, "in [0, 1]")
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One turn: ``role`` is ``user`` or ``model``, ``at`` an ISO time."""
 
     role: str
@@ -156,10 +153,10 @@ class Session:
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
         episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
-        self._save([episode] if stated and self.config.episodes else [])
+        self._save([episode] if stated else [])
 
     def _save(self, more: list[Edit]) -> None:
-        turns = [[turn.role, turn.text, turn.at] for turn in self.turns]
+        turns = [list(turn) for turn in self.turns]
         state = AddNode(self.node, "session", attributes={"turns": turns, "count": self.count})
         self.model.memory.store.apply([state, *more], action="session", note=self.name[:200])
 

@@ -141,6 +141,8 @@ def requested_topic(retrieval: Any) -> int | None:
 def describe(model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time | None = None) -> Description | None:
     """Whole sentences about a node, at least one and within ``max_new_tokens``; None where it has no facts."""
     topic, groups = store.names([node])[0], fact_groups(store, node, as_of)
+    if not groups:
+        return None
     made: list[tuple[str, tuple[Fact, ...], list[GeneratedAnswer]]] = []
     left = max_new_tokens
     for group, template in zip(groups, _likeliest_templates(model, topic, groups), strict=True):
@@ -150,8 +152,6 @@ def describe(model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time
             break
         generated = [_generate_name(model, topic, group, store, name) for name in group.names]
         made.append((group.sentence(template, topic, [one.text for one in generated]), group.facts, generated))
-    if not made:
-        return None
     sentences, facts, names = zip(*made, strict=True)
     return Description(" ".join(sentences), tuple(chain(*facts)), tuple(chain(*names)))
 
@@ -200,8 +200,6 @@ def _likeliest_templates(model: Any, topic: str, groups: Sequence[FactGroup]) ->
 @torch.inference_mode()
 def _losses(model: Any, texts: Sequence[str]) -> list[float]:
     """Mean negative log-likelihood a token of each text under the base alone, in nats."""
-    if not texts:
-        return []
     rows = [(model.names.stop, *model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
     ids, mask = right_padded(rows, model.base.device)
     with model.memory_disabled():

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -84,7 +84,9 @@ def run(
             with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
                 file.write(json.dumps(log[-1]) + "\n")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            _save(module, optimizer, step + 1, log, folder / "checkpoint.pt")
+            state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
+            torch.save({"step": step + 1, "log": log, **state}, folder / "checkpoint.tmp")
+            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
     return log
 
 
@@ -112,12 +114,6 @@ def cached(path: Path, make: Callable[[], T]) -> T:
         path.write_bytes(pickle.dumps(make()))
     value: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own file, in the run's own folder
     return value
-
-
-def _save(module: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[Any], path: Path) -> None:
-    state = {"step": step, "module": module.state_dict(), "optimizer": optimizer.state_dict(), "log": log}
-    torch.save(state, path.with_suffix(".tmp"))
-    path.with_suffix(".tmp").replace(path)
 
 
 def _resume(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> tuple[int, list[dict[str, float]]]:

@@ -60,10 +60,9 @@ class ContinuationExamples:
     """
 
     def __init__(
-        self, build: ExampleBuilder, texts: Sequence[FactText], relations: Mapping[str, Relation], max_nodes: int,
-        rng: Random,
-    ) -> None:  # fmt: skip
-        self.build, self.texts, self.relations, self.max_nodes, self.rng = build, list(texts), relations, max_nodes, rng
+        self, build: ExampleBuilder, texts: Sequence[FactText], relations: Mapping[str, Relation], rng: Random
+    ) -> None:
+        self.build, self.texts, self.relations, self.rng = build, list(texts), relations, rng
         self._facts = [fact for text in texts for fact in text.gold]
 
     def example(self, text: FactText) -> Example | None:
@@ -131,18 +130,18 @@ class ContinuationExamples:
             inner = set(found)
             for subject, relation, object in facts:
                 for start, end, inverse in ((subject, object, False), (object, subject, True)):
-                    if start in inner and end not in found and len(found) < self.max_nodes:
+                    if start in inner and end not in found and len(found) < self.build.max_nodes:
                         found[end] = Neighbour(len(found), end, relation, hops, inverse, found[start].node)
         return list(found.values())
 
 
-def accidental_examples(build: ExampleBuilder, memory: Any, texts: Sequence[str], max_nodes: int) -> list[Example]:
+def accidental_examples(build: ExampleBuilder, memory: Any, texts: Sequence[str]) -> list[Example]:
     """Plain texts with the candidates of a real memory for words that happen to be names in it."""
     made = []
     for text in texts:
         ids = build.ids(text)
         query = build.tokenizer.decode(ids[:MAX_TEXT_TOKENS])
-        found = continuation_candidates(memory.retrieve(query, top_k=max_nodes), max_nodes)
+        found = continuation_candidates(memory.retrieve(query, top_k=build.max_nodes), build.max_nodes)
         if found is not None and found.names and (example := _kept(ids, found)) is not None:
             made.append(example)
     return made

@@ -123,18 +123,16 @@ def load_config(path: str | Path | None) -> CustomTraining:
     text = Path(path).read_text(encoding="utf-8")
     try:
         values = json.loads(text) if Path(path).suffix == ".json" else tomllib.loads(text)
-        stages = tuple(Stage(**stage) for stage in values.pop("stages", ())) or CustomTraining().stages
-    except (ValueError, TypeError) as error:
-        raise InvalidValue(f"{path} cannot be read as settings: {error}") from None
-    known = [field.name for field in fields(CustomTraining)]
-    if unknown := [name for name in values if name not in known]:
-        raise InvalidValue(f"{path} has the unknown setting {unknown[0]!r}; settings are: {', '.join(known)}")
-    if isinstance(values.get("layers"), list):
-        values["layers"] = tuple(values["layers"])
-    try:
-        return CustomTraining(**values, stages=stages)
-    except TypeError as error:
-        raise InvalidValue(f"{path}: a value is of the wrong type: {error}") from None
+        if stages := values.pop("stages", ()):
+            values["stages"] = tuple(Stage(**stage) for stage in stages)
+        if layers := values.pop("layers", ()):
+            values["layers"] = tuple(layers)
+        return CustomTraining(**values)
+    except InvalidValue:
+        raise
+    except (ValueError, TypeError) as error:  # no TOML or JSON, an unknown setting, or a value of another type
+        known = ", ".join(f"{field.name} ({field.type})" for field in fields(CustomTraining))
+        raise InvalidValue(f"{path} cannot be read as settings: {error}; settings and their types: {known}") from None
 
 
 class Report(NamedTuple):
@@ -175,7 +173,7 @@ def train_custom(
     names = [name for name in names if data_split(name) == "train"] or names
     few = max(1, training.plain // 4)
     sizes = Sizes(plain=training.plain, unrelated=few, unanswered=few)
-    kept = kept_examples(model, ExampleBuilder(tokenizer, model.names), memory.retrieve, names, sizes, rng)
+    kept = kept_examples(ExampleBuilder(model), memory.retrieve, names, sizes, rng)
     for number, stage in enumerate(training.stages, 1):
         _train_stage(model, stage, learned, kept, NamePool(names), training, folder / f"stage{number}")
     model.fusion.set_min_attention(training.min_attention)
@@ -187,7 +185,7 @@ def question_examples(
     model: GraphMemoryModel, questions: Sequence[Question], training: CustomTraining, rng: Random
 ) -> list[tuple[int, Example]]:
     """Examples with their number of hops; raises ``InvalidValue`` where there are none."""
-    build = ExampleBuilder(model.tokenizer, model.names)
+    build = ExampleBuilder(model)
     made: list[tuple[int, Example]] = []
     for question in rng.sample(list(questions), min(training.max_questions, len(questions))):
         form = rng.choices(FORMS, FORM_WEIGHTS)[0]
@@ -196,7 +194,7 @@ def question_examples(
             continue
         if rng.random() < training.retrieved:
             found = model.contexts.retrieve(question.question)
-            example = build.from_retrieval(question, found, training.max_nodes, form)
+            example = build.from_retrieval(question, found, form)
         else:
             example = build.answer(question.question, rng.choice(question.answers), form)
         made += [(question.hops, example)] if example is not None else []

@@ -111,10 +111,11 @@ class NamePool:
 
 
 class ExampleBuilder:
-    """Turns questions, names and texts into examples, for one tokenizer and its name tokenizer."""
+    """Turns questions, names and texts into examples for one ``GraphMemoryModel``."""
 
-    def __init__(self, tokenizer: Any, names: NameTokenizer) -> None:
-        self.tokenizer, self.names = tokenizer, names
+    def __init__(self, model: Any) -> None:
+        self.model, self.tokenizer, self.max_nodes = model, model.tokenizer, model.config.max_nodes
+        self.names: NameTokenizer = model.names
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, with no token added."""
@@ -144,9 +145,9 @@ class ExampleBuilder:
             return None
         return Example(before, name + self.ids(tail)[:1], None, object)
 
-    def from_retrieval(self, question: Any, retrieval: Any, max_nodes: int, form: str) -> Example | None:
+    def from_retrieval(self, question: Any, retrieval: Any, form: str) -> Example | None:
         """A question with its retrieval: the highest-ranked right name is the target; None if there is none."""
-        found = candidates(retrieval, max_nodes)
+        found = candidates(retrieval, self.max_nodes)
         right = {normalise(answer) for answer in question.answers}
         gold = next((name for name in found.names if normalise(name) in right), None)
         return self.answer(question.question, gold, form, found) if gold else None

@@ -55,15 +55,13 @@ def plain_texts(count: int, rng: Random) -> list[str]:
     return rng.sample(texts, min(count, len(texts)))
 
 
-def retrieved_examples(
-    build: ExampleBuilder, retrieve: Retrieve, count: int, max_nodes: int, rng: Random
-) -> list[Example]:
+def retrieved_examples(build: ExampleBuilder, retrieve: Retrieve, count: int, rng: Random) -> list[Example]:
     """Training questions of WikiMovies with their retrievals, as many of each number of hops."""
     questions = list(load_questions("train"))
     rng.shuffle(questions)
     drawn = [q for hops in (1, 2, 3) for q in [q for q in questions if q.hops == hops][: count // 3]]
     form = lambda: rng.choices(FORMS, FORM_WEIGHTS)[0]
-    made = (build.from_retrieval(q, retrieve(q.question), max_nodes, form()) for q in drawn)
+    made = (build.from_retrieval(q, retrieve(q.question), form()) for q in drawn)
     return [example for example in made if example is not None]
 
 
@@ -75,16 +73,14 @@ def unanswerable_questions(count: int, rng: Random) -> list[str]:
     return [rng.choice(templates).format(s=rng.choice(names)) for _ in range(count)]
 
 
-def unknown_examples(
-    build: ExampleBuilder, retrieve: Retrieve, count: int, max_nodes: int, rng: Random
-) -> list[Example]:
+def unknown_examples(build: ExampleBuilder, retrieve: Retrieve, count: int, rng: Random) -> list[Example]:
     """Unanswerable questions with their retrievals, to be refused.
 
     Only where answerability is below 0.5: the words of a question alone must not decide what is known.
     """
     made = []
     for question in unanswerable_questions(count, rng):
-        found = candidates(retrieve(question), max_nodes)
+        found = candidates(retrieve(question), build.max_nodes)
         if found.names and found.answerable < 0.5:
             made.append(build.answer(question, REFUSAL, rng.choice(FORMS), found, found.answerable))
     return made
@@ -110,14 +106,13 @@ class Sizes:
 
 
 def kept_examples(
-    model: GraphMemoryModel, build: ExampleBuilder, retrieve: Retrieve | None, names: Sequence[str], sizes: Sizes,
-    rng: Random,
-) -> list[Example]:  # fmt: skip
+    build: ExampleBuilder, retrieve: Retrieve | None, names: Sequence[str], sizes: Sizes, rng: Random
+) -> list[Example]:
     """Plain texts, unrelated prompts and unanswerable questions, with the base's own continuations of the prompts."""
-    words, max_nodes = [name for name in names if len(name) < 24], model.config.max_nodes
+    words = [name for name in names if len(name) < 24]
 
     def found(text: str, share: float) -> Candidates | None:
-        return candidates(retrieve(text), max_nodes) if retrieve is not None and rng.random() < share else None
+        return candidates(retrieve(text), build.max_nodes) if retrieve is not None and rng.random() < share else None
 
     made = []
     for text in plain_texts(sizes.plain, rng):
@@ -128,10 +123,10 @@ def kept_examples(
     unrelated = unrelated_prompts(build, rng, words, sizes.unrelated)
     questions = unanswerable_questions(sizes.unanswered, rng)
     prompts = unrelated + [build.prompt(question, rng.choice(FORMS))[0] for question in questions]
-    for i, (prompt, target) in enumerate(zip(prompts, continuations(model, prompts), strict=True)):
+    for i, (prompt, target) in enumerate(zip(prompts, continuations(build.model, prompts), strict=True)):
         question = questions[i - len(unrelated)] if i >= len(unrelated) else None
         answerable = rng.uniform(0.005, 0.12) if question else rng.choice((0.5, 0.2, 0.05, 0.01))
-        text = question or last_user_text(model.tokenizer, list(prompt))
+        text = question or last_user_text(build.tokenizer, list(prompt))
         offer = question is None
         made.append(Example(prompt, target, found(text, 0.5), keep=True, answerable=answerable, offer=offer))
     return made
@@ -156,15 +151,14 @@ def mixture(
 
     ``retrieve`` is that of a live memory that holds WikiMovies; None draws all candidates.
     """
-    rng, sizes, max_nodes = Random(seed), sizes or Sizes(), model.config.max_nodes
-    build = ExampleBuilder(model.tokenizer, model.names)
+    rng, sizes, build = Random(seed), sizes or Sizes(), ExampleBuilder(model)
     worlds = world_examples(build, rng, sizes.worlds)
     learned = [(0.2, worlds), (0.3, name_examples(build, rng, names, sizes.names))]
     questions = rng.sample(list(load_questions("train")), sizes.drawn)
     drawn = [build.answer(q.question, rng.choice(q.answers), rng.choice(FORMS)) for q in questions]
     learned.append((0.1, drawn))
     if retrieve is not None:
-        learned.append((0.35, retrieved_examples(build, retrieve, sizes.retrieved, max_nodes, rng)))
-        learned.append((0.05, unknown_examples(build, retrieve, sizes.unknown, max_nodes, rng)))
+        learned.append((0.35, retrieved_examples(build, retrieve, sizes.retrieved, rng)))
+        learned.append((0.05, unknown_examples(build, retrieve, sizes.unknown, rng)))
     pool = NamePool([*names, *(e.gold for e in worlds if e.gold)])
-    return learned, kept_examples(model, build, retrieve, names, sizes, rng), pool
+    return learned, kept_examples(build, retrieve, names, sizes, rng), pool

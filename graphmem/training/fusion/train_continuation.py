@@ -52,15 +52,15 @@ def continuation_mixture(
     Accidental names of ``memory`` are candidates in plain texts; None leaves those out. ``kgc`` and ``evidence`` as in
     ``curriculum``.
     """
-    rng, build, max_nodes = Random(seed), ExampleBuilder(model.tokenizer, model.names), model.config.max_nodes
+    rng, build = Random(seed), ExampleBuilder(model)
     counts = Curriculum(plan.texts, 0, plan.articles, plan.distant, 0, plan.portraits, seed)
     texts, relations = curriculum(counts, kgc=kgc, evidence=evidence)
     by_name = {relation.relation: relation for relation in relations}
-    examples = ContinuationExamples(build, [*mark_texts(texts), *own], by_name, max_nodes, rng)
+    examples = ContinuationExamples(build, [*mark_texts(texts), *own], by_name, rng)
     learned = [made for text in examples.texts if (made := examples.example(text)) is not None]
     kept = [made for text in plain_texts(plan.unrelated, rng) if (made := examples.unrelated(text)) is not None]
     if memory is not None:
-        kept += accidental_examples(build, memory, plain_texts(plan.accidental, rng), max_nodes)
+        kept += accidental_examples(build, memory, plain_texts(plan.accidental, rng))
     return learned, kept
 
 

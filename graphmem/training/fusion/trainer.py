@@ -22,7 +22,7 @@ from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, add_refusal
 from graphmem.fusion.config import REFUSAL
 from graphmem.fusion.context import MemoryContext, active_context
-from graphmem.fusion.hooks import attend_memory, hidden_of
+from graphmem.fusion.hooks import hidden_of
 from graphmem.fusion.memory_tokens import collate
 from graphmem.generation.batching import right_padded
 from graphmem.model import GraphMemoryModel
@@ -102,14 +102,9 @@ class LowerLayers:
 
     def upper(self, ids: Tensor, mask: Tensor, late: Tensor, early: Tensor, context: MemoryContext | None) -> Tensor:
         """Last hidden states [B, T, D], computed from the late states with a memory context."""
-        x = late
-        if context is not None:
-            context.current, context.early = self.table.inputs(ids), early
-            if context.tracker is not None:
-                context.tracker.start_pass(0)
-                context.tracker.append(ids)
-            x = attend_memory(context, self.first, x)
-        with self._resumed(x), active_context(context):
+        if context is not None and context.tracker is not None:
+            context.tracker.start_pass(0)
+        with self._resumed(early, late), active_context(context):
             return hidden_of(self._backbone(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=False))
 
     def scores(self, hidden: Tensor) -> Tensor:
@@ -140,36 +135,24 @@ class LowerLayers:
         return outputs[self.fusion.tap], outputs[self.first]
 
     @contextmanager
-    def _resumed(self, x: Tensor) -> Iterator[None]:
-        """Replace the lower layers while the model runs; the first replacement returns ``x``."""
-        layers = self.decoder.layers
-        originals = list(layers[: self.first + 1])
+    def _resumed(self, early: Tensor, late: Tensor) -> Iterator[None]:
+        """Let the lower layers return the given states, or their inputs, while the model runs."""
+        given = {self.fusion.tap: early, self.first: late}
+        lower = self.decoder.layers[: self.first + 1]
+        originals = [vars(layer).get("forward") for layer in lower]  # set on a layer by accelerate, for instance
+        for number, layer in enumerate(lower):
+            layer.forward = partial(self._skip, given.get(number))
         try:
-            for number, layer in enumerate(originals):
-                layers[number] = _Replacement(layer, x if number == 0 else None, self._tuple)
             yield
         finally:
-            for number, layer in enumerate(originals):
-                layers[number] = layer
+            for layer, original in zip(lower, originals, strict=True):
+                del layer.forward
+                if original is not None:
+                    layer.forward = original
 
-
-class _Replacement(nn.Module):
-    """Stands in for a decoder layer: returns its input, or a given state."""
-
-    def __init__(self, layer: nn.Module, state: Tensor | None, as_tuple: bool) -> None:
-        super().__init__()
-        object.__setattr__(self, "_layer", layer)
-        self._state, self._as_tuple = state, as_tuple
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(object.__getattribute__(self, "_layer"), name)
-
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
-        hidden = hidden_states if self._state is None else self._state
-        return (hidden,) if self._as_tuple else hidden
+    def _skip(self, state: Tensor | None, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        hidden = hidden_states if state is None else state
+        return (hidden,) if self._tuple else hidden
 
 
 class FusionTrainer:

@@ -49,9 +49,7 @@ def test_candidates_start_at_the_topic_and_every_name_is_scored(
     text = FactText("Ada was born in London.", ((0, 3), (16, 22)), facts, "Ada")
     others = [FactText("Oslo is in Norway.", ((0, 4), (11, 17)), (("Oslo", "located in", "Norway"),), "Oslo")]
     relations = {relation.relation: relation for relation in split_relations("train")}
-    examples = ContinuationExamples(
-        ExampleBuilder(model.tokenizer, model.names), [text, *others], relations, 4, Random(0)
-    )
+    examples = ContinuationExamples(ExampleBuilder(model), [text, *others], relations, Random(0))
     whole = 0
     for _ in range(30):
         made = examples.example(text)
@@ -75,7 +73,7 @@ def test_some_texts_have_a_later_topic_and_some_a_word_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = FactText("Ada was born in London.", ((0, 3), (16, 22)), (("Ada", "born in", "London"),), "Ada")
-    examples = ContinuationExamples(ExampleBuilder(model.tokenizer, model.names), [text], {}, 4, Random(0))
+    examples = ContinuationExamples(ExampleBuilder(model), [text], {}, Random(0))
     varied = [examples._varied(text) for _ in range(200)]
     assert {made.topic for made in varied} == {"Ada", "London"} and len({made.text for made in varied}) == 4
     assert all([made.text[a:b] for a, b in made.mentions] == ["Ada", "London"] for made in varied)

@@ -26,7 +26,7 @@ NAMES = ["Ada Lovelace", "Ada Byron", "London", "Paris", "1815", "Tokyo Story", 
 
 @pytest.fixture
 def build(model: GraphMemoryModel) -> ExampleBuilder:
-    return ExampleBuilder(model.tokenizer, model.names)
+    return ExampleBuilder(model)
 
 
 def trainer(model: GraphMemoryModel, build: ExampleBuilder, steps: int, **settings: Any) -> FusionTrainer:
@@ -72,7 +72,7 @@ def test_training_lowers_the_loss_and_leaves_the_base(
     assert log[-1]["answer"] < 0.9 * log[0]["answer"]
     assert all(torch.equal(before[name], value) for name, value in model.base.state_dict().items())
     assert (tmp_path / "fusion.safetensors").exists() and (tmp_path / "log.jsonl").read_text().count("\n") == 8
-    assert list(model.decoder.layers) and not any(type(m).__name__ == "_Replacement" for m in model.base.modules())
+    assert list(model.decoder.layers) and not any("forward" in vars(layer) for layer in model.decoder.layers)
 
 
 def test_everything_is_on_the_models_device(model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path) -> None:
