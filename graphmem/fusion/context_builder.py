@@ -41,14 +41,8 @@ class Memory(Protocol):
 class ContextBuilder:
     """Builds the ``MemoryContext`` of each call of an attached model.
 
-    Attributes:
-        tokenizer: of the base.
-        memory: what is queried.
-        decoder: parts of the base.
-        names: its name tokenizer.
-        config: sizes and thresholds.
-        hooks: on the base; None once the memory is detached.
-        by_cache: contexts to use again in calls with the same ``past_key_values``.
+    ``hooks`` is None once the memory is detached. ``by_cache`` holds contexts to use again in calls with the same
+    ``past_key_values``.
     """
 
     tokenizer: Any

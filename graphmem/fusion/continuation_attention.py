@@ -32,11 +32,8 @@ ScoreAdjustment = tuple[Tensor | None, Tensor, Tensor | None]
 class ContinuationAttention(NullSlot):
     """Scores of memory slots in plain text; with ``output_gate`` 0 nothing is attended to.
 
-    Args:
-        width: D of the residual stream.
-        token_width: D' of the input embeddings.
-        inner: K', width over all heads of queries and keys.
-        heads: H.
+    ``width`` is D of the residual stream, ``token_width`` D' of the input embeddings, ``inner`` the width of queries
+    and keys over all heads.
     """
 
     def __init__(self, width: int, token_width: int, inner: int, heads: int) -> None:

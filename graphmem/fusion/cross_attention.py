@@ -62,12 +62,9 @@ class LayerMemory(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TokenContext:
-    """Inputs of a memory layer besides the residual stream.
+    """Inputs of a memory layer besides the residual stream; no ``matches`` where the text's tokens are not known.
 
-    Attributes:
-        current: [B, T, D] centred embedding of the current token.
-        early: [B, T, D] state after the tap layer.
-        matches: prefix matches of the text; None where its tokens are not known.
+    Centred embeddings of the ``current`` tokens and ``early`` states after the tap layer, [B, T, D] each.
     """
 
     current: Tensor

@@ -53,7 +53,6 @@ class MemoryHooks:
                 delattr(part, _PREPARE)
         for parameter, trainable in self._trainable if restore else ():
             parameter.requires_grad_(trainable)
-        self._handles, self._prepared, self._trainable = [], [], []
 
     def _context(self) -> MemoryContext | None:
         active = ACTIVE_CONTEXT.get()

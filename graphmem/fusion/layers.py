@@ -84,16 +84,12 @@ class FusionLayers(nn.Module):
         """
         groups: dict[float, list[nn.Parameter]] = {1.0: [], fast**0.5: [], fast: []}
         for name, parameter in self.named_parameters():
-            if not parameter.requires_grad:
-                continue
             matrix = parameter.ndim == 2 and not name.endswith("_bias")
             between = name.endswith(".gate") or (".null" in name and matrix)
-            groups[fast**0.5 if between else 1.0 if matrix else fast].append(parameter)
-        return [
-            {"params": chosen, "lr": rate * factor, **({} if factor == 1.0 else {"weight_decay": 0.0})}
-            for factor, chosen in groups.items()
-            if chosen
-        ]
+            if parameter.requires_grad:
+                groups[fast**0.5 if between else 1.0 if matrix else fast].append(parameter)
+        decay = lambda factor: {} if factor == 1.0 else {"weight_decay": 0.0}
+        return [{"params": chosen, "lr": rate * factor, **decay(factor)} for factor, chosen in groups.items() if chosen]
 
 
 def default_layers(depth: int) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,7 +133,9 @@ class NameTokenizer:
 
     def _slots(self, name: str) -> tuple[Slot, ...]:
         plain, spaced = self.tokens(name), self.tokens(" " + name)
-        shared, longer = _shared_suffix(plain, spaced), len(spaced) - len(plain)
+        ends = zip(reversed(plain), reversed(spaced), strict=False)
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+        shared, longer = max(common, 1), len(spaced) - len(plain)  # 1: a whole tokenization is never dropped
         slots = [
             self._slot(plain, i, START, spaced[: i + longer] if i > len(plain) - shared else plain[:i])
             for i in range(len(plain))
@@ -159,14 +162,6 @@ def case_variant(name: str) -> str | None:
     return first.lower() + rest if phrase else None
 
 
-def _shared_suffix(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """Length of the longest common suffix, 1 at least so that a whole tokenization is never dropped."""
-    shared = 0
-    while shared < min(len(a), len(b)) and a[-1 - shared] == b[-1 - shared]:
-        shared += 1
-    return max(shared, 1)
-
-
 def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 0) -> MemoryTokens:
     """Slots of every sample, padded to the longest sample and to ``min_slots``."""
     per_sample = [  # index of the candidate, and slot
@@ -182,9 +177,10 @@ def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 
     for b, (slots, sample) in enumerate(zip(per_sample, batch, strict=True)):
         for m, (n, slot) in enumerate(slots):
             token[b, m], kind[b, m], node[b, m] = slot.token, slot.kind, n
-            features[b, m], mask[b, m] = sample.features[n], True
             for r, ids in enumerate(slot.prefixes):
                 prefixes[b, m, r, : len(ids)] = ids
+        mask[b, : len(slots)] = True
+        features[b, : len(slots)] = sample.features[node[b, : len(slots)]]
     answerable = np.array([log_odds(sample.answerable) for sample in batch], np.float32)
     parts = map(torch.from_numpy, (token, kind, node, features, mask, answerable, prefixes))
     return MemoryTokens._make((*parts, _collate_continuation(names, batch)))

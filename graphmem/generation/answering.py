@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ def answer_question(
     retrieval = None if contexts.disabled else contexts.retrieve(question, as_of)
     description = describe_topic(model, retrieval, max_new_tokens, as_of)
     if description is not None:
-        return description.answer(retrieval, len(prompt), time.perf_counter() - started)
+        return replace(description, prompt_tokens=len(prompt), seconds=time.perf_counter() - started)
     unknown = retrieval is not None and confidence(retrieval) < min_confidence
     refused = unknown and when_unknown == "refuse"
     if refused:

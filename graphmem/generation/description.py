@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -91,23 +91,6 @@ class FactGroup:
         return text[0].upper() + text[1:]
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """Sentences about an entity, the facts behind them, and the generated names with their sources."""
-
-    text: str
-    facts: tuple[Fact, ...]
-    names: tuple[GeneratedAnswer, ...]
-
-    def answer(self, retrieval: Any, prompt_tokens: int, seconds: float) -> Answer:
-        """The description as an ``Answer``, whose path is its facts."""
-        sources = tuple(source for name in self.names for source in name.sources)
-        known = 1.0 if retrieval is None else float(retrieval.answerable)
-        return Answer(
-            self.text, self.facts, self.facts, retrieval, prompt_tokens, seconds, known, sources, (self.text,)
-        )  # fmt: skip
-
-
 def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
     """``GraphMemoryModel.describe``."""
     started, store = time.perf_counter(), model.memory.store
@@ -115,16 +98,16 @@ def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 6
     if found is None:
         raise NotFound(f"the memory has no node named {node!r}; see graphmem search, or add facts about it")
     made = describe(model, store, found if isinstance(found, int) else int(found.id), max_new_tokens, as_of)
-    if made is not None:
-        return made.answer(None, 0, time.perf_counter() - started)
-    refusal = model.config.refusal or REFUSAL
-    return Answer(refusal, (), (), None, 0, time.perf_counter() - started, 0.0, (), (refusal,), refused=True)
+    if made is None:
+        refusal = model.config.refusal or REFUSAL
+        made = Answer(refusal, (), (), None, 0, 0.0, 0.0, (), (refusal,), refused=True)
+    return replace(made, seconds=time.perf_counter() - started)
 
 
-def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time | None = None) -> Description | None:
+def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time | None = None) -> Answer | None:
     """The description that a query requests; None for other queries, or where its topic has no facts."""
     node = requested_topic(retrieval)
-    return None if node is None else describe(model, retrieval.store, node, max_new_tokens, as_of)
+    return None if node is None else describe(model, retrieval.store, node, max_new_tokens, as_of, retrieval)
 
 
 def requested_topic(retrieval: Any) -> int | None:
@@ -138,8 +121,13 @@ def requested_topic(retrieval: Any) -> int | None:
     return int(named[0].nodes[0]) if named else None
 
 
-def describe(model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time | None = None) -> Description | None:
-    """Whole sentences about a node, at least one and within ``max_new_tokens``; None where it has no facts."""
+def describe(
+    model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time | None = None, retrieval: Any = None
+) -> Answer | None:
+    """Whole sentences about a node, at least one and within ``max_new_tokens``; None where it has no facts.
+
+    Path and evidence of the answer are the facts; its time is not measured.
+    """
     topic, groups = store.names([node])[0], fact_groups(store, node, as_of)
     if not groups:
         return None
@@ -153,7 +141,10 @@ def describe(model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time
         generated = [_generate_name(model, topic, group, store, name) for name in group.names]
         made.append((group.sentence(template, topic, [one.text for one in generated]), group.facts, generated))
     sentences, facts, names = zip(*made, strict=True)
-    return Description(" ".join(sentences), tuple(chain(*facts)), tuple(chain(*names)))
+    text, evidence = " ".join(sentences), tuple(chain(*facts))
+    sources = tuple(source for name in chain(*names) for source in name.sources)
+    known = 1.0 if retrieval is None else float(retrieval.answerable)
+    return Answer(text, evidence, evidence, retrieval, 0, 0.0, known, sources, (text,))
 
 
 def fact_groups(store: Any, node: int, as_of: Time | None = None) -> list[FactGroup]:

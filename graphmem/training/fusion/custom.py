@@ -191,13 +191,10 @@ def question_examples(
         form = rng.choices(FORMS, FORM_WEIGHTS)[0]
         if rng.random() < training.unanswerable:
             made.append((1, build.answer(question.question, REFUSAL, form, None, rng.uniform(0.005, 0.2))))
-            continue
-        if rng.random() < training.retrieved:
-            found = model.contexts.retrieve(question.question)
-            example = build.from_retrieval(question, found, form)
-        else:
-            example = build.answer(question.question, rng.choice(question.answers), form)
-        made += [(question.hops, example)] if example is not None else []
+        elif rng.random() >= training.retrieved:
+            made.append((question.hops, build.answer(question.question, rng.choice(question.answers), form)))
+        elif example := build.from_retrieval(question, model.contexts.retrieve(question.question), form):
+            made.append((question.hops, example))
     if not made:
         raise InvalidValue("no question of the training split can be answered by this memory; give more facts")
     names = [example.gold for _, example in made if example.gold]

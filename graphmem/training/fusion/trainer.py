@@ -156,14 +156,10 @@ class LowerLayers:
 
 
 class FusionTrainer:
-    """Trains a model's memory layers on examples.
+    """Trains a model's memory layers on groups of ``learned`` examples, each with its share of the batch.
 
-    Args:
-        attached: the model; only its memory layers change.
-        learned: groups of examples, with the share of the batch that each fills.
-        kept: examples on which the base's predictions are kept.
-        pool, config: names for drawn candidates; rates and sizes.
-        lower_states: file that caches the lower layers' states from run to run.
+    On ``kept`` examples the base's predictions are kept. ``pool`` has names for drawn candidates; the file
+    ``lower_states`` caches the lower layers' states from run to run.
     """
 
     def __init__(
