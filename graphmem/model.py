@@ -24,7 +24,7 @@ from graphmem.fusion.layers import WEIGHTS_FILE, FusionLayers, load_fusion, save
 from graphmem.fusion.memory_tokens import NameTokenizer, TokenTable
 from graphmem.generation.answering import MIN_CONFIDENCE, WhenUnknown, answer_question
 from graphmem.generation.attribution import Answer
-from graphmem.generation.decoding import ONE_RETRIEVAL, RetrievalSchedule
+from graphmem.generation.decoding import RetrievalSchedule
 from graphmem.generation.description import describe_node
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ class GraphMemoryModel(nn.Module):
             InvalidValue: the question is empty, or ``when_unknown`` or ``min_confidence`` is out of range.
             NotAttached: the memory has been detached.
         """
-        options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers)
-        return answer_question(self, question, *options, schedule or ONE_RETRIEVAL)
+        options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers, schedule)
+        return answer_question(self, question, *options)
 
     def describe(self, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
         """Describe an entity, given as a node, id or name, in sentences, one for each of its relations (one at least).

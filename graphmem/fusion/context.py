@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +18,7 @@ from graphmem.fusion.memory_tokens import MemoryTokens, TokenTable
 from graphmem.fusion.prefix_matching import PrefixTracker
 
 
-@dataclass(frozen=True, slots=True)
-class AttentionRecord:
+class AttentionRecord(NamedTuple):
     """Attention of one layer at the last position of one forward pass: weights [B, H, M], gate included."""
 
     layer: int

@@ -6,8 +6,8 @@ after chosen decoder layers. The gate g is relative to the norm of the residual 
 
 - Keys and queries: a slot's key encodes the token *before* its own, the query the current token; both pass the same
   projection, so equal tokens always match, trained or not (an induction head by construction). Where a token occurs
-  twice, ``prefix_matching`` finds the slot. The layer's state adds when to read and which part of a name comes next.
-- ``bias`` ranks the nodes; the null slot lets a head read nothing. Each head decides how much it reads, all heads
+  twice, ``prefix_matching`` finds the slot. The layer's state adds when to attend and which part of a name comes next.
+- ``bias`` ranks the nodes; the null slot lets a head ignore all. Each head decides how much it attends, all heads
   together which slots, because each carries a part of an embedding and parts of several tokens make up a wrong one.
 - Values are the output embeddings of the tokens, centred on the vocabulary's mean. W_v and W_o start as the identity,
   so that attending to a slot raises its token before any training.

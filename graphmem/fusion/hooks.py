@@ -148,7 +148,7 @@ def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
 
 
 def _recomputing() -> bool:
-    """Whether a backward pass runs: layers that run now were checkpointed, and the call that read is over."""
+    """Whether a backward pass runs: layers that run now were checkpointed, and the call is over."""
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 

@@ -71,11 +71,8 @@ class StackMemory:
 
 
 def _part(model: nn.Module, path: str, kind: type) -> Any:
-    try:
-        part = model.get_submodule(path)
-    except AttributeError:
-        part = None
-    if not isinstance(part, kind):
-        there = ", ".join(name for name, m in model.named_modules() if isinstance(m, kind)) or "none"
+    parts = {name: part for name, part in model.named_modules(remove_duplicate=False) if isinstance(part, kind)}
+    if path not in parts:
+        there = ", ".join(parts) or "none"
         raise UnsupportedModel(f"{path!r} names no {kind.__name__} of {type(model).__name__}; there are: {there}")
-    return part
+    return parts[path]

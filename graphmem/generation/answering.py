@@ -15,14 +15,7 @@ from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer, answer_path
-from graphmem.generation.decoding import (
-    ONE_RETRIEVAL,
-    GeneratedAnswer,
-    RetrievalSchedule,
-    generate_answer,
-    generate_plain,
-    prompt_ids,
-)
+from graphmem.generation.decoding import GeneratedAnswer, RetrievalSchedule, generate_answer, generate_plain, prompt_ids
 from graphmem.generation.description import describe_topic
 from graphmem.retrieval.answerability import confidence
 
@@ -39,7 +32,7 @@ TIE_MARGIN = 1.0
 @torch.inference_mode()
 def answer_question(
     model: Any, question: str, max_new_tokens: int, as_of: Time | None, refusal: str | None, when_unknown: WhenUnknown,
-    min_confidence: float, all_answers: bool, schedule: RetrievalSchedule,
+    min_confidence: float, all_answers: bool, schedule: RetrievalSchedule | None,
 ) -> Answer:  # fmt: skip
     """Answer a question, see ``GraphMemoryModel.ask``."""
     require(when_unknown in WHEN_UNKNOWN, "when_unknown", when_unknown, f"one of {', '.join(WHEN_UNKNOWN)}")
@@ -64,8 +57,8 @@ def answer_question(
         scores = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: config.max_nodes]
         ties = min(len(found.ids), int(np.sum(scores >= scores[:1] - TIE_MARGIN))) if all_answers else 1
         each = isolate_ties(found, scores.tolist(), ties) if ties > 1 else [found]
-        once = schedule if ties <= 1 else ONE_RETRIEVAL
-        made = [generate_answer(model, question, one, retrieval, max_new_tokens, once) for one in each]
+        again = schedule if len(each) == 1 else None
+        made = [generate_answer(model, question, one, retrieval, max_new_tokens, again) for one in each]
         generated = list({one.text: one for one in made}.values())
     paths = [answer_path(g.text, g.candidates, retrieval) for g in generated if g.candidates is not None]
     facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]

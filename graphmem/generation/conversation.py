@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from graphmem.core.edits import AddNode, Edit, JournalEntry
+from graphmem.core.edits import AddNode, JournalEntry
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.times import Time, from_micros, to_micros
@@ -153,12 +153,9 @@ class Session:
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
         episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
-        self._save([episode] if stated else [])
-
-    def _save(self, more: list[Edit]) -> None:
-        turns = [list(turn) for turn in self.turns]
-        state = AddNode(self.node, "session", attributes={"turns": turns, "count": self.count})
-        self.model.memory.store.apply([state, *more], action="session", note=self.name[:200])
+        state = {"turns": [list(turn) for turn in self.turns], "count": self.count}
+        edits = [AddNode(self.node, "session", attributes=state), *([episode] if stated else [])]
+        self.model.memory.store.apply(edits, action="session", note=self.name[:200])
 
     def _resume(self) -> None:
         found = self.model.memory.node(self.node)

@@ -42,11 +42,7 @@ class RetrievalSchedule:
         require(self.query_window >= 1, "query_window", self.query_window, "at least 1 character")
 
 
-ONE_RETRIEVAL = RetrievalSchedule()
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedAnswer:
+class GeneratedAnswer(NamedTuple):
     """One answer, the sources of its tokens, and its candidates; None where the memory was not used."""
 
     text: str
@@ -67,11 +63,11 @@ def generate_plain(model: Any, prompt: Sequence[int], max_new_tokens: int) -> st
 
 def generate_answer(
     model: Any, question: str, found: Candidates, retrieval: Any, max_new_tokens: int,
-    schedule: RetrievalSchedule = ONE_RETRIEVAL,
+    schedule: RetrievalSchedule | None = None,
 ) -> GeneratedAnswer:  # fmt: skip
     """One answer from these candidates alone; ``retrieval``, which may be None, gives the sources their facts."""
     prompt, steps = prompt_ids(model, question), [_RetrievalStep.of(model, found, retrieval)]
-    if schedule.max_retrievals:
+    if schedule is not None and schedule.max_retrievals:
         out = _generate_with_retrieval(model, question, prompt, steps, schedule, max_new_tokens)
     else:
         out = generate_ids(model, [prompt], steps[0].context, max_new_tokens)[0]

@@ -33,10 +33,6 @@ from graphmem.training.fusion.mixture import Sizes, kept_examples
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig
 
-log = logging.getLogger(__name__)
-
-MAX_TEST_QUESTIONS = 200
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -220,7 +216,7 @@ def _train_stage(
 def _evaluate(model: GraphMemoryModel, questions: Sequence[Question], folder: Path) -> Report:
     """Ask questions about held-out topics; ``report.json`` gets the outcome."""
     right = top_1 = 0
-    drawn = questions[:MAX_TEST_QUESTIONS]
+    drawn = questions[:200]
     for question in drawn:
         answer = model.ask(question.question, max_new_tokens=32)
         nodes: Sequence[Any] = getattr(answer.retrieval, "nodes", ())

@@ -53,8 +53,9 @@ def train_fusion(
     trainer.train(folder)
     if threshold and refine:
         model.fusion.set_min_attention(threshold)
-        loop = replace(training.loop, steps=refine)
-        trainer.config = replace(training, loop=loop, rate=0.4 * training.rate, ramp=0.01)
+        trainer.config = replace(
+            training, loop=replace(training.loop, steps=refine), rate=0.4 * training.rate, ramp=0.01
+        )
         trainer.train(folder / "refined")
         model.save_pretrained(folder, trained={"config": asdict(training), "refined": refine})
     return model.eval()
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument("--names", nargs="*", default=[], help="tab-separated files, names in the second column")
     parser.add_argument("--layers", help="decoder layers with memory layers after them, for instance 26,28")
-    parser.add_argument("--min-attention", type=float, default=0.2, help="attention mass up to which nothing is read")
+    parser.add_argument("--min-attention", type=float, default=0.2, help="attention mass up to which it is ignored")
     parser.add_argument("--refine", type=int, default=240, help="steps of the last cycle, with --min-attention")
     parser.add_argument("--steps", type=int, default=680)
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of matrices")

@@ -1,4 +1,4 @@
-"""Train continuation attention, the half of the fusion weights that reads in plain text.
+"""Train continuation attention, the half of the fusion weights that attends in plain text.
 
 graphmem train continuation --weights graphmem/weights/smollm2-135m --memory wikimovies.db --out runs/continuation
 """
@@ -80,8 +80,7 @@ def train_continuation(
     )
     model.fusion.select_trainable(continuation=True)
     if model.config.min_attention_text is None:  # else plain text would not be distinguished from questions
-        threshold = model.config.min_attention
-        model.config = model.config.replaced(min_attention_text=threshold, min_attention_topic=0.0)
+        model.config = model.config.replaced(min_attention_text=model.config.min_attention, min_attention_topic=0.0)
     layers = [model.fusion[layer].continuation for layer in model.fusion.layers]
     for layer in layers:
         layer.open()

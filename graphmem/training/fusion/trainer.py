@@ -1,13 +1,13 @@
 """Trainer of memory layers with cached lower layers.
 
-Decoder layers below the first memory layer never read the memory and never change, so their states are computed once
+Decoder layers below the first memory layer do not depend on the memory and never change, so their states are computed once
 for each text; a step runs only the layers above them, and scores only the learned positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -126,9 +126,8 @@ class LowerLayers:
         needed = {self.fusion.tap, self.first}
         handles = [self.decoder.layers[n].register_forward_hook(partial(record, n)) for n in needed]
         try:
-            self._backbone(input_ids=ids, attention_mask=mask, use_cache=False)
-        except _Enough:
-            pass
+            with suppress(_Enough):
+                self._backbone(input_ids=ids, attention_mask=mask, use_cache=False)
         finally:
             for handle in handles:
                 handle.remove()
