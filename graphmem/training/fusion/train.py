@@ -53,9 +53,8 @@ def train_fusion(
     trainer.train(folder)
     if threshold and refine:
         model.fusion.set_min_attention(threshold)
-        trainer.config = replace(
-            training, loop=replace(training.loop, steps=refine), rate=0.4 * training.rate, ramp=0.01
-        )
+        loop = replace(training.loop, steps=refine)
+        trainer.config = replace(training, loop=loop, rate=0.4 * training.rate, ramp=0.01)
         trainer.train(folder / "refined")
         model.save_pretrained(folder, trained={"config": asdict(training), "refined": refine})
     return model.eval()

@@ -1,7 +1,7 @@
 """Trainer of memory layers with cached lower layers.
 
-Decoder layers below the first memory layer do not depend on the memory and never change, so their states are computed once
-for each text; a step runs only the layers above them, and scores only the learned positions.
+Decoder layers below the first memory layer do not depend on the memory and never change, so their states are computed
+once for each text; a step runs only the layers above them, and scores only the learned positions.
 """
 
 from __future__ import annotations
