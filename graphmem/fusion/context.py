@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,13 +14,11 @@ from torch import Tensor
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.cross_attention import LayerMemory, TokenContext
 from graphmem.fusion.layers import FusionLayers
-from graphmem.fusion.memory_tokens import MemoryTokens
+from graphmem.fusion.memory_tokens import MemoryTokens, TokenTable
 from graphmem.fusion.prefix_matching import PrefixTracker
-from graphmem.fusion.token_embeddings import TokenTable
 
 
-@dataclass(frozen=True, slots=True)
-class AttentionRecord:
+class AttentionRecord(NamedTuple):
     """Attention of one layer at the last position of one forward pass: weights [B, H, M], gate included."""
 
     layer: int
@@ -31,11 +30,11 @@ class MemoryContext:
     """The memory of one call.
 
     Attributes:
-        fusion: the layers whose hooks read it; a base with two memories has two.
+        fusion: the layers whose hooks use it; a base with two memories has two.
         slots: the memory of each layer, B samples.
         answerable: [B].
         trace: records of every pass; None where they are not wanted.
-        min_attention: attention mass up to which nothing is read in plain text; None in a question.
+        min_attention: attention mass up to which a position attends to nothing in plain text; None in a question.
         tracker: prefix matches of the text; None matches the previous token only.
         current, early: inputs of the pass that runs, see ``TokenContext``.
         learns: whether gradients are wanted of the pass that runs.
@@ -78,20 +77,15 @@ class MemoryContext:
         return self._repeated[times]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerContext:
-    """What a layer reads in one pass, kept with its input in case a checkpoint runs the layer again."""
-
-    context: MemoryContext
-    tokens: TokenContext
-
+LayerContext = tuple[MemoryContext, TokenContext]
+"""What a layer attends to in one pass, kept with its input in case a checkpoint runs the layer again."""
 
 ACTIVE_CONTEXT: ContextVar[MemoryContext | None] = ContextVar("graphmem_context", default=None)
 
 
 @contextmanager
 def active_context(context: MemoryContext | None) -> Iterator[None]:
-    """Let forward passes inside this block read a context; None reads nothing."""
+    """Let forward passes inside this block attend to a context; None switches the memory off."""
     token = ACTIVE_CONTEXT.set(context)
     try:
         yield

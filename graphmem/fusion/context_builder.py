@@ -20,7 +20,7 @@ from graphmem.core.times import Time
 from graphmem.fusion.candidates import Candidates, RetrievedNodes, candidates
 from graphmem.fusion.config import AttachedConfig
 from graphmem.fusion.context import MemoryContext, active_context
-from graphmem.fusion.continuation_candidates import batch_continuation_candidates
+from graphmem.fusion.continuation_candidates import continuation_candidates
 from graphmem.fusion.hooks import MemoryHooks
 from graphmem.fusion.memory_tokens import MemoryTokens, NameTokenizer, collate
 
@@ -41,13 +41,8 @@ class Memory(Protocol):
 class ContextBuilder:
     """Builds the ``MemoryContext`` of each call of an attached model.
 
-    Attributes:
-        tokenizer: of the base.
-        memory: what is queried.
-        decoder: parts of the base.
-        names: its name tokenizer.
-        config: sizes and thresholds.
-        hooks: on the base; None once the memory is detached.
+    ``hooks`` is None once the memory is detached. ``by_cache`` holds contexts to use again in calls with the same
+    ``past_key_values``.
     """
 
     tokenizer: Any
@@ -56,14 +51,10 @@ class ContextBuilder:
     names: NameTokenizer
     config: AttachedConfig
     hooks: MemoryHooks | None
-    _by_cache: WeakKeyDictionary[Any, MemoryContext] = field(default_factory=WeakKeyDictionary)
+    by_cache: WeakKeyDictionary[Any, MemoryContext] = field(default_factory=WeakKeyDictionary)
 
     def require_hooks(self) -> MemoryHooks:
-        """The hooks.
-
-        Raises:
-            NotAttached: the memory has been detached.
-        """
+        """The hooks; raises ``NotAttached`` once the memory is detached."""
         if self.hooks is None:
             raise NotAttached("the memory has been detached from this model; attach it again")
         return self.hooks
@@ -94,19 +85,19 @@ class ContextBuilder:
         return MemoryContext.of(hooks.fusion, hooks.table, tokens, trace=trace)
 
     def build(self, ids: Tensor | None, retrieval: Any, kwargs: dict[str, Any]) -> MemoryContext | None:
-        """The context of one call of the base; None where there is nothing to read.
+        """The context of one call of the base; None where there are no candidates.
 
         Args:
             ids: int64 [B, T]; None with ``inputs_embeds``.
             retrieval: one for each sample, or one for all; None queries the memory with the prompts.
-            kwargs: the call's other arguments: ``attention_mask``, ``labels`` and ``past_key_values`` are looked at.
+            kwargs: further arguments; ``attention_mask``, ``labels`` and ``past_key_values`` are used.
         """
         fusion = self.require_hooks().fusion
         if self.disabled:
             return None
         cache = kwargs.get("past_key_values")
-        if retrieval is None and cache is not None and cache in self._by_cache:
-            return self._by_cache[cache]
+        if retrieval is None and cache is not None and cache in self.by_cache:
+            return self.by_cache[cache]
         if retrieval is None and ids is None:
             raise InvalidValue("retrieval must be given with inputs_embeds: there is no text to query the memory with")
         mask, labels = kwargs.get("attention_mask"), kwargs.get("labels")
@@ -121,10 +112,6 @@ class ContextBuilder:
             topic = all(one.continuation and not one.continuation.strict for one in found)
             context.min_attention = c.min_attention_topic if topic else c.min_attention_text
         return context
-
-    def remember(self, cache: Any, context: MemoryContext) -> None:
-        """Use a context again in calls with the same ``past_key_values``."""
-        self._by_cache[cache] = context
 
     def is_question(self, ids: Tensor, mask: Tensor | None) -> bool:
         """Whether one of the prompts calls for an answer, and is no plain text."""
@@ -147,5 +134,7 @@ class ContextBuilder:
             raise InvalidValue(f"retrieval must hold one for each of {len(ids)} samples, not {len(given)}")
         c = self.config
         reads_text = not question and self.require_hooks().fusion.reads_text
-        text = batch_continuation_candidates(given, c.max_nodes) if reads_text else None
-        return text or [candidates(one, c.max_nodes, c.refusal, c.trust, c.min_answerability) for one in given]
+        text = [found for one in given if (found := continuation_candidates(one, c.max_nodes))] if reads_text else []
+        if len(text) == len(given) > 0:
+            return text
+        return [candidates(one, c.max_nodes, c.refusal, c.trust, c.min_answerability) for one in given]

@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from graphmem.fusion.attention import MASKED, SHORTER_LOGIT, UNMATCHED_LOGIT, NullSlot, linear
 from graphmem.fusion.candidates import CONTINUATION_FEATURES
-from graphmem.fusion.memory_tokens import END, NO_TOKEN, ContinuationTokens, MemoryTokens
+from graphmem.fusion.memory_tokens import END, NO_TOKEN, ContinuationTokens, MemoryTokens, TokenTable
 from graphmem.fusion.prefix_matching import CODES, LENGTHS, SHORTER, UNMATCHED, PrefixMatches
-from graphmem.fusion.token_embeddings import TokenTable
 
 _REPEATED, _PREMATURE, _NULL = -1.0, -2.0, 2.0
 
 COMPRESSION = 1.5
-"""Initial ``compression``: a slot with attention .1 is read with weight .2."""
+"""Initial ``compression``: a slot with attention .1 gets weight .2."""
 
 DROPOUT = 0.6
 """Dropout of the state while training: a few thousand names would soon be memorised."""
@@ -31,16 +30,10 @@ ScoreAdjustment = tuple[Tensor | None, Tensor, Tensor | None]
 
 
 class ContinuationAttention(NullSlot):
-    """Scores of memory slots in plain text; with ``output_gate`` 0 nothing is read.
+    """Scores of memory slots in plain text; with ``output_gate`` 0 nothing is attended to.
 
-    Args:
-        width: D of the residual stream.
-        token_width: D' of the input embeddings.
-        inner: K', width over all heads of queries and keys.
-        heads: H.
-
-    Attributes:
-        dropout: of the state; above 0 only while training.
+    ``width`` is D of the residual stream, ``token_width`` D' of the input embeddings, ``inner`` the width of queries
+    and keys over all heads.
     """
 
     def __init__(self, width: int, token_width: int, inner: int, heads: int) -> None:
@@ -60,7 +53,7 @@ class ContinuationAttention(NullSlot):
         self.agreement = nn.Parameter(torch.zeros(()))
         self.output_gate = nn.Parameter(torch.zeros(()))
         self.compression = nn.Parameter(torch.zeros(()))
-        self.dropout = 0.0
+        self.dropout = 0.0  # above 0 only while training
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -88,7 +81,7 @@ class ContinuationAttention(NullSlot):
             nn.init.constant_(self.compression, COMPRESSION)
 
     def compressed(self, weights: Tensor) -> Tensor:
-        """Attention 0..1 -> reading weights 0..1, both float32 [B, H, T, M]: log(1 + s w) / log(1 + s).
+        """Attention 0..1 -> weights of values 0..1, both float32 [B, H, T, M]: log(1 + s w) / log(1 + s).
 
         s = exp(compression) - 1; with compression 0 the weights are unchanged. Values are added to logits, where a
         token half as likely lies 0.7 nats lower whatever its probability. Linear weights would give each of ten
@@ -121,10 +114,8 @@ class ContinuationAttention(NullSlot):
         if matches is None:
             return None, null, gain
         slots = F.embedding(matches.slots, self.prefix_bias.float())
-        if matches.repeated is not None:
-            slots = slots + matches.repeated.unsqueeze(-1) * self.repeated_bias.float()
-        if matches.premature is not None:
-            slots = slots + matches.premature.unsqueeze(-1) * self.premature_bias.float()
+        for marked, bias in ((matches.repeated, self.repeated_bias), (matches.premature, self.premature_bias)):
+            slots = slots if marked is None else slots + marked.unsqueeze(-1) * bias.float()
         if matches.blocked is not None:
             slots = slots.masked_fill(matches.blocked.unsqueeze(-1), MASKED)
         null = null + F.embedding(matches.positions, self.null_prefix_bias.float())

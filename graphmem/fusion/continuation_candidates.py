@@ -22,8 +22,7 @@ class Neighbour:
     """A candidate and the fact that leads to it.
 
     Attributes:
-        node: id.
-        name: as it is generated.
+        node, name: id, and name as it is generated.
         relation: in words; empty for an entity that the text mentions.
         hops: 0 for an entity that the text mentions, else facts from there, 1 or 2.
         inverse: whether the fact is traversed from its object.
@@ -39,17 +38,12 @@ class Neighbour:
 
 
 def continuation_candidates(found: Any, max_names: int) -> Candidates | None:
-    """Entities within two facts of those that a text mentions; None where ``found`` has no seeds or store.
+    """Entities within two facts of those that a text mentions; None where its retrieval has no seeds or store.
 
-    Args:
-        found: a ``Retrieval`` for the text. Only exact matches count as mentions, and only where they are no part of a
-            longer name, no common word, and no hub of the memory.
-        max_names: most candidates.
-
-    Returns:
-        Candidates, nearest first; of equally near ones the most relevant first. Where the query is more than a name
-        alone, a name is blocked until another that unlocks it has been mentioned (``ContinuationCandidates.strict``),
-        so that a text processed in one pass is treated as if it were being generated.
+    Only exact matches count as mentions, and only where they are no part of a longer name, no common word, and no hub
+    of the memory. Candidates are sorted, nearest first and of equally near ones the most relevant first. Where the
+    query is more than a name alone, a name is blocked until another that unlocks it has been mentioned
+    (``ContinuationCandidates.strict``), so that a text processed in one pass is treated as if it were being generated.
     """
     seeds, store = getattr(found, "seeds", None), getattr(found, "store", None)
     if seeds is None or store is None:
@@ -60,28 +54,21 @@ def continuation_candidates(found: Any, max_names: int) -> Candidates | None:
     return as_candidates(_neighbours(found.subgraph, named, store, max_names), strict)
 
 
-def batch_continuation_candidates(found: Sequence[Any], max_names: int) -> list[Candidates] | None:
-    """``continuation_candidates`` of several retrievals; None where one of them has none."""
-    each = [continuation_candidates(one, max_names) for one in found]
-    return [one for one in each if one is not None] if all(one is not None for one in each) else None
-
-
 def _linked(found: Any) -> list[int]:
-    """Ids of the nodes that the text mentions, in the order of the text."""
+    """Ids of the nodes that the text mentions, in the order of the text.
+
+    One lower-case word, in a script that has capitals, is no mention: "university", "rain".
+    """
+    common = lambda surface: len(surface.split()) == 1 and surface.islower()
     mentions = sorted(found.seeds.mentions, key=lambda mention: mention.start)
     nodes = [
         node
         for mention in mentions
-        if stands_alone(found.query, mention, mentions) and not _common(found.query[mention.start : mention.end])
+        if stands_alone(found.query, mention, mentions) and not common(found.query[mention.start : mention.end])
         for node in mention.nodes
     ]
     seeds = set(found.seeds.nodes.tolist())
     return [node for node in dict.fromkeys(nodes) if node in seeds]
-
-
-def _common(surface: str) -> bool:
-    """Whether a mention is one lower-case word, in a script that has capitals: "university", "rain"."""
-    return len(surface.split()) == 1 and surface.islower()
 
 
 def as_candidates(neighbours: Sequence[Neighbour], strict: bool = False) -> Candidates:

@@ -6,8 +6,8 @@ after chosen decoder layers. The gate g is relative to the norm of the residual 
 
 - Keys and queries: a slot's key encodes the token *before* its own, the query the current token; both pass the same
   projection, so equal tokens always match, trained or not (an induction head by construction). Where a token occurs
-  twice, ``prefix_matching`` finds the slot. The layer's state adds when to read and which part of a name comes next.
-- ``bias`` ranks the nodes; the null slot lets a head read nothing. Each head decides how much it reads, all heads
+  twice, ``prefix_matching`` finds the slot. The layer's state adds when to attend and which part of a name comes next.
+- ``bias`` ranks the nodes; the null slot lets a head ignore all. Each head decides how much it attends, all heads
   together which slots, because each carries a part of an embedding and parts of several tokens make up a wrong one.
 - Values are the output embeddings of the tokens, centred on the vocabulary's mean. W_v and W_o start as the identity,
   so that attending to a slot raises its token before any training.
@@ -17,7 +17,9 @@ Gates as in Flamingo (arXiv 2204.14198); compare KBLaM (arXiv 2410.10450).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,9 +29,8 @@ from graphmem.fusion.attention import SHORTER_LOGIT, UNMATCHED_LOGIT, NullSlot, 
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.continuation_attention import ContinuationAttention, ScoreAdjustment
-from graphmem.fusion.memory_tokens import NO_TOKEN, MemoryTokens
+from graphmem.fusion.memory_tokens import NO_TOKEN, MemoryTokens, TokenTable, unit
 from graphmem.fusion.prefix_matching import CODES, LENGTHS, SHORTER, UNMATCHED, PrefixMatches
-from graphmem.fusion.token_embeddings import TokenTable, unit
 
 _PREFIX_GAIN = (0.0, 0.7, 1.0, 1.3, 1.5, 1.5)
 """Initial log gain by the length of the matched prefix (``PrefixMatches.positions``)."""
@@ -42,8 +43,7 @@ _TOP, _GAP, _RANK, _ACTIVATION = 3.0, 2.0, -2.0, 0.5
 _SHARPNESS = 6.0
 
 
-@dataclass(frozen=True, slots=True)
-class LayerMemory:
+class LayerMemory(NamedTuple):
     """Memory tokens projected for one layer: keys [B, H, M, K], values [B, H, M, C], bias float32 [B, H, M].
 
     ``continuation`` where they are for plain text, and not for a question.
@@ -56,18 +56,15 @@ class LayerMemory:
 
     def repeated(self, times: int) -> LayerMemory:
         """Every sample ``times`` times, side by side."""
-        keys, values, bias = (part.repeat_interleave(times, 0) for part in (self.keys, self.values, self.bias))
+        keys, values, bias = (part.repeat_interleave(times, 0) for part in self[:3])
         return LayerMemory(keys, values, bias, self.continuation)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenContext:
-    """Inputs of a memory layer besides the residual stream.
+    """Inputs of a memory layer besides the residual stream; no ``matches`` where the text's tokens are not known.
 
-    Attributes:
-        current: [B, T, D] centred embedding of the current token.
-        early: [B, T, D] state after the tap layer.
-        matches: prefix matches of the text; None where its tokens are not known.
+    Centred embeddings of the ``current`` tokens and ``early`` states after the tap layer, [B, T, D] each.
     """
 
     current: Tensor
@@ -78,10 +75,7 @@ class TokenContext:
 class GatedCrossAttention(NullSlot):
     """One memory layer. Its output is added to the residual stream by ``gated``.
 
-    Args:
-        width: D of the residual stream.
-        token_widths: widths of the input and the output embeddings (both D in most models).
-        config: heads and sizes.
+    ``width`` is D of the residual stream, ``token_widths`` are those of input and output embeddings (D in most models).
     """
 
     def __init__(self, width: int, token_widths: tuple[int, int], config: FusionConfig) -> None:
@@ -131,12 +125,12 @@ class GatedCrossAttention(NullSlot):
 
     def project(self, tokens: MemoryTokens, table: TokenTable, dtype: torch.dtype) -> LayerMemory:
         """Keys, values and biases of the slots; every distinct token is projected once."""
-        previous, own, before = (_Distinct.of(ids) for ids in (tokens.previous, tokens.token, tokens.before))
-        matched = self._heads(self._matched(table.inputs(previous.ids).to(dtype)))
-        keys = previous.spread(matched) + self._heads(self.kind.to(dtype))[tokens.kind]
-        keys = keys + before.spread(self._heads(linear(self.before, table.inputs(before.ids).to(dtype))))
-        keys = keys + self._heads(self.position.to(dtype))[tokens.position]
-        values = own.spread(self._heads(linear(self.value, table.outputs(own.ids).to(dtype))))
+        nearest = tokens.prefixes[:, :, 0]  # B M K
+        keys = self._encoded(nearest[..., 0], lambda ids: self._matched(table.inputs(ids).to(dtype)))
+        keys = keys + self._heads(self.kind.to(dtype))[tokens.kind]
+        keys = keys + self._encoded(nearest[..., 1], lambda ids: linear(self.before, table.inputs(ids).to(dtype)))
+        keys = keys + self._heads(self.position.to(dtype))[(nearest != NO_TOKEN).sum(-1)]
+        values = self._encoded(tokens.token, lambda ids: linear(self.value, table.outputs(ids).to(dtype)))
         facts = tokens.continuation
         if facts is not None:
             keys = keys + self.continuation.keys(tokens, facts, table, dtype)
@@ -151,18 +145,11 @@ class GatedCrossAttention(NullSlot):
         self, x: Tensor, context: TokenContext, slots: LayerMemory, answerable: Tensor,
         min_attention: float | None = None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Attend to the memory at every position.
+        """Attended values [B, T, D] of a residual stream x [B, T, D], and attention over slots [B, H, T, M].
 
-        Args:
-            x: [B, T, D] residual stream.
-            context: current tokens, early states and prefix matches.
-            slots: of the memory.
-            answerable: [B].
-            min_attention: attention mass up to which nothing is read in plain text, where matched prefixes do not
-                lower the null slot's logit; None in a question, where the config's threshold holds.
-
-        Returns:
-            the attended values, [B, T, D], and the attention over slots, [B, H, T, M] (the rest is the null slot's).
+        ``answerable`` is [B]. ``min_attention`` is the attention mass up to which a position of plain text attends to
+        nothing; matched prefixes do not lower the null slot's logit then. In a question it is None, and the config's
+        threshold holds.
         """
         state, early = unit(x.float()).to(x.dtype), unit(context.early.float()).to(x.dtype)
         if slots.continuation:
@@ -195,7 +182,7 @@ class GatedCrossAttention(NullSlot):
         return slots, null, torch.exp(self.prefix_gain.float())[matches.positions].unsqueeze(-1)
 
     def gated(self, x: Tensor, read: Tensor) -> Tensor:
-        """x + tanh(g) * rms(x) * read; exactly x where nothing was read or the gate is closed."""
+        """x + tanh(g) * rms(x) * read; exactly x where ``read`` is zero or the gate is closed."""
         scale = x.float().pow(2).mean(-1, keepdim=True).sqrt()  # B T 1
         return x + (torch.tanh(self.gate.float()) * scale * read.float()).to(x.dtype)
 
@@ -206,20 +193,7 @@ class GatedCrossAttention(NullSlot):
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1))
 
-
-@dataclass(frozen=True, slots=True)
-class _Distinct:
-    """Distinct tokens of a table of slots, and the index of each slot's token; ``NO_TOKEN`` becomes zeros."""
-
-    ids: Tensor
-    index: Tensor
-    absent: Tensor
-
-    @classmethod
-    def of(cls, tokens: Tensor) -> _Distinct:
+    def _encoded(self, tokens: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+        """[B, M, H, K] of the slots' tokens, int64 [B, M], each distinct one encoded once; ``NO_TOKEN`` gets zeros."""
         ids, index = torch.unique(tokens.clamp_min(0), return_inverse=True)
-        return cls(ids, index, tokens == NO_TOKEN)
-
-    def spread(self, rows: Tensor) -> Tensor:
-        """[n, H, K] of the distinct tokens -> [B, M, H, K] of the slots."""
-        return rows[self.index].masked_fill(self.absent[..., None, None], 0.0)
+        return self._heads(encode(ids))[index].masked_fill((tokens == NO_TOKEN)[..., None, None], 0.0)

@@ -1,9 +1,9 @@
-"""Forward hooks between a base model and its memory. What a call reads is in a context variable, never on a module."""
+"""Forward hooks between a base model and its memory. A call's context is in a context variable, never on a module."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -15,21 +15,14 @@ from graphmem.core.errors import InvalidValue
 from graphmem.fusion.context import ACTIVE_CONTEXT, AttentionRecord, LayerContext, MemoryContext
 from graphmem.fusion.cross_attention import TokenContext
 from graphmem.fusion.layers import FusionLayers
-from graphmem.fusion.token_embeddings import TokenTable
+from graphmem.fusion.memory_tokens import TokenTable
 
 _KEPT = "_graphmem_context"
 _PREPARE = "prepare_inputs_for_generation"
 
 
 class MemoryHooks:
-    """The hooks on one base model, and its frozen parameters.
-
-    Args:
-        model: the base.
-        decoder: its parts.
-        fusion: the memory layers.
-        freeze: freeze the base's parameters until ``remove``.
-    """
+    """The hooks on one base model, whose parameters are frozen until ``remove`` if ``freeze``."""
 
     def __init__(self, model: nn.Module, decoder: Decoder, fusion: FusionLayers, *, freeze: bool = True) -> None:
         self.fusion, self._encodes = fusion, decoder.encodes
@@ -44,9 +37,11 @@ class MemoryHooks:
             layers[0].register_forward_pre_hook(self._first, with_kwargs=True),
             layers[fusion.tap].register_forward_hook(self._tapped, with_kwargs=True),
         ]
-        self._prepared = [_track_generate(part, self._context) for part in _generating(model)]
+        unwrap: Any = getattr(model, "get_base_model", lambda: model)  # what an adapter such as PEFT's wraps
+        generating = [part for part in dict.fromkeys((model, unwrap())) if callable(getattr(part, _PREPARE, None))]
+        self._prepared = [_track_generate(part, self._context) for part in generating]
         for number in fusion.layers:
-            hook = self._fused(number)
+            hook = partial(self._fused, number)
             self._handles.append(layers[number].register_forward_hook(hook, with_kwargs=True))
 
     def remove(self, *, restore: bool = True) -> None:
@@ -58,7 +53,6 @@ class MemoryHooks:
                 delattr(part, _PREPARE)
         for parameter, trainable in self._trainable if restore else ():
             parameter.requires_grad_(trainable)
-        self._handles, self._prepared, self._trainable = [], [], []
 
     def _context(self) -> MemoryContext | None:
         active = ACTIVE_CONTEXT.get()
@@ -76,19 +70,17 @@ class MemoryHooks:
         if embedded is not None:
             self._set_current(context, embedded)
 
-    def _set_current(self, context: MemoryContext, embedded: Tensor) -> None:
-        """Set the current tokens from their embeddings."""
+    def _set_current(self, context: MemoryContext, embedded: Tensor, ids: Tensor | None = None) -> None:
+        """Set the current tokens from their embeddings, and their ids where they are known."""
         context.current = self.table.centre(embedded.detach())
-        if context.tracker is not None:
+        if context.tracker is not None and ids is not None:
+            context.tracker.append(ids)
+        elif context.tracker is not None:
             context.tracker.append_embedded(context.current, self.table.inputs)
 
     def _embedded(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        if (context := self._context()) is None:
-            return
-        if context.tracker is None or not args:
-            return self._set_current(context, output)
-        context.current = self.table.centre(output.detach())
-        context.tracker.append(args[0])
+        if (context := self._context()) is not None:
+            self._set_current(context, output, args[0] if args else None)
 
     def _first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if (context := self._context()) is None or _recomputing():
@@ -105,27 +97,23 @@ class MemoryHooks:
         if (context := self._context()) is not None and not _recomputing():
             context.early = hidden_of(output).detach()
 
-    def _fused(self, number: int) -> Any:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-            """Add the memory layer's output to the decoder layer's; None leaves it unchanged."""
-            hidden = _input(args, kwargs)
-            if (kept := _kept(hidden)) is not None:
-                own = kept.context.fusion is self.fusion
-                return with_hidden(output, _add(kept, number, hidden_of(output))) if own else None
-            context = self._context()
-            if context is None or (now := _layer_context(context, number, hidden.shape[0])) is None:
+    def _fused(self, number: int, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        """Add the memory layer's output to the decoder layer's; None leaves it unchanged."""
+        hidden = _input(args, kwargs)
+        if (now := _kept(hidden)) is not None:
+            if now[0].fusion is not self.fusion:
                 return None
+        else:
+            context = self._context()
+            if context is None or context.current is None or context.early is None:
+                return None
+            if not context.slots[number].bias.shape[-1]:
+                return None
+            matches = context.tracker.matches(hidden.shape[0]) if context.tracker is not None else None
+            now = context, TokenContext(context.current, context.early, matches)
             _keep(hidden, now)
-            return with_hidden(output, _add(now, number, hidden_of(output)))
-
-        return hook
-
-
-def _generating(model: nn.Module) -> list[nn.Module]:
-    """The modules whose ``generate`` may run: the model, and what an adapter such as PEFT's wraps."""
-    unwrap: Any = getattr(model, "get_base_model", None)
-    inner = unwrap() if callable(unwrap) else model
-    return [part for part in dict.fromkeys((model, inner)) if callable(getattr(part, _PREPARE, None))]
+        added = _add(now, number, hidden_of(output))
+        return added if isinstance(output, Tensor) else (added, *output[1:])
 
 
 def _track_generate(part: nn.Module, active: Callable[[], MemoryContext | None]) -> tuple[nn.Module, Any]:
@@ -143,24 +131,11 @@ def _track_generate(part: nn.Module, active: Callable[[], MemoryContext | None])
     return part, tracked
 
 
-def attend_memory(context: MemoryContext, number: int, x: Tensor) -> Tensor:
-    """The residual stream after layer ``number`` with the memory layer's output added; x where nothing is read."""
-    now = _layer_context(context, number, x.shape[0])
-    return x if now is None else _add(now, number, x)
-
-
-def _layer_context(context: MemoryContext, number: int, rows: int) -> LayerContext | None:
-    if context.current is None or context.early is None or not context.slots[number].bias.shape[-1]:
-        return None
-    matches = context.tracker.matches(rows) if context.tracker is not None else None
-    return LayerContext(context, TokenContext(context.current, context.early, matches))
-
-
 def _add(now: LayerContext, number: int, x: Tensor) -> Tensor:
-    context = now.context
+    context, tokens = now
     slots, answerable = context.for_batch(x.shape[0])
     layer = context.fusion[number]
-    read, weights = layer(x, now.tokens, slots[number], answerable, context.min_attention)
+    read, weights = layer(x, tokens, slots[number], answerable, context.min_attention)
     if context.trace is not None and not _recomputing():
         gate = torch.tanh(layer.gate.detach().float()).abs()
         context.trace.append(AttentionRecord(number, weights[:, :, -1].detach() * gate))
@@ -173,7 +148,7 @@ def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
 
 
 def _recomputing() -> bool:
-    """Whether a backward pass runs: layers that run now were checkpointed, and the call that read is over."""
+    """Whether a backward pass runs: layers that run now were checkpointed, and the call is over."""
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 
@@ -183,16 +158,16 @@ def _keep(hidden: Tensor, now: LayerContext) -> None:
         return
     if torch.is_grad_enabled():
         setattr(hidden, _KEPT, now)
-    elif now.context.learns:  # a reentrant checkpoint: no gradients now, and the input is detached when it runs again
-        if not hidden.requires_grad and any(p.requires_grad for p in now.context.fusion.parameters()):
+    elif now[0].learns:  # a reentrant checkpoint: no gradients now, and the input is detached when it runs again
+        if not hidden.requires_grad and any(p.requires_grad for p in now[0].fusion.parameters()):
             raise InvalidValue(
                 "reentrant gradient checkpointing of a frozen base gives the memory layers no gradients: use "
                 "gradient_checkpointing_enable({'use_reentrant': False}), or enable_input_require_grads()"
             )
-        storage, tokens = hidden.untyped_storage(), now.tokens
+        storage, (context, tokens) = hidden.untyped_storage(), now
         if tokens.early.untyped_storage().data_ptr() == storage.data_ptr():  # else it would keep itself alive
             tokens = TokenContext(tokens.current, tokens.early.clone(), tokens.matches)
-        setattr(storage, _KEPT, LayerContext(now.context, tokens))
+        setattr(storage, _KEPT, (context, tokens))
 
 
 def _kept(hidden: Tensor) -> LayerContext | None:
@@ -205,8 +180,3 @@ def _kept(hidden: Tensor) -> LayerContext | None:
 def hidden_of(output: Any) -> Tensor:
     """The residual stream in a decoder layer's output: the tensor itself, or the first of a tuple."""
     return output if isinstance(output, Tensor) else output[0]
-
-
-def with_hidden(output: Any, hidden: Tensor) -> Any:
-    """A decoder layer's output with another residual stream."""
-    return hidden if isinstance(output, Tensor) else (hidden, *output[1:])

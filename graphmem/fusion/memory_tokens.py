@@ -1,7 +1,7 @@
 """Memory tokens: candidate names as slots that attention copies from, token by token.
 
-A node is read by the literal tokens of its name, so that no name or number passes through a single vector. The slot of
-token t is keyed by token t-1 and its value is token t: continuing a name is one induction step, also for names never
+A node is copied by the literal tokens of its name, so that no name or number passes through a single vector. The slot
+of token t is keyed by token t-1 and its value is token t: continuing a name is one induction step, also for names never
 seen in training. The last slot holds the end of the turn, so a full stop inside a name is safe. A name after a space
 often starts with another token ("London", " London"); slots in which the two tokenizations differ are kept for both.
 """
@@ -9,18 +9,19 @@ often starts with another token ("London", " London"); slots in which the two to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from graphmem.fusion.candidates import CONTINUATION_FEATURES, FEATURES, Candidates, log_odds
 
 NO_TOKEN = -1
-"""Marks an absent token in ``previous``, ``before`` and ``prefixes``."""
+"""Marks an absent token in ``MemoryTokens.prefixes``."""
 
 INSIDE, START, START_AFTER_SPACE, END = 0, 1, 2, 3
 """Kinds of slots: within a name, its first token at the start of a line or after a space, and its end."""
@@ -29,20 +30,16 @@ _MAX_WORDS = 12
 """Most tokens of a relation or a name that encode a fact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One token of a name, with the two tokens before it (``NO_TOKEN`` where there are none).
+class Slot(NamedTuple):
+    """One token of a name; ``kind`` is ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``.
 
-    ``prefixes`` holds all tokens before it, the nearest first, in one or both tokenizations of the name: slots of a
-    shared ending have two.
+    ``prefixes`` holds all tokens before it, the nearest first, in its own tokenization of the name and in the other
+    one; it differs for slots of a shared ending.
     """
 
-    before: int
-    previous: int
     token: int
-    position: int
     kind: int
-    prefixes: tuple[tuple[int, ...], ...] = ((),)
+    prefixes: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class ContinuationTokens(NamedTuple):
@@ -66,21 +63,15 @@ class MemoryTokens(NamedTuple):
     """Slots of a batch, padded to the longest sample; M slots, over the N candidates of each.
 
     Attributes:
-        before, previous, token: int64 [B, M], token ids; ``NO_TOKEN`` where there is none.
-        position: int64 [B, M], index of the token in its name.
-        kind: int64 [B, M], ``INSIDE``, ``START``, ``START_AFTER_SPACE`` or ``END``.
-        node: int64 [B, M], index of the slot's candidate.
+        token, kind, node: int64 [B, M], see ``Slot``; ``node`` indexes the candidates.
         features: float32 [B, M, len(FEATURES)], of the candidate.
         mask: bool [B, M], False for padding.
         answerable: float32 [B], log-odds / 4, clipped to [-1, 1].
-        prefixes: int64 [B, M, 2, K], the tokens before the slot in both tokenizations, the nearest first.
+        prefixes: int64 [B, M, 2, K], K >= 2, the tokens before the slot in both tokenizations, the nearest first.
         continuation: features for plain text; None for a question.
     """
 
-    before: Tensor
-    previous: Tensor
     token: Tensor
-    position: Tensor
     kind: Tensor
     node: Tensor
     features: Tensor
@@ -116,12 +107,9 @@ def _map(parts: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 class NameTokenizer:
-    """Cuts names into slots, for one tokenizer.
+    """Cuts names into slots, for one tokenizer and the token ``stop`` that ends a turn.
 
-    Args:
-        tokenizer: of the base model.
-        stop: token that ends a turn.
-        max_tokens: longest name; a longer one is cut and gets no end.
+    A name of more than ``max_tokens`` tokens is cut and gets no end.
     """
 
     def __init__(self, tokenizer: Any, stop: int, max_tokens: int) -> None:
@@ -134,7 +122,7 @@ class NameTokenizer:
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return (*ids, self.stop) if len(ids) <= self.max_tokens else tuple(ids[: self.max_tokens])
 
-    def all_slots(self, name: str, *, variants: bool) -> tuple[Slot, ...]:
+    def all_slots(self, name: str, variants: bool) -> tuple[Slot, ...]:
         """Slots of a name and, with ``variants``, of its other capitalisation (``case_variant``)."""
         other = case_variant(name) if variants else None
         return self.slots(name) if other is None else self.slots(name) + self.slots(other)
@@ -145,7 +133,9 @@ class NameTokenizer:
 
     def _slots(self, name: str) -> tuple[Slot, ...]:
         plain, spaced = self.tokens(name), self.tokens(" " + name)
-        shared, longer = _shared_suffix(plain, spaced), len(spaced) - len(plain)
+        ends = zip(reversed(plain), reversed(spaced), strict=False)
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+        shared, longer = max(common, 1), len(spaced) - len(plain)  # 1: a whole tokenization is never dropped
         slots = [
             self._slot(plain, i, START, spaced[: i + longer] if i > len(plain) - shared else plain[:i])
             for i in range(len(plain))
@@ -156,9 +146,8 @@ class NameTokenizer:
 
     def _slot(self, tokens: tuple[int, ...], i: int, start: int, other: tuple[int, ...]) -> Slot:
         """Slot of token i; ``other`` is its prefix in the other tokenization, where the slot serves both."""
-        before, previous = (tokens[i - 2] if i > 1 else NO_TOKEN), (tokens[i - 1] if i else NO_TOKEN)
         kind = start if i == 0 else END if tokens[i] == self.stop else INSIDE
-        return Slot(before, previous, tokens[i], i, kind, (tokens[:i][::-1], other[::-1]))
+        return Slot(tokens[i], kind, (tokens[:i][::-1], other[::-1]))
 
 
 def case_variant(name: str) -> str | None:
@@ -173,42 +162,28 @@ def case_variant(name: str) -> str | None:
     return first.lower() + rest if phrase else None
 
 
-def _shared_suffix(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """Length of the longest common suffix, 1 at least so that a whole tokenization is never dropped."""
-    shared = 0
-    while shared < min(len(a), len(b)) and a[-1 - shared] == b[-1 - shared]:
-        shared += 1
-    return max(shared, 1)
-
-
 def collate(names: NameTokenizer, batch: Sequence[Candidates], min_slots: int = 0) -> MemoryTokens:
     """Slots of every sample, padded to the longest sample and to ``min_slots``."""
-    per_sample = [_slots_of(names, sample) for sample in batch]
+    per_sample = [  # index of the candidate, and slot
+        [(n, slot) for n, name in enumerate(one.names) for slot in names.all_slots(name, one.continuation is not None)]
+        for one in batch
+    ]
     width = max([min_slots, *map(len, per_sample)])
-    table = np.full((len(batch), width, 6), NO_TOKEN, np.int64)
-    table[..., 2:] = 0
+    depth = max((len(ids) for slots in per_sample for _, slot in slots for ids in slot.prefixes), default=0)
+    token, kind, node = np.zeros((3, len(batch), width), np.int64)
     features = np.zeros((len(batch), width, len(FEATURES)), np.float32)
     mask = np.zeros((len(batch), width), bool)
+    prefixes = np.full((len(batch), width, 2, max(depth, 2)), NO_TOKEN, np.int64)
     for b, (slots, sample) in enumerate(zip(per_sample, batch, strict=True)):
-        if slots:
-            rows = [(s.before, s.previous, s.token, s.position, s.kind, n) for n, s in slots]
-            table[b, : len(slots)] = rows
-            features[b, : len(slots)] = sample.features[table[b, : len(slots), 5]]
-            mask[b, : len(slots)] = True
-    columns = (torch.from_numpy(np.ascontiguousarray(table[..., i])) for i in range(6))
-    before, previous, token, position, kind, node = columns
-    answerable = torch.from_numpy(np.array([log_odds(sample.answerable) for sample in batch], np.float32))
-    return MemoryTokens(
-        before, previous, token, position, kind, node, torch.from_numpy(features), torch.from_numpy(mask), answerable,
-        _collate_prefixes([[slot for _, slot in slots] for slots in per_sample], width),
-        _collate_continuation(names, batch),
-    )  # fmt: skip
-
-
-def _slots_of(names: NameTokenizer, sample: Candidates) -> list[tuple[int, Slot]]:
-    """Index of the candidate and slot, for all slots of a sample."""
-    variants = sample.continuation is not None
-    return [(n, slot) for n, name in enumerate(sample.names) for slot in names.all_slots(name, variants=variants)]
+        for m, (n, slot) in enumerate(slots):
+            token[b, m], kind[b, m], node[b, m] = slot.token, slot.kind, n
+            for r, ids in enumerate(slot.prefixes):
+                prefixes[b, m, r, : len(ids)] = ids
+        mask[b, : len(slots)] = True
+        features[b, : len(slots)] = sample.features[node[b, : len(slots)]]
+    answerable = np.array([log_odds(sample.answerable) for sample in batch], np.float32)
+    parts = map(torch.from_numpy, (token, kind, node, features, mask, answerable, prefixes))
+    return MemoryTokens._make((*parts, _collate_continuation(names, batch)))
 
 
 def _collate_continuation(names: NameTokenizer, batch: Sequence[Candidates]) -> ContinuationTokens | None:
@@ -231,12 +206,35 @@ def _collate_continuation(names: NameTokenizer, batch: Sequence[Candidates]) -> 
     return ContinuationTokens(*(torch.from_numpy(part) for part in (words[0], words[1], features, unlocks, strict)))
 
 
-def _collate_prefixes(samples: Sequence[Sequence[Slot]], width: int) -> Tensor:
-    """int64 [B, M, 2, K], see ``MemoryTokens.prefixes``."""
-    depth = max((len(ids) for slots in samples for slot in slots for ids in slot.prefixes), default=0)
-    table = np.full((len(samples), width, 2, depth), NO_TOKEN, np.int64)
-    for b, slots in enumerate(samples):
-        for m, slot in enumerate(slots):
-            for r, ids in enumerate(slot.prefixes):
-                table[b, m, r, : len(ids)] = ids
-    return torch.from_numpy(table)
+class TokenTable:
+    """Unit-scale, centred embeddings of a base model's tokens: inputs [V, D] for keys, outputs [V, D'] for values."""
+
+    def __init__(self, inputs: Tensor, outputs: Tensor) -> None:
+        self.weight, self._outputs = inputs, outputs
+        self._mean_in = _mean_unit(inputs)
+        self._mean_out = self._mean_in if outputs is inputs else _mean_unit(outputs)
+
+    def inputs(self, ids: Tensor) -> Tensor:
+        """Centred input embeddings, [n, D]."""
+        return self.centre(F.embedding(ids, self.weight.detach()))
+
+    def outputs(self, ids: Tensor) -> Tensor:
+        """Centred output embeddings, [n, D']."""
+        return unit(unit(F.embedding(ids, self._outputs.detach()).float()) - self._mean_out.to(ids.device))
+
+    def centre(self, embedded: Tensor) -> Tensor:
+        """Embeddings as the model made them (scaled or not) -> the same scale and centre as ``inputs``."""
+        return unit(unit(embedded.float()) - self._mean_in.to(embedded.device))
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scale the last axis to a root mean square of 1."""
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+def _mean_unit(table: Tensor, chunk: int = 8192) -> Tensor:
+    with torch.no_grad():
+        total = torch.zeros(table.shape[1], device=table.device)
+        for start in range(0, len(table), chunk):
+            total += unit(table[start : start + chunk].float()).sum(0)
+    return total / len(table)

@@ -54,12 +54,9 @@ class PrefixMatches:
 
 
 def match_prefixes(text: Tensor, last: int, prefixes: Tensor) -> PrefixMatches:
-    """Compare the last positions of a text with all slots.
+    """Compare the last T positions of a text, int64 [B, S], with all slots.
 
-    Args:
-        text: int64 [B, S], token ids.
-        last: T, number of positions at the end.
-        prefixes: int64 [B, M, R, K], the tokens before each slot in R tokenizations, the nearest first.
+    ``prefixes``, int64 [B, M, R, K], holds the tokens before each slot in R tokenizations, the nearest first.
     """
     wanted = (prefixes != NO_TOKEN).sum(-1)  # B M R
     matched = _matched_lengths(text, last, prefixes)  # B T M R
@@ -72,12 +69,9 @@ def match_prefixes(text: Tensor, last: int, prefixes: Tensor) -> PrefixMatches:
 
 
 def match_continuation_prefixes(text: Tensor, last: int, tokens: MemoryTokens) -> tuple[Tensor, Tensor, Tensor]:
-    """``repeated``, ``premature`` and ``blocked`` of ``PrefixMatches``; topics of the query are never premature.
+    """``repeated``, ``premature`` and ``blocked`` of ``PrefixMatches``, for the last T of a text, int64 [B, S].
 
-    Args:
-        text: int64 [B, S], token ids.
-        last: T, number of positions at the end.
-        tokens: slots for plain text.
+    Topics of the query are never premature.
     """
     facts = tokens.continuation
     assert facts is not None
@@ -127,11 +121,7 @@ def _bucket(length: Tensor) -> Tensor:
 
 
 class PrefixTracker:
-    """Matches of one call's growing text with the slots of its memory, forward pass by forward pass.
-
-    Args:
-        tokens: the memory's slots.
-    """
+    """Matches of one call's growing text with the slots of its memory, forward pass by forward pass."""
 
     def __init__(self, tokens: MemoryTokens) -> None:
         self._tokens, self._prefixes = tokens, tokens.prefixes
@@ -158,15 +148,14 @@ class PrefixTracker:
         if rows is not None and len(rows) == count and rows.shape[1] >= new and torch.equal(rows[:, -new:], ids):
             self._text = rows
         else:
-            self._text = torch.cat([self._cached(ids), ids], 1)
+            kept = self._text[:, : self._past] if self._text is not None and len(self._text) == count else ids[:, :0]
+            self._text = torch.cat([F.pad(kept, (self._past - kept.shape[1], 0), value=UNKNOWN), ids], 1)
         self._rows, self._new, self._matches = None, new, None
 
     def append_embedded(self, current: Tensor, embed: Callable[[Tensor], Tensor]) -> None:
-        """Add a pass that came in as embeddings: tokens of names are recognised, all others stay unknown.
+        """Add a pass that came in as embeddings [B, T, D] at unit scale; tokens other than names' stay unknown.
 
-        Args:
-            current: [B, T, D], at unit scale.
-            embed: token ids -> embeddings at the same scale, [n, D].
+        ``embed`` maps token ids to embeddings at the same scale, [n, D].
         """
         tokens = torch.unique(self._prefixes[self._prefixes != NO_TOKEN])
         ids = torch.full(current.shape[:2], UNKNOWN, device=current.device)
@@ -174,10 +163,6 @@ class PrefixTracker:
             cosine, nearest = (current.float() @ embed(tokens).float().T / current.shape[-1]).max(-1)  # B T
             ids = torch.where(cosine > _SAME, tokens[nearest], ids)
         self.append(ids)
-
-    def _cached(self, ids: Tensor) -> Tensor:
-        kept = self._text[:, : self._past] if self._text is not None and len(self._text) == len(ids) else ids[:, :0]
-        return F.pad(kept, (self._past - kept.shape[1], 0), value=UNKNOWN)
 
     def matches(self, rows: int) -> PrefixMatches | None:
         """Matches of this pass, for ``rows`` rows (samples repeated side by side); None where no ids came in."""

@@ -44,13 +44,13 @@ class StackMemory:
         outputs = _part(model, head, nn.Linear).weight if head else table.weight
         decoder = Decoder(stack, layers, table, table.weight, outputs, int(outputs.shape[1]))
         self.model, self.config = model, config or FusionConfig()
-        self.fusion = FusionLayers.for_decoder(decoder, with_layers(self.config, len(stack)))
+        self.fusion = FusionLayers(decoder, with_layers(self.config, len(stack)))
         self.names = NameTokenizer(tokenizer, stop, self.config.max_name_tokens)
         self._hooks: MemoryHooks | None = MemoryHooks(model, decoder, self.fusion)
 
     @contextmanager
     def reading(self, found: RetrievedNodes | Sequence[RetrievedNodes]) -> Iterator[None]:
-        """Inside this block the module reads retrievals: one for the batch, or one a sample.
+        """Let the module attend to retrievals inside this block: one for the batch, or one a sample.
 
         Raises:
             NotAttached: after ``detach``.
@@ -71,11 +71,8 @@ class StackMemory:
 
 
 def _part(model: nn.Module, path: str, kind: type) -> Any:
-    try:
-        part = model.get_submodule(path)
-    except AttributeError:
-        part = None
-    if not isinstance(part, kind):
-        there = ", ".join(name for name, m in model.named_modules() if isinstance(m, kind)) or "none"
+    parts = {name: part for name, part in model.named_modules(remove_duplicate=False) if isinstance(part, kind)}
+    if path not in parts:
+        there = ", ".join(parts) or "none"
         raise UnsupportedModel(f"{path!r} names no {kind.__name__} of {type(model).__name__}; there are: {there}")
-    return part
+    return parts[path]

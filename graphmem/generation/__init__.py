@@ -2,5 +2,5 @@
 
 ``answering`` is the entry: one answer, all answers, refusal. ``decoding`` generates one answer from its candidates,
 ``description`` states an entity's facts in sentences, ``conversation`` keeps sessions, ``attribution`` finds the fact
-that each token was read from.
+that each token was copied from.
 """

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from graphmem.core.errors import InvalidValue
 from graphmem.core.times import Time
 from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer, answer_path
-from graphmem.generation.decoding import (
-    ONE_RETRIEVAL,
-    GeneratedAnswer,
-    RetrievalSchedule,
-    generate_answer,
-    generate_plain,
-    prompt_ids,
-)
+from graphmem.generation.decoding import GeneratedAnswer, RetrievalSchedule, generate_answer, generate_plain, prompt_ids
 from graphmem.generation.description import describe_topic
 from graphmem.retrieval.answerability import confidence
 
@@ -37,96 +29,45 @@ TIE_MARGIN = 1.0
 """Nats of relevance within which a node ties with the best; chosen on WikiMovies' dev questions."""
 
 
-@dataclass(frozen=True)
-class Answerer:
-    """Answers questions with one set of options, see ``GraphMemoryModel.ask``.
-
-    Raises:
-        InvalidValue: ``when_unknown`` or ``min_confidence`` is out of range.
-    """
-
-    model: Any
-    max_new_tokens: int = 64
-    as_of: Time | None = None
-    refusal: str | None = None
-    when_unknown: WhenUnknown = "attend"
-    min_confidence: float = MIN_CONFIDENCE
-    all_answers: bool = False
-    schedule: RetrievalSchedule = ONE_RETRIEVAL
-
-    def __post_init__(self) -> None:
-        require(
-            self.when_unknown in WHEN_UNKNOWN, "when_unknown", self.when_unknown, f"one of {', '.join(WHEN_UNKNOWN)}"
-        )
-        require(0 <= self.min_confidence <= 1, "min_confidence", self.min_confidence, "a probability, 0..1")
-
-    @torch.inference_mode()
-    def answer(self, question: str) -> Answer:
-        """Answer a question.
-
-        Raises:
-            InvalidValue: the question is empty.
-        """
-        if not question.strip():
-            raise InvalidValue(f"question must be visible text, not {question!r}")
-        started, contexts = time.perf_counter(), self.model.contexts
-        length = len(prompt_ids(self.model, question))
-        retrieval = None if contexts.disabled else contexts.retrieve(question, self.as_of)
-        description = describe_topic(self.model, retrieval, self.max_new_tokens, self.as_of)
-        if description is not None:
-            return description.answer(retrieval, length, time.perf_counter() - started)
-        unknown = retrieval is not None and confidence(retrieval) < self.min_confidence
-        refused = unknown and self.when_unknown == "refuse"
-        if refused:
-            generated = [GeneratedAnswer(self._refusal or REFUSAL)]
-        elif retrieval is None or (unknown and self.when_unknown == "base"):
-            generated = [self._plain(question)]
-        else:
-            generated = self._from_memory(question, retrieval)
-        paths = [answer_path(g.text, g.candidates, retrieval) for g in generated if g.candidates is not None]
-        facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
-        return Answer(
-            text=", ".join(g.text for g in generated),
-            evidence=tuple(dict.fromkeys(facts)),
-            path=paths[0] if paths else (),
-            retrieval=retrieval,
-            prompt_tokens=length,
-            seconds=time.perf_counter() - started,
-            answerable=0.0 if retrieval is None else float(retrieval.answerable),
-            sources=tuple(source for g in generated for source in g.sources),
-            answers=tuple(g.text for g in generated),
-            refused=refused,
-        )
-
-    @property
-    def _refusal(self) -> str | None:
-        return self.refusal or self.model.config.refusal
-
-    def _plain(self, question: str) -> GeneratedAnswer:
-        return GeneratedAnswer(generate_plain(self.model, prompt_ids(self.model, question), self.max_new_tokens))
-
-    def _from_memory(self, question: str, retrieval: Any) -> list[GeneratedAnswer]:
-        """One answer, or one for each node that ties with the best."""
-        config = self.model.config
-        refusal = None if self.all_answers else self._refusal
-        trust = 0.0 if self.when_unknown == "answer" else config.trust
-        found = candidates(retrieval, config.max_nodes, refusal, trust, config.min_answerability)
+@torch.inference_mode()
+def answer_question(
+    model: Any, question: str, max_new_tokens: int, as_of: Time | None, refusal: str | None, when_unknown: WhenUnknown,
+    min_confidence: float, all_answers: bool, schedule: RetrievalSchedule | None,
+) -> Answer:  # fmt: skip
+    """Answer a question, see ``GraphMemoryModel.ask``."""
+    require(when_unknown in WHEN_UNKNOWN, "when_unknown", when_unknown, f"one of {', '.join(WHEN_UNKNOWN)}")
+    require(0 <= min_confidence <= 1, "min_confidence", min_confidence, "a probability, 0..1")
+    require(bool(question.strip()), "question", question, "visible text")
+    started, contexts, config = time.perf_counter(), model.contexts, model.config
+    prompt, refusal = prompt_ids(model, question), refusal or config.refusal
+    retrieval = None if contexts.disabled else contexts.retrieve(question, as_of)
+    description = describe_topic(model, retrieval, max_new_tokens, as_of)
+    if description is not None:
+        return replace(description, prompt_tokens=len(prompt), seconds=time.perf_counter() - started)
+    unknown = retrieval is not None and confidence(retrieval) < min_confidence
+    refused = unknown and when_unknown == "refuse"
+    if refused:
+        generated = [GeneratedAnswer(refusal or REFUSAL)]
+    elif retrieval is None or (unknown and when_unknown == "base"):
+        generated = [GeneratedAnswer(generate_plain(model, prompt, max_new_tokens))]
+    else:
+        trust = 0.0 if when_unknown == "answer" else config.trust
+        offered = None if all_answers else refusal
+        found = candidates(retrieval, config.max_nodes, offered, trust, config.min_answerability)
         scores = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: config.max_nodes]
-        ties = count_ties(scores, TIE_MARGIN, len(found.ids)) if self.all_answers else 1
-        if ties <= 1:
-            return [generate_answer(self.model, question, found, retrieval, self.max_new_tokens, self.schedule)]
-        each = [
-            generate_answer(self.model, question, one, retrieval, self.max_new_tokens)
-            for one in isolate_ties(found, scores.tolist(), ties)
-        ]
-        return list({generated.text: generated for generated in each}.values())
-
-
-def count_ties(relevance: np.ndarray, margin: float, max_ties: int) -> int:
-    """Number of nodes, sorted by falling relevance, within ``margin`` of the best; at most ``max_ties``."""
-    if not len(relevance):
-        return 0
-    return min(max_ties, int(np.count_nonzero(relevance >= relevance[0] - margin)))
+        ties = min(len(found.ids), int(np.sum(scores >= scores[:1] - TIE_MARGIN))) if all_answers else 1
+        each = isolate_ties(found, scores.tolist(), ties) if ties > 1 else [found]
+        again = schedule if len(each) == 1 else None
+        made = [generate_answer(model, question, one, retrieval, max_new_tokens, again) for one in each]
+        generated = list({one.text: one for one in made}.values())
+    paths = [answer_path(g.text, g.candidates, retrieval) for g in generated if g.candidates is not None]
+    facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
+    answers, sources = tuple(g.text for g in generated), tuple(source for g in generated for source in g.sources)
+    return Answer(
+        ", ".join(answers), tuple(dict.fromkeys(facts)), paths[0] if paths else (), retrieval, len(prompt),
+        time.perf_counter() - started, 0.0 if retrieval is None else float(retrieval.answerable), sources, answers,
+        refused,
+    )  # fmt: skip
 
 
 def isolate_ties(found: Candidates, relevance: Sequence[float], ties: int) -> list[Candidates]:

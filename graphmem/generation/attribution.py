@@ -1,4 +1,4 @@
-"""Answers and their attribution: the memory layer, head, node and fact that each token was read from."""
+"""Answers and their attribution: the memory layer, head, node and fact that each token was copied from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphmem.fusion.context import AttentionRecord
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """Where one token of an answer was read.
+    """Source of one token of an answer.
 
     Attributes:
         token: its text.
@@ -44,12 +44,12 @@ class Answer:
         text: as generated.
         evidence: facts: the path to the answer first, then the retrieval's others.
         path: the chain of facts from the question's topic to the answer; empty where there is none.
-        retrieval: what the memory found; None with the memory disabled, or for a description of a given node.
+        retrieval: the memory's; None with the memory disabled, or for a description of a given node.
         prompt_tokens: length of the prompt.
         seconds: retrieval and generation together.
         answerable: the memory's probability that it holds the answer, 0..1.
-        sources: where each token was read.
-        answers: each answer by itself; one, unless all were asked for.
+        sources: of each token.
+        answers: each answer by itself; one, unless all were requested.
         refused: whether the refusal was returned because the memory does not hold the answer.
     """
 
@@ -71,14 +71,10 @@ class Answer:
 def token_sources(
     trace: Sequence[AttentionRecord], node: torch.Tensor, found: Candidates, tokens: Sequence[str], retrieval: Any
 ) -> tuple[TokenSource, ...]:
-    """For every token the layer, head and node with the largest weight.
+    """For every generated token, one a pass, the layer, head and node with the largest weight.
 
-    Args:
-        trace: records of all forward passes, layer after layer, pass after pass; one sample.
-        node: int64 [M], the candidate of each slot.
-        found: the candidates.
-        tokens: text of each generated token, one a pass.
-        retrieval: gives the facts.
+    ``trace`` holds the records of all forward passes of one sample, layer after layer; ``node``, int64 [M], the
+    candidate of each slot.
     """
     passes: list[list[AttentionRecord]] = []
     for record in trace:
@@ -105,8 +101,7 @@ def _strongest(record: AttentionRecord, node: torch.Tensor, count: int) -> tuple
 
 
 def _fact_of(retrieval: Any, name: str) -> Fact | None:
-    path = list(retrieval.path_to(name)) if hasattr(retrieval, "path_to") else []
-    if path:
+    if hasattr(retrieval, "path_to") and (path := list(retrieval.path_to(name))):
         return path[-1]
     wanted = normalise(name)
     touching = (f for f in getattr(retrieval, "facts", ()) if wanted in (normalise(f.subject), normalise(f.object)))

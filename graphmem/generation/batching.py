@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from graphmem.core.errors import UnsupportedModel
 from graphmem.fusion.context import MemoryContext, active_context
@@ -16,13 +18,7 @@ from graphmem.fusion.context import MemoryContext, active_context
 def generate_ids(
     model: Any, prompts: Sequence[Sequence[int]], context: MemoryContext | None, max_new_tokens: int
 ) -> list[list[int]]:
-    """Greedy continuations of token ids by the base with a memory context; stop tokens are cut off.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        prompts: token ids.
-        context: what the memory layers read; None reads nothing.
-        max_new_tokens: of each.
+    """Greedy continuations of token ids by the base with a memory context or none; stop tokens are cut off.
 
     Raises:
         UnsupportedModel: the base generates no text.
@@ -44,7 +40,7 @@ def generate_ids(
 def generate_texts(
     model: Any, prompts: Sequence[str], retrievals: Sequence[Any] | None, *, batch: int = 16, max_new_tokens: int = 48
 ) -> list[tuple[str, int, float]]:
-    """Greedy continuations with prompt lengths and seconds each; reads the retrievals, or nothing when None."""
+    """Greedy continuations with prompt lengths and seconds each; without the memory where ``retrievals`` is None."""
     tokenized = [model.tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
     done: list[tuple[str, int, float]] = [("", 0, 0.0)] * len(prompts)
     for rows in length_batches(tokenized, batch):
@@ -53,9 +49,8 @@ def generate_texts(
         if retrievals is not None:
             ids, mask = left_padded(own, model.names.stop, model.base.device)
             context = model.contexts.build(ids, [retrievals[i] for i in rows], {"attention_mask": mask})
-        texts = model.tokenizer.batch_decode(
-            generate_ids(model, own, context, max_new_tokens), skip_special_tokens=True
-        )
+        out = generate_ids(model, own, context, max_new_tokens)
+        texts = model.tokenizer.batch_decode(out, skip_special_tokens=True)
         seconds = (time.perf_counter() - started) / len(rows)
         for i, text in zip(rows, texts, strict=True):
             done[i] = text.strip(), len(tokenized[i]), seconds
@@ -68,7 +63,13 @@ def length_batches(rows: Sequence[Sequence[int]], batch: int) -> list[list[int]]
     return [order[start : start + batch] for start in range(0, len(order), batch)]
 
 
-def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def right_padded(rows: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Token ids and mask, int64 [B, T] each, padded on the right."""
+    tensors = [torch.tensor(row, device=device) for row in rows]
+    return pad_sequence(tensors, True), pad_sequence([torch.ones_like(row) for row in tensors], True)
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Tensor, Tensor]:
     """Token ids and mask, int64 [B, T] each, padded on the left, as decoding needs them."""
     width = max(len(row) for row in rows)
     ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)

@@ -14,9 +14,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from graphmem.core.edits import AddNode, Edit, JournalEntry
+from graphmem.core.edits import AddNode, JournalEntry
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.times import Time, from_micros, to_micros
@@ -43,7 +43,6 @@ class SessionConfig:
     Attributes:
         max_turns: size of the working buffer; the oldest turns leave first.
         max_characters: of each turn in the buffer.
-        episodes: keep every turn that states something as an episode too.
         min_answerability: answerability, 0..1, below which a question is answered from the buffer instead.
         max_new_tokens: longest answer.
         speaker: name of the user, which replaces the first person ("I live in Rome"); None keeps the first person.
@@ -51,7 +50,6 @@ class SessionConfig:
 
     max_turns: int = 8
     max_characters: int = 500
-    episodes: bool = True
     min_answerability: float = 0.3
     max_new_tokens: int = 48
     speaker: str | None = None
@@ -64,8 +62,7 @@ class SessionConfig:
         require(0 <= self.min_answerability <= 1, "min_answerability", self.min_answerability, "in [0, 1]")
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One turn: ``role`` is ``user`` or ``model``, ``at`` an ISO time."""
 
     role: str
@@ -96,11 +93,6 @@ class Reply:
 class Session:
     """A conversation. Made by ``model.session(name)``; the same name resumes it, in any process.
 
-    Args:
-        model: a ``GraphMemoryModel``.
-        name: of the session, unique in its namespace.
-        config: settings.
-
     Raises:
         InvalidName: ``name`` is not valid.
     """
@@ -108,13 +100,9 @@ class Session:
     def __init__(self, model: Any, name: str, config: SessionConfig | None = None) -> None:
         self.model, self.name = model, check_name(name, "name of a session")
         self.config = config or SessionConfig()
+        self.node = f"session:{self.name}"  # holds the state
         self.count, self.turns = 0, tuple[Turn, ...]()
         self._resume()
-
-    @property
-    def node(self) -> str:
-        """Name of the node that holds the session's state."""
-        return f"session:{self.name}"
 
     def say(self, text: str, *, at: Time | None = None, trust: float = 1.0) -> Reply:
         """Process a turn of the user: write its facts, answer its question. Writes.
@@ -149,13 +137,6 @@ class Session:
         """The user's turns in the buffer, oldest first."""
         return "\n".join(turn.text for turn in self.turns if turn.role == "user")
 
-    def forget(self) -> None:
-        """Empty the working buffer; facts and episodes stay. Writes one entry."""
-        self.turns = ()
-        self._save([])
-
-    # ---------------------------------------------------------------- answering
-
     def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
         """From the memory; where it is unlikely to hold the answer, by the base with the last turns in its prompt."""
         if before.strip():
@@ -166,22 +147,15 @@ class Session:
         prompt = prompt_ids(self.model, question, before)
         return generate_plain(self.model, prompt, self.config.max_new_tokens), None
 
-    # ---------------------------------------------------------------- the buffer in the store
-
     def _remember(self, turn: Turn, *, stated: bool) -> None:
         kept = Turn(turn.role, turn.text[: self.config.max_characters], turn.at)
         self.count += 1
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
-        self._save([self._episode(turn)] if stated and self.config.episodes else [])
-
-    def _save(self, more: list[Edit]) -> None:
-        turns = [[turn.role, turn.text, turn.at] for turn in self.turns]
-        state = AddNode(self.node, "session", attributes={"turns": turns, "count": self.count})
-        self.model.memory.store.apply([state, *more], action="session", note=self.name[:200])
-
-    def _episode(self, turn: Turn) -> AddNode:
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
-        return AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
+        episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
+        state = {"turns": [list(turn) for turn in self.turns], "count": self.count}
+        edits = [AddNode(self.node, "session", attributes=state), *([episode] if stated else [])]
+        self.model.memory.store.apply(edits, action="session", note=self.name[:200])
 
     def _resume(self) -> None:
         found = self.model.memory.node(self.node)
@@ -214,12 +188,9 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
 def extract_question(text: str, *, stated: bool) -> str:
     """The question in a turn: its last sentence with a question mark, or all of it if it begins like a question.
 
-    Args:
-        text: the turn.
-        stated: whether it states facts; then only a question mark makes a question.
+    Of a turn with ``stated`` facts only a sentence with a question mark is a question.
     """
-    each = [text[a:b].strip() for a, b in sentences(text)]
-    marked = [sentence for sentence in each if is_question(sentence)]
+    marked = [sentence for a, b in sentences(text) if is_question(sentence := text[a:b].strip())]
     if marked:
         return marked[-1]
     return text.strip() if not stated and _QUESTION.match(text.strip()) else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch.distributions import Categorical
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.validation import require
@@ -41,12 +42,8 @@ class RetrievalSchedule:
         require(self.query_window >= 1, "query_window", self.query_window, "at least 1 character")
 
 
-ONE_RETRIEVAL = RetrievalSchedule()
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedAnswer:
-    """One answer, the sources of its tokens, and its candidates; None where the memory was not read."""
+class GeneratedAnswer(NamedTuple):
+    """One answer, the sources of its tokens, and its candidates; None where the memory was not used."""
 
     text: str
     sources: tuple[TokenSource, ...] = ()
@@ -66,37 +63,21 @@ def generate_plain(model: Any, prompt: Sequence[int], max_new_tokens: int) -> st
 
 def generate_answer(
     model: Any, question: str, found: Candidates, retrieval: Any, max_new_tokens: int,
-    schedule: RetrievalSchedule = ONE_RETRIEVAL,
+    schedule: RetrievalSchedule | None = None,
 ) -> GeneratedAnswer:  # fmt: skip
-    """One answer, read from these candidates alone.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        question: plain text.
-        found: the candidates.
-        retrieval: where they are from; gives sources their facts, and may be None.
-        max_new_tokens: longest answer.
-        schedule: further retrievals.
-    """
+    """One answer from these candidates alone; ``retrieval``, which may be None, gives the sources their facts."""
     prompt, steps = prompt_ids(model, question), [_RetrievalStep.of(model, found, retrieval)]
-    if not schedule.max_retrievals:
+    if schedule is not None and schedule.max_retrievals:
+        out = _generate_with_retrieval(model, question, prompt, steps, schedule, max_new_tokens)
+    else:
         out = generate_ids(model, [prompt], steps[0].context, max_new_tokens)[0]
-        return GeneratedAnswer(_text(model, out), steps[0].sources(model, out), found)
-
-    def retrieve(tokens: list[int]) -> MemoryContext | None:
-        again = model.contexts.retrieve(f"{question} {_text(model, tokens)[-schedule.query_window :]}")
-        steps.append(_RetrievalStep.of(model, candidates(again, model.config.max_nodes), again, len(tokens)))
-        return steps[-1].context
-
-    out = generate_with_retrieval(model, prompt, steps[0].context, schedule, retrieve, max_new_tokens)
     ends = [*(step.start for step in steps[1:]), len(out)]
     parts = [step.sources(model, out[step.start : end]) for step, end in zip(steps, ends, strict=True)]
-    return GeneratedAnswer(_text(model, out), tuple(source for part in parts for source in part), found)
+    return GeneratedAnswer(_text(model, out), tuple(chain(*parts)), found)
 
 
-@dataclass(frozen=True, slots=True)
-class _RetrievalStep:
-    """One retrieval of an answer, and the index of the first token that reads it."""
+class _RetrievalStep(NamedTuple):
+    """One retrieval of an answer, and the index of the first token that is generated with it."""
 
     context: MemoryContext | None
     tokens: MemoryTokens
@@ -116,27 +97,14 @@ class _RetrievalStep:
         return token_sources(self.context.trace, self.tokens.node[0], self.found, texts, self.retrieval)
 
 
-def entropy(logits: Tensor) -> float:
-    """Entropy in nats of next-token logits [V]."""
-    return float(torch.distributions.Categorical(logits=logits.float()).entropy())
-
-
 @torch.inference_mode()
-def generate_with_retrieval(
-    model: Any, prompt: Sequence[int], context: MemoryContext | None, schedule: RetrievalSchedule,
-    retrieve: Callable[[list[int]], MemoryContext | None], max_new_tokens: int,
+def _generate_with_retrieval(
+    model: Any, question: str, prompt: Sequence[int], steps: list[_RetrievalStep], schedule: RetrievalSchedule,
+    max_new_tokens: int,
 ) -> list[int]:  # fmt: skip
-    """Greedy decoding of one prompt that retrieves again where the next token's entropy is high.
-
-    Args:
-        model: a ``GraphMemoryModel``.
-        prompt: token ids.
-        context: of the retrieval for the prompt.
-        schedule: when to retrieve.
-        retrieve: the context for the tokens generated so far; None keeps the last one.
-        max_new_tokens: longest answer.
-    """
+    """Greedy decoding of one prompt that retrieves again where the next token's entropy is high, and adds to steps."""
     out: list[int] = []
+    context = steps[0].context
     rows = new = torch.tensor([list(prompt)], device=model.base.device)
     cache, since, left = None, schedule.min_tokens_between, schedule.max_retrievals
     while len(out) < max_new_tokens:
@@ -146,11 +114,12 @@ def generate_with_retrieval(
             step = model.base(input_ids=new, past_key_values=cache, use_cache=True)
         cache, logits = step.past_key_values, step.logits[0, -1]
         due = left and out and since >= schedule.min_tokens_between
-        if due and entropy(logits) > schedule.entropy_threshold:
-            found = retrieve(out)
+        if due and Categorical(logits=logits.float()).entropy() > schedule.entropy_threshold:
+            again = model.contexts.retrieve(f"{question} {_text(model, out)[-schedule.query_window :]}")
+            steps.append(_RetrievalStep.of(model, candidates(again, model.config.max_nodes), again, len(out)))
             left, since = left - 1, 0
-            if found is not None and hasattr(cache, "crop"):
-                context = found
+            if steps[-1].context is not None and hasattr(cache, "crop"):
+                context = steps[-1].context
                 cache.crop(-new.shape[1])  # the last position is computed again with the new context
                 continue
         token = int(logits.argmax())

@@ -1,4 +1,4 @@
-"""Descriptions of an entity: its facts as sentences, worded by the base model and with names read from the memory.
+"""Descriptions of an entity: its facts as sentences, worded by the base model and with names copied from the memory.
 
 Facts of one relation share a sentence. Of several templates for a relation the base model's most likely one is taken,
 and every name is generated with the memory attached, as the answer to a question would be.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from graphmem.core.types import Fact, Node
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer
+from graphmem.generation.batching import right_padded
 from graphmem.generation.decoding import GeneratedAnswer, generate_answer
 from graphmem.retrieval.facts_only import facts_only
 
@@ -89,23 +91,6 @@ class FactGroup:
         return text[0].upper() + text[1:]
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """Sentences about an entity, the facts behind them, and the generated names with their sources."""
-
-    text: str
-    facts: tuple[Fact, ...]
-    names: tuple[GeneratedAnswer, ...]
-
-    def answer(self, retrieval: Any, prompt_tokens: int, seconds: float) -> Answer:
-        """The description as an ``Answer``, whose path is its facts."""
-        sources = tuple(source for name in self.names for source in name.sources)
-        known = 1.0 if retrieval is None else float(retrieval.answerable)
-        return Answer(
-            self.text, self.facts, self.facts, retrieval, prompt_tokens, seconds, known, sources, (self.text,)
-        )  # fmt: skip
-
-
 def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
     """``GraphMemoryModel.describe``."""
     started, store = time.perf_counter(), model.memory.store
@@ -113,20 +98,20 @@ def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 6
     if found is None:
         raise NotFound(f"the memory has no node named {node!r}; see graphmem search, or add facts about it")
     made = describe(model, store, found if isinstance(found, int) else int(found.id), max_new_tokens, as_of)
-    if made is not None:
-        return made.answer(None, 0, time.perf_counter() - started)
-    refusal = model.config.refusal or REFUSAL
-    return Answer(refusal, (), (), None, 0, time.perf_counter() - started, 0.0, (), (refusal,), refused=True)
+    if made is None:
+        refusal = model.config.refusal or REFUSAL
+        made = Answer(refusal, (), (), None, 0, 0.0, 0.0, (), (refusal,), refused=True)
+    return replace(made, seconds=time.perf_counter() - started)
 
 
-def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time | None = None) -> Description | None:
-    """The description that a query asks for; None for other queries, or where its topic has no facts."""
+def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time | None = None) -> Answer | None:
+    """The description that a query requests; None for other queries, or where its topic has no facts."""
     node = requested_topic(retrieval)
-    return None if node is None else describe(model, retrieval.store, node, max_new_tokens, as_of)
+    return None if node is None else describe(model, retrieval.store, node, max_new_tokens, as_of, retrieval)
 
 
 def requested_topic(retrieval: Any) -> int | None:
-    """Node whose description a query asks for ("Tell me about X.", "Who was X?"); None for any other query."""
+    """Node whose description a query requests ("Tell me about X.", "Who was X?"); None for any other query."""
     match = _REQUEST.fullmatch(getattr(retrieval, "query", "") or "")
     seeds = getattr(retrieval, "seeds", None)
     if match is None or seeds is None:
@@ -136,31 +121,30 @@ def requested_topic(retrieval: Any) -> int | None:
     return int(named[0].nodes[0]) if named else None
 
 
-def describe(model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time | None = None) -> Description | None:
+def describe(
+    model: Any, store: Any, node: int, max_new_tokens: int, as_of: Time | None = None, retrieval: Any = None
+) -> Answer | None:
     """Whole sentences about a node, at least one and within ``max_new_tokens``; None where it has no facts.
 
-    Args:
-        model: a ``GraphMemoryModel``.
-        store: of its memory.
-        node: id.
-        max_new_tokens: most tokens.
-        as_of: use facts that held at that time.
+    Path and evidence of the answer are the facts; its time is not measured.
     """
     topic, groups = store.names([node])[0], fact_groups(store, node, as_of)
-    sentences: list[str] = []
-    facts: list[Fact] = []
-    names: list[GeneratedAnswer] = []
+    if not groups:
+        return None
+    made: list[tuple[str, tuple[Fact, ...], list[GeneratedAnswer]]] = []
     left = max_new_tokens
     for group, template in zip(groups, _likeliest_templates(model, topic, groups), strict=True):
         sentence = group.sentence(template, topic, group.names)
         left -= len(model.tokenizer(sentence, add_special_tokens=False)["input_ids"])
-        if left < 0 and sentences:
+        if left < 0 and made:
             break
         generated = [_generate_name(model, topic, group, store, name) for name in group.names]
-        sentences.append(group.sentence(template, topic, [one.text for one in generated]))
-        facts += group.facts
-        names += generated
-    return Description(" ".join(sentences), tuple(facts), tuple(names)) if sentences else None
+        made.append((group.sentence(template, topic, [one.text for one in generated]), group.facts, generated))
+    sentences, facts, names = zip(*made, strict=True)
+    text, evidence = " ".join(sentences), tuple(chain(*facts))
+    sources = tuple(source for name in chain(*names) for source in name.sources)
+    known = 1.0 if retrieval is None else float(retrieval.answerable)
+    return Answer(text, evidence, evidence, retrieval, 0, 0.0, known, sources, (text,))
 
 
 def fact_groups(store: Any, node: int, as_of: Time | None = None) -> list[FactGroup]:
@@ -207,13 +191,8 @@ def _likeliest_templates(model: Any, topic: str, groups: Sequence[FactGroup]) ->
 @torch.inference_mode()
 def _losses(model: Any, texts: Sequence[str]) -> list[float]:
     """Mean negative log-likelihood a token of each text under the base alone, in nats."""
-    if not texts:
-        return []
-    start = model.names.stop
-    rows = [torch.tensor([start, *model.tokenizer(text, add_special_tokens=False)["input_ids"]]) for text in texts]
-    pad = torch.nn.utils.rnn.pad_sequence
-    ids = pad(rows, batch_first=True, padding_value=start).to(model.base.device)
-    mask = pad([torch.ones_like(row) for row in rows], batch_first=True).to(ids.device)
+    rows = [(model.names.stop, *model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    ids, mask = right_padded(rows, model.base.device)
     with model.memory_disabled():
         logits = model.base(input_ids=ids, attention_mask=mask).logits.float()
     loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -23,23 +23,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LoopConfig:
-    """Settings of a training run.
-
-    Attributes:
-        steps: optimizer steps.
-        warm_up: share of the steps with a rising rate.
-        seed: of all draws.
-        log_every: steps between lines of the log.
-        save_every: steps between checkpoints.
-        clip: largest norm of the gradient.
-    """
+    """Optimizer steps, share of them with a rising rate, seed of all draws, steps between log lines and checkpoints."""
 
     steps: int
     warm_up: float = 0.1
     seed: int = 0
     log_every: int = 20
     save_every: int = 200
-    clip: float = 1.0
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
@@ -57,21 +47,16 @@ def one_cycle(step: int, steps: int, warm_up: float) -> float:
 
 
 def run(
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    losses: Callable[[int], tuple[dict[str, torch.Tensor], dict[str, float]]],
-    config: LoopConfig,
-    folder: str | Path,
-) -> list[dict[str, float]]:
+    module: nn.Module, optimizer: torch.optim.Optimizer,
+    losses: Callable[[int], tuple[dict[str, torch.Tensor], dict[str, float]]], config: LoopConfig, folder: str | Path,
+) -> list[dict[str, float]]:  # fmt: skip
     """Minimise the sum of the losses; write ``log.jsonl`` and ``checkpoint.pt`` into the folder.
 
     Args:
-        module: what is trained.
-        optimizer: over its parameters, with the highest rates of the cycle.
+        module, optimizer: what is trained, with the highest rates of the cycle.
         losses: step -> named losses, and further figures to log; its draws must depend on the step and the seed
             alone, so that a resumed run equals an uninterrupted one.
-        config: steps and rates.
-        folder: of the run; a checkpoint in it is resumed.
+        config, folder: of the run; a checkpoint in the folder is resumed.
 
     Returns:
         the log: means between two lines.
@@ -88,19 +73,20 @@ def run(
         parts, figures = losses(step)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], config.clip)
+        torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
         optimizer.step()
         for name, value in (parts | figures).items():
             sums[name] = sums.get(name, 0.0) + float(torch.as_tensor(value).detach())
         if (step + 1) % config.log_every == 0:
             means = {name: value / config.log_every for name, value in sums.items()}
-            line = {"step": step + 1, **means, "seconds": time.perf_counter() - since}
-            log.append(line)
+            log.append({"step": step + 1, **means, "seconds": time.perf_counter() - since})
             sums, since = {}, time.perf_counter()
             with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(log[-1]) + "\n")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            _save(module, optimizer, step + 1, log, folder / "checkpoint.pt")
+            state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
+            torch.save({"step": step + 1, "log": log, **state}, folder / "checkpoint.tmp")
+            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
     return log
 
 
@@ -123,19 +109,11 @@ def run_folder(given: argparse.Namespace) -> Path:
 
 def cached(path: Path, make: Callable[[], T]) -> T:
     """A value pickled in the run's own folder by an earlier call, else made and pickled there."""
-    if path.exists():
-        value: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own file, in the run's own folder
-        return value
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = make()
-    path.write_bytes(pickle.dumps(made))
-    return made
-
-
-def _save(module: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[Any], path: Path) -> None:
-    state = {"step": step, "module": module.state_dict(), "optimizer": optimizer.state_dict(), "log": log}
-    torch.save(state, path.with_suffix(".tmp"))
-    path.with_suffix(".tmp").replace(path)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(make()))
+    value: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own file, in the run's own folder
+    return value
 
 
 def _resume(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> tuple[int, list[dict[str, float]]]:

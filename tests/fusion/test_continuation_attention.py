@@ -75,10 +75,10 @@ def test_repeated_premature_and_blocked_names_are_marked() -> None:
     repeated, premature, blocked = (
         marks[0] for marks in match_continuation_prefixes(text, text.shape[1], tokens)
     )  # T M
-    starts = {int(tokens.node[0, m]): m for m in range(tokens.slots) if int(tokens.position[0, m]) == 0}
+    starts = {int(tokens.node[0, m]): m for m in range(tokens.slots) if tokens.starts[0, m]}
     assert repeated[:, starts[0]].tolist() == [False, False, False, True, True, True, True]
     assert repeated[:, starts[1]].tolist() == [False] * 6 + [True]
-    inside = [m for m in range(tokens.slots) if int(tokens.position[0, m]) > 0]
+    inside = [m for m in range(tokens.slots) if not tokens.starts[0, m]]
     assert not repeated[:, inside].any()
     assert premature[:, starts[1]].tolist() == [True, True, True, False, False, False, False]  # "abc" leads to "de"
     assert not premature[:, starts[0]].any() and not blocked.any()  # the query's topics

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graphmem.core.decoder import Decoder
 from graphmem.core.errors import InvalidValue
 from graphmem.fusion.candidates import FEATURES
 from graphmem.fusion.config import FusionConfig
 from graphmem.fusion.cross_attention import GatedCrossAttention, TokenContext
 from graphmem.fusion.layers import FusionLayers, default_layers, default_tap
-from graphmem.fusion.memory_tokens import END, INSIDE, NO_TOKEN, START, MemoryTokens
+from graphmem.fusion.memory_tokens import END, INSIDE, NO_TOKEN, START, MemoryTokens, TokenTable, unit
 from graphmem.fusion.prefix_matching import match_prefixes
-from graphmem.fusion.token_embeddings import TokenTable, unit
 
 V, D = 50, 256
 CONFIG = FusionConfig(heads=4, match_width=256, layers=(1,), tap=0, max_name_tokens=8)
@@ -39,18 +39,18 @@ def slots_of(*names: list[int], stop: int = 1) -> MemoryTokens:
         tokens = [*name, stop]
         for i, token in enumerate(tokens):
             kind = START if i == 0 else END if token == stop else INSIDE
-            rows.append((tokens[i - 2] if i > 1 else NO_TOKEN, tokens[i - 1] if i else NO_TOKEN, token, i, kind, node))
+            rows.append((token, kind, node))
     columns = [torch.tensor(column)[None] for column in zip(*rows, strict=True)]
     features = torch.zeros(1, len(rows), len(FEATURES))
-    features[0, :, 0] = (columns[5][0] == 0).float()
-    features[0, :, 2] = torch.log1p(columns[5][0].float()) / 2
+    features[0, :, 0] = (columns[2][0] == 0).float()
+    features[0, :, 2] = torch.log1p(columns[2][0].float()) / 2
     return MemoryTokens(
         *columns, features, torch.ones(1, len(rows), dtype=torch.bool), torch.zeros(1), prefixes_of(names, stop)
     )
 
 
 def prefixes_of(names: tuple[list[int], ...], stop: int) -> torch.Tensor:
-    depth = max(len(name) for name in names)
+    depth = max(2, *map(len, names))
     ways = [name[:i][::-1] + [NO_TOKEN] * (depth - i) for name in names for i in range(len(name) + 1)]
     return torch.tensor(ways)[None, :, None].expand(-1, -1, 2, -1)
 
@@ -169,7 +169,9 @@ def test_scaled_embeddings_match_the_table(table: TokenTable) -> None:
 
 
 def test_biases_learn_fastest_and_gates_faster_than_matrices() -> None:
-    fusion = FusionLayers(D, (D, D), (1, 2), 0, CONFIG)
+    weights = torch.zeros(V, D)
+    decoder = Decoder(torch.nn.ModuleList(), "", torch.nn.Identity(), weights, weights, D)
+    fusion = FusionLayers(decoder, replace(CONFIG, layers=(1, 2)))
     slow, middle, quick = fusion.parameter_groups(1e-3, 16.0)
     counted = sum(p.numel() for group in (slow, middle, quick) for p in group["params"])
     assert counted == sum(p.numel() for p in fusion.parameters() if p.requires_grad)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from graphmem.core.types import Subgraph
 from graphmem.fusion.candidates import FEATURES, add_refusal, candidates, rank_features
-from graphmem.fusion.memory_tokens import END, NO_TOKEN, START, START_AFTER_SPACE, NameTokenizer, case_variant, collate
+from graphmem.fusion.memory_tokens import END, START, START_AFTER_SPACE, NameTokenizer, case_variant, collate
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.answerability import (
     NO_NAME,
@@ -62,8 +62,8 @@ def spell(reader: NameTokenizer, name: str, start: int) -> list[int]:
     here = next(slot for slot in slots if slot.kind == start)
     out = [here.token]
     while out[-1] != STOP:
-        nexts = [s for s in slots if s.previous == out[-1] and s.position >= len(out) - 1 and s.kind not in (1, 2)]
-        here = min(nexts, key=lambda s: abs(s.position - len(out)))
+        nexts = [s for s in slots if s.prefixes[0][:1] == (out[-1],) and len(s.prefixes[0]) >= len(out) - 1]
+        here = min(nexts, key=lambda s: abs(len(s.prefixes[0]) - len(out)))
         out.append(here.token)
     return out
 
@@ -82,9 +82,8 @@ def test_one_slot_a_token_with_the_tokens_before(reader: NameTokenizer) -> None:
     slots = reader.slots("ab.c")
     plain = [s for s in slots if s.kind != START_AFTER_SPACE][:5]
     assert [s.token for s in plain] == [*Letters()("ab.c")["input_ids"], STOP]
-    assert [s.previous for s in plain] == [NO_TOKEN, *(s.token for s in plain[:-1])]
-    assert [s.before for s in plain][:2] == [NO_TOKEN, NO_TOKEN] and plain[2].before == plain[0].token
-    assert plain[-1].kind == END and [s.position for s in plain] == [0, 1, 2, 3, 4]
+    assert [s.prefixes[0] for s in plain] == [tuple(s.token for s in plain[:i])[::-1] for i in range(5)]
+    assert plain[-1].kind == END
     assert len(slots) == 5 + 2, "after a space only the first token and what leads out of it differ"
 
 

@@ -8,7 +8,7 @@ so that only the text tells which name is next.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -35,17 +35,7 @@ get a word before it."""
 _PREFIXES = ("The ", "The ", "In ", "Here is ")
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedText:
-    """A text, the spans of its names, its topic, and its facts."""
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-    topic: str
-    facts: tuple[Triple, ...]
-
-
-def mark_texts(texts: Iterable[AnnotatedText]) -> list[MarkedText]:
+def mark_texts(texts: Iterable[AnnotatedText]) -> list[FactText]:
     """Texts with asserted facts, in which an entity is named by its longest mention."""
     found = []
     for text in texts:
@@ -59,34 +49,28 @@ def mark_texts(texts: Iterable[AnnotatedText]) -> list[MarkedText]:
         facts = [fact for fact in dict.fromkeys(facts) if fact[0] and fact[2] and fact[0] != fact[2]]
         spans = [(m.start, m.end) for m in text.mentions if text.text[m.start : m.end] in names.values()]
         if facts and spans:
-            found.append(MarkedText(text.text, tuple(spans), facts[0][0], tuple(facts)))
+            found.append(FactText(text.text, tuple(spans), tuple(facts), facts[0][0]))
     return found
 
 
 class ContinuationExamples:
-    """Makes examples of marked texts.
+    """Makes examples of marked texts; further facts of the memory are drawn from the other texts.
 
-    Args:
-        build: makes token ids.
-        texts: all texts; further facts of the memory are drawn from the others.
-        relations: by name, for paraphrases.
-        max_nodes: most candidates.
-        rng: of all draws.
+    ``relations``, by name, give paraphrases.
     """
 
     def __init__(
-        self, build: ExampleBuilder, texts: Sequence[MarkedText], relations: Mapping[str, Relation], max_nodes: int,
-        rng: Random,
-    ) -> None:  # fmt: skip
-        self.build, self.texts, self.relations, self.max_nodes, self.rng = build, list(texts), relations, max_nodes, rng
-        self._facts = [fact for text in texts for fact in text.facts]
+        self, build: ExampleBuilder, texts: Sequence[FactText], relations: Mapping[str, Relation], rng: Random
+    ) -> None:
+        self.build, self.texts, self.relations, self.rng = build, list(texts), relations, rng
+        self._facts = [fact for text in texts for fact in text.gold]
 
-    def example(self, text: MarkedText) -> Example | None:
+    def example(self, text: FactText) -> Example | None:
         """The text with a memory of its facts; None where no token of a name can be scored."""
         text = self._varied(text)
         made = self.build.tokenizer(text.text, add_special_tokens=False, return_offsets_mapping=True)
         ids, offsets = made["input_ids"][:MAX_TOKENS], made["offset_mapping"][:MAX_TOKENS]
-        named = [i for i, (a, b) in enumerate(offsets) if any(a < end and b > start for start, end in text.spans)]
+        named = [i for i, (a, b) in enumerate(offsets) if any(a < end and b > start for start, end in text.mentions)]
         scored = {i - 1 for i in named if i}
         if not scored:
             return None
@@ -98,35 +82,33 @@ class ContinuationExamples:
         """A plain text with a memory of another text's facts, on which the base's predictions are kept."""
         return _kept(self.build.ids(text), self._candidates(self.rng.choice(self.texts)))
 
-    def _varied(self, text: MarkedText) -> MarkedText:
+    def _varied(self, text: FactText) -> FactText:
         """The text with another topic, or a word before its first name: else names would be expected at the start of
         texts only."""
-        rng, topic, words, spans = self.rng, text.topic, text.text, text.spans
+        rng, topic, words, spans = self.rng, text.topic, text.text, text.mentions
         if rng.random() < LATER_TOPIC:
-            topic = rng.choice(sorted({name for s, _, o in text.facts for name in (s, o)}))
+            topic = rng.choice(sorted(text.names))
         if spans and min(spans)[0] == 0 and rng.random() < PREFIXED:
             prefix = rng.choice(_PREFIXES)
             words, spans = prefix + words, tuple((a + len(prefix), b + len(prefix)) for a, b in spans)
-        return replace(text, text=words, spans=spans, topic=topic)
+        return replace(text, text=words, mentions=spans, topic=topic)
 
-    def _candidates(self, text: MarkedText) -> Candidates:
+    def _candidates(self, text: FactText) -> Candidates:
         """Candidates around the text's topic, and sometimes around other mentioned entities."""
         rng = self.rng
-        facts = [fact for fact in text.facts if rng.random() >= MISSING_FACTS]
-        for entity in (text.topic, *dict.fromkeys(o for _, _, o in text.facts)):
+        facts = [fact for fact in text.gold if rng.random() >= MISSING_FACTS]
+        for entity in (text.topic, *dict.fromkeys(o for _, _, o in text.gold)):
             facts += self._more_facts(entity, rng.choice((0, 0, 1, 2, 5) if entity == text.topic else (0, 0, 0, 0, 2)))
         named = [text.topic]
         if rng.random() < 0.4:
             other = rng.choice(self.texts)
-            facts += other.facts
+            facts += other.gold
             named.insert(rng.randint(0, 1), other.topic)
         elif rng.random() < 0.3:
-            named.append(rng.choice(text.facts)[2])
+            named.append(rng.choice(text.gold)[2])
         rng.shuffle(facts)
         strict = Random(text.text).random() < STRICT
-        return as_candidates(
-            self._neighbours(dict.fromkeys(named), [self._paraphrased(fact) for fact in facts]), strict
-        )
+        return as_candidates(self._neighbours(dict.fromkeys(named), [self._paraphrased(f) for f in facts]), strict)
 
     def _more_facts(self, entity: str, count: int) -> list[Triple]:
         """Facts of other entities, moved to this one at either end."""
@@ -148,18 +130,18 @@ class ContinuationExamples:
             inner = set(found)
             for subject, relation, object in facts:
                 for start, end, inverse in ((subject, object, False), (object, subject, True)):
-                    if start in inner and end not in found and len(found) < self.max_nodes:
+                    if start in inner and end not in found and len(found) < self.build.max_nodes:
                         found[end] = Neighbour(len(found), end, relation, hops, inverse, found[start].node)
         return list(found.values())
 
 
-def accidental_examples(build: ExampleBuilder, memory: Any, texts: Sequence[str], max_nodes: int) -> list[Example]:
+def accidental_examples(build: ExampleBuilder, memory: Any, texts: Sequence[str]) -> list[Example]:
     """Plain texts with the candidates of a real memory for words that happen to be names in it."""
     made = []
     for text in texts:
         ids = build.ids(text)
         query = build.tokenizer.decode(ids[:MAX_TEXT_TOKENS])
-        found = continuation_candidates(memory.retrieve(query, top_k=max_nodes), max_nodes)
+        found = continuation_candidates(memory.retrieve(query, top_k=build.max_nodes), build.max_nodes)
         if found is not None and found.names and (example := _kept(ids, found)) is not None:
             made.append(example)
     return made
@@ -170,21 +152,7 @@ def _kept(ids: tuple[int, ...], found: Candidates) -> Example | None:
     return Example(ids[:1], ids[1:], found, keep=True, offer=False) if len(ids) > 8 else None
 
 
-def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[MarkedText]:
-    """Texts of a user's file, without those that share a name with ``excluded``.
-
-    Args:
-        path: JSON lines with ``text`` and ``triples``, gzipped or not.
-        excluded: names, compared after normalisation.
-
-    Raises:
-        InvalidValue: the file cannot be read as that.
-    """
+def user_texts(path: str | Path, excluded: Collection[str] = ()) -> list[FactText]:
+    """Texts of a user's file (``fact_texts``), without those that share a normalised name with ``excluded``."""
     names = {normalise(name) for name in excluded}
-    texts = (t for t in fact_texts(Path(path)) if t.mentions and not {normalise(n) for n in t.names} & names)
-    return [MarkedText(t.text, t.mentions, t.topic, t.gold) for t in texts]
-
-
-def names_in(texts: Iterable[FactText]) -> set[str]:
-    """Subjects and objects of the texts' facts."""
-    return {name for text in texts for name in text.names}
+    return [t for t in fact_texts(Path(path)) if t.mentions and not {normalise(n) for n in t.names} & names]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,19 +33,12 @@ from graphmem.training.fusion.mixture import Sizes, kept_examples
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig
 
-log = logging.getLogger(__name__)
-
-MAX_TEST_QUESTIONS = 200
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the curriculum.
+    """One stage of the curriculum: its share of all steps, and most hops of its questions.
 
-    Attributes:
-        share: of all steps.
-        max_hops: of its questions.
-        max_nodes: most candidates besides the right one; None takes the model's.
+    ``max_nodes`` bounds the candidates besides the right one; None takes the model's.
     """
 
     share: float
@@ -126,30 +119,20 @@ def load_config(path: str | Path | None) -> CustomTraining:
     text = Path(path).read_text(encoding="utf-8")
     try:
         values = json.loads(text) if Path(path).suffix == ".json" else tomllib.loads(text)
-        stages = tuple(Stage(**stage) for stage in values.pop("stages", ())) or CustomTraining().stages
-    except (ValueError, TypeError) as error:
-        raise InvalidValue(f"{path} cannot be read as settings: {error}") from None
-    known = [field.name for field in fields(CustomTraining)]
-    if unknown := [name for name in values if name not in known]:
-        raise InvalidValue(f"{path} has the unknown setting {unknown[0]!r}; settings are: {', '.join(known)}")
-    if isinstance(values.get("layers"), list):
-        values["layers"] = tuple(values["layers"])
-    try:
-        return CustomTraining(**values, stages=stages)
-    except TypeError as error:
-        raise InvalidValue(f"{path}: a value is of the wrong type: {error}") from None
+        if stages := values.pop("stages", ()):
+            values["stages"] = tuple(Stage(**stage) for stage in stages)
+        if layers := values.pop("layers", ()):
+            values["layers"] = tuple(layers)
+        return CustomTraining(**values)
+    except InvalidValue:
+        raise
+    except (ValueError, TypeError) as error:  # no TOML or JSON, an unknown setting, or a value of another type
+        known = ", ".join(f"{field.name} ({field.type})" for field in fields(CustomTraining))
+        raise InvalidValue(f"{path} cannot be read as settings: {error}; settings and their types: {known}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Outcome of training, on questions about held-out topics.
-
-    Attributes:
-        model: with the trained memory layers.
-        n: questions.
-        right: share of right answers.
-        top_1: share of questions whose best retrieved node is right.
-    """
+class Report(NamedTuple):
+    """The trained model; number of questions about held-out topics, and shares of right answers and right top nodes."""
 
     model: GraphMemoryModel
     n: int
@@ -166,11 +149,9 @@ def train_custom(
     Questions are split by the name of their topic: those of the test split are evaluated and never trained on.
 
     Args:
-        base: a language model of transformers, which stays unchanged.
-        tokenizer: its tokenizer.
+        base, tokenizer: a language model of transformers, which stays unchanged.
         memory: holds the facts.
         folder: of the run; an interrupted run in it is resumed.
-        training: settings.
         questions: about the facts; None makes them from the facts.
 
     Raises:
@@ -188,7 +169,7 @@ def train_custom(
     names = [name for name in names if data_split(name) == "train"] or names
     few = max(1, training.plain // 4)
     sizes = Sizes(plain=training.plain, unrelated=few, unanswered=few)
-    kept = kept_examples(model, ExampleBuilder(tokenizer, model.names), memory.retrieve, names, sizes, rng)
+    kept = kept_examples(ExampleBuilder(model), memory.retrieve, names, sizes, rng)
     for number, stage in enumerate(training.stages, 1):
         _train_stage(model, stage, learned, kept, NamePool(names), training, folder / f"stage{number}")
     model.fusion.set_min_attention(training.min_attention)
@@ -199,24 +180,17 @@ def train_custom(
 def question_examples(
     model: GraphMemoryModel, questions: Sequence[Question], training: CustomTraining, rng: Random
 ) -> list[tuple[int, Example]]:
-    """Examples with their number of hops.
-
-    Raises:
-        InvalidValue: there are none.
-    """
-    build = ExampleBuilder(model.tokenizer, model.names)
+    """Examples with their number of hops; raises ``InvalidValue`` where there are none."""
+    build = ExampleBuilder(model)
     made: list[tuple[int, Example]] = []
     for question in rng.sample(list(questions), min(training.max_questions, len(questions))):
         form = rng.choices(FORMS, FORM_WEIGHTS)[0]
         if rng.random() < training.unanswerable:
-            made.append((1, build.unknown(question.question, form, rng.uniform(0.005, 0.2))))
-            continue
-        if rng.random() < training.retrieved:
-            found = model.contexts.retrieve(question.question)
-            example = build.from_retrieval(question, found, training.max_nodes, form)
-        else:
-            example = build.answer(question.question, rng.choice(question.answers), form)
-        made += [(question.hops, example)] if example is not None else []
+            made.append((1, build.answer(question.question, REFUSAL, form, None, rng.uniform(0.005, 0.2))))
+        elif rng.random() >= training.retrieved:
+            made.append((question.hops, build.answer(question.question, rng.choice(question.answers), form)))
+        elif example := build.from_retrieval(question, model.contexts.retrieve(question.question), form):
+            made.append((question.hops, example))
     if not made:
         raise InvalidValue("no question of the training split can be answered by this memory; give more facts")
     names = [example.gold for _, example in made if example.gold]
@@ -242,7 +216,7 @@ def _train_stage(
 def _evaluate(model: GraphMemoryModel, questions: Sequence[Question], folder: Path) -> Report:
     """Ask questions about held-out topics; ``report.json`` gets the outcome."""
     right = top_1 = 0
-    drawn = questions[:MAX_TEST_QUESTIONS]
+    drawn = questions[:200]
     for question in drawn:
         answer = model.ask(question.question, max_new_tokens=32)
         nodes: Sequence[Any] = getattr(answer.retrieval, "nodes", ())

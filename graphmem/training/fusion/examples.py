@@ -7,7 +7,7 @@ Drawn candidates have the right name first, others after it, and scores of many 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -21,7 +21,7 @@ from graphmem.fusion.config import REFUSAL
 from graphmem.fusion.memory_tokens import NameTokenizer
 from graphmem.synthetic.rare_names import rare_name
 from graphmem.synthetic.worlds import World
-from graphmem.text.lexicon import split_relations
+from graphmem.text.lexicon import Relation, split_relations
 
 FORMS = ("{q}", "{q}?", "Question: {q}\nAnswer:", "Q: {q}?\nA:")
 """Forms of a question: the first two as a chat turn, the others as plain text with the answer after a space."""
@@ -85,7 +85,8 @@ class NamePool:
 
     def draw(self, rng: Random, gold: str | None, count: int) -> list[str]:
         """``count`` different names, none equal to ``gold`` after normalisation."""
-        similar = [n for word in normalise(gold).split() for n in self._some(rng, word)] if gold else []
+        alike = [self._by_word.get(word, []) for word in normalise(gold or "").split()]
+        similar = [name for names in alike for name in rng.sample(names, min(6, len(names)))]
         rng.shuffle(similar)
         drawn = similar[: count // 2] + rng.choices(self.names, k=count)
         distinct: dict[str, str] = {}
@@ -108,21 +109,13 @@ class NamePool:
         features = rank_features(relevance, activation, probability)
         return Candidates(tuple(names), features, float(probability), tuple(range(len(names))))
 
-    def _some(self, rng: Random, word: str) -> list[str]:
-        names = self._by_word.get(word, [])
-        return rng.sample(names, min(6, len(names)))
-
 
 class ExampleBuilder:
-    """Turns questions, names and texts into examples, for one tokenizer.
+    """Turns questions, names and texts into examples for one ``GraphMemoryModel``."""
 
-    Args:
-        tokenizer: of the base.
-        names: its name tokenizer.
-    """
-
-    def __init__(self, tokenizer: Any, names: NameTokenizer) -> None:
-        self.tokenizer, self.names = tokenizer, names
+    def __init__(self, model: Any) -> None:
+        self.model, self.tokenizer, self.max_nodes = model, model.tokenizer, model.config.max_nodes
+        self.names: NameTokenizer = model.names
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, with no token added."""
@@ -134,16 +127,13 @@ class ExampleBuilder:
         chat = form in FORMS[:2]
         return self.ids(chat_prompt(self.tokenizer, text) if chat else text), not chat
 
-    def answer(self, question: str, gold: str, form: str = FORMS[0], found: Candidates | None = None) -> Example:
-        """A question whose answer is ``gold``."""
+    def answer(
+        self, question: str, gold: str, form: str = FORMS[0], found: Candidates | None = None,
+        answerable: float | None = None,
+    ) -> Example:  # fmt: skip
+        """A question whose answer is ``gold``; ``REFUSAL`` where the memory does not answer it."""
         prompt, spaced = self.prompt(question, form)
-        return Example(prompt, self.names.tokens(" " + gold if spaced else gold), found, gold)
-
-    def unknown(self, question: str, form: str, answerable: float, found: Candidates | None = None) -> Example:
-        """A question that the memory does not answer, whose answer is the refusal."""
-        prompt, spaced = self.prompt(question, form)
-        target = self.names.tokens(" " + REFUSAL if spaced else REFUSAL)
-        return Example(prompt, target, found, REFUSAL, answerable=answerable)
+        return Example(prompt, self.names.tokens(" " + gold if spaced else gold), found, gold, answerable=answerable)
 
     def statement(self, template: str, subject: str, object: str) -> Example | None:
         """A sentence that continues with a name of the memory and one more token."""
@@ -155,9 +145,9 @@ class ExampleBuilder:
             return None
         return Example(before, name + self.ids(tail)[:1], None, object)
 
-    def from_retrieval(self, question: Any, retrieval: Any, max_nodes: int, form: str) -> Example | None:
+    def from_retrieval(self, question: Any, retrieval: Any, form: str) -> Example | None:
         """A question with its retrieval: the highest-ranked right name is the target; None if there is none."""
-        found = candidates(retrieval, max_nodes)
+        found = candidates(retrieval, self.max_nodes)
         right = {normalise(answer) for answer in question.answers}
         gold = next((name for name in found.names if normalise(name) in right), None)
         return self.answer(question.question, gold, form, found) if gold else None
@@ -173,7 +163,7 @@ def world_examples(build: ExampleBuilder, rng: Random, count: int, entities: int
             if question.answers:
                 made.append(build.answer(question.question, rng.choice(question.answers), form))
             else:
-                made.append(build.unknown(question.question, form, rng.uniform(0.005, 0.15)))
+                made.append(build.answer(question.question, REFUSAL, form, None, rng.uniform(0.005, 0.15)))
         for subject, relation, object in rng.sample(world.triples, min(entities // 8, len(world.triples))):
             template = rng.choice(world.relations[relation].statements)
             if (example := build.statement(template, subject, object)) is not None:
@@ -181,19 +171,16 @@ def world_examples(build: ExampleBuilder, rng: Random, count: int, entities: int
     return made[:count]
 
 
-def question_templates(split: Any) -> list[str]:
-    """The lexicon's questions about a subject, of a split's relations."""
-    return [q for relation in split_relations(split) for q in relation.questions if "{s}" in q]
+def question_templates(relations: Iterable[Relation]) -> list[str]:
+    """Questions about a subject, of some of the lexicon's relations."""
+    return [q for relation in relations for q in relation.questions if "{s}" in q]
 
 
 def name_examples(build: ExampleBuilder, rng: Random, names: Sequence[str], count: int) -> list[Example]:
     """Any question with any name as its answer: the memory's answer counts, whatever it is."""
-    templates = question_templates("train")
-    made = []
-    for _ in range(count):
-        question = rng.choice(templates).format(s=rng.choice(names))
-        made.append(build.answer(question, rare_name(rng, names), rng.choice(FORMS)))
-    return made
+    templates = question_templates(split_relations("train"))
+    question = lambda: rng.choice(templates).format(s=rng.choice(names))
+    return [build.answer(question(), rare_name(rng, names), rng.choice(FORMS)) for _ in range(count)]
 
 
 def unrelated_prompts(build: ExampleBuilder, rng: Random, words: Sequence[str], count: int) -> list[tuple[int, ...]]:

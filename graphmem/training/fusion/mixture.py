@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Self
+from typing import Any
 
 from graphmem.adapters.chat_templates import last_user_text
 from graphmem.core.splits import data_split
 from graphmem.datasets.plain_text import passage_texts
 from graphmem.datasets.wikimovies import COVERED, load_facts, load_questions
 from graphmem.fusion.candidates import Candidates, candidates
+from graphmem.fusion.config import REFUSAL
 from graphmem.generation.batching import generate_ids, length_batches
 from graphmem.model import GraphMemoryModel
 from graphmem.text.lexicon import split_relations
@@ -24,6 +25,7 @@ from graphmem.training.fusion.examples import (
     ExampleBuilder,
     NamePool,
     name_examples,
+    question_templates,
     unrelated_prompts,
     world_examples,
 )
@@ -34,13 +36,8 @@ Retrieve = Callable[[str], Any]
 MAX_TEXT_TOKENS = 72
 
 
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """Groups of examples to learn with their shares, examples on which the base is kept, and names to draw from."""
-
-    learned: list[tuple[float, list[Example]]]
-    kept: list[Example]
-    pool: NamePool
+Mixture = tuple[list[tuple[float, list[Example]]], list[Example], NamePool]
+"""Groups of examples to learn with their shares, examples on which the base is kept, and names to draw from."""
 
 
 def training_names(extra: Sequence[str | Path] = ()) -> list[str]:
@@ -58,62 +55,44 @@ def plain_texts(count: int, rng: Random) -> list[str]:
     return rng.sample(texts, min(count, len(texts)))
 
 
-def retrieved_examples(
-    build: ExampleBuilder, retrieve: Retrieve, count: int, max_nodes: int, rng: Random
-) -> list[Example]:
+def retrieved_examples(build: ExampleBuilder, retrieve: Retrieve, count: int, rng: Random) -> list[Example]:
     """Training questions of WikiMovies with their retrievals, as many of each number of hops."""
     questions = list(load_questions("train"))
     rng.shuffle(questions)
-    made = []
-    for question in (q for hops in (1, 2, 3) for q in [q for q in questions if q.hops == hops][: count // 3]):
-        form = rng.choices(FORMS, FORM_WEIGHTS)[0]
-        example = build.from_retrieval(question, retrieve(question.question), max_nodes, form)
-        if example is not None:
-            made.append(example)
-    return made
+    drawn = [q for hops in (1, 2, 3) for q in [q for q in questions if q.hops == hops][: count // 3]]
+    form = lambda: rng.choices(FORMS, FORM_WEIGHTS)[0]
+    made = (build.from_retrieval(q, retrieve(q.question), form()) for q in drawn)
+    return [example for example in made if example is not None]
 
 
 def unanswerable_questions(count: int, rng: Random) -> list[str]:
     """Questions about WikiMovies names in relations that WikiMovies does not have, such as weight or spouse."""
-    relations = [r for r in split_relations("train") if not COVERED.search(r.relation + r.inverse + r.noun)]
-    templates = [q for relation in relations for q in relation.questions if "{s}" in q]
+    other = lambda r: not COVERED.search(r.relation + r.inverse + r.noun)
+    templates = question_templates(filter(other, split_relations("train")))
     names = sorted({s for s, _, _ in load_facts() if data_split(s) == "train"})
     return [rng.choice(templates).format(s=rng.choice(names)) for _ in range(count)]
 
 
-def drawn_questions(build: ExampleBuilder, count: int, rng: Random) -> list[Example]:
-    """Training questions of WikiMovies with candidates to be drawn around one right answer."""
-    questions = rng.sample(list(load_questions("train")), count)
-    return [build.answer(q.question, rng.choice(q.answers), rng.choice(FORMS)) for q in questions]
-
-
-def unknown_examples(
-    build: ExampleBuilder, retrieve: Retrieve, count: int, max_nodes: int, rng: Random
-) -> list[Example]:
+def unknown_examples(build: ExampleBuilder, retrieve: Retrieve, count: int, rng: Random) -> list[Example]:
     """Unanswerable questions with their retrievals, to be refused.
 
     Only where answerability is below 0.5: the words of a question alone must not decide what is known.
     """
     made = []
     for question in unanswerable_questions(count, rng):
-        found = candidates(retrieve(question), max_nodes)
+        found = candidates(retrieve(question), build.max_nodes)
         if found.names and found.answerable < 0.5:
-            made.append(build.unknown(question, rng.choice(FORMS), found.answerable, found))
+            made.append(build.answer(question, REFUSAL, rng.choice(FORMS), found, found.answerable))
     return made
 
 
-class Counts:
-    """Base of frozen dataclasses of counts."""
-
-    __slots__ = ()
-
-    def scaled(self, factor: float) -> Self:
-        """Every count times a factor, at least 1."""
-        return replace(self, **{name: max(1, round(factor * count)) for name, count in asdict(self).items()})  # type: ignore[call-overload,type-var]
+def scaled(counts: Any, factor: float) -> Any:
+    """A dataclass of counts, each times a factor and at least 1."""
+    return replace(counts, **{name: max(1, round(factor * count)) for name, count in asdict(counts).items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes(Counts):
+class Sizes:
     """Numbers of examples of each sort."""
 
     retrieved: int = 4000
@@ -127,14 +106,13 @@ class Sizes(Counts):
 
 
 def kept_examples(
-    model: GraphMemoryModel, build: ExampleBuilder, retrieve: Retrieve | None, names: Sequence[str], sizes: Sizes,
-    rng: Random,
-) -> list[Example]:  # fmt: skip
+    build: ExampleBuilder, retrieve: Retrieve | None, names: Sequence[str], sizes: Sizes, rng: Random
+) -> list[Example]:
     """Plain texts, unrelated prompts and unanswerable questions, with the base's own continuations of the prompts."""
-    words, max_nodes = [name for name in names if len(name) < 24], model.config.max_nodes
+    words = [name for name in names if len(name) < 24]
 
     def found(text: str, share: float) -> Candidates | None:
-        return candidates(retrieve(text), max_nodes) if retrieve is not None and rng.random() < share else None
+        return candidates(retrieve(text), build.max_nodes) if retrieve is not None and rng.random() < share else None
 
     made = []
     for text in plain_texts(sizes.plain, rng):
@@ -145,10 +123,10 @@ def kept_examples(
     unrelated = unrelated_prompts(build, rng, words, sizes.unrelated)
     questions = unanswerable_questions(sizes.unanswered, rng)
     prompts = unrelated + [build.prompt(question, rng.choice(FORMS))[0] for question in questions]
-    for i, (prompt, target) in enumerate(zip(prompts, continuations(model, prompts), strict=True)):
+    for i, (prompt, target) in enumerate(zip(prompts, continuations(build.model, prompts), strict=True)):
         question = questions[i - len(unrelated)] if i >= len(unrelated) else None
         answerable = rng.uniform(0.005, 0.12) if question else rng.choice((0.5, 0.2, 0.05, 0.01))
-        text = question or last_user_text(model.tokenizer, list(prompt))
+        text = question or last_user_text(build.tokenizer, list(prompt))
         offer = question is None
         made.append(Example(prompt, target, found(text, 0.5), keep=True, answerable=answerable, offer=offer))
     return made
@@ -169,25 +147,18 @@ def continuations(
 def mixture(
     model: GraphMemoryModel, retrieve: Retrieve | None, names: Sequence[str], seed: int, sizes: Sizes | None = None
 ) -> Mixture:
-    """Put the mixture together.
+    """The mixture for a model; ``names`` are of the training split.
 
-    Args:
-        model: the model to train.
-        retrieve: of a live memory that holds WikiMovies; None draws all candidates.
-        names: of the training split.
-        seed: of all draws.
-        sizes: numbers of examples.
+    ``retrieve`` is that of a live memory that holds WikiMovies; None draws all candidates.
     """
-    rng, sizes, max_nodes = Random(seed), sizes or Sizes(), model.config.max_nodes
-    build = ExampleBuilder(model.tokenizer, model.names)
+    rng, sizes, build = Random(seed), sizes or Sizes(), ExampleBuilder(model)
     worlds = world_examples(build, rng, sizes.worlds)
-    learned = [
-        (0.2, worlds),
-        (0.3, name_examples(build, rng, names, sizes.names)),
-        (0.1, drawn_questions(build, sizes.drawn, rng)),
-    ]
+    learned = [(0.2, worlds), (0.3, name_examples(build, rng, names, sizes.names))]
+    questions = rng.sample(list(load_questions("train")), sizes.drawn)
+    drawn = [build.answer(q.question, rng.choice(q.answers), rng.choice(FORMS)) for q in questions]
+    learned.append((0.1, drawn))
     if retrieve is not None:
-        learned.append((0.35, retrieved_examples(build, retrieve, sizes.retrieved, max_nodes, rng)))
-        learned.append((0.05, unknown_examples(build, retrieve, sizes.unknown, max_nodes, rng)))
+        learned.append((0.35, retrieved_examples(build, retrieve, sizes.retrieved, rng)))
+        learned.append((0.05, unknown_examples(build, retrieve, sizes.unknown, rng)))
     pool = NamePool([*names, *(e.gold for e in worlds if e.gold)])
-    return Mixture(learned, kept_examples(model, build, retrieve, names, sizes, rng), pool)
+    return learned, kept_examples(build, retrieve, names, sizes, rng), pool

@@ -14,7 +14,7 @@ from typing import Any
 
 from graphmem.fusion.config import FusionConfig
 from graphmem.model import GraphMemoryModel, attach
-from graphmem.training.fusion.mixture import Sizes, mixture, training_names
+from graphmem.training.fusion.mixture import Sizes, mixture, scaled, training_names
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig, cached, started
 
@@ -31,16 +31,11 @@ def train_fusion(
     A run that was interrupted is resumed.
 
     Args:
-        base: a causal language model, which stays unchanged.
-        tokenizer: its tokenizer.
+        base, tokenizer: a causal language model, which stays unchanged.
         memory: holds WikiMovies, for real retrievals; None draws all candidates.
-        folder: of the run.
-        config: of the memory layers.
-        training: steps, batch, rates.
         names: to draw candidates from; those of the WikiMovies training split when None.
-        sizes: of the mixture.
         refine: steps of a second cycle with a lower rate, in which the config's ``min_attention`` holds. The first
-            runs without it, since a position that reads nothing learns nothing. With 0 it holds from the start.
+            runs without it, since a position that attends to nothing learns nothing. With 0 it holds from the start.
         weights: initial weights, with their own config; None starts from closed gates.
     """
     training, folder = training or FusionTraining(), Path(folder)
@@ -50,9 +45,9 @@ def train_fusion(
         model = GraphMemoryModel.from_pretrained(base, weights, memory=memory, tokenizer=tokenizer)
     retrieve = None if memory is None else lambda text: memory.retrieve(text, top_k=model.config.max_nodes)
     drawn, seed = names or training_names(), training.loop.seed
-    made = cached(folder / "mixture.pkl", lambda: mixture(model, retrieve, drawn, seed, sizes))
-    trainer = FusionTrainer(model, made.learned, made.kept, made.pool, training, folder / "lower_states.pt")
-    log.info("mixture of %s learned and %d kept examples", [len(group) for _, group in made.learned], len(made.kept))
+    learned, kept, pool = cached(folder / "mixture.pkl", lambda: mixture(model, retrieve, drawn, seed, sizes))
+    trainer = FusionTrainer(model, learned, kept, pool, training, folder / "lower_states.pt")
+    log.info("mixture of %s learned and %d kept examples", [len(group) for _, group in learned], len(kept))
     threshold = model.config.min_attention
     model.fusion.set_min_attention(0.0 if refine else threshold)
     trainer.train(folder)
@@ -76,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument("--names", nargs="*", default=[], help="tab-separated files, names in the second column")
     parser.add_argument("--layers", help="decoder layers with memory layers after them, for instance 26,28")
-    parser.add_argument("--min-attention", type=float, default=0.2, help="attention mass up to which nothing is read")
+    parser.add_argument("--min-attention", type=float, default=0.2, help="attention mass up to which it is ignored")
     parser.add_argument("--refine", type=int, default=240, help="steps of the last cycle, with --min-attention")
     parser.add_argument("--steps", type=int, default=680)
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of matrices")
@@ -87,10 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base, tokenizer = load_language_model(chosen.base)
     memory = GraphMemory.open(chosen.memory) if chosen.memory else None
     layers = tuple(int(n) for n in chosen.layers.split(",")) if chosen.layers else None
-    loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
+    loop = LoopConfig(chosen.steps, seed=chosen.seed, save_every=50)
     train_fusion(
         base.to(chosen.device), tokenizer, memory, chosen.out,
         FusionConfig(layers=layers, min_attention=chosen.min_attention), FusionTraining(loop, rate=chosen.rate),
-        names=training_names(chosen.names), sizes=Sizes().scaled(chosen.scale), refine=chosen.refine,
+        names=training_names(chosen.names), sizes=scaled(Sizes(), chosen.scale), refine=chosen.refine,
         weights=chosen.weights,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Train continuation attention, the half of the fusion weights that reads in plain text.
+"""Train continuation attention, the half of the fusion weights that attends in plain text.
 
 graphmem train continuation --weights graphmem/weights/smollm2-135m --memory wikimovies.db --out runs/continuation
 """
@@ -8,24 +8,22 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from graphmem.datasets.webnlg import draw_fact_texts, fact_texts
+from graphmem.datasets.webnlg import FactText, draw_fact_texts, fact_texts
 from graphmem.fusion.continuation_attention import DROPOUT
 from graphmem.model import GraphMemoryModel
 from graphmem.training.fusion.continuation_examples import (
     ContinuationExamples,
-    MarkedText,
     accidental_examples,
     mark_texts,
-    names_in,
     user_texts,
 )
 from graphmem.training.fusion.examples import Example, ExampleBuilder, NamePool
-from graphmem.training.fusion.mixture import Counts, plain_texts
+from graphmem.training.fusion.mixture import plain_texts, scaled
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig, cached, started
 from graphmem.training.reader.curriculum import Curriculum, curriculum
@@ -34,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class ContinuationTraining(Counts):
+class ContinuationTraining:
     """Numbers of texts: synthetic ones, short and long, introductions of articles, profiles; texts to be kept."""
 
     texts: int = 900
@@ -47,49 +45,33 @@ class ContinuationTraining(Counts):
 
 def continuation_mixture(
     model: GraphMemoryModel, memory: Any, plan: ContinuationTraining, seed: int, kgc: Path | None,
-    evidence: Path | None, own: Sequence[MarkedText] = (),
+    evidence: Path | None, own: Sequence[FactText] = (),
 ) -> tuple[list[Example], list[Example]]:  # fmt: skip
-    """Texts to learn, and texts on which the base is kept.
+    """Texts to learn (``own`` are the user's), and texts on which the base is kept.
 
-    Args:
-        model: the model to train.
-        memory: whose accidental names are candidates in plain texts; None leaves those out.
-        plan: numbers of texts.
-        seed: of all draws.
-        kgc, evidence: as in ``curriculum``.
-        own: texts of the user to learn as well.
+    Accidental names of ``memory`` are candidates in plain texts; None leaves those out. ``kgc`` and ``evidence`` as in
+    ``curriculum``.
     """
-    rng, build, max_nodes = Random(seed), ExampleBuilder(model.tokenizer, model.names), model.config.max_nodes
-    texts, relations = curriculum(
-        Curriculum(texts=plan.texts, articles=plan.articles, distant=plan.distant, portraits=plan.portraits, seed=seed),
-        kgc=kgc, evidence=evidence,
-    )  # fmt: skip
+    rng, build = Random(seed), ExampleBuilder(model)
+    counts = Curriculum(plan.texts, 0, plan.articles, plan.distant, 0, plan.portraits, seed)
+    texts, relations = curriculum(counts, kgc=kgc, evidence=evidence)
     by_name = {relation.relation: relation for relation in relations}
-    examples = ContinuationExamples(build, [*mark_texts(texts), *own], by_name, max_nodes, rng)
+    examples = ContinuationExamples(build, [*mark_texts(texts), *own], by_name, rng)
     learned = [made for text in examples.texts if (made := examples.example(text)) is not None]
     kept = [made for text in plain_texts(plan.unrelated, rng) if (made := examples.unrelated(text)) is not None]
     if memory is not None:
-        kept += accidental_examples(build, memory, plain_texts(plan.accidental, rng), max_nodes)
+        kept += accidental_examples(build, memory, plain_texts(plan.accidental, rng))
     return learned, kept
 
 
 def train_continuation(
     model: GraphMemoryModel, memory: Any, folder: str | Path, training: FusionTraining, plan: ContinuationTraining,
-    kgc: Path | None = None, evidence: Path | None = None, own: Sequence[MarkedText] = (), *, afresh: bool = False,
+    kgc: Path | None = None, evidence: Path | None = None, own: Sequence[FactText] = (), *, afresh: bool = False,
 ) -> GraphMemoryModel:  # fmt: skip
     """Train the continuation attention of a model that answers already; its answers stay unchanged.
 
-    Leaves ``fusion.safetensors``, log and checkpoint in the folder; an interrupted run is resumed.
-
-    Args:
-        model: with trained memory layers.
-        memory: see ``continuation_mixture``.
-        folder: of the run.
-        training: steps, batch, rates.
-        plan: numbers of texts.
-        kgc, evidence: as in ``curriculum``.
-        own: see ``continuation_mixture``.
-        afresh: reinitialise the scores of names first.
+    Leaves ``fusion.safetensors``, log and checkpoint in the folder; an interrupted run is resumed. ``afresh``
+    reinitialises the scores of names first; for the others see ``continuation_mixture``.
     """
     folder = Path(folder)
     learned, kept = cached(
@@ -98,8 +80,7 @@ def train_continuation(
     )
     model.fusion.select_trainable(continuation=True)
     if model.config.min_attention_text is None:  # else plain text would not be distinguished from questions
-        threshold = model.config.min_attention
-        model.config = model.config.replaced(min_attention_text=threshold, min_attention_topic=0.0)
+        model.config = model.config.replaced(min_attention_text=model.config.min_attention, min_attention_topic=0.0)
     layers = [model.fusion[layer].continuation for layer in model.fusion.layers]
     for layer in layers:
         layer.open()
@@ -141,18 +122,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = started(parser, arguments)
     memory: Any = GraphMemory.open(chosen.memory, read_only=True) if chosen.memory else None
     model = GraphMemoryModel.from_pretrained(chosen.base, chosen.weights, memory=memory)
-    loop = replace(LoopConfig(chosen.steps), seed=chosen.seed, save_every=50)
+    loop = LoopConfig(chosen.steps, seed=chosen.seed, save_every=50)
     train_continuation(
         model, memory, chosen.out, FusionTraining(loop, batch=chosen.batch, rate=chosen.rate, refusals=0.0),
-        ContinuationTraining().scaled(chosen.scale), chosen.kgc, chosen.evidence, _user_texts(chosen),
+        scaled(ContinuationTraining(), chosen.scale), chosen.kgc, chosen.evidence, _user_texts(chosen),
         afresh=chosen.afresh,
     )  # fmt: skip
 
 
-def _user_texts(chosen: argparse.Namespace) -> list[MarkedText]:
+def _user_texts(chosen: argparse.Namespace) -> list[FactText]:
     if chosen.texts is None:
         return []
     drawn = draw_fact_texts(fact_texts(chosen.exclude), chosen.drawn, Random(chosen.seed)) if chosen.exclude else ()
-    texts = user_texts(chosen.texts, names_in(drawn))
+    texts = user_texts(chosen.texts, {name for text in drawn for name in text.names})
     log.info("%d texts of %s share no name with the excluded ones", len(texts), chosen.texts.name)
     return Random(chosen.seed).sample(texts, min(chosen.max_texts, len(texts)))

@@ -1,14 +1,15 @@
 """Trainer of memory layers with cached lower layers.
 
-Decoder layers below the first memory layer never read the memory and never change, so their states are computed once
-for each text; a step runs only the layers above them, and scores only the learned positions.
+Decoder layers below the first memory layer do not depend on the memory and never change, so their states are computed
+once for each text; a step runs only the layers above them, and scores only the learned positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,11 +22,16 @@ from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, add_refusal
 from graphmem.fusion.config import REFUSAL
 from graphmem.fusion.context import MemoryContext, active_context
-from graphmem.fusion.hooks import attend_memory, hidden_of
+from graphmem.fusion.hooks import hidden_of
 from graphmem.fusion.memory_tokens import collate
+from graphmem.generation.batching import right_padded
 from graphmem.model import GraphMemoryModel
 from graphmem.training.fusion.examples import Example, NamePool
 from graphmem.training.loop import LoopConfig, run
+
+FAST, KL_WEIGHT, KL_POSITIONS, CONFIDENT = 20.0, 3.0, 24, 0.4
+"""Factor of the rate for biases (for gates its square root); weight of the KL in the sum of the losses; most positions
+of a kept text that are compared; share of kept texts that get another question's confident retrieval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +42,24 @@ class FusionTraining:
         loop: steps, seed, log.
         batch: learned texts a step.
         kl_batch: texts a step on which the base's predictions are kept (KL).
-        kl_positions: most positions of such a text that are compared.
         rate: learning rate of matrices.
-        fast: factor of the rate for biases; for gates its square root.
-        kl_weight: of the KL in the sum of the losses.
         gate: initial argument of tanh in closed gates.
         ramp: share of the steps in which the weight of the KL rises, so that copying is learned first.
         refusals: share of texts that are offered the refusal.
-        confident: share of kept texts that are read with another question's confident retrieval.
     """
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(1200))
     batch: int = 24
     kl_batch: int = 5
-    kl_positions: int = 24
     rate: float = 1e-3
-    fast: float = 20.0
-    kl_weight: float = 3.0
     gate: float = 0.4
     ramp: float = 0.2
     refusals: float = 0.35
-    confident: float = 0.4
 
     def __post_init__(self) -> None:
         require(self.batch >= 1, "batch", self.batch, "at least 1")
         require(self.kl_batch >= 0, "kl_batch", self.kl_batch, "at least 0")
-        require(self.rate > 0 and self.fast > 0, "rate", self.rate, "positive")
+        require(self.rate > 0, "rate", self.rate, "positive")
         require(0 <= self.refusals <= 1, "refusals", self.refusals, "a share, 0 to 1")
 
 
@@ -70,37 +68,31 @@ class _Enough(Exception):
 
 
 class LowerLayers:
-    """Cached states of the layers up to the first memory layer, and the rest of the model on top of them.
-
-    Args:
-        attached: the model; its base must not change while this is used.
-    """
+    """Cached states of the layers up to the first memory layer of a frozen base, and the rest of it on top of them."""
 
     def __init__(self, attached: GraphMemoryModel) -> None:
         self.base, self.decoder, self.fusion = attached.base, attached.decoder, attached.fusion
-        self.table = attached.table
+        self.table, self.device = attached.table, attached.decoder.inputs.device
         self.first = self.fusion.layers[0]
+        self._backbone = getattr(self.base, self.base.base_model_prefix)
         self._states: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}  # early and late, [T, D] each
         self._tuple = False
 
-    def save(self, path: str | Path) -> None:
-        """Write all cached states to a file."""
-        torch.save(self._states, path)
-
-    def load(self, path: str | Path) -> None:
-        """Add the states of a file that ``save`` wrote for the same base and layers, on any device."""
-        self._states |= torch.load(path, map_location=self.device, weights_only=True)
-
     @torch.no_grad()
-    def add(self, texts: Sequence[tuple[int, ...]], tokens_at_once: int = 2048) -> None:
-        """Run the lower layers over texts that are not cached yet."""
+    def add(self, texts: Sequence[tuple[int, ...]], file: str | Path | None = None) -> None:
+        """Run the lower layers over texts that are neither cached yet nor in a file, which gets all states."""
+        if file is not None and Path(file).exists():
+            self._states |= torch.load(file, map_location=self.device, weights_only=True)
         new = sorted({ids for ids in texts if ids not in self._states}, key=len)
         while new:
-            size = max(1, tokens_at_once // len(new[-1]))
+            size = max(1, 2048 // len(new[-1]))  # tokens at once
             batch, new = new[-size:], new[:-size]
             early, late = self._run(*right_padded(batch, self.device))
             for row, ids in enumerate(batch):
                 self._states[ids] = early[row, : len(ids)].clone(), late[row, : len(ids)].clone()
+        if file is not None:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            torch.save(self._states, file)
 
     def states(self, batch: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """Early and late states of cached texts, [B, T, D] each, padded with zeros."""
@@ -110,14 +102,9 @@ class LowerLayers:
 
     def upper(self, ids: Tensor, mask: Tensor, late: Tensor, early: Tensor, context: MemoryContext | None) -> Tensor:
         """Last hidden states [B, T, D], computed from the late states with a memory context."""
-        x = late
-        if context is not None:
-            context.current, context.early = self.table.inputs(ids), early
-            if context.tracker is not None:
-                context.tracker.start_pass(0)
-                context.tracker.append(ids)
-            x = attend_memory(context, self.first, x)
-        with self._resumed(x), active_context(context):
+        if context is not None and context.tracker is not None:
+            context.tracker.start_pass(0)
+        with self._resumed(early, late), active_context(context):
             return hidden_of(self._backbone(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=False))
 
     def scores(self, hidden: Tensor) -> Tensor:
@@ -126,89 +113,52 @@ class LowerLayers:
         cap = getattr(self.base.config, "final_logit_softcapping", None)
         return torch.tanh(logits / cap) * cap if cap else logits
 
-    @property
-    def device(self) -> torch.device:
-        """Of the base."""
-        return self.decoder.inputs.device
-
-    @property
-    def _backbone(self) -> nn.Module:
-        return getattr(self.base, self.base.base_model_prefix)
-
     def _run(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         outputs: dict[int, Tensor] = {}
 
-        def record(number: int) -> Any:
-            """A hook that records the output of layer ``number``, and ends the pass after the last one needed."""
+        def record(number: int, module: nn.Module, args: Any, output: Any) -> None:
+            """Record the output of a layer, and end the pass after the last one needed."""
+            self._tuple = not isinstance(output, Tensor)
+            outputs[number] = hidden_of(output)
+            if number == self.first:
+                raise _Enough
 
-            def hook(module: nn.Module, args: Any, output: Any) -> None:
-                self._tuple = not isinstance(output, Tensor)
-                outputs[number] = hidden_of(output)
-                if number == self.first:
-                    raise _Enough
-
-            return hook
-
-        handles = [self.decoder.layers[n].register_forward_hook(record(n)) for n in {self.fusion.tap, self.first}]
+        needed = {self.fusion.tap, self.first}
+        handles = [self.decoder.layers[n].register_forward_hook(partial(record, n)) for n in needed]
         try:
-            self._backbone(input_ids=ids, attention_mask=mask, use_cache=False)
-        except _Enough:
-            pass
+            with suppress(_Enough):
+                self._backbone(input_ids=ids, attention_mask=mask, use_cache=False)
         finally:
             for handle in handles:
                 handle.remove()
         return outputs[self.fusion.tap], outputs[self.first]
 
     @contextmanager
-    def _resumed(self, x: Tensor) -> Iterator[None]:
-        """Replace the lower layers while the model runs; the first replacement returns ``x``."""
-        layers = self.decoder.layers
-        originals = list(layers[: self.first + 1])
+    def _resumed(self, early: Tensor, late: Tensor) -> Iterator[None]:
+        """Let the lower layers return the given states, or their inputs, while the model runs."""
+        given = {self.fusion.tap: early, self.first: late}
+        lower = self.decoder.layers[: self.first + 1]
+        originals = [vars(layer).get("forward") for layer in lower]  # set on a layer by accelerate, for instance
+        for number, layer in enumerate(lower):
+            layer.forward = partial(self._skip, given.get(number))
         try:
-            for number, layer in enumerate(originals):
-                layers[number] = _Replacement(layer, x if number == 0 else None, self._tuple)
             yield
         finally:
-            for number, layer in enumerate(originals):
-                layers[number] = layer
+            for layer, original in zip(lower, originals, strict=True):
+                del layer.forward
+                if original is not None:
+                    layer.forward = original
 
-
-class _Replacement(nn.Module):
-    """Stands in for a decoder layer: returns its input, or a given state."""
-
-    def __init__(self, layer: nn.Module, state: Tensor | None, as_tuple: bool) -> None:
-        super().__init__()
-        object.__setattr__(self, "_layer", layer)
-        self._state, self._as_tuple = state, as_tuple
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(object.__getattribute__(self, "_layer"), name)
-
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
-        hidden = hidden_states if self._state is None else self._state
-        return (hidden,) if self._as_tuple else hidden
-
-
-def right_padded(texts: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Token ids and mask, int64 [B, T] each, padded on the right."""
-    rows = [torch.tensor(text, device=device) for text in texts]
-    pad = nn.utils.rnn.pad_sequence
-    return pad(rows, batch_first=True), pad([torch.ones_like(row) for row in rows], batch_first=True)
+    def _skip(self, state: Tensor | None, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        hidden = hidden_states if state is None else state
+        return (hidden,) if self._tuple else hidden
 
 
 class FusionTrainer:
-    """Trains a model's memory layers on examples.
+    """Trains a model's memory layers on groups of ``learned`` examples, each with its share of the batch.
 
-    Args:
-        attached: the model; only its memory layers change.
-        learned: groups of examples, with the share of the batch that each fills.
-        kept: examples on which the base's predictions are kept.
-        pool: names for drawn candidates.
-        config: rates and sizes.
-        lower_states: file that caches the lower layers' states from run to run.
+    On ``kept`` examples the base's predictions are kept. ``pool`` has names for drawn candidates; the file
+    ``lower_states`` caches the lower layers' states from run to run.
     """
 
     def __init__(
@@ -222,12 +172,7 @@ class FusionTrainer:
         self._retrieved = [e.found for e in examples if e.found is not None and e.found.continuation is None]
         attached.fusion.float()
         self.lower = LowerLayers(attached)
-        if lower_states is not None and Path(lower_states).exists():
-            self.lower.load(lower_states)
-        self.lower.add([example.ids for example in (*examples, *self.kept)])
-        if lower_states is not None:
-            Path(lower_states).parent.mkdir(parents=True, exist_ok=True)
-            self.lower.save(lower_states)
+        self.lower.add([example.ids for example in (*examples, *self.kept)], lower_states)
 
     def train(self, folder: str | Path) -> list[dict[str, float]]:
         """Run all steps; the folder gets log, checkpoint and ``fusion.safetensors``."""
@@ -235,7 +180,7 @@ class FusionTrainer:
         for layer in fusion.layers:
             if float(fusion[layer].gate.detach()) == 0.0:
                 nn.init.constant_(fusion[layer].gate, config.gate)
-        groups = fusion.parameter_groups(config.rate, config.fast)
+        groups = fusion.parameter_groups(config.rate, FAST)
         optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
         log = run(fusion, optimizer, self.losses, config.loop, folder)
         self.attached.save_pretrained(folder, trained={"config": asdict(config), "last": log[-1:]})
@@ -250,7 +195,7 @@ class FusionTrainer:
         parts = {"answer": answer}
         if self.kept and config.kl_batch:
             rise = min(1.0, 0.1 + step / max(1.0, config.ramp * config.loop.steps))
-            parts["kl"] = rise * config.kl_weight * self._kl_loss(rng.choices(self.kept, k=config.kl_batch), rng)
+            parts["kl"] = rise * KL_WEIGHT * self._kl_loss(rng.choices(self.kept, k=config.kl_batch), rng)
         return parts, {"exact": exact}
 
     def _context(self, batch: Sequence[Example], rng: Random) -> MemoryContext | None:
@@ -258,16 +203,10 @@ class FusionTrainer:
         return MemoryContext.of(self.attached.fusion, self.lower.table, tokens)
 
     def _candidates(self, example: Example, rng: Random) -> Candidates:
-        unknown = example.gold == REFUSAL
-        found = example.found
-        if (
-            found is None
-            and example.keep
-            and example.offer
-            and self._retrieved
-            and rng.random() < self.config.confident
-        ):
-            found = rng.choice(self._retrieved)
+        unknown, found = example.gold == REFUSAL, example.found
+        others = self._retrieved if found is None and example.keep and example.offer else ()
+        if others and rng.random() < CONFIDENT:
+            found = rng.choice(others)
         if found is None:
             gold, max_nodes = None if unknown else example.gold, self.attached.config.max_nodes
             found = self.pool.candidates(rng, gold, max_nodes, example.answerable)
@@ -286,22 +225,18 @@ class FusionTrainer:
 
     def _kl_loss(self, batch: Sequence[Example], rng: Random) -> Tensor:
         ids, mask, early, late = self._inputs(batch)
-        where = [
-            (row, column)
-            for row, e in enumerate(batch)
-            for column in _sample(rng, range(max(len(e.prompt) - 1, 0), len(e.ids) - 1), self.config.kl_positions)
-        ]
-        rows, columns = torch.tensor(where, device=ids.device).T
+        where = []
+        for row, e in enumerate(batch):
+            columns = range(max(len(e.prompt) - 1, 0), len(e.ids) - 1)
+            some = columns if len(columns) <= KL_POSITIONS else sorted(rng.sample(columns, KL_POSITIONS))
+            where += [(row, column) for column in some]
+        at = tuple(torch.tensor(where, device=ids.device).T)
         with torch.no_grad():
-            base = self.lower.scores(self.lower.upper(ids, mask, late, early, None)[rows, columns]).log_softmax(-1)
+            base = self.lower.scores(self.lower.upper(ids, mask, late, early, None)[at]).log_softmax(-1)
         hidden = self.lower.upper(ids, mask, late, early, self._context(batch, rng))
-        now = self.lower.scores(hidden[rows, columns]).log_softmax(-1)
+        now = self.lower.scores(hidden[at]).log_softmax(-1)
         return F.kl_div(now, base, log_target=True, reduction="batchmean")
 
     def _inputs(self, batch: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         texts = [example.ids for example in batch]
         return *right_padded(texts, self.lower.device), *self.lower.states(texts)
-
-
-def _sample(rng: Random, columns: range, max_columns: int) -> list[int]:
-    return list(columns) if len(columns) <= max_columns else sorted(rng.sample(columns, max_columns))

@@ -10,19 +10,13 @@ import pytest
 import torch
 
 from graphmem.core.errors import InvalidValue
-from graphmem.datasets.webnlg import fact_texts
+from graphmem.datasets.webnlg import FactText, fact_texts
 from graphmem.fusion.candidates import CONTINUATION_FEATURES
 from graphmem.fusion.continuation_attention import DROPOUT, ContinuationAttention
 from graphmem.model import GraphMemoryModel
 from graphmem.synthetic.annotated_texts import AnnotatedText, GoldFact, GoldMention
 from graphmem.text.lexicon import split_relations
-from graphmem.training.fusion.continuation_examples import (
-    ContinuationExamples,
-    MarkedText,
-    mark_texts,
-    names_in,
-    user_texts,
-)
+from graphmem.training.fusion.continuation_examples import ContinuationExamples, mark_texts, user_texts
 from graphmem.training.fusion.examples import Example, ExampleBuilder
 from graphmem.training.fusion.train_continuation import ContinuationTraining, train_continuation
 from graphmem.training.fusion.trainer import FusionTraining
@@ -41,8 +35,8 @@ TEXT = AnnotatedText(
 def test_entities_get_their_longest_name_and_negated_facts_are_left_out() -> None:
     (text,) = mark_texts([TEXT, AnnotatedText("It rained.")])
     assert text.topic == "Ada Lovelace"
-    assert text.facts == (("Ada Lovelace", "born in", "London"),)
-    assert [text.text[a:b] for a, b in text.spans] == ["London", "Ada Lovelace", "Paris"]
+    assert text.gold == (("Ada Lovelace", "born in", "London"),)
+    assert [text.text[a:b] for a, b in text.mentions] == ["London", "Ada Lovelace", "Paris"]
 
 
 def test_candidates_start_at_the_topic_and_every_name_is_scored(
@@ -52,12 +46,10 @@ def test_candidates_start_at_the_topic_and_every_name_is_scored(
     for share in ("LATER_TOPIC", "PREFIXED"):
         monkeypatch.setattr(f"graphmem.training.fusion.continuation_examples.{share}", 0.0)
     facts = (("Ada", "born in", "London"), ("London", "capital of", "England"))
-    text = MarkedText("Ada was born in London.", ((0, 3), (16, 22)), "Ada", facts)
-    others = [MarkedText("Oslo is in Norway.", ((0, 4), (11, 17)), "Oslo", (("Oslo", "located in", "Norway"),))]
+    text = FactText("Ada was born in London.", ((0, 3), (16, 22)), facts, "Ada")
+    others = [FactText("Oslo is in Norway.", ((0, 4), (11, 17)), (("Oslo", "located in", "Norway"),), "Oslo")]
     relations = {relation.relation: relation for relation in split_relations("train")}
-    examples = ContinuationExamples(
-        ExampleBuilder(model.tokenizer, model.names), [text, *others], relations, 4, Random(0)
-    )
+    examples = ContinuationExamples(ExampleBuilder(model), [text, *others], relations, Random(0))
     whole = 0
     for _ in range(30):
         made = examples.example(text)
@@ -80,11 +72,11 @@ def test_some_texts_have_a_later_topic_and_some_a_word_before(
     model: GraphMemoryModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    text = MarkedText("Ada was born in London.", ((0, 3), (16, 22)), "Ada", (("Ada", "born in", "London"),))
-    examples = ContinuationExamples(ExampleBuilder(model.tokenizer, model.names), [text], {}, 4, Random(0))
+    text = FactText("Ada was born in London.", ((0, 3), (16, 22)), (("Ada", "born in", "London"),), "Ada")
+    examples = ContinuationExamples(ExampleBuilder(model), [text], {}, Random(0))
     varied = [examples._varied(text) for _ in range(200)]
     assert {made.topic for made in varied} == {"Ada", "London"} and len({made.text for made in varied}) == 4
-    assert all([made.text[a:b] for a, b in made.spans] == ["Ada", "London"] for made in varied)
+    assert all([made.text[a:b] for a, b in made.mentions] == ["Ada", "London"] for made in varied)
     monkeypatch.setattr("graphmem.training.fusion.continuation_examples.LATER_TOPIC", 1.0)
     late = next(made for _ in range(40) if (made := examples.example(text)) and starts_with_london(made))
     assert late.found is not None and late.found.names[0] == "London"
@@ -105,10 +97,10 @@ def test_user_texts_share_no_name_with_excluded_ones(tmp_path: Path) -> None:
     learned.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     excluded.write_text(json.dumps(rows[0]), encoding="utf-8")
     assert [text.topic for text in user_texts(learned)] == ["Ada", "Oslo", "Bo"]
-    names = names_in(fact_texts(excluded))
+    names = fact_texts(excluded)[0].names
     assert names == {"Ada", "London"}
     (text,) = user_texts(learned, names)
-    assert text == MarkedText("Oslo lies in Norway.", ((0, 4), (13, 19)), "Oslo", (("Oslo", "country", "Norway"),))
+    assert text == FactText("Oslo lies in Norway.", ((0, 4), (13, 19)), (("Oslo", "country", "Norway"),), "Oslo")
     excluded.write_text("{", encoding="utf-8")
     with pytest.raises(InvalidValue, match="not JSON lines"):
         user_texts(excluded)

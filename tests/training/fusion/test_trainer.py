@@ -14,16 +14,11 @@ from graphmem.fusion.config import REFUSAL, FusionConfig
 from graphmem.fusion.context import MemoryContext, active_context
 from graphmem.fusion.layers import ADDED_LATER
 from graphmem.fusion.memory_tokens import collate
+from graphmem.generation.batching import right_padded
 from graphmem.model import GraphMemoryModel, attach
-from graphmem.training.fusion.examples import (
-    Example,
-    ExampleBuilder,
-    NamePool,
-    name_examples,
-    world_examples,
-)
+from graphmem.training.fusion.examples import Example, ExampleBuilder, NamePool, name_examples, world_examples
 from graphmem.training.fusion.mixture import continuations
-from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers, right_padded
+from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining, LowerLayers
 from graphmem.training.loop import LoopConfig, one_cycle
 
 NAMES = ["Ada Lovelace", "Ada Byron", "London", "Paris", "1815", "Tokyo Story", "M. Night", "Émile"]
@@ -31,7 +26,7 @@ NAMES = ["Ada Lovelace", "Ada Byron", "London", "Paris", "1815", "Tokyo Story", 
 
 @pytest.fixture
 def build(model: GraphMemoryModel) -> ExampleBuilder:
-    return ExampleBuilder(model.tokenizer, model.names)
+    return ExampleBuilder(model)
 
 
 def trainer(model: GraphMemoryModel, build: ExampleBuilder, steps: int, **settings: Any) -> FusionTrainer:
@@ -77,7 +72,7 @@ def test_training_lowers_the_loss_and_leaves_the_base(
     assert log[-1]["answer"] < 0.9 * log[0]["answer"]
     assert all(torch.equal(before[name], value) for name, value in model.base.state_dict().items())
     assert (tmp_path / "fusion.safetensors").exists() and (tmp_path / "log.jsonl").read_text().count("\n") == 8
-    assert list(model.decoder.layers) and not any(type(m).__name__ == "_Replacement" for m in model.base.modules())
+    assert list(model.decoder.layers) and not any("forward" in vars(layer) for layer in model.decoder.layers)
 
 
 def test_everything_is_on_the_models_device(model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path) -> None:
