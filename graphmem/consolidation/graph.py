@@ -30,14 +30,23 @@ EPISODE = "episode"
 
 @dataclass(frozen=True, slots=True)
 class ConsolidationConfig:
-    """Settings of consolidation. The state of conversations and streams is neither counted nor archived."""
+    """Settings of consolidation. The state of conversations and streams is neither counted nor archived.
 
-    half_life: float = 180.0  # days without use after which a node's strength is halved
-    min_decay: float = 0.01  # share of strength that must have decayed before a node is written
-    use_gain: float = 1.0  # strength gained per natural logarithm of 1 + the uses since the last consolidation
-    promote_after: int = 3  # occurrences of a claim, from at least two sources, that make it a fact
-    promoted_confidence: float = 0.6  # confidence of a promoted fact
-    capacity: int | None = None  # maximum number of live nodes, the weakest are archived first; None keeps all
+    Attributes:
+        half_life: days without use after which a node's strength is halved.
+        min_decay: share of strength that must have decayed before a node is written.
+        use_gain: strength gained per natural logarithm of 1 + the uses since the last consolidation.
+        promote_after: occurrences of a claim, from at least two sources, that make it a fact.
+        promoted_confidence: confidence of a promoted fact.
+        capacity: maximum number of live nodes, the weakest are archived first; None keeps all.
+    """
+
+    half_life: float = 180.0
+    min_decay: float = 0.01
+    use_gain: float = 1.0
+    promote_after: int = 3
+    promoted_confidence: float = 0.6
+    capacity: int | None = None
 
     def __post_init__(self) -> None:
         require(self.half_life > 0, "half_life", self.half_life, "a positive number of days")

@@ -30,15 +30,25 @@ from graphmem.core.validation import require
 
 @dataclass(frozen=True, slots=True)
 class ReplayConfig:
-    """Settings of replay."""
+    """Settings of replay.
 
-    steps: int = 200  # maximum number of optimizer steps
-    seconds: float | None = None  # maximum CPU seconds; None for no bound
-    rank: int = 8  # of the adapters; alpha is twice that
-    learning_rate: float = 1e-3  # at its peak
-    batch_size: int = 8  # texts a step
-    max_facts: int = 2000  # maximum number of facts, the strongest first
-    seed: int = 0  # of weights and draws
+    Attributes:
+        steps: maximum number of optimizer steps.
+        seconds: maximum CPU seconds; None for no bound.
+        rank: of the adapters; alpha is twice that.
+        learning_rate: at its peak.
+        batch_size: texts a step.
+        max_facts: maximum number of facts, the strongest first.
+        seed: of weights and draws.
+    """
+
+    steps: int = 200
+    seconds: float | None = None
+    rank: int = 8
+    learning_rate: float = 1e-3
+    batch_size: int = 8
+    max_facts: int = 2000
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "rank", "batch_size", "max_facts", "learning_rate"):

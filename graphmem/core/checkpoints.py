@@ -32,12 +32,17 @@ _LEGACY_KEYS: Final = {"sizes": "config", "configs": "config", "encoder": "finge
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Content of a weights file; ``kind`` is the part of graphmem that it belongs to."""
+    """Content of a weights file; ``kind`` is the part of graphmem that it belongs to.
+
+    Attributes:
+        meta: ``config``, ``fingerprint`` of the encoder or base it fits, and more by kind.
+        tensors: by name, as stored.
+    """
 
     path: Path
     kind: str
-    meta: Mapping[str, Any]  # ``config``, ``fingerprint`` of the encoder or base it fits, and more by kind
-    tensors: Mapping[str, Tensor]  # by name, as stored
+    meta: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
 
     def load_into(self, module: Any, prefix: str = "") -> Any:
         """Copy the tensors whose names begin with ``prefix`` into a module, as float32; return it in eval mode.

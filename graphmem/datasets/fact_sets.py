@@ -25,15 +25,23 @@ SETS = ("pathquestion", "akew", "popqa", "zsre", "paraphrase")
 
 @dataclass(frozen=True, slots=True)
 class FactQuestion:
-    """A question with every right answer."""
+    """A question with every right answer.
+
+    Attributes:
+        hops: number of facts that lead to the answer.
+        phrasing: number of the phrasing, from 0.
+        case: questions of one case have the same meaning.
+        old: answers that an edit has made wrong.
+        fact: the single fact behind it, where there is one.
+    """
 
     question: str
     answers: tuple[str, ...]
-    hops: int = 1  # number of facts that lead to the answer
-    phrasing: int = 0  # number of the phrasing, from 0
-    case: int = 0  # questions of one case have the same meaning
-    old: tuple[str, ...] = ()  # answers that an edit has made wrong
-    fact: Triple | None = None  # the single fact behind it, where there is one
+    hops: int = 1
+    phrasing: int = 0
+    case: int = 0
+    old: tuple[str, ...] = ()
+    fact: Triple | None = None
 
 
 @dataclass(frozen=True, slots=True)

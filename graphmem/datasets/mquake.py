@@ -39,14 +39,22 @@ class EditQuestion:
 
 @dataclass(frozen=True, slots=True)
 class EditCase:
-    """Facts to change, and questions over them."""
+    """Facts to change, and questions over them.
+
+    Attributes:
+        chain: the facts that answer the question over several hops after the edits.
+        before: the same before the edits.
+        singles: one for each hop of ``chain``.
+        multi: the question over all hops, in three phrasings.
+        old_answers: what was right before the edits.
+    """
 
     edits: tuple[EditedFact, ...]
-    chain: tuple[Triple, ...]  # the facts that answer the question over several hops after the edits
-    before: tuple[Triple, ...]  # the same before the edits
-    singles: tuple[EditQuestion, ...]  # one for each hop of ``chain``
-    multi: tuple[EditQuestion, ...]  # the question over all hops, in three phrasings
-    old_answers: tuple[str, ...] = ()  # what was right before the edits
+    chain: tuple[Triple, ...]
+    before: tuple[Triple, ...]
+    singles: tuple[EditQuestion, ...]
+    multi: tuple[EditQuestion, ...]
+    old_answers: tuple[str, ...] = ()
 
     @property
     def others(self) -> tuple[Triple, ...]:

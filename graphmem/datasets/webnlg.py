@@ -110,12 +110,18 @@ def words_of(relation: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FactText:
-    """A text about facts of a graph."""
+    """A text about facts of a graph.
+
+    Attributes:
+        mentions: (start, end) of each name of the graph in it, in characters, in order.
+        gold: the facts that it states.
+        topic: the name that it is about.
+    """
 
     text: str
-    mentions: tuple[tuple[int, int], ...]  # (start, end) of each name of the graph in it, in characters, in order
-    gold: tuple[Triple, ...]  # the facts that it states
-    topic: str  # the name that it is about
+    mentions: tuple[tuple[int, int], ...]
+    gold: tuple[Triple, ...]
+    topic: str
 
     @property
     def names(self) -> set[str]:

@@ -33,20 +33,30 @@ Half = Literal["train", "test", "all"]
 
 @dataclass(frozen=True, slots=True)
 class PassageRow:
-    """Means of a ranker on the questions of one kind."""
+    """Means of a ranker on the questions of one kind.
+
+    Attributes:
+        recall_at_2: share of the gold passages.
+        complete_at_5: share of questions with all gold passages among the first 5.
+        interval: of ``complete_at_5``, 95 %.
+        recall_gain: paired interval of ``recall_at_5`` over the best baseline, None for those.
+        complete_gain: the same of ``complete_at_5``.
+        errors: share of questions that fail at each stage.
+        milliseconds: median of the processor time.
+    """
 
     ranker: str
     kind: str
     n: int
-    recall_at_2: float  # share of the gold passages
+    recall_at_2: float
     recall_at_5: float
     recall_at_10: float
-    complete_at_5: float  # share of questions with all gold passages among the first 5
-    interval: tuple[float, float]  # of ``complete_at_5``, 95 %
-    recall_gain: tuple[float, float] | None  # paired interval of ``recall_at_5`` over the best baseline, None for those
-    complete_gain: tuple[float, float] | None  # the same of ``complete_at_5``
-    errors: dict[str, float]  # share of questions that fail at each stage
-    milliseconds: float  # median of the processor time
+    complete_at_5: float
+    interval: tuple[float, float]
+    recall_gain: tuple[float, float] | None
+    complete_gain: tuple[float, float] | None
+    errors: dict[str, float]
+    milliseconds: float
 
 
 @dataclass(frozen=True)

@@ -30,37 +30,58 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class RetrievalOutcome:
-    """Result of one ranker for one question."""
+    """Result of one ranker for one question.
 
-    hops: int  # of the question
-    new: bool  # no answer of it is the answer of a training question
-    rank: int  # of the best answer, from 1; 0 for none
-    recall_at_5: float  # share of the answers (of 5, where there are more) among the first 5
+    Attributes:
+        hops: of the question.
+        new: no answer of it is the answer of a training question.
+        rank: of the best answer, from 1; 0 for none.
+        recall_at_5: share of the answers (of 5, where there are more) among the first 5.
+        inside: all answers are in the subgraph.
+        error: one of ``STAGES``: where the first node is wrong, the stage that failed; else empty.
+        milliseconds: processor time without text encoding.
+        size: number of nodes of the subgraph.
+    """
+
+    hops: int
+    new: bool
+    rank: int
+    recall_at_5: float
     recall_at_10: float
-    inside: bool  # all answers are in the subgraph
-    error: str  # one of ``STAGES``: where the first node is wrong, the stage that failed; else empty
-    milliseconds: float  # processor time without text encoding
-    size: int  # number of nodes of the subgraph
+    inside: bool
+    error: str
+    milliseconds: float
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRow:
-    """Means (medians of ``milliseconds`` and ``nodes``) of a ranker on the questions of one number of hops."""
+    """Means (medians of ``milliseconds`` and ``nodes``) of a ranker on the questions of one number of hops.
+
+    Attributes:
+        interval: of Hits@1, 95 %.
+        gain: paired interval of Hits@1 over the best untrained ranker; None for untrained rankers.
+        gnn_gain: paired interval of ``gnn`` over ``activation``; None for other rankers.
+        inside: share of questions with all answers in the subgraph.
+        n_new: questions none of whose answers is the answer of a training question.
+        hits_at_1_new: of those.
+        errors: share of questions that fail at each stage.
+    """
 
     ranker: str
     hops: int
     n: int
     hits_at_1: float
-    interval: Interval  # of Hits@1, 95 %
-    gain: Interval | None  # paired interval of Hits@1 over the best untrained ranker; None for untrained rankers
-    gnn_gain: Interval | None  # paired interval of ``gnn`` over ``activation``; None for other rankers
+    interval: Interval
+    gain: Interval | None
+    gnn_gain: Interval | None
     mrr: float
     recall_at_5: float
     recall_at_10: float
-    inside: float  # share of questions with all answers in the subgraph
-    n_new: int  # questions none of whose answers is the answer of a training question
-    hits_at_1_new: float | None  # of those
-    errors: dict[str, float]  # share of questions that fail at each stage
+    inside: float
+    n_new: int
+    hits_at_1_new: float | None
+    errors: dict[str, float]
     milliseconds: float
     nodes: float
 

@@ -44,12 +44,19 @@ _BREAK = re.compile(r"\n\s*\n|(?<=[.!?。！？])\s+|\n|(?<=[。！？])")
 
 @dataclass(frozen=True, slots=True)
 class PassagesAdded:
-    """Result of adding documents."""
+    """Result of adding documents.
 
-    documents: int = 0  # documents given
-    passages: int = 0  # new passages; known ones are left alone
-    words: int = 0  # words in the new passages
-    entries: tuple[JournalEntry, ...] = field(default=(), repr=False)  # oldest first
+    Attributes:
+        documents: documents given.
+        passages: new passages; known ones are left alone.
+        words: words in the new passages.
+        entries: oldest first.
+    """
+
+    documents: int = 0
+    passages: int = 0
+    words: int = 0
+    entries: tuple[JournalEntry, ...] = field(default=(), repr=False)
 
     def undo(self, store: GraphStore) -> JournalEntry:
         """Revert every entry, the last one first; return the last entry written. Writes one entry for each.

@@ -25,21 +25,35 @@ RETRACE_PENALTY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RelationScores:
-    """Scores of a question for the relations of a graph, and the tensors that they were made of."""
+    """Scores of a question for the relations of a graph, and the tensors that they were made of.
 
-    steps: np.ndarray  # float32 [hops, A], gate of every arc code at every hop, in nats
-    lengths: np.ndarray  # float32 [hops + 1], score of every path length, in nats
-    question: Any  # [K], vector of the question
-    relations: Any  # [A, K], relation vectors of the gates
-    tokens: Any  # [1, T, K], token states of the question
+    Attributes:
+        steps: float32 [hops, A], gate of every arc code at every hop, in nats.
+        lengths: float32 [hops + 1], score of every path length, in nats.
+        question: [K], vector of the question.
+        relations: [A, K], relation vectors of the gates.
+        tokens: [1, T, K], token states of the question.
+    """
+
+    steps: np.ndarray
+    lengths: np.ndarray
+    question: Any
+    relations: Any
+    tokens: Any
 
 
 class RelationVectors(NamedTuple):
-    """Vectors of a graph's relations by arc code."""
+    """Vectors of a graph's relations by arc code.
 
-    gates: Any  # [A, K], compared with the question by the gates
-    texts: Any  # [A, K], vectors of the arc texts
-    names: Any  # [A, K], vectors of the relation names
+    Attributes:
+        gates: [A, K], compared with the question by the gates.
+        texts: [A, K], vectors of the arc texts.
+        names: [A, K], vectors of the relation names.
+    """
+
+    gates: Any
+    texts: Any
+    names: Any
     arc_texts: list[str]
 
 

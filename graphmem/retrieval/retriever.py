@@ -34,12 +34,19 @@ RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
 
 @dataclass(frozen=True, slots=True)
 class RetrievalConfig:
-    """Settings of a search; a number out of range raises InvalidValue."""
+    """Settings of a search; a number out of range raises InvalidValue.
 
-    budget: Budget = field(default_factory=Budget)  # bounds of one search
-    max_seeds: int = 8  # maximum number of seed nodes
-    damping: float = 0.5  # of personalised PageRank, between 0 and 1
-    max_facts: int = 100  # maximum length of ``Retrieval.facts``
+    Attributes:
+        budget: bounds of one search.
+        max_seeds: maximum number of seed nodes.
+        damping: of personalised PageRank, between 0 and 1.
+        max_facts: maximum length of ``Retrieval.facts``.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    max_seeds: int = 8
+    damping: float = 0.5
+    max_facts: int = 100
 
     def __post_init__(self) -> None:
         require(0 < self.damping < 1, "damping", self.damping, "between 0 and 1")

@@ -42,13 +42,21 @@ CONTRAST = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """Seed nodes of a search."""
+    """Seed nodes of a search.
 
-    nodes: np.ndarray  # int64 [S], ids
-    weights: np.ndarray  # float32 [S], in (0, 1], highest first
-    mentions: tuple[NameMatch, ...] = ()  # the names in the query that match them; empty for ``hybrid``
-    masked_query: str = ""  # the query with these names masked
-    strategy: str = "none"  # ``exact``, ``fuzzy``, ``hybrid`` or ``none``
+    Attributes:
+        nodes: int64 [S], ids.
+        weights: float32 [S], in (0, 1], highest first.
+        mentions: the names in the query that match them; empty for ``hybrid``.
+        masked_query: the query with these names masked.
+        strategy: ``exact``, ``fuzzy``, ``hybrid`` or ``none``.
+    """
+
+    nodes: np.ndarray
+    weights: np.ndarray
+    mentions: tuple[NameMatch, ...] = ()
+    masked_query: str = ""
+    strategy: str = "none"
 
     def pairs(self) -> tuple[tuple[int, float], ...]:
         """Ids with their weights, in the form of ``Subgraph.seeds``."""

@@ -16,14 +16,22 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class LabelledEvent:
-    """A text that a memory receives, and what it should do with each of its triples."""
+    """A text that a memory receives, and what it should do with each of its triples.
+
+    Attributes:
+        labels: ``skip``, ``add``, ``update`` or ``retire`` for each triple.
+        trust: of its source, 0..1.
+        reason: new, duplicate, paraphrase, change, ending, rumour or chatter.
+        removed: facts that end here.
+        added: facts that begin here.
+    """
 
     passage: SyntheticText
-    labels: tuple[str, ...]  # ``skip``, ``add``, ``update`` or ``retire`` for each triple
-    trust: float  # of its source, 0..1
-    reason: str  # new, duplicate, paraphrase, change, ending, rumour or chatter
-    removed: tuple[Triple, ...] = ()  # facts that end here
-    added: tuple[Triple, ...] = ()  # facts that begin here
+    labels: tuple[str, ...]
+    trust: float
+    reason: str
+    removed: tuple[Triple, ...] = ()
+    added: tuple[Triple, ...] = ()
 
 
 Draft = tuple[SyntheticText, tuple[str, ...], float, tuple[Triple, ...], tuple[Triple, ...]]

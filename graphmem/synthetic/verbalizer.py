@@ -19,12 +19,18 @@ KINDS: Final = ("statement", "update", "end", "negation", "question", "hearsay",
 
 @dataclass(frozen=True, slots=True)
 class SyntheticText:
-    """A text of one to several sentences, and the facts that it is about."""
+    """A text of one to several sentences, and the facts that it is about.
+
+    Attributes:
+        mentions: (start, end, name) of each name; a surname alone bears the full name.
+        triples: asserted, changed or ended as ``kind`` says.
+        kind: one of ``KINDS``.
+    """
 
     text: str
-    mentions: tuple[tuple[int, int, str], ...]  # (start, end, name) of each name; a surname alone bears the full name
-    triples: tuple[Triple, ...]  # asserted, changed or ended as ``kind`` says
-    kind: str  # one of ``KINDS``
+    mentions: tuple[tuple[int, int, str], ...]
+    triples: tuple[Triple, ...]
+    kind: str
 
 
 class Verbalizer(SentenceWriter):

@@ -24,12 +24,18 @@ Seed = Random | int
 
 @dataclass(frozen=True, slots=True)
 class WorldQuestion:
-    """A question about a world; ``hops`` is the length of its path."""
+    """A question about a world; ``hops`` is the length of its path.
+
+    Attributes:
+        topic: the one name in it.
+        answers: every end of the path but the topic; empty where the world has no such fact.
+        path: (relation, direction) from the topic on; 1 leads from object to subject.
+    """
 
     question: str
-    topic: str  # the one name in it
-    answers: tuple[str, ...]  # every end of the path but the topic; empty where the world has no such fact
-    path: tuple[tuple[str, int], ...]  # (relation, direction) from the topic on; 1 leads from object to subject
+    topic: str
+    answers: tuple[str, ...]
+    path: tuple[tuple[str, int], ...]
     hops: int
 
 

@@ -18,13 +18,19 @@ LITERAL_TYPES: Final = frozenset({"year", "date", "number"})
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A relation of the lexicon with its normalised names."""
+    """A relation of the lexicon with its normalised names.
+
+    Attributes:
+        group: position of the first relation of its synonym group.
+        synonyms: its name and paraphrases.
+        other_schemas: its names in other schemas.
+    """
 
     relation: Relation
-    group: int  # position of the first relation of its synonym group
+    group: int
     name: str
-    synonyms: frozenset[str]  # its name and paraphrases
-    other_schemas: frozenset[str]  # its names in other schemas
+    synonyms: frozenset[str]
+    other_schemas: frozenset[str]
 
 
 @cache

@@ -34,15 +34,25 @@ _ENDINGS = {".txt": "tsv", ".nt": "ntriples", ".ndjson": "jsonl", ".xml": "graph
 
 @dataclass(slots=True)
 class Ingested:
-    """Result of an import."""
+    """Result of an import.
 
-    lines: int = 0  # the last line that was read
-    facts: int = 0  # facts read, known ones included
-    nodes: int = 0  # nodes read that were listed by themselves
-    rejected: int = 0  # number of lines that could not be read
-    rejects: list[tuple[int, str]] = field(default_factory=list)  # the first ``KEPT_REJECTS`` of them, and why
-    resumed_at: int = 0  # the line after which a killed run was resumed; 0 for a fresh start
-    entries: list[int] = field(default_factory=list)  # journal entries, one a batch, of this run
+    Attributes:
+        lines: the last line that was read.
+        facts: facts read, known ones included.
+        nodes: nodes read that were listed by themselves.
+        rejected: number of lines that could not be read.
+        rejects: the first ``KEPT_REJECTS`` of them, and why.
+        resumed_at: the line after which a killed run was resumed; 0 for a fresh start.
+        entries: journal entries, one a batch, of this run.
+    """
+
+    lines: int = 0
+    facts: int = 0
+    nodes: int = 0
+    rejected: int = 0
+    rejects: list[tuple[int, str]] = field(default_factory=list)
+    resumed_at: int = 0
+    entries: list[int] = field(default_factory=list)
 
 
 def ingest(

@@ -31,13 +31,21 @@ Index = TypeVar("Index")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """State that a snapshot shows."""
+    """State that a snapshot shows.
 
-    memory: str  # identity of the memory file
-    ns: int  # row of the namespace
-    entry: int  # newest journal entry packed
-    chain: str  # that entry's check value in hex, which differs in another history with the same numbers
-    expires: int | None = None  # when a fact next begins or ends by itself, microseconds, or None
+    Attributes:
+        memory: identity of the memory file.
+        ns: row of the namespace.
+        entry: newest journal entry packed.
+        chain: that entry's check value in hex, which differs in another history with the same numbers.
+        expires: when a fact next begins or ends by itself, microseconds, or None.
+    """
+
+    memory: str
+    ns: int
+    entry: int
+    chain: str
+    expires: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,11 +67,17 @@ def no_vectors(width: int = 0) -> Plain:
 
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
-    """The vectors of the live nodes of one moment. Immutable: ``patched`` makes a new one that shares the codes."""
+    """The vectors of the live nodes of one moment. Immutable: ``patched`` makes a new one that shares the codes.
 
-    base: Plain | Coded  # the packed vectors
-    extra: Plain  # later vectors
-    pending: np.ndarray  # int64 [P], ascending: live nodes that have no vector yet
+    Attributes:
+        base: the packed vectors.
+        extra: later vectors.
+        pending: int64 [P], ascending: live nodes that have no vector yet.
+    """
+
+    base: Plain | Coded
+    extra: Plain
+    pending: np.ndarray
 
     @property
     def empty(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 
@@ -111,3 +112,29 @@ def test_the_pages_are_linked_with_each_other() -> None:
     pages = set((ROOT / "docs").glob("*.md"))
     linked = {(page.parent / link).resolve() for page in PAGES for link in links(page)}
     assert sorted(page.name for page in pages - linked) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_modules_that_a_page_names_exist(page: Path) -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
+    named = set(re.findall(r"`((?:[\w-]+/)*\w+\.py)\b", page.read_text(encoding="utf-8")))
+    assert {one for one in named if not any(f"/{file}".endswith(f"/{one}") for file in files)} == set()
+    text = page.read_text(encoding="utf-8")
+    old = text.split("## Names that changed")[-1] if "## Names that changed" in text else ""
+    dotted = set(re.findall(r"`(graphmem(?:\.\w+)+)", text.removesuffix(old)))
+    assert {one for one in dotted if not _resolves(one)} == set()
+
+
+def _resolves(dotted: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of one."""
+    found, _, rest = dotted.partition(".")
+    thing: object = import_module(found)
+    for part in rest.split("."):
+        if hasattr(thing, part):
+            thing = getattr(thing, part)
+            continue
+        try:
+            thing = import_module(f"{getattr(thing, '__name__', '')}.{part}")
+        except ImportError:
+            return False
+    return True

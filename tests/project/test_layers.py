@@ -52,6 +52,18 @@ def test_folders_and_modules_are_small() -> None:
     assert sum(map(lines, MODULES.values())) <= MAX_TOTAL
 
 
+def test_tests_mirror_the_tree() -> None:
+    """A test file has the place and name of its module; only whole-library tests stand apart."""
+    places = {name.removeprefix("graphmem.").replace(".", "/") for name in MODULES}
+    apart = ("integration/", "project/", "benchmarks/")
+    tests = [str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py")]
+    modules = {test: test.replace("test_", "").removesuffix(".py") for test in tests if not test.startswith(apart)}
+    assert [test for test, module in modules.items() if module not in places] == []
+    assert [
+        p.name for p in (ROOT / "tests").rglob("*.py") if "from tests" in p.read_text() and p.name != "test_layers.py"
+    ] == []
+
+
 @pytest.mark.parametrize("package", sorted({path.parent for path in MODULES.values()}), ids=lambda p: p.name)
 def test_every_package_says_what_it_is(package: Path) -> None:
     text = (package / "__init__.py").read_text(encoding="utf-8")

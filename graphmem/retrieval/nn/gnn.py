@@ -26,11 +26,17 @@ FEATURES = 10
 
 @dataclass(frozen=True, slots=True)
 class GNNConfig:
-    """Sizes of the GNN: whole numbers of at least 1, or InvalidValue is raised."""
+    """Sizes of the GNN: whole numbers of at least 1, or InvalidValue is raised.
 
-    dim: int = 384  # K, width of relation and question vectors
-    width: int = 64  # G, width of node states
-    layers: int = 2  # rounds of message passing
+    Attributes:
+        dim: K, width of relation and question vectors.
+        width: G, width of node states.
+        layers: rounds of message passing.
+    """
+
+    dim: int = 384
+    width: int = 64
+    layers: int = 2
 
     def __post_init__(self) -> None:
         require_counts(self)

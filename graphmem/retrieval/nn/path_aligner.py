@@ -20,12 +20,19 @@ from graphmem.core.validation import require, require_counts
 
 @dataclass(frozen=True, slots=True)
 class PathAlignerConfig:
-    """Sizes of the aligner: whole numbers of at least 1, or InvalidValue is raised; ``heads`` divides ``width``."""
+    """Sizes of the aligner: whole numbers of at least 1, or InvalidValue is raised; ``heads`` divides ``width``.
 
-    dim: int = 384  # K, the text encoder's width
-    width: int = 128  # W, hidden width of words and steps
-    heads: int = 4  # H, attention heads between words and steps
-    hops: int = 4  # maximum number of steps of a path
+    Attributes:
+        dim: K, the text encoder's width.
+        width: W, hidden width of words and steps.
+        heads: H, attention heads between words and steps.
+        hops: maximum number of steps of a path.
+    """
+
+    dim: int = 384
+    width: int = 128
+    heads: int = 4
+    hops: int = 4
 
     def __post_init__(self) -> None:
         require_counts(self)

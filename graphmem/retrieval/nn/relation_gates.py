@@ -21,11 +21,17 @@ from graphmem.core.validation import require_counts
 
 @dataclass(frozen=True, slots=True)
 class RelationGateConfig:
-    """Sizes of the gates: whole numbers of at least 1, or InvalidValue is raised."""
+    """Sizes of the gates: whole numbers of at least 1, or InvalidValue is raised.
 
-    dim: int = 384  # K, the text encoder's width
-    hops: int = 4  # maximum number of arcs between a seed and an answer
-    hidden: int = 48  # width of the layers that score lengths
+    Attributes:
+        dim: K, the text encoder's width.
+        hops: maximum number of arcs between a seed and an answer.
+        hidden: width of the layers that score lengths.
+    """
+
+    dim: int = 384
+    hops: int = 4
+    hidden: int = 48
 
     def __post_init__(self) -> None:
         require_counts(self)

@@ -31,23 +31,34 @@ _SENTENCE = re.compile(r"(?<=[^\s.][^\s.][.!?])[\"”')\]]*\s+(?=[\"“'(\[]?[^\
 
 @dataclass(frozen=True, slots=True)
 class TitleMatch:
-    """A span of the question, in characters, that matches a title."""
+    """A span of the question, in characters, that matches a title.
+
+    Attributes:
+        nodes: ids of the nodes of that name; empty for a fuzzy match.
+        passages: ids of the passages of that title.
+        confidence: 1 for the exact title, less for one without its parenthesis and for a fuzzy match.
+    """
 
     start: int
     end: int
-    nodes: tuple[int, ...]  # ids of the nodes of that name; empty for a fuzzy match
-    passages: tuple[int, ...]  # ids of the passages of that title
-    confidence: float  # 1 for the exact title, less for one without its parenthesis and for a fuzzy match
+    nodes: tuple[int, ...]
+    passages: tuple[int, ...]
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link from a passage to a passage whose title it contains, by ids."""
+    """A link from a passage to a passage whose title it contains, by ids.
+
+    Attributes:
+        context: the words around the title in the origin, the title itself masked.
+        same_title: number of passages of that title.
+    """
 
     origin: int
     target: int
-    context: str  # the words around the title in the origin, the title itself masked
-    same_title: int  # number of passages of that title
+    context: str
+    same_title: int
 
 
 Order = Callable[[Sequence[int]], Sequence[int]]

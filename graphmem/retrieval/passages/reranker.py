@@ -46,25 +46,39 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Signals of a question over all passages."""
+    """Signals of a question over all passages.
+
+    Attributes:
+        masked_question: with exact titles masked.
+        names: titles in the question.
+        dense: cosine of every passage, float32 [P], in the order of ``PassageSearch.ids``.
+        words: BM25 scores by id of the best passages, best first.
+    """
 
     question: str
-    masked_question: str  # with exact titles masked
-    names: list[TitleMatch]  # titles in the question
-    dense: np.ndarray  # cosine of every passage, float32 [P], in the order of ``PassageSearch.ids``
-    words: dict[int, float]  # BM25 scores by id of the best passages, best first
+    masked_question: str
+    names: list[TitleMatch]
+    dense: np.ndarray
+    words: dict[int, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Signals of the candidates of a question, by passage id; see ``FEATURES``."""
+    """Signals of the candidates of a question, by passage id; see ``FEATURES``.
+
+    Attributes:
+        anchors: weight of each passage whose links were followed.
+        links: to candidates.
+        link_similarity: [L], cosines of the links and the masked question.
+        answers: cosine of each candidate with the masked question.
+    """
 
     signals: Signals
-    anchors: dict[int, float]  # weight of each passage whose links were followed
-    links: list[Link]  # to candidates
-    link_similarity: np.ndarray  # [L], cosines of the links and the masked question
+    anchors: dict[int, float]
+    links: list[Link]
+    link_similarity: np.ndarray
     dense: dict[int, float]
-    answers: dict[int, float]  # cosine of each candidate with the masked question
+    answers: dict[int, float]
     dense_ranks: dict[int, int]
     mass: dict[int, float]
 

@@ -38,13 +38,20 @@ def spans_of(index: Any, nodes: np.ndarray, limit: int) -> Spans:
 
 
 class Hop(NamedTuple):
-    """A frontier of M entries and the arcs out of it."""
+    """A frontier of M entries and the arcs out of it.
 
-    where: np.ndarray  # int64 [M], position of each entry's node in ``spans``
-    path: np.ndarray  # int64 [M], the relation path of each entry
+    Attributes:
+        where: int64 [M], position of each entry's node in ``spans``.
+        path: int64 [M], the relation path of each entry.
+        scores: float [P], score of each path, in nats.
+        gates: float [A], gate of each arc code, in nats.
+    """
+
+    where: np.ndarray
+    path: np.ndarray
     spans: Spans
-    scores: np.ndarray  # float [P], score of each path, in nats
-    gates: np.ndarray  # float [A], gate of each arc code, in nats
+    scores: np.ndarray
+    gates: np.ndarray
 
     def best_score(self) -> float:
         """Highest score of any one-arc extension, in nats; minus infinity where there is no arc."""

@@ -12,12 +12,19 @@ import numpy as np
 
 
 class Groups(NamedTuple):
-    """Groups of equal keys, ascending."""
+    """Groups of equal keys, ascending.
 
-    keys: np.ndarray  # int64 [G]
-    first: np.ndarray  # int64 [G], position of each group's first member
-    counts: np.ndarray  # int64 [G], number of members
-    inverse: np.ndarray  # int64 [n], the group of every position
+    Attributes:
+        keys: int64 [G].
+        first: int64 [G], position of each group's first member.
+        counts: int64 [G], number of members.
+        inverse: int64 [n], the group of every position.
+    """
+
+    keys: np.ndarray
+    first: np.ndarray
+    counts: np.ndarray
+    inverse: np.ndarray
 
 
 def grouped(keys: np.ndarray, rank: np.ndarray | None = None, ranks: int = 1) -> Groups:

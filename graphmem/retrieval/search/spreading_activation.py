@@ -44,41 +44,67 @@ one of the paths answers."""
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bounds of one search: whole numbers of at least 1, or InvalidValue is raised."""
+    """Bounds of one search: whole numbers of at least 1, or InvalidValue is raised.
 
-    nodes: int = 1000  # maximum size of the subgraph
-    frontier: int = 2000  # maximum number of nodes expanded in one hop
-    arcs: int = 100_000  # maximum number of arcs visited in one hop
-    hub: int = 20_000  # maximum number of arcs followed out of one node
-    paths: int = 64  # maximum number of relation paths kept in one hop
+    Attributes:
+        nodes: maximum size of the subgraph.
+        frontier: maximum number of nodes expanded in one hop.
+        arcs: maximum number of arcs visited in one hop.
+        hub: maximum number of arcs followed out of one node.
+        paths: maximum number of relation paths kept in one hop.
+    """
+
+    nodes: int = 1000
+    frontier: int = 2000
+    arcs: int = 100_000
+    hub: int = 20_000
+    paths: int = 64
 
     def __post_init__(self) -> None:
         require_counts(self)
 
 
 class Layer(NamedTuple):
-    """Entries of one hop: entry i states that path ``path[i]`` leads to ``node[i]``."""
+    """Entries of one hop: entry i states that path ``path[i]`` leads to ``node[i]``.
+
+    Attributes:
+        parent: predecessor in the previous layer.
+        edge: fact of the last step.
+        code: arc code of the last step.
+        share: 1, or less after a detour through the seed.
+    """
 
     path: np.ndarray
     node: np.ndarray
-    parent: np.ndarray  # predecessor in the previous layer
-    edge: np.ndarray  # fact of the last step
-    code: np.ndarray  # arc code of the last step
-    share: np.ndarray  # 1, or less after a detour through the seed
+    parent: np.ndarray
+    edge: np.ndarray
+    code: np.ndarray
+    share: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
 class ActivatedSubgraph:
-    """Activated nodes, most active first."""
+    """Activated nodes, most active first.
 
-    nodes: np.ndarray  # int64 [N], ids
-    activation: np.ndarray  # float32 [N], in [0, 1]
-    layers: list[Layer]  # entries of each hop; layer 0 holds the seeds
-    best: np.ndarray  # int64 [N, 2], layer and entry of the strongest path to each node
-    path_counts: np.ndarray  # float32 [N], number of arcs that end at the node on its best path
-    arcs: np.ndarray  # int64 [4, E], source id, target id, arc code and fact id of every arc that carried activation
-    no_answer: float  # probability that no path answers
-    truncated_mass: float  # share of activation dropped by the budget, 0..1
+    Attributes:
+        nodes: int64 [N], ids.
+        activation: float32 [N], in [0, 1].
+        layers: entries of each hop; layer 0 holds the seeds.
+        best: int64 [N, 2], layer and entry of the strongest path to each node.
+        path_counts: float32 [N], number of arcs that end at the node on its best path.
+        arcs: int64 [4, E], source id, target id, arc code and fact id of every arc that carried activation.
+        no_answer: probability that no path answers.
+        truncated_mass: share of activation dropped by the budget, 0..1.
+    """
+
+    nodes: np.ndarray
+    activation: np.ndarray
+    layers: list[Layer]
+    best: np.ndarray
+    path_counts: np.ndarray
+    arcs: np.ndarray
+    no_answer: float
+    truncated_mass: float
 
     def top(self, count: int, seeds: np.ndarray) -> ActivatedSubgraph:
         """The ``count`` most active nodes, with the arcs among them and ``seeds``."""

@@ -33,10 +33,15 @@ NOISE = 0.3  # standard deviation of the noise on text vectors, per component ti
 
 @dataclass(frozen=True, slots=True)
 class PathCandidates(Example):
-    """A question with the paths that the gates propose, best first."""
+    """A question with the paths that the gates propose, best first.
 
-    prior: np.ndarray  # float32 [P], gate scores, in nats below the best
-    similarity: np.ndarray  # float32 [P], cosine of the question and the phrase of each path; see ``with_similarity``
+    Attributes:
+        prior: float32 [P], gate scores, in nats below the best.
+        similarity: float32 [P], cosine of the question and the phrase of each path; see ``with_similarity``.
+    """
+
+    prior: np.ndarray
+    similarity: np.ndarray
 
 
 @torch.inference_mode()

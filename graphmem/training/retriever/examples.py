@@ -55,11 +55,16 @@ class ArcVocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question, its topic masked."""
+    """One question, its topic masked.
+
+    Attributes:
+        paths: int32 [P, HOPS], arc texts of the paths around the topic; -1 past a path's end.
+        gold: bool [P], the paths that lead to the answers; none where the graph holds no answer.
+    """
 
     question: str
-    paths: np.ndarray  # int32 [P, HOPS], arc texts of the paths around the topic; -1 past a path's end
-    gold: np.ndarray  # bool [P], the paths that lead to the answers; none where the graph holds no answer
+    paths: np.ndarray
+    gold: np.ndarray
 
     def at(self, rows: np.ndarray) -> Self:
         """The same question with some of its paths."""

@@ -28,11 +28,16 @@ StepLosses = Callable[[int], tuple[dict[str, Tensor], dict[str, float]]]
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """Settings of the training of gates and aligner."""
+    """Settings of the training of gates and aligner.
+
+    Attributes:
+        batch: questions a step, drawn evenly from the sources.
+        rate: peak of the one-cycle schedule.
+    """
 
     steps: int = 2400
-    batch: int = 32  # questions a step, drawn evenly from the sources
-    rate: float = 1e-3  # peak of the one-cycle schedule
+    batch: int = 32
+    rate: float = 1e-3
     seed: int = 0
 
 
@@ -90,15 +95,24 @@ class ArcTable:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Examples, padded."""
+    """Examples, padded.
+
+    Attributes:
+        codes: int64 [A], the arc texts in use.
+        paths: int64 [B, P, hops], positions in ``codes``; the last row of each question is *no path*.
+        real: bool [B, P], rows that are not padding.
+        gold: bool [B, P], gold paths.
+        siblings: bool [B, hops, P], paths that extend a prefix of a gold path by one step.
+        gold_steps: bool [B, hops, P], siblings whose last step is also of the gold path.
+    """
 
     questions: list[str]
-    codes: np.ndarray  # int64 [A], the arc texts in use
-    paths: Tensor  # int64 [B, P, hops], positions in ``codes``; the last row of each question is *no path*
-    real: Tensor  # bool [B, P], rows that are not padding
-    gold: Tensor  # bool [B, P], gold paths
-    siblings: Tensor  # bool [B, hops, P], paths that extend a prefix of a gold path by one step
-    gold_steps: Tensor  # bool [B, hops, P], siblings whose last step is also of the gold path
+    codes: np.ndarray
+    paths: Tensor
+    real: Tensor
+    gold: Tensor
+    siblings: Tensor
+    gold_steps: Tensor
 
 
 def arc_codes(examples: Sequence[Example], extra: Sequence[int] = ()) -> tuple[np.ndarray, list[np.ndarray]]:
