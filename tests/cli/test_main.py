@@ -84,7 +84,8 @@ def test_a_file_that_is_no_memory(run, tmp_path: Path) -> None:
 def test_wrong_usage_exits_with_two(filled) -> None:
     filled("search", "m.db", "x", "--ranker", "magic", code=2)
     filled("read", "m.db", code=2)
-    filled("add", "m.db", "a", "r", "b", "--replace", "--valid-to", "2000", code=2)
+    filled("add", "new.db", "a", "r", "b", "--replace", "--valid-to", "2000", code=2)
+    assert not Path("new.db").exists()
 
 
 def test_every_command_has_help(run) -> None:
