@@ -110,7 +110,7 @@ class WriteDecider:
         decisions = []
         for (name, other), fact in pairs.items():
             free = self._store.resolve(other) is None and self._trust >= self._config.min_trust
-            edit = AddNode(name, aliases=(other,)) if free else None
+            edit = AddNode(name, aliases=(other,), ambiguous=True) if free else None
             fact = replace(fact, subject=name, source=self._source, confidence=self._trust)
             evidence = {"factuality": "alias", "trust": self._trust, "name taken or source distrusted": not free}
             decisions.append(WriteDecision("add" if free else "skip", 1.0, 0.0, edit, fact, evidence))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphmem.core.errors import NotAMemory, ReadOnly
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.storage.index import adjacency_cache as views
 from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency import CSRIndex
@@ -172,7 +172,12 @@ def _names(raw: sqlite3.Connection) -> Iterator[Problem]:
 def misnamed(raw: sqlite3.Connection, table: str, key: str, column: str) -> list[tuple[int, str, str]]:
     """Key, name and stored normalised name of the rows where these do not agree."""
     rows = raw.execute(f"SELECT {key}, {column}, norm FROM {table}")
-    return [row for row in rows if normalise(row[1]) != row[2]]
+    return [row for row in rows if normal_form(table)(row[1]) != row[2]]
+
+
+def normal_form(table: str) -> Callable[[str], str]:
+    """The normal form of the names of a table."""
+    return normalise_relation if table == "relations" else normalise
 
 
 def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
