@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import networkx
@@ -75,7 +76,7 @@ def test_superseding_closes_the_old_interval_and_time_travel_still_sees_it(memor
 def test_without_times_as_of_sees_what_was_written_by_then(memory: GraphMemory) -> None:
     memory.add("Bob", "works at", "Acme")
     time.sleep(0.01)
-    before = time.time()
+    before = datetime.now(UTC)
     time.sleep(0.01)
     memory.supersede("Bob", "works at", "Globex")
     assert lines(memory.facts("Bob")) == ["Bob | works at | Globex"]

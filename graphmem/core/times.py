@@ -237,6 +237,8 @@ def _from_words(text: str) -> str | None:
         found = text_to_edtf(kept)
     except Exception:  # the parser lets errors of many kinds through
         return None
-    whole = len(numbers) == 1 and "X" in (found or "") if century else any(n[:3] in (found or "") for n in numbers if n[2:])
+    whole = (
+        len(numbers) == 1 and "X" in (found or "") if century else any(n[:3] in (found or "") for n in numbers if n[2:])
+    )
     lost = not found or "/" in found or not whole
     return None if lost else f"{'-' * (eras == [-1])}{found.rstrip('~')}{circa}"

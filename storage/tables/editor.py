@@ -34,8 +34,8 @@ _NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
 _EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
 _BY_NAME = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
 _BY_ALIAS = (
-    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias FROM aliases a JOIN nodes n ON n.id = a.node "
-    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
+    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias "
+    "FROM aliases a JOIN nodes n ON n.id = a.node WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
 )
 _SAME_FACT = (
     f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
@@ -164,10 +164,8 @@ class Editor:
             return
         others = () if ambiguous else self.raw.execute(_BY_ALIAS, new[:2]).fetchall()
         for other in others:
-            raise Conflict(
-                f"{alias!r} is an alias of {other[NODE['name']]!r} already, so it cannot be one of {row[NODE['name']]!r}; "
-                "merge the two, use another alias, or pass ambiguous=True to have it asked back"
-            )
+            held = f"{alias!r} is an alias of {other[NODE['name']]!r}, so it cannot be one of {row[NODE['name']]!r}"
+            raise Conflict(f"{held}; merge the two, use another alias, or pass ambiguous=True to have it asked back")
         self.recorder.put("aliases", None, new)
 
     def _update_node(self, edit: UpdateNode) -> None:
@@ -232,7 +230,8 @@ class Editor:
         """Whether the entry that retired a node gave its name to another node."""
         entry = self.raw.execute("SELECT id FROM journal WHERE at = ?", (row[NODE["retired_at"]],)).fetchone()
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
-        return any(
+        twin = self.raw.execute(_BY_NAME, (self.ns, normalise(row[NODE["name"]]))).fetchone()
+        return (twin is not None and twin[0] != row[0]) or any(
             change.table == "aliases" and change.after is not None and change.after[1] == row[NODE["norm"]]
             for change in changes
         )
@@ -253,7 +252,7 @@ class Editor:
                 raise Conflict(f"node {row[0]} is retired; restore it before it is merged")
         self._move_aliases(keep, absorb)
         for edge in self._edges_of(absorb[0]):
-            self._move_edge(edge, absorb[0], keep[0])
+            self.move_edge(edge, **{end: keep[0] for end in ("src", "dst") if edge[EDGE[end]] == absorb[0]})
         self.recorder.update("nodes", absorb, retired_at=self.at)
         self.recorder.update(
             "nodes",
@@ -273,14 +272,14 @@ class Editor:
         for alias in (absorb[NODE["name"]], *(alias[3] for alias in old)):
             self._add_alias(keep, alias)
 
-    def _move_edge(self, edge: Row, old: int, new: int) -> None:
-        """Move a fact to another node; if that node has the same fact already, the moved one is retired."""
-        src, dst = (new if edge[EDGE[end]] == old else edge[EDGE[end]] for end in ("src", "dst"))
+    def move_edge(self, edge: Row, **columns: int) -> None:
+        """Move a fact to another node or relation; where the same fact is there already, the moved one is retired."""
+        moved = self.recorder.update("edges", edge, **columns)
+        ends = (moved[EDGE[name]] for name in ("src", "rel", "dst"))
         manner = [edge[EDGE[name]] for name in ("factuality", "status")]
-        same = self.same_fact(src, edge[EDGE["rel"]], dst, _interval(edge), manner)
-        moved = self.recorder.update("edges", edge, src=src, dst=dst)
+        same = self.same_fact(*ends, _interval(edge), manner, other_than=edge[0])
         self.recorder.edge_ids[edge[0]] = None
-        if same is not None and same[0] != edge[0] and edge[EDGE["retired_at"]] is None:
+        if same is not None and edge[EDGE["retired_at"]] is None:
             self._retire_edge(moved)
             self.recorder.update("edges", same, strength=same[EDGE["strength"]] + edge[EDGE["strength"]])
 
@@ -320,32 +319,27 @@ class Editor:
         return row[0]
 
     def same_fact(
-        self, src: int, relation: int, dst: int, valid: Interval, manner: Sequence[str | None] = (None, None)
-    ) -> Row | None:
+        self, src: int, relation: int, dst: int, valid: Interval, manner: Sequence[str | None] = (None, None), *,
+        other_than: int = 0,
+    ) -> Row | None:  # fmt: skip
         """The live fact of the same ends, factuality, status and interval (``intervals.is_same``)."""
         found = self.raw.execute(_SAME_FACT, (src, relation, dst)).fetchall()
         alike = [row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == tuple(manner)]
-        same = [row for row in alike if intervals.is_same(_interval(row), valid, self.at)]
+        same = [row for row in alike if row[0] != other_than and intervals.is_same(_interval(row), valid, self.at)]
         return min(same, key=lambda row: (_interval(row)[:2] != valid[:2], row[0]), default=None)
 
     def _strengthen(
         self, row: Row, valid: Interval, confidence: float, source: int | None, text: str, attributes: str | None
     ) -> int:
         """Add new values to a known fact; values that it already has stay."""
-        known = {name: row[EDGE[name]] for name in ("source", "text")}
+        known = {name: row[EDGE[name]] for name in ("source", "text", "strength", "confidence", "attributes")}
         starts, ends, words = intervals.combined(_interval(row), valid)
         self.recorder.update(
-            "edges",
-            row,
-            valid_from=starts,
-            valid_to=ends,
-            valid_time=words,
-            confidence=max(row[EDGE["confidence"]], confidence),
-            strength=row[EDGE["strength"]] + 1.0,
+            "edges", row, valid_from=starts, valid_to=ends, valid_time=words, strength=known["strength"] + 1.0,
+            confidence=max(known["confidence"], confidence), text=known["text"] or text,
             source=source if known["source"] is None else known["source"],
-            text=known["text"] or text,
-            attributes=merged_json(row[EDGE["attributes"]], attributes),
-        )
+            attributes=merged_json(known["attributes"], attributes),
+        )  # fmt: skip
         if source is not None and known["source"] not in (None, source):
             extra = (row[0], source, self.at)
             if rows.fetch(self.raw, "edge_sources", extra[:2]) is None:
