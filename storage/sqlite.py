@@ -39,7 +39,8 @@ class SQLiteStore(PassageStore):
       share a store. A forked child opens its own connection.
     - A name, compared by ``graphmem.core.names.normalise``, never makes two nodes in a namespace. A name takes
       precedence over an alias, an alias over a folded form. Adding a known fact again raises its strength and adds the
-      source; the same fact at another time is another fact (``graphmem.storage.tables.intervals``). Self-loops, cycles and thousands of parallel facts are fine.
+      source; the same fact at another time is another fact (``graphmem.storage.tables.intervals``). Self-loops, cycles
+      and thousands of parallel facts are fine.
     - Names have up to 1,024 characters, texts up to 2**20, neither holds NUL or lone surrogates; attributes are JSON.
     - Retiring or restoring a node retires or restores its facts too; the name of a merged node becomes an alias.
     """
@@ -274,6 +275,16 @@ class SQLiteStore(PassageStore):
                 return fulltext.search_nodes(raw, self._ns, query, limit, counts[0])
             best, facts = self._nodes_of_facts(raw, query, fulltext.SEEDS)
             return fulltext.search_edges(raw, self._ns, query, limit, facts, best, counts[1])
+
+    def named_with(self, phrases: Sequence[str], *, limit: int = 16) -> dict[str, list[int]]:
+        """For each phrase, ids of live entities whose name or alias contains its words in sequence."""
+        with self.connection.reading() as raw:
+            return fulltext.named_with(raw, self._ns, phrases, limit)
+
+    def similar_words(self, words: Sequence[str]) -> dict[str, list[str]]:
+        """For each word that no node has, the words most like it that some node has; none for the others."""
+        with self.connection.reading() as raw:
+            return {word: fulltext.similar_words(raw, word, self._word_counts(raw)[0]) for word in words}
 
     def has_fact_texts(self) -> bool:
         """Whether any fact of the file carries a text of its own."""

@@ -3,7 +3,8 @@
 GraphMemError
 ├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
 ├── ImportRejected (ValueError)
-├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError): Ambiguous, Conflict, Closed
+├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError), Conflict, Closed
+│   └── NotFound: Ambiguous
 ├── EncoderMismatch
 ├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
 └── MissingExtra (ImportError)

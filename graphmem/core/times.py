@@ -1,7 +1,7 @@
 """Times: microseconds since 1970 UTC below the surface, ISO 8601 and EDTF text above it.
 
-A text less precise than a day (``1995``, ``1995-06``, ``199X``, ``1815~``) keeps its precision: as the start of a fact it
-is its first instant, as the end of a fact the instant after its last one, and it is shown as it was given.
+A text less precise than a day (``1995``, ``1995-06``, ``199X``, ``1815~``) keeps its precision: as the start of a fact
+it is its first instant, as the end of a fact the instant after its last one, and it is shown as it was given.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from graphmem.core.errors import InvalidTime
 
 Time = str | int | date | datetime
-"""What a caller may pass as a time: ISO or EDTF text, a year as a whole number, a date or a datetime (UTC by default)."""
+"""What a caller may pass as a time: ISO or EDTF text, a year as a number, a date, or a datetime (UTC by default)."""
 
 OPEN = ".."
 """EDTF's sign of an open start or end."""

@@ -35,7 +35,8 @@ _EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
 _BY_NAME = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
 _BY_ALIAS = (
     f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias "
-    "FROM aliases a JOIN nodes n ON n.id = a.node WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
+    "FROM aliases a JOIN nodes n ON n.id = a.node "
+    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
 )
 _SAME_FACT = (
     f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
