@@ -210,7 +210,7 @@ def _read_edtf(text: str | None) -> Moment | None:
     if abs(low[0]) > 9999 or abs(high[0]) > 9999:
         return None
     first, last = _micros(*low), _micros(*high)
-    return Moment(first, None if first == last else last + _DAY, text)
+    return Moment(first, None if first == last else last + _DAY, None if text == from_micros(first) else text)
 
 
 def _from_words(text: str) -> str | None:

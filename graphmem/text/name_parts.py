@@ -53,9 +53,9 @@ def match_parts(text: str, store: Any, relation_words: Collection[str] = ()) -> 
 
 def _may_be_part(inside: Sequence[str], capitals: bool, lower: bool, relation_words: Collection[str]) -> bool:
     own = [word for word in inside if word not in STOP_WORDS and word not in titles() and not is_calendar(word)]
-    if len(own) < len(inside) or sum(map(len, own)) < MIN_LETTERS or all(word.isdigit() for word in own):
+    if sum(map(len, own)) < MIN_LETTERS or all(word.isdigit() for word in own):
         return False
-    return capitals or (lower and not any(word in relation_words for word in own))
+    return capitals or (lower and len(own) == len(inside) and not any(word in relation_words for word in own))
 
 
 def _names(store: Any, found: Mapping[str, Sequence[int]]) -> dict[int, list[tuple[str, ...]]]:
