@@ -234,11 +234,8 @@ def _from_words(text: str) -> str | None:
     kept = " ".join(word for word in words if word not in _CIRCA)
     kept = re.sub(r"(\d) (st|nd|rd|th|s)\b", r"\1\2", kept)
     try:
-        found = text_to_edtf(kept)
+        found = str(text_to_edtf(kept) or "")
     except Exception:  # the parser lets errors of many kinds through
         return None
-    whole = (
-        len(numbers) == 1 and "X" in (found or "") if century else any(n[:3] in (found or "") for n in numbers if n[2:])
-    )
-    lost = not found or "/" in found or not whole
-    return None if lost else f"{'-' * (eras == [-1])}{found.rstrip('~')}{circa}"
+    whole = len(numbers) == 1 and "X" in found if century else any(n[:3] in found for n in numbers if n[2:])
+    return f"{'-' * (eras == [-1])}{found.rstrip('~')}{circa}" if whole and "/" not in found else None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, end_micros, from_micros, to_micros
 from graphmem.core.types import Fact
@@ -146,8 +146,8 @@ class WriteDecider:
         node = subject.node.id
         if node not in self._records:
             self._records[node] = recorded_facts(self._store, node, entries=20)
-        wanted = (normalise(relation), normalise(value.name))
-        return any((normalise(f.relation), normalise(f.object)) == wanted for f in self._records[node])
+        wanted = (normalise_relation(relation), normalise(value.name))
+        return any((normalise_relation(f.relation), normalise(f.object)) == wanted for f in self._records[node])
 
     def _profile(self, relation: str) -> RelationProfile:
         """Profile of a relation, from its text and from this graph's facts of it."""
@@ -194,7 +194,7 @@ class WriteDecider:
 
 
 def _key(fact: Fact) -> tuple[str, str]:
-    return normalise(fact.subject), normalise(fact.relation)
+    return normalise(fact.subject), normalise_relation(fact.relation)
 
 
 def _added(f: Fact) -> AddEdge:
