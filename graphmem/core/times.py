@@ -67,6 +67,12 @@ def end_micros(time: Time | None) -> int | None:
     return None if moment is None else moment.first if moment.after is None else moment.after
 
 
+def as_text(time: Time | None) -> str | None:
+    """ISO or EDTF text of a time, with the precision that it was given with."""
+    moment = read_time(time)
+    return None if moment is None else moment.text or from_micros(moment.first)
+
+
 def read_time(time: Any) -> Moment | None:
     """A time with its precision; None for None and ``..``. Raises ``InvalidTime``: see ``to_micros``."""
     if time is None or time == OPEN:

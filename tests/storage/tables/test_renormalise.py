@@ -13,7 +13,7 @@ from graphmem.core.errors import Conflict
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
 
-DATA = Path(__file__).parent / "data" / "schema3_twins.db.gz"
+DATA = Path(__file__).parent / "data" / "twins3.gz"
 
 
 @pytest.fixture
