@@ -75,7 +75,7 @@ def as_text(time: Time | None) -> str | None:
 
 def read_time(time: Any) -> Moment | None:
     """A time with its precision; None for None and ``..``. Raises ``InvalidTime``: see ``to_micros``."""
-    if time is None or time == OPEN:
+    if time is None or (isinstance(time, str) and time.strip() == OPEN):
         return None
     if isinstance(time, datetime):
         moment = time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -132,6 +132,21 @@ def test_one_likely_reading_is_the_seed(people: Any, encoder: Any, query: str, n
     assert (names(people, seeds), seeds.masked_query, seeds.unclear) == ([name], masked, ())
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("Where did Ada meet Charles Babbage?", {"Ada Lovelace", "Charles Babbage"}),
+        ("Does Mr Smith live in Oslo?", {"John Smith", "Oslo"}),
+        ("Does Ann know John Smith?", {"John Smith"}),  # there are two
+        ("What did Project Ada do for John Smith?", {"John Smith"}),
+        ("does ada know john smith?", {"John Smith"}),
+    ],
+)
+def test_parts_of_names_stand_beside_whole_names(people: Any, encoder: Any, query: str, found: set[str]) -> None:
+    seeds = find_seeds(query, people, encoder)
+    assert set(names(people, seeds)) == found and seeds.unclear == ()
+
+
 @pytest.mark.parametrize("query", ["Who is Ann?", "What about Annie?", "Tell me about ann"])
 def test_several_readings_are_said(people: Any, encoder: Any, query: str) -> None:
     ((_, readings),) = find_seeds(query, people, encoder).unclear
