@@ -3,7 +3,8 @@
 GraphMemError
 ├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
 ├── ImportRejected (ValueError)
-├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError), Conflict, Closed
+├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError), Closed,
+│   Conflict: NotKept
 ├── EncoderMismatch
 ├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
 └── MissingExtra (ImportError)
@@ -81,6 +82,10 @@ class NotFound(StoreError, KeyError):
 
 class Conflict(StoreError):
     """An edit or undo that contradicts a later change."""
+
+
+class NotKept(Conflict):
+    """What was asked for is not in the journal: it was compacted or erased."""
 
 
 class Closed(StoreError):
