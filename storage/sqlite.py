@@ -99,7 +99,7 @@ class SQLiteStore(PassageStore):
             vectors = vector_rows.checked(vectors, len(names))
             if fingerprint is None:
                 raise InvalidVector("vectors need the fingerprint of the encoder that made them")
-        with bulk_write.loading(self.connection, len(load.src) + len(names)) as raw:
+        with bulk_write.loading(self.connection) as raw:
             recorder = Recorder(raw, self._ns)
             ranges = bulk_write.write(raw, recorder, load, vectors, fingerprint, source)
             number = recorder.finish("bulk_load", note, ranges=ranges)

@@ -262,9 +262,9 @@ def pack_items(items: Iterable[list[Any]]) -> bytes:
     return zlib.compress(data, 1) if len(data) >= COMPRESS_FROM else data
 
 
-def unpack_items(data: bytes) -> list[list[Any]]:
+def unpack_items(data: bytes) -> list[Any]:
     """The changes of a block of the journal as they are packed."""
-    found: list[list[Any]] = json.loads(data if data[:1] == b"[" else zlib.decompress(data))
+    found: list[Any] = json.loads(data if data[:1] == b"[" else zlib.decompress(data))
     return found
 
 
