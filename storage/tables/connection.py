@@ -243,7 +243,7 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
             raise errors.ReadOnly(
                 f"{path} has the older schema {version}; open it without read_only=True to migrate it"
             )
-        migrate(raw, path, version)
+        migrate(raw, path)
 
 
 def header(raw: sqlite3.Connection) -> tuple[int, int]:
