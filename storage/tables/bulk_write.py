@@ -147,6 +147,7 @@ def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
         alone = False
         if not nested and not connection.read_only:
             raw.execute("PRAGMA foreign_keys = OFF")
+            connection.forget_log()
             alone = large and connection.path != MEMORY and _leave_wal(raw)
         try:
             with connection.writing() as open_raw:
