@@ -147,8 +147,9 @@ def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
         alone = False
         if not nested and not connection.read_only:
             raw.execute("PRAGMA foreign_keys = OFF")
-            connection.forget_log()
             alone = large and connection.path != MEMORY and _leave_wal(raw)
+            if alone:
+                connection.forget_log()
         try:
             with connection.writing() as open_raw:
                 yield open_raw
