@@ -21,7 +21,8 @@ from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
 from graphmem.storage.passage_store import PassageStore
-from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, vector_rows
+from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, revert, vector_rows
+from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import Editor
 from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_micros
@@ -71,7 +72,7 @@ class SQLiteStore(PassageStore):
             for edit in decide(self):
                 editor.apply(edit)
             number = recorder.finish(action, note)
-        changes = tuple(map(journal.show, recorder.changes))
+        changes = tuple(journal.show(rows.delta_of(change)) for change in recorder.changes)
         ids = tuple(recorder.node_ids), tuple(recorder.edge_ids)
         return JournalEntry(number, from_micros(recorder.at) or "", action, note, False, changes, *ids)
 
@@ -105,11 +106,14 @@ class SQLiteStore(PassageStore):
             return journal.entry(raw, self._ns, number)
 
     def undo(self, entry: int | None = None) -> JournalEntry:
-        """Revert an entry, the newest that is not undone when None: every row is as before. Writes one entry.
+        """Revert an entry, the newest that is not undone when None: what it changed is as before. Writes one entry.
+
+        A node that it added stays while later entries use it.
 
         Raises:
             NotFound: no such entry, or nothing to undo.
-            Conflict: later entries build on it (the message names them), or it is undone already.
+            Conflict: later entries changed the same facts or values (the message names them), or it is undone already.
+            NotKept: it lies before a compaction, or is an erasure.
         """
         with self.connection.writing() as raw:
             target = journal.to_undo(raw, self._ns, None if entry is None else as_id(entry))
@@ -121,6 +125,7 @@ class SQLiteStore(PassageStore):
         Raises:
             NotFound: no such entry, or nothing undone.
             Conflict: the entry is not undone, or its rows have changed since.
+            NotKept: the journal has been compacted since.
         """
         with self.connection.writing() as raw:
             target, undo = journal.to_redo(raw, self._ns, None if entry is None else as_id(entry))
@@ -128,7 +133,7 @@ class SQLiteStore(PassageStore):
 
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
         recorder = Recorder(raw, self._ns)
-        journal.revert(raw, recorder, reverted)
+        revert.revert(raw, recorder, reverted, target)
         number = recorder.finish(action, f"{action} of entry {target}", target=target)
         raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
         return journal.entry(raw, self._ns, number)

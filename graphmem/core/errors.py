@@ -4,7 +4,7 @@ GraphMemError
 ├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
 ├── ImportRejected (ValueError)
 ├── StoreError: NotAMemory (ForeignSchema), NewerSchema, FileReplaced, ReadOnly, DiskFull, Busy, Corrupt,
-│       NotFound (KeyError), Conflict, Closed
+│   NotFound (KeyError), Closed, Conflict (NotKept)
 ├── EncoderMismatch
 ├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
 └── MissingExtra (ImportError)
@@ -90,6 +90,10 @@ class NotFound(StoreError, KeyError):
 
 class Conflict(StoreError):
     """An edit or undo that contradicts a later change."""
+
+
+class NotKept(Conflict):
+    """What was asked for is not in the journal: it was compacted or erased."""
 
 
 class Closed(StoreError):

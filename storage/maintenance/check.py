@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -213,14 +211,14 @@ def _counters(raw: sqlite3.Connection) -> Iterator[Problem]:
 def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
     """The chain of check values, and the newest image of each row against the row."""
     previous, number = b"", 0
-    for entry, at, action, note, first, chain in raw.execute(
-        "SELECT id, at, action, note, changes, chain FROM journal ORDER BY id"
+    for entry, at, action, note, first, chain, compacted in raw.execute(
+        "SELECT id, at, action, note, changes, chain, compacted FROM journal ORDER BY id"
     ).fetchall():
         more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
         parts = [first, *(row[0] for row in more)]
         if entry != number + 1:
             yield Problem("journal", f"entries {number + 1} to {entry - 1} are missing", False)
-        if chained(previous, entry, at, action, note, parts, journal.ranges(raw, entry)) != chain:
+        if chained(previous, entry, at, action, note, parts, journal.ranges(raw, entry), compacted) != chain:
             yield Problem("journal", f"entry {entry} is not what was written, or an earlier entry is missing", False)
         previous, number = chain, entry
     yield from _images(raw)
@@ -228,15 +226,21 @@ def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
 
 def _images(raw: sqlite3.Connection) -> Iterator[Problem]:
     """Rows that differ from their newest image in the journal: changed by something else than graphmem."""
-    newest: dict[tuple[str, rows.Row], rows.Row | None] = {}
-    for (entry,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
-        try:
-            newest.update(((change.table, change.key), change.after) for change in journal.recorded(raw, entry))
-        except (ValueError, KeyError, TypeError, zlib.error, json.JSONDecodeError) as error:
-            yield Problem("journal", f"entry {entry} cannot be read: {error}", False)
-    strays = [(f"{table} {key}",) for (table, key), row in newest.items() if rows.fetch(raw, table, key) != row]
+    problems: list[Problem] = []
+    failed = lambda entry, error: problems.append(Problem("journal", f"entry {entry} cannot be read: {error}", False))
+    newest = journal.replay(raw, failed)
+    yield from problems
+    strays = [(f"{table} {key}",) for (table, key), state in newest.items() if not _holds(raw, table, key, state)]
     if strays:
         yield Problem("journal", f"rows changed without a journal entry: {_some(strays)}", False)
+
+
+def _holds(raw: sqlite3.Connection, table: str, key: rows.Row, state: journal.State) -> bool:
+    """Whether a row has the values that the journal knows."""
+    row = journal.present(raw, table, key)
+    if row is None or state is None:
+        return row is state
+    return all(rows.agrees(value, row[column]) for column, value in state.items())
 
 
 def _snapshots(raw: sqlite3.Connection, path: str) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, bad_vect
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.connection import Connection, connect
-from graphmem.storage.tables.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, STORED, statements
+from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, STORED, statements
 from graphmem.storage.tables.vector_rows import mark
 
 
@@ -145,13 +145,9 @@ def _orphans(raw: sqlite3.Connection) -> None:
 
 def _last_images(raw: sqlite3.Connection, lost: set[int]) -> dict[int, rows.Row]:
     """The newest image of each lost node in the journal."""
-    images: dict[int, rows.Row] = {}
-    for (entry,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
-        for change in journal.recorded(raw, entry):
-            known = change.table == "nodes" and change.key[0] in lost
-            if known and change.after is not None and len(change.after) == len(COLUMNS["nodes"]):
-                images[change.key[0]] = change.after
-    return images
+    found = journal.replay(raw, lambda *_: None)
+    known = {key[0]: state for (table, key), state in found.items() if table == "nodes" and key[0] in lost and state}
+    return {key: rows.as_row("nodes", s) for key, s in known.items() if {"name", "norm", "created_at"} <= s.keys()}
 
 
 def _retired(raw: sqlite3.Connection) -> None:

@@ -214,7 +214,7 @@ class Editor:
         entry = self.raw.execute("SELECT id FROM journal WHERE at = ?", (row[NODE["retired_at"]],)).fetchone()
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
         return any(
-            change.table == "aliases" and change.after is not None and change.after[1] == row[NODE["norm"]]
+            change.table == "aliases" and change.after is not None and change.after.get("norm") == row[NODE["norm"]]
             for change in changes
         )
 

@@ -41,15 +41,12 @@ def _from_2(raw: sqlite3.Connection) -> None:
 
 def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int, int]) -> bytes:
     """Rewrite one block of row images, with entries in place of times in the images of facts."""
-
-    def image(row: rows.Row | None) -> rows.Row | None:
-        return None if row is None else rows.changed("edges", row, entry=entries.get(row[7], 0))
-
-    found = rows.unpack(raw.execute(f"SELECT changes FROM {table} WHERE {where}").fetchone()[0])
-    data = rows.pack(
-        rows.Change(change.table, image(change.before), image(change.after)) if change.table == "edges" else change
-        for change in found
-    )
+    items = rows.unpack_items(raw.execute(f"SELECT changes FROM {table} WHERE {where}").fetchone()[0])
+    for item in items:
+        for image in item[1:] if item[0] == "edges" else ():
+            if image is not None:
+                image[7] = entries.get(image[7], 0)
+    data = rows.pack_items(items)
     raw.execute(f"UPDATE {table} SET changes = ? WHERE {where}", (data,))
     return data
 
