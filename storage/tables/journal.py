@@ -182,7 +182,9 @@ def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
     action, _, undone, target = _row(raw, ns, entry_id)[2:]
     if action in UPKEEP:
         what = "an erasure" if action == "erase" else "a compaction"
-        raise NotKept(f"entry {entry_id} is {what}, which cannot be undone; undo({entry_id - 1}) names an earlier entry")
+        raise NotKept(
+            f"entry {entry_id} is {what}, which cannot be undone; undo({entry_id - 1}) names an earlier entry"
+        )
     if action in REVERTS:
         raise Conflict(f"entry {entry_id} is an {action} of entry {target}; undo or redo entry {target} instead")
     if undone:

@@ -233,5 +233,3 @@ class _Revert:
         )
         bare = all(image[column] == value for column, value in BARE.items()) and image["retired_at"] is None
         return bare and bool(self.raw.execute(sql, (row[0],)).fetchone()[0])
-
-
