@@ -3,8 +3,8 @@
 GraphMemError
 ├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
 ├── ImportRejected (ValueError)
-├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError), Closed,
-│   Conflict: NotKept
+├── StoreError: NotAMemory (ForeignSchema), NewerSchema, FileReplaced, ReadOnly, DiskFull, Busy, Corrupt,
+│   NotFound (KeyError), Closed, Conflict (NotKept)
 ├── EncoderMismatch
 ├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
 └── MissingExtra (ImportError)
@@ -51,6 +51,14 @@ class StoreError(GraphMemError):
 
 class NotAMemory(StoreError):
     """The path is a directory, or a file that graphmem did not make."""
+
+
+class ForeignSchema(NotAMemory):
+    """The file holds triggers, views, tables or indexes that graphmem did not make; the message names them."""
+
+
+class FileReplaced(StoreError):
+    """The file was removed or replaced while it was open; what was being written is not acknowledged."""
 
 
 class NewerSchema(StoreError):

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
@@ -23,7 +21,6 @@ from graphmem.storage.index.adjacency import CSRIndex, Packed
 MAGIC = b"GRAPHMEMSNAP1\n"
 ALIGN = 64
 LAYOUT = 1
-STALE_SECONDS = 3600
 ARRAYS = ("indptr", "target", "code", "edge")
 
 Index = TypeVar("Index")
@@ -96,10 +93,6 @@ def write(memory: str, view: View[CSRIndex]) -> Path:
 
 def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
     """Write a file of named arrays under another name and move it into place."""
-    for left in target.parent.glob(f"{target.name}.*.new"):  # of killed writers
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                left.unlink()
     with replacing(target, mode=0o600) as temporary, temporary.open("wb") as file:
         _write_arrays(file, {"layout": LAYOUT} | head, arrays)
         file.flush()

@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from graphmem.core import errors
-from graphmem.storage.tables.migrations import migrate
+from graphmem.storage.files import sweep
+from graphmem.storage.tables import schema_guard
+from graphmem.storage.tables.migrations import STEPS, migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 BUSY_SECONDS = 60.0  # how long a writer waits for another one before it gives up with ``Busy``
@@ -42,23 +44,51 @@ class Connection:
         self._busy_seconds = busy_seconds
         self._depth = 0
         self._raw: sqlite3.Connection | None = None
+        self._place: Place | None = None
+        self._log: Place | None = None
         check_path(path, read_only)
+        if path != MEMORY and not read_only:
+            sweep(Path(path))
         with self.translating():
             self._open()
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._raw = connect(self.path, self.read_only, self._busy_seconds)
-        try:
-            identify(self._raw, self.path, self.read_only)
-            self._raw.execute("PRAGMA foreign_keys = ON")
-            if not self.read_only:
-                self._raw.execute("PRAGMA journal_mode = WAL")
-                self._raw.execute("PRAGMA synchronous = NORMAL")
-        except BaseException:
-            self._raw.close()
-            self._raw = None
-            raise
+        while True:
+            before = place_of(self.path)
+            self._raw = connect(self.path, self.read_only, self._busy_seconds)
+            try:
+                identify(self._raw, self.path, self.read_only)
+                self._place = place_of(self.path)
+                if before in (None, self._place):
+                    break
+                self._raw.close()  # replaced by another file in between
+            except BaseException:
+                self._raw.close()
+                self._raw = None
+                raise
+        self._log = None
+        self._raw.execute("PRAGMA foreign_keys = ON")
+        if not self.read_only:
+            self._raw.execute("PRAGMA journal_mode = WAL")
+            self._raw.execute("PRAGMA synchronous = NORMAL")
+
+    def forget_log(self) -> None:
+        """Call it when the journal mode changes: the log may then go or be made again."""
+        self._log = None
+
+    def _require_place(self) -> None:
+        """Raise ``FileReplaced`` where the path no longer leads to the file, or to the log, that is open."""
+        log = self.path + "-wal"
+        if self._place is not None and place_of(self.path) != self._place:
+            gone = self.path
+        elif self._log is not None and place_of(log) != self._log:
+            gone = log
+        else:
+            return
+        raise errors.FileReplaced(
+            f"{gone} was removed or replaced while it was open, so that this write is not kept; open {self.path} again"
+        )
 
     @property
     def raw(self) -> sqlite3.Connection:
@@ -126,6 +156,8 @@ class Connection:
             self._depth += 1
             try:
                 yield raw
+                if begin is OUTER[0]:
+                    self._require_place()
                 raw.execute(commit)
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -134,6 +166,9 @@ class Connection:
                 raise
             finally:
                 self._depth -= 1
+            if not self._depth and self._place is not None:
+                self._require_place()  # what went to a file that is gone is not acknowledged
+                self._log = place_of(self.path + "-wal")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -157,6 +192,19 @@ class Connection:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(error, self.path) from error
+
+
+Place = tuple[int, int]
+"""Device and number of a file: what stays the same when it is renamed, and differs when it is replaced."""
+
+
+def place_of(path: str) -> Place | None:
+    """Device and number of the file at a path; None without one."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_path(path: str, read_only: bool) -> None:
@@ -199,14 +247,18 @@ def file_system(file: Path) -> str:
 
 
 def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connection:
-    """A raw connection in autocommit mode; transactions are explicit."""
+    """A raw connection in autocommit mode; transactions are explicit. It trusts nothing that the file's schema says."""
     options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 512}
     if path == MEMORY:
         return sqlite3.connect(path, timeout=busy_seconds, **options)
     uri = "file:" + quote(str(Path(path).absolute()))
+
+    def opened(mode: str) -> sqlite3.Connection:
+        return guarded(sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=busy_seconds, **options))
+
     if not read_only:
-        return sqlite3.connect(uri + "?mode=rwc", uri=True, timeout=busy_seconds, **options)
-    raw = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=busy_seconds, **options)
+        return opened("rwc")
+    raw = opened("ro")
     try:
         raw.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError:
@@ -214,7 +266,17 @@ def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connecti
         raw.close()
         if Path(path + "-wal").exists() and Path(path + "-wal").stat().st_size:
             raise
-        raw = sqlite3.connect(uri + "?mode=ro&immutable=1", uri=True, timeout=busy_seconds, **options)
+        raw = opened("ro&immutable=1")
+    return raw
+
+
+def guarded(raw: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, made safe for files of strangers and damaged ones."""
+    raw.execute("PRAGMA trusted_schema = OFF")  # no function with side effects from a view or an index
+    raw.execute("PRAGMA cell_size_check = ON")  # a damaged page is an error instead of a wrong row
+    raw.execute("PRAGMA mmap_size = 0")  # a file that is cut while it is open is an error instead of a crash
+    if hasattr(raw, "setconfig"):  # Python 3.12
+        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     return raw
 
 
@@ -224,6 +286,8 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
     Raises:
         NotAMemory: another application's SQLite file.
         NewerSchema: written by a later graphmem.
+        ForeignSchema: it holds triggers, views, tables or indexes that graphmem did not make.
+        Corrupt: tables are missing, or the version is one that never was.
     """
     kind, version = header(raw)
     empty = raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
@@ -239,11 +303,17 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
             f"{path} has schema {version}, this version supports {SCHEMA_VERSION}; upgrade with pip install -U graphmem"
         )
     if version < SCHEMA_VERSION:
+        if version not in STEPS:
+            raise errors.Corrupt(
+                f"{path} is damaged (schema {version}); run `graphmem check {path}`, then `graphmem repair {path}`"
+            )
         if read_only:
             raise errors.ReadOnly(
                 f"{path} has the older schema {version}; open it without read_only=True to migrate it"
             )
+        schema_guard.require_own(raw, path, names_only=True)  # a foreign trigger would run in the migration
         migrate(raw, path)
+    schema_guard.require_own(raw, path)
 
 
 def header(raw: sqlite3.Connection) -> tuple[int, int]:

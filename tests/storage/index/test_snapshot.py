@@ -113,7 +113,7 @@ def test_a_large_view_that_had_to_be_built_is_packed_in_the_background(path, mon
     file = snapshot.path_for(path, 1)
     with SQLiteStore.open(path) as store:
         snapshot.drop(path, 1)
-        left = file.with_name(file.name + ".killed.new")
+        left = file.with_name(file.name + ".0123abcd.new")
         left.write_bytes(b"half")
         os.utime(left, (0, 0))
         store.index()
