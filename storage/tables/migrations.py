@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from filecmp import cmp
 from pathlib import Path
+from urllib.parse import quote
 
 from graphmem.storage.files import replacing
 from graphmem.storage.tables import journal
@@ -95,20 +96,21 @@ def migrate(raw: sqlite3.Connection, path: str) -> None:
         raw.execute("BEGIN IMMEDIATE")
         version = raw.execute("PRAGMA user_version").fetchone()[0]
         if version < SCHEMA_VERSION and path != ":memory:":
-            _copy(raw, path, version)
+            _copy(path, version)
         for step in range(version, SCHEMA_VERSION):
             STEPS[step](raw)
         raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _copy(raw: sqlite3.Connection, path: str, version: int) -> None:
-    """Copy the file beside itself, unless a killed migration left the same copy."""
+def _copy(path: str, version: int) -> None:
+    """Copy the file beside itself, unless a killed migration left the same copy. Another connection reads meanwhile."""
     number = 1
     while copy_for(path, version, number).exists():
         number += 1
     with replacing(copy_for(path, version, number)) as temporary:
-        with closing(sqlite3.connect(temporary)) as copy:
-            raw.backup(copy)
+        uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as old, closing(sqlite3.connect(temporary)) as copy:
+            old.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
