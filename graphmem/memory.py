@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphmem.retrieval.results import Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig, Retriever
     from graphmem.storage.exchange.ingest import Ingested
+    from graphmem.storage.maintenance.erase import Erasure
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
     from graphmem.writing.pipeline import WritePlan
@@ -277,6 +278,28 @@ class GraphMemory:
         if moment is None:
             raise InvalidTime("compact() needs a time: what was recorded before it is compacted")
         return self.store.compact(moment, progress=progress)
+
+    def erase(
+        self, node: str | int | Node, *, dry_run: bool = True, passages: bool = False, copies: bool = False
+    ) -> Erasure:
+        """Erase a person or thing from the file, history included; or report what that would remove.
+
+        Erased are its node, names, facts (ended and retired ones too), values that nothing else uses, sessions and
+        episodes that name it, marks of texts read about it, sources of its own, its journal images and vectors. The
+        search indexes, the check values of the journal and the file are made anew. It cannot be undone.
+
+        Args:
+            node: name, alias, id or node; also of one that was retired or undone.
+            dry_run: only report; False erases.
+            passages: also remove passages that name it, and empty other texts that do; the report lists them.
+            copies: also remove copies of the memory beside it (before a repair or migration, backups).
+
+        Raises:
+            NotFound: nothing has that name. Conflict: an alias of several nodes; give an id.
+            Corrupt: the journal is damaged. Busy: another process reads the file; see the message.
+        """
+        wanted = node.id if isinstance(node, Node) else node
+        return self.store.erase(wanted, dry_run=dry_run, passages=passages, copies=copies)
 
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
         """Merge duplicates, promote repeated claims, strengthen used nodes, decay unused ones as of ``at`` (now) and

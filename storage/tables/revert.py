@@ -68,7 +68,7 @@ class _Revert:
         self.raw, self.recorder, self.reverted, self.target = raw, recorder, reverted, target
         self.pending: list[Change] = []
         self.rows: dict[Key, Row | None] = {}  # as they will be when what is pending is written
-        self.moved: dict[Key, int] = {}  # rows that are not as the entry left them, and a node of each
+        self.moved: dict[Key, tuple[int, set[str]]] = {}  # of rows that changed since, a node and the columns
         self.blockers: set[int] = set()
         self.ends: set[int] = set()
 
@@ -102,8 +102,9 @@ class _Revert:
         row = self._row(delta)
         image = rows.as_mapping(delta.table, row)
         before, after = delta.before or {}, delta.after or {}
-        if row is None or image is None or not all(rows.agrees(value, image[c]) for c, value in after.items()):
-            self._moved(delta, row)
+        other = set(after) if image is None else {c for c, value in after.items() if not rows.agrees(value, image[c])}
+        if row is None or image is None or other:
+            self._moved(delta, row, other)
             return
         values = {c: value.before(image[c]) if isinstance(value, Cut) else value for c, value in before.items()}
         self._put(delta, row, rows.as_row(delta.table, image | values))
@@ -163,19 +164,20 @@ class _Revert:
                 "redo the entry that added them first"
             )
 
-    def _moved(self, delta: Delta, row: Row | None) -> None:
+    def _moved(self, delta: Delta, row: Row | None, columns: set[str] | None = None) -> None:
         image = rows.as_mapping(delta.table, row) or delta.before or delta.after or {}
         node = delta.key[0] if delta.table == "nodes" else image.get("node") or image.get("src")
         if node is None and delta.table == "edge_sources":
             (node,) = self.raw.execute("SELECT src FROM edges WHERE id = ?", (delta.key[0],)).fetchone() or (0,)
-        self.moved[delta.table, delta.key] = node or 0
+        self.moved[delta.table, delta.key] = node or 0, columns or set(rows.COLUMNS[delta.table])
 
     def refuse(self) -> None:
         """Raise ``Conflict`` where rows are not as the entry left them."""
         sql = f"SELECT j.id FROM touched t JOIN journal j ON j.id = t.entry WHERE t.node = ? AND j.id > ? AND {_LIVE}"
-        for key, node in self.moved.items():
+        for key, (node, columns) in self.moved.items():
             for (number,) in self.raw.execute(sql, (node, self.reverted)).fetchall():
-                if any((delta.table, delta.key) == key for delta in journal.recorded(self.raw, number)):
+                changes = (delta for delta in journal.recorded(self.raw, number) if (delta.table, delta.key) == key)
+                if any(columns & set(delta.after or delta.before or ()) for delta in changes):
                     self.blockers.add(number)
         if self.blockers:
             named = ", ".join(map(str, sorted(self.blockers)))
