@@ -53,10 +53,9 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, reverted: int, target: i
         work.set_back(block)
         recorder.spill()
     work.refuse()
-    if "edges" in ranges:
-        work.remove_range("edges", *ranges["edges"], set())
-    if "nodes" in ranges:
-        work.remove_range("nodes", *ranges["nodes"], changed)
+    for table in ("edges", "nodes"):  # edges first: they refer to nodes
+        if table in ranges:
+            work.remove_range(table, ranges, changed)
     if reverted == target:
         work.remove_unused()
 
@@ -196,17 +195,17 @@ class _Revert:
                     changed.add(delta.key[at]) if table == "nodes" else self.blockers.add(number)
         return changed
 
-    def remove_range(self, table: str, first: int, last: int, kept: set[int]) -> None:
+    def remove_range(self, table: str, ranges: dict[str, tuple[int, int]], kept: set[int]) -> None:
         """Remove the rows of a bulk load, a block at a time, without nodes that others need."""
-        for block in self._range(table, first, last):
+        first, last = ranges.get("nodes", (0, -1))
+        for block in self._range(table, *ranges[table]):
             if table == "nodes":
                 stay = kept | self._needed([row[0] for row in block])
                 block = [row for row in block if row[0] not in stay]
             else:
-                self.ends.update(row[at] for row in block for at in (2, 4))
+                self.ends.update(row[at] for row in block for at in (2, 4) if not first <= row[at] <= last)
             self.recorder.put_all(Change(table, row, None) for row in block)
             self.recorder.spill()
-        self.ends -= {node for node in self.ends if table == "nodes" and first <= node <= last}
 
     def _range(self, table: str, first: int, last: int) -> Iterator[list[Row]]:
         sql = f"SELECT {_COLUMNS[table]} FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT {rows.PART_ROWS}"
