@@ -10,7 +10,8 @@ from pathlib import Path
 from graphmem.core.errors import StoreError
 from graphmem.core.names import normalise
 from graphmem.storage.index import snapshot
-from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, bad_vectors, check, misnamed
+from graphmem.storage.maintenance.check import Report, check
+from graphmem.storage.maintenance.values import COUNTERS, NAMED, bad_vectors, misnamed
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.connection import Connection, connect

@@ -42,6 +42,7 @@ class Recorder:
         self.edge_ids: dict[int, None] = {}
         self.touched: set[int] = set()
         self._texts: dict[int, Row | None] = {}
+        self.sums: list[tuple[str, int, int, bytes]] = []  # of the rows of a bulk load
         self._parts = 0
 
     def put(self, table: str, before: Row | None, after: Row | None) -> None:
@@ -177,11 +178,13 @@ class Recorder:
         written = self.raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
         parts = chain([first], (row[0] for row in written), left)
         last = self.raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
-        value = chained(last[0] if last else b"", entry, self.at, action, note, parts, ranges or {})
+        value = chained(last[0] if last else b"", entry, self.at, action, note, parts, ranges or {}, sums=self.sums)
         self.raw.execute(
             "INSERT INTO journal(id, ns, at, action, note, target, changes, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (entry, self.ns, self.at, action, note, target, first, value),
         )
+        sums = ((entry, *found) for found in self.sums)
+        self.raw.executemany("INSERT INTO journal_sums VALUES (?, ?, ?, ?, ?)", sums)
         for part in left:
             self._write_part(part)
         for what, (start, end) in (ranges or {}).items():
@@ -192,11 +195,52 @@ class Recorder:
 
 def chained(
     previous: bytes, entry: int, at: int, action: str, note: str, parts: Iterable[bytes],
-    ranges: dict[str, tuple[int, int]], compacted: int = 0,
+    ranges: dict[str, tuple[int, int]], compacted: int = 0, sums: Iterable[tuple[str, int, int, bytes]] = (),
 ) -> bytes:  # fmt: skip
     """Check value of an entry, over its content and the previous entry's: a changed or lost entry breaks the chain."""
-    head = (entry, at, action, note, sorted(ranges.items()), *([compacted] if compacted else []))
+    listed = sorted(sums)
+    extra = [*([compacted] if compacted else []), *([listed] if listed else [])]
+    head = (entry, at, action, note, sorted(ranges.items()), *extra)
     value = blake2b(previous + repr(head).encode(), digest_size=16)
     for part in parts:
         value.update(part)
     return value.digest()
+
+
+def stored_value(raw: sqlite3.Connection, previous: bytes, entry: int) -> bytes:
+    """Check value of a stored entry as its content demands, over the previous entry's value."""
+    at, action, note, first, compacted = raw.execute(
+        "SELECT at, action, note, changes, compacted FROM journal WHERE id = ?", (entry,)
+    ).fetchone()
+    ranges = {
+        what: (start, end)
+        for what, start, end in raw.execute(
+            'SELECT what, "first", "last" FROM journal_ranges WHERE entry = ?', (entry,)
+        ).fetchall()
+    }
+    sums = raw.execute('SELECT what, "first", "last", sum FROM journal_sums WHERE entry = ?', (entry,)).fetchall()
+    more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
+    parts = chain([first], (row[0] for row in more))
+    return chained(previous, entry, at, action, note, parts, ranges, compacted, sums)
+
+
+def altered_entries(raw: sqlite3.Connection) -> set[int]:
+    """Entries whose check value is not that of their content over the previous entry's stored value."""
+    found, previous = set(), b""
+    for entry, value in raw.execute("SELECT id, chain FROM journal ORDER BY id").fetchall():
+        try:
+            good = stored_value(raw, previous, entry) == value
+        except (TypeError, sqlite3.Error, UnicodeError):
+            good = False  # a damaged row holds values of another type
+        if not good:
+            found.add(entry)
+        previous = value if isinstance(value, bytes) else b""
+    return found
+
+
+def reseal(raw: sqlite3.Connection, altered: set[int]) -> None:
+    """Make the check values again after the journal was rewritten; ``altered`` entries stay so. Writes."""
+    value = b""
+    for entry, stored in raw.execute("SELECT id, chain FROM journal ORDER BY id").fetchall():
+        value = stored if entry in altered else stored_value(raw, value, entry)
+        raw.execute("UPDATE journal SET chain = ? WHERE id = ?", (value, entry))

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -181,6 +182,12 @@ class Connection:
             raw.execute("BEGIN")
             try:
                 yield raw
+            except (ValueError, OverflowError, RecursionError, zlib.error) as error:
+                if isinstance(error, errors.GraphMemError):
+                    raise
+                if isinstance(error, OverflowError) and "SQLite" in str(error):
+                    raise errors.InvalidValue(f"a number is larger than the file can hold: {error}") from error
+                raise damaged(self.path, error) from error
             finally:
                 with suppress(sqlite3.Error):
                     raw.execute("COMMIT")
@@ -304,9 +311,7 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
         )
     if version < SCHEMA_VERSION:
         if version not in STEPS:
-            raise errors.Corrupt(
-                f"{path} is damaged (schema {version}); run `graphmem check {path}`, then `graphmem repair {path}`"
-            )
+            raise damaged(path, f"schema {version}")
         if read_only:
             raise errors.ReadOnly(
                 f"{path} has the older schema {version}; open it without read_only=True to migrate it"
@@ -352,10 +357,13 @@ def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> errors.Gr
     if primary == sqlite3.SQLITE_NOTADB:
         return errors.NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory")
     if primary == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
-        return errors.Corrupt(
-            f"{path} is damaged ({error}); run `graphmem check {path}`, then `graphmem repair {path}`"
-        )
+        return damaged(path, error)
     return errors.StoreError(f"{path}: {error}")
+
+
+def damaged(path: str, what: object) -> errors.Corrupt:
+    """The error of a file that holds what graphmem does not write."""
+    return errors.Corrupt(f"{path} is damaged ({what}); run `graphmem check {path}`, then `graphmem repair {path}`")
 
 
 def no_room(path: str) -> bool:

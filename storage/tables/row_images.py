@@ -66,13 +66,13 @@ class Cut:
         return self._other(text, self.new, self.old_digest)
 
     def _other(self, text: Any, middle: str, digest: str) -> Any:
-        if not isinstance(text, str) or _digest(text) != digest:
+        if not isinstance(text, str) or text_digest(text) != digest:
             return self
         return text[: self.start] + middle + text[len(text) - self.end :]
 
     def is_after(self, text: Any) -> bool:
         """Whether a text is the later version."""
-        return isinstance(text, str) and _digest(text) == self.new_digest
+        return isinstance(text, str) and text_digest(text) == self.new_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def _cut(before: Any, after: Any) -> list[Any]:
         end = _common(before[start:][::-1], after[start:][::-1])
         if start + end >= CUT_FROM:
             middles = (text[start : len(text) - end] for text in (before, after))
-            return [start, end, *middles, _digest(before), _digest(after)]
+            return [start, end, *middles, text_digest(before), text_digest(after)]
     return [before, after]
 
 
@@ -247,7 +247,8 @@ def _common(one: str, other: str) -> int:
     return low
 
 
-def _digest(text: str) -> str:
+def text_digest(text: str) -> str:
+    """Digest of a long text, in hex."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
