@@ -34,17 +34,22 @@ def check(path: str | os.PathLike[str]) -> Report:
     name = os.fspath(path)
     if not os.path.exists(name):
         raise NotAMemory(f"{name} does not exist")
+    return check_as(name, name)
+
+
+def check_as(file: str, name: str) -> Report:
+    """Check a file that is a copy of the memory of another name, whose snapshots are checked."""
     try:
         try:
-            connection = Connection(name)
+            connection = Connection(file)
         except ReadOnly:
-            connection = Connection(name, read_only=True)
+            connection = Connection(file, read_only=True)
     except ForeignSchema as error:
-        return Report(name, (Problem("schema", str(error), True),))
+        return Report(name, (Problem("schema", str(error).replace(file, name), True),))
     except Corrupt as error:
-        return Report(name, (Problem("sqlite", str(error), False),))
+        return Report(name, (Problem("sqlite", str(error).replace(file, name), False),))
     with closing(connection) as opened, opened.translating():
-        return inspect(opened.raw, opened.path)
+        return inspect(opened.raw, name)
 
 
 def inspect(raw: sqlite3.Connection, path: str) -> Report:

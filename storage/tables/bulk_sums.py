@@ -33,7 +33,8 @@ CONSTANT: dict[str, dict[str, Any]] = {
 }
 """Values that every row of a load has; columns that are not named here, nor given by the load, are NULL."""
 
-_VARYING = {"nodes": ("id", "name", "norm"), "edges": ("id", "src", "rel", "dst", "strength")}
+VARYING = {"nodes": ("id", "name", "norm"), "edges": ("id", "src", "rel", "dst", "strength")}
+"""Columns that a sum of a load covers; the others are constant."""
 
 
 def of_nodes(first: int, names: Sequence[str], norms: Sequence[str]) -> Sum:
@@ -91,7 +92,7 @@ class Block:
         if not self.by_load:
             return []
         wanted = [(column, self.constant.get(column)) for column in COLUMNS[self.table]]
-        wanted = [(column, value) for column, value in wanted if column not in _VARYING[self.table]]
+        wanted = [(column, value) for column, value in wanted if column not in VARYING[self.table]]
         return [number for number, row in self.rows.items() if any(row[c] != value for c, value in wanted)]
 
     def holds(self, rows: Mapping[int, Mapping[str, Any]] | None = None) -> bool:
@@ -162,10 +163,9 @@ def _loaded(
     named = {number for number in range(first, last + 1) if number in before} if before else set()
     for number in named:
         columns = before[number]
-        if columns is None:
-            rows.pop(number, None)
-        else:
-            rows[number] = {**rows.get(number, {}), **columns}
+        whole = {**rows.pop(number, {}), **columns} if columns is not None else {}
+        if len(whole) == len(COLUMNS[table]):  # else the row is gone, and the journal knows a part of it
+            rows[number] = whole
     return rows, frozenset(named)
 
 

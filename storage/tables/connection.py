@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 import warnings
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -52,6 +53,7 @@ class Connection:
             sweep(Path(path))
         with self.translating():
             self._open()
+        _OPEN.add(self)
 
     def _open(self) -> None:
         self._pid = os.getpid()
@@ -73,6 +75,16 @@ class Connection:
         if not self.read_only:
             self._raw.execute("PRAGMA journal_mode = WAL")
             self._raw.execute("PRAGMA synchronous = NORMAL")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed."""
+        return self._raw is not None
+
+    @property
+    def place(self) -> Place | None:
+        """Device and number of the open file."""
+        return self._place
 
     def forget_log(self) -> None:
         """Call it when the journal mode changes: the log may then go or be made again."""
@@ -199,6 +211,15 @@ class Connection:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(error, self.path) from error
+
+
+_OPEN: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def open_here(path: str) -> bool:
+    """Whether this process has the file open: reading its bytes outside of SQLite would then drop SQLite's locks."""
+    place = place_of(path)
+    return place is not None and any(held.is_open and held.place == place for held in list(_OPEN))
 
 
 Place = tuple[int, int]

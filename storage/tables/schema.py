@@ -17,8 +17,8 @@ Columns that most rows leave empty:
 
 ``folds`` holds the folded forms of names and aliases (for search), where they differ from the normal forms (identity).
 ``sentences`` holds the sentences of passages by their characters in the passage's text. Both are indexes: they are not
-journalled. ``vectors.sum`` and ``journal_sums`` are checksums of vectors and of the rows of bulk loads. ``relations_by_name`` is a
-second copy of the names of relations, as the constraints of ``sources`` and ``namespaces`` are of theirs.
+journalled. ``vectors.sum`` and ``journal_sums`` are checksums of vectors and of the rows of bulk loads.
+``relations_by_name`` is a second copy of the names of relations, as the constraints of ``sources`` are of theirs.
 """
 
 from __future__ import annotations
