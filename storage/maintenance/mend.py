@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing, suppress
@@ -57,13 +58,14 @@ def looks_like_memory(path: str) -> bool:
 def prepare(file: Path) -> list[str]:
     """Make a copy readable by SQLite as a memory; says what was mended."""
     notes = _mend_header(file)
-    with suppress(sqlite3.DatabaseError), closing(_plain(file)) as raw:
+    with suppress(sqlite3.DatabaseError, UnicodeDecodeError), closing(_plain(file)) as raw:
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         raw.execute("PRAGMA journal_mode = DELETE")
     for suffix in ("-wal", "-shm", "-journal"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
     notes += [note for note in _mend_header(file) if note not in notes]
-    with suppress(sqlite3.DatabaseError):
+    notes += _mend_roots(file)
+    with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
         notes += _mend_schema(file)
     return notes
 
@@ -101,6 +103,58 @@ def _mend_header(file: Path) -> list[str]:
     return notes
 
 
+def _mend_roots(file: Path) -> list[str]:
+    """A new list of tables where the old one cannot be read: their first pages are found in the bytes of the list."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for statement in statements():
+            fresh.execute(statement)
+        own = fresh.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema").fetchall()
+    tables = [row for row in own if row[0] == "table" and row[3]]
+    try:
+        with closing(_plain(file)) as raw:
+            have = {row[0] for row in raw.execute("SELECT name FROM sqlite_schema").fetchall()}
+        if len(have & {row[1] for row in tables}) >= len(tables) - 1 or raw_version(file) < SCHEMA_VERSION:
+            return []
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        pass
+    with file.open("r+b") as stream:
+        data = stream.read(SEARCHED)
+        page = int.from_bytes(data[16:18], "big") if data[16:18] != b"\0\1" else 1 << 16
+        roots = {row[1]: _root(data, *row[:3], page) for row in tables}
+        for name, usual in ((row[1], row[3]) for row in tables if roots[row[1]] is None):
+            kind = data[(usual - 1) * page : (usual - 1) * page + 1]
+            if usual not in roots.values() and kind in (b"\2", b"\5", b"\n", b"\r"):
+                roots[name] = usual  # where a new file has it
+        head = bytearray(data[:100])
+        head[32:40] = bytes(8)  # no free pages: the new list goes to the end of the file
+        empty = b"\x0d" + bytes(4) + (page % (1 << 16)).to_bytes(2, "big") + b"\0"
+        stream.seek(0)
+        stream.write((bytes(head) + empty).ljust(page, b"\0"))
+    with suppress(sqlite3.DatabaseError), closing(_plain(file)) as raw:
+        raw.execute("BEGIN")
+        for row in own:
+            if row[0] == "table":
+                values = (*row[:3], roots.get(row[1], 0), row[4])
+                raw.execute(
+                    "INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)", values
+                )
+        raw.execute("COMMIT")
+    return ["the list of tables"]
+
+
+def raw_version(file: Path) -> int:
+    """The schema's version in the header of a file."""
+    with file.open("rb") as stream:
+        return int.from_bytes(stream.read(64)[60:64], "big")
+
+
+def _root(data: bytes, kind: str, name: str, table: str, page: int) -> int | None:
+    """First page of a table by the bytes of its row in the list; None where these are damaged too."""
+    found = re.search(re.escape(f"{kind}{name}{table}".encode()) + rb"(.{1,4}?)CREATE", data, re.DOTALL)
+    number = int.from_bytes(found[1], "big") if found else 0
+    return number if 1 < number <= len(data) // page + (1 << 20) else None
+
+
 def _mend_schema(file: Path) -> list[str]:
     """The text of the schema; objects of others go. An older schema only loses what is foreign to it."""
     with closing(sqlite3.connect(":memory:")) as fresh, closing(_plain(file)) as raw:
@@ -134,6 +188,7 @@ def _mend_schema(file: Path) -> list[str]:
         return notes + [f"foreign objects were taken out: {', '.join(str(row[2])[:60] for row in left)}"] * bool(left)
 
 
+_INSERT = "INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE sqlite_schema SET type = ?, name = ?, tbl_name = ?, sql = ? WHERE rowid = ?"
 
 

@@ -33,6 +33,10 @@ USED = {
 """Dictionaries that the journal does not hold, and where their ids are used."""
 
 
+ROUNDS = 4
+NOTHING = "everything: no table of the file can be read"
+
+
 class _Kept(Exception):
     """The file stays as it is: the copy is not better."""
 
@@ -69,7 +73,11 @@ def repair(path: str | os.PathLike[str]) -> tuple[Report, Report]:
             if before.ok:
                 raise _Kept(before)
             mend.copy_bytes(name, copy)  # as it was: the check opened the copy
-            after = _repaired(copy, name)
+            try:
+                after = _repaired(copy, name)
+            except (sqlite3.DatabaseError, UnicodeDecodeError):  # damage that only shows in use: all rows are copied
+                mend.copy_bytes(name, copy)
+                after = _repaired(copy, name, rebuild=True)
             if not _better(before, after):
                 raise _Kept(replace(after, problems=before.problems, restored=()))
             original = _keep(name)
@@ -98,6 +106,8 @@ def _state(copy: Path, name: str) -> Report:
 
 def _better(before: Report, after: Report) -> bool:
     """Whether a repair is worth its place: fewer problems, or as many and rows restored."""
+    if NOTHING in after.lost:
+        return False
     if after.ok:
         return True
     kinds = [{problem.kind for problem in report.problems} for report in (before, after)]
@@ -122,34 +132,40 @@ def _keep(name: str) -> Path:
     return kept
 
 
-def _repaired(copy: Path, name: str) -> Report:
+def _repaired(copy: Path, name: str, *, rebuild: bool = False) -> Report:
     """Repair a copy, and check it."""
     notes = mend.prepare(copy)
     held = salvage.copies(copy)
     lost: list[str] = []
-    if _unreadable(copy):
+    if rebuild or _unreadable(copy):
         with replacing(copy) as fresh:
-            salvage.rebuild(copy, fresh)
+            lost += salvage.rebuild(copy, fresh)
         notes.append("every row that could be read was copied to a new file")
     with closing(sqlite3.connect(copy, isolation_level=None)) as raw:
         raw.execute("PRAGMA foreign_keys = OFF")
         raw.execute("BEGIN IMMEDIATE")
-        evidence = gather(raw)
-        _entries(raw, evidence, notes)
-        work = Restoration(raw, held, evidence)
-        for step in (work.loads, work.journal, work.names):
-            step()
-        _dictionaries(raw, held, notes, lost)
-        for each in (_nodes, _orphans, _indexes, _retired, _vectors, _counters, _search):
-            each(raw, notes, lost)
+        if raw.execute("SELECT NOT EXISTS(SELECT 1 FROM namespaces) AND NOT EXISTS(SELECT 1 FROM nodes)").fetchone()[0]:
+            lost.append(NOTHING)
+        for _ in range(ROUNDS):  # what comes back may be evidence for more
+            evidence = gather(raw)
+            _entries(raw, evidence, notes)
+            work = Restoration(raw, held, evidence)
+            for step in (work.loads, work.journal, work.names):
+                step()
+            _dictionaries(raw, held, notes, lost)
+            for each in (_nodes, _orphans, _indexes, _retired, _vectors, _counters, _search):
+                each(raw, notes, lost)
+            raw.executemany("INSERT OR IGNORE INTO touched VALUES (?, ?)", evidence.touched)
+            notes += work.restored
+            if not work.restored and not evidence.mended:
+                break
         work.account()
-        raw.executemany("INSERT OR IGNORE INTO touched VALUES (?, ?)", evidence.touched)
         raw.execute("COMMIT")
         raw.execute("PRAGMA journal_mode = DELETE")
     after = check_as(str(copy), ":memory:")  # without snapshots: they go with the file
     for suffix in ("-wal", "-shm"):
         Path(f"{copy}{suffix}").unlink(missing_ok=True)
-    return Report(name, after.problems, (*notes, *work.restored), (*lost, *work.lost))
+    return Report(name, after.problems, tuple(dict.fromkeys(notes)), tuple(dict.fromkeys((*lost, *work.lost))))
 
 
 def _unreadable(copy: Path) -> bool:
@@ -159,7 +175,7 @@ def _unreadable(copy: Path) -> bool:
             foreign, missing = schema_guard.differences(raw)
             damaged = any(problem.kind == "sqlite" for problem in sqlite_problems(raw))
             return damaged or bool(foreign) or bool(missing) or not _writable(raw)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return True
 
 

@@ -51,7 +51,11 @@ class Restoration:
                 columns = [c for c in fixed[number] if c not in bulk_sums.VARYING[block.table] and c not in named]
                 fixed[number].update({column: block.constant.get(column) for column in columns})
             options = self._options(block, fixed)
-            sure = self._settle(block, fixed, options)
+            doubtful = {n: found for n, found in options.items() if not self._quiet(block.table, n, fixed.get(n))}
+            sure = self._chosen(block, fixed, doubtful) or self._chosen(block, fixed, options)
+            if not sure:
+                self._by_vote(block.table, fixed, options)
+                sure = block.holds(fixed)
             held = block.journalled & block.rows.keys()  # the journal brings these back
             changed = [n for n, row in fixed.items() if n not in held and row != block.rows.get(n)]
             done = [n for n in changed if self._write(block.table, (n,), fixed[n])]
@@ -59,22 +63,32 @@ class Restoration:
                 how = "" if sure else ", without a checksum to confirm it"
                 self.restored.append(f"{block.table} {some(done)} as entry {block.entry} loaded them{how}")
 
-    def _settle(self, block: bulk_sums.Block, fixed: dict[int, Columns], options: dict[int, list[Columns]]) -> bool:
-        """Choose among the options of doubtful rows: by the checksum, else by majority."""
+    def _chosen(self, block: bulk_sums.Block, fixed: dict[int, Columns], options: dict[int, list[Columns]]) -> bool:
+        """Choose among the options of doubtful rows by the checksum; False where no choice makes it right."""
         present = {number: row for number, row in fixed.items() if number not in options}
         total = 1
         for found in options.values():
             total *= len(found)
-        if options and total <= TRIED and len(present) + len(options) == block.last - block.first + 1:
-            for choice in product(*options.values()):
-                if block.holds(present | dict(zip(options, choice, strict=True))):
-                    fixed.update(zip(options, choice, strict=True))
-                    return True
+        if not 1 < total <= TRIED or len(present) + len(options) != block.last - block.first + 1:
+            return False
+        for choice in product(*options.values()):
+            if block.holds(present | dict(zip(options, choice, strict=True))):
+                fixed.update(zip(options, choice, strict=True))
+                return True
+        return False
+
+    def _by_vote(self, table: str, fixed: dict[int, Columns], options: dict[int, list[Columns]]) -> None:
         for number, found in options.items():
-            chosen = self._by_majority(block.table, number, found)
+            chosen = self._by_majority(table, number, found)
             if chosen is not None:
                 fixed[number] = chosen
-        return block.holds(fixed)
+
+    def _quiet(self, table: str, number: int, row: Columns | None) -> bool:
+        """Whether a node's name, normal form and index agree; its words in full-text search may not."""
+        if table != "nodes" or row is None or not isinstance(row["name"], str):
+            return False
+        norm = self.copies.norms.get(number, (0, row["norm"]))[1]
+        return bool(normalise(row["name"]) == row["norm"] == norm)
 
     def _options(self, block: bulk_sums.Block, fixed: dict[int, Columns]) -> dict[int, list[Columns]]:
         """Rows that are missing or that a copy contradicts, with what they may have been, by id."""
@@ -96,8 +110,7 @@ class Restoration:
         norm = self.copies.norms.get(number, (0, ""))[1]
         words = self.copies.words.get(number, [])
         name, own = (row["name"], row["norm"]) if row else (None, norm)
-        quiet = isinstance(name, str) and normalise(name) == own and norm in ("", own)
-        if quiet and (not words or self._said(number, str(name), words)):
+        if self._quiet("nodes", number, row) and (not words or self._said(number, str(name), words)):
             return []
         norms = [form for form in (own, norm) if isinstance(form, str) and form]
         return [{"name": name, "norm": form} for name, form in candidates(name, norms, words)]

@@ -15,20 +15,40 @@ FARTHEST = 1 << 40  # ids up to which rows are looked for behind a page that can
 COPIED = (*STORED, "folds")
 
 
-def rebuild(damaged: Path, fresh: Path) -> None:
-    """Fill an empty file with every row of a damaged one that can be read; unique indexes are left to the repair."""
+ACCOUNTED = ("meta", "nodes", "edges", "journal_sums")
+"""Tables whose losses are known from other evidence, row by row."""
+
+
+def rebuild(damaged: Path, fresh: Path) -> list[str]:
+    """Fill an empty file with every row of a damaged one that can be read; says which tables could not be read whole.
+
+    Unique indexes are left to the repair.
+    """
+    lost = []
     with closing(reader(damaged)) as old, closing(sqlite3.connect(fresh, isolation_level=None)) as new:
         new.execute("BEGIN")
         for statement in statements():
             if not statement.startswith(("CREATE UNIQUE INDEX", "INSERT INTO meta")):
                 new.execute(statement)
         for table in COPIED:
+            whole = False
             with suppress(sqlite3.DatabaseError):
-                _copy(old, new, table)
+                whole = _copy(old, new, table)
+            if table not in ACCOUNTED and not (whole and _sound(old, table)):
+                lost.append(f"parts of the table {table} could not be read")
         identity = "INSERT OR IGNORE INTO meta(key, value) VALUES ('identity', lower(hex(randomblob(16))))"
         new.execute(identity)
         new.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         new.execute("COMMIT")
+    return lost
+
+
+def _sound(raw: sqlite3.Connection, table: str) -> bool:
+    """Whether SQLite's check of one table finds nothing: rows may be missing where reading raises no error."""
+    try:
+        return bool(raw.execute(f"PRAGMA integrity_check({table})").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
 
 
 def reader(file: Path) -> sqlite3.Connection:
@@ -39,7 +59,8 @@ def reader(file: Path) -> sqlite3.Connection:
     return raw
 
 
-def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> bool:
+    """Copy the rows of a table; whether all of it could be read."""
     info = new.execute(f"PRAGMA table_info({table})").fetchall()
     have = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
     columns = [row[1] for row in info if row[1] in have]
@@ -47,19 +68,21 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
     insert = f"INSERT OR IGNORE INTO {table}({listed}) VALUES ({', '.join('?' * len(columns))})"
     rowids = new.execute("SELECT wr FROM pragma_table_list WHERE name = ? AND schema = 'main'", (table,)).fetchone()
     if rowids is None or not rowids[0]:
-        for row in _by_rowid(old, table, listed):
+        gaps: list[int] = []
+        for row in _by_rowid(old, table, listed, gaps):
             new.execute(insert, row)
-        return
+        return not gaps
     for order in ("", " DESC"):  # from both ends up to the first page that cannot be read
         by = ", ".join(f'"{key}"{order}' for key in keys)
         with suppress(sqlite3.DatabaseError):
             for row in old.execute(f"SELECT {listed} FROM {table} ORDER BY {by}"):
                 new.execute(insert, row)
-            return
+            return not order
+    return False
 
 
-def _by_rowid(old: sqlite3.Connection, table: str, listed: str) -> Iterator[tuple[Any, ...]]:
-    """Rows of a table by id; pages and rows that cannot be read are passed over."""
+def _by_rowid(old: sqlite3.Connection, table: str, listed: str, gaps: list[int]) -> Iterator[tuple[Any, ...]]:
+    """Rows of a table by id; pages and rows that cannot be read are passed over, and where is put into ``gaps``."""
     sql = f"SELECT rowid, {listed} FROM {table} NOT INDEXED WHERE rowid > ? ORDER BY rowid"
     at, last = 0, -1
     while True:
@@ -69,6 +92,7 @@ def _by_rowid(old: sqlite3.Connection, table: str, listed: str) -> Iterator[tupl
                 yield row[1:]
             return
         except sqlite3.DatabaseError:
+            gaps.append(at)
             at = at + 1 if at == last else at  # the row itself cannot be read
             found = _next(old, table, at)
             if found is None:

@@ -37,7 +37,10 @@ def blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> I
     found = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
     parts = [0, *(row[0] for row in found)]
     for part in reversed(parts) if backwards else parts:
-        block = rows.unpack(raw.execute(_PART if part else _FIRST, (entry, part)).fetchone()[0])
+        row = raw.execute(_PART if part else _FIRST, (entry, part)).fetchone()
+        if row is None:
+            raise Corrupt(f"entry {entry} of the journal is missing; run `graphmem check`, then `graphmem repair`")
+        block = rows.unpack(row[0])
         yield block[::-1] if backwards else block
 
 

@@ -270,8 +270,15 @@ def unpack_items(data: bytes) -> list[list[Any]]:
 
 
 def unpack(data: bytes) -> list[Delta]:
-    """Changes from the result of ``pack``. Whole images of changed rows, of older files, are compared."""
-    return [as_delta(item) for item in unpack_items(data)]
+    """Changes from the result of ``pack``. Whole images of changed rows, of older files, are compared.
+
+    Raises:
+        ValueError, zlib.error: it is no such result.
+    """
+    try:
+        return [as_delta(item) for item in unpack_items(data)]
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not a block of the journal ({type(error).__name__}: {error})") from error
 
 
 def as_delta(item: list[Any]) -> Delta:
