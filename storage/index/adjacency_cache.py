@@ -98,7 +98,10 @@ def read_columns(cursor: sqlite3.Cursor, width: int) -> list[np.ndarray]:
     """All rows of a cursor of whole numbers, as int64 columns."""
     blocks = []
     while rows := cursor.fetchmany(ROWS):
-        flat = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
+        try:
+            flat = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
+        except TypeError as error:
+            raise ValueError(f"a column of numbers holds something else: {error}") from error
         blocks.append(flat.reshape(len(rows), width))  # [rows, width]
     table = np.concatenate(blocks) if blocks else np.zeros((0, width), np.int64)
     return [np.ascontiguousarray(table[:, column]) for column in range(width)]

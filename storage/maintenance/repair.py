@@ -24,6 +24,12 @@ from graphmem.storage.tables.connection import open_here
 from graphmem.storage.tables.schema import SEARCH_TABLES
 from graphmem.storage.tables.vector_rows import mark
 
+KEYS = {
+    "edges": ("id", "src", "rel", "dst", "ns"), "nodes": ("id", "ns"), "relations": ("id", "ns"),
+    "aliases": ("node", "ns"), "edge_sources": ("edge", "source"), "touched": ("node", "entry"),
+}  # fmt: skip
+"""Columns without which a row cannot be used."""
+
 USED = {
     "namespaces": " UNION ".join(
         f"SELECT ns AS id FROM {table}" for table in ("nodes", "edges", "relations", "journal")
@@ -152,6 +158,7 @@ def _repaired(copy: Path, name: str, *, rebuild: bool = False) -> Report:
             work = Restoration(raw, held, evidence)
             for step in (work.loads, work.journal, work.names):
                 step()
+            _untyped(raw, lost)
             _dictionaries(raw, held, notes, lost)
             for each in (_nodes, _orphans, _indexes, _retired, _vectors, _counters, _search):
                 each(raw, notes, lost)
@@ -201,6 +208,15 @@ def _entries(raw: sqlite3.Connection, evidence: Evidence, notes: list[str]) -> N
     if marks := wrong_marks(raw):
         raw.executemany("UPDATE journal SET undone = ? WHERE id = ?", [(right, e) for e, right in marks.items()])
         notes.append(f"marks of entries {some(list(marks))} as undone or not")
+
+
+def _untyped(raw: sqlite3.Connection, lost: list[str]) -> None:
+    """Rows whose keys are of another type than their columns', so that nothing can be looked up by them."""
+    for table, columns in KEYS.items():
+        wrong = " OR ".join(f"typeof({column}) <> 'integer'" for column in columns)
+        if found := raw.execute(f"SELECT {columns[0]} FROM {table} WHERE {wrong}").fetchall():
+            raw.execute(f"DELETE FROM {table} WHERE {wrong}")
+            lost.append(f"{table} {some(found)}: they held no ids where ids must be, and were removed")
 
 
 def _dictionaries(raw: sqlite3.Connection, held: salvage.Copies, notes: list[str], lost: list[str]) -> None:

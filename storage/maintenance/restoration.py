@@ -191,13 +191,13 @@ class Restoration:
                 chosen = row["name"], normalise(row["name"])
             self._named("nodes", number, row, chosen)
         for number, name, norm in self.raw.execute("SELECT id, name, norm FROM relations").fetchall():
-            norms = [norm, self.copies.relation_norms.get(number, (0, norm))[1]]
+            norms = [str(norm), self.copies.relation_norms.get(number, (0, str(norm)))[1]]
             other = self.copies.relations.get(number, (0, name))[1]
-            if normalise(str(name)) != norm or norms[0] != norms[1] or other != name:
+            if not isinstance(name, str) or normalise(name) != norm or norms[0] != norms[1] or other != name:
                 spelled = [text for text in (name, other) if isinstance(text, str)]
                 chosen = next(
                     ((text, normalise(text)) for text in spelled if norms.count(normalise(text)) == 2),
-                    elected(name, [*norms, normalise(other)], [], self.said),
+                    elected(name, [*norms, normalise(str(other))], [], self.said),
                 )
                 if name != other and normalise(str(name)) == normalise(str(other)):
                     chosen = None  # they differ in capitals alone: nothing else knows them

@@ -193,16 +193,25 @@ class Connection:
                 return
             raw.execute("BEGIN")
             try:
-                yield raw
-            except (ValueError, OverflowError, RecursionError, zlib.error) as error:
-                if isinstance(error, errors.GraphMemError):
-                    raise
-                if isinstance(error, OverflowError) and "SQLite" in str(error):
-                    raise errors.InvalidValue(f"a number is larger than the file can hold: {error}") from error
-                raise damaged(self.path, error) from error
+                with self.values():
+                    yield raw
             finally:
                 with suppress(sqlite3.Error):
                     raw.execute("COMMIT")
+
+    @contextmanager
+    def values(self) -> Iterator[None]:
+        """Turn errors of Python over values of the file into ``Corrupt``: columns of a damaged file hold anything."""
+        try:
+            yield
+        except errors.GraphMemError:
+            raise
+        except OverflowError as error:
+            if "SQLite" in str(error):
+                raise errors.InvalidValue(f"a number is larger than the file can hold: {error}") from error
+            raise damaged(self.path, error) from error
+        except (ValueError, LookupError, RecursionError, MemoryError, TypeError, AttributeError, zlib.error) as error:
+            raise damaged(self.path, f"a value cannot be used: {error}") from error
 
     @contextmanager
     def translating(self) -> Iterator[None]:
