@@ -79,9 +79,10 @@ def repair(path: str | os.PathLike[str]) -> tuple[Report, Report]:
             if before.ok:
                 raise _Kept(before)
             mend.copy_bytes(name, copy)  # as it was: the check opened the copy
-            try:
+            after = None
+            with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
                 after = _repaired(copy, name)
-            except (sqlite3.DatabaseError, UnicodeDecodeError):  # damage that only shows in use: all rows are copied
+            if after is None:  # damage that only shows in use: all rows are copied
                 mend.copy_bytes(name, copy)
                 after = _repaired(copy, name, rebuild=True)
             if not _better(before, after):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from graphmem.core.names import normalise
 from graphmem.storage.maintenance.evidence import Evidence, holds
 from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.salvage import Copies
-from graphmem.storage.maintenance.votes import Words, candidates, elected
+from graphmem.storage.maintenance.votes import Words, candidates, elected, usual_spelling
 from graphmem.storage.tables import bulk_sums
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Cut
 
+ALIKE = 12  # choices of the same kind for all doubtful rows that are compared with a checksum first
 TRIED = 4096  # combinations of doubtful values that are compared with a checksum
 ORDER = ("nodes", "aliases", "edges", "edge_sources")  # rows that others refer to first
 
@@ -69,9 +70,10 @@ class Restoration:
         total = 1
         for found in options.values():
             total *= len(found)
-        if not 1 < total <= TRIED or len(present) + len(options) != block.last - block.first + 1:
+        if total < 2 or len(present) + len(options) != block.last - block.first + 1:
             return False
-        for choice in product(*options.values()):
+        alike = (tuple(found[min(k, len(found) - 1)] for found in options.values()) for k in range(ALIKE))
+        for choice in chain(alike, product(*options.values()) if total <= TRIED else ()):
             if block.holds(present | dict(zip(options, choice, strict=True))):
                 fixed.update(zip(options, choice, strict=True))
                 return True
@@ -93,6 +95,7 @@ class Restoration:
     def _options(self, block: bulk_sums.Block, fixed: dict[int, Columns]) -> dict[int, list[Columns]]:
         """Rows that are missing or that a copy contradicts, with what they may have been, by id."""
         found: dict[int, list[Columns]] = {}
+        usual = usual_spelling([(row["name"], row["norm"]) for row in fixed.values()] if block.table == "nodes" else [])
         for number in range(block.first, block.last + 1):
             row = fixed.get(number)
             if (row is not None and number in block.journalled) or not block.by_load:
@@ -102,6 +105,8 @@ class Restoration:
             if options or row is None:
                 known = self.evidence.before[block.table].get(number) or {}
                 found[number] = [{**base, **option, **known} for option in options]
+                if row is None and block.table == "nodes":
+                    found[number].sort(key=lambda option: option["name"] != usual(option["norm"]))
                 if row is not None:
                     found[number].insert(0, row)
         return {number: options for number, options in found.items() if options}

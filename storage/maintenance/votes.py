@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from graphmem.core.names import normalise
 from graphmem.storage.tables.schema import TABLES
 
 TOKENIZER = re.findall(r'tokenize="([^"]+)"', TABLES)[0]
+
+
+SAMPLE = 500  # names by which the usual spelling is judged
 
 
 class Words:
@@ -69,3 +72,10 @@ def elected(name: object, norms: Sequence[str], words: Sequence[str], said: Word
     if not ranked or ranked[0][1] < 2 or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
         return None
     return recased(shown, ranked[0][0]), ranked[0][0]
+
+
+def usual_spelling(names: Sequence[tuple[object, object]]) -> Callable[[str], str]:
+    """How most of some names write their normal forms: in capitals, small, or with capital initials."""
+    styles: tuple[Callable[[str], str], ...] = (str.title, str.capitalize, str, str.upper)
+    pairs = [(name, form) for name, form in names[:SAMPLE] if isinstance(form, str)]
+    return max(styles, key=lambda style: sum(name == style(form) for name, form in pairs))
