@@ -20,6 +20,7 @@ from graphmem.core.types import Edge, Fact, Node
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
+from graphmem.storage.maintenance.compact import compact
 from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, revert, vector_rows
 from graphmem.storage.tables import row_images as rows
@@ -101,7 +102,7 @@ class SQLiteStore(PassageStore):
             vectors = vector_rows.checked(vectors, len(names))
             if fingerprint is None:
                 raise InvalidVector("vectors need the fingerprint of the encoder that made them")
-        with bulk_write.loading(self.connection, len(load.src) + len(names)) as raw, self.connection.values():
+        with bulk_write.loading(self.connection) as raw, self.connection.values():
             recorder = Recorder(raw, self._ns)
             ranges = bulk_write.write(raw, recorder, load, vectors, fingerprint, source)
             number = recorder.finish("bulk_load", note, ranges=ranges)
@@ -132,6 +133,13 @@ class SQLiteStore(PassageStore):
         with self.connection.writing() as raw, self.connection.values():
             target, undo = journal.to_redo(raw, self._ns, None if entry is None else as_id(entry))
             return self._revert(raw, undo, target, "redo")
+
+    def compact(self, before: int, *, progress: bool = False) -> tuple[int, int]:
+        """Drop what entries recorded before a time (microseconds) changed; bytes before and after. Writes.
+
+        See ``storage.maintenance.compact``.
+        """
+        return compact(self.connection, self._ns, before, progress=progress)
 
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
         recorder = Recorder(raw, self._ns)

@@ -128,7 +128,7 @@ def patch(raw: sqlite3.Connection, view: View[CSRIndex], now: Stamp) -> View[CSR
     """Carry a present view over the journal entries since; None when a bulk load makes a rebuild cheaper."""
     changed: set[int] = set()
     sql = (
-        "SELECT j.id, EXISTS(SELECT 1 FROM journal_ranges WHERE entry = j.id) "
+        "SELECT j.id, j.compacted OR EXISTS(SELECT 1 FROM journal_ranges WHERE entry = j.id) "
         "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = j.id) FROM journal j WHERE j.id > ? AND j.ns = ?"
     )
     for number, large in raw.execute(sql, (view.stamp.entry, now.ns)).fetchall():

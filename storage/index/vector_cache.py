@@ -129,12 +129,12 @@ def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str)
 
 def _changed_nodes(raw: sqlite3.Connection, ns: int, entry: int) -> np.ndarray | None:
     """Nodes in journal entries after an entry, int64 [C]; None where they are too many."""
-    sql = "SELECT id FROM journal WHERE id > ? AND ns = ? ORDER BY id LIMIT ?"
-    entries = [row[0] for row in raw.execute(sql, (entry, ns, PATCH_ENTRIES + 1))]
-    if len(entries) > PATCH_ENTRIES:
+    sql = "SELECT id, compacted FROM journal WHERE id > ? AND ns = ? ORDER BY id LIMIT ?"
+    entries = raw.execute(sql, (entry, ns, PATCH_ENTRIES + 1)).fetchall()
+    if len(entries) > PATCH_ENTRIES or any(compacted for _, compacted in entries):
         return None
     changed: set[int] = set()
-    for number in entries:
+    for number, _ in entries:
         first, last = journal.ranges(raw, number).get("nodes", (0, -1))
         if last - first > PATCH_NODES:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -96,14 +97,26 @@ def vacuum(path: str | os.PathLike[str]) -> tuple[int, int]:
 
     The journal and retired facts stay.
     """
-    name = os.fspath(path)
-    with closing(Connection(name)) as opened, opened.translating():
-        raw = opened.raw
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        before = Path(name).stat().st_size
-        for table in SEARCH_TABLES:
-            raw.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
-        raw.execute("ANALYZE")
-        raw.execute("VACUUM")
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return before, Path(name).stat().st_size
+    with closing(Connection(os.fspath(path))) as opened, opened.translating():
+        return reclaim(opened.raw, opened.path)
+
+
+def reclaim(raw: sqlite3.Connection, path: str, done: Callable[[], object] = lambda: None) -> tuple[int, int]:
+    """``vacuum`` of an open memory; ``done`` is called after each of its two steps. Writes."""
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = _size(raw, path)
+    for table in SEARCH_TABLES:
+        raw.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
+    done()
+    raw.execute("ANALYZE")
+    raw.execute("VACUUM")
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    done()
+    return before, _size(raw, path)
+
+
+def _size(raw: sqlite3.Connection, path: str) -> int:
+    if path != MEMORY:
+        return Path(path).stat().st_size
+    pages, page = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(pages * page)

@@ -13,7 +13,7 @@ import numpy as np
 from graphmem.storage.tables import bulk_sums, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
-from graphmem.storage.tables.connection import MEMORY, Connection
+from graphmem.storage.tables.connection import Connection
 from graphmem.storage.tables.editor import EDGE, Editor
 from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
@@ -141,39 +141,19 @@ def rebuilt(raw: sqlite3.Connection, table: str, indexes: dict[str, str], added:
 
 
 @contextmanager
-def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
+def loading(connection: Connection) -> Iterator[sqlite3.Connection]:
     """Write transaction for a load: no foreign key look-ups, because ids come from the load itself.
 
-    A large load into a file that no other connection has open is written through a rollback journal, which writes each
-    page once instead of twice. WAL is restored at the end; a killed load is rolled back at the next open.
+    It is written through the WAL as any other, so that readers are not held up; a killed load leaves no trace.
     """
     raw = connection.raw
-    large = rows >= REBUILD_FROM
     with connection.lock, connection.translating():
-        nested = raw.in_transaction
-        alone = False
-        if not nested and not connection.read_only:
+        nested = raw.in_transaction or connection.read_only
+        if not nested:
             raw.execute("PRAGMA foreign_keys = OFF")
-            alone = large and connection.path != MEMORY and _leave_wal(raw)
-            if alone:
-                connection.forget_log()
         try:
             with connection.writing() as open_raw:
                 yield open_raw
         finally:
-            if not nested and not connection.read_only:
+            if not nested:
                 raw.execute("PRAGMA foreign_keys = ON")
-                if alone:
-                    raw.execute("PRAGMA journal_mode = WAL")
-
-
-def _leave_wal(raw: sqlite3.Connection) -> bool:
-    """Switch to a rollback journal; False where another connection is open, which keeps the WAL."""
-    timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
-    raw.execute("PRAGMA busy_timeout = 0")
-    try:
-        return bool(raw.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        raw.execute(f"PRAGMA busy_timeout = {timeout}")

@@ -347,7 +347,7 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
                 f"{path} has the older schema {version}; open it without read_only=True to migrate it"
             )
         schema_guard.require_own(raw, path, names_only=True)  # a foreign trigger would run in the migration
-        migrate(raw, path, version)
+        migrate(raw, path)
     schema_guard.require_own(raw, path)
 
 

@@ -32,16 +32,22 @@ State = dict[str, Any] | None
 """Known columns of a row; None where there is no row."""
 
 
-def blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> Iterator[list[Delta]]:
-    """Changes of an entry, a block at a time, in order or from the last to the first."""
+def packed_blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> Iterator[list[Any]]:
+    """Blocks of the changes of an entry, as they are packed, in order or from the last."""
     found = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
     parts = [0, *(row[0] for row in found)]
     for part in reversed(parts) if backwards else parts:
         row = raw.execute(_PART if part else _FIRST, (entry, part)).fetchone()
         if row is None:
             raise Corrupt(f"entry {entry} of the journal is missing; run `graphmem check`, then `graphmem repair`")
-        block = rows.unpack(row[0])
-        yield block[::-1] if backwards else block
+        yield rows.unpack_items(row[0])
+
+
+def blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> Iterator[list[Delta]]:
+    """Changes of an entry, a block at a time, in order or from the last to the first."""
+    for items in packed_blocks(raw, entry, backwards=backwards):
+        found = rows.as_deltas(items)
+        yield found[::-1] if backwards else found
 
 
 def recorded(raw: sqlite3.Connection, entry: int) -> Iterator[Delta]:
@@ -125,16 +131,14 @@ def _as_entry(raw: sqlite3.Connection, row: Row, past: Past | None = None) -> Jo
     number, at, action, note, undone, _ = row
     ids: dict[str, dict[int, None]] = {"nodes": {}, "edges": {}}
     counts: Counter[tuple[str, str]] = Counter()
-    first: list[Delta] = []
-    for delta in recorded(raw, number):
-        counts[delta.table, delta.kind] += 1
-        if delta.table in ids and len(ids[delta.table]) < LISTED_IDS:
-            ids[delta.table][delta.key[0]] = None
-        if len(first) <= SHOWN_CHANGES:
-            first.append(delta)
+    for items in packed_blocks(raw, number):
+        for table, first, second in items:
+            counts[table, "add" if first is None else "remove" if second is None else "change"] += 1
+            if table in ids and len(ids[table]) < LISTED_IDS:
+                ids[table][(second if first is None else first)[0]] = None
     shown: list[dict[str, Any]] = [{"table": t, "action": kind, "count": n} for (t, kind), n in counts.items()]
-    if len(first) <= SHOWN_CHANGES:
-        shown = list(map(show, _with_texts(number, first, past or Past(raw))))
+    if counts.total() <= SHOWN_CHANGES:
+        shown = list(map(show, _with_texts(number, list(recorded(raw, number)), past or Past(raw))))
     listed = {table: list(found) for table, found in ids.items()}
     for table, (start, last) in ranges(raw, number).items():
         shown.insert(0, {"table": table, "action": "bulk", "first": start, "last": last})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from filecmp import cmp
 from pathlib import Path
+from urllib.parse import quote
 
 from graphmem.storage.files import replacing
 from graphmem.storage.tables import bulk_sums, journal, vector_rows
@@ -82,23 +85,39 @@ STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2
 """Step from each version to the next."""
 
 
-def copy_for(path: str, version: int) -> Path:
-    """Path of the copy that a migration makes first."""
-    return Path(f"{path}.schema{version}")
+def copy_for(path: str, version: int, number: int = 1) -> Path:
+    """Path of the copy that a migration makes first; of later copies where a number is given."""
+    return Path(f"{path}.schema{version}" + (f"-{number}" if number > 1 else ""))
 
 
-def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
+def migrate(raw: sqlite3.Connection, path: str) -> None:
     """Migrate a file to ``SCHEMA_VERSION``. Writes one transaction; the old file stays as a copy.
 
-    Several processes may open an old file at once: the first one migrates it.
+    Several processes may open an old file at once: the first one migrates it, the others wait. The copy is made under
+    the write lock, and never takes the place of another.
     """
-    if path != ":memory:":
-        with replacing(copy_for(path, version)) as temporary, closing(sqlite3.connect(temporary)) as copy:
-            raw.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
     with raw:  # commits, or rolls back on an error
         raw.execute("BEGIN IMMEDIATE")
         version = raw.execute("PRAGMA user_version").fetchone()[0]
+        if version < SCHEMA_VERSION and path != ":memory:":
+            _copy(path, version)
         for step in range(version, SCHEMA_VERSION):
             STEPS[step](raw)
         raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _copy(path: str, version: int) -> None:
+    """Copy the file beside itself, unless a killed migration left the same copy. Another connection reads meanwhile."""
+    number = 1
+    while copy_for(path, version, number).exists():
+        number += 1
+    with replacing(copy_for(path, version, number)) as temporary:
+        uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as old, closing(sqlite3.connect(temporary)) as copy:
+            old.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    others = [copy_for(path, version, other) for other in range(1, number)]
+    if any(cmp(copy_for(path, version, number), other, shallow=False) for other in others):
+        copy_for(path, version, number).unlink()

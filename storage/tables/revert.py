@@ -29,7 +29,7 @@ _NEEDED = f"""
     OR EXISTS(SELECT 1 FROM journal_ranges r JOIN journal j ON j.id = r.entry
               WHERE r.what = 'nodes' AND i.value BETWEEN r.first AND r.last AND r.entry <> :entry AND {_LIVE})
 """
-"""Whether other entries need a node: facts, aliases or their own changes. Facts of the reverted entry are gone first."""
+"""Whether other entries need a node: facts, aliases or changes of their own."""
 
 
 def revert(raw: sqlite3.Connection, recorder: Recorder, reverted: int, target: int) -> None:

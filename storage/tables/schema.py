@@ -120,6 +120,7 @@ CREATE TABLE edges(
     span_start INTEGER,
     span_end INTEGER
 );
+CREATE INDEX edges_by_passage ON edges(passage) WHERE passage IS NOT NULL;
 CREATE TABLE edge_sources(
     edge INTEGER NOT NULL REFERENCES edges(id), source INTEGER NOT NULL REFERENCES sources(id), at INTEGER NOT NULL,
     PRIMARY KEY(edge, source)
