@@ -94,7 +94,8 @@ class OpenMemory:
             if fingerprint:
                 self._vectors.get(raw, fingerprint)
                 vector_cache.write(self.path, fingerprint, self._vectors.repacked(fingerprint))
-        return str(snapshot.write(self.path, view))
+        with self.connection.values():
+            return str(snapshot.write(self.path, view))
 
     def _pack_in_background(self) -> None:
         """Write the view and the codes of vectors that were just built from the tables, where they are large."""

@@ -69,11 +69,13 @@ class SQLiteStore(PassageStore):
         check_name(action, "action")
         check_text(note)
         with self.connection.writing() as raw:
-            recorder = Recorder(raw, self._ns)
-            editor = Editor(raw, recorder)
+            with self.connection.values():
+                editor = Editor(raw, recorder := Recorder(raw, self._ns))
             for edit in decide(self):
-                editor.apply(edit)
-            number = recorder.finish(action, note)
+                with self.connection.values():
+                    editor.apply(edit)
+            with self.connection.values():
+                number = recorder.finish(action, note)
         changes = tuple(journal.show(rows.delta_of(change)) for change in recorder.changes)
         ids = tuple(recorder.node_ids), tuple(recorder.edge_ids)
         return JournalEntry(number, from_micros(recorder.at) or "", action, note, False, changes, *ids)
@@ -101,7 +103,7 @@ class SQLiteStore(PassageStore):
             vectors = vector_rows.checked(vectors, len(names))
             if fingerprint is None:
                 raise InvalidVector("vectors need the fingerprint of the encoder that made them")
-        with bulk_write.loading(self.connection) as raw:
+        with bulk_write.loading(self.connection) as raw, self.connection.values():
             recorder = Recorder(raw, self._ns)
             ranges = bulk_write.write(raw, recorder, load, vectors, fingerprint, source)
             number = recorder.finish("bulk_load", note, ranges=ranges)
@@ -117,7 +119,7 @@ class SQLiteStore(PassageStore):
             Conflict: later entries changed the same facts or values (the message names them), or it is undone already.
             NotKept: it lies before a compaction, or is an erasure.
         """
-        with self.connection.writing() as raw:
+        with self.connection.writing() as raw, self.connection.values():
             target = journal.to_undo(raw, self._ns, None if entry is None else as_id(entry))
             return self._revert(raw, target, target, "undo")
 
@@ -129,7 +131,7 @@ class SQLiteStore(PassageStore):
             Conflict: the entry is not undone, or its rows have changed since.
             NotKept: the journal has been compacted since.
         """
-        with self.connection.writing() as raw:
+        with self.connection.writing() as raw, self.connection.values():
             target, undo = journal.to_redo(raw, self._ns, None if entry is None else as_id(entry))
             return self._revert(raw, undo, target, "redo")
 
@@ -198,7 +200,8 @@ class SQLiteStore(PassageStore):
         """The node's learned state vector, float32 [G], or None."""
         self.node(node_id)
         data = self.connection.one("SELECT state FROM nodes WHERE id = ?", (as_id(node_id),))[0]
-        return None if data is None else np.frombuffer(data, np.float32).copy()
+        with self.connection.values():
+            return None if data is None else np.frombuffer(data, np.float32).copy()
 
     def edge(self, edge_id: int) -> Edge:
         """One recorded fact by id, whatever its state. Raises ``NotFound``: the namespace holds no such fact."""

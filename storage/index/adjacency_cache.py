@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from graphmem.core.errors import Corrupt
 from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency import CSRIndex, Packed
 from graphmem.storage.index.snapshot import Stamp, View, stamp_at
@@ -20,6 +21,7 @@ PATCH_ENTRIES = 4096  # journal entries up to which a view is patched; beyond, i
 PACK_ARCS = 400_000  # arcs from which a view that was built from the tables is written as a snapshot
 
 ROWS = 65_536
+MAX_NODE = (1 << 31) - 2  # ids in an index have 32 bits
 
 
 @dataclass(slots=True)
@@ -58,10 +60,12 @@ class Views:
         return build(raw, self.ns, None)
 
     def worth_packing(self) -> View[CSRIndex] | None:
-        """The present view, once, when it was built from the tables and is large; else None."""
+        """The present view, once, where it was built and is large or its file is of no use; else None."""
         built, self.built = self.built, False
-        large = self.present is not None and len(self.present.index.packed.edge) >= PACK_ARCS
-        return self.present if built and large and self.path is not None else None
+        if not built or self.present is None or self.path is None:
+            return None
+        large = len(self.present.index.packed.edge) >= PACK_ARCS
+        return self.present if large or snapshot.path_for(self.path, self.ns).exists() else None
 
     def repacked(self) -> View[CSRIndex]:
         """The present view without an overlay. Call ``get`` first."""
@@ -94,15 +98,21 @@ def read_columns(cursor: sqlite3.Cursor, width: int) -> list[np.ndarray]:
     """All rows of a cursor of whole numbers, as int64 columns."""
     blocks = []
     while rows := cursor.fetchmany(ROWS):
-        flat = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
+        try:
+            flat = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
+        except TypeError as error:
+            raise ValueError(f"a column of numbers holds something else: {error}") from error
         blocks.append(flat.reshape(len(rows), width))  # [rows, width]
     table = np.concatenate(blocks) if blocks else np.zeros((0, width), np.int64)
     return [np.ascontiguousarray(table[:, column]) for column in range(width)]
 
 
 def highest_node(raw: sqlite3.Connection) -> int:
-    """The highest node id that was ever given."""
-    return int(raw.execute("SELECT value FROM meta WHERE key = 'next_node'").fetchone()[0]) - 1
+    """The highest node id. Raises ``Corrupt``: beyond what an index holds."""
+    highest = raw.execute("SELECT max(id) FROM nodes").fetchone()[0] or 0
+    if highest > MAX_NODE:
+        raise Corrupt(f"the memory is damaged (a node has the id {highest}); run `graphmem check`, then repair it")
+    return int(highest)
 
 
 def next_flip(raw: sqlite3.Connection, now: int, facts: str, values: dict[str, object]) -> int | None:

@@ -2,6 +2,8 @@
 
 It is a cache: its stamp names the memory, and the journal entry with its check value, and later entries are applied
 from the journal. It is written under another name and moved into place. It may be deleted at any time.
+Its head has a digest and its arrays have checksums, all compared when it is mapped: where one is not right, the file is
+not used and is made again.
 """
 
 from __future__ import annotations
@@ -9,7 +11,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -18,9 +23,13 @@ import numpy as np
 from graphmem.storage.files import replacing
 from graphmem.storage.index.adjacency import CSRIndex, Packed
 
-MAGIC = b"GRAPHMEMSNAP1\n"
+MAGIC = b"GRAPHMEMSNAP2\n"
 ALIGN = 64
-LAYOUT = 1
+LAYOUT = 2
+BLOCK = 1 << 20  # bytes under one checksum
+THREADS_FROM = 4  # blocks from which several threads work on their checksums
+DIGEST = 16  # bytes of the head's digest
+PREFIX = len(MAGIC) + 8 + DIGEST  # bytes before the head's text
 ARRAYS = ("indptr", "target", "code", "edge")
 
 Index = TypeVar("Index")
@@ -105,12 +114,31 @@ def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.nda
     for name, array in arrays.items():
         places[name] = {"dtype": array.dtype.str, "shape": array.shape, "at": at}
         at += -(-array.nbytes // ALIGN) * ALIGN
-    text = json.dumps(head | {"arrays": places, "bytes": at}).encode()
-    start = -(-(len(MAGIC) + 8 + len(text)) // ALIGN) * ALIGN
-    file.write((MAGIC + len(text).to_bytes(8, "little") + text).ljust(start, b"\0"))
+    blocks = [block for array in arrays.values() for block in _blocks(np.ascontiguousarray(array))]
+    text = json.dumps(head | {"arrays": places, "bytes": at, "sums": list(map(zlib.crc32, blocks))}).encode()
+    start = -(-(PREFIX + len(text)) // ALIGN) * ALIGN
+    lead = MAGIC + len(text).to_bytes(8, "little")
+    file.write((lead + _digest(lead + text) + text).ljust(start, b"\0"))
     for array in arrays.values():
         array.tofile(file)
         file.write(bytes(-array.nbytes % ALIGN))
+
+
+def _digest(head: bytes) -> bytes:
+    return blake2b(head, digest_size=DIGEST).digest()
+
+
+def _blocks(array: np.ndarray) -> list[np.ndarray]:
+    plain = array.reshape(-1).view(np.uint8)
+    return [plain[start : start + BLOCK] for start in range(0, len(plain), BLOCK)]
+
+
+def _sums(blocks: list[np.ndarray]) -> list[int]:
+    """Checksums of blocks; of many in several threads, because zlib works outside Python's lock."""
+    if len(blocks) < THREADS_FROM:
+        return list(map(zlib.crc32, blocks))
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(zlib.crc32, blocks))
 
 
 def read(memory: str, ns: int) -> View[CSRIndex] | None:
@@ -120,22 +148,23 @@ def read(memory: str, ns: int) -> View[CSRIndex] | None:
         packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
         return View(CSRIndex(packed, head["relations"]), Stamp(**head["stamp"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, truncated or of another layout
+        return None  # missing, damaged or of another layout
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Map a file that ``write_file`` wrote: its head and its arrays.
+    """Map a file that ``write_file`` wrote: its head and its arrays. Every byte of them is checked.
 
     Raises:
-        OSError, ValueError, KeyError, TypeError: there is none, or it is not whole.
+        OSError, ValueError, KeyError, TypeError: there is none, or it is not what was written.
     """
     mapped = np.memmap(path, mode="r")
-    prefix = len(MAGIC) + 8
-    if bytes(mapped[: len(MAGIC)]) != MAGIC:
-        raise ValueError("not a snapshot")
-    length = int.from_bytes(bytes(mapped[len(MAGIC) : prefix]), "little")
-    head = json.loads(bytes(mapped[prefix : prefix + length]))
-    start = -(-(prefix + length) // ALIGN) * ALIGN
+    lead = bytes(mapped[: len(MAGIC) + 8])
+    length = int.from_bytes(lead[len(MAGIC) :], "little")
+    text = bytes(mapped[PREFIX : PREFIX + min(length, len(mapped))])
+    if lead[: len(MAGIC)] != MAGIC or bytes(mapped[len(lead) : PREFIX]) != _digest(lead + text):
+        raise ValueError("not a snapshot, or a damaged one")
+    head = json.loads(text)
+    start = -(-(PREFIX + length) // ALIGN) * ALIGN
     if head["layout"] != LAYOUT or len(mapped) != start + head["bytes"]:
         raise ValueError("cut short, or of another layout")
     arrays = {}
@@ -144,4 +173,6 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         begin = start + place["at"]
         plain = np.asarray(mapped[begin : begin + int(np.prod(shape)) * dtype.itemsize])
         arrays[name] = plain.view(dtype).reshape(shape)
+    if _sums([block for array in arrays.values() for block in _blocks(array)]) != head["sums"]:
+        raise ValueError("the arrays are not what was written")
     return head, arrays

@@ -66,11 +66,13 @@ class VectorViews:
         return self.views[fingerprint]
 
     def worth_packing(self) -> tuple[str, VectorView] | None:
-        """The view that was just built from the tables, once, where it is large; else None."""
+        """The view that was just built from the tables, once, where it is large or its file is of no use; else None."""
         built, self.built = self.built, None
         view = self.views.get(built) if built else None
-        large = view is not None and len(view.index.base.ids) >= PACK_VECTORS
-        return (built, view) if built and view and large and self.path is not None else None
+        if not built or view is None or self.path is None:
+            return None
+        large = len(view.index.base.ids) >= PACK_VECTORS
+        return (built, view) if large or snapshot.codes_path(self.path, self.ns).exists() else None
 
     def _fresh(self, raw: sqlite3.Connection, view: VectorView | None, fingerprint: str) -> VectorView:
         line, now = vector_rows.line(raw), snapshot.stamp_at(raw, self.ns)
@@ -161,4 +163,4 @@ def read(memory: str, ns: int, fingerprint: str) -> VectorView | None:
         index = VectorIndex(base, no_vectors(base.codes.shape[1]), arrays["pending"])
         return View(index, Stamp(**head["stamp"]), head["word"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, truncated or of another layout
+        return None  # missing, damaged or of another layout

@@ -10,7 +10,7 @@ from itertools import chain
 
 import numpy as np
 
-from graphmem.storage.tables import vector_rows
+from graphmem.storage.tables import bulk_sums, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.connection import Connection
@@ -63,9 +63,12 @@ def _write_nodes(editor: Editor, names: Names, ranges: Ranges) -> np.ndarray:
         head, row = "INSERT INTO nodes(id, name, norm, ns, created_at)", f"(?, ?, ?, {editor.ns}, {editor.at})"
         for start in range(0, len(new), CHUNK):
             part = places[start : start + CHUNK]
-            texts = map(names.shown.__getitem__, part), map(norms.__getitem__, part)
+            texts = list(map(names.shown.__getitem__, part)), list(map(norms.__getitem__, part))
             rows = zip(range(first + start, first + start + len(part)), *texts, strict=True)
             insert_many(raw, head, row, list(chain.from_iterable(rows)))
+            for at in range(0, len(part), bulk_sums.BLOCK):
+                block = (column[at : at + bulk_sums.BLOCK] for column in texts)
+                editor.recorder.sums.append(bulk_sums.of_nodes(first + start + at, *block))
     raw.execute(
         "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, '', '' FROM nodes WHERE id BETWEEN ? AND ?",
         (first, last),
@@ -116,6 +119,10 @@ def _write_edges(
     constants = f"{editor.ns}, {editor.recorder.entry}, {'NULL' if source is None else source}"
     head, row = f"INSERT INTO edges({fields}, ns, entry, source)", f"({'?, ' * len(columns)}{constants})"
     table = np.stack(columns, axis=1)  # [F, columns]
+    kept = np.stack([*columns[1:4], count[fresh]], axis=1)
+    for start in range(0, total, bulk_sums.BLOCK):
+        block = kept[start : start + bulk_sums.BLOCK]
+        editor.recorder.sums.append(bulk_sums.of_edges(first + start, block, source))
     with rebuilt(editor.raw, "edges", EDGE_INDEXES, total):
         for start in range(0, total, CHUNK):
             insert_many(editor.raw, head, row, table[start : start + CHUNK].ravel().tolist())

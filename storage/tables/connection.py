@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import threading
 import warnings
+import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,6 +53,7 @@ class Connection:
             sweep(Path(path))
         with self.translating():
             self._open()
+        _OPEN.add(self)
 
     def _open(self) -> None:
         self._pid = os.getpid()
@@ -72,6 +75,16 @@ class Connection:
         if not self.read_only:
             self._raw.execute("PRAGMA journal_mode = WAL")
             self._raw.execute("PRAGMA synchronous = NORMAL")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed."""
+        return self._raw is not None
+
+    @property
+    def place(self) -> Place | None:
+        """Device and number of the open file."""
+        return self._place
 
     def forget_log(self) -> None:
         """Call it when the journal mode changes: the log may then go or be made again."""
@@ -180,10 +193,25 @@ class Connection:
                 return
             raw.execute("BEGIN")
             try:
-                yield raw
+                with self.values():
+                    yield raw
             finally:
                 with suppress(sqlite3.Error):
                     raw.execute("COMMIT")
+
+    @contextmanager
+    def values(self) -> Iterator[None]:
+        """Turn errors of Python over values of the file into ``Corrupt``: columns of a damaged file hold anything."""
+        try:
+            yield
+        except errors.GraphMemError:
+            raise
+        except OverflowError as error:
+            if "SQLite" in str(error):
+                raise errors.InvalidValue(f"a number is larger than the file can hold: {error}") from error
+            raise damaged(self.path, error) from error
+        except (ValueError, LookupError, RecursionError, MemoryError, TypeError, AttributeError, zlib.error) as error:
+            raise damaged(self.path, f"a value cannot be used: {error}") from error
 
     @contextmanager
     def translating(self) -> Iterator[None]:
@@ -192,6 +220,15 @@ class Connection:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(error, self.path) from error
+
+
+_OPEN: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def open_here(path: str) -> bool:
+    """Whether this process has the file open: reading its bytes outside of SQLite would then drop SQLite's locks."""
+    place = place_of(path)
+    return place is not None and any(held.is_open and held.place == place for held in list(_OPEN))
 
 
 Place = tuple[int, int]
@@ -304,9 +341,7 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
         )
     if version < SCHEMA_VERSION:
         if version not in STEPS:
-            raise errors.Corrupt(
-                f"{path} is damaged (schema {version}); run `graphmem check {path}`, then `graphmem repair {path}`"
-            )
+            raise damaged(path, f"schema {version}")
         if read_only:
             raise errors.ReadOnly(
                 f"{path} has the older schema {version}; open it without read_only=True to migrate it"
@@ -352,10 +387,13 @@ def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> errors.Gr
     if primary == sqlite3.SQLITE_NOTADB:
         return errors.NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory")
     if primary == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
-        return errors.Corrupt(
-            f"{path} is damaged ({error}); run `graphmem check {path}`, then `graphmem repair {path}`"
-        )
+        return damaged(path, error)
     return errors.StoreError(f"{path}: {error}")
+
+
+def damaged(path: str, what: object) -> errors.Corrupt:
+    """The error of a file that holds what graphmem does not write."""
+    return errors.Corrupt(f"{path} is damaged ({what}); run `graphmem check {path}`, then `graphmem repair {path}`")
 
 
 def no_room(path: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from graphmem.core.edits import JournalEntry
-from graphmem.core.errors import Conflict, NotFound, NotKept
+from graphmem.core.errors import Conflict, Corrupt, NotFound, NotKept
 from graphmem.core.times import from_micros
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.recorded_time import last_entry
@@ -20,6 +20,7 @@ SHOWN_CHANGES = 10_000  # changes that an entry lists at most; of more it shows 
 LISTED_IDS = 100_000  # ids of changed rows that an entry lists at most
 
 _ENTRY = "SELECT id, at, action, note, undone, target FROM journal"
+_NEXT_ID = "SELECT value FROM meta WHERE key = ?"
 _FIRST = "SELECT changes FROM journal WHERE id = ? AND ? = 0"
 _PART = "SELECT changes FROM journal_parts WHERE entry = ? AND part = ?"
 
@@ -36,13 +37,16 @@ def packed_blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = Fals
     found = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
     parts = [0, *(row[0] for row in found)]
     for part in reversed(parts) if backwards else parts:
-        yield rows.unpack_items(raw.execute(_PART if part else _FIRST, (entry, part)).fetchone()[0])
+        row = raw.execute(_PART if part else _FIRST, (entry, part)).fetchone()
+        if row is None:
+            raise Corrupt(f"entry {entry} of the journal is missing; run `graphmem check`, then `graphmem repair`")
+        yield rows.unpack_items(row[0])
 
 
 def blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> Iterator[list[Delta]]:
     """Changes of an entry, a block at a time, in order or from the last to the first."""
     for items in packed_blocks(raw, entry, backwards=backwards):
-        found = list(map(rows.as_delta, items))
+        found = rows.as_deltas(items)
         yield found[::-1] if backwards else found
 
 
@@ -55,7 +59,12 @@ def recorded(raw: sqlite3.Connection, entry: int) -> Iterator[Delta]:
 def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:
     """First and last id of the nodes and edges that a bulk load added, by table."""
     found = raw.execute("SELECT what, first, last FROM journal_ranges WHERE entry = ?", (entry,))
-    return {what: (first, last) for what, first, last in found}
+    known = {what: (first, last) for what, first, last in found}
+    for what, (first, last) in known.items():
+        upto = raw.execute(_NEXT_ID, (f"next_{what[:-1]}",)).fetchone()
+        if not (upto and isinstance(upto[0], int) and 0 < first <= last < upto[0]):
+            raise Corrupt(f"entry {entry} names {what} {first} to {last}, which were never given; run `graphmem check`")
+    return known
 
 
 def entry(raw: sqlite3.Connection, ns: int, entry_id: int) -> JournalEntry:

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from graphmem.storage.files import replacing
-from graphmem.storage.tables import journal
+from graphmem.storage.tables import bulk_sums, journal, vector_rows
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.change_recorder import chained
+from graphmem.storage.tables.change_recorder import altered_entries, chained, reseal
 from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION, TABLES, split
 
 
@@ -72,9 +72,13 @@ def _from_3(raw: sqlite3.Connection) -> None:
             raw.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
     have = {row[0] for row in raw.execute("SELECT name FROM sqlite_schema")}
     for statement in split(TABLES):
-        name = re.match(r"CREATE (?:VIRTUAL )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
+        name = re.match(r"CREATE (?:VIRTUAL |UNIQUE )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
         if name and name[1] not in have:
             raw.execute(statement)
+    altered = altered_entries(raw)
+    vector_rows.seal(raw)
+    bulk_sums.seal(raw)
+    reseal(raw, altered)
 
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

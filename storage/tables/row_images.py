@@ -264,14 +264,29 @@ def pack_items(items: Iterable[list[Any]]) -> bytes:
 
 
 def unpack_items(data: bytes) -> list[Any]:
-    """The changes of a block of the journal as they are packed."""
-    found: list[Any] = json.loads(data if data[:1] == b"[" else zlib.decompress(data))
-    return found
+    """The changes of a block of the journal as they are packed.
+
+    Raises:
+        ValueError, zlib.error: it is no such block.
+    """
+    try:
+        found: list[Any] = json.loads(data if data[:1] == b"[" else zlib.decompress(data))
+        return found
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a block of the journal ({type(error).__name__}: {error})") from error
 
 
 def unpack(data: bytes) -> list[Delta]:
     """Changes from the result of ``pack``. Whole images of changed rows, of older files, are compared."""
-    return [as_delta(item) for item in unpack_items(data)]
+    return as_deltas(unpack_items(data))
+
+
+def as_deltas(items: list[Any]) -> list[Delta]:
+    """Changes from their packed form. Raises ``ValueError``: that is not what they are."""
+    try:
+        return list(map(as_delta, items))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"not a block of the journal ({type(error).__name__}: {error})") from error
 
 
 def as_delta(item: list[Any]) -> Delta:

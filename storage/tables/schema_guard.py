@@ -24,7 +24,8 @@ _SHADOWS = {
 """Tables of FTS5 behind each of its tables."""
 
 
-def _plain(sql: object) -> str:
+def plain(sql: object) -> str:
+    """SQL without spaces and quotes, which do not change what it means."""
     return re.sub(r"[\s\"'`]", "", sql) if isinstance(sql, str) else ""
 
 
@@ -34,9 +35,9 @@ def own() -> Objects:
     found: Objects = {}
     for statement in statements():
         if made := _CREATE.match(statement):
-            found[made[1].lower(), made[2]] = _plain(statement)
+            found[made[1].lower(), made[2]] = plain(statement)
             for shadow, columns in _SHADOWS.items() if "USING fts5" in statement else ():
-                found["table", f"{made[2]}_{shadow}"] = _plain(f"CREATE TABLE {made[2]}_{shadow}{columns}")
+                found["table", f"{made[2]}_{shadow}"] = plain(f"CREATE TABLE {made[2]}_{shadow}{columns}")
     return found
 
 
@@ -56,7 +57,7 @@ def differences(raw: sqlite3.Connection, *, names_only: bool = False) -> tuple[l
     """
     known, seen, foreign = own(), set(), []
     for kind, name, table, sql in raw.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"):
-        key, text = (str(kind), str(name)), _plain(sql)
+        key, text = (str(kind), str(name)), plain(sql)
         if key in known and (names_only or known[key] == text):
             seen.add(key)
         elif not _by_sqlite(*key, str(table), text):
@@ -85,3 +86,9 @@ def require_own(raw: sqlite3.Connection, path: str, *, names_only: bool = False)
             f"{path} is damaged (missing: {', '.join(missing[:SHOWN])}); "
             f"run `graphmem check {path}`, then `graphmem repair {path}`"
         )
+
+
+def index_statements() -> dict[str, str]:
+    """The statement of each index that graphmem makes, by name."""
+    found = ((_CREATE.match(statement), statement) for statement in statements())
+    return {made[2]: statement for made, statement in found if made and made[1] == "INDEX"}

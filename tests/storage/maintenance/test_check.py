@@ -49,7 +49,7 @@ def test_a_sound_memory_is_sound(path):
     assert report.ok, str(report)
     assert (report.exit_code, str(report)) == (0, f"{path}: sound")
     assert repair(path) == (report, report)
-    assert not Path(path + ".before-repair").exists()
+    assert not Path(path + ".before-repair-1").exists()
 
 
 DAMAGE = {
@@ -79,7 +79,7 @@ def test_damage_is_found_and_repaired(path, damage):
     before, after = repair(path)
     assert kind in kinds(before)
     assert kind not in kinds(after), str(after)
-    assert Path(path + ".before-repair").exists()
+    assert Path(path + ".before-repair-1").exists()
     with SQLiteStore.open(path) as store:
         assert store.search_text("a")
         store.apply([AddEdge("new", "r", "a")])
@@ -92,8 +92,8 @@ def test_damage_is_found_and_repaired(path, damage):
         ("journal", "UPDATE journal SET note = 'forged' WHERE id = 2"),
         ("journal", "DELETE FROM journal WHERE id = 2"),
         ("journal", "UPDATE journal_ranges SET last = last + 5 WHERE what = 'edges'"),
-        ("journal", "UPDATE nodes SET text = 'changed behind' WHERE name = 'Ada'"),
-        ("namespace", "UPDATE edges SET ns = 9 WHERE id = 1"),
+        ("load", "UPDATE edges SET strength = 7 WHERE id = 1"),
+        ("load", "UPDATE nodes SET name = 'A' WHERE id = 1"),
     ],
 )
 def test_unrepairable_damage_is_reported(path, kind, statement):
