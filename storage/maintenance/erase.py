@@ -18,6 +18,7 @@ from graphmem.storage.index import snapshot
 from graphmem.storage.maintenance.backup import reclaim
 from graphmem.storage.maintenance.compact import require_sound
 from graphmem.storage.maintenance.erasure_plan import SCRUBBED, SHOWN, Plan, make
+from graphmem.storage.tables import bulk_sums
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, reseal
 from graphmem.storage.tables.connection import MEMORY, Connection
@@ -86,7 +87,7 @@ def erase(
 
     Raises:
         NotFound: nothing has that id or name. Conflict: several nodes have that alias.
-        Corrupt: the journal is damaged; repair it first.
+        Corrupt: a check of the file finds a problem; repair it first.
         Busy: another process reads the file, so that old pages are left; close it there, and open the memory again.
     """
     if isinstance(node, bool) or not isinstance(node, (str, int)):
@@ -99,11 +100,12 @@ def erase(
     raw = connection.raw
     raw.execute("PRAGMA secure_delete = ON")
     with connection.writing():
-        require_sound(raw)
+        require_sound(raw, path)
         plan = make(raw, ns, node, passages)
         report = _report(raw, plan, beside, (size, size), done=True)
         _rewrite_journal(raw, ns, plan, passages)
         _remove(raw, plan, passages)
+        bulk_sums.seal(raw)
         reseal(raw, set())
         what = f"{report.nodes} nodes, {report.facts} facts, {report.entries} entries rewritten"
         Recorder(raw, ns).finish("erase", what)
