@@ -17,11 +17,12 @@ from graphmem.core.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.core.names import check_name, normalise
 from graphmem.core.times import from_micros
 from graphmem.core.types import Edge, Fact, Node
+from graphmem.core.upkeep import Erasure
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
 from graphmem.storage.maintenance.compact import compact
-from graphmem.storage.maintenance.erase import Erasure, erase
+from graphmem.storage.maintenance.erase import erase
 from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, revert, vector_rows
 from graphmem.storage.tables import row_images as rows

@@ -7,12 +7,13 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from graphmem.core.errors import Busy, InvalidValue
+from graphmem.core.upkeep import Erasure
 from graphmem.storage.files import SIDE_FILES
 from graphmem.storage.index import snapshot
 from graphmem.storage.maintenance.backup import reclaim
@@ -30,44 +31,6 @@ _UNFINISHED = "erasing"
 
 _OF_NODES = (("sentences", "passage"), ("vectors", "node"), ("access", "node"), ("folds", "node"), ("touched", "node"),
              ("aliases", "node"))  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """What an erasure removes, or has removed.
-
-    Attributes:
-        done: False for a report of what would be removed.
-        names: normalised names and aliases that are searched for.
-        nodes: nodes, with those merged into it, sessions, marks of texts read, and values that only it used.
-        facts: facts, ended and retired ones included.
-        entries: journal entries that are rewritten.
-        sources: sources that only its facts used.
-        passages: passages and episodes that name it; removed only where that was asked for.
-        mentions: other texts that name it, such as ``text of fact 3``; emptied together with the passages.
-        copies: files beside the memory that hold an earlier state of it; removed only where that was asked for.
-        before, after: bytes of the file.
-    """
-
-    done: bool
-    names: tuple[str, ...]
-    nodes: int
-    facts: int
-    entries: int
-    sources: int
-    passages: tuple[str, ...]
-    mentions: tuple[str, ...]
-    copies: tuple[str, ...]
-    before: int
-    after: int
-
-    def __str__(self) -> str:
-        head = "erased" if self.done else "would be erased"
-        counts = ("nodes", "facts", "entries", "sources")
-        lines = [f"{head}: {', '.join(f'{getattr(self, count):,} {count}' for count in counts)}"]
-        for what in ("names", "passages", "mentions", "copies"):
-            lines += [f"{what}:", *(f"  {one}" for one in getattr(self, what))] if getattr(self, what) else []
-        return "\n".join(lines)
 
 
 def erase(
@@ -114,8 +77,7 @@ def erase(
         for suffix in ("", *SIDE_FILES):
             Path(copy + suffix).unlink(missing_ok=True)
     finish(connection)
-    values = {name: getattr(report, name) for name in Erasure.__slots__}
-    return Erasure(**values | {"after": _size(connection)} | ({"copies": ()} if copies else {}))
+    return replace(report, after=_size(connection), copies=() if copies else report.copies)
 
 
 def finish(connection: Connection, *, wait: bool = True) -> None:
