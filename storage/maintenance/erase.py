@@ -121,6 +121,7 @@ def _report(raw: sqlite3.Connection, plan: Plan, copies: list[str], sizes: tuple
         if table != "nodes" or key[0] not in plan.passages
     ]
     mentions += [f"name of source {number}" for number in sorted(plan.named_sources)]
+    mentions += [f"namespace {name!r}, erase it there too" for name in sorted(plan.elsewhere)]
     counts = len(plan.gone), len(plan.edges), len(plan.entries), len(plan.sources)
     places = tuple(passages), tuple(mentions[:SHOWN]), tuple(copies)
     return Erasure(done, tuple(sorted(plan.names)), *counts, *places, *sizes)
@@ -187,7 +188,6 @@ def _remove(raw: sqlite3.Connection, plan: Plan, scrub: bool) -> None:
     raw.execute(f"DELETE FROM nodes WHERE id {of}", (nodes,))
     raw.execute(f"DELETE FROM sources WHERE id {of}", (_ids(plan.sources),))
     raw.execute(f"DELETE FROM relations WHERE id {of}", (_ids(plan.relations),))
-    raw.execute("DELETE FROM meta WHERE key LIKE 'ingest:%'")
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     mark(raw, restart=True)
