@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, SupersedeEdge, UpdateNode, as_edges
-from graphmem.core.errors import Closed, InvalidTime, InvalidValue, NotFound
+from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.names import check_name
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import networkx
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
-class GraphMemory:
+class GraphMemory(Upkeep):
     """A knowledge graph in one SQLite file, searched by association.
 
     Each call that writes is one transaction with one journal entry, which it returns and ``undo`` reverts.
@@ -258,25 +259,6 @@ class GraphMemory:
     def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
         """Apply an undone entry again; the latest undone one when None."""
         return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
-
-    def compact(self, *, before: Time, progress: bool = False) -> tuple[int, int]:
-        """Make the file smaller: drop what entries recorded before a time changed. Bytes before and after.
-
-        The entries keep their times, actions and notes. They can no more be undone, nor ``known_at`` be asked of an
-        earlier time: both raise ``NotKept``.
-
-        Args:
-            before: the time; undo and ``known_at`` of what was recorded from then on keep working.
-            progress: show a progress bar.
-
-        Raises:
-            InvalidTime: ``before`` cannot be read. ReadOnly: the memory was opened to read.
-            Corrupt: the journal is damaged; run ``graphmem repair`` first.
-        """
-        moment = to_micros(before)
-        if moment is None:
-            raise InvalidTime("compact() needs a time: what was recorded before it is compacted")
-        return self.store.compact(moment, progress=progress)
 
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
         """Merge duplicates, promote repeated claims, strengthen used nodes, decay unused ones as of ``at`` (now) and

@@ -7,12 +7,13 @@ import threading
 from contextlib import suppress
 from typing import Self
 
-from graphmem.core.errors import ReadOnly
+from graphmem.core.errors import Busy, ReadOnly
 from graphmem.core.names import check_name
 from graphmem.storage.index import snapshot, vector_cache
 from graphmem.storage.index.adjacency_cache import Views
 from graphmem.storage.index.fulltext import WordCounts
 from graphmem.storage.index.vector_cache import VectorViews
+from graphmem.storage.maintenance import erase
 from graphmem.storage.tables.connection import MEMORY, Connection
 from graphmem.storage.tables.schema import SEARCH_TABLES
 
@@ -43,6 +44,9 @@ class OpenMemory:
         """
         connection = Connection(os.fspath(path), read_only=read_only)
         try:
+            if not read_only:
+                with suppress(Busy):  # the next one that opens the file does it
+                    erase.finish(connection, wait=False)
             return cls(connection, namespace)
         except BaseException:
             connection.close()

@@ -17,10 +17,12 @@ from graphmem.core.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.core.names import check_name, normalise
 from graphmem.core.times import from_micros
 from graphmem.core.types import Edge, Fact, Node
+from graphmem.core.upkeep import Erasure
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
 from graphmem.storage.maintenance.compact import compact
+from graphmem.storage.maintenance.erase import erase
 from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, revert, vector_rows
 from graphmem.storage.tables import row_images as rows
@@ -140,6 +142,10 @@ class SQLiteStore(PassageStore):
         See ``storage.maintenance.compact``.
         """
         return compact(self.connection, self._ns, before, progress=progress)
+
+    def erase(self, node: str | int, *, dry_run: bool = True, passages: bool = False, copies: bool = False) -> Erasure:
+        """Erase a node by id or name, or report what that would remove. Writes; see ``storage.maintenance.erase``."""
+        return erase(self.connection, self._ns, node, dry_run=dry_run, passages=passages, copies=copies)
 
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
         recorder = Recorder(raw, self._ns)

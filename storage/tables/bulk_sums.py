@@ -23,6 +23,7 @@ from graphmem.storage.tables.row_images import LONG_COLUMNS, Cut, as_mapping, te
 from graphmem.storage.tables.schema import COLUMNS
 
 BLOCK = 4096  # ids under one sum
+_WHOLE = 5  # bytes of a sum of whole rows; those of a load have 4, or 12 of facts, and may begin with ``r`` too
 
 Sum = tuple[str, int, int, bytes]
 """Table, first id, last id and sum of a block."""
@@ -81,7 +82,7 @@ class Block:
     @property
     def by_load(self) -> bool:
         """Whether the load itself made the sum, so that its rows are the same but for the varying columns."""
-        return not self.sum.startswith(b"r")
+        return len(self.sum) != _WHOLE
 
     def missing(self) -> list[int]:
         """Ids without a row."""

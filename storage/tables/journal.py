@@ -148,6 +148,11 @@ def _as_entry(raw: sqlite3.Connection, row: Row, past: Past | None = None) -> Jo
     return JournalEntry(number, *state, tuple(shown), tuple(listed["nodes"]), tuple(listed["edges"]))
 
 
+def whole(raw: sqlite3.Connection, entry: int, past: Past) -> list[Delta]:
+    """Changes of an entry with whole texts in place of what differs; ask for later entries first."""
+    return _with_texts(entry, list(recorded(raw, entry)), past)
+
+
 def _with_texts(entry: int, deltas: list[Delta], past: Past) -> list[Delta]:
     """The changes of an entry with whole texts in place of what differs."""
     states: dict[tuple[str, Row], State] = {}

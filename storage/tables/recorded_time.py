@@ -23,10 +23,13 @@ def next_moment(raw: sqlite3.Connection, now: int) -> int:
     After an entry of a clock that ran ahead, the file is marked: its entries are not in the order of their times.
     Writes; call it inside a transaction.
     """
+    newest = raw.execute("SELECT max(at) FROM journal").fetchone()[0]
+    if newest is None or newest < now:
+        return now
     at = max(now, latest(raw, now) + 1)
     while raw.execute("SELECT 1 FROM journal WHERE at = ?", (at,)).fetchone():
         at += 1
-    if raw.execute("SELECT 1 FROM journal WHERE at > ? LIMIT 1", (at,)).fetchone():
+    if at < newest:
         raw.execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('unordered', 1)")
     return at
 

@@ -53,10 +53,9 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, reverted: int, target: i
         work.set_back(block)
         recorder.spill()
     work.refuse()
-    if "edges" in ranges:
-        work.remove_range("edges", *ranges["edges"], set())
-    if "nodes" in ranges:
-        work.remove_range("nodes", *ranges["nodes"], changed)
+    for table in ("edges", "nodes"):  # edges first: they refer to nodes
+        if table in ranges:
+            work.remove_range(table, ranges, changed)
     if reverted == target:
         work.remove_unused()
 
@@ -68,7 +67,7 @@ class _Revert:
         self.raw, self.recorder, self.reverted, self.target = raw, recorder, reverted, target
         self.pending: list[Change] = []
         self.rows: dict[Key, Row | None] = {}  # as they will be when what is pending is written
-        self.moved: dict[Key, int] = {}  # rows that are not as the entry left them, and a node of each
+        self.moved: dict[Key, tuple[int, set[str]]] = {}  # of rows that changed since, a node and the columns
         self.blockers: set[int] = set()
         self.ends: set[int] = set()
 
@@ -102,8 +101,9 @@ class _Revert:
         row = self._row(delta)
         image = rows.as_mapping(delta.table, row)
         before, after = delta.before or {}, delta.after or {}
-        if row is None or image is None or not all(rows.agrees(value, image[c]) for c, value in after.items()):
-            self._moved(delta, row)
+        other = set(after) if image is None else {c for c, value in after.items() if not rows.agrees(value, image[c])}
+        if row is None or image is None or other:
+            self._moved(delta, row, other)
             return
         values = {c: value.before(image[c]) if isinstance(value, Cut) else value for c, value in before.items()}
         self._put(delta, row, rows.as_row(delta.table, image | values))
@@ -163,19 +163,20 @@ class _Revert:
                 "redo the entry that added them first"
             )
 
-    def _moved(self, delta: Delta, row: Row | None) -> None:
+    def _moved(self, delta: Delta, row: Row | None, columns: set[str] | None = None) -> None:
         image = rows.as_mapping(delta.table, row) or delta.before or delta.after or {}
         node = delta.key[0] if delta.table == "nodes" else image.get("node") or image.get("src")
         if node is None and delta.table == "edge_sources":
             (node,) = self.raw.execute("SELECT src FROM edges WHERE id = ?", (delta.key[0],)).fetchone() or (0,)
-        self.moved[delta.table, delta.key] = node or 0
+        self.moved[delta.table, delta.key] = node or 0, columns or set(rows.COLUMNS[delta.table])
 
     def refuse(self) -> None:
         """Raise ``Conflict`` where rows are not as the entry left them."""
         sql = f"SELECT j.id FROM touched t JOIN journal j ON j.id = t.entry WHERE t.node = ? AND j.id > ? AND {_LIVE}"
-        for key, node in self.moved.items():
+        for key, (node, columns) in self.moved.items():
             for (number,) in self.raw.execute(sql, (node, self.reverted)).fetchall():
-                if any((delta.table, delta.key) == key for delta in journal.recorded(self.raw, number)):
+                changes = (delta for delta in journal.recorded(self.raw, number) if (delta.table, delta.key) == key)
+                if any(columns & set(delta.after or delta.before or ()) for delta in changes):
                     self.blockers.add(number)
         if self.blockers:
             named = ", ".join(map(str, sorted(self.blockers)))
@@ -194,17 +195,17 @@ class _Revert:
                     changed.add(delta.key[at]) if table == "nodes" else self.blockers.add(number)
         return changed
 
-    def remove_range(self, table: str, first: int, last: int, kept: set[int]) -> None:
+    def remove_range(self, table: str, ranges: dict[str, tuple[int, int]], kept: set[int]) -> None:
         """Remove the rows of a bulk load, a block at a time, without nodes that others need."""
-        for block in self._range(table, first, last):
+        first, last = ranges.get("nodes", (0, -1))
+        for block in self._range(table, *ranges[table]):
             if table == "nodes":
                 stay = kept | self._needed([row[0] for row in block])
                 block = [row for row in block if row[0] not in stay]
             else:
-                self.ends.update(row[at] for row in block for at in (2, 4))
+                self.ends.update(row[at] for row in block for at in (2, 4) if not first <= row[at] <= last)
             self.recorder.put_all(Change(table, row, None) for row in block)
             self.recorder.spill()
-        self.ends -= {node for node in self.ends if table == "nodes" and first <= node <= last}
 
     def _range(self, table: str, first: int, last: int) -> Iterator[list[Row]]:
         sql = f"SELECT {_COLUMNS[table]} FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT {rows.PART_ROWS}"
