@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -14,6 +15,7 @@ from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency import CSRIndex, Packed
 from graphmem.storage.index.snapshot import Stamp, View, stamp_at
 from graphmem.storage.tables import journal
+from graphmem.storage.tables.connection import BUSY_SECONDS, connect
 from graphmem.storage.tables.queries import present_moment, visible
 
 PAST_VIEWS = 4  # cached views of past moments
@@ -48,7 +50,7 @@ class Views:
         return view.index
 
     def _fresh(self, raw: sqlite3.Connection) -> View[CSRIndex]:
-        view, now = self.present or (snapshot.read(self.path, self.ns) if self.path else None), stamp_at(raw, self.ns)
+        view, now = self.present or self._packed(), stamp_at(raw, self.ns)
         expired = view is None or (view.stamp.expires is not None and view.stamp.expires <= present_moment(raw))
         if view is not None and not expired and snapshot.is_true(raw, view.stamp, self.ns):
             if view.stamp.entry == now.entry:
@@ -58,6 +60,19 @@ class Views:
                 return patched
         self.built = True
         return build(raw, self.ns, None)
+
+    def _packed(self) -> View[CSRIndex] | None:
+        view = snapshot.read(self.path, self.ns) if self.path else None
+        if view is not None:
+            view.index.rebuild = self._rebuilt
+        return view
+
+    def _rebuilt(self) -> CSRIndex:
+        """The index of the present in place of a damaged snapshot, read through a connection of its own."""
+        with closing(connect(str(self.path), True, BUSY_SECONDS)) as raw:
+            raw.execute("BEGIN")
+            self.built = True
+            return build(raw, self.ns, None).index
 
     def worth_packing(self) -> View[CSRIndex] | None:
         """The present view, once, where it was built and is large or its file is of no use; else None."""

@@ -2,8 +2,8 @@
 
 It is a cache: its stamp names the memory, and the journal entry with its check value, and later entries are applied
 from the journal. It is written under another name and moved into place. It may be deleted at any time.
-Its head has a digest and its arrays have checksums, all compared when it is mapped: where one is not right, the file is
-not used and is made again.
+Its head has a digest, compared when it is mapped. Its arrays have checksums, compared a block at a time when rows are
+first used: where one is not right, the file is not used any more, and the index is made from the tables.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import zlib
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -22,12 +21,11 @@ import numpy as np
 
 from graphmem.storage.files import replacing
 from graphmem.storage.index.adjacency import CSRIndex, Packed
+from graphmem.storage.index.proof import Proof, sums
 
 MAGIC = b"GRAPHMEMSNAP2\n"
 ALIGN = 64
 LAYOUT = 2
-BLOCK = 1 << 20  # bytes under one checksum
-THREADS_FROM = 4  # blocks from which several threads work on their checksums
 DIGEST = 16  # bytes of the head's digest
 PREFIX = len(MAGIC) + 8 + DIGEST  # bytes before the head's text
 ARRAYS = ("indptr", "target", "code", "edge")
@@ -114,8 +112,8 @@ def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.nda
     for name, array in arrays.items():
         places[name] = {"dtype": array.dtype.str, "shape": array.shape, "at": at}
         at += -(-array.nbytes // ALIGN) * ALIGN
-    blocks = [block for array in arrays.values() for block in _blocks(np.ascontiguousarray(array))]
-    text = json.dumps(head | {"arrays": places, "bytes": at, "sums": list(map(zlib.crc32, blocks))}).encode()
+    checks = {name: sums(array) for name, array in arrays.items()}
+    text = json.dumps(head | {"arrays": places, "bytes": at, "sums": checks}).encode()
     start = -(-(PREFIX + len(text)) // ALIGN) * ALIGN
     lead = MAGIC + len(text).to_bytes(8, "little")
     file.write((lead + _digest(lead + text) + text).ljust(start, b"\0"))
@@ -128,31 +126,25 @@ def _digest(head: bytes) -> bytes:
     return blake2b(head, digest_size=DIGEST).digest()
 
 
-def _blocks(array: np.ndarray) -> list[np.ndarray]:
-    plain = array.reshape(-1).view(np.uint8)
-    return [plain[start : start + BLOCK] for start in range(0, len(plain), BLOCK)]
-
-
-def _sums(blocks: list[np.ndarray]) -> list[int]:
-    """Checksums of blocks; of many in several threads, because zlib works outside Python's lock."""
-    if len(blocks) < THREADS_FROM:
-        return list(map(zlib.crc32, blocks))
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(zlib.crc32, blocks))
-
-
 def read(memory: str, ns: int) -> View[CSRIndex] | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
         head, arrays = read_file(path_for(memory, ns))
-        packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
+        spans, arcs = (proof(head, arrays, names) for names in (ARRAYS[:1], ARRAYS[1:]))
+        columns = arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"]
+        packed = Packed(*columns, spans_proof=spans, arcs_proof=arcs)
         return View(CSRIndex(packed, head["relations"]), Stamp(**head["stamp"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing, damaged or of another layout
 
 
+def proof(head: dict[str, Any], arrays: dict[str, np.ndarray], names: Sequence[str]) -> Proof:
+    """Checksums of arrays of a file whose rows are used together."""
+    return Proof([arrays[name] for name in names], [head["sums"][name] for name in names])
+
+
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Map a file that ``write_file`` wrote: its head and its arrays. Every byte of them is checked.
+    """Map a file that ``write_file`` wrote: its head, which is compared with its digest, and its arrays, which are not.
 
     Raises:
         OSError, ValueError, KeyError, TypeError: there is none, or it is not what was written.
@@ -173,6 +165,4 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         begin = start + place["at"]
         plain = np.asarray(mapped[begin : begin + int(np.prod(shape)) * dtype.itemsize])
         arrays[name] = plain.view(dtype).reshape(shape)
-    if _sums([block for array in arrays.values() for block in _blocks(array)]) != head["sums"]:
-        raise ValueError("the arrays are not what was written")
     return head, arrays

@@ -159,6 +159,8 @@ def read(memory: str, ns: int, fingerprint: str) -> VectorView | None:
         head, arrays = snapshot.read_file(snapshot.codes_path(memory, ns))
         if head["fingerprint"] != fingerprint:
             return None
+        for name in arrays:
+            snapshot.proof(head, arrays, [name]).touch_all()  # a search reads all of them anyway
         base = Coded(arrays["ids"], arrays["codes"], arrays["scales"])
         index = VectorIndex(base, no_vectors(base.codes.shape[1]), arrays["pending"])
         return View(index, Stamp(**head["stamp"]), head["word"])

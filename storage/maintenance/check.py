@@ -174,8 +174,8 @@ def _marks(raw: sqlite3.Connection) -> Iterator[Problem]:
         what = f"entries {some(list(found))} are wrongly marked as undone or not undone"
         yield Problem("journal", what, True)
     sql = f"SELECT id FROM journal WHERE {REVERTS} AND note NOT LIKE action || ' of entry ' || target"
-    if found := raw.execute(sql).fetchall():
-        yield Problem("journal", f"entries {some(found)} name another entry than they revert", False)
+    if other := raw.execute(sql).fetchall():
+        yield Problem("journal", f"entries {some(other)} name another entry than they revert", False)
 
 
 def wrong_marks(raw: sqlite3.Connection) -> dict[int, int]:

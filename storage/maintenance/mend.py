@@ -120,7 +120,7 @@ def _mend_roots(file: Path) -> list[str]:
     with file.open("r+b") as stream:
         data = stream.read(SEARCHED)
         page = int.from_bytes(data[16:18], "big") if data[16:18] != b"\0\1" else 1 << 16
-        roots = {row[1]: _root(data, *row[:3], page) for row in tables}
+        roots = {row[1]: _root(data, row[0] + row[1] + row[2], page) for row in tables}
         for name, usual in ((row[1], row[3]) for row in tables if roots[row[1]] is None):
             kind = data[(usual - 1) * page : (usual - 1) * page + 1]
             if usual not in roots.values() and kind in (b"\2", b"\5", b"\n", b"\r"):
@@ -148,9 +148,9 @@ def raw_version(file: Path) -> int:
         return int.from_bytes(stream.read(64)[60:64], "big")
 
 
-def _root(data: bytes, kind: str, name: str, table: str, page: int) -> int | None:
+def _root(data: bytes, row: str, page: int) -> int | None:
     """First page of a table by the bytes of its row in the list; None where these are damaged too."""
-    found = re.search(re.escape(f"{kind}{name}{table}".encode()) + rb"(.{1,4}?)CREATE", data, re.DOTALL)
+    found = re.search(re.escape(row.encode()) + rb"(.{1,4}?)CREATE", data, re.DOTALL)
     number = int.from_bytes(found[1], "big") if found else 0
     return number if 1 < number <= len(data) // page + (1 << 20) else None
 

@@ -112,8 +112,7 @@ class Block:
             table = np.array(columns, np.float64)
             if not (np.abs(table) < 1 << 53).all() or (table % 1).any():
                 return False
-            found = of_edges(self.first, table.astype(np.int64), None)[3]
-            return found[:4] == self.sum[:4]
+            return of_edges(self.first, table.astype(np.int64), None)[3][:4] == self.sum[:4]
         except (TypeError, ValueError, UnicodeEncodeError):
             return False  # a damaged row holds values of another type
 

@@ -313,7 +313,7 @@ def guarded(raw: sqlite3.Connection) -> sqlite3.Connection:
     raw.execute("PRAGMA cell_size_check = ON")  # a damaged page is an error instead of a wrong row
     raw.execute("PRAGMA mmap_size = 0")  # a file that is cut while it is open is an error instead of a crash
     if hasattr(raw, "setconfig"):  # Python 3.12
-        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+        raw.setconfig(getattr(sqlite3, "SQLITE_DBCONFIG_DEFENSIVE"), True)  # noqa: B009
     return raw
 
 
