@@ -138,14 +138,14 @@ def _rewrite_journal(raw: sqlite3.Connection, ns: int, plan: Plan, scrub: bool) 
         texts.setdefault((table, key), set()).add(column)
     raw.executemany("UPDATE journal SET note = '' WHERE id = ?", [(entry,) for entry in plan.notes])
     blocks = {"journal": "id", "journal_parts": "rowid"}
-    for table, key in blocks.items():
+    for table, rowid in blocks.items():
         where = "ns = ?" if table == "journal" else "entry IN (SELECT id FROM journal WHERE ns = ?)"
-        for (number,) in raw.execute(f"SELECT {key} FROM {table} WHERE {where}", (ns,)).fetchall():
-            data = raw.execute(f"SELECT changes FROM {table} WHERE {key} = ?", (number,)).fetchone()[0]
+        for (number,) in raw.execute(f"SELECT {rowid} FROM {table} WHERE {where}", (ns,)).fetchall():
+            data = raw.execute(f"SELECT changes FROM {table} WHERE {rowid} = ?", (number,)).fetchone()[0]
             items = rows.unpack_items(data)
             kept = [new for item in items if (new := _without(item, plan, texts)) is not None]
             if kept != items:
-                raw.execute(f"UPDATE {table} SET changes = ? WHERE {key} = ?", (rows.pack_items(kept), number))
+                raw.execute(f"UPDATE {table} SET changes = ? WHERE {rowid} = ?", (rows.pack_items(kept), number))
 
 
 def _without(item: list[Any], plan: Plan, texts: dict[tuple[str, Any], set[str]]) -> list[Any] | None:
