@@ -11,7 +11,7 @@ from typing import Any
 from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise, normalise_relation
-from graphmem.core.times import Interval, from_micros, to_micros
+from graphmem.core.times import Interval, as_text, from_micros, to_micros
 from graphmem.storage.tables import intervals, journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id
@@ -142,19 +142,14 @@ class Editor:
         known = self.find(normalise(name))
         row = self.node_named(name)
         if known is None:
-            dated = to_micros(edit.date), None if edit.date is None else str(edit.date)
-            row = self.recorder.update(
-                "nodes", row, kind=kind, text=text, attributes=attributes, dated=dated[0], date_text=dated[1]
-            )
+            date = {"dated": to_micros(edit.date), "date_text": as_text(edit.date)}
+            row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes, **date)
         else:
             row = self.recorder.update(
-                "nodes",
-                row,
-                kind=kind if row[NODE["kind"]] == "entity" else row[NODE["kind"]],
-                text=row[NODE["text"]] or text,
-                attributes=merged_json(row[NODE["attributes"]], attributes),
+                "nodes", row, kind=kind if row[NODE["kind"]] == "entity" else row[NODE["kind"]],
+                text=row[NODE["text"]] or text, attributes=merged_json(row[NODE["attributes"]], attributes),
                 strength=row[NODE["strength"]] + 1.0,
-            )
+            )  # fmt: skip
         for alias in edit.aliases:
             self._add_alias(row, alias, edit.ambiguous)
 
@@ -234,8 +229,9 @@ class Editor:
         if entry and entry[1]:  # what it changed is not kept: whoever has the name as an alias may have it from there
             return self.raw.execute(_BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
-        twin = self.raw.execute(_BY_NAME, (self.ns, normalise(row[NODE["name"]]))).fetchone()
-        return (twin is not None and twin[0] != row[0]) or any(
+        if row[NODE["norm"]] != normalise(row[NODE["name"]]):
+            return True  # a twin: it has a node of its name beside it
+        return any(
             change.table == "aliases" and change.after is not None and change.after.get("norm") == row[NODE["norm"]]
             for change in changes
         )
@@ -259,13 +255,11 @@ class Editor:
             self.move_edge(edge, **{end: keep[0] for end in ("src", "dst") if edge[EDGE[end]] == absorb[0]})
         self.recorder.update("nodes", absorb, retired_at=self.at)
         self.recorder.update(
-            "nodes",
-            keep,
-            text=keep[NODE["text"]] or absorb[NODE["text"]],
+            "nodes", keep, text=keep[NODE["text"]] or absorb[NODE["text"]],
             attributes=merged_json(absorb[NODE["attributes"]], keep[NODE["attributes"]]),
             strength=keep[NODE["strength"]] + absorb[NODE["strength"]],
             state=keep[NODE["state"]] or absorb[NODE["state"]],
-        )
+        )  # fmt: skip
         self._touch_node(keep)
         self._touch_node(absorb)
 
@@ -383,7 +377,9 @@ class Editor:
         """The live fact that an edit states and that holds at a time, however its names are written."""
         src, dst = (self.find(normalise(check_name(name))) for name in (edit.subject, edit.object))
         found = self.raw.execute(_SAME_FACT, (src[0], self.relation(edit.relation), dst[0])) if src and dst else ()
-        return next((row for row in found if intervals.holds(_interval(row), at)), None)
+        manner = epistemic(edit)[:2]
+        same = (row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == manner)
+        return next((row for row in same if intervals.holds(_interval(row), at)), None)
 
     def _retire_edge(self, row: Row) -> None:
         self.recorder.edge_ids[row[0]] = None
