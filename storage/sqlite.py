@@ -145,6 +145,8 @@ class SQLiteStore(PassageStore):
 
     def erase(self, node: str | int, *, dry_run: bool = True, passages: bool = False, copies: bool = False) -> Erasure:
         """Erase a node by id or name, or report what that would remove. Writes; see ``storage.maintenance.erase``."""
+        for thread in self._packing:  # no snapshot of before may be written after it
+            thread.join()
         return erase(self.connection, self._ns, node, dry_run=dry_run, passages=passages, copies=copies)
 
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:

@@ -121,6 +121,7 @@ def _report(raw: sqlite3.Connection, plan: Plan, copies: list[str], sizes: tuple
         if table != "nodes" or key[0] not in plan.passages
     ]
     mentions += [f"name of source {number}" for number in sorted(plan.named_sources)]
+    mentions += [f"namespace {name!r}, erase it there too" for name in sorted(plan.elsewhere)]
     counts = len(plan.gone), len(plan.edges), len(plan.entries), len(plan.sources)
     places = tuple(passages), tuple(mentions[:SHOWN]), tuple(copies)
     return Erasure(done, tuple(sorted(plan.names)), *counts, *places, *sizes)
@@ -137,14 +138,14 @@ def _rewrite_journal(raw: sqlite3.Connection, ns: int, plan: Plan, scrub: bool) 
         texts.setdefault((table, key), set()).add(column)
     raw.executemany("UPDATE journal SET note = '' WHERE id = ?", [(entry,) for entry in plan.notes])
     blocks = {"journal": "id", "journal_parts": "rowid"}
-    for table, key in blocks.items():
+    for table, rowid in blocks.items():
         where = "ns = ?" if table == "journal" else "entry IN (SELECT id FROM journal WHERE ns = ?)"
-        for (number,) in raw.execute(f"SELECT {key} FROM {table} WHERE {where}", (ns,)).fetchall():
-            data = raw.execute(f"SELECT changes FROM {table} WHERE {key} = ?", (number,)).fetchone()[0]
+        for (number,) in raw.execute(f"SELECT {rowid} FROM {table} WHERE {where}", (ns,)).fetchall():
+            data = raw.execute(f"SELECT changes FROM {table} WHERE {rowid} = ?", (number,)).fetchone()[0]
             items = rows.unpack_items(data)
             kept = [new for item in items if (new := _without(item, plan, texts)) is not None]
             if kept != items:
-                raw.execute(f"UPDATE {table} SET changes = ? WHERE {key} = ?", (rows.pack_items(kept), number))
+                raw.execute(f"UPDATE {table} SET changes = ? WHERE {rowid} = ?", (rows.pack_items(kept), number))
 
 
 def _without(item: list[Any], plan: Plan, texts: dict[tuple[str, Any], set[str]]) -> list[Any] | None:
@@ -187,7 +188,6 @@ def _remove(raw: sqlite3.Connection, plan: Plan, scrub: bool) -> None:
     raw.execute(f"DELETE FROM nodes WHERE id {of}", (nodes,))
     raw.execute(f"DELETE FROM sources WHERE id {of}", (_ids(plan.sources),))
     raw.execute(f"DELETE FROM relations WHERE id {of}", (_ids(plan.relations),))
-    raw.execute("DELETE FROM meta WHERE key LIKE 'ingest:%'")
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     mark(raw, restart=True)

@@ -40,6 +40,7 @@ class Plan:
         notes: entries whose notes name it.
         sources, relations: ids of what only its facts used.
         named_sources: ids of sources of other facts that name it.
+        elsewhere: names of other namespaces with a node of that name.
     """
 
     nodes: set[int] = field(default_factory=set)
@@ -53,6 +54,7 @@ class Plan:
     sources: set[int] = field(default_factory=set)
     relations: set[int] = field(default_factory=set)
     named_sources: set[int] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
 
     @property
     def gone(self) -> set[int]:
@@ -246,8 +248,18 @@ class _Search:
                 plan.values.add(node)
 
     def dictionaries(self) -> None:
-        """Sources and relations that only removed facts used."""
+        """Sources and relations that only removed facts used; other namespaces that have the name."""
         plan = self.plan
+        for (entry,) in self.raw.execute("SELECT id FROM journal WHERE ns <> ?", (self.ns,)).fetchall():
+            for delta in journal.recorded(self.raw, entry):  # sources are of all namespaces
+                if delta.table in ("edges", "edge_sources"):
+                    images = delta.before or {}, delta.after or {}
+                    self._used["source"].update(image["source"] for image in images if image.get("source"))
+        sql = "SELECT s.name FROM namespaces s JOIN {} t ON t.ns = s.id WHERE s.id <> ? AND t.norm IN ({})"
+        listed = "SELECT value FROM json_each(?)"
+        for table in ("nodes", "aliases"):
+            found = self.raw.execute(sql.format(table, listed), (self.ns, json.dumps(sorted(plan.names))))
+            plan.elsewhere.update(row[0] for row in found)
         for table, column, out in (("sources", "source", plan.sources), ("relations", "rel", plan.relations)):
             used = {
                 row[0] for row in self._of(f"SELECT DISTINCT {column} FROM edges WHERE id NOT IN ({{}})", plan.edges)

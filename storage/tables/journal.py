@@ -260,10 +260,11 @@ def held_at(raw: sqlite3.Connection, ns: int, moment: int) -> tuple[dict[int, Ro
                     states[key] = delta.back(states[key] if key in states else present(raw, delta.table, delta.key))
         for table, (first, last) in ranges(raw, number).items():
             past[table].update({key: None for key in past[table] if first <= key <= last})
-    nodes, edges = (
-        {key: state and rows.as_row(table, state) for key, state in past[table].items()} for table in ("nodes", "edges")
-    )
-    return nodes, edges
+
+    def images(table: str) -> dict[int, Row | None]:
+        return {key: None if state is None else rows.as_row(table, state) for key, state in past[table].items()}
+
+    return images("nodes"), images("edges")
 
 
 def replay(

@@ -72,14 +72,14 @@ class Operation:
 
 def applies(folder: Path, ack: Ack) -> None:
     with SQLiteStore.open(folder / "m.db") as store:
-        for number in range(400):
+        for number in range(100):
             store.apply([AddEdge(f"new {number}", "was", "acknowledged"), UpdateNode("held 1", text="text " * number)])
             ack(number)
 
 
 def bulk_loads(folder: Path, ack: Ack) -> None:
     with SQLiteStore.open(folder / "m.db") as store:
-        for number in range(20):
+        for number in range(8):
             store.bulk_load([], [(f"load {number} {k}", "was", f"acknowledged {k}") for k in range(LOAD)])
             ack(number)
 
@@ -100,7 +100,7 @@ def with_load(folder: Path) -> None:
 
 def undoes(folder: Path, ack: Ack) -> None:
     with SQLiteStore.open(folder / "m.db") as store:
-        for number in range(10):
+        for number in range(6):
             store.undo() if number % 2 == 0 else store.redo()
             ack(number)
 

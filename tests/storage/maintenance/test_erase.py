@@ -233,6 +233,21 @@ def test_values_that_others_use_stay(memory):
     assert memory.node("Oslo") and memory.node("Bob") and memory.node("555-zebby") is None
 
 
+def test_other_namespaces_are_left_and_named(memory, path):
+    memory.add(NAME, "likes", "tea", source="shared")
+    with GraphMemory.open(path, namespace="other") as other:
+        other.add(NAME, "likes", "rum", source="shared")
+        other.add("Zoe", "likes", "rum", source="second")
+        other.undo()
+        assert memory.erase(NAME, dry_run=False).mentions == ("namespace 'other', erase it there too",)
+        assert [str(fact) for fact in other.facts()] == [f"{NAME} | likes | rum"]
+        other.redo()
+        assert other.facts("Zoe")[0].source == "second"
+        assert check(path).ok
+        other.erase(NAME, dry_run=False)
+    assert found(path.parent) == []
+
+
 def test_an_alias_of_two_nodes_and_unknown_names_are_typed_errors(memory):
     with pytest.raises(NotFound):
         memory.erase("Nobody")
