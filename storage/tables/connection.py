@@ -86,10 +86,6 @@ class Connection:
         """Device and number of the open file."""
         return self._place
 
-    def forget_log(self) -> None:
-        """Call it when the journal mode changes: the log may then go or be made again."""
-        self._log = None
-
     def _require_place(self) -> None:
         """Raise ``FileReplaced`` where the path no longer leads to the file, or to the log, that is open."""
         log = self.path + "-wal"
@@ -134,6 +130,7 @@ class Connection:
             with suppress(sqlite3.Error):
                 if not self.read_only:
                     self._raw.execute("PRAGMA busy_timeout = 0")
+                    self._raw.execute("PRAGMA analysis_limit = 400")  # rows of an index: a close takes no time
                     self._raw.execute("PRAGMA optimize")
             self._raw.close()
         self._raw = None
