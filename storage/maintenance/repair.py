@@ -206,6 +206,7 @@ def _entries(raw: sqlite3.Connection, evidence: Evidence, notes: list[str]) -> N
                     rows.unpack(blob)
                 except (*UNREADABLE, AttributeError):
                     raw.execute(f"UPDATE {table} SET changes = ? WHERE rowid = ?", (rows.pack([]), rowid))
+                    notes.append(f"entry {entry} can be listed again, without what it changed")
     if marks := wrong_marks(raw):
         raw.executemany("UPDATE journal SET undone = ? WHERE id = ?", [(right, e) for e, right in marks.items()])
         notes.append(f"marks of entries {some(list(marks))} as undone or not")
