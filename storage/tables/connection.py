@@ -89,11 +89,9 @@ class Connection:
     def _require_place(self) -> None:
         """Raise ``FileReplaced`` where the path no longer leads to the file, or to the log, that is open."""
         log = self.path + "-wal"
-        if self._place is not None and place_of(self.path) != self._place:
-            gone = self.path
-        elif self._log is not None and place_of(log) != self._log:
-            gone = log
-        else:
+        known = ((self.path, self._place), (log, self._log))
+        gone = next((path for path, place in known if place is not None and place_of(path) != place), None)
+        if gone is None:
             return
         raise errors.FileReplaced(
             f"{gone} was removed or replaced while it was open, so that this write is not kept; open {self.path} again"
