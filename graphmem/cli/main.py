@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import wraps
 from importlib import import_module
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphmem import __version__
+from graphmem.adapters import light_imports
 from graphmem.core.errors import GraphMemError, NotFound
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ _MODEL = "ask chat read picture demo train experiment"
 LAZY = dict.fromkeys(_STORE.split(), "store") | dict.fromkeys(_MODEL.split(), "model") | {"evaluate": "evaluate"}
 """Commands by the module that defines them, imported when named."""
 
+WHOLE = ("evaluate", "experiment", "train")
+"""Commands that use what light imports leave out."""
+
 
 class Commands(click.Group):
     """A click group that imports commands on demand and turns graphmem's errors into exit code 1."""
@@ -43,7 +47,14 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self.commands, *LAZY})
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run the command line; without ``args`` the process is its own, and imports are kept light."""
+        light_imports.enable(args is None)
+        return super().main(args, *rest, **options)
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in WHOLE:
+            light_imports.enable(False)
         if name in LAZY:
             import_module(f"graphmem.cli.{LAZY[name]}")
         return super().get_command(ctx, name)
