@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 _HIDDEN = ("accelerate", "scipy", "sklearn", "PIL", "torchvision", "torchaudio")
-_COMPILER = ("torch._dynamo", "torch._dynamo._trace_wrapped_higher_order_op")
+_COMPILER, _MASKS = "torch._dynamo", "torch._dynamo._trace_wrapped_higher_order_op"
 _MARKS = ("allow_in_graph", "assume_constant_result", "disable")  # decorators that matter to compiled code alone
 _COLLECT = 100_000  # objects made between two runs of the collector; imports make many that all stay
 _enabled = False
@@ -38,7 +38,7 @@ def light_imports() -> Iterator[None]:
     import torch
 
     hidden = [name for name in _HIDDEN if name not in sys.modules]
-    substitutes = {name: _Substitute(name) for name in _COMPILER} if _COMPILER[0] not in sys.modules else {}
+    substitutes = {name: _Substitute(name) for name in (_COMPILER, _MASKS) if name not in sys.modules}
     available = torch.distributed.is_available
     sys.modules.update(dict.fromkeys(hidden), **substitutes)  # type: ignore[arg-type]
     torch.distributed.is_available = lambda: False
@@ -53,7 +53,7 @@ def light_imports() -> Iterator[None]:
 
 
 class _Substitute(ModuleType):
-    """Stands for a module of torch's compiler until more than its decorators is used."""
+    """Stands for a module of torch's compiler until it is asked for more than its decorators."""
 
     __path__: list[str] = []
 
@@ -63,7 +63,7 @@ class _Substitute(ModuleType):
         if name in _MARKS:
             return _unchanged
         if name == "TransformGetItemToIndex":  # a context manager, used while a mask is mapped over positions
-            return lambda: _real(_COMPILER[1]).TransformGetItemToIndex()
+            return lambda: _real(_MASKS).TransformGetItemToIndex()
         return getattr(_real(self.__name__), name)
 
 
@@ -77,9 +77,9 @@ def _real(name: str) -> Any:
 
 
 def _remove() -> None:
-    torch = sys.modules["torch"]
-    for name in _COMPILER:
+    for name in (_COMPILER, _MASKS):
+        package, _, last = name.rpartition(".")
         if isinstance(sys.modules.get(name), _Substitute):
             del sys.modules[name]
-    if isinstance(vars(torch).get("_dynamo"), _Substitute):
-        del torch._dynamo  # type: ignore[attr-defined]
+        if isinstance(vars(sys.modules.get(package, sys)).get(last), _Substitute):
+            delattr(sys.modules[package], last)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphmem.adapters.quick_load import load_model
+
 _MODULES = ["Transformer", "Pooling", "Normalize"]
 
 
@@ -40,12 +42,12 @@ class MeanPooledEncoder(nn.Module):
     """The calls of a ``SentenceTransformer`` that graphmem uses, for a folder that ``is_mean_pooled``."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        from transformers import AutoTokenizer, BertModel
+        from transformers import AutoModel, AutoTokenizer
 
         super().__init__()
         self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
         self.max_seq_length = int(_read(folder / "sentence_bert_config.json")["max_seq_length"])
-        bert = BertModel.from_pretrained(str(folder), dtype=torch.float32)
+        bert = load_model(AutoModel, folder, torch.float32)
         self.add_module("0", nn.ModuleDict({"model": bert}))  # the names that weights have in sentence-transformers
         self.to(device).eval()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphmem.adapters.gguf_cache import converted
 from graphmem.adapters.light_imports import light_imports
+from graphmem.adapters.quick_load import load_model
 from graphmem.core.errors import MissingExtra, ModelNotFound
 from graphmem.core.paths import WEIGHTS
 from graphmem.text.name_tagging import Tagger, capitalised
@@ -129,7 +130,7 @@ def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
             tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+            model = load_model(AutoModelForCausalLM, folder, getattr(torch, dtype))
     except OSError as error:
         raise _not_found(found.name, f" ({error})") from error
     model.config.name_or_path = found.name
