@@ -52,21 +52,31 @@ def converted(gguf: Path, dtype: str, convert: Callable[[Path], None]) -> Iterat
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_stale(root)
-        made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=root))
+        made = _made(root, convert)
     except OSError as error:
         warnings.warn(
             f"the converted model cannot be kept in {root} ({error}), so every start converts it again; "
             "name a folder that can be written in GRAPHMEM_CACHE",
             stacklevel=2,
         )
-        made = Path(tempfile.mkdtemp(prefix="graphmem-"))
+        made = _made(None, convert)
+    try:
+        yield _moved(made, folder) if made.parent == root else made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _made(root: Path | None, convert: Callable[[Path], None]) -> Path:
+    """A new folder with the converted model and its manifest, in ``root`` or among temporary files."""
+    made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=root))
     try:
         convert(made)
         files = {path.name: _state(path) for path in sorted(made.iterdir())}
         (made / _MANIFEST).write_text(json.dumps(files), encoding="utf-8")
-        yield _moved(made, folder) if made.parent == root else made
-    finally:
+    except BaseException:
         shutil.rmtree(made, ignore_errors=True)
+        raise
+    return made
 
 
 def is_whole(folder: Path) -> bool:

@@ -23,7 +23,10 @@ def is_mean_pooled(folder: Path) -> bool:
     try:
         modules = _read(folder / "modules.json")
         pooling = _read(folder / modules[1]["path"] / "config.json")
-        reading, prompts = _read(folder / "sentence_bert_config.json"), _read(folder / "config_sentence_transformers.json")
+        reading, prompts = (
+            _read(folder / "sentence_bert_config.json"),
+            _read(folder / "config_sentence_transformers.json"),
+        )
         return (
             [module["type"].split(".")[-1] for module in modules] == _MODULES
             and modules[0]["path"] == ""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from graphmem.adapters.gguf_cache import converted
 from graphmem.adapters.light_imports import light_imports
 from graphmem.adapters.quick_load import load_model
-from graphmem.core.errors import MissingExtra, ModelNotFound
+from graphmem.core.errors import MissingExtra, ModelNotFound, UnsupportedModel
 from graphmem.core.paths import WEIGHTS
 from graphmem.text.name_tagging import Tagger, capitalised
 
@@ -122,10 +122,11 @@ def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
 
     Raises:
         ModelNotFound: see ``locate``.
+        UnsupportedModel: a GGUF file that cannot be converted.
     """
     found = locate(name)
     try:
-        with light_imports(), _without_progress(), _as_folder(found, dtype) as folder:
+        with light_imports(), _as_folder(found, dtype) as folder, _without_progress():
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -147,18 +148,29 @@ def _as_folder(found: Located, dtype: str) -> AbstractContextManager[str | Path]
 def _convert(found: Located, dtype: str, folder: Path) -> None:
     """Write a GGUF file's model into a folder, with its tensors dequantised."""
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-    AutoTokenizer.from_pretrained(found.where, gguf_file=found.gguf).save_pretrained(folder)
-    config = AutoConfig.from_pretrained(found.where, gguf_file=found.gguf)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
     path = str(Path(found.where, found.gguf or ""))
-    tensors = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)["tensors"]
+    try:
+        with _without_progress():
+            AutoTokenizer.from_pretrained(found.where, gguf_file=found.gguf).save_pretrained(folder)
+            config = AutoConfig.from_pretrained(found.where, gguf_file=found.gguf)
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(config)
+            tensors = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)["tensors"]
+    except (ValueError, LookupError, NotImplementedError, TypeError) as error:
+        raise UnsupportedModel(
+            f"{path} is damaged, or of a kind that transformers does not convert ({type(error).__name__}: {error}); "
+            "give a folder with the model as safetensors"
+        ) from error
     state = {key: torch.as_tensor(value).to(getattr(torch, dtype)).contiguous() for key, value in tensors.items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    try:
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    except SafetensorError as error:  # a full disk, for instance
+        raise OSError(str(error)) from error
     config.architectures = [type(model).__name__]
     config.save_pretrained(folder)
 
