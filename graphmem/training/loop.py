@@ -6,19 +6,19 @@ import argparse
 import hashlib
 import json
 import logging
-import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import nn
 
+from graphmem.core.errors import WeightsMismatch
 from graphmem.core.validation import require
+from graphmem.training.run_files import load_value, refuse_former
 
-T = TypeVar("T")
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def run(
     module: nn.Module, optimizer: torch.optim.Optimizer,
     losses: Callable[[int], tuple[dict[str, torch.Tensor], dict[str, float]]], config: LoopConfig, folder: str | Path,
 ) -> list[dict[str, float]]:  # fmt: skip
-    """Minimise the sum of the losses; write ``log.jsonl`` and ``checkpoint.pt`` into the folder.
+    """Minimise the sum of the losses; write ``log.jsonl`` and ``checkpoint.safetensors`` into the folder.
 
     Args:
         module, optimizer: what is trained, with the highest rates of the cycle.
@@ -64,7 +64,7 @@ def run(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tops = [group["lr"] for group in optimizer.param_groups]
-    start, log = _resume(module, optimizer, folder / "checkpoint.pt")
+    start, log = _resume(module, optimizer, folder / CHECKPOINT)
     sums: dict[str, float] = {}
     since = time.perf_counter()
     for step in range(start, config.steps):
@@ -85,8 +85,7 @@ def run(
                 file.write(json.dumps(log[-1]) + "\n")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save({"step": step + 1, "log": log, **state}, folder / "checkpoint.tmp")
-            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
+            save_value(folder / CHECKPOINT, {"step": step + 1, "log": log, **state})
     return log
 
 
@@ -107,19 +106,14 @@ def run_folder(given: argparse.Namespace) -> Path:
     return Path(f"{given.out}.run") / hashlib.blake2b(options.encode(), digest_size=6).hexdigest()
 
 
-def cached(path: Path, make: Callable[[], T]) -> T:
-    """A value pickled in the run's own folder by an earlier call, else made and pickled there."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pickle.dumps(make()))
-    value: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own file, in the run's own folder
-    return value
-
-
 def _resume(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> tuple[int, list[dict[str, float]]]:
+    refuse_former(path)
     if not path.exists():
         return 0, []
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    module.load_state_dict(state["module"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"]), list(state["log"])
+    state = load_value(path)
+    try:
+        module.load_state_dict(state["module"])
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"]), list(state["log"])
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsMismatch(f"{path} is of another run ({error}); start again with another folder") from error

@@ -210,7 +210,7 @@ def _train_stage(
     steps = max(1, round(stage.share * training.steps))
     loop = LoopConfig(steps, seed=training.seed, save_every=training.save_every, log_every=10)
     settings = FusionTraining(loop, batch=training.batch, kl_batch=training.kl_batch, rate=training.rate)
-    FusionTrainer(model, [(1.0, group)], kept, pool, settings, folder.parent / "lower_states.pt").train(folder)
+    FusionTrainer(model, [(1.0, group)], kept, pool, settings, folder.parent / "lower_states.safetensors").train(folder)
 
 
 def _evaluate(model: GraphMemoryModel, questions: Sequence[Question], folder: Path) -> Report:
