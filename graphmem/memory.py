@@ -15,7 +15,7 @@ from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.names import check_name
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.types import Fact, Node, RankerName, Triple
 
 if TYPE_CHECKING:
     import networkx
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
     from graphmem.writing.pipeline import WritePlan
-
-RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
 class GraphMemory:

@@ -16,7 +16,7 @@ from torch import nn
 
 from graphmem.core.errors import WeightsMismatch
 from graphmem.core.validation import require
-from graphmem.training.run_files import load_value, refuse_former
+from graphmem.training.run_files import load_value, refuse_former, save_value
 
 CHECKPOINT = "checkpoint.safetensors"
 

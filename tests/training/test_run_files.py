@@ -136,7 +136,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
             return {"loss": layer(data).square().mean()}, {}
 
         try:
-            run(layer, optimizer, losses, LoopConfig(12, save_every=4), tmp_path / folder)
+            run(layer, optimizer, losses, LoopConfig(12, save_every=4, log_every=3), tmp_path / folder)
         except KeyboardInterrupt:
             return trained(folder, None)
         return [parameter.detach() for parameter in layer.parameters()]
