@@ -303,7 +303,7 @@ class GraphMemory:
         Args:
             query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
-            ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
+            ranker: one of ``graphmem.core.types.RANKERS``; ``gnn`` is learned activation and a GNN.
 
         Returns:
             Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and

@@ -19,6 +19,7 @@ import click
 from graphmem import __version__
 from graphmem.adapters import light_imports
 from graphmem.core.errors import GraphMemError, NotFound
+from graphmem.core.types import RANKERS
 
 if TYPE_CHECKING:
     from graphmem.core.edits import JournalEntry
@@ -191,7 +192,7 @@ def add(memory: GraphMemory, json_: bool, replace: bool, **fields: Any) -> None:
 @memory_command(opened=("retriever",))
 @click.argument("query")
 @click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--ranker", type=click.Choice(["gnn", "activation", "ppr", "dense", "bm25"]), default="gnn")
+@click.option("--ranker", type=click.Choice(RANKERS), default="gnn")
 @click.option("--as-of", help="Search the facts valid at that time.")
 @retriever_weights
 def search(memory: GraphMemory, query: str, json_: bool, **options: Any) -> None:
