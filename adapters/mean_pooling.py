@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphmem.adapters.quick_load import load_model
-
 _MODULES = ["Transformer", "Pooling", "Normalize"]
 
 
@@ -42,15 +40,12 @@ def is_mean_pooled(folder: Path) -> bool:
 
 
 class MeanPooledEncoder(nn.Module):
-    """The calls of a ``SentenceTransformer`` that graphmem uses, for a folder that ``is_mean_pooled``."""
+    """The calls of a ``SentenceTransformer`` that graphmem uses; the folder is one that ``is_mean_pooled``."""
 
-    def __init__(self, folder: Path, device: str) -> None:
-        from transformers import AutoModel, AutoTokenizer
-
+    def __init__(self, folder: Path, tokenizer: Any, bert: nn.Module, device: str) -> None:
         super().__init__()
-        self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        self.tokenizer = tokenizer
         self.max_seq_length = int(_read(folder / "sentence_bert_config.json")["max_seq_length"])
-        bert = load_model(AutoModel, folder, torch.float32)
         self.add_module("0", nn.ModuleDict({"model": bert}))  # the names that weights have in sentence-transformers
         self.to(device).eval()
 

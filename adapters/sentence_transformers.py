@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.adapters.mean_pooling import MeanPooledEncoder, is_mean_pooled
+from graphmem.adapters.quick_load import load_model
 from graphmem.core.errors import InvalidValue, MissingExtra, ModelNotFound
 
 MAX_CHARACTERS = 4096  # maximum characters of a text; these models read a few hundred tokens at most
@@ -103,7 +104,7 @@ def _load(name: str, device: str) -> Any:
     logging.disable_progress_bar()
     try:
         if is_mean_pooled(Path(name)):
-            return MeanPooledEncoder(Path(name), device)
+            return _mean_pooled(Path(name), device)
         return _sentence_transformer(name, device)
     except MissingExtra:
         raise
@@ -115,6 +116,14 @@ def _load(name: str, device: str) -> Any:
     finally:
         if bars:
             logging.enable_progress_bar()
+
+
+def _mean_pooled(folder: Path, device: str) -> Any:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    bert = load_model(AutoModel, folder, torch.float32)
+    return MeanPooledEncoder(folder, AutoTokenizer.from_pretrained(str(folder)), bert, device)
 
 
 def _sentence_transformer(name: str, device: str) -> Any:
