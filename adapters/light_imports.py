@@ -19,22 +19,25 @@ _HIDDEN = ("accelerate", "scipy", "sklearn", "PIL", "torchvision", "torchaudio")
 _COMPILER, _MASKS = "torch._dynamo", "torch._dynamo._trace_wrapped_higher_order_op"
 _MARKS = ("allow_in_graph", "assume_constant_result", "disable")  # decorators that matter to compiled code alone
 _COLLECT = 100_000  # objects made between two runs of the collector; imports make many that all stay
-_enabled = False
+_enabled = _begun = False
 
 
 def enable(on: bool = True) -> None:
     """Let ``light_imports`` leave packages out: only for a process that is the command line's own."""
     global _enabled
     _enabled = on
-    gc.set_threshold(_COLLECT if on else 700, 10, 10)
+    if on:
+        gc.set_threshold(_COLLECT, 10, 10)
 
 
 @contextmanager
 def light_imports() -> Iterator[None]:
     """A block in which imports of transformers leave out what answering does not use; no change unless enabled."""
-    if not _enabled:
+    global _begun
+    if not _enabled or ("transformers" in sys.modules and not _begun):  # it knows already what is installed
         yield
         return
+    _begun = True
     import torch
 
     hidden = [name for name in _HIDDEN if name not in sys.modules]

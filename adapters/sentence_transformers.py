@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graphmem.adapters.light_imports import light_imports
 from graphmem.adapters.mean_pooling import MeanPooledEncoder, is_mean_pooled
 from graphmem.adapters.quick_load import load_model
 from graphmem.core.errors import InvalidValue, MissingExtra, ModelNotFound
@@ -98,14 +99,19 @@ class SentenceTransformerEncoder:
 
 
 def _load(name: str, device: str) -> Any:
+    if is_mean_pooled(Path(name)):
+        with light_imports():
+            return _loaded(name, device, _mean_pooled)
+    return _loaded(name, device, _sentence_transformer)
+
+
+def _loaded(name: str, device: str, load: Callable[[str, str], Any]) -> Any:
     from transformers.utils import logging
 
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        if is_mean_pooled(Path(name)):
-            return _mean_pooled(Path(name), device)
-        return _sentence_transformer(name, device)
+        return load(name, device)
     except MissingExtra:
         raise
     except Exception as error:  # the library raises whatever its many loaders raise
@@ -118,12 +124,12 @@ def _load(name: str, device: str) -> Any:
             logging.enable_progress_bar()
 
 
-def _mean_pooled(folder: Path, device: str) -> Any:
+def _mean_pooled(folder: str, device: str) -> Any:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     bert = load_model(AutoModel, folder, torch.float32)
-    return MeanPooledEncoder(folder, AutoTokenizer.from_pretrained(str(folder)), bert, device)
+    return MeanPooledEncoder(Path(folder), AutoTokenizer.from_pretrained(folder), bert, device)
 
 
 def _sentence_transformer(name: str, device: str) -> Any:

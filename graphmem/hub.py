@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from functools import cache
@@ -93,8 +94,7 @@ def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
 
     found = locate(name or DEFAULT_ENCODER)
     try:
-        with light_imports():
-            return SentenceTransformerEncoder(found.where)
+        return SentenceTransformerEncoder(found.where)
     except OSError as error:
         raise _not_found(found.name, f" ({error})") from error
 
@@ -126,7 +126,8 @@ def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
     """
     found = locate(name)
     try:
-        with light_imports(), _as_folder(found, dtype) as folder, _without_progress():
+        light = light_imports() if _is_plain(found) else nullcontext()
+        with light, _as_folder(found, dtype) as folder, _without_progress():
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -136,6 +137,18 @@ def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
         raise _not_found(found.name, f" ({error})") from error
     model.config.name_or_path = found.name
     return model.eval(), tokenizer
+
+
+def _is_plain(found: Located) -> bool:
+    """Whether a model lies on this machine and needs nothing that light imports leave out: no adapter, no quantiser."""
+    folder = Path(found.where)
+    if found.gguf is not None:
+        return True
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return "quantization_config" not in config and not (folder / "adapter_config.json").exists()
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _as_folder(found: Located, dtype: str) -> AbstractContextManager[str | Path]:

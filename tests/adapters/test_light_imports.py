@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from graphmem import hub
 from graphmem.memory import GraphMemory
 
 HEAVY = ("torch", "transformers")
@@ -89,3 +93,40 @@ with light_imports():
     import scipy
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_an_encoder_of_the_user_still_goes_through_sentence_transformers(encoder: Any, tmp_path: Path) -> None:
+    """Its library imports packages that were left out before."""
+    folder = shutil.copytree(encoder.name, tmp_path / "model")
+    path = folder / "1_Pooling" / "config.json"
+    pooling = json.loads(path.read_text()) | {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}
+    path.write_text(json.dumps(pooling))
+    code = """
+import sys
+from graphmem.adapters import light_imports
+from graphmem.hub import load_encoder, load_language_model
+light_imports.enable()
+load_language_model()
+assert "sklearn" not in sys.modules
+encoder = load_encoder(sys.argv[1])
+assert type(encoder._model).__name__ == "SentenceTransformer" and encoder.encode(["a"]).shape == (1, 384)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "plain"),
+    [
+        ({"config.json": "{}"}, True),
+        ({"config.json": '{"quantization_config": {}}'}, False),
+        ({"config.json": "{}", "adapter_config.json": "{}"}, False),
+        ({"adapter_config.json": "{}"}, False),
+        ({"config.json": "no json"}, False),
+    ],
+)
+def test_models_that_need_more_are_imported_whole(tmp_path: Path, files: dict[str, str], plain: bool) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert hub._is_plain(hub.Located("m", str(tmp_path))) is plain
+    assert not hub._is_plain(hub.Located("someone/model", "someone/model"))
