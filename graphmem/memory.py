@@ -15,7 +15,7 @@ from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.history import superseding
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.types import Fact, Node, RankerName, Triple
 from graphmem.core.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
     from graphmem.writing.pipeline import WritePlan
-
-RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
 class GraphMemory(Upkeep):
@@ -321,7 +319,7 @@ class GraphMemory(Upkeep):
         Args:
             query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
-            ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
+            ranker: one of ``graphmem.core.types.RANKERS``; ``gnn`` is learned activation and a GNN.
 
         Returns:
             Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import wraps
 from importlib import import_module
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphmem import __version__
+from graphmem.adapters import light_imports
 from graphmem.core.errors import GraphMemError, NotFound
+from graphmem.core.types import RANKERS
 
 if TYPE_CHECKING:
     from graphmem.core.edits import JournalEntry
@@ -36,6 +38,9 @@ _MODEL = "ask chat read picture demo train experiment"
 LAZY = dict.fromkeys(_STORE.split(), "store") | dict.fromkeys(_MODEL.split(), "model") | {"evaluate": "evaluate"}
 """Commands by the module that defines them, imported when named."""
 
+WHOLE = ("evaluate", "experiment", "train")
+"""Commands that use what light imports leave out."""
+
 
 class Commands(click.Group):
     """A click group that imports commands on demand and turns graphmem's errors into exit code 1."""
@@ -43,7 +48,14 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self.commands, *LAZY})
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run the command line; without ``args`` the process is its own, and imports are kept light."""
+        light_imports.enable(args is None)
+        return super().main(args, *rest, **options)
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in WHOLE:
+            light_imports.enable(False)
         if name in LAZY:
             import_module(f"graphmem.cli.{LAZY[name]}")
         return super().get_command(ctx, name)
@@ -180,7 +192,7 @@ def add(memory: GraphMemory, json_: bool, replace: bool, **fields: Any) -> None:
 @memory_command(opened=("retriever",))
 @click.argument("query")
 @click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--ranker", type=click.Choice(["gnn", "activation", "ppr", "dense", "bm25"]), default="gnn")
+@click.option("--ranker", type=click.Choice(RANKERS), default="gnn")
 @click.option("--as-of", help="Search the facts valid at that time.")
 @retriever_weights
 def search(memory: GraphMemory, query: str, json_: bool, **options: Any) -> None:
