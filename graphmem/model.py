@@ -158,12 +158,12 @@ class GraphMemoryModel(nn.Module):
             kwargs: the base's.
         """
         kwargs |= {k: v for k, v in (("attention_mask", attention_mask), ("labels", labels)) if v is not None}
-        context = self.contexts.build(input_ids, retrieval, kwargs)
-        with active_context(context):
+        call = self.contexts.begin(input_ids, retrieval, kwargs)
+        with active_context(call.context):
             out = self.base(input_ids=input_ids, **kwargs)
         cache = getattr(out, "past_key_values", None)
-        if context is not None and cache is not None and not torch.is_grad_enabled():
-            self.contexts.by_cache[cache] = context
+        if cache is not None and not (self.training and torch.is_grad_enabled()):
+            self.contexts.end(call, cache)
         return out
 
     def generate(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:
