@@ -44,6 +44,7 @@ class Retrieved(NamedTuple):
         retrievals, candidates: of each row.
         question: whether the rows were taken for questions, and not for plain text.
         context: with all rows; None where there are no candidates.
+        turns: number of user turns of each row, and the text of the last; None in plain text.
         prompt: token ids that an encoder reads; None without an encoder.
     """
 
@@ -51,6 +52,7 @@ class Retrieved(NamedTuple):
     candidates: list[Candidates]
     question: bool
     context: MemoryContext | None
+    turns: list[tuple[int, str] | None]
     prompt: Tensor | None = None
 
 
@@ -183,32 +185,31 @@ class ContextBuilder:
     def _continued(self, before: CachedText, rows: list[int], whole: Tensor, mask: Tensor, past: int) -> Retrieved:
         """What to attend to in a text that goes on behind ``past`` positions: kept for each row without new text."""
         known: Retrieved | None = before.found
-        texts, olds = rows_of(whole, mask), rows_of(whole[:, :past], mask[:, :past])
-        single, asks = whole.shape[1] == past + 1, []
-        for text, old in zip(texts, olds, strict=True):
-            if known is None or (single and not ends_user_turn(self.tokenizer, text)):
-                asks.append(known is None)
-                continue
-            turns = user_turns(self.tokenizer, text)
-            asks.append(turns != user_turns(self.tokenizer, old) if turns is not None else not single)
-        if known is not None and not any(asks):
-            return self._rows(known, rows)
-        retrievals = []
-        for row, (text, old, ask) in enumerate(zip(texts, olds, asks, strict=True)):
-            if ask or known is None:
-                retrievals.append(self._of_new_text(text, text if known is None else text[len(old) :]))
+        texts, single = rows_of(whole, mask), whole.shape[1] == past + 1
+        if known is None:
+            return self._retrieved(whole, None, {"attention_mask": mask})
+        asks = []
+        for row, text in zip(rows, texts, strict=True):
+            if single and not ends_user_turn(self.tokenizer, text):
+                asks.append(False)
             else:
-                retrievals.append(known.retrievals[rows[row]])
+                turns = user_turns(self.tokenizer, text)
+                asks.append(turns != known.turns[row] if turns is not None else not single)
+        if not any(asks):
+            return self._rows(known, rows)
+        new = rows_of(whole[:, past:], mask[:, past:])
+        retrievals = [
+            self._of_new_text(texts[i], new[i]) if ask else known.retrievals[rows[i]] for i, ask in enumerate(asks)
+        ]
         return self._retrieved(whole, retrievals, {"attention_mask": mask})
 
     def _of_new_text(self, text: list[int], new: list[int]) -> Any:
         """A retrieval for a text that goes on: for its last turn or its new words; for all where these find nothing."""
-        whole = self.retrieve_text(last_user_text(self.tokenizer, text)) if is_chat(self.tokenizer, text) else None
-        if whole is None and len(new) < len(text):
+        if not is_chat(self.tokenizer, text):
             found = self.retrieve_text(last_user_text(self.tokenizer, new))
             if found.nodes and found.answerable >= self.config.min_answerability:
                 return found
-        return self.retrieve_text(last_user_text(self.tokenizer, text)) if whole is None else whole
+        return self.retrieve_text(last_user_text(self.tokenizer, text))
 
     def retrieve_text(self, text: str) -> Any:
         """The memory's retrieval for the end of a text."""
@@ -218,9 +219,9 @@ class ContextBuilder:
         """What was retrieved, for other rows of the same texts."""
         if rows == [*range(len(known.candidates))]:
             return known
-        found, retrievals = [known.candidates[row] for row in rows], [known.retrievals[row] for row in rows]
+        retrievals, found, turns = ([part[row] for row in rows] for part in (known[0], known[1], known.turns))
         prompt = None if known.prompt is None else known.prompt[rows]
-        return Retrieved(retrievals, found, known.question, self._context(found, known.question), prompt)
+        return Retrieved(retrievals, found, known.question, self._context(found, known.question), turns, prompt)
 
     def _retrieved(self, ids: Tensor | None, retrieval: Any, kwargs: dict[str, Any]) -> Retrieved:
         if retrieval is None and ids is None:
@@ -232,7 +233,11 @@ class ContextBuilder:
         question = ids is None or self.is_question(ids, mask)
         given = self._given(ids, retrieval, mask)
         found = self._candidates(given, question)
-        return Retrieved(given, found, question, self._context(found, question), ids if self.decoder.encodes else None)
+        turns = (
+            [user_turns(self.tokenizer, row) for row in rows_of(ids, mask)] if ids is not None else [None] * len(given)
+        )
+        prompt = ids if self.decoder.encodes else None
+        return Retrieved(given, found, question, self._context(found, question), turns, prompt)
 
     def _context(self, found: list[Candidates], question: bool) -> MemoryContext | None:
         fusion = self.require_hooks().fusion
