@@ -130,6 +130,7 @@ class ContextBuilder:
         self.require_hooks()
         return None if self.disabled else self._retrieved(ids, retrieval, kwargs).context
 
+    @torch.compiler.disable
     def begin(self, ids: Tensor | None, retrieval: Any, kwargs: dict[str, Any]) -> Call:
         """Start one forward pass, which may go on from ``past_key_values``; see ``build``.
 
@@ -174,6 +175,7 @@ class ContextBuilder:
         context = found.context.again(whole) if found is not None and found.context is not None else None
         return Call(context, found, new, mask, before, rows, past)
 
+    @torch.compiler.disable
     def end(self, call: Call, cache: Any) -> None:
         """Keep the text that has passed with the cache that holds it."""
         ids, mask = call.ids, call.mask

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.core.errors import NotFound
-from graphmem.core.names import normalise
+from graphmem.core import arguments
+from graphmem.core.errors import InvalidValue, NotFound
+from graphmem.core.names import check_name, normalise
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact, Node
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
@@ -31,9 +32,8 @@ MAX_FACTS, MAX_NAMES = 24, 4
 """Most facts of a description, and names in one sentence."""
 
 _REQUEST = re.compile(
-    r"\s*(?:please\s+)?(?:(?:tell\s+me|say|write)\s+(?:something\s+|more\s+|all\s+|a\s+few\s+words\s+)?about"
-    r"|describe|introduce|what\s+(?:do|can)\s+you\s+(?:know|tell\s+me)\s+about|(?:who|what)\s+(?:is|was|are|were))"
-    r"\s+(?:the\s+)?(?P<name>.+?)\s*[.?!]*\s*",
+    r"(?:please )?(?:(?:tell me|say|write) (?:something |more |all |a few words )?about"
+    r"|describe|introduce|what (?:do|can) you (?:know|tell me) about|(?:who|what) (?:is|was|are|were)) (?:the )?",
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
@@ -93,8 +93,14 @@ class FactGroup:
 
 def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
     """``GraphMemoryModel.describe``."""
-    started, store = time.perf_counter(), model.memory.store
-    found = store.resolve(node) if isinstance(node, str) else node
+    arguments.whole(max_new_tokens, "max_new_tokens")
+    arguments.moment(as_of, "as_of")
+    started, store = time.perf_counter(), getattr(model.memory, "store", None)
+    if store is None:
+        raise InvalidValue("only nodes of a GraphMemory can be described; attach one")
+    if not isinstance(node, (str, Node)):
+        arguments.whole(node, "node, where it is no name or Node,", most=(1 << 63) - 1)
+    found = store.resolve(check_name(node)) if isinstance(node, str) else node
     if found is None:
         raise NotFound(f"the memory has no node named {node!r}; see graphmem search, or add facts about it")
     made = describe(model, store, found if isinstance(found, int) else int(found.id), max_new_tokens, as_of)
@@ -112,11 +118,13 @@ def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time 
 
 def requested_topic(retrieval: Any) -> int | None:
     """Node whose description a query requests ("Tell me about X.", "Who was X?"); None for any other query."""
-    match = _REQUEST.fullmatch(getattr(retrieval, "query", "") or "")
-    seeds = getattr(retrieval, "seeds", None)
+    query = " ".join((getattr(retrieval, "query", "") or "").split())
+    match, seeds = _REQUEST.match(query), getattr(retrieval, "seeds", None)
     if match is None or seeds is None:
         return None
-    wanted = {normalise(match["name"]), normalise(f"the {match['name']}")}
+    asked = query[match.end() :]
+    name = asked.rstrip(" .?!") or asked
+    wanted = {normalise(name), normalise(f"the {name}"), normalise(asked)}
     named = [m for m in seeds.mentions if m.nodes and normalise(m.text) in wanted]
     return int(named[0].nodes[0]) if named else None
 
