@@ -148,8 +148,8 @@ def check_tokens(ids: Any, given: Mapping[str, Any], vocabulary: int) -> None:
         InvalidValue: no tensor of whole numbers, of another shape, or tokens outside the vocabulary.
     """
     for name, value in (("input_ids", ids), *((name, given.get(name)) for name in ("labels", "attention_mask"))):
-        if value is None or (name == "attention_mask" and isinstance(value, Mapping)):
-            continue
+        if value is None or (name == "attention_mask" and isinstance(value, Mapping) and value):
+            continue  # generate passes one mask for each kind of layer
         if not isinstance(value, Tensor):
             raise InvalidValue(f"{name} must be a tensor, not {type(value).__name__}")
         if name != "attention_mask" and (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool):

@@ -56,7 +56,7 @@ def attach(base: Any, tokenizer: Any, memory: Memory, config: FusionConfig | Non
         UnsupportedModel: its decoder layers were not found.
         InvalidValue: the config names layers that the model does not have.
     """
-    return GraphMemoryModel(base, tokenizer, memory, config or FusionConfig())
+    return GraphMemoryModel(base, tokenizer, memory, FusionConfig() if config is None else config)
 
 
 class GraphMemoryModel(nn.Module):
@@ -291,6 +291,8 @@ class GraphMemoryModel(nn.Module):
 
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
             raise InvalidValue(f"texts must be a list, a generator or an open file, not {type(texts).__name__}")
+        if "context" in options:
+            raise InvalidValue("context is the text before in a stream, and cannot be given; read takes one")
         arguments.text(resume, "resume", optional=True)
         self._check_reading(apply, options)
         return read_stream(self, texts, apply=apply, resume=resume, **options)
