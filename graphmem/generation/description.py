@@ -36,6 +36,8 @@ _REQUEST = re.compile(
     r"|describe|introduce|what (?:do|can) you (?:know|tell me) about|(?:who|what) (?:is|was|are|were)) (?:the )?",
     re.IGNORECASE,
 )
+_ENDS = " .?!"
+"""What may follow the name in a request."""
 _PHRASE = re.compile(
     r"(?:is|was|are|were|has|have|had|lives?|lived|works?|worked|plays?|played|died|born)\b"
     r"|.+ (?:in|at|by|of|to|for|from|with|on|as|into)$",
@@ -122,10 +124,9 @@ def requested_topic(retrieval: Any) -> int | None:
     match, seeds = _REQUEST.match(query), getattr(retrieval, "seeds", None)
     if match is None or seeds is None:
         return None
-    asked = query[match.end() :]
-    name = asked.rstrip(" .?!") or asked
-    wanted = {normalise(name), normalise(f"the {name}"), normalise(asked)}
-    named = [m for m in seeds.mentions if m.nodes and normalise(m.text) in wanted]
+    bare = lambda text: normalise(text.rstrip(_ENDS) or text)  # "Who was Sammy Davis Jr.?", "What is Yahoo!?"
+    wanted = {bare(query[match.end() :]), bare(f"the {query[match.end() :]}")}
+    named = [m for m in seeds.mentions if m.nodes and bare(m.text) in wanted]
     return int(named[0].nodes[0]) if named else None
 
 
@@ -182,12 +183,13 @@ def conjoined(names: Sequence[str]) -> str:
 
 
 def _generate_name(model: Any, topic: str, group: FactGroup, store: Any, name: str) -> GeneratedAnswer:
-    """One name, generated with the memory attached."""
+    """One name, generated with the memory attached; the name as it is held where something else came out."""
     of = f"the {group.words} of {topic}" if group.forward else f"{group.words} {topic}"
     features = rank_features(np.zeros(1, np.float32), np.ones(1, np.float32), CERTAIN)
     node = store.resolve(name)
     found = Candidates((name,), features, CERTAIN, (-1 if node is None else int(node.id),))
-    return generate_answer(model, f"What is {of}?", found, None, model.config.max_name_tokens)
+    made = generate_answer(model, f"What is {of}?", found, None, model.config.max_name_tokens)
+    return made if normalise(made.text) == normalise(name) else GeneratedAnswer(name, (), found)
 
 
 def _likeliest_templates(model: Any, topic: str, groups: Sequence[FactGroup]) -> list[str]:
