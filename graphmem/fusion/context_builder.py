@@ -221,7 +221,8 @@ class ContextBuilder:
         """What was retrieved, for other rows of the same texts."""
         if rows == [*range(len(known.candidates))]:
             return known
-        retrievals, found, turns = ([part[row] for row in rows] for part in (known[0], known[1], known.turns))
+        retrievals, found = [known.retrievals[row] for row in rows], [known.candidates[row] for row in rows]
+        turns = [known.turns[row] for row in rows]
         prompt = None if known.prompt is None else known.prompt[rows]
         return Retrieved(retrievals, found, known.question, self._context(found, known.question), turns, prompt)
 
@@ -235,9 +236,8 @@ class ContextBuilder:
         question = ids is None or self.is_question(ids, mask)
         given = self._given(ids, retrieval, mask)
         found = self._candidates(given, question)
-        turns = (
-            [user_turns(self.tokenizer, row) for row in rows_of(ids, mask)] if ids is not None else [None] * len(given)
-        )
+        rows = [] if ids is None else rows_of(ids, mask)
+        turns = [user_turns(self.tokenizer, row) for row in rows] or [None] * len(given)
         prompt = ids if self.decoder.encodes else None
         return Retrieved(given, found, question, self._context(found, question), turns, prompt)
 
