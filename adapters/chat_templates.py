@@ -121,6 +121,7 @@ def _read_template(tokenizer: Any) -> ChatTemplate | None:
         [_pieces(_between(talk, _USER, _REPLY))] if talk else []
     )
     shared = "".join(_common(*ends)).strip() or "".join(_common(ends[0], ends[-1])).strip()
+    opening = opening.removeprefix(shared).strip() or opening
     joined = system is not None and _SYSTEM in system and opening not in _between(system, _SYSTEM, _USER)
     between = _between(system, _SYSTEM, _USER) if joined and opening else None
     last = long is not None and _SYSTEM in long and long.find(_SYSTEM) > long.find(_REPLY)

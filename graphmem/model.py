@@ -195,7 +195,8 @@ class GraphMemoryModel(nn.Module):
         call = self.contexts.begin(input_ids, retrieval, kwargs)
         with active_context(call.context):
             out = self.base(input_ids=input_ids, **kwargs)
-        cache = getattr(out, "past_key_values", None)
+        parts = out if isinstance(out, tuple) else (getattr(out, "past_key_values", None),)  # return_dict=False
+        cache = next((part for part in parts if hasattr(part, "get_seq_length")), kwargs.get("past_key_values"))
         if cache is not None and not (self.training and torch.is_grad_enabled()):
             self.contexts.end(call, cache)
         return out

@@ -45,6 +45,7 @@ class Retrieved(NamedTuple):
         question: whether the rows were taken for questions, and not for plain text.
         context: with all rows; None where there are no candidates.
         turns: number of user turns of each row, and the text of the last; None in plain text.
+        memory: that was queried; None where the retrievals were given.
         prompt: token ids that an encoder reads; None without an encoder.
     """
 
@@ -53,6 +54,7 @@ class Retrieved(NamedTuple):
     question: bool
     context: MemoryContext | None
     turns: list[tuple[int, str] | None]
+    memory: Any
     prompt: Tensor | None = None
 
 
@@ -146,6 +148,8 @@ class ContextBuilder:
         proven = proven_text(cache, self) if past else None
         before, rows = proven or (None, [])
         known: Retrieved | None = before.found if before is not None else None
+        if known is not None and known.memory is not None and known.memory is not self.memory:
+            known = None  # another memory was set: nothing of the former is read on
         if new is not None and rows and len(rows) != len(new):
             raise InvalidValue(f"past_key_values holds {len(rows)} rows, the new tokens {len(new)}")
         mask = None if new is None else _last_columns(None if encodes else kwargs.get("attention_mask"), new)
@@ -171,7 +175,7 @@ class ContextBuilder:
             found = self._retrieved(new, None, {"attention_mask": mask})
         else:
             full = torch.cat([before.mask[rows, :past].to(mask.device), mask], 1)
-            found = self._continued(before, rows, whole, full, past)
+            found = self._continued(known, rows, whole, full, past)
         context = found.context.again(whole) if found is not None and found.context is not None else None
         return Call(context, found, new, mask, before, rows, past)
 
@@ -184,9 +188,8 @@ class ContextBuilder:
             ids = mask = torch.zeros(batch, 0, dtype=torch.long)
         keep_text(cache, self, call.before, call.rows, call.past, ids, mask, call.found)
 
-    def _continued(self, before: CachedText, rows: list[int], whole: Tensor, mask: Tensor, past: int) -> Retrieved:
+    def _continued(self, known: Retrieved | None, rows: list[int], whole: Tensor, mask: Tensor, past: int) -> Retrieved:
         """What to attend to in a text that goes on behind ``past`` positions: kept for each row without new text."""
-        known: Retrieved | None = before.found
         texts, single = rows_of(whole, mask), whole.shape[1] == past + 1
         if known is None:
             return self._retrieved(whole, None, {"attention_mask": mask})
@@ -203,7 +206,7 @@ class ContextBuilder:
         retrievals = [
             self._of_new_text(texts[i], new[i]) if ask else known.retrievals[rows[i]] for i, ask in enumerate(asks)
         ]
-        return self._retrieved(whole, retrievals, {"attention_mask": mask})
+        return self._retrieved(whole, retrievals, {"attention_mask": mask})._replace(memory=self.memory)
 
     def _of_new_text(self, text: list[int], new: list[int]) -> Any:
         """A retrieval for a text that goes on: for its last turn or its new words; for all where these find nothing."""
@@ -224,7 +227,8 @@ class ContextBuilder:
         retrievals, found = [known.retrievals[row] for row in rows], [known.candidates[row] for row in rows]
         turns = [known.turns[row] for row in rows]
         prompt = None if known.prompt is None else known.prompt[rows]
-        return Retrieved(retrievals, found, known.question, self._context(found, known.question), turns, prompt)
+        context = self._context(found, known.question)
+        return Retrieved(retrievals, found, known.question, context, turns, known.memory, prompt)
 
     def _retrieved(self, ids: Tensor | None, retrieval: Any, kwargs: dict[str, Any]) -> Retrieved:
         if retrieval is None and ids is None:
@@ -238,8 +242,8 @@ class ContextBuilder:
         found = self._candidates(given, question)
         rows = [] if ids is None else rows_of(ids, mask)
         turns = [user_turns(self.tokenizer, row) for row in rows] or [None] * len(given)
-        prompt = ids if self.decoder.encodes else None
-        return Retrieved(given, found, question, self._context(found, question), turns, prompt)
+        prompt, memory = ids if self.decoder.encodes else None, self.memory if retrieval is None else None
+        return Retrieved(given, found, question, self._context(found, question), turns, memory, prompt)
 
     def _context(self, found: list[Candidates], question: bool) -> MemoryContext | None:
         fusion = self.require_hooks().fusion

@@ -95,6 +95,14 @@ TEMPLATES = {
         "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
     ),
+    "channels, with a system prompt of its own": (
+        "{{- '<|start|>system<|message|>You are a model.<|end|>' }}{%- for message in messages %}"
+        "{%- if message['role'] == 'assistant' %}{{- '<|start|>assistant<|channel|>final<|message|>' }}"
+        "{{- message['content'] + ('<|return|>' if loop.last else '<|end|>') }}{%- elif message['role'] == 'system' %}"
+        "{{- '<|start|>developer<|message|>' + message['content'] + '<|end|>' }}{%- else %}"
+        "{{- '<|start|>user<|message|>' + message['content'] + '<|end|>' }}{%- endif %}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{- '<|start|>assistant' }}{%- endif %}"
+    ),
     "Zephyr": (
         "{% for message in messages %}\n{{ '<|' + message['role'] + '|>\n' + message['content'] + eos_token }}\n"
         "{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
@@ -222,6 +230,12 @@ def test_a_template_that_cannot_be_read_leaves_plain_prompts(template: str) -> N
     tokenizer.chat_template = template
     assert chat_template(tokenizer) is PLAIN
     assert chat_prompt(tokenizer, "Who?") == "Question: Who?\nAnswer:"
+
+
+def test_a_header_holds_nothing_of_the_turn_before() -> None:
+    tokenizer = tokenizer_of("channels, with a system prompt of its own")
+    text = f"<|start|>user<|message|>{LAST}<|end|><|start|>assistant"
+    assert last_user_text(tokenizer, tokenizer(text)["input_ids"]) == LAST
 
 
 def test_without_a_template_the_last_question_is_found() -> None:

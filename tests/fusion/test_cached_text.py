@@ -215,6 +215,26 @@ def test_a_prompt_that_found_nothing_or_was_not_searched_for() -> None:
 
 
 @torch.no_grad()
+def test_another_memory_is_asked_itself() -> None:
+    model = wrapped()
+    prompt = turn(model, ADA)
+    cache = model(prompt, use_cache=True).past_key_values
+    model.memory = FixedMemory("Bergen")
+    step = model(STEP, past_key_values=cache).logits[:, -1]
+    assert queries(model) == [ADA] and same(step, expected(model, torch.cat([prompt, STEP], 1), KALLE))
+
+
+@torch.no_grad()
+def test_outputs_as_a_tuple_keep_the_text_as_well() -> None:
+    model = wrapped()
+    out = model(turn(model, ADA), use_cache=True, return_dict=False)
+    cache = next(part for part in out if hasattr(part, "get_seq_length"))
+    model(STEP, past_key_values=cache, return_dict=False)
+    model(STEP, past_key_values=cache, return_dict=False)
+    assert queries(model) == [ADA]
+
+
+@torch.no_grad()
 def test_padding_stays_out_of_the_query() -> None:
     model = wrapped()
     rows, pad = [turn(model, ADA)[0], turn(model, KALLE)[0]], 1
