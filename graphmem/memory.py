@@ -238,9 +238,11 @@ class GraphMemory:
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
     def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
-        """Write a plan of ``model.read``, or a list of edits, in one transaction."""
-        edits, action = (plan, "apply") if isinstance(plan, Sequence) else (plan.edits, "read")
-        return self.store.apply(list(edits), action=action, note=note)
+        """Write a plan of ``model.read``, or a list of edits, in one transaction; a plan is noted by its text."""
+        if isinstance(plan, Sequence):
+            return self.store.apply(list(plan), action="apply", note=note)
+        text = " ".join(plan.text[:400].replace("\0", " ").split())[:200]
+        return self.store.apply(list(plan.edits), action="read", note=note or text)
 
     def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
         """Revert one journal entry exactly; the latest one that is not undone when None.

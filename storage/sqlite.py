@@ -20,14 +20,14 @@ from graphmem.core.types import Edge, Fact, Node
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
-from graphmem.storage.passage_store import PassageStore
+from graphmem.storage.listing_store import ListingStore
 from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, vector_rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import Editor
 from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_micros
 
 
-class SQLiteStore(PassageStore):
+class SQLiteStore(ListingStore):
     """Durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
     Guarantees:

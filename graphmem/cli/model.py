@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphmem.cli.lines import print_decisions, printable
 from graphmem.cli.main import base_model, emit, main, memory_command, retriever_weights, weights_folder
 from graphmem.core.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from graphmem.core.edits import WriteDecision
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
 
@@ -61,34 +61,7 @@ def ask(
         return emit({"question": question, **answers, "path": answer.path, "answerable": answer.answerable})
     click.echo(answer.text)
     for fact in answer.path if facts else ():
-        click.echo(f"  because {fact}")
-
-
-@memory_command(must_exist=False)
-@click.option("--session", "name", default="default", show_default=True, help="The conversation to continue.")
-@click.option("--speaker", help="Your name, so that statements in the first person can be written.")
-@base_model
-@weights_folder
-def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights: str | None, json_: bool) -> None:
-    """Converse with the model, a line a turn: statements are written to the memory, questions are answered.
-
-    The conversation is kept in the memory file and is continued there. End it with Ctrl-D.
-    """
-    from graphmem.generation.conversation import SessionConfig
-
-    session = load_model(memory, base, weights).session(name, SessionConfig(speaker=speaker))
-    for line in click.open_file("-", errors="replace"):
-        try:
-            reply = session.say(line)
-        except InvalidValue as error:
-            click.echo(f"Error: {error}", err=True)
-            continue
-        if json_ and line.strip():
-            decisions = [decision_line(decision) for decision in reply.plan.decisions]
-            click.echo(json.dumps({"turn": line.strip(), "answer": reply.text or None, "decisions": decisions}))
-        elif line.strip():
-            written = [f"({decision_line(d)})" for d in reply.plan.decisions if d.action != "skip"]
-            click.echo("\n".join([*written, *([reply.text] if reply.text else [])]) or "(nothing written)")
+        click.echo(f"  because {printable(fact)}")
 
 
 @memory_command()
@@ -97,13 +70,18 @@ def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights
 @click.option("--apply", "apply_", is_flag=True, help="Apply the write decisions; else only show them.")
 @click.option("--source", help="Source of the text.")
 @click.option("--again", is_flag=True, help="Also read sentences that were read before.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is skipped, each with the reason.")
 @base_model
 @weights_folder
 def read(
-    memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool, base: str,
-    weights: str | None, json_: bool,
+    memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool,
+    everything: bool, base: str, weights: str | None, json_: bool,
 ) -> None:  # fmt: skip
-    """Extract facts from TEXT (or --file) and show the write decisions."""
+    """Extract facts from TEXT (or --file) and show what would be written: action, fact, [when it holds], confidence.
+
+    A fact without an interval is undated. The percentage is the probability that the write gate gives to the action
+    shown, among the actions that its rules allow: sure from 90 %, likely from 70 %, perhaps from 50 %, else unsure.
+    """
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
     if file is not None:
@@ -116,17 +94,13 @@ def read(
     entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
         return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})
-    for decision in plan.decisions:
-        click.echo(decision_line(decision))
+    print_decisions(plan.decisions, everything=everything)
     if not plan.decisions:
         click.echo("no facts found")
     elif entry:
         click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {memory.path} {entry.id}")
-
-
-def decision_line(decision: WriteDecision) -> str:
-    """One line: the action, the fact, the gate's probability and the surprise in nats."""
-    return f"{decision.action:<6} {decision.fact}  (gate {decision.gate:.2f}, surprise {decision.surprise:.2f} nats)"
+    elif plan.edits:
+        click.echo("nothing is written yet; write it with --apply")
 
 
 @memory_command(json=False)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import as_json, emit, main, memory_command, memory_file, print_entries
+from graphmem.cli.lines import print_entries
+from graphmem.cli.main import as_json, emit, main, memory_command, memory_file
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
@@ -143,7 +144,7 @@ def merge(memory: GraphMemory, other: Path, json_: bool) -> None:
     from graphmem.storage.exchange.merge import merge as merge_file
 
     entry = merge_file(memory.store, other)
-    emit(entry) if json_ else print_entries([entry])
+    emit(entry) if json_ else print_entries(memory, [entry])
 
 
 @memory_command(json=False, opened=("encoder",))

@@ -12,7 +12,7 @@ kinds. Facts and buffer are separate journal entries, so that a fact can be undo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -45,7 +45,8 @@ class SessionConfig:
         max_characters: of each turn in the buffer.
         min_answerability: answerability, 0..1, below which a question is answered from the buffer instead.
         max_new_tokens: longest answer.
-        speaker: name of the user, which replaces the first person ("I live in Rome"); None keeps the first person.
+        speaker: name of the user, which replaces the first person ("I live in Rome"); None keeps the
+            first person, or takes the name that the session was held under before.
     """
 
     max_turns: int = 8
@@ -153,7 +154,7 @@ class Session:
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
         episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
-        state = {"turns": [list(turn) for turn in self.turns], "count": self.count}
+        state = {"turns": [list(turn) for turn in self.turns], "count": self.count, "speaker": self.config.speaker}
         edits = [AddNode(self.node, "session", attributes=state), *([episode] if stated else [])]
         self.model.memory.store.apply(edits, action="session", note=self.name[:200])
 
@@ -166,6 +167,9 @@ class Session:
             raise InvalidValue(f"the node {self.node!r} is no session of graphmem; choose another name for the session")
         self.count = count
         self.turns = tuple(Turn(*map(str, turn)) for turn in turns)[-self.config.max_turns :]
+        speaker = found.attributes.get("speaker")
+        if self.config.speaker is None and isinstance(speaker, str):
+            self.config = replace(self.config, speaker=speaker)
 
     def __repr__(self) -> str:
         return f"Session({self.name!r}, turns={self.count})"
