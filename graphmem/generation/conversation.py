@@ -45,8 +45,8 @@ class SessionConfig:
         max_characters: of each turn in the buffer.
         min_answerability: answerability, 0..1, below which a question is answered from the buffer instead.
         max_new_tokens: longest answer.
-        speaker: name of the user, which replaces the first person ("I live in Rome"); None keeps the
-            first person, or takes the name that the session was held under before.
+        speaker: name of the user, which replaces the first person ("I live in Rome"). None takes the name that the
+            session was held under before; without one, sentences in the first person are not read.
     """
 
     max_turns: int = 8
@@ -120,7 +120,8 @@ class Session:
         check_text(text)
         when = from_micros(to_micros(at)) or from_micros(to_micros(datetime.now(UTC))) or ""
         text, before = resolve_first_person(text.replace("\0", " "), self.config.speaker), self.context()
-        plan = read_text(self.model, text, context=before, source=self.node, trust=trust, at=at)
+        known = text if self.config.speaker is not None else without_first_person(text)
+        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at)
         if not text.strip():
             return Reply("", None, plan)
         memory = self.model.memory
@@ -187,6 +188,14 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
         return match[0] if numeral else forms.get(match[0].casefold(), speaker)  # "World War I" is no person
 
     return _FIRST_PERSON.sub(replacement, text)
+
+
+def without_first_person(text: str) -> str:
+    """The sentences of a text that do not speak of I, me or my; a text without any is left as it is."""
+    if resolve_first_person(text, "") == text:
+        return text
+    spoken = (text[a:b] for a, b in sentences(text))
+    return " ".join(sentence.strip() for sentence in spoken if resolve_first_person(sentence, "") == sentence)
 
 
 def extract_question(text: str, *, stated: bool) -> str:
