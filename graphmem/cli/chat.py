@@ -78,6 +78,10 @@ class Chat:
                     self._say(text)
             except GraphMemError as error:
                 click.echo(f"Error: {error}", err=True)
+            except KeyboardInterrupt:
+                if not self.interactive:
+                    raise
+                click.echo("(interrupted)")
 
     def _lines(self) -> Iterator[str]:
         if not self.interactive:
@@ -94,13 +98,16 @@ class Chat:
         except EOFError:
             click.echo()
             return None
+        except KeyboardInterrupt:
+            click.echo()
+            raise
 
     def _greet(self) -> None:
         try:
             import readline  # noqa: F401  (line editing and history for input())
         except ImportError:
             pass
-        turns = f", {self.session.count} turns so far" if self.session.count else ""
+        turns = ", continued" if self.session.count else ""
         click.echo(f"conversation {self.session.name!r}{turns}; /help lists the commands, /quit ends it")
         while self.session.config.speaker is None:
             name = (self._ask('Your name, so that "I" can be written (Enter to go without): ') or "").strip()

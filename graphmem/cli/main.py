@@ -29,6 +29,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
+force = click.option("--force", is_flag=True, help="Replace a file that exists.")
 namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
 
 _VIEW = "show search history"
@@ -66,7 +67,9 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if not error.possibilities:
-                error.message += " A name that begins with a dash goes after `--`."
+                raise click.UsageError(
+                    f"{error.format_message()} A name that begins with a dash goes after `--`.", ctx
+                ) from None
             raise
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphmem.cli.lines import print_decisions, printable
-from graphmem.cli.main import base_model, emit, main, memory_command, retriever_weights, weights_folder
+from graphmem.cli.main import base_model, emit, force, main, memory_command, retriever_weights, weights_folder
 from graphmem.core.errors import InvalidValue
+from graphmem.core.files import check_target
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
@@ -41,14 +42,17 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
               help="Further searches while the answer is generated.")  # fmt: skip
 @click.option("--explain-picture", "drawing", type=click.Path(dir_okay=False, path_type=Path),
               help="Write an HTML file with the source of each token.")  # fmt: skip
+@force
 def ask(
     memory: GraphMemory, question: str, base: str, weights: str | None, facts: bool, min_confidence: float | None,
-    max_retrievals: int, drawing: Path | None, json_: bool, **options: Any,
+    max_retrievals: int, drawing: Path | None, force: bool, json_: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
     from graphmem.generation.decoding import RetrievalSchedule
     from graphmem.visualization.attribution_html import save_attribution
 
+    if drawing:
+        check_target(drawing, sources=[memory.path], force=force)
     if min_confidence is not None:
         options["min_confidence"] = min_confidence
     schedule = RetrievalSchedule(max_retrievals=max_retrievals)
@@ -107,10 +111,12 @@ def read(
 @click.option("-o", "--output", default="subgraph.html", show_default=True, type=click.Path(path_type=Path))
 @click.option("--answer", help="Highlight the path to this node; to the best one if left out.")
 @click.option("--as-of", help="Search what held at that time.")
-def picture(memory: GraphMemory, query: str, output: Path, answer: str | None, as_of: str | None) -> None:
+@force
+def picture(memory: GraphMemory, query: str, output: Path, answer: str | None, as_of: str | None, force: bool) -> None:
     """Draw the subgraph retrieved for QUERY, as an HTML file."""
     from graphmem.visualization.subgraph_html import save_subgraph
 
+    check_target(output, sources=[memory.path], force=force)
     click.echo(save_subgraph(memory.retrieve(query, top_k=50, as_of=as_of), output, answer=answer))
 
 
@@ -118,9 +124,10 @@ def picture(memory: GraphMemory, query: str, output: Path, answer: str | None, a
 @click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=".", help="Where to write.")
 @click.option("--full", is_flag=True, help="All 129,233 facts instead of a connected part.")
 @click.option("--quick", is_flag=True, help="Score fewer questions.")
+@force
 @base_model
 def demo(folder: Path, **options: Any) -> None:
-    """Run the demonstration on the WikiMovies graph."""
+    """Run the demonstration on the WikiMovies graph; it writes demo.db and demo.html."""
     from graphmem.cli.demo import run_demo
 
     run_demo(folder, **options)

@@ -159,8 +159,8 @@ def search(memory: GraphMemory, query: str, json_: bool, everything: bool, score
     """
     found = memory.retrieve(query, **options)
     if json_:
-        nodes = [{**plain(n), "path": list(map(str, found.path_to(n.name)))} for n in found.nodes]
-        return emit({"query": query, "answerable": found.answerable, "nodes": nodes, "passages": found.passages})
+        paths = [{**plain(n), "path": list(map(str, found.path_to(n.name)))} for n in found.nodes]
+        return emit({"query": query, "answerable": found.answerable, "nodes": paths, "passages": found.passages})
     system = {node.id for node in memory.store.nodes([n.id for n in found.nodes]) if node.kind in SYSTEM_KINDS}
     nodes = [node for node in found.nodes if everything or node.id not in system]
     near = nodes if everything else _near(nodes, options["ranker"] in LINEAR)
