@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from functools import wraps
@@ -19,7 +20,7 @@ import click
 
 from graphmem import __version__
 from graphmem.cli.lines import print_entries, print_facts
-from graphmem.core.errors import GraphMemError, NotFound
+from graphmem.core.errors import GraphMemError, NotFound, ReadOnly
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
@@ -42,6 +43,16 @@ LAZY = (
     | {"chat": "chat", "evaluate": "evaluate"}
 )
 """Commands by the module that defines them, imported when named."""
+
+_WORDS = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"\b(undo|redo)\((\d+)\)", r"`graphmem \1 FILE \2`"),
+        (r"\(force=True\)|; open it with read_only=True(?=$|, or)", ""),
+        (r"\b(pass )?overwrite=True\b", "give --overwrite"),
+    )
+)
+"""What messages call by its name in Python, and its name on the command line."""
 
 
 class Command(click.Command):
@@ -104,12 +115,13 @@ class Commands(click.Group):
 
 
 def in_words_of_options(message: str, ctx: click.Context) -> str:
-    """An error's message with the name of a parameter at its beginning as the option that the user gave."""
+    """An error's message in words of the command line: options in place of parameters, commands in place of calls."""
+    for pattern, words in _WORDS:
+        message = pattern.sub(words, message)
     name, _, rest = message.partition(" ")
-    command = (
-        ctx.command.get_command(ctx, ctx.invoked_subcommand or "") if isinstance(ctx.command, click.Group) else None
-    )
-    for option in command.params if command else ():
+    group, command = ctx.command, ctx.invoked_subcommand or ""
+    called = group.get_command(ctx, command) if isinstance(group, click.Group) else None
+    for option in called.params if called else ():
         if isinstance(option, click.Option) and option.name == name:
             return f"{max(option.opts, key=len)} {rest}"
     return message
@@ -124,17 +136,25 @@ def main() -> None:
     """
 
 
-def open_memory(db: str, *, namespace: str = "default", must_exist: bool = True, **kwargs: Any) -> GraphMemory:
-    """The memory at ``db``.
+def open_memory(
+    db: str, *, namespace: str = "default", must_exist: bool = True, reads: bool = False, **kwargs: Any
+) -> GraphMemory:
+    """The memory at ``db``; a command that only ``reads`` opens a write-protected one too.
 
     Raises:
         NotFound: there is no file and ``must_exist`` is True.
+        ReadOnly: it is write-protected and the command does not only read.
     """
     from graphmem.memory import GraphMemory
 
     if must_exist and not Path(db).exists():
         raise NotFound(f"there is no memory at {db}; create one with: graphmem init {db}")
-    return GraphMemory.open(db, namespace=namespace, **kwargs)
+    try:
+        return GraphMemory.open(db, namespace=namespace, **kwargs)
+    except ReadOnly:
+        if not reads:
+            raise
+        return GraphMemory.open(db, namespace=namespace, **kwargs | {"read_only": True})
 
 
 def memory_command(
@@ -234,7 +254,7 @@ def redo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     emit(done) if json_ else print_entries(memory, [done])
 
 
-@memory_command()
+@memory_command(reads=True)
 def stats(memory: GraphMemory, json_: bool) -> None:
     """Show the counts and the size of the memory."""
     counts = memory.stats()

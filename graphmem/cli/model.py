@@ -26,7 +26,7 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
     return GraphMemoryModel.from_pretrained(base, weights, memory=memory)
 
 
-@memory_command(opened=("retriever",))
+@memory_command(opened=("retriever",), reads=True)
 @click.argument("question")
 @base_model
 @weights_folder
@@ -62,7 +62,7 @@ def ask(
     if json_:
         answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
         return emit({"question": question, **answers, "path": answer.path, "answerable": answer.answerable})
-    click.echo(answer.text)
+    click.echo("\n".join(map(printable, answer.text.splitlines())))
     for fact in answer.path if facts else ():
         click.echo(f"  because {printable(fact)}")
 
@@ -106,7 +106,7 @@ def read(
         click.echo("nothing is written yet; write it with --apply")
 
 
-@memory_command(json=False)
+@memory_command(json=False, reads=True)
 @click.argument("query")
 @click.option("-o", "--output", default="subgraph.html", show_default=True, type=click.Path(path_type=Path))
 @click.option("--answer", help="Highlight the path to this node; to the best one if left out.")

@@ -34,7 +34,7 @@ results; and from which facts are shown beside passages for a query that names n
 MAX_TITLES = 10
 
 
-@memory_command()
+@memory_command(reads=True)
 @click.argument("name", required=False)
 @click.option("--relation", help="Only facts of this relation.")
 @click.option("--as-of", help="Facts valid at that time.")
@@ -137,7 +137,7 @@ def _titles(titles: dict[str, int]) -> str:
     return "; ".join(shown) + (f"; and {len(titles) - MAX_TITLES:,} more" if len(titles) > MAX_TITLES else "")
 
 
-@memory_command(opened=("retriever",))
+@memory_command(opened=("retriever",), reads=True)
 @click.argument("query")
 @click.option(
     "-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="Results of each kind, at most."
@@ -210,7 +210,7 @@ def _passage_lines(passages: list[Any], scores: bool) -> Iterable[str]:
         yield f"{score}[{one_line(passage.title) or 'untitled'}] {one_line(passage.text)}"
 
 
-@memory_command()
+@memory_command(reads=True)
 @click.argument("name", required=False)
 @paged(20)
 def history(memory: GraphMemory, name: str | None, limit: int, page: int, everything: bool, json_: bool) -> None:

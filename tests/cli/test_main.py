@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+from click import Context
 from click.testing import CliRunner, Result
 
 from graphmem.cli.main import main
@@ -101,8 +103,6 @@ def test_wrong_usage_exits_with_two(filled) -> None:
 
 
 def test_every_command_has_help(run) -> None:
-    from click import Context
-
     for name in main.list_commands(Context(main)):
         what = {"train": ["retriever"], "experiment": ["reason"]}.get(name, [])
         assert len(run(name, *what, "--help").output) > 40
@@ -116,6 +116,23 @@ def test_consolidate_says_what_it_did(filled) -> None:
     assert "entry" not in again
     refused = filled("consolidate", "m.db", "--half-life", "0", code=1).output
     assert refused.startswith("Error: --half-life must be")  # the option as it was given, not a field of a class
+
+
+def test_errors_speak_of_commands_not_of_calls(filled) -> None:
+    filled("undo", "m.db", "2")
+    assert "`graphmem redo FILE 2`" in filled("undo", "m.db", "2", code=1).output
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
+def test_a_write_protected_memory_can_be_looked_at(filled, tmp_path: Path) -> None:
+    (tmp_path / "m.db").chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        assert "Ada Lovelace | born in | London" in filled("show", "m.db").output
+        assert "2 entries" in filled("history", "m.db").output
+        assert "read_only" not in filled("add", "m.db", "a", "b", "c", code=1).output
+    finally:
+        tmp_path.chmod(0o755)
 
 
 def test_an_error_of_the_system_is_one_line(filled, tmp_path: Path) -> None:
