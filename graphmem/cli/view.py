@@ -120,7 +120,7 @@ def _say_nothing(
         [*([f"held at {as_of}"] if as_of else []), *([f"was recorded by {known_at}"] if known_at else [])]
     )
     now, _ = memory.store.facts_page(node, relation, limit=0)
-    click.echo(f"nothing{about} {when} ({now:,} {'fact holds' if now == 1 else 'facts hold'} today)")
+    click.echo(f"nothing {when}{about} ({now:,} {'fact holds' if now == 1 else 'facts hold'} today)")
 
 
 def _print_documents(memory: GraphMemory, node: Node | None) -> None:
