@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,14 @@ from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED, Fact, Node
 from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import journal, queries
+from graphmem.storage.tables.schema import COLUMNS
 
 _SYSTEM = f"SELECT id FROM nodes WHERE kind IN {SYSTEM_KINDS}"
 _SAMPLE = 3
 """Facts of a bulk load that are described."""
+
+_SEARCHED = 200
+"""Entries in which the names of what is gone are looked for."""
 
 Image = Mapping[str, Any]
 
@@ -120,24 +125,57 @@ class _Describer:
 
     def __init__(self, store: ListingStore, entry: JournalEntry, bookkeeping: bool) -> None:
         self.store, self.entry, self.bookkeeping = store, entry, bookkeeping
-        rows = {table: _folded(entry, table) for table in ("nodes", "edges", "aliases", "edge_sources")}
-        self.rows = rows
-        images = [image for change in rows["edges"] for image in (change["before"], change["after"]) if image]
         self.nodes: dict[int, tuple[str, str]] = {}  # name and kind
-        for change in rows["nodes"]:
-            image = change["after"] or change["before"]
-            self.nodes[change["id"]] = image["name"], image["kind"]
-        ends = {image[end] for image in images for end in ("src", "dst")} | {_owner(c) for c in rows["aliases"]}
         with store.connection.reading() as raw:
-            wanted = json.dumps(sorted(ends - self.nodes.keys()))
-            sql = "SELECT id, name, kind FROM nodes WHERE id IN (SELECT value FROM json_each(?))"
-            self.nodes |= {node: (name, kind) for node, name, kind in raw.execute(sql, (wanted,))}
-            names = lambda table, ids: dict(raw.execute(
-                f"SELECT id, name FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(ids)),)
-            ).fetchall())  # fmt: skip
-            self.relations = names("relations", {image["rel"] for image in images})
-            more = {(c["after"] or c["before"])["source"] for c in rows["edge_sources"]}
-            self.sources = names("sources", {image["source"] for image in images if image["source"]} | more)
+            self.rows = {table: self._folded(raw, table) for table in ("nodes", "edges", "aliases")}
+            for change in self.rows["nodes"]:
+                image = change["after"] or change["before"]
+                self.nodes[change["id"]] = image["name"] or f"node {change['id']}", image["kind"] or ""
+            images = [image for change in self.rows["edges"] for image in (change["before"], change["after"]) if image]
+            ends = {image[end] for image in images for end in ("src", "dst")} | set(map(_owner, self.rows["aliases"]))
+            found = _select(raw, "id, name, kind", "nodes", ends - self.nodes.keys())
+            self.nodes |= {node: (name, kind) for node, name, kind in found}
+            gone = self._gone(raw, "nodes", {end for end in ends if end is not None and end not in self.nodes})
+            self.nodes |= {node: (image["name"], image["kind"]) for node, image in gone.items()}
+            self.relations = dict(_select(raw, "id, name", "relations", {image["rel"] for image in images}))
+            self.sources = dict(_select(raw, "id, name", "sources", {image["source"] for image in images}))
+
+    def _folded(self, raw: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+        """One change a row: the row before the first change of the entry, and after the last.
+
+        Columns that the entry does not hold, because it did not change them, are as they are in the present.
+        """
+        changes: dict[Any, list[Image]] = {}
+        for change in self.entry.changes:
+            if change["table"] == table and change["action"] != "bulk":
+                changes.setdefault(change["id"], []).append(change)
+        present: dict[Any, Image] = {}
+        if table != "aliases":
+            rows = _select(raw, ", ".join(COLUMNS[table]), table, changes)
+            present = {row[0]: dict(zip(COLUMNS[table], row, strict=True)) for row in rows}
+            present |= self._gone(raw, table, {key for key in changes if key not in present})
+        folded = []
+        for key, each in changes.items():
+            row: dict[str, Any] = {**dict.fromkeys(COLUMNS[table]), "id": key, **present.get(key, {})}
+            before = None if each[0]["before"] is None else _overlaid(row, [c["before"] for c in reversed(each)])
+            after = None if each[-1]["after"] is None else _overlaid(row, [c["after"] for c in each])
+            if before != after:
+                folded.append({"id": key, "before": before, "after": after})
+        return folded
+
+    def _gone(self, raw: sqlite3.Connection, table: str, ids: Collection[int]) -> dict[int, Image]:
+        """Rows that are gone, by id, from the latest of the entries that added or removed them."""
+        found: dict[int, Image] = {}
+        small = "id NOT IN (SELECT entry FROM journal_parts)"
+        sql = f"SELECT id FROM journal WHERE ns = ? AND {small} ORDER BY id DESC LIMIT ?"
+        for (number,) in raw.execute(sql, (self.store._ns, _SEARCHED)).fetchall() if ids else ():
+            for change in journal.entry(raw, self.store._ns, number).changes:
+                image: Any = change.get("before") or change.get("after")
+                if change["table"] == table and change["action"] in ("add", "remove") and change["id"] in ids:
+                    found.setdefault(change["id"], image)
+            if len(found) == len(ids):
+                break
+        return found
 
     def changes(self) -> Iterator[Change]:
         for change in self.entry.changes:
@@ -180,13 +218,15 @@ class _Describer:
         return any(self.nodes.get(image[end], ("", ""))[1] in SYSTEM_KINDS for end in ("src", "dst"))
 
     def _fact(self, image: Image) -> str:
+        if image["src"] is None:  # the entry changed other columns, and the fact is gone
+            return f"fact {image['id']}"
         source, object = (self.nodes.get(image[end], (f"node {image[end]}", ""))[0] for end in ("src", "dst"))
         return f"{source} | {self.relations.get(image['rel'], '?')} | {object}"
 
     def _edge(self, before: Image | None, after: Image | None) -> Change:
         image = after or before
         assert image is not None
-        origin = {"source": self.sources.get(image["source"], ""), "sentence": image["text"]}
+        origin = {"source": self.sources.get(image["source"], ""), "sentence": image["text"] or ""}
         if before is None or after is None:
             text = f"{self._fact(image)}{_interval(image, always=False)}"
             return Change("-" if after is None else "+", text, **origin)
@@ -198,19 +238,29 @@ class _Describer:
             return Change("~", text, old, text, **origin)
         if _interval(before) != _interval(after):
             return Change("~", text, _interval(before).strip(), _interval(after).strip(), **origin)
-        for column in ("pinned", "confidence", "text", "factuality", "status", "qualifiers", "attributes"):
+        if before["pinned"] != after["pinned"]:
+            return Change(
+                "~", text, *(("pinned", "not pinned") if before["pinned"] else ("not pinned", "pinned")), **origin
+            )
+        for column in ("confidence", "text", "factuality", "status", "qualifiers", "attributes"):
             if before.get(column) != after.get(column):
                 return Change("~", text, f"{column} {before.get(column)}", f"{after.get(column)}", **origin)
         return Change("=", text, **origin)
 
 
-def _folded(entry: JournalEntry, table: str) -> list[dict[str, Any]]:
-    """One change a row of a table: as it was before the first change of the entry, and after the last."""
-    rows: dict[Any, dict[str, Any]] = {}
-    for change in entry.changes:
-        if change["table"] == table and change["action"] != "bulk":
-            rows.setdefault(change["id"], {**change})["after"] = change["after"]
-    return [change for change in rows.values() if change["before"] != change["after"]]
+def _select(raw: sqlite3.Connection, columns: str, table: str, ids: Iterable[int | None]) -> list[tuple[Any, ...]]:
+    wanted = json.dumps([number for number in ids if number is not None])
+    return raw.execute(
+        f"SELECT {columns} FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (wanted,)
+    ).fetchall()
+
+
+def _overlaid(row: Image, images: Iterable[Image | None]) -> dict[str, Any]:
+    """A row with the values of some images in place of its own, those of later ones last."""
+    values = dict(row)
+    for image in images:
+        values |= image or {}
+    return values
 
 
 def _title(image: Image) -> str:

@@ -104,7 +104,7 @@ def print_entries(memory: GraphMemory, entries: Iterable[JournalEntry], *, every
         for change in changes if everything else changes[:MAX_CHANGES]:
             origin = f"  ({one_line(change.source)})" if change.source else ""
             moved = f": {one_line(change.before)} → {one_line(change.after)}" if change.after else ""
-            again = "  (said again)" if change.sign == "=" else ""
+            again = "" if change.sign != "=" else "  (said again)" if entry.action != "undo" else "  (once less)"
             click.echo(f"\t{change.sign} {printable(change.text)}{moved}{again}{origin}")
         if not everything and len(changes) > MAX_CHANGES:
             click.echo(f"\t… {len(changes) - MAX_CHANGES:,} more changes; all: --all")

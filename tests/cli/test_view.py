@@ -142,6 +142,16 @@ def test_history_shows_text_facts_and_source(run: Any) -> None:
     assert "Oslo" not in run("history", "m.db", "Bo").stdout
 
 
+def test_history_names_what_is_gone(run: Any) -> None:
+    run("add", "m.db", "Ann", "lives in", "Oslo")
+    run("add", "m.db", "Ann", "lives in", "Bergen", "--replace")
+    run("undo", "m.db", "2")
+    run("undo", "m.db", "1")
+    printed = run("history", "m.db").stdout
+    assert printed.count("Ann | lives in | Oslo") == 4 and printed.count("Ann | lives in | Bergen") == 2
+    assert "node 1" not in printed and "fact 1" not in printed
+
+
 def test_history_is_paged_and_long_entries_are_cut(run: Any) -> None:
     with GraphMemory.open("m.db") as memory:
         memory.apply([AddEdge("hub", "holds", f"thing {i}") for i in range(30)])
