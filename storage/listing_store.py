@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +20,8 @@ from graphmem.storage.tables import journal, queries
 from graphmem.storage.tables.schema import COLUMNS
 
 _SYSTEM = f"SELECT id FROM nodes WHERE kind IN {SYSTEM_KINDS}"
+_OTHER_END = "id IN (SELECT e.{} FROM edges e WHERE e.{} = ? AND e.rel = ? AND e.retired_at IS NULL)"
+_HASH = re.compile(r" ¶ [0-9a-f]+$")  # at the end of a passage's name
 _SAMPLE = 3
 """Facts of a bulk load that are described."""
 
@@ -85,22 +88,21 @@ class ListingStore(PassageStore):
         """Number of passages of each document by title: of all, or of those that a node's name is the title of."""
         if not self._relation(TITLED):
             return {}
-        ids = self.passage_ids() if about is None else [passage for _, passage in self.passages_of([about.id])]
-        return self._titles(self.passages_by_id(ids).values())
+        if about is None:
+            return self._titles("ns = ?", (self._ns,))
+        return self._titles(_OTHER_END.format("dst", "src"), (about.id, self._relation(TITLED)))
 
     def documents_about(self, node: Node) -> dict[str, int]:
         """Number of passages that mention a node, by the title of their document."""
-        sql = "SELECT DISTINCT e.src FROM edges e WHERE e.dst = ? AND e.rel = ? AND e.retired_at IS NULL"
-        found = self.connection.rows(sql, (node.id, self._relation(MENTIONS)))
-        return self._titles(self.passages_by_id([row[0] for row in found]).values())
+        return self._titles(_OTHER_END.format("src", "dst"), (node.id, self._relation(MENTIONS)))
 
-    @staticmethod
-    def _titles(passages: Collection[Node]) -> dict[str, int]:
-        titles: dict[str, int] = {}
-        for passage in passages:
-            title = str(passage.attributes.get("title") or passage.name.rpartition(" ¶ ")[0])
-            titles[title] = titles.get(title, 0) + 1
-        return titles
+    def _titles(self, condition: str, values: tuple[int, ...]) -> dict[str, int]:
+        title = "CASE WHEN json_valid(attributes) THEN json_extract(attributes, '$.title') END"
+        sql = (
+            f"SELECT coalesce(nullif({title}, ''), name) AS title, count(*) FROM nodes WHERE {condition} "
+            f"AND kind = '{PASSAGE}' AND retired_at IS NULL GROUP BY title ORDER BY min(id)"
+        )
+        return {_HASH.sub("", str(title)): count for title, count in self.connection.rows(sql, values)}
 
     def journal_page(self, limit: int, offset: int = 0, *, bookkeeping: bool = False) -> tuple[int, list[JournalEntry]]:
         """Number of journal entries and a page of them, newest first, without those of conversations' turns unless
@@ -267,7 +269,7 @@ def _title(image: Image) -> str:
     with suppress(ValueError, AttributeError):
         if title := json.loads(image["attributes"] or "{}").get("title"):
             return str(title)
-    return str(image["name"]).rpartition(" ¶ ")[0]
+    return _HASH.sub("", str(image["name"]))
 
 
 def _owner(change: Mapping[str, Any]) -> int:

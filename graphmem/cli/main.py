@@ -260,5 +260,11 @@ def stats(memory: GraphMemory, json_: bool) -> None:
     counts = memory.stats()
     if json_:
         return emit(counts)
+    if titles := memory.store.document_titles():  # their passages are joined by facts, which `show` does not count
+        counts |= {
+            "facts": memory.store.facts_page(limit=0)[0],
+            "documents": len(titles),
+            "passages": sum(titles.values()),
+        }
     for key, value in counts.items():
         click.echo(f"{key:<16} {value:,}" if isinstance(value, int) else f"{key:<16} {value}")
