@@ -25,6 +25,7 @@ _HASH = re.compile(r" ¶ [0-9a-f]+$")  # at the end of a passage's name
 _SAMPLE = 3
 """Facts of a bulk load that are described."""
 
+_SIGNS, _NOUNS = {"add": "+", "remove": "-"}, {"edges": "facts", "nodes": "names"}
 _SEARCHED = 200
 """Entries in which the names of what is gone are looked for."""
 
@@ -149,7 +150,7 @@ class _Describer:
         """
         changes: dict[Any, list[Image]] = {}
         for change in self.entry.changes:
-            if change["table"] == table and change["action"] != "bulk":
+            if change["table"] == table and "id" in change:
                 changes.setdefault(change["id"], []).append(change)
         present: dict[Any, Image] = {}
         if table != "aliases":
@@ -173,7 +174,7 @@ class _Describer:
         for (number,) in raw.execute(sql, (self.store._ns, _SEARCHED)).fetchall() if ids else ():
             for change in journal.entry(raw, self.store._ns, number).changes:
                 image: Any = change.get("before") or change.get("after")
-                if change["table"] == table and change["action"] in ("add", "remove") and change["id"] in ids:
+                if change["table"] == table and change["action"] in _SIGNS and change.get("id") in ids:
                     found.setdefault(change["id"], image)
             if len(found) == len(ids):
                 break
@@ -183,6 +184,8 @@ class _Describer:
         for change in self.entry.changes:
             if change["action"] == "bulk" and change["table"] == "edges":
                 yield from self._loaded(change["first"], change["last"])
+            elif "count" in change and change["table"] in _NOUNS:  # an entry too long to be described row by row
+                yield Change(_SIGNS.get(change["action"], "~"), f"{change['count']:,} {_NOUNS[change['table']]}")
         for change in self.rows["edges"]:
             before, after = change["before"], change["after"]
             if self.bookkeeping or not self._is_system(after or before):
