@@ -15,7 +15,7 @@ from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.names import check_name
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.types import PASSAGE, Fact, Node, Triple
 
 if TYPE_CHECKING:
     import networkx
@@ -229,7 +229,7 @@ class GraphMemory:
         """
         if subject is None and relation is None and object is None:
             raise InvalidValue("retire() needs a subject, a relation or an object: it will not retire everything")
-        found = [fact.id for fact in self.facts(subject, relation, object)]
+        found = [fact.id for fact in self.facts(subject, relation, object, links=True)]
         if not found:
             raise NotFound(f"no current fact matches ({subject!r}, {relation!r}, {object!r})")
         return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
@@ -277,7 +277,7 @@ class GraphMemory:
 
     def facts(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None, *,
-        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None,
+        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None, links: bool = False,
     ) -> list[Fact]:  # fmt: skip
         """Facts that match, oldest first; unknown names match nothing.
 
@@ -286,6 +286,7 @@ class GraphMemory:
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
+            links: also facts that join passages to names; else only where ``relation`` or an end asks for them.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
@@ -296,8 +297,9 @@ class GraphMemory:
             if name is not None and node is None:
                 return []
             ids.append(node.id if node else None)
+            links = links or (node is not None and node.kind == PASSAGE)
         times = {"as_of": to_micros(as_of), "known_at": to_micros(known_at)}
-        return self.store.facts(ids[0], relation, ids[1], limit=limit, **times)
+        return self.store.facts(ids[0], relation, ids[1], limit=limit, links=links or relation is not None, **times)
 
     def retrieve(
         self, query: str, *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
@@ -345,13 +347,13 @@ class GraphMemory:
         """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
         from graphmem.adapters.networkx import to_networkx
 
-        return to_networkx(self.facts(as_of=as_of))
+        return to_networkx(self.facts(as_of=as_of, links=True))
 
     def to_pyg(self) -> Data:
         """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""
         from graphmem.adapters.pyg import to_pyg
 
-        return to_pyg(self.facts())
+        return to_pyg(self.facts(links=True))
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -369,7 +371,7 @@ class GraphMemory:
         return self._store is not None
 
     def __len__(self) -> int:
-        return int(self.stats()["facts"])
+        return self.store.facts_page(limit=0)[0]
 
     def __iter__(self) -> Iterator[Fact]:
         return iter(self.facts())

@@ -16,7 +16,7 @@ from graphmem.core.edits import Edit, JournalEntry
 from graphmem.core.errors import InvalidValue, InvalidVector, NotFound
 from graphmem.core.names import check_name, normalise
 from graphmem.core.times import from_micros
-from graphmem.core.types import Edge, Fact, Node
+from graphmem.core.types import MENTIONS, TITLED, Edge, Fact, Node
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
@@ -197,13 +197,14 @@ class SQLiteStore(ListingStore):
 
     def facts(
         self, subject: int | None = None, relation: str | None = None, object: int | None = None, *,
-        as_of: int | None = None, known_at: int | None = None, limit: int | None = None,
+        as_of: int | None = None, known_at: int | None = None, limit: int | None = None, links: bool = True,
     ) -> list[Fact]:  # fmt: skip
         """Facts that match what is given, by id; without a time, those that hold now.
 
         Args:
             as_of: valid time in microseconds: what held then, as known today.
             known_at: recorded time in microseconds: what the memory held then, exactly.
+            links: include the facts that join passages of documents to names.
         """
         with self.connection.reading() as raw:
             wanted = None if relation is None else self._relation(normalise(check_name(relation, "relation")))
@@ -214,9 +215,12 @@ class SQLiteStore(ListingStore):
                 "relation": wanted,
                 "object": None if object is None else as_id(object),
             }
+            without = () if links else tuple(map(self._relation, (TITLED, MENTIONS)))
             if known_at is not None:
-                return queries.facts_known_at(raw, self._ns, known_at, **what, as_of=as_of, limit=limit)
-            return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit)
+                return queries.facts_known_at(
+                    raw, self._ns, known_at, **what, as_of=as_of, limit=limit, without=without
+                )
+            return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit, without=without)
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
         """Facts in the order of the ids, whatever their state.
