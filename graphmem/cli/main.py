@@ -34,7 +34,7 @@ force = click.option("--force", is_flag=True, help="Replace a file that exists."
 namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
 
 _VIEW = "show search history"
-_STORE = "ingest add-passages export import check repair backup restore vacuum merge reencode consolidate"
+_STORE = "ingest add-passages export import check repair backup restore vacuum compact erase merge reencode consolidate"
 _MODEL = "ask read picture demo train experiment"
 LAZY = (
     dict.fromkeys(_VIEW.split(), "view")
