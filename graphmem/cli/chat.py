@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.lines import decision_line, fact_line, print_entries, printable
+from graphmem.cli.lines import decision_line, fact_line, lines_of, print_entries, printable
 from graphmem.cli.main import base_model, memory_command, weights_folder
 from graphmem.cli.model import load_model
 from graphmem.core.edits import JournalEntry, Retire
@@ -128,7 +128,7 @@ class Chat:
             if decision.action != "skip":
                 click.echo(f"({decision_line(decision)})")
         if reply.text:
-            return click.echo("\n".join(map(printable, reply.text.splitlines())))
+            return click.echo(lines_of(reply.text))
         if reply.entry is None:
             click.echo("(nothing written)")
             self._explain_first_person(text)

@@ -79,6 +79,11 @@ def interval(fact: Fact) -> str:
     return f"  [{fact.valid_from or '…'} → {fact.valid_to or 'now'}]" if fact.valid_from or fact.valid_to else ""
 
 
+def lines_of(value: object) -> str:
+    """A text of several lines, each ``printable``."""
+    return "\n".join(map(printable, str(value).splitlines()))
+
+
 def one_line(text: str, length: int = 160) -> str:
     """A text on one line, cut at ``length`` characters."""
     text = printable(" ".join(text[: 4 * length].split()))

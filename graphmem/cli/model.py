@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.lines import print_decisions, printable
+from graphmem.cli.lines import lines_of, print_decisions, printable
 from graphmem.cli.main import base_model, emit, force, main, memory_command, retriever_weights, weights_folder
 from graphmem.core.errors import InvalidValue
 from graphmem.core.files import check_target
@@ -62,7 +62,7 @@ def ask(
     if json_:
         answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
         return emit({"question": question, **answers, "path": answer.path, "answerable": answer.answerable})
-    click.echo("\n".join(map(printable, answer.text.splitlines())))
+    click.echo(lines_of(answer.text))
     for fact in answer.path if facts else ():
         click.echo(f"  because {printable(fact)}")
 
