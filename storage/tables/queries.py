@@ -177,11 +177,11 @@ def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, 
 
 def find_facts(
     raw: sqlite3.Connection, ns: int, *, subject: int | None, relation: int | None, object: int | None,
-    as_of: int | None, limit: int | None,
+    as_of: int | None, limit: int | None, without: Sequence[int] = (),
 ) -> list[Fact]:  # fmt: skip
-    """Facts of one moment that match what is given, oldest first."""
+    """Facts of one moment that match what is given, but none of the relations ``without``, oldest first."""
     condition, values = visible(raw, as_of)
-    terms = [f"e.ns = :ns AND {condition}"]
+    terms = [f"e.ns = :ns AND {condition}", *(f"e.rel <> {row:d}" for row in without)]
     for column, wanted in (("src", subject), ("rel", relation), ("dst", object)):
         if wanted is not None:
             terms.append(f"e.{column} = :{column}")
@@ -200,7 +200,7 @@ def present_ids(raw: sqlite3.Connection, ns: int) -> np.ndarray:
 
 def facts_known_at(
     raw: sqlite3.Connection, ns: int, known_at: int, *, subject: int | None, relation: int | None, object: int | None,
-    as_of: int | None, limit: int | None,
+    as_of: int | None, limit: int | None, without: Sequence[int] = (),
 ) -> list[Fact]:  # fmt: skip
     """Facts exactly as recorded at a time, whatever was edited, undone or merged since."""
     past_nodes, past_edges = journal.held_at(raw, ns, known_at)
@@ -212,7 +212,8 @@ def facts_known_at(
     kept = [
         row
         for _, row in sorted(edges.items())
-        if all(value is None or row[column] == value for column, value in wanted.items())
+        if row[3] not in without
+        and all(value is None or row[column] == value for column, value in wanted.items())
         and _holds(row, known_at, as_of, upto, recorded_at(raw, row))
     ]
     return [_past_fact(raw, row, past_nodes) for row in kept[:limit]]
