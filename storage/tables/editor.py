@@ -118,7 +118,8 @@ class Editor:
         norm = normalise(name)
         row = self.find(norm)
         if row is None:
-            row = (next_id(self.raw, "next_node"), self.ns, name, norm, "entity", "", None, 1.0, self.at, None, None)
+            first = next_id(self.raw, "next_node"), self.ns, name, norm, "entity", "", None, 1.0, self.at
+            row = rows.padded("nodes", first)
             self.recorder.put("nodes", None, row)
         elif row[NODE["retired_at"]] is not None:
             row = self.recorder.update("nodes", row, retired_at=None)
@@ -291,7 +292,7 @@ class Editor:
         if same is not None:
             return self._strengthen(same, start, end, confidence, source, text, attributes)
         row = (next_id(self.raw, "next_edge"), self.ns, src, relation, dst, start, end, self.recorder.entry, None)
-        self.recorder.put("edges", None, (*row, confidence, 1.0, source, text, attributes))
+        self.recorder.put("edges", None, rows.padded("edges", (*row, confidence, 1.0, source, text, attributes)))
         self.recorder.edge_ids[row[0]] = None
         return row[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +12,7 @@ from graphmem.storage.files import replacing
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained
-from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION
+from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION, TABLES, split
 
 
 def _from_1(raw: sqlite3.Connection) -> None:
@@ -53,7 +54,31 @@ def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int,
     return data
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}  # step from each version to the next
+_COLUMNS_4 = {
+    "nodes": ("dated INTEGER", "date_text TEXT", "state_space INTEGER REFERENCES encoders(id)"),
+    "edges": (
+        "valid_time TEXT", "factuality TEXT", "status TEXT", "qualifiers TEXT", "pinned INTEGER",
+        "passage INTEGER REFERENCES nodes(id)", "span_start INTEGER", "span_end INTEGER",
+    ),
+    "journal": ("compacted INTEGER NOT NULL DEFAULT 0",),
+    "vectors": ("sum INTEGER",),
+}  # fmt: skip
+
+
+def _from_3(raw: sqlite3.Connection) -> None:
+    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules."""
+    for table, columns in _COLUMNS_4.items():
+        for column in columns:
+            raw.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    have = {row[0] for row in raw.execute("SELECT name FROM sqlite_schema")}
+    for statement in split(TABLES):
+        name = re.match(r"CREATE (?:VIRTUAL )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
+        if name and name[1] not in have:
+            raw.execute(statement)
+
+
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
+"""Step from each version to the next."""
 
 
 def copy_for(path: str, version: int) -> Path:

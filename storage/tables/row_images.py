@@ -126,9 +126,22 @@ def from_base64(row: Iterable[Any]) -> Row:
     return tuple(base64.b64decode(value["b64"]) if isinstance(value, dict) else value for value in row)
 
 
+def padded(table: str, row: Sequence[Any]) -> Row:
+    """A row image of all columns of its table; those after the last one given are NULL."""
+    return (*row, *[None] * (len(COLUMNS[table]) - len(row)))
+
+
+def _trimmed(row: Row | None) -> Row | None:
+    """A row image without the NULL columns at its end."""
+    end = len(row) if row else 0
+    while row and end and row[end - 1] is None:
+        end -= 1
+    return row and row[:end]
+
+
 def pack(changes: Iterable[Change]) -> bytes:
     """Changes as JSON, compressed when it is long."""
-    images = [(change.table, change.before, change.after) for change in changes]
+    images = [(change.table, _trimmed(change.before), _trimmed(change.after)) for change in changes]
     data = json.dumps(images, separators=(",", ":"), ensure_ascii=False, default=as_base64).encode()
     return zlib.compress(data, 1) if len(data) >= COMPRESS_FROM else data
 
@@ -136,4 +149,7 @@ def pack(changes: Iterable[Change]) -> bytes:
 def unpack(data: bytes) -> list[Change]:
     """Changes from the result of ``pack``."""
     plain = data if data[:1] == b"[" else zlib.decompress(data)
-    return [Change(table, *(row and from_base64(row) for row in images)) for table, *images in json.loads(plain)]
+    return [
+        Change(table, *(row and padded(table, from_base64(row)) for row in images))
+        for table, *images in json.loads(plain)
+    ]

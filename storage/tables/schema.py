@@ -4,26 +4,42 @@ A file is known by SQLite's ``application_id``; ``user_version`` is the schema's
 images, so ``COLUMNS`` fixes their order. ``relations``, ``sources``, ``namespaces`` and ``encoders`` are dictionaries:
 they only grow and hold no facts, so they are not journalled. A fact's ``entry`` is the journal entry
 that recorded it, and so gives its time: a small number instead of the eight bytes of a time.
+
+Columns that most rows leave empty:
+
+- ``nodes.dated``, ``date_text``: the date of a passage or episode, as its first instant and as EDTF text.
+- ``nodes.state_space``: the encoder of ``state``.
+- ``edges.valid_time``: the valid interval as EDTF text, where the two instants do not say it exactly.
+- ``edges.factuality``: NULL for asserted, else ``planned``, ``negated``, ``reported`` or ``uncertain``.
+- ``edges.status``: NULL for stated, else ``inferred`` or ``suggested``.
+- ``edges.qualifiers``: JSON object of relation to value.
+- ``edges.passage``, ``span_start``, ``span_end``: the characters of a passage that a fact was read from.
+
+``folds`` holds the folded forms of names and aliases (for search), where they differ from the normal forms (identity).
+``sentences`` holds the sentences of passages by their characters in the passage's text. Both are indexes: they are not
+journalled. ``vectors.sum`` and ``journal_sums`` are checksums of vectors and of the rows of bulk loads.
 """
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x67_6D_65_6D  # ``gmem`` in ASCII
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "nodes": (
         "id", "ns", "name", "norm", "kind", "text", "attributes", "strength", "created_at", "retired_at", "state",
+        "dated", "date_text", "state_space",
     ),
     "aliases": ("ns", "norm", "node", "alias"),
     "edges": (
         "id", "ns", "src", "rel", "dst", "valid_from", "valid_to", "entry", "retired_at", "confidence",
-        "strength", "source", "text", "attributes",
+        "strength", "source", "text", "attributes", "valid_time", "factuality", "status", "qualifiers", "pinned",
+        "passage", "span_start", "span_end",
     ),
     "edge_sources": ("edge", "source", "at"),
 }  # fmt: skip
-"""Journalled tables and the order of the columns in their row images."""
+"""Journalled tables and the order of the columns in their row images; new columns go last and may be NULL."""
 
 KEYS: dict[str, tuple[str, ...]] = {
     "nodes": ("id",),
@@ -35,7 +51,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 STORED = (
     "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",
-    "journal_parts", "journal_ranges", "touched", "encoders", "vectors", "access",
+    "journal_parts", "journal_ranges", "journal_sums", "touched", "encoders", "vectors", "access", "sentences", "rules",
 )  # fmt: skip
 """Tables that hold everything of a file, parents first; the others are indexes of them."""
 
@@ -60,7 +76,10 @@ CREATE TABLE nodes(
     strength REAL NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
     retired_at INTEGER,
-    state BLOB
+    state BLOB,
+    dated INTEGER,
+    date_text TEXT,
+    state_space INTEGER REFERENCES encoders(id)
 );
 CREATE TABLE aliases(
     ns INTEGER NOT NULL, norm TEXT NOT NULL, node INTEGER NOT NULL REFERENCES nodes(id), alias TEXT NOT NULL,
@@ -86,7 +105,15 @@ CREATE TABLE edges(
     strength REAL NOT NULL DEFAULT 1,
     source INTEGER REFERENCES sources(id),
     text TEXT NOT NULL DEFAULT '',
-    attributes TEXT
+    attributes TEXT,
+    valid_time TEXT,
+    factuality TEXT,
+    status TEXT,
+    qualifiers TEXT,
+    pinned INTEGER,
+    passage INTEGER REFERENCES nodes(id),
+    span_start INTEGER,
+    span_end INTEGER
 );
 CREATE TABLE edge_sources(
     edge INTEGER NOT NULL REFERENCES edges(id), source INTEGER NOT NULL REFERENCES sources(id), at INTEGER NOT NULL,
@@ -101,7 +128,8 @@ CREATE TABLE journal(
     undone INTEGER NOT NULL DEFAULT 0,
     target INTEGER REFERENCES journal(id),
     changes BLOB NOT NULL,
-    chain BLOB NOT NULL
+    chain BLOB NOT NULL,
+    compacted INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE journal_parts(
     entry INTEGER NOT NULL REFERENCES journal(id), part INTEGER NOT NULL, changes BLOB NOT NULL,
@@ -111,16 +139,44 @@ CREATE TABLE journal_ranges(
     entry INTEGER NOT NULL REFERENCES journal(id), what TEXT NOT NULL CHECK(what IN ('nodes', 'edges')),
     first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(entry, what)
 ) WITHOUT ROWID;
+CREATE TABLE journal_sums(
+    entry INTEGER NOT NULL REFERENCES journal(id), what TEXT NOT NULL CHECK(what IN ('nodes', 'edges')),
+    first INTEGER NOT NULL, last INTEGER NOT NULL, sum BLOB NOT NULL, PRIMARY KEY(entry, what, first)
+) WITHOUT ROWID;
 CREATE TABLE touched(
     node INTEGER NOT NULL, entry INTEGER NOT NULL REFERENCES journal(id), PRIMARY KEY(node, entry)
 ) WITHOUT ROWID;
 CREATE TABLE encoders(id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, dim INTEGER NOT NULL);
 CREATE TABLE vectors(
     node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE, encoder INTEGER NOT NULL REFERENCES encoders(id),
-    data BLOB NOT NULL
+    data BLOB NOT NULL,
+    sum INTEGER
 );
 CREATE TABLE access(
     node INTEGER PRIMARY KEY REFERENCES nodes(id) ON DELETE CASCADE, count INTEGER NOT NULL, at INTEGER NOT NULL
+);
+CREATE TABLE folds(
+    ns INTEGER NOT NULL, fold TEXT NOT NULL, node INTEGER NOT NULL REFERENCES nodes(id) ON DELETE CASCADE,
+    PRIMARY KEY(ns, fold, node)
+) WITHOUT ROWID;
+CREATE INDEX folds_by_node ON folds(node);
+CREATE TABLE sentences(
+    id INTEGER PRIMARY KEY,
+    passage INTEGER NOT NULL REFERENCES nodes(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
+    UNIQUE(passage, position)
+);
+CREATE TABLE rules(
+    id INTEGER PRIMARY KEY,
+    ns INTEGER NOT NULL REFERENCES namespaces(id),
+    rule TEXT NOT NULL,
+    confidence REAL NOT NULL,
+    support INTEGER NOT NULL DEFAULT 0,
+    status TEXT,
+    entry INTEGER REFERENCES journal(id),
+    retired_at INTEGER
 );
 CREATE VIEW node_texts AS
     SELECT id, name,
@@ -135,6 +191,12 @@ CREATE VIEW edge_texts AS SELECT id, text FROM edges WHERE text <> '';
 CREATE VIRTUAL TABLE edge_fts USING fts5(
     text, content='edge_texts', content_rowid='id', tokenize="unicode61 remove_diacritics 2"
 );
+CREATE VIEW sentence_texts AS
+    SELECT s.id, substr(n.text, s.start + 1, s.stop - s.start) AS text
+    FROM sentences s CROSS JOIN nodes n ON n.id = s.passage;
+CREATE VIRTUAL TABLE sentence_fts USING fts5(
+    text, content='sentence_texts', content_rowid='id', tokenize="unicode61 remove_diacritics 2"
+);
 """
 
 FIRST_ROWS = (
@@ -143,11 +205,15 @@ FIRST_ROWS = (
 )
 
 
+def split(ddl: str) -> list[str]:
+    """Statements of a block of DDL, each of which ends with ``;`` and a line break."""
+    return [part.strip() for part in ddl.split(";\n") if part.strip()]
+
+
 def statements() -> list[str]:
     """Every statement that makes an empty memory, in order; run them in one transaction."""
-    tables = [part.strip() for part in TABLES.split(";\n") if part.strip()]
     return [
-        *tables,
+        *split(TABLES),
         *NODE_INDEXES.values(),
         *EDGE_INDEXES.values(),
         FIRST_ROWS,
