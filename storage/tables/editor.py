@@ -327,12 +327,16 @@ class Editor:
             text=known["text"] or text,
             attributes=merged_json(row[EDGE["attributes"]], attributes),
         )
-        if source is not None and known["source"] not in (None, source):
+        self.add_source(row, source)
+        self.recorder.edge_ids[row[0]] = None
+        return int(row[0])
+
+    def add_source(self, row: Row, source: int | None) -> None:
+        """Record a further source of a fact that has another one already."""
+        if source is not None and row[EDGE["source"]] not in (None, source):
             extra = (row[0], source, self.at)
             if rows.fetch(self.raw, "edge_sources", extra[:2]) is None:
                 self.recorder.put("edge_sources", None, extra)
-        self.recorder.edge_ids[row[0]] = None
-        return int(row[0])
 
     def _supersede(self, edit: SupersedeEdge) -> None:
         old = self.edge(edit.edge)

@@ -48,7 +48,7 @@ EXPECTED = {
     "a.csv": (['Ada | likes | Te"a', "Bob | likes | Rum"], [3, 4]),
     "a.jsonl": (["Ada | likes | Tea", "Bob | likes | Rum"], [2, 3, 6, 7]),
     "a.graphml": (["Ada | likes | Tea"], [8]),
-    "a.nt": (["Ada | likes | Tea cup", 'Ada | said | hi "you" é'], [4]),
+    "a.nt": (["Lovelace | likes | Tea cup", 'Lovelace | said | hi "you" é'], [4]),
 }
 
 
@@ -93,7 +93,7 @@ def test_what_a_line_says_is_kept(store, tmp_path):
     assert store.resolve("e").name == "Eve"
     (tmp_path / "a.nt").write_text(FILES["a.nt"])
     ingest(store, tmp_path / "a.nt")
-    assert store.resolve("lovelace").name == "Ada"
+    assert store.resolve("http://x.org/Ada").name == "Lovelace"
 
 
 def test_invalid_bytes_and_endless_lines_are_rejects(store, tmp_path, monkeypatch):
