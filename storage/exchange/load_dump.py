@@ -31,21 +31,12 @@ _NAMES = ("name", "norm", "alias", "fingerprint", "fold")
 _TIMES = ("valid_from", "valid_to", "created_at", "retired_at", "at", "dated")
 _JSON = ("attributes", "qualifiers")
 _IDS = (
-    "id",
-    "ns",
-    "src",
-    "rel",
-    "dst",
-    "node",
-    "edge",
-    "entry",
-    "source",
-    "encoder",
-    "first",
-    "last",
-    "passage",
-    "target",
-)
+    "id", "ns", "src", "rel", "dst", "node", "edge", "entry", "source", "encoder", "first", "last", "passage", "target",
+)  # fmt: skip
+LAST_ENTRY = 253_402_300_800_000_000 - (1 << 55)
+"""Latest time of an entry, in the year 8857: later entries get later times, which must be left."""
+
+MAX_PART = 1 << 28  # bytes of one part of a journal entry, unpacked
 
 
 def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[str]) -> int:
@@ -176,10 +167,7 @@ class _Rows:
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
         self._columns = {
-            table: {
-                name: (kind, bool(needed)) for _, name, kind, needed, *_ in raw.execute(f"PRAGMA table_info({table})")
-            }
-            for table in STORED
+            table: {column[1]: column[2] for column in raw.execute(f"PRAGMA table_info({table})")} for table in STORED
         }
 
     def insert(self, table: Any, row: Any) -> None:

@@ -133,7 +133,7 @@ def _no_escape(text: str, write: Callable[[str], str]) -> str:
 
 
 def ntriples(store: SQLiteStore, _: bool) -> Iterator[str]:
-    """Labels of nodes, and facts. A node's IRI is its attribute ``iri`` where no other has it, else made of its name."""
+    """Labels of nodes, and facts. A node's IRI is its attribute ``iri`` if no other has it, else made of its name."""
     iris: dict[int, str] = {}
     shared = store.connection.rows(
         "SELECT json_extract(attributes, '$.iri') FROM nodes WHERE ns = (SELECT id FROM namespaces WHERE name = ?) "
