@@ -19,13 +19,11 @@ from graphmem.core.errors import GraphMemError, InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.paths import DATA
 from graphmem.core.types import Node
-from graphmem.storage.tables.validation import check_number, check_text, interval, to_json
+from graphmem.storage.tables.validation import check_depth, check_number, check_text, interval, to_json
 
 MAX_LINE = 8 << 20  # longest line, in bytes
 
 BLOCK = 1 << 20  # bytes read at once
-
-MAX_DEPTH = 64  # lists and objects inside each other in one JSON value
 
 _ENCODINGS = {
     codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
@@ -193,28 +191,15 @@ def fact(fields: Mapping[str, Any]) -> AddEdge:
     return AddEdge(*(fields[name] for name in NAMES), **details, attributes=attributes)
 
 
-def parse_json(text: str, max_depth: int = MAX_DEPTH) -> Any:
-    """A JSON value without NaN and infinity, and not deeper than ``max_depth``.
-
-    Raises:
-        InvalidValue: it is none.
-    """
+def parse_json(text: str) -> Any:
+    """A JSON value without NaN and infinity, not too deep. Raises ``InvalidValue``: it is none."""
     try:
         value = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         reason = "too deep" if isinstance(error, RecursionError) else str(error)
         raise InvalidValue(f"no JSON: {reason}") from None
-    level: list[Any] = [value]
-    for _ in range(max_depth + 1):
-        level = [
-            item
-            for part in level
-            if isinstance(part, (dict, list))
-            for item in (part.values() if isinstance(part, dict) else part)
-        ]
-        if not level:
-            return value
-    raise InvalidValue(f"no JSON: more than {max_depth} lists and objects inside each other")
+    check_depth(value)
+    return value
 
 
 def _no_number(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Import of a JSONL dump into a new file, equal in every row. Every value is checked, for the dump may be a stranger's."""
+"""Import of a JSONL dump into a new file, equal in every row. Every value is checked: a dump may be a stranger's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import binascii
 import math
 import os
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,8 @@ from graphmem.core.times import from_micros
 from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import SIDE_FILES, check_target, replacing
-from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED, statements
+from graphmem.storage.tables.row_images import unpack
+from graphmem.storage.tables.schema import COLUMNS, SCHEMA_VERSION, STORED, statements
 from graphmem.storage.tables.validation import MAX_TEXT
 
 COUNTERS = {"next_node": "nodes", "next_edge": "edges", "next_entry": "journal"}
@@ -38,6 +40,10 @@ LAST_ENTRY = 253_402_300_800_000_000 - (1 << 55)
 
 MAX_PART = 1 << 28  # bytes of one part of a journal entry, unpacked
 
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, sqlite3.Error, zlib.error)
+
+MAX_PART = 1 << 28  # bytes of one part of a journal entry, unpacked
+
 
 def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[str]) -> int:
     """Make a new memory from a JSONL dump, equal to the dumped one in every row. Returns the number of rows.
@@ -48,10 +54,10 @@ def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[
         InvalidValue: ``path`` exists, or is the dump itself.
         ImportRejected: a line that is no part of a dump; the message says which one.
     """
-    if os.path.lexists(path):
+    named = isinstance(source, (str, os.PathLike))
+    target = check_target(path, sources=(source,) if named else (), force=True)
+    if os.path.lexists(target):
         raise InvalidValue(f"{path} exists; a dump is read into a new file")
-    own = isinstance(source, (str, os.PathLike))
-    target = check_target(path, sources=(source,) if own else ())
     with replacing(target) as temporary:
         with closing(sqlite3.connect(temporary, isolation_level=None)) as raw:
             count = _fill(raw, _lines(source))
@@ -99,11 +105,10 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
             else:
                 rows.insert(record["table"], record["row"])
                 count += 1
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, sqlite3.Error, GraphMemError) as error:
+        except (*_BROKEN, GraphMemError) as error:
             reason = f"{type(error).__name__}: {error}"
-            raise ImportRejected(
-                f"line {number} is no part of a graphmem dump ({reason})", [(number, reason)]
-            ) from None
+            what = f"line {number} is no part of a graphmem dump ({reason})"
+            raise ImportRejected(what, [(number, reason)]) from None
     if not version:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
     tables = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE % USING fts5(%'"
@@ -128,9 +133,7 @@ def _whole(raw: sqlite3.Connection) -> None:
         highest = raw.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
         if row is None or not isinstance(row[0], int) or not highest < row[0] <= MAX_ID:
             what = "missing" if row is None else f"{row[0]!r:.40}"
-            raise ImportRejected(
-                f"the dump is incomplete: the counter {counter} is {what}, and {table} go to {highest}"
-            )
+            raise ImportRejected(f"the dump is incomplete: counter {counter} is {what}, and {table} go to {highest}")
     if not raw.execute("SELECT 1 FROM meta WHERE key = 'identity' AND typeof(value) = 'text'").fetchone():
         raise ImportRejected("the dump is incomplete: the identity of the memory is missing")
     wrong = {
@@ -183,18 +186,31 @@ class _Rows:
             raise ValueError(f"unknown columns {sorted(set(row) - set(columns))!r:.200} of {table}")
         values = []
         for name, value in row.items():
-            kind, _ = columns[name]
             if isinstance(value, dict):
                 value = _bytes(value)
-            if value is not None:
-                _CHECKS[kind](table, name, value)
+            self._check(table, name, value)
             values.append(value)
         if "norm" in row and row["norm"] != normalise(row.get("name", row.get("alias", ""))):
             raise ValueError(f"{table}.norm is not the normal form of the name")
-        if table == "meta" and row.get("key") in COUNTERS and not isinstance(row.get("value"), int):
-            raise ValueError(f"the counter {row['key']} is no whole number")
+        if table == "journal" and isinstance(row.get("at"), int) and row["at"] > LAST_ENTRY:
+            raise ValueError("journal.at is too far in the future")
+        if "changes" in row:
+            self._images(values[list(row).index("changes")])
         sql = f"INSERT INTO {table}({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
         self.raw.execute(sql, values)
+
+    def _check(self, table: str, name: str, value: Any) -> None:
+        if value is not None:
+            _CHECKS[self._columns[table][name]](table, name, value)
+
+    def _images(self, data: Any) -> None:
+        """Check the row images of a journal entry: an undo writes them back."""
+        if data[:1] != b"[" and len(zlib.decompressobj().decompress(data, MAX_PART)) == MAX_PART:
+            raise ValueError(f"a part of a journal entry is longer than {MAX_PART} bytes")
+        for change in unpack(data):
+            for image in (change.before, change.after):
+                for name, value in zip(COLUMNS[change.table], image or (), strict=False):
+                    self._check(change.table, name, value)
 
 
 def _bytes(value: dict[str, Any]) -> bytes:
