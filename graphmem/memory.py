@@ -339,10 +339,11 @@ class GraphMemory:
         return encode_with_bar(self.store, self.encoder, batch, progress)
 
     def to_networkx(self, *, as_of: Time | None = None) -> networkx.MultiDiGraph:
-        """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
+        """The graph as a networkx MultiDiGraph: all nodes, keyed by name, and facts as edges keyed by id."""
         from graphmem.adapters.networkx import to_networkx
+        from graphmem.storage.exchange.writers import all_nodes
 
-        return to_networkx(self.facts(as_of=as_of))
+        return to_networkx(self.facts(as_of=as_of), all_nodes(self.store))
 
     def to_pyg(self) -> Data:
         """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""
