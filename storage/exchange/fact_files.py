@@ -19,7 +19,7 @@ from graphmem.core.errors import GraphMemError, InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.paths import DATA
 from graphmem.core.types import Node
-from graphmem.storage.tables.validation import check_depth, check_number, check_text, interval, to_json
+from graphmem.storage.tables.validation import check_depth, check_number, check_text, epistemic, interval, to_json
 
 MAX_LINE = 8 << 20  # longest line, in bytes
 
@@ -73,6 +73,7 @@ def checked(make: Callable[..., Item], *values: Any) -> Item:
             names: tuple[Any, ...] = (edit.subject, edit.relation, edit.object)
             interval(edit)
             check_number(edit.confidence, "confidence", 0.0, 1.0)
+            epistemic(edit)
             if edit.source is not None:
                 check_name(edit.source, "source")
         elif isinstance(edit, AddNode):
@@ -142,7 +143,7 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, str | Reject]]:
             yield number, line.rstrip("\r\n")
 
 
-DETAILS = ("text", "source", "valid_from", "valid_to", "confidence")
+DETAILS = ("text", "source", "valid_from", "valid_to", "confidence", "factuality", "status")
 NAMES = ("subject", "relation", "object")
 
 
@@ -183,12 +184,13 @@ def fact(fields: Mapping[str, Any]) -> AddEdge:
         known = vocabulary()["fields"]["relation"]
         hint = f" (known names of it: {', '.join(known)})" if missing == ["relation"] else ""
         raise InvalidValue(f"no {', no '.join(f'`{name}`' for name in missing)} in it{hint}")
-    attributes = fields.get("attributes") or {}
-    if not isinstance(attributes, Mapping):
-        raise InvalidValue(f"attributes must be an object, not {attributes!r:.80}")
+    objects = {name: fields.get(name) or {} for name in ("attributes", "qualifiers")}
+    for name, value in objects.items():
+        if not isinstance(value, Mapping):
+            raise InvalidValue(f"{name} must be an object, not {value!r:.80}")
     details: dict[str, Any] = {name: fields[name] for name in DETAILS if fields.get(name) is not None}
     details["confidence"] = check_number(details.get("confidence", 1.0), "confidence", 0.0, 1.0)
-    return AddEdge(*(fields[name] for name in NAMES), **details, attributes=attributes)
+    return AddEdge(*(fields[name] for name in NAMES), **details, **objects)
 
 
 def parse_json(text: str) -> Any:
@@ -231,7 +233,8 @@ def _record(line: str) -> AddEdge | AddNode:
         attributes = record.get("attributes") or {}
         if more and isinstance(attributes, dict):
             attributes = {key: record[key] for key in more} | attributes
-        return fact({"attributes": attributes} | {name: record[keys[at]] for name, at in found.items()})
+        more_fields = {"attributes": attributes, "qualifiers": record.get("qualifiers")}
+        return fact(more_fields | {name: record[keys[at]] for name, at in found.items()})
     if {"subject", "relation", "object", "predicate"} & set(keys):
         raise InvalidValue(f"no {', no '.join(f'`{name}`' for name in NAMES if record.get(name) is None)} in it")
     if "name" in record:
@@ -246,7 +249,8 @@ def _node(record: Mapping[str, Any]) -> AddNode:
     return AddNode(record["name"], record.get("kind") or "entity", record.get("text") or "", tuple(aliases), attributes)
 
 
-_NOT_KEPT = ("attributes", "id", "recorded_at")  # keys of the facts that graphmem prints which say nothing of the fact
+_NOT_KEPT = ("attributes", "qualifiers", "id", "recorded_at", "place", "pinned")
+"""Keys of the facts that graphmem prints which are no attributes."""
 
 
 def rewound(file: BinaryIO) -> BinaryIO:

@@ -20,7 +20,7 @@ from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import SIDE_FILES, check_target, replacing
 from graphmem.storage.tables.row_images import unpack
-from graphmem.storage.tables.schema import COLUMNS, SCHEMA_VERSION, STORED, statements
+from graphmem.storage.tables.schema import COLUMNS, SCHEMA_VERSION, SEARCH_TABLES, STORED, statements
 from graphmem.storage.tables.validation import MAX_TEXT
 
 COUNTERS = {"next_node": "nodes", "next_edge": "edges", "next_entry": "journal"}
@@ -41,8 +41,6 @@ LAST_ENTRY = 253_402_300_800_000_000 - (1 << 55)
 MAX_PART = 1 << 28  # bytes of one part of a journal entry, unpacked
 
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, sqlite3.Error, zlib.error)
-
-MAX_PART = 1 << 28  # bytes of one part of a journal entry, unpacked
 
 
 def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[str]) -> int:
@@ -111,8 +109,7 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
             raise ImportRejected(what, [(number, reason)]) from None
     if not version:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
-    tables = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE % USING fts5(%'"
-    for (table,) in raw.execute(tables).fetchall():
+    for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     _whole(raw)
     raw.execute("COMMIT")
