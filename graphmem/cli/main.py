@@ -29,7 +29,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
-namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
+namespace = click.option("-n", "--namespace", default="default", show_default=True, help="Namespace within the file.")
 
 _STORE = "ingest add-passages export import check repair backup restore vacuum merge reencode consolidate"
 _MODEL = "ask chat read picture demo train experiment"
