@@ -34,8 +34,8 @@ SHOWN_REJECTS = 20  # rejected lines that are printed; JSON has all
 @click.option("--spreadsheet-safe", is_flag=True,
               help="Drop the apostrophes that `export --spreadsheet-safe` wrote.")  # fmt: skip
 def ingest(memory: GraphMemory, file: Path, json_: bool, columns: str | None, **options: Any) -> None:
-    """Write the facts of FILE: TSV, CSV, JSON lines, GraphML, N-Triples, N-Quads, and with the extra `rdf` Turtle, TriG,
-    JSON-LD and RDF/XML. What the memory holds from this source already is left as it is."""
+    """Write the facts of FILE: TSV, CSV, JSON lines, GraphML, N-Triples, N-Quads, and with the extra `rdf` Turtle,
+    TriG, JSON-LD and RDF/XML. What the memory holds from this source already is left as it is."""
     done = memory.ingest(file, progress=not json_, columns=columns.split(",") if columns else (), **options)
     if json_:
         emit(asdict(done))

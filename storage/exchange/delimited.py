@@ -154,7 +154,7 @@ def _facts(rows: Iterator[Row], context: Context) -> Iterator[tuple[int, Item]]:
     for number, cells in chain(first, rows):
         if isinstance(cells, Reject):
             yield number, cells
-        elif head:
+        elif head or (names and cells == names):  # once more where tables were joined
             head = False
         elif len(cells) != width:
             yield number, Reject(f"{len(cells)} columns, {width} expected")
@@ -242,14 +242,14 @@ def _in_vocabulary(row: list[str]) -> int:
 
 def _looks_like_head(rows: list[list[str]]) -> bool:
     """Whether the first row names columns: its words are names of columns, or are written unlike those below."""
-    head, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    head, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0]) and row != rows[0]]
+    if any(plain(text) == plain(row[at]) for row in below for at, text in enumerate(head)):
+        return False  # a name of a column does not stand in the column too
     known = _in_vocabulary(head)
-    if known >= 2 and known * 2 > len(head):
+    if known >= 2 or (known and below):
         return True
-    if not below or any(plain(text) == plain(row[at]) for row in below for at, text in enumerate(head)):
+    if not below:
         return False
-    if known:
-        return True
     styles = set(map(_style, head))
     usual = [Counter(_style(row[at]) for row in below).most_common(1)[0][0] for at in range(len(head))]
     return (

@@ -90,7 +90,7 @@ def checked(make: Callable[..., Item], *values: Any) -> Item:
 
 
 def raw_lines(file: BinaryIO) -> Iterator[tuple[int, str | Reject]]:
-    """Numbered lines as text with their ends (LF, CRLF or CR), in UTF-8, or UTF-16 or UTF-32 with its mark."""
+    """Numbered lines as text with their ends (LF, CRLF or CR), in UTF-8, or UTF-16 or UTF-32."""
     number, skipping, size = 0, False, 0
     rest: list[bytes] = []  # of a line whose end is still to come
     for block in _blocks(file):
@@ -122,6 +122,8 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
     read = getattr(file, "read1", file.read)
     block = read(BLOCK)
     encoding = next((name for mark, name in _ENCODINGS.items() if block.startswith(mark)), None)
+    if encoding is None and b"\0" in block[:4]:  # UTF-16 without its mark: every other byte of Latin letters is NUL
+        encoding = "utf-16-le" if block[1:4:2] == b"\0\0" else "utf-16-be" if block[0:4:2] == b"\0\0" else None
     if encoding is not None:
         decoder = codecs.getincrementaldecoder(encoding)()
         while block:
