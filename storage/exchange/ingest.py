@@ -122,15 +122,17 @@ def ingest(
         raw = name.open("rb")
     except (OSError, ValueError) as error:
         raise error if isinstance(error, InvalidValue) else InvalidValue(f"cannot read {name}: {error}") from None
-    size = name.stat().st_size
+    size, empty = name.stat().st_size, not store.all_nodes(limit=1)
     with raw, tqdm(total=size, desc=name.name, unit="B", unit_scale=True, disable=not progress) as bar:
 
         def items() -> tuple[Iterator[tuple[int, Item]], Context]:
             raw.seek(0)
-            context = Context(store.resolve, name.name, place, columns, spreadsheet_safe)
+            find = (lambda _: None) if empty else store.resolve
+            context = Context(find, name.name, place, columns, spreadsheet_safe)
             return _guarded(READERS[format](_unpacked(raw), context)), context
 
         batches = _Batches(store, items, source, lambda: bar.update(max(0, raw.tell() - bar.n)))
+        batches.empty = empty
         return batches.all_or_nothing() if on_error == "rollback" else batches.resumable(_key(place, store, format))
 
 
@@ -176,7 +178,7 @@ class _Batches:
         advance: Callable[[], object],
     ) -> None:  # fmt: skip
         self.store, self.read, self.source, self.advance = store, read, source, advance
-        self.done = Ingested()
+        self.done, self.empty = Ingested(), False  # empty: nothing was there at the start
         self.records, self.digest = 0, blake2b(digest_size=16)
         self.items, context = read()
         self.done.notes = context.notes
@@ -275,6 +277,8 @@ class _Batches:
 
     def _held(self, edit: Edit) -> bool:
         """Whether the memory holds all that an edit says: a node, or a fact from the same source."""
+        if self.empty:
+            return False
         if isinstance(edit, AddNode):
             node = self.store.resolve(edit.name)
             if node is None:

@@ -168,8 +168,9 @@ def _guard(format: str, file: BinaryIO) -> None:
     """Refuse what pyoxigraph reads without bounds: XML entities, and depth."""
     if format == "rdfxml":
         stream = XmlStream(entities=True)
+        rewound(file)
         try:
-            while stream.feed(rewound(file) if not stream.line else file):
+            while stream.feed(file):
                 pass
         except BrokenXml as error:
             if "broken XML" not in str(error):
@@ -369,7 +370,6 @@ class _Names:
         labels = [row[0] for row in self.spool.execute("SELECT text FROM labels WHERE term = ? ORDER BY text", (term,))]
         if own and not labels:
             return
-        aliases = [text for text in (*([] if own else [iri, base]), *labels) if self._own_alias(text, name, iri, term)]
         known = self.context.find(name)
         if label and known is not None and known.name == name == base != label and known.attributes.get("iri") == iri:
             if self._free(label, iri, 0):  # known by the last part of its IRI so far
@@ -377,6 +377,7 @@ class _Names:
                 name = label
                 self.spool.execute("UPDATE terms SET name = ? WHERE id = ?", (name, term))
                 self.spool.execute("INSERT INTO names VALUES (?, ?)", (f"0{normalise(name)}", term))
+        aliases = [text for text in (*([] if own else [iri, base]), *labels) if self._own_alias(text, name, iri, term)]
         yield checked(AddNode, name, "entity", "", tuple(aliases), {} if own else {"iri": iri})
 
     def _own_alias(self, text: str, name: str, iri: str, term: int) -> bool:
@@ -387,7 +388,9 @@ class _Names:
         self.spool.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (f"0{norm}", term))
         holder = self.spool.execute("SELECT term FROM names WHERE norm = ?", (f"0{norm}",)).fetchone()[0]
         node = self.context.find(text)
-        mine = holder == term and (node is None or normalise(node.name) == normalise(name))
+        mine = holder == term and (
+            node is None or node.attributes.get("iri") == iri or normalise(node.name) == normalise(name)
+        )
         self.shared += not mine
         if not mine and self.shared == 1:
             self.context.notes.append("labels that several resources share were not made aliases")

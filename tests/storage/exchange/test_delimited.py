@@ -26,7 +26,8 @@ def read(text: str | bytes, reader=read_csv, **options):
 @pytest.mark.parametrize(
     "head",
     ["source,relation,target", "subject,predicate,object", "S,P,O", "head,relation,tail", "from,type,to",
-     "start,label,end", "Source,Label,Target", "SRC,rel,DST", "Subject Name,Relation Type,Object_Name", ":START_ID,:TYPE,:END_ID"],
+     "start,label,end", "Source,Label,Target", "SRC,rel,DST", 
+     "Subject Name,Relation Type,Object_Name", ":START_ID,:TYPE,:END_ID"],
 )  # fmt: skip
 def test_known_head_lines_are_known_in_any_case(head):
     facts, rejects, notes = read(f"{head}\nAda,likes,Tea\n")
@@ -144,8 +145,17 @@ def test_formulas_get_an_apostrophe_only_when_asked_and_lose_it_only_when_told()
         assert [item.text for item in items] == [f"'{text}" if text in risky else text]
 
 
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=4), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=4),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_any_cells_come_back(table):
     data = "".join(",".join(map(cell, row)) + "\n" for row in table).encode()
     if data.startswith("\ufeff".encode()):
