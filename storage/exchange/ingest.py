@@ -131,8 +131,7 @@ def ingest(
             context = Context(find, name.name, place, columns, spreadsheet_safe)
             return _guarded(READERS[format](_unpacked(raw), context)), context
 
-        batches = _Batches(store, items, source, lambda: bar.update(max(0, raw.tell() - bar.n)))
-        batches.empty = empty
+        batches = _Batches(store, items, source, empty, lambda: bar.update(max(0, raw.tell() - bar.n)))
         return batches.all_or_nothing() if on_error == "rollback" else batches.resumable(_key(place, store, format))
 
 
@@ -175,15 +174,15 @@ class _Batches:
 
     def __init__(
         self, store: SQLiteStore, read: Callable[[], tuple[Iterator[tuple[int, Item]], Context]], source: str | None,
-        advance: Callable[[], object],
+        empty: bool, advance: Callable[[], object],
     ) -> None:  # fmt: skip
-        self.store, self.read, self.source, self.advance = store, read, source, advance
-        self.done, self.empty = Ingested(), False  # empty: nothing was there at the start
+        self.store, self.read, self.source, self.empty, self.advance = store, read, source, empty, advance
+        self.done = Ingested()
         self.records, self.digest = 0, blake2b(digest_size=16)
         self.items, context = read()
         self.done.notes = context.notes
         self._known = cache(partial(_has_source, store))
-        self.fresh = source is None or not self._known(source)  # nothing can be known from this source
+        self.fresh = empty or (source is not None and not self._known(source))  # nothing is known from this source
 
     def all_or_nothing(self) -> Ingested:
         """Write everything in one transaction; a reject raises ``ImportRejected``."""
@@ -290,9 +289,9 @@ class _Batches:
                 and (not edit.text or bool(node.text))
                 and all(node.attributes.get(key) == value for key, value in edit.attributes.items())
             )
-        if not isinstance(edit, AddEdge) or edit.source is None or not self._known(edit.source):
+        if not isinstance(edit, AddEdge) or (self.fresh and edit.source == self.source):
             return False
-        if self.fresh and edit.source == self.source:
+        if edit.source is not None and not self._known(edit.source):
             return False
         ends = [self.store.resolve(name) for name in (edit.subject, edit.object)]
         if ends[0] is None or ends[1] is None:
@@ -308,7 +307,7 @@ class _Batches:
             and (not edit.text or bool(edge.text))
             and all(new in (None, old) for new, old in zip(times, (edge.valid_from, edge.valid_to), strict=True))
             and all(edge.attributes.get(key) == value for key, value in edit.attributes.items())
-            and edit.source in self.store.sources(found)
+            and edit.source in (self.store.sources(found) or [None])
         )
 
 
