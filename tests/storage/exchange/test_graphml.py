@@ -39,7 +39,8 @@ def label(text):
 
 def test_nodes_of_one_label_stay_two_and_keep_their_ids():
     nodes, edges, rejects = read(
-        f'<node id="n1">{label("Mercury")}</node><node id="n2">{label("mercury")}</node><node id="n3">{label("Sun")}</node>'
+        f'<node id="n1">{label("Mercury")}</node><node id="n2">{label("mercury")}</node>'
+        f'<node id="n3">{label("Sun")}</node>'
         '<edge source="n1" target="n2"/><edge source="n2" target="n3"/>'
     )
     assert list(nodes) == ["Mercury (n1)", "mercury (n2)", "Sun"] and not rejects
@@ -128,7 +129,7 @@ def test_what_networkx_writes_is_read(tmp_path):
         fact = store.facts(store.resolve("0").id)[0]
         assert store.edge(fact.id).attributes["weight"] == 4
         again = ingest(store, tmp_path / "k.graphml")
-        assert (again.new, again.known) == (78, 0) and again.facts == 78  # no source, so nothing tells them apart
+        assert (again.facts, again.new, again.known, again.entries) == (78, 0, 78, [])
 
 
 class Counted(io.BytesIO):

@@ -116,7 +116,8 @@ FORMATS = {
     "a.jsonld": '{"@id": "http://x.org/Ada", "http://www.w3.org/2000/01/rdf-schema#label": "Ada L.", '
     '"http://x.org/likes": [{"@id": "http://x.org/Tea"}, {"http://x.org/colour": "green"}]}',
     "a.rdf": '<!DOCTYPE r [<!ENTITY x "http://x.org/">]>'
-    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:rdfs="http://www.w3.org/2000/01/rdf-schema#" '
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns:rdfs="http://www.w3.org/2000/01/rdf-schema#" '
     'xmlns="http://x.org/"><rdf:Description rdf:about="&x;Ada">'
     '<rdfs:label>Ada L.</rdfs:label><likes rdf:resource="http://x.org/Tea"/><likes><rdf:Description>'
     "<colour>green</colour></rdf:Description></likes></rdf:Description></rdf:RDF>",
