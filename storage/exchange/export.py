@@ -87,6 +87,7 @@ def _opened(target: str | os.PathLike[str] | TextIO, memory: str, force: bool) -
     if isinstance(target, str) and target == "-":
         try:
             yield sys.stdout
+            sys.stdout.flush()
         except UnicodeEncodeError as error:
             raise StoreError(f"standard output cannot show {error.object[error.start]!r}; set PYTHONUTF8=1") from None
         return
