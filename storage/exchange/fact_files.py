@@ -84,7 +84,7 @@ def checked(make: Callable[..., Item], *values: Any) -> Item:
             check_name(name)
         check_text(edit.text)
         to_json(edit.attributes)
-    except (GraphMemError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (GraphMemError, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as error:
         return Reject(str(error) or type(error).__name__)
     return edit
 
