@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 from graphmem.core.types import Edge, Fact, Node
 from graphmem.storage.exchange.delimited import cell
 from graphmem.storage.exchange.graphml import OWN
-from graphmem.storage.exchange.rdf import ALIAS_IRI, LABEL_IRI, NODE_IRI, RELATION_IRI
+from graphmem.storage.exchange.rdf_names import ALIAS_IRI, LABEL_IRI, NODE_IRI, RELATION_IRI
 from graphmem.storage.exchange.xml_stream import NOT_XML
 
 if TYPE_CHECKING:
