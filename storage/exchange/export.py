@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from graphmem.core.errors import InvalidValue, StoreError
 from graphmem.storage.exchange.dump import dump
@@ -92,7 +92,7 @@ def _opened(target: str | os.PathLike[str] | TextIO, memory: str, force: bool) -
             raise StoreError(f"standard output cannot show {error.object[error.start]!r}; set PYTHONUTF8=1") from None
         return
     if hasattr(target, "write"):
-        yield target
+        yield cast("TextIO", target)
         return
     path = check_target(target, sources=() if memory == MEMORY else (memory,), force=force)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

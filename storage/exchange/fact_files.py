@@ -173,9 +173,9 @@ def columns_of(names: Sequence[str]) -> dict[str, int] | None:
         return None
     found = {"subject": places.pop(pair[0]), "object": places.pop(pair[1])}
     for target, known in vocabulary()["fields"].items():
-        name = next((name for name in known if name in places), None)
-        if name is not None:
-            found[target] = places.pop(name)
+        spelt = next((spelling for spelling in known if spelling in places), None)
+        if spelt is not None:
+            found[target] = places.pop(spelt)
     return found
 
 
@@ -186,13 +186,13 @@ def fact(fields: Mapping[str, Any]) -> AddEdge:
         known = vocabulary()["fields"]["relation"]
         hint = f" (known names of it: {', '.join(known)})" if missing == ["relation"] else ""
         raise InvalidValue(f"no {', no '.join(f'`{name}`' for name in missing)} in it{hint}")
-    objects = {name: fields.get(name) or {} for name in ("attributes", "qualifiers")}
+    objects: dict[str, Any] = {name: fields.get(name) or {} for name in ("attributes", "qualifiers")}
     for name, value in objects.items():
         if not isinstance(value, Mapping):
             raise InvalidValue(f"{name} must be an object, not {value!r:.80}")
     details: dict[str, Any] = {name: fields[name] for name in DETAILS if fields.get(name) is not None}
     details["confidence"] = check_number(details.get("confidence", 1.0), "confidence", 0.0, 1.0)
-    return AddEdge(*(fields[name] for name in NAMES), **details, **objects)
+    return AddEdge(**{name: fields[name] for name in NAMES} | details | objects)
 
 
 def parse_json(text: str) -> Any:

@@ -58,7 +58,7 @@ class _Document:
         self.stream = XmlStream(self)
         self.out: list[tuple[int, Item]] = []
         self.keys: dict[str, tuple[str, str, str, str | None]] = {} if first is None else first.keys
-        self.own = first is not None and first.own
+        self.own: bool = first is not None and first.own
         self._open: list[_Element] = []
         self._key: str | None = None
         self._text: list[str] = []
@@ -108,8 +108,9 @@ class _Document:
         elif element.tag == "node" and self.first is None:
             self._keep(element)
         elif element.tag in self.wanted:
-            make = {"node": self._node, "edge": self._edge}.get(element.tag)
-            item = Reject("a hyperedge, which joins more than two nodes") if make is None else checked(make, element)
+            item: Item = Reject("a hyperedge, which joins more than two nodes")
+            if element.tag != "hyperedge":
+                item = checked(self._node if element.tag == "node" else self._edge, element)
             self.out.append((element.line, item))
 
     def _values(self, element: _Element) -> dict[str, str]:
@@ -168,7 +169,7 @@ class _Document:
         key = next((key for key in RELATION_KEYS if values.get(key, "").strip()), None)
         relation = DEFAULT_RELATION if key is None else values[key]
         details = {name: values[name] for name in DETAILS if values.get(name)}
-        attributes = self._more(values, {key, "attributes", *DETAILS}, {})
+        attributes = self._more(values, {key or "", "attributes", *DETAILS}, {})
         if not self.own and element.attributes.get("id"):
             attributes["id"] = element.attributes["id"]
         graph = next((other for other in reversed(self._open) if other.tag == "graph"), None)
@@ -178,7 +179,7 @@ class _Document:
         names: dict[str, Any] = {"subject": ends[0], "relation": relation, "object": ends[1]}
         return fact(names | details | {"attributes": attributes})
 
-    def _more(self, values: dict[str, str], used: set[str | None], attributes: dict[str, Any]) -> dict[str, Any]:
+    def _more(self, values: dict[str, str], used: set[str], attributes: dict[str, Any]) -> dict[str, Any]:
         """Attributes: those that an export of graphmem wrote as JSON, and other keys with their types."""
         kept = parse_json(values["attributes"]) if self.own and values.get("attributes") else {}
         if not self.own:

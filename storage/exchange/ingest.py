@@ -19,13 +19,13 @@ from tqdm import tqdm
 from graphmem.core.edits import AddEdge, AddNode, Edit
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.core.names import check_name, normalise
-from graphmem.core.times import to_micros
 from graphmem.storage.exchange.delimited import read_csv, read_tsv
 from graphmem.storage.exchange.fact_files import Context, Item, Reader, Reject, read_jsonl
 from graphmem.storage.exchange.graphml import read_graphml
 from graphmem.storage.exchange.rdf import FORMATS as OXIGRAPH
 from graphmem.storage.exchange.rdf import read_ntriples, read_with_oxigraph
 from graphmem.storage.sqlite import SQLiteStore
+from graphmem.storage.tables.validation import interval
 
 BATCH = 20_000  # records in one transaction
 KEPT_REJECTS = 10_000  # rejected lines in a report; beyond, they are only counted
@@ -301,13 +301,14 @@ class _Batches:
 
     def _says(self, found: int, edit: AddEdge) -> bool:
         edge = self.store.edge(found)
-        times = to_micros(edit.valid_from), to_micros(edit.valid_to)
+        times = interval(edit)
         return (
             edge.confidence >= edit.confidence
+            and (edge.factuality, edge.status) == (edit.factuality, edit.status)
             and (not edit.text or bool(edge.text))
             and all(new in (None, old) for new, old in zip(times, (edge.valid_from, edge.valid_to), strict=True))
             and all(edge.attributes.get(key) == value for key, value in edit.attributes.items())
-            and edit.source in (self.store.sources(found) or [None])
+            and (edit.source is None or edit.source in self.store.sources(found))
         )
 
 

@@ -187,7 +187,7 @@ class _Rows:
                 value = _bytes(value)
             self._check(table, name, value)
             values.append(value)
-        if "norm" in row and row["norm"] != normalise(row.get("name", row.get("alias", ""))):
+        if "norm" in row and row["norm"] != normalise(str(row.get("name", row.get("alias", "")))):
             raise ValueError(f"{table}.norm is not the normal form of the name")
         if table == "journal" and isinstance(row.get("at"), int) and row["at"] > LAST_ENTRY:
             raise ValueError("journal.at is too far in the future")

@@ -93,9 +93,9 @@ def graphml(store: SQLiteStore, _: bool) -> Iterator[str]:
 def cypher(store: SQLiteStore, _: bool) -> Iterator[str]:
     """One statement a line; attributes as one property of JSON text."""
     for node in all_nodes(store):
-        values = {"name": node.name, "kind": node.kind, "text": node.text, "aliases": list(node.aliases)}
+        values: dict[str, Any] = {"name": node.name, "kind": node.kind, "text": node.text, "aliases": [*node.aliases]}
         if node.attributes:
-            values["attributes"] = _json(dict(node.attributes)) or ""
+            values["attributes"] = _json(dict(node.attributes))
         yield f"MERGE (n:Entity {{name: {_literal(node.name)}}}) SET n += {_literal(values)};\n"
     for fact, edge in all_facts(store):
         values = {name: getattr(fact, name) for name in FACT_FIELDS[3:] if getattr(fact, name) not in (None, "")}
