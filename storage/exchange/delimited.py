@@ -198,8 +198,8 @@ def _columns(rows: list[list[str]]) -> tuple[dict[str, int], bool, int, str]:
             f"{field} = {rows[0][at].strip()!r}" for field, at in sorted(found.items(), key=lambda i: i[1])
         )
         return found, True, len(rows[0]), f"columns by the head line: {named}"
-    widths = Counter(map(len, rows))
-    if widths[3] * 2 >= len(rows) and (len(rows[0]) != 3 or not _looks_like_head(rows)):
+    width, count = len(rows[0]), sum(len(row) == 3 for row in rows)
+    if not _looks_like_head(rows) if width == 3 else 2 * count >= len(rows):
         return three, False, 3, "no head line: read as subject, relation, object"
     shown = ", ".join(map(repr, rows[0]))[:200]
     pairs = ", ".join("/".join(pair) for pair in vocabulary()["ends"][:12])

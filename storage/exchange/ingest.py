@@ -19,6 +19,7 @@ from tqdm import tqdm
 from graphmem.core.edits import AddEdge, AddNode, Edit
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.core.names import check_name, normalise
+from graphmem.core.types import Node
 from graphmem.storage.exchange.delimited import read_csv, read_tsv
 from graphmem.storage.exchange.fact_files import Context, Item, Reader, Reject, read_jsonl
 from graphmem.storage.exchange.graphml import read_graphml
@@ -127,7 +128,7 @@ def ingest(
 
         def items() -> tuple[Iterator[tuple[int, Item]], Context]:
             raw.seek(0)
-            find = (lambda _: None) if empty else store.resolve
+            find = (lambda _: None) if empty else partial(named, store)
             context = Context(find, name.name, place, columns, spreadsheet_safe)
             return _guarded(READERS[format](_unpacked(raw), context)), context
 
@@ -279,7 +280,7 @@ class _Batches:
         if self.empty:
             return False
         if isinstance(edit, AddNode):
-            node = self.store.resolve(edit.name)
+            node = named(self.store, edit.name)
             if node is None:
                 return False
             names = {normalise(name) for name in (node.name, *node.aliases)}
@@ -293,7 +294,7 @@ class _Batches:
             return False
         if edit.source is not None and not self._known(edit.source):
             return False
-        ends = [self.store.resolve(name) for name in (edit.subject, edit.object)]
+        ends = [named(self.store, name) for name in (edit.subject, edit.object)]
         if ends[0] is None or ends[1] is None:
             return False
         values = (ends[0].id, ends[1].id, normalise(edit.relation))
@@ -314,6 +315,13 @@ class _Batches:
 
 def _bare(edit: AddEdge, source: str | None) -> bool:
     return edit == AddEdge(edit.subject, edit.relation, edit.object, source=source)
+
+
+def named(store: SQLiteStore, name: str) -> Node | None:
+    """The node of exactly that name, or the only one of that alias; None where there is none, or several."""
+    norm = normalise(name)
+    found = store.nodes(store.resolve_many([norm])[norm][:2])
+    return found[0] if found and (len(found) == 1 or normalise(found[0].name) == norm) else None
 
 
 def _has_source(store: SQLiteStore, name: str) -> bool:

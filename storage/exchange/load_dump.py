@@ -15,7 +15,6 @@ from typing import Any, TextIO
 
 from graphmem.core.errors import GraphMemError, ImportRejected, InvalidValue
 from graphmem.core.names import MAX_NAME, normalise, unstorable
-from graphmem.core.times import from_micros
 from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import SIDE_FILES, check_target, replacing
@@ -35,7 +34,9 @@ _JSON = ("attributes", "qualifiers")
 _IDS = (
     "id", "ns", "src", "rel", "dst", "node", "edge", "entry", "source", "encoder", "first", "last", "passage", "target",
 )  # fmt: skip
-LAST_ENTRY = 253_402_300_800_000_000 - (1 << 55)
+LATEST = 253_402_300_800_000_000  # the end of the year 9999, in microseconds since 1970
+EARLIEST = -377_705_116_800_000_000  # the beginning of the year -9999
+LAST_ENTRY = LATEST - (1 << 55)
 """Latest time of an entry, in the year 8857: later entries get later times, which must be left."""
 
 MAX_PART = 1 << 28  # bytes of one part of a journal entry, unpacked
@@ -223,10 +224,8 @@ def _integer(table: str, name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not -(1 << 63) <= value < 1 << 63:
         raise ValueError(f"{table}.{name} must be a whole number of 64 bits, not {value!r:.40}")
     if name in _TIMES:
-        try:
-            from_micros(value)
-        except (OverflowError, ValueError):
-            raise ValueError(f"{table}.{name} is no time: {value}") from None
+        if not EARLIEST <= value <= LATEST:
+            raise ValueError(f"{table}.{name} is no time between the years -9999 and 9999: {value}")
     elif name in _IDS and not 0 <= value <= MAX_ID:
         raise ValueError(f"{table}.{name} is no id: {value}")
 
