@@ -16,6 +16,7 @@ from graphmem.core.names import check_name
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import networkx
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
-class GraphMemory:
+class GraphMemory(Upkeep):
     """A knowledge graph in one SQLite file, searched by association.
 
     Each call that writes is one transaction with one journal entry, which it returns and ``undo`` reverts.
@@ -252,12 +253,14 @@ class GraphMemory:
         return self.store.apply(list(edits), action=action, note=note)
 
     def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
-        """Revert one journal entry exactly; the latest one that is not undone when None.
+        """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.
 
-        All entries of a result of ``add_passages`` are reverted, the last one first.
+        A node that later entries use stays, without what the entry said about it. All entries of a result of
+        ``add_passages`` are reverted, the last one first.
 
         Raises:
-            NotFound: no such entry. Conflict: later entries build on it; undo those first.
+            NotFound: no such entry. Conflict: later entries changed the same; undo those first.
+            NotKept: it is an erasure, or lies before a compaction.
         """
         if entry is not None and not isinstance(entry, (JournalEntry, int)):
             return entry.undo(self.store)

@@ -7,8 +7,11 @@ import glob
 import os
 import re
 import secrets
+import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,14 @@ def _belongs(path: Path, real: Path, own: Path) -> bool:
     ))  # fmt: skip
 
 
+@cache
+def machine() -> str:
+    """Short mark of this machine and its space of process ids: a process of another one cannot be asked for."""
+    with suppress(OSError):
+        return blake2b((socket.gethostname() + os.readlink("/proc/self/ns/pid")).encode(), digest_size=4).hexdigest()
+    return blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+
+
 @contextmanager
 def replacing(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """Path of an empty file beside ``target``: moved to it at the end of the block, deleted on an error.
@@ -66,7 +77,7 @@ def replacing(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
         InvalidValue: the folder does not exist, or the name cannot be used.
         DiskFull, ReadOnly, StoreError: the file cannot be written.
     """
-    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
+    temporary = target.with_name(f"{target.name}.{os.getpid()}-{machine()}-{secrets.token_hex(4)}.new")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL, mode))
         yield temporary

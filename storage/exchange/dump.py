@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from graphmem.core.errors import InvalidValue
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.change_recorder import chained
+from graphmem.storage.tables.change_recorder import chained, stored_value
+from graphmem.storage.tables.recorded_time import unordered
 from graphmem.storage.tables.row_images import as_base64
-from graphmem.storage.tables.schema import COLUMNS, SCHEMA_VERSION, STORED
+from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED
 
 if TYPE_CHECKING:
     from graphmem.storage.sqlite import SQLiteStore
@@ -23,8 +24,6 @@ MAX_DUMP_LINE = 1 << 28
 
 WITHHELD = "withheld"
 """Namespace and action of the empty entries that stand for those of other namespaces, so that ids stay consecutive."""
-
-_SOURCE = COLUMNS["edges"].index("source")
 
 
 def dump(store: SQLiteStore, whole: bool) -> Iterator[str]:
@@ -62,7 +61,7 @@ def _only(raw: sqlite3.Connection, table: str, ns: int) -> Iterator[dict[str, An
     """Rows of one namespace."""
     match table:
         case "meta":
-            kept = ("next_node", "next_edge", "next_entry", "vector_line")
+            kept = ("next_node", "next_edge", "next_entry", "vector_line", "unordered")
             yield from _rows(raw, f"SELECT * FROM meta WHERE key IN ({', '.join('?' * len(kept))})", kept)
             yield {"key": "identity", "value": secrets.token_hex(16)}
         case "namespaces":
@@ -114,24 +113,23 @@ def _sources(raw: sqlite3.Connection, ns: int) -> set[int]:
     found = {row[0] for row in raw.execute(sql, (ns,))}
     for (entry,) in raw.execute("SELECT id FROM journal WHERE ns = ?", (ns,)).fetchall():
         for change in journal.recorded(raw, entry):
-            for image in (change.before, change.after):
-                if image is not None and change.table in ("edges", "edge_sources"):
-                    found.add(image[_SOURCE if change.table == "edges" else 1])
+            if change.table == "edge_sources":
+                found.add(change.key[1])
+            elif change.table == "edges":
+                found.update(image.get("source") for image in (change.before, change.after) if image is not None)
     return found
 
 
 def _journal(raw: sqlite3.Connection, ns: int) -> Iterator[dict[str, Any]]:
     """Entries of the namespace; empty ones stand for those of others. The chain is made anew."""
-    previous, at, other = b"", 0, _withheld(raw, ns)
+    previous, at, other, hidden = b"", 0, _withheld(raw, ns), not unordered(raw)
     for row in _rows(raw, "SELECT * FROM journal ORDER BY id"):
         entry = row["id"]
-        if row["ns"] != ns:
-            row = dict.fromkeys(row) | {"id": entry, "ns": other, "at": at + 1, "action": WITHHELD, "note": ""}
-            row |= {"undone": 0, "changes": rows.pack(()), "compacted": 0}
-            parts, ranges = [row["changes"]], {}
+        at = row["at"] if row["ns"] == ns or not hidden else at + 1  # others' times are hidden where order allows
+        if row["ns"] == ns:
+            row["chain"] = previous = stored_value(raw, previous, entry)
         else:
-            more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
-            parts, ranges = [row["changes"], *(part[0] for part in more)], journal.ranges(raw, entry)
-        at = row["at"]
-        row["chain"] = previous = chained(previous, entry, at, row["action"], row["note"], parts, ranges)
+            row = dict.fromkeys(row) | {"id": entry, "ns": other, "at": at, "action": WITHHELD, "note": ""}
+            row |= {"undone": 0, "changes": rows.pack(()), "compacted": 0}
+            row["chain"] = previous = chained(previous, entry, at, WITHHELD, "", [row["changes"]], {})
         yield row

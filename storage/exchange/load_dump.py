@@ -10,16 +10,15 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any, TextIO
 
 from graphmem.core.errors import GraphMemError, ImportRejected, InvalidValue
 from graphmem.core.names import MAX_NAME, normalise, unstorable
 from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
-from graphmem.storage.files import SIDE_FILES, check_target, replacing
-from graphmem.storage.tables.row_images import unpack
-from graphmem.storage.tables.schema import COLUMNS, SCHEMA_VERSION, SEARCH_TABLES, STORED, statements
+from graphmem.storage.files import check_target, replacing
+from graphmem.storage.tables.row_images import Cut, unpack
+from graphmem.storage.tables.schema import KEYS, SCHEMA_VERSION, SEARCH_TABLES, STORED, statements
 from graphmem.storage.tables.validation import MAX_TEXT
 
 COUNTERS = {"next_node": "nodes", "next_edge": "edges", "next_entry": "journal"}
@@ -60,14 +59,7 @@ def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[
     with replacing(target) as temporary:
         with closing(sqlite3.connect(temporary, isolation_level=None)) as raw:
             count = _fill(raw, _lines(source))
-        for left in (*(Path(f"{target}{suffix}") for suffix in SIDE_FILES), *_snapshots(target)):
-            left.unlink(missing_ok=True)
     return count
-
-
-def _snapshots(target: Path) -> list[Path]:
-    start = f"{target.name}-snapshot"
-    return [path for path in target.parent.iterdir() if path.name.startswith(start)] if target.parent.is_dir() else []
 
 
 def _lines(source: str | os.PathLike[str] | TextIO) -> Iterator[str]:
@@ -206,9 +198,13 @@ class _Rows:
         if data[:1] != b"[" and len(zlib.decompressobj().decompress(data, MAX_PART)) == MAX_PART:
             raise ValueError(f"a part of a journal entry is longer than {MAX_PART} bytes")
         for change in unpack(data):
-            for image in (change.before, change.after):
-                for name, value in zip(COLUMNS[change.table], image or (), strict=False):
-                    self._check(change.table, name, value)
+            for image in (dict(zip(KEYS[change.table], change.key, strict=True)), change.before, change.after):
+                for name, value in (image or {}).items():
+                    if isinstance(value, Cut):
+                        _integer(change.table, "start", value.start)
+                        _integer(change.table, "end", value.end)
+                    for part in (value.old, value.new) if isinstance(value, Cut) else (value,):
+                        self._check(change.table, name, part)
 
 
 def _bytes(value: dict[str, Any]) -> bytes:

@@ -216,10 +216,13 @@ class Editor:
 
     def _was_merged(self, row: Row) -> bool:
         """Whether the entry that retired a node gave its name to another node."""
-        entry = self.raw.execute("SELECT id FROM journal WHERE at = ?", (row[NODE["retired_at"]],)).fetchone()
+        sql = "SELECT id, compacted FROM journal WHERE at = ?"
+        entry = self.raw.execute(sql, (row[NODE["retired_at"]],)).fetchone()
+        if entry and entry[1]:  # what it changed is not kept: whoever has the name as an alias may have it from there
+            return self.raw.execute(_BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
         return any(
-            change.table == "aliases" and change.after is not None and change.after[1] == row[NODE["norm"]]
+            change.table == "aliases" and change.after is not None and change.after.get("norm") == row[NODE["norm"]]
             for change in changes
         )
 
