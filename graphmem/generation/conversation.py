@@ -33,6 +33,8 @@ _QUESTION = re.compile(
     r"|tell me|name)\b",
     re.IGNORECASE,
 )
+_LOOK_BACK = 80
+"""Characters before an "I" that show whether it is a numeral."""
 _FIRST_PERSON = re.compile(r"\bI['’]m\b|\bI\b|\b(?:my|me|myself|mine)\b", re.IGNORECASE)
 
 
@@ -179,7 +181,8 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
     forms = {"my": own, "mine": own, "i'm": f"{speaker} is", "i’m": f"{speaker} is"}
 
     def replacement(match: re.Match[str]) -> str:
-        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+[A-Z]\w*\s$", text[: match.start()])
+        before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
+        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+[A-Z]\w*\s$", before)
         return match[0] if numeral else forms.get(match[0].casefold(), speaker)  # "World War I" is no person
 
     return _FIRST_PERSON.sub(replacement, text)

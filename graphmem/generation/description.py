@@ -31,11 +31,11 @@ MAX_FACTS, MAX_NAMES = 24, 4
 """Most facts of a description, and names in one sentence."""
 
 _REQUEST = re.compile(
-    r"\s*(?:please\s+)?(?:(?:tell\s+me|say|write)\s+(?:something\s+|more\s+|all\s+|a\s+few\s+words\s+)?about"
-    r"|describe|introduce|what\s+(?:do|can)\s+you\s+(?:know|tell\s+me)\s+about|(?:who|what)\s+(?:is|was|are|were))"
-    r"\s+(?:the\s+)?(?P<name>.+?)\s*[.?!]*\s*",
+    r"(?:please )?(?:(?:tell me|say|write) (?:something |more |all |a few words )?about|describe|introduce"
+    r"|what (?:do|can) you (?:know|tell me) about|(?:who|what) (?:is|was|are|were)) (?:the )?(?=\S)",
     re.IGNORECASE,
 )
+"""The beginning of a request, with single spaces; the name follows."""
 _PHRASE = re.compile(
     r"(?:is|was|are|were|has|have|had|lives?|lived|works?|worked|plays?|played|died|born)\b"
     r"|.+ (?:in|at|by|of|to|for|from|with|on|as|into)$",
@@ -112,11 +112,13 @@ def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time 
 
 def requested_topic(retrieval: Any) -> int | None:
     """Node whose description a query requests ("Tell me about X.", "Who was X?"); None for any other query."""
-    match = _REQUEST.fullmatch(getattr(retrieval, "query", "") or "")
+    query = " ".join((getattr(retrieval, "query", "") or "").split())
+    match = _REQUEST.match(query)
     seeds = getattr(retrieval, "seeds", None)
     if match is None or seeds is None:
         return None
-    wanted = {normalise(match["name"]), normalise(f"the {match['name']}")}
+    name = query[match.end() :].rstrip(".?!").rstrip()
+    wanted = {normalise(name), normalise(f"the {name}")}
     named = [m for m in seeds.mentions if m.nodes and normalise(m.text) in wanted]
     return int(named[0].nodes[0]) if named else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -151,8 +152,9 @@ def split_document(document: Document) -> list[Document]:
     text, starts = document.text, [0]
     breaks = [match.end() for match in _BREAK.finditer(text)] if len(text) > MAX_CHARACTERS else []
     while len(text) - (start := starts[-1]) > MAX_CHARACTERS:
-        fitting = [at for at in breaks if start + SPLIT_CHARACTERS // 2 <= at <= start + SPLIT_CHARACTERS]
-        starts.append(fitting[-1] if fitting else start + SPLIT_CHARACTERS)
+        latest = bisect_right(breaks, start + SPLIT_CHARACTERS) - 1
+        fits = latest >= 0 and breaks[latest] >= start + SPLIT_CHARACTERS // 2
+        starts.append(breaks[latest] if fits else start + SPLIT_CHARACTERS)
     parts = (text[a:b].strip() for a, b in pairwise([*starts, len(text)]))
     return [Document(document.title, part) for part in parts if part]
 

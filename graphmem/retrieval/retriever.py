@@ -24,6 +24,7 @@ from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.retrieval.results import Retrieval, ScoredNode
 from graphmem.retrieval.search.spreading_activation import Budget
 from graphmem.retrieval.seeds import SeedFinder, Seeds
+from graphmem.text.name_matching import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from graphmem.retrieval.passages.search import PassageSearch, ScoredPassage
@@ -55,10 +56,14 @@ class RetrievalConfig:
 
 
 def checked_query(query: str) -> str:
-    """The query with lone surrogates, which no tokenizer can encode, replaced; InvalidValue unless it is a string."""
+    """The first ``MAX_CHARACTERS`` of a query, with lone surrogates, which no tokenizer can encode, replaced.
+
+    Raises:
+        InvalidValue: not a string.
+    """
     if not isinstance(query, str):
         raise InvalidValue(f"a query is a string, not {type(query).__name__}: {str(query)[:40]!r}")
-    return query.encode("utf-8", "replace").decode("utf-8")
+    return query[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 class Retriever:
