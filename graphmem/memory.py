@@ -173,8 +173,8 @@ class GraphMemory:
         return ingest(self.store, path, format=format, on_error=on_error, source=source, progress=progress)
 
     def add_passages(
-        self, documents: Iterable[tuple[str, str]], *, source: str | None = None, progress: bool = False,
-        tagger: Tagger | None = None, encode: bool = True,
+        self, documents: Iterable[tuple[str, str]], *, source: str | None = None, date: Time | None = None,
+        progress: bool = False, tagger: Tagger | None = None, encode: bool = True,
     ) -> PassagesAdded:  # fmt: skip
         """Write plain documents as passages, linked to what they name; ``retrieve(...).passages`` finds them.
 
@@ -183,6 +183,7 @@ class GraphMemory:
 
         Args:
             documents: (title, text) pairs, any iterable; a title may be empty, a long text becomes several passages.
+            date: date of the documents themselves.
             tagger: name tagger: takes texts, returns the (start, end) spans of names in each. None for spaCy's small
                 English model where the extra ``spacy`` is installed, else runs of capitalised words.
             encode: make the passages' vectors now, not at the first search.
@@ -194,7 +195,7 @@ class GraphMemory:
         from graphmem.ingestion.documents import add_passages
 
         return add_passages(
-            self.store, documents, encoder=self.encoder if encode else None, source=source,
+            self.store, documents, encoder=self.encoder if encode else None, source=source, date=date,
             tagger=tagger or (lambda texts: load_tagger()(texts)), progress=progress,
         )  # fmt: skip
 

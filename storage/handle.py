@@ -14,6 +14,7 @@ from graphmem.storage.index.adjacency_cache import Views
 from graphmem.storage.index.fulltext import WordCounts
 from graphmem.storage.index.vector_cache import VectorViews
 from graphmem.storage.tables.connection import MEMORY, Connection
+from graphmem.storage.tables.schema import SEARCH_TABLES
 
 
 class OpenMemory:
@@ -26,7 +27,7 @@ class OpenMemory:
         self._ns = self._find_namespace()
         file = None if self.path == MEMORY else self.path
         self._views, self._vectors = Views(self._ns, file), VectorViews(self._ns, file)
-        self._counts = WordCounts("node_fts"), WordCounts("edge_fts")
+        self._counts = tuple(map(WordCounts, SEARCH_TABLES))
         self._packing: list[threading.Thread] = []
 
     @classmethod

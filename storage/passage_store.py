@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from graphmem.core.types import MENTIONS, PASSAGE, TITLED, Node
 from graphmem.storage.index import fulltext
-from graphmem.storage.tables import queries, vector_rows
-from graphmem.storage.tables.validation import as_ids
+from graphmem.storage.tables import queries, sentence_rows, vector_rows
+from graphmem.storage.tables.sentence_rows import Span
+from graphmem.storage.tables.validation import as_id, as_ids
 from graphmem.storage.vector_store import VectorStore
 
 _LIVE = f"n.kind = '{PASSAGE}' AND n.retired_at IS NULL"
@@ -120,3 +121,32 @@ class PassageStore(VectorStore):
             f"WHERE node_fts MATCH ? AND +n.ns = ? AND {_LIVE} LIMIT {fulltext.RANKED}) ORDER BY score DESC, id LIMIT ?"
         )
         return raw.execute(sql, (match, self._ns, limit)).fetchall()
+
+    def put_sentences(self, spans: Mapping[int, Sequence[Span]]) -> None:
+        """Store the sentences of passages by their characters, in place of earlier ones. Writes; not journalled.
+
+        They go when the passage's text changes or is removed; ``passages_without_sentences`` finds it again.
+
+        Raises:
+            InvalidValue: no passage of this namespace, a span outside its text, or spans that are not in order.
+        """
+        with self.connection.writing() as raw:
+            queries.names(raw, self._ns, as_ids(list(spans)))
+            sentence_rows.put(raw, {as_id(passage): found for passage, found in spans.items()})
+
+    def sentences(self, passages: Sequence[int]) -> dict[int, list[Span]]:
+        """Spans of the sentences of each passage, in order; passages that were not split are left out."""
+        with self.connection.reading() as raw:
+            return sentence_rows.of(raw, as_ids(passages))
+
+    def search_sentences(self, query: str, *, limit: int = 10) -> list[tuple[int, Span, float]]:
+        """Passage, span and BM25 score, best first, of the sentences of live passages by words."""
+        with self.connection.reading() as raw:
+            expressions = fulltext.matches(raw, query, self._counts[2])
+            search = lambda match: sentence_rows.search(raw, self._ns, match, limit)
+            return fulltext.first_full(expressions, limit, search)
+
+    def passages_without_sentences(self, limit: int = 1024, after: int = 0) -> list[tuple[int, str]]:
+        """Id and text of live passages above ``after`` that have no sentences, lowest id first."""
+        with self.connection.reading() as raw:
+            return sentence_rows.unsplit(raw, self._ns, limit, after)

@@ -276,7 +276,7 @@ class SQLiteStore(PassageStore):
         kept = (facts.degree(ids) > 0) | (index.degree(ids) == 0)
         return [item for item, keep in zip(found, kept.tolist(), strict=True) if keep][:limit], facts
 
-    def _word_counts(self, raw: sqlite3.Connection) -> tuple[fulltext.WordCounts, fulltext.WordCounts]:
+    def _word_counts(self, raw: sqlite3.Connection) -> tuple[fulltext.WordCounts, ...]:
         size = highest_node(raw)
         for counts in self._counts:
             counts.grown(size)

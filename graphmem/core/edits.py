@@ -10,7 +10,7 @@ import numpy as np
 
 from graphmem.core.errors import InvalidValue
 from graphmem.core.times import Time
-from graphmem.core.types import Fact
+from graphmem.core.types import Fact, FactStatus, Factuality, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,15 @@ class AddNode:
     text: str = ""
     aliases: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    date: Time | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AddEdge:
-    """Add a fact; new subjects and objects are created; a known fact is strengthened instead."""
+    """Add a fact; new subjects and objects are created; a known fact is strengthened instead.
+
+    A fact that is not asserted, or not stated, is kept beside those that hold: it is a fact of its own.
+    """
 
     subject: str
     relation: str
@@ -37,6 +41,10 @@ class AddEdge:
     confidence: float = 1.0
     source: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    factuality: Factuality = "asserted"
+    status: FactStatus = "stated"
+    qualifiers: Mapping[str, str] = field(default_factory=dict)
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,6 @@ def as_edges(items: Sequence[Any], source: str | None) -> list[AddEdge]:
         f = Fact(*item) if isinstance(item, (tuple, list)) and list(map(type, item)) == [str] * 3 else item
         if not isinstance(f, Fact):
             raise InvalidValue(f"item {position} is not (subject, relation, object) nor a Fact: {item!r}")
-        interval = f.valid_from, f.valid_to
-        edges.append(AddEdge(f.subject, f.relation, f.object, f.text, *interval, f.confidence, f.source or source))
+        what = f.subject, f.relation, f.object, f.text, f.valid_from, f.valid_to, f.confidence, f.source or source
+        edges.append(AddEdge(*what, {}, f.factuality, f.status, f.qualifiers, f.place))
     return edges

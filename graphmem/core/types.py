@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,9 +33,29 @@ MENTIONS = "passage mentions"
 """Relation from a passage to each entity that its text names."""
 
 
+Factuality = Literal["asserted", "planned", "negated", "reported", "uncertain"]
+"""How a text presents a fact. Only asserted facts hold; the others are kept beside them."""
+
+FactStatus = Literal["stated", "inferred", "suggested"]
+"""Where a fact comes from: stated by a source, inferred from other facts, or suggested and not yet accepted.
+Only stated facts hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Characters ``start`` to ``end`` of the text of node ``passage``: where a fact was read."""
+
+    passage: int
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An entity with a name. ``kind`` is free text (``entity``, ``passage``, ``literal``, ...)."""
+    """An entity with a name. ``kind`` is free text (``entity``, ``passage``, ``literal``, ...).
+
+    ``date`` is the date of a passage or episode itself, as it was given.
+    """
 
     id: int
     name: str
@@ -46,6 +66,7 @@ class Node:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     strength: float = 1.0
     retired: bool = False
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +86,11 @@ class Edge:
     retired_at: int | None = None
     strength: float = 1.0
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    factuality: Factuality = "asserted"
+    status: FactStatus = "stated"
+    qualifiers: Mapping[str, str] = field(default_factory=dict)
+    place: Place | None = None
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +107,11 @@ class Fact:
     source: str | None = None
     id: int | None = None
     recorded_at: str | None = None
+    factuality: Factuality = "asserted"
+    status: FactStatus = "stated"
+    qualifiers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    place: Place | None = None
+    pinned: bool = False
 
     def __str__(self) -> str:
         return f"{self.subject} | {self.relation} | {self.object}"

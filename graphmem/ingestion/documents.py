@@ -24,9 +24,11 @@ from graphmem.core.edits import AddEdge, AddNode, Edit, JournalEntry
 from graphmem.core.errors import InvalidName, InvalidValue, NotFound
 from graphmem.core.names import MAX_NAME, check_name, normalise, unstorable
 from graphmem.core.protocols import GraphStore, TextEncoder
+from graphmem.core.times import Time
 from graphmem.core.types import MENTIONS, PASSAGE, TITLED, Node
 from graphmem.encoding.node_embeddings import encode_passages
 from graphmem.text.name_tagging import Tagger, capitalised, short_title, title_spans
+from graphmem.text.sentences import Stretch, sentences
 
 BATCH = 256
 """Passages in one transaction."""
@@ -96,7 +98,7 @@ class Document:
 
 def add_passages(
     store: GraphStore, documents: Iterable[tuple[str, str]], *, encoder: TextEncoder | None, source: str | None = None,
-    tagger: Tagger = capitalised, progress: bool = False, batch: int = BATCH,
+    date: Time | None = None, tagger: Tagger = capitalised, progress: bool = False, batch: int = BATCH,
 ) -> PassagesAdded:  # fmt: skip
     """Write documents as passages, one transaction and one journal entry a ``batch`` of documents.
 
@@ -105,6 +107,7 @@ def add_passages(
     Args:
         documents: (title, text) each; a title may be empty. A list is checked whole before anything is written.
         encoder: encoder of the passages; None leaves that to the first search.
+        date: date of the documents themselves.
 
     Raises:
         InvalidValue: an item that is no (title, text), an empty text, or characters that cannot be stored. Batches
@@ -117,7 +120,7 @@ def add_passages(
     stream: Iterator[Document] = (check_document(at, item) for at, item in enumerate(documents))
     if isinstance(documents, Sequence):
         stream = iter(list(stream))
-    writer = _Writer(store, encoder, source, tagger)
+    writer = _Writer(store, encoder, source, tagger, date)
     total = len(documents) if isinstance(documents, Sequence) else None
     with tqdm(total=total, desc="passages", unit="", disable=not progress) as bar:
         while part := list(islice(stream, batch)):
@@ -162,8 +165,10 @@ def split_document(document: Document) -> list[Document]:
 class _Writer:
     """Writer of batches of documents to one store, with counts."""
 
-    def __init__(self, store: GraphStore, encoder: TextEncoder | None, source: str | None, tagger: Tagger) -> None:
-        self.store, self.encoder, self.source, self.tagger = store, encoder, source, tagger
+    def __init__(
+        self, store: GraphStore, encoder: TextEncoder | None, source: str | None, tagger: Tagger, date: Time | None
+    ) -> None:
+        self.store, self.encoder, self.source, self.tagger, self.date = store, encoder, source, tagger, date
         self.documents, self.passages, self.words = 0, 0, 0
         self.entries: list[JournalEntry] = []
 
@@ -179,13 +184,14 @@ class _Writer:
         self.entries.append(self.store.apply(edits, action="add passages", note=f"{len(new)} passages"))
         self.passages += len(new)
         self.words += sum(len(part.text.split()) for part in new.values())
+        split_sentences(self.store)
         if self.encoder is not None:
             found = self.store.resolve_many([normalise(name) for name in new])
             encode_passages(self.store, self.encoder, np.asarray([found[normalise(name)][0] for name in new], np.int64))
 
     def _passages(self, new: dict[str, Document]) -> Iterator[Edit]:
         for name, part in new.items():
-            yield AddNode(name, PASSAGE, part.text, (), {"title": part.title})
+            yield AddNode(name, PASSAGE, part.text, (), {"title": part.title}, self.date)
             for subject in part.subjects:
                 yield AddEdge(subject, TITLED, name, source=self.source)
 
@@ -219,6 +225,21 @@ class _Writer:
         if normalise(subject) in {normalise(own) for own in title.subjects}:
             return False
         return bool(title_spans([passage.text], lambda names: {normalise(subject)} & set(names))[0])
+
+
+def split_sentences(store: GraphStore) -> int:
+    """Store the sentences of every passage that has none; return the number of passages. Writes; not journalled."""
+    after = count = 0
+    while page := store.passages_without_sentences(after=after):
+        store.put_sentences({passage: _trimmed_sentences(text) for passage, text in page})
+        after, count = page[-1][0], count + len(page)
+    return count
+
+
+def _trimmed_sentences(text: str) -> list[Stretch]:
+    """Sentences of a text without white space around them."""
+    found = ((start, start + len(text[start:end].rstrip())) for start, end in sentences(text))
+    return [(end - len(text[start:end].lstrip()), end) for start, end in found]
 
 
 def names_in(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:

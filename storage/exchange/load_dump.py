@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.storage.files import replacing
 from graphmem.storage.tables.row_images import from_base64
-from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED, statements
+from graphmem.storage.tables.schema import SCHEMA_VERSION, SEARCH_TABLES, STORED, statements
 
 
 def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[str]) -> int:
@@ -65,7 +65,7 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
             raise ImportRejected(what, [(number, reason)]) from None
     if not version:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
-    for table in ("node_fts", "edge_fts"):
+    for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     broken = raw.execute("PRAGMA foreign_key_check").fetchone()
     if broken:

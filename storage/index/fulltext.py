@@ -11,6 +11,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,6 +31,8 @@ FACTS_PER_SEED = 64
 CROWDED = 8  # factor of the number of nodes where nodes without facts are dropped afterwards
 
 Match = tuple[int, float]  # id and score of a row
+
+Found = TypeVar("Found")
 
 _WORD = re.compile(r"\w+")
 
@@ -85,9 +88,9 @@ def matches(raw: sqlite3.Connection, query: str, counts: WordCounts) -> list[str
     return list(dict.fromkeys(expression for expression in tries if expression))
 
 
-def first_full(expressions: Sequence[str], limit: int, search: Callable[[str], list[Match]]) -> list[Match]:
+def first_full(expressions: Sequence[str], limit: int, search: Callable[[str], list[Found]]) -> list[Found]:
     """Result of the first expression that finds ``limit`` rows, else of the last one."""
-    found: list[Match] = []
+    found: list[Found] = []
     for expression in expressions:
         found = search(expression)
         if len(found) >= limit:

@@ -10,7 +10,7 @@ from pathlib import Path
 from graphmem.core.errors import Corrupt, InvalidValue, NotAMemory
 from graphmem.storage.files import SIDE_FILES, replacing
 from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection, connect, header, translate
-from graphmem.storage.tables.schema import APPLICATION_ID
+from graphmem.storage.tables.schema import APPLICATION_ID, SEARCH_TABLES
 
 PAGES = 4096  # pages that are copied before waiting writers may continue
 
@@ -98,7 +98,7 @@ def vacuum(path: str | os.PathLike[str]) -> tuple[int, int]:
         raw = opened.raw
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         before = Path(name).stat().st_size
-        for table in ("node_fts", "edge_fts"):
+        for table in SEARCH_TABLES:
             raw.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
         raw.execute("ANALYZE")
         raw.execute("VACUUM")

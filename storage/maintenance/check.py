@@ -21,7 +21,7 @@ from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained
 from graphmem.storage.tables.connection import Connection
-from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
+from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES, SEARCH_TABLES
 
 NAMED = (("nodes", "id", "name"), ("aliases", "node", "alias"), ("relations", "id", "name"))
 """Tables with normalised names, their keys, and the columns of the names."""
@@ -176,7 +176,7 @@ def misnamed(raw: sqlite3.Connection, table: str, key: str, column: str) -> list
 
 
 def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
-    for table in ("node_fts", "edge_fts"):
+    for table in SEARCH_TABLES:
         try:
             raw.execute(f"INSERT INTO {table}({table}, rank) VALUES ('integrity-check', 1)")
         except sqlite3.DatabaseError as error:

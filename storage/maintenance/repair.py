@@ -14,7 +14,15 @@ from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, bad_vect
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.connection import Connection, connect
-from graphmem.storage.tables.schema import COLUMNS, EDGE_INDEXES, NODE_INDEXES, SCHEMA_VERSION, STORED, statements
+from graphmem.storage.tables.schema import (
+    COLUMNS,
+    EDGE_INDEXES,
+    NODE_INDEXES,
+    SCHEMA_VERSION,
+    SEARCH_TABLES,
+    STORED,
+    statements,
+)
 from graphmem.storage.tables.vector_rows import mark
 
 
@@ -184,5 +192,5 @@ def _counters(raw: sqlite3.Connection) -> None:
 
 
 def _search(raw: sqlite3.Connection) -> None:
-    for table in ("node_fts", "edge_fts"):
+    for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")

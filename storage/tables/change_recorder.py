@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import groupby
 
+from graphmem.core.types import PASSAGE
 from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables import sentence_rows
 from graphmem.storage.tables.row_images import Change, Row
 from graphmem.storage.tables.validation import now_micros
 
@@ -74,6 +76,8 @@ class Recorder:
         if kind == "remove":
             head = "INSERT INTO node_fts(node_fts, rowid, name, aliases, text)"
             self.raw.execute(f"{head} SELECT 'delete', {texts}", (wanted,))
+            gone = [change.before for change in run if change.before and change.before[4] == PASSAGE]
+            sentence_rows.remove(self.raw, [row[0] for row in gone])
         rows.put_run(self.raw, "nodes", kind, run)
         if kind == "add":
             self.raw.execute(f"INSERT INTO node_fts(rowid, name, aliases, text) SELECT {texts}", (wanted,))
@@ -89,6 +93,8 @@ class Recorder:
         assert row is not None
         if table == "nodes":
             self.touched.add(row[0])
+            if before is not None and before[4] == PASSAGE and (after is None or after[5] != before[5]):
+                sentence_rows.remove(self.raw, [row[0]])
             if before is None:
                 self._texts.setdefault(row[0], None)
             elif after is None or any(before[i] != after[i] for i in _SEARCHED):

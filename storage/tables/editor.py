@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from graphmem.storage.tables.validation import (
     as_id,
     check_number,
     check_text,
+    epistemic,
     interval,
     merged_json,
     state_bytes,
@@ -132,7 +134,10 @@ class Editor:
         known = self.find(normalise(name))
         row = self.node_named(name)
         if known is None:
-            row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes)
+            dated = to_micros(edit.date), None if edit.date is None else str(edit.date)
+            row = self.recorder.update(
+                "nodes", row, kind=kind, text=text, attributes=attributes, dated=dated[0], date_text=dated[1]
+            )
         else:
             row = self.recorder.update(
                 "nodes",
@@ -257,7 +262,9 @@ class Editor:
     def _move_edge(self, edge: Row, old: int, new: int) -> None:
         """Move a fact to another node; if that node has the same fact already, the moved one is retired."""
         src, dst = (new if edge[EDGE[end]] == old else edge[EDGE[end]] for end in ("src", "dst"))
-        same = self.same_fact(src, edge[EDGE["rel"]], dst, edge[EDGE["valid_from"]], edge[EDGE["valid_to"]])
+        fields = edge[EDGE["valid_from"]], edge[EDGE["valid_to"]]
+        manner = [edge[EDGE[name]] for name in ("factuality", "status")]
+        same = self.same_fact(src, edge[EDGE["rel"]], dst, *fields, manner=manner)
         moved = self.recorder.update("edges", edge, src=src, dst=dst)
         self.recorder.edge_ids[edge[0]] = None
         if same is not None and same[0] != edge[0] and edge[EDGE["retired_at"]] is None:
@@ -287,18 +294,26 @@ class Editor:
         confidence = check_number(edit.confidence, "confidence", 0.0, 1.0)
         text, attributes = check_text(edit.text), to_json(edit.attributes)
         relation, source = self.relation(edit.relation), self.source(edit.source)
-        src, dst = self.node_named(edit.subject)[0], self.node_named(edit.object)[0]
-        same = self.same_fact(src, relation, dst, start, end)
+        src, dst, manner = self.node_named(edit.subject)[0], self.node_named(edit.object)[0], epistemic(edit)
+        if edit.place is not None:
+            self.node(edit.place.passage)
+        same = self.same_fact(src, relation, dst, start, end, manner[:2])
         if same is not None:
             return self._strengthen(same, start, end, confidence, source, text, attributes)
         row = (next_id(self.raw, "next_edge"), self.ns, src, relation, dst, start, end, self.recorder.entry, None)
-        self.recorder.put("edges", None, rows.padded("edges", (*row, confidence, 1.0, source, text, attributes)))
+        more = confidence, 1.0, source, text, attributes, None
+        self.recorder.put("edges", None, rows.padded("edges", (*row, *more, *manner)))
         self.recorder.edge_ids[row[0]] = None
         return row[0]
 
-    def same_fact(self, src: int, relation: int, dst: int, start: int | None, end: int | None) -> Row | None:
-        """A live fact of the same ends whose interval overlaps. A missing start is now."""
+    def same_fact(
+        self, src: int, relation: int, dst: int, start: int | None, end: int | None,
+        manner: Sequence[str | None] = (None, None),
+    ) -> Row | None:  # fmt: skip
+        """A live fact of the same ends, factuality and status whose interval overlaps. A missing start is now."""
         for row in self.raw.execute(_SAME_FACT, (src, relation, dst)):
+            if (row[EDGE["factuality"]], row[EDGE["status"]]) != tuple(manner):
+                continue
             ends, starts = row[EDGE["valid_to"]], row[EDGE["valid_from"]]
             over = ends is not None and ends <= (self.at if start is None else start)
             to_come = end is not None and starts is not None and end <= starts

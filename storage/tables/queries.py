@@ -11,7 +11,7 @@ import numpy as np
 
 from graphmem.core.errors import NotFound
 from graphmem.core.times import from_micros
-from graphmem.core.types import READ_MARK, Edge, Fact, Node
+from graphmem.core.types import READ_MARK, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Row
@@ -19,9 +19,12 @@ from graphmem.storage.tables.validation import now_micros
 
 Found = TypeVar("Found")
 
+HELD = "e.factuality IS NULL AND e.status IS NULL"
+"""Facts that are asserted and stated: the others never hold, and are found by their factuality and status."""
+
 PRESENT = (
     "e.retired_at IS NULL AND (e.valid_to IS NULL OR e.valid_to > :now) "
-    "AND (e.valid_from IS NULL OR e.valid_from <= :now)"
+    f"AND (e.valid_from IS NULL OR e.valid_from <= :now) AND {HELD}"
 )
 """Facts that hold now."""
 
@@ -29,7 +32,7 @@ AS_OF = (
     "(e.valid_from <= :at OR (e.valid_from IS NULL AND (e.entry <= :upto OR (e.valid_to IS NOT NULL "
     "AND e.valid_to <= (SELECT j.at FROM journal j WHERE j.id = e.entry))))) "
     "AND (e.valid_to IS NULL OR e.valid_to > :at) "
-    "AND (e.retired_at IS NULL OR (e.entry <= :upto AND e.retired_at > :at))"
+    f"AND (e.retired_at IS NULL OR (e.entry <= :upto AND e.retired_at > :at)) AND {HELD}"
 )
 """Facts that held at a valid time, as known today; a retired fact counts only before it was retired.
 
@@ -40,11 +43,13 @@ A fact without a beginning holds from when it was recorded; one that had ended b
 
 # Nodes are found by their ids: `+ns` keeps SQLite from walking a whole namespace, CROSS JOIN fixes the order of a join.
 _FACT = (
-    "SELECT s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, e.id, j.at "
+    "SELECT s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, e.id, j.at, e.factuality, "
+    "e.status, e.qualifiers, e.passage, e.span_start, e.span_end, e.pinned "
     "FROM edges e CROSS JOIN nodes s ON s.id = e.src CROSS JOIN relations r ON r.id = e.rel "
     "CROSS JOIN nodes d ON d.id = e.dst "
     "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
 )
+_MANNER = ("factuality", "status", "qualifiers", "passage", "span_start", "span_end", "pinned")
 _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
 
 
@@ -71,7 +76,7 @@ def in_order(found: Mapping[int, Found], ids: Sequence[int], what: str) -> list[
 def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[int]) -> dict[int, Node]:
     """Nodes of a namespace by id; ids it does not hold are left out."""
     sql = (
-        "SELECT id, name, kind, text, attributes, strength, retired_at FROM nodes "
+        "SELECT id, name, kind, text, attributes, strength, retired_at, date_text FROM nodes "
         "WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
     )
     found = raw.execute(sql, (ns, json.dumps(ids))).fetchall()
@@ -80,9 +85,9 @@ def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[
     for node, alias in raw.execute(sql, (json.dumps(ids),)):
         aliases.setdefault(node, []).append(alias)
     nodes: dict[int, Node] = {}
-    for node, name, kind, text, attributes, strength, retired_at in found:
+    for node, name, kind, text, attributes, strength, retired_at, date in found:
         known = tuple(aliases.get(node, ())), namespace, json.loads(attributes or "{}")
-        nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None)
+        nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None, date)
     return nodes
 
 
@@ -116,11 +121,14 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
     """Recorded facts by id, whatever their state."""
     sql = (  # in the order of the fields of ``Edge``
         "SELECT e.id, e.src, r.name, e.dst, e.text, e.valid_from, e.valid_to, e.confidence, o.name, "
-        "coalesce(j.at, 0), e.retired_at, e.strength, e.attributes FROM edges e CROSS JOIN relations r ON r.id = e.rel "
+        "coalesce(j.at, 0), e.retired_at, e.strength, e.attributes, e.factuality, e.status, e.qualifiers, e.passage, "
+        "e.span_start, e.span_end, e.pinned FROM edges e CROSS JOIN relations r ON r.id = e.rel "
         "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry "
         "WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
     )
-    found = ((*row[:12], json.loads(row[12] or "{}")) for row in raw.execute(sql, (ns, json.dumps(ids))))
+    found = (
+        (*row[:12], json.loads(row[12] or "{}"), *_manner(row[13:])) for row in raw.execute(sql, (ns, json.dumps(ids)))
+    )
     return {values[0]: Edge(*values) for values in found}
 
 
@@ -132,10 +140,17 @@ def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
 
 def as_fact(row: Row) -> Fact:
     """A fact from the columns of ``_FACT``, which are in the order of its fields."""
-    values = [*row]
+    values = [*row[:10], *_manner(row[10:])]
     for position in (4, 5, 9):  # times
         values[position] = from_micros(row[position])
     return Fact(*values)
+
+
+def _manner(row: Row) -> tuple[Any, ...]:
+    """Fields ``factuality`` to ``pinned`` of a fact, from their columns."""
+    factuality, status, qualifiers, passage, start, end, pinned = row
+    place = None if passage is None else Place(passage, start, end)
+    return factuality or "asserted", status or "stated", json.loads(qualifiers or "{}"), place, bool(pinned)
 
 
 def facts_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[Fact]:
@@ -198,6 +213,8 @@ def facts_known_at(
 def _holds(row: Row, known_at: int, as_of: int | None, upto: int, recorded: int) -> bool:
     """The rules of ``PRESENT`` and ``AS_OF`` on a row image."""
     start, end, entry, retired_at = row[5], row[6], row[7], row[8]
+    if any(row[rows.COLUMNS["edges"].index(name)] is not None for name in ("factuality", "status")):
+        return False
     if as_of is None:
         return retired_at is None and (end is None or end > known_at) and (start is None or start <= known_at)
     if retired_at is not None and not (entry <= upto and as_of < retired_at):
@@ -214,7 +231,8 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
     relation = raw.execute("SELECT name FROM relations WHERE id = ?", (row[3],)).fetchone()[0]
     source = raw.execute("SELECT (SELECT name FROM sources WHERE id = ?)", (row[11],)).fetchone()[0]
     ends = (name(row[2]), relation, name(row[4]))
-    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row)))
+    manner = [row[rows.COLUMNS["edges"].index(name)] for name in _MANNER]
+    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row), *manner))
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:

@@ -55,6 +55,9 @@ STORED = (
 )  # fmt: skip
 """Tables that hold everything of a file, parents first; the others are indexes of them."""
 
+SEARCH_TABLES = ("node_fts", "edge_fts", "sentence_fts")
+"""Full-text indexes."""
+
 EDGE_INDEXES = {
     "edges_out": "CREATE INDEX edges_out ON edges(src, dst, rel)",
     "edges_in": "CREATE INDEX edges_in ON edges(dst)",

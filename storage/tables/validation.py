@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from graphmem.core.edits import AddEdge
 from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
 from graphmem.core.names import unstorable
 from graphmem.core.times import to_micros
+from graphmem.core.types import FactStatus, Factuality, Place
 
 MAX_TEXT = 1 << 20  # longest text of a node or fact, in characters
 
@@ -67,6 +68,28 @@ def interval(edit: AddEdge) -> tuple[int | None, int | None]:
     if start is not None and end is not None and end < start:
         raise InvalidTime(f"valid_to {edit.valid_to!r} is before valid_from {edit.valid_from!r}")
     return start, end
+
+
+Epistemic = tuple[str | None, str | None, str | None, None, int | None, int | None, int | None]
+"""Columns ``factuality`` to ``span_end`` of a new fact."""
+
+
+def epistemic(edit: AddEdge) -> Epistemic:
+    """Columns of a fact's factuality, status, qualifiers and place. Raises ``InvalidValue``."""
+    for what, value, known in (
+        ("factuality", edit.factuality, get_args(Factuality)),
+        ("status", edit.status, get_args(FactStatus)),
+    ):
+        if value not in known:
+            raise InvalidValue(f"{what} is one of {', '.join(known)}, not {value!r}")
+    place = edit.place
+    if place is not None and not isinstance(place, Place):
+        raise InvalidValue(f"place must be a Place, not {place!r}")
+    span = (None, None, None) if place is None else tuple(map(as_id, (place.passage, place.start, place.end)))
+    if place is not None and not 0 <= place.start <= place.end:
+        raise InvalidValue(f"place {place} ends before it begins")
+    factuality = None if edit.factuality == "asserted" else edit.factuality
+    return factuality, None if edit.status == "stated" else edit.status, to_json(edit.qualifiers), None, *span
 
 
 def to_json(attributes: Mapping[str, Any]) -> str | None:
