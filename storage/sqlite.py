@@ -154,7 +154,7 @@ class SQLiteStore(PassageStore):
         if not isinstance(name, str):
             return None
         norm = normalise(name)
-        found = self.resolve_many([norm])[norm]
+        found = self.resolve_many([norm], records=True)[norm]
         return self.node(found[0]) if found else None
 
     def find(self, name: str) -> Node:
@@ -166,10 +166,13 @@ class SQLiteStore(PassageStore):
             raise NotFound(f"no node named {name!r}{hint}")
         return node
 
-    def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
-        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first."""
+    def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
+        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first.
+
+        Nodes of ``SYSTEM_KINDS`` are no entities and left out unless ``records`` are wanted.
+        """
         with self.connection.reading() as raw:
-            return queries.resolve_many(raw, self._ns, list(normalised))
+            return queries.resolve_many(raw, self._ns, list(normalised), records)
 
     def all_nodes(self, *, after: int = 0, limit: int = 1024) -> list[Node]:
         """Live nodes by id, a page at a time: pass the last id of one page as ``after`` for the next."""

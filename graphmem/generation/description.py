@@ -19,7 +19,7 @@ import torch
 from graphmem.core.errors import NotFound
 from graphmem.core.names import normalise
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node
+from graphmem.core.types import SYSTEM_KINDS, Fact, Node
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer
@@ -94,10 +94,10 @@ class FactGroup:
 def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
     """``GraphMemoryModel.describe``."""
     started, store = time.perf_counter(), model.memory.store
-    found = store.resolve(node) if isinstance(node, str) else node
-    if found is None:
+    found = store.resolve(node) if isinstance(node, str) else store.node(node) if isinstance(node, int) else node
+    if found is None or (isinstance(found, Node) and found.kind in SYSTEM_KINDS):
         raise NotFound(f"the memory has no node named {node!r}; see graphmem search, or add facts about it")
-    made = describe(model, store, found if isinstance(found, int) else int(found.id), max_new_tokens, as_of)
+    made = describe(model, store, int(found.id), max_new_tokens, as_of)
     if made is None:
         refusal = model.config.refusal or REFUSAL
         made = Answer(refusal, (), (), None, 0, 0.0, 0.0, (), (refusal,), refused=True)

@@ -176,7 +176,7 @@ class _Writer:
         """Write one batch, in one transaction, and the vectors of its passages after it."""
         self.documents += len(documents)
         named = {part.name: part for document in documents for part in split_document(document)}
-        known = self.store.resolve_many([normalise(name) for name in named])
+        known = self.store.resolve_many([normalise(name) for name in named], records=True)
         new = {name: part for name, part in named.items() if not known[normalise(name)]}
         if not new:
             return
@@ -186,7 +186,7 @@ class _Writer:
         self.words += sum(len(part.text.split()) for part in new.values())
         split_sentences(self.store)
         if self.encoder is not None:
-            found = self.store.resolve_many([normalise(name) for name in new])
+            found = self.store.resolve_many([normalise(name) for name in new], records=True)
             encode_passages(self.store, self.encoder, np.asarray([found[normalise(name)][0] for name in new], np.int64))
 
     def _passages(self, new: dict[str, Document]) -> Iterator[Edit]:

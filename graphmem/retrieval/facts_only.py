@@ -39,9 +39,9 @@ class FactStore:
         ids = np.asarray(nodes, np.int64)
         return (self._facts.degree(ids) > 0) | (self._index.degree(ids) == 0)
 
-    def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
+    def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
         """Nodes of each normalised name."""
-        found: dict[str, list[int]] = self._store.resolve_many(normalised)
+        found: dict[str, list[int]] = self._store.resolve_many(normalised, records=records)
         every = np.asarray(sorted({node for nodes in found.values() for node in nodes}), np.int64)
         kept = set(every[self._kept(every)].tolist()) if len(every) else set()
         return {name: [node for node in nodes if node in kept] for name, nodes in found.items()}

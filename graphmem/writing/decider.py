@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from datetime import UTC, datetime
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
@@ -17,8 +18,8 @@ from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
 from graphmem.reading.candidates import CandidateFact
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity
-from graphmem.writing.gate_features import Action, GraphContext, evidence_record, role_agreement
-from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, select_action
+from graphmem.writing.gate_features import Action, GraphContext, evidence_record, held_order, role_agreement
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, may_change, select_action
 from graphmem.writing.write_gate import WriteGate
 
 Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
@@ -26,7 +27,8 @@ Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
 
 RelationProfile = tuple[float, float, Collection[str], Collection[str]]
 """A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
-_MAX_SAMPLE, _MAX_NAME = 500, 160
+_MAX_SAMPLE, _MAX_NAME, _MAX_HELD = 500, 160, 64
+"""Facts that a relation's profile counts; characters of an episode's name; latest values a candidate is compared with."""
 
 
 class WriteDecider:
@@ -41,8 +43,7 @@ class WriteDecider:
     ) -> None:  # fmt: skip
         self._store, self._vectors, self._gate, self._config = store, vectors, gate, config or WriteGateConfig()
         self._source, self._trust, self._at = source, trust, at
-        self._pending: dict[tuple[str, str], list[Fact]] = {}
-        self._closed: set[int] = set()
+        self._held: dict[tuple[str, str], dict[str, Fact]] = {}
         self._profiles: dict[str, RelationProfile] = {}
         self._records: dict[int, list[Fact]] = {}
 
@@ -74,19 +75,23 @@ class WriteDecider:
         action, gate = select_action(probabilities, allowed, self._config.threshold)
         evidence = evidence_record(candidate, near, probabilities, trust)
         held, rival = near.same(candidate.fact), near.rival(candidate.fact)
+        against = held or rival
+        weaker = against is not None and not may_change(candidate, against, near, trust, self._config)
         confidence = round(trust * min(1.0, candidate.fact.confidence), 4)
         fact = replace(candidate.fact, confidence=confidence, source=self._source)
         skipped, asserted = action == "skip", candidate.factuality == "asserted"
+        over = candidate.factuality in ("ended", "negated")
         trusted = trust >= self._config.min_trust
         if skipped and asserted and held is not None and trusted:
-            evidence["repeats"] = held.id
-            fact = replace(fact, valid_from=held.valid_from, valid_to=held.valid_to) if was_read else fact
+            evidence |= {"repeats": held.id, "pinned": held.pinned}
+            keeps = was_read or weaker
+            fact = replace(fact, valid_from=held.valid_from, valid_to=held.valid_to) if keeps else fact
         elif was_read:
             evidence["read_before"] = True
         elif skipped and candidate.factuality in ("asserted", "uncertain") and not trusted:
             evidence["held_back"] = f"trust {trust} is below {self._config.min_trust}"
-        elif skipped and allowed == ("skip",) and rival is not None and asserted:
-            evidence["held_back"] = f"trusted less than the held fact: {rival}"
+        elif skipped and allowed == ("skip",) and weaker and against is not None and (asserted or held and over):
+            evidence["held_back"] = f"{'pinned' if against.pinned else 'trusted less than the held fact'}: {against}"
         edit: Edit | None = None
         if action == "retire" and held is not None:
             edit = _closing(held, fact, self._at)
@@ -120,20 +125,33 @@ class WriteDecider:
         self, candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, ended: CandidateFact | None
     ) -> GraphContext:
         fact = candidate.fact
-        held = self._store.facts(subject.node.id, fact.relation) if subject.node else []
-        held = [f for f in held if f.id not in self._closed] + self._pending.get(_key(fact), [])
+        table = self._held_values(subject, fact)
+        own = table.get(normalise(fact.object))
+        held = list(islice(reversed(table.values()), _MAX_HELD))[::-1]
+        held = held if own is None or any(own is f for f in held) else [own, *held]
         (functional, changeable, subjects, objects), joined = self._profile(fact.relation), False
         if subject.node and value.node:
             ends = (subject.node.id, value.node.id)
             joined = any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
         over = None
         if ended is not None and ended is not candidate:
-            over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
+            over = table.get(normalise(ended.fact.object))
+        compared = (own, over or max((f for f in held if f is not own), key=held_order, default=None))
+        sources = {f.id: len(self._store.sources(f.id)) for f in compared if f is not None and f.id is not None}
         return GraphContext(
             tuple(held), self._previously_held(subject, value, fact.relation), functional, changeable,
             subject.node is not None, value.node is not None, over, joined,
-            role_agreement(fact, subjects, objects),
+            role_agreement(fact, subjects, objects), sources,
         )  # fmt: skip
+
+    def _held_values(self, subject: LinkedEntity, fact: Fact) -> dict[str, Fact]:
+        """Facts of a subject and relation that hold, with what this text has changed, latest last, by their object."""
+        if _key(fact) not in self._held:
+            stored = self._store.facts(subject.node.id, fact.relation) if subject.node else []
+            table = self._held[_key(fact)] = {}
+            for one in sorted(stored, key=held_order):
+                table.setdefault(normalise(one.object), one)
+        return self._held[_key(fact)]
 
     def _previously_held(self, subject: LinkedEntity, value: LinkedEntity, relation: str) -> bool:
         """Whether the graph held this very fact and holds it no more."""
@@ -159,13 +177,11 @@ class WriteDecider:
     def _add_pending(self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None) -> None:
         """Keep what a decision will have written, for the candidates after it."""
         over = {"update": rival, "retire": held}.get(action)
-        kept = self._pending.setdefault(_key(fact), [])
+        table = self._held.setdefault(_key(fact), {})
         if over is not None:
-            kept[:] = [other for other in kept if other is not over]
-            if over.id is not None:
-                self._closed.add(over.id)
+            table.pop(normalise(over.object), None)
         if action in ("add", "update"):
-            kept.append(fact)
+            table[normalise(fact.object)] = fact
 
     def edits_of(self, decision: WriteDecision) -> Iterator[Edit]:
         """Edits of a decision: its own, a repetition that strengthens a held fact, or an episode."""
@@ -176,9 +192,9 @@ class WriteDecider:
             yield AddEdge(subject, relation, value, valid_to=decision.fact.valid_from or self._at or _now())
         if decision.edit is not None:
             yield decision.edit
-        elif decision.evidence.get("repeats") is not None:
+        elif decision.evidence.get("repeats") is not None and not decision.evidence["pinned"]:
             yield _added(decision.fact)
-        elif "held_back" in decision.evidence:
+        elif "held_back" in decision.evidence and decision.evidence["factuality"] in ("asserted", "uncertain"):
             yield _episode(decision, self._at)
 
 

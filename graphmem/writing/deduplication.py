@@ -47,7 +47,7 @@ class ReadHistory:
         self._begins = text.strip()[:60]
         self._whole = _digest("text", text) if len(text.strip()) >= MIN_LENGTH else ""
         wanted = dict.fromkeys(key for key in (*self._keys, self._whole) if key)
-        found = store.resolve_many([_PREFIX + key for key in wanted]) if wanted else {}
+        found = store.resolve_many([_PREFIX + key for key in wanted], records=True) if wanted else {}
         self._known = {key for key in wanted if any(map(self._matches, store.nodes(found[_PREFIX + key])))}
 
     def contains(self, candidate: CandidateFact) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
+from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, PinEdge, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict, InvalidTime, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise
 from graphmem.core.times import from_micros, to_micros
@@ -78,6 +78,8 @@ class Editor:
                 self._restore_node(self.node(edit.id))
             case Restore(what="edge"):
                 self._restore_edge(self.edge(edit.id))
+            case PinEdge():
+                self._pin(edit)
             case _:
                 raise InvalidValue(f"{edit!r} is no edit; use AddNode, AddEdge, UpdateNode, SupersedeEdge, ...")
 
@@ -369,6 +371,13 @@ class Editor:
         self.recorder.edge_ids[row[0]] = None
         if row[EDGE["retired_at"]] is None:
             self.recorder.update("edges", row, retired_at=self.at)
+
+    def _pin(self, edit: PinEdge) -> None:
+        row = self.edge(edit.edge)
+        if row[EDGE["retired_at"]] is not None:
+            raise Conflict(f"fact {row[0]} is retired; restore it before it is pinned")
+        self.recorder.edge_ids[row[0]] = None
+        self.recorder.update("edges", row, pinned=1 if edit.pinned else None)
 
     def _restore_edge(self, row: Row) -> None:
         self.recorder.edge_ids[row[0]] = None

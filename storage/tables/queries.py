@@ -11,7 +11,7 @@ import numpy as np
 
 from graphmem.core.errors import NotFound
 from graphmem.core.times import from_micros
-from graphmem.core.types import READ_MARK, Edge, Fact, Node, Place
+from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Row
@@ -98,16 +98,22 @@ def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
     return in_order(found, ids, "node")
 
 
-def resolve_many(raw: sqlite3.Connection, ns: int, normalised: Sequence[str]) -> dict[str, list[int]]:
-    """Ids of the live nodes of each normalised name: the one of that name first, then by alias, strongest first."""
+def resolve_many(
+    raw: sqlite3.Connection, ns: int, normalised: Sequence[str], records: bool = False
+) -> dict[str, list[int]]:
+    """Ids of the live nodes of each normalised name: the one of that name first, then by alias, strongest first.
+
+    Nodes of ``SYSTEM_KINDS`` only with ``records``.
+    """
     wanted = json.dumps(list(dict.fromkeys(normalised)), ensure_ascii=False)
-    sql = """
+    live = "n.retired_at IS NULL" + ("" if records else f" AND n.kind NOT IN {SYSTEM_KINDS}")
+    sql = f"""
         SELECT j.value, n.id, 0, n.strength FROM json_each(:names) j
-        CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value WHERE n.retired_at IS NULL
+        CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value WHERE {live}
         UNION ALL
         SELECT j.value, n.id, 1, n.strength FROM json_each(:names) j
         CROSS JOIN aliases a ON a.ns = :ns AND a.norm = j.value
-        CROSS JOIN nodes n ON n.id = a.node WHERE n.retired_at IS NULL
+        CROSS JOIN nodes n ON n.id = a.node WHERE {live}
         ORDER BY 3, 4 DESC, 2
     """
     found: dict[str, list[int]] = {name: [] for name in normalised}
