@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, SupersedeEdge, UpdateNode, as_edges
-from graphmem.core.errors import Closed, InvalidValue, NotFound
-from graphmem.core.names import check_name
+from graphmem.core.edits import (
+    AddEdge,
+    AddNode,
+    JournalEntry,
+    MergeNodes,
+    PinEdge,
+    Retire,
+    SupersedeEdge,
+    UpdateNode,
+    as_edges,
+)
+from graphmem.core.errors import Closed, Conflict, InvalidValue, NotAMemory, NotFound
+from graphmem.core.names import check_name, unstorable
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.validation import id_of, require, typed
 
 if TYPE_CHECKING:
     import networkx
@@ -34,6 +45,7 @@ if TYPE_CHECKING:
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
+@typed
 class GraphMemory:
     """A knowledge graph in one SQLite file, searched by association.
 
@@ -78,7 +90,11 @@ class GraphMemory:
         """
         from graphmem.storage.sqlite import SQLiteStore
 
-        store = SQLiteStore.open(os.fspath(path), namespace=namespace, read_only=read_only)
+        require(unstorable(file := os.fspath(path)) is None, "path", file, "valid Unicode without NUL")
+        try:
+            store = SQLiteStore.open(file, namespace=namespace, read_only=read_only)
+        except OSError as error:
+            raise NotAMemory(f"cannot open {file!r:.80}: {error.strerror}") from None
         return cls(store, encoder, config=config, retriever=retriever)
 
     @property
@@ -132,6 +148,7 @@ class GraphMemory:
         Raises:
             InvalidValue: an item that is neither; the message gives its position. Names and times as in ``add``.
         """
+        require(isinstance(facts, Iterable), "facts", facts, "a list of triples and Facts")
         items: list[Any] = list(facts)
         if any(isinstance(item, Fact) for item in items):
             return self.store.apply(as_edges(items, source), action="add", note=f"{len(items)} facts")
@@ -238,10 +255,28 @@ class GraphMemory:
         """Merge two nodes into one: the facts and names of ``absorb`` move to ``keep``."""
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
+    def pin(self, fact: Fact | int) -> JournalEntry:
+        """Pin a fact, given itself or by id: reading and consolidation change nothing about it; only its user does."""
+        return self.store.apply([PinEdge(id_of(fact))], action="pin")
+
+    def unpin(self, fact: Fact | int) -> JournalEntry:
+        """Let a pinned fact go."""
+        return self.store.apply([PinEdge(id_of(fact), pinned=False)], action="unpin")
+
     def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
-        """Write a plan of ``model.read``, or a list of edits, in one transaction."""
-        edits, action = (plan, "apply") if isinstance(plan, Sequence) else (plan.edits, "read")
-        return self.store.apply(list(edits), action=action, note=note)
+        """Write a plan of ``model.read``, or a list of edits, in one transaction.
+
+        Raises:
+            Conflict: the plan changes a fact that was pinned since; read the text again.
+        """
+        if isinstance(plan, Sequence):
+            return self.store.apply(list(plan), action="apply", note=note)
+        changed = {d.evidence.get("against_id") for d in plan.decisions if d.action in ("update", "retire")}
+        if found := changed.intersection(self.store.pinned() if changed else ()):
+            raise Conflict(
+                f"the plan changes facts that are pinned now: {sorted(map(int, found))}; read the text again"
+            )
+        return self.store.apply(list(plan.edits), action="read", note=note)
 
     def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
         """Revert one journal entry exactly; the latest one that is not undone when None.
@@ -288,6 +323,7 @@ class GraphMemory:
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
         """
+        require(limit is None or limit >= 0, "limit", limit, "None or at least 0")
         ids: list[int | None] = []
         for name in (subject, object):
             node = None if name is None else self.store.resolve(name)
@@ -319,7 +355,9 @@ class GraphMemory:
         self, queries: Sequence[str], *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
     ) -> list[Retrieval]:
         """``retrieve`` for each query, with the text encoder run once for all of them."""
-        return self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)
+        found = self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)
+        self._uses.update(node.id for one in found for node in one.nodes)
+        return found
 
     def history(self, name: str) -> list[JournalEntry]:
         """Every journal entry that touched the node, oldest first; raises ``NotFound`` for an unknown name."""
@@ -327,6 +365,7 @@ class GraphMemory:
 
     def journal(self, limit: int = 20) -> list[JournalEntry]:
         """The latest journal entries, newest first."""
+        require(limit >= 0, "limit", limit, "at least 0")
         return self.store.journal(limit)
 
     def stats(self) -> dict[str, Any]:

@@ -242,6 +242,11 @@ class SQLiteStore(PassageStore):
         more = [row[0] for row in self.connection.rows(sql, (as_id(edge_id),))]
         return [first, *more] if first is not None else more
 
+    def pinned(self) -> list[int]:
+        """Ids of the pinned facts."""
+        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL ORDER BY id"
+        return [row[0] for row in self.connection.rows(sql, (self._ns,))]
+
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
     ) -> list[tuple[int, float]]:

@@ -80,7 +80,7 @@ def consolidate(
     config = config or ConsolidationConfig()
     now = to_micros(at if at is not None else datetime.now(UTC)) or 0
     nodes = [node for node in _nodes(store) if node.kind not in ("session", READ_MARK)]
-    pinned = _pinned(store)
+    pinned = {end for edge in store.edges(store.pinned()) for end in (edge.src, edge.dst)}
     merges = list(_merges(nodes, pinned))
     absorbed = {merge.absorb for merge in merges}
     promotions = list(_promotions(store, nodes, config))
@@ -90,7 +90,7 @@ def consolidate(
         sums[merge.keep] += sums[merge.absorb]
     left = [replace(node, strength=sums[node.id]) for node in nodes if node.id not in absorbed | episodes]
     strengths = _strengths(store, left, config, now)
-    archive = list(_archive([node for node in left if node.id not in pinned], strengths, config))
+    archive = list(_archive(left, strengths, config, pinned))
     archived = {edit.id for edit in archive}
     changed = [edit for node, edit in strengths.items() if node not in archived]
     edits: list[Edit] = [*merges, *(edit for edits in promotions for edit in edits), *changed, *archive]
@@ -107,14 +107,11 @@ def _nodes(store: GraphStore) -> Iterator[Node]:
         last = page[-1].id
 
 
-def _pinned(store: GraphStore) -> set[int]:
-    """Nodes of pinned facts; nothing but the user merges or retires them."""
-    edges = store.edges([fact.id for fact in store.facts() if fact.pinned and fact.id is not None])
-    return {end for edge in edges for end in (edge.src, edge.dst)}
-
-
 def _merges(nodes: Sequence[Node], pinned: set[int]) -> Iterator[MergeNodes]:
-    """Merges of nodes whose names differ in spacing, punctuation and accents only; the strongest keeps its name."""
+    """Merges of nodes whose names differ in spacing, punctuation and accents only; the strongest keeps its name.
+
+    No node with a pinned fact is absorbed.
+    """
     groups: dict[tuple[str, str], list[Node]] = {}
     for node in nodes:
         letters = plain_letters(node.name)
@@ -176,11 +173,14 @@ def _decay(node: Node, since: int, now: int, config: ConsolidationConfig) -> dic
     return {_DECAYED: from_micros(now), "kept": kept} if kept < 1 - config.min_decay else {}
 
 
-def _archive(nodes: Sequence[Node], changed: Mapping[int, UpdateNode], config: ConsolidationConfig) -> Iterator[Retire]:
-    """Retire the weakest nodes beyond the capacity."""
+def _archive(
+    nodes: Sequence[Node], changed: Mapping[int, UpdateNode], config: ConsolidationConfig, pinned: set[int]
+) -> Iterator[Retire]:
+    """Retire the weakest nodes beyond the capacity, none with a pinned fact."""
     if config.capacity is None or len(nodes) <= config.capacity:
         return
     strength = {node: edit.strength for node, edit in changed.items()}
     weakest = sorted(nodes, key=lambda node: (strength.get(node.id, node.strength), -node.id))
+    weakest = [node for node in weakest if node.id not in pinned]
     for node in weakest[: len(nodes) - config.capacity]:
         yield Retire(node.id, "node")

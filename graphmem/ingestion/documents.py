@@ -199,11 +199,21 @@ class _Writer:
         parts, texts = list(new.items()), [part.text for part in new.values()]
         own = {normalise(subject) for part in new.values() for subject in part.subjects}
         titles = title_spans(texts, lambda names: own.intersection(names) | self.store.titled(names).keys())
-        for (name, part), *found in zip(parts, self.tagger(texts), titles, strict=True):
+        for (name, part), *found in zip(parts, self._tagged(texts), titles, strict=True):
             about = {normalise(subject) for subject in part.subjects}
             for thing in names_in(part.text, [span for spans in found for span in spans]):
                 if normalise(thing) not in about:
                     yield AddEdge(name, MENTIONS, thing, source=self.source)
+
+    def _tagged(self, texts: list[str]) -> list[list[tuple[int, int]]]:
+        """The tagger's spans; InvalidValue where it returns anything else."""
+        try:
+            spans = [[(int(start), int(end)) for start, end in found] for found in self.tagger(texts)]
+        except (TypeError, ValueError) as error:
+            raise InvalidValue(f"tagger must return the (start, end) spans of names in each text: {error}") from None
+        if len(spans) != len(texts):
+            raise InvalidValue(f"tagger must return one list of spans a text, {len(texts)}, not {len(spans)}")
+        return spans
 
     def _backlinks(self, new: dict[str, Document]) -> Iterator[Edit]:
         """Arcs from earlier passages to the new titles."""

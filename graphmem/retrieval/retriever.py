@@ -117,8 +117,8 @@ class Retriever:
             InvalidValue: as ``retrieve``, or ``queries`` is one string and not a list.
         """
         if isinstance(queries, str):
-            raise InvalidValue(f"retrieve_many() takes a list of queries, not {queries!r}; use retrieve() for one")
-        if ranker not in ("ppr", "bm25"):
+            raise InvalidValue(f"queries must be a list, not {queries!r:.80}; use retrieve() for one")
+        if ranker not in ("ppr", "bm25") and hasattr(self.encoder, "encode_tokens"):
             self._queries.prepare(self._seeds.masked_queries([checked_query(query) for query in queries]))
         return [self.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of) for query in queries]
 

@@ -33,12 +33,12 @@ def capitalised(texts: Sequence[str]) -> list[list[tuple[int, int]]]:
 def _runs(text: str) -> Iterator[tuple[int, int]]:
     for run in _CAPITALISED.finditer(text):
         start, end = run.span()
-        words = text[start:end].split()
-        while words and words[0].casefold() in STOP_WORDS:
-            start += len(words[0]) + 1
-            words = words[1:]
-        found = _POSSESSIVE.search(text[start:end]) if words else None
-        if words:
+        for word in text[start:end].split():
+            if word.casefold() not in STOP_WORDS:
+                break
+            start += len(word) + 1
+        if start < end:
+            found = _POSSESSIVE.search(text[start:end])
             yield start, start + found.start() if found else end
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from datetime import UTC, datetime
+from itertools import islice
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
@@ -28,7 +28,7 @@ Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
 RelationProfile = tuple[float, float, Collection[str], Collection[str]]
 """A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
 _MAX_SAMPLE, _MAX_NAME, _MAX_HELD = 500, 160, 64
-"""Facts that a relation's profile counts; characters of an episode's name; latest values a candidate is compared with."""
+"""Facts that a relation's profile counts; letters of an episode's name; latest values of a comparison."""
 
 
 class WriteDecider:
@@ -195,7 +195,24 @@ class WriteDecider:
         elif decision.evidence.get("repeats") is not None and not decision.evidence["pinned"]:
             yield _added(decision.fact)
         elif "held_back" in decision.evidence and decision.evidence["factuality"] in ("asserted", "uncertain"):
-            yield _episode(decision, self._at)
+            yield self._episode(decision)
+
+    def _episode(self, decision: WriteDecision) -> AddNode:
+        """An episode: the claim with its source, apart from the facts."""
+        source, text = decision.fact.source, " ".join((decision.fact.text or str(decision.fact)).split())
+        name = f"claim{f' of {source}' if source else ''}: {text}"[:_MAX_NAME]
+        attributes = {
+            "claim": str(decision.fact), "source": source, "why": decision.evidence["held_back"],
+            "trust": decision.evidence.get("trust"), "at": from_micros(to_micros(self._at)) or _now(),
+        }  # fmt: skip
+        return AddNode(free_record(self._store, name, "episode"), "episode", text, (), attributes)
+
+
+def free_record(store: GraphStore, name: str, kind: str) -> str:
+    """The name, or a longer one where a node of another kind has it."""
+    while (node := store.resolve(name)) is not None and node.kind != kind:
+        name += " *"
+    return name
 
 
 def _key(fact: Fact) -> tuple[str, str]:
@@ -226,14 +243,3 @@ def _closing(old: Fact, ended: Fact, at: Time | None) -> Edit:
 
 def _now() -> str | None:
     return from_micros(to_micros(datetime.now(UTC)))
-
-
-def _episode(decision: WriteDecision, at: Time | None) -> AddNode:
-    """An episode: the claim with its source, apart from the facts."""
-    source, text = decision.fact.source, " ".join((decision.fact.text or str(decision.fact)).split())
-    name = f"claim{f' of {source}' if source else ''}: {text}"[:_MAX_NAME]
-    attributes = {
-        "claim": str(decision.fact), "source": source, "why": decision.evidence["held_back"],
-        "trust": decision.evidence.get("trust"), "at": from_micros(to_micros(at)) or _now(),
-    }  # fmt: skip
-    return AddNode(name, "episode", text, (), attributes)

@@ -55,9 +55,7 @@ def rule_based_probabilities(candidate: CandidateFact, near: GraphContext) -> np
     return np.array([share.get(action, 0.0) for action in ACTIONS], np.float32)
 
 
-def may_change(
-    candidate: CandidateFact, held: Fact, near: GraphContext, trust: float, config: WriteGateConfig
-) -> bool:
+def may_change(candidate: CandidateFact, held: Fact, near: GraphContext, trust: float, config: WriteGateConfig) -> bool:
     """Whether a text may replace, end or date a held fact.
 
     A claim weighs the trust of its source times its own confidence, however often the source repeats it. It may lie

@@ -12,6 +12,7 @@ from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, PinEdge, Res
 from graphmem.core.errors import Conflict, InvalidTime, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise
 from graphmem.core.times import from_micros, to_micros
+from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id
@@ -43,6 +44,12 @@ _SAME_FACT = (
 _EDGES_OF = (
     f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {_EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
 )
+
+
+def refuse_record(name: str, kind: str) -> None:
+    """Raise ``Conflict`` where a node is a session, episode, passage or mark: these are no entities."""
+    if kind in SYSTEM_KINDS:
+        raise Conflict(f"{name!r:.80} is the name of a record of graphmem (kind {kind}), which can have no facts")
 
 
 class Editor:
@@ -129,11 +136,20 @@ class Editor:
             row = self.recorder.update("nodes", row, retired_at=None)
         return self._touch_node(row)
 
+    def _end(self, edit: AddEdge, name: str) -> int:
+        """Id of an end of a fact: an entity, or the passage of an arc of passages."""
+        row = self.node_named(name)
+        if row[NODE["kind"]] != PASSAGE or edit.relation not in (TITLED, MENTIONS):
+            refuse_record(name, row[NODE["kind"]])
+        return int(row[0])
+
     def _add_node(self, edit: AddNode) -> None:
         text, attributes = check_text(edit.text), to_json(edit.attributes)
         kind = check_name(edit.kind, "kind")
         name = check_name(edit.name)
         known = self.find(normalise(name))
+        if known is not None and kind != known[NODE["kind"]] and {kind, known[NODE["kind"]]} & {*SYSTEM_KINDS}:
+            raise Conflict(f"{name!r:.80} is the name of a node of kind {known[NODE['kind']]}, not {kind}")
         row = self.node_named(name)
         if known is None:
             dated = to_micros(edit.date), None if edit.date is None else str(edit.date)
@@ -296,7 +312,7 @@ class Editor:
         confidence = check_number(edit.confidence, "confidence", 0.0, 1.0)
         text, attributes = check_text(edit.text), to_json(edit.attributes)
         relation, source = self.relation(edit.relation), self.source(edit.source)
-        src, dst, manner = self.node_named(edit.subject)[0], self.node_named(edit.object)[0], epistemic(edit)
+        src, dst, manner = self._end(edit, edit.subject), self._end(edit, edit.object), epistemic(edit)
         if edit.place is not None:
             self.node(edit.place.passage)
         same = self.same_fact(src, relation, dst, start, end, manner[:2])

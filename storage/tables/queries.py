@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphmem.core.errors import NotFound
+from graphmem.core.names import unstorable
 from graphmem.core.times import from_micros
 from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
@@ -105,7 +106,7 @@ def resolve_many(
 
     Nodes of ``SYSTEM_KINDS`` only with ``records``.
     """
-    wanted = json.dumps(list(dict.fromkeys(normalised)), ensure_ascii=False)
+    wanted = json.dumps([name for name in dict.fromkeys(normalised) if not unstorable(name)], ensure_ascii=False)
     live = "n.retired_at IS NULL" + ("" if records else f" AND n.kind NOT IN {SYSTEM_KINDS}")
     sql = f"""
         SELECT j.value, n.id, 0, n.strength FROM json_each(:names) j

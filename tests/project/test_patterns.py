@@ -1,4 +1,4 @@
-"""Every regular expression of the library takes linear time on hostile texts, by the steps of a backtracking matcher."""
+"""Every pattern of the library takes linear time on hostile texts, by the steps of a backtracking matcher."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _member(kind: Any, value: Any, fold: Callable[[str], str]) -> Callable[[str]
 
 
 def example(items: Any, found: list[tuple[str, str]], prefix: str = "") -> str:
-    """A short text that items of a pattern match; ``found`` gets what stands before each repeat, and what it repeats."""
+    """A short text that items of a pattern match; ``found`` gets what is before each repeat, and what it repeats."""
     text = ""
     for kind, value in items:
         if kind is op.LITERAL:
