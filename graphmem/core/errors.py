@@ -4,6 +4,7 @@ GraphMemError
 ├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
 ├── ImportRejected (ValueError)
 ├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError), Conflict, Closed
+│   └── NotFound: Ambiguous
 ├── EncoderMismatch
 ├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
 └── MissingExtra (ImportError)
@@ -77,6 +78,10 @@ class NotFound(StoreError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class Ambiguous(NotFound):
+    """A name that may mean several nodes; the message names them."""
 
 
 class Conflict(StoreError):

@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from rapidfuzz import fuzz
 
 from graphmem.core.errors import NotFound
 from graphmem.core.names import normalise
@@ -21,6 +21,7 @@ from graphmem.core.types import SYSTEM_KINDS, Node
 from graphmem.core.validation import require
 from graphmem.reading.candidates import CandidateFact
 from graphmem.text.name_matching import MAX_SPAN
+from graphmem.text.name_parts import titles
 
 if TYPE_CHECKING:
     from graphmem.encoding.entity_states import EntityStates
@@ -36,7 +37,6 @@ _MIN_SHARE: Final = 0.6
 """Minimum probability of the node that fits a sentence best."""
 _MAX_NODES: Final = 12
 """Nodes that a name is compared with."""
-_TITLES: Final = frozenset("mr mrs ms dr sir lady lord prof professor saint st the".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
     plain_a, plain_b = "".join(a), "".join(b)
     shared = len(set(a) & set(b)) / max(1, len(set(a) | set(b)))
     shorter, longer = sorted((a, b), key=len)
-    similarity = SequenceMatcher(None, plain_a, plain_b, autojunk=False).ratio() if plain_a and plain_b else 0.0
+    similarity = fuzz.ratio(plain_a, plain_b) / 100 if plain_a and plain_b else 0.0
     is_part = bool(shorter) and len(shorter) < len(longer)
     return np.array([
         plain_a == plain_b != "", is_part and longer[: len(shorter)] == shorter,
@@ -84,7 +84,7 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
 def _words(name: str) -> tuple[str, ...]:
     """Words of a name without accents, punctuation, articles and titles."""
     words = "".join(c if c.isalnum() else " " for c in _without_accents(name)).split()
-    return tuple(word for word in words if word not in _TITLES) or tuple(words)
+    return tuple(word for word in words if word not in titles() and word != "the") or tuple(words)
 
 
 def _without_accents(name: str) -> str:

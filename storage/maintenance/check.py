@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphmem.core.errors import NotAMemory, ReadOnly
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.storage.index import adjacency_cache as views
 from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency import CSRIndex
@@ -170,9 +170,21 @@ def _names(raw: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def misnamed(raw: sqlite3.Connection, table: str, key: str, column: str) -> list[tuple[int, str, str]]:
-    """Key, name and stored normalised name of the rows where these do not agree."""
-    rows = raw.execute(f"SELECT {key}, {column}, norm FROM {table}")
-    return [row for row in rows if normalise(row[1]) != row[2]]
+    """Key, name and stored normalised name of the rows where these do not agree.
+
+    A row that a migration merged into another of its name keeps its former normal form.
+    """
+    form = normal_form(table)
+    found = [
+        row for row in raw.execute(f"SELECT {key}, {column}, norm, ns FROM {table}") if form(row[1]) not in ("", row[2])
+    ]
+    taken = f"SELECT 1 FROM {table} WHERE ns = ? AND norm = ? AND {key} <> ?"
+    return [row[:3] for row in found if not raw.execute(taken, (row[3], form(row[1]), row[0])).fetchone()]
+
+
+def normal_form(table: str) -> Callable[[str], str]:
+    """The normal form of the names of a table."""
+    return normalise_relation if table == "relations" else normalise
 
 
 def _search(raw: sqlite3.Connection) -> Iterator[Problem]:

@@ -8,9 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from graphmem.core.errors import StoreError
-from graphmem.core.names import normalise
 from graphmem.storage.index import snapshot
-from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, bad_vectors, check, misnamed
+from graphmem.storage.maintenance.check import COUNTERS, NAMED, Report, bad_vectors, check, misnamed, normal_form
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.connection import Connection, connect
@@ -174,7 +173,7 @@ def _names(raw: sqlite3.Connection) -> None:
     for table, key, column in NAMED:
         for row, name, norm in misnamed(raw, table, key, column):
             sql = f"UPDATE OR IGNORE {table} SET norm = ? WHERE {key} = ? AND norm = ?"
-            raw.execute(sql, (normalise(name), row, norm))
+            raw.execute(sql, (normal_form(table)(name), row, norm))
 
 
 def _vectors(raw: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ from graphmem.storage.files import replacing
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained
+from graphmem.storage.tables.renormalise import renormalise
 from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION, TABLES, split
 
 
@@ -66,7 +67,10 @@ _COLUMNS_4 = {
 
 
 def _from_3(raw: sqlite3.Connection) -> None:
-    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules."""
+    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules.
+
+    Names are compared anew: spellings that differ in typography alone become one node.
+    """
     for table, columns in _COLUMNS_4.items():
         for column in columns:
             raw.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
@@ -75,6 +79,7 @@ def _from_3(raw: sqlite3.Connection) -> None:
         name = re.match(r"CREATE (?:VIRTUAL )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
         if name and name[1] not in have:
             raw.execute(statement)
+    renormalise(raw)
 
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphmem.core.errors import NotFound
 from graphmem.core.names import unstorable
-from graphmem.core.times import from_micros
+from graphmem.core.times import from_micros, shown
 from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
@@ -45,7 +45,7 @@ A fact without a beginning holds from when it was recorded; one that had ended b
 # Nodes are found by their ids: `+ns` keeps SQLite from walking a whole namespace, CROSS JOIN fixes the order of a join.
 _FACT = (
     "SELECT s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, e.id, j.at, e.factuality, "
-    "e.status, e.qualifiers, e.passage, e.span_start, e.span_end, e.pinned "
+    "e.status, e.qualifiers, e.passage, e.span_start, e.span_end, e.pinned, e.valid_time "
     "FROM edges e CROSS JOIN nodes s ON s.id = e.src CROSS JOIN relations r ON r.id = e.rel "
     "CROSS JOIN nodes d ON d.id = e.dst "
     "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
@@ -147,9 +147,9 @@ def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
 
 def as_fact(row: Row) -> Fact:
     """A fact from the columns of ``_FACT``, which are in the order of its fields."""
-    values = [*row[:10], *_manner(row[10:])]
-    for position in (4, 5, 9):  # times
-        values[position] = from_micros(row[position])
+    values = [*row[:10], *_manner(row[10:17])]
+    values[4:6] = shown(row[4], row[5], row[17])
+    values[9] = from_micros(row[9])
     return Fact(*values)
 
 
@@ -239,7 +239,7 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
     source = raw.execute("SELECT (SELECT name FROM sources WHERE id = ?)", (row[11],)).fetchone()[0]
     ends = (name(row[2]), relation, name(row[4]))
     manner = [row[rows.COLUMNS["edges"].index(name)] for name in _MANNER]
-    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row), *manner))
+    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row), *manner, row[14]))
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:

@@ -26,8 +26,9 @@ from graphmem.writing.entity_linking import EntityLinker
 from graphmem.writing.pipeline import _linked
 
 SHAPES = (
-    "I ", "'", "Ab; ", " ", "x", "a ", "A ", "Ab ", "of the ", "Ada Lovelace ", "Ada. ", "(", ")", '"', "\n", ". ", "? ",
-    "é", "\u200b", "1", "1990 ", "who is ", "x\n\n", "-", "_", ",", "🚀", "王", "İ", "\u0301", "A.b.", "in 1990 and ",
+    "I ", "'", "Ab; ", " ", "x", "a ", "A ", "Ab ", "of the ", "Ada Lovelace ", "Ada. ", "(", ")", '"', "\n", ". ",
+    "é", "\u200b", "1", "1990 ", "who is ", "x\n\n", "-", "_", ",", "🚀", "王", "İ", "\u0301", "A.b.",
+    "in 1990 and ", "? ",
 )  # fmt: skip
 SIZE, MAX_RATIO = 1_200, 2.6
 """Characters of the shorter text, and most growth of the work for a text twice as long."""

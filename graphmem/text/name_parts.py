@@ -1,0 +1,100 @@
+"""Names by a part of them: ``Ada`` of Ada Lovelace, ``Mr. Smith`` of John Smith."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from graphmem.core.names import fold
+from graphmem.core.paths import DATA
+from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, trimmed_words
+from graphmem.text.word_classes import STOP_WORDS, is_calendar
+
+MAX_PART, MAX_PARTS, MIN_LETTERS = 4, 48, 3
+"""Words of a part of a name, parts of a text that are looked up, and letters of a word that is a part by itself."""
+
+MAX_READINGS = 16
+"""Nodes that a part is looked up for."""
+
+
+def match_parts(text: str, store: Any, relation_words: Collection[str] = ()) -> list[NameMatch]:
+    """Parts of names in a text, in its order, none overlapping, each with every node that it may mean.
+
+    A part begins with a capital; in a text without capitals it is any word that no relation's name contains. A word
+    that no name has is taken for the most similar one that some name has.
+    """
+    text = text[:MAX_CHARACTERS]
+    words = trimmed_words(text)
+    cased = [not text[a:b].islower() and not text[a:b].isdigit() for a, b in words]
+    lower = not any(cased[1:])
+    runs: dict[tuple[int, int], str] = {}
+    for count in range(MAX_PART, 0, -1):
+        for at in range(len(words) - count + 1):
+            span = words[at][0], words[at + count - 1][1]
+            inside = [fold(text[a:b]) for a, b in words[at : at + count]]
+            if _may_be_part(inside, all(cased[at : at + count]), lower, relation_words):
+                runs[span] = " ".join(inside)
+    runs = dict(list(runs.items())[:MAX_PARTS])
+    similar = store.similar_words([phrase for phrase in runs.values() if " " not in phrase])
+    phrases = {span: [phrase, *similar.get(phrase, ())] for span, phrase in runs.items()}
+    found = store.named_with(list(dict.fromkeys(sum(phrases.values(), []))), limit=MAX_READINGS)
+    names = _names(store, found)
+    kept: list[NameMatch] = []
+    for span, tried in phrases.items():
+        nodes = next((nodes for phrase in tried if (nodes := _readings(phrase, found[phrase], names))), ())
+        start, end = _with_title(text, words, span)
+        if nodes and all(end <= other.start or start >= other.end for other in kept):
+            length = (span[1] - span[0]) * 1.5
+            kept.append(NameMatch(start, end, text[start:end], nodes, length))
+    return sorted(kept, key=lambda match: match.start)
+
+
+def _may_be_part(inside: Sequence[str], capitals: bool, lower: bool, relation_words: Collection[str]) -> bool:
+    own = [word for word in inside if word not in STOP_WORDS and word not in titles() and not is_calendar(word)]
+    if len(own) < len(inside) or sum(map(len, own)) < MIN_LETTERS or all(word.isdigit() for word in own):
+        return False
+    return capitals or (lower and not any(word in relation_words for word in own))
+
+
+def _names(store: Any, found: Mapping[str, Sequence[int]]) -> dict[int, list[tuple[str, ...]]]:
+    """Words of every name and alias of the nodes found, folded."""
+    ids = sorted({node for nodes in found.values() for node in nodes})
+    return {
+        node.id: [tuple(fold(name).replace(".", " ").replace(",", " ").split()) for name in (node.name, *node.aliases)]
+        for node in store.nodes(ids)
+        if node.kind != "literal"
+    }
+
+
+def _readings(phrase: str, nodes: Sequence[int], names: Mapping[int, list[tuple[str, ...]]]) -> tuple[int, ...]:
+    """Nodes that a part most likely means: those whose name begins or ends with it, without longer names of these."""
+    part = tuple(phrase.split())
+    at_edge = {
+        node: name
+        for node in nodes
+        for name in names.get(node, ())
+        if len(name) > len(part) and part in (name[: len(part)], name[-len(part) :])
+    } | {node: name for node in nodes for name in names.get(node, ()) if name == part}
+    longer = {a for a in at_edge for b in at_edge if a != b and _contains(at_edge[a], at_edge[b])}
+    return tuple(node for node in at_edge if node not in longer)
+
+
+def _contains(long: tuple[str, ...], short: tuple[str, ...]) -> bool:
+    if len(short) >= len(long):
+        return False
+    return any(long[at : at + len(short)] == short for at in range(len(long) - len(short) + 1))
+
+
+def _with_title(text: str, words: Sequence[tuple[int, int]], span: tuple[int, int]) -> tuple[int, int]:
+    """A span with the title before it: "Mr. Smith"."""
+    before = [word for word in words if word[1] <= span[0]]
+    titled = before and fold(text[slice(*before[-1])]) in titles()
+    return (before[-1][0] if titled else span[0]), span[1]
+
+
+@cache
+def titles() -> frozenset[str]:
+    """Titles that stand before names, folded and without a full stop."""
+    return frozenset(json.loads((DATA / "titles.json").read_text(encoding="utf-8")))
