@@ -7,6 +7,7 @@ memory.apply(plan)                                           # one transaction
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from graphmem.core.edits import AddNode, Edit, WriteDecision
-from graphmem.core.errors import InvalidValue
+from graphmem.core.errors import InvalidName, InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.paths import WEIGHTS
 from graphmem.core.protocols import GraphStore
@@ -162,9 +163,17 @@ def _candidates(
     model: Any, text: str, context: str, extractor: Extractor | None, at: Time | None, surprise: bool
 ) -> list[CandidateFact]:
     if extractor is not None:
-        return [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
+        found = [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
+        return [candidate for candidate in found if _is_usable(candidate)]
     relations = model.memory.store.index().relations
     return shipped_extractor(model).read(text, relations=relations, context=context, now=at, surprise=surprise)
+
+
+def _is_usable(candidate: CandidateFact) -> bool:
+    """Whether the names of a candidate can be stored; one that cannot stops no text."""
+    with suppress(InvalidName):
+        return all(map(check_name, (candidate.fact.subject, candidate.fact.relation, candidate.fact.object)))
+    return False
 
 
 def shipped_extractor(model: Any) -> FactExtractor:

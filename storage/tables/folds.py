@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from graphmem.core.names import fold
+from graphmem.core.names import fold, unstorable
 from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.tables.row_images import insert_many
 
@@ -32,7 +32,8 @@ _FOUND = f"""
 def find(raw: sqlite3.Connection, ns: int, folds: Sequence[str]) -> dict[str, list[int]]:
     """Ids of the live nodes that a folded name may mean, strongest first; several share one folded form."""
     found: dict[str, list[int]] = {name: [] for name in folds}
-    for name, node, _ in raw.execute(_FOUND, {"ns": ns, "folds": json.dumps(list(found), ensure_ascii=False)}):
+    wanted = json.dumps([name for name in found if not unstorable(name)], ensure_ascii=False)
+    for name, node, _ in raw.execute(_FOUND, {"ns": ns, "folds": wanted}):
         found[name].append(node)
     return found
 

@@ -25,8 +25,8 @@ def now_micros() -> int:
 
 
 def as_id(value: Any) -> int:
-    """An id as int; numpy's integers are fine. Raises ``InvalidValue``: not a whole number."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+    """An id as int; numpy's integers are fine. Raises ``InvalidValue``: not a whole number of 64 bits."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and abs(int(value)) < 1 << 63:
         return int(value)
     raise InvalidValue(f"an id is a whole number, not {value!r}")
 
