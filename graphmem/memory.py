@@ -10,43 +10,33 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphmem.core.edits import (
-    AddEdge,
-    AddNode,
-    JournalEntry,
-    MergeNodes,
-    PinEdge,
-    Retire,
-    UpdateNode,
-    as_edges,
-)
-from graphmem.core.errors import Closed, Conflict, InvalidValue, NotAMemory, NotFound
+from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, UpdateNode, as_edges
+from graphmem.core.errors import Closed, InvalidValue, NotAMemory, NotFound
 from graphmem.core.history import superseding
 from graphmem.core.names import unstorable
 from graphmem.core.protocols import TextEncoder
+from graphmem.core.revision import Revision
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact, Node, Triple
-from graphmem.core.validation import id_of, require, typed
+from graphmem.core.validation import require, typed
 
 if TYPE_CHECKING:
     import networkx
     from torch_geometric.data import Data
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
-    from graphmem.core.edits import Edit
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.retrieval.results import Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig, Retriever
     from graphmem.storage.exchange.ingest import Ingested
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
-    from graphmem.writing.pipeline import WritePlan
 
 RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
 @typed
-class GraphMemory:
+class GraphMemory(Revision):
     """A knowledge graph in one SQLite file, searched by association.
 
     Each call that writes is one transaction with one journal entry, which it returns and ``undo`` reverts.
@@ -263,45 +253,6 @@ class GraphMemory:
         """Merge two nodes into one: the facts and names of ``absorb`` move to ``keep``."""
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
-    def pin(self, fact: Fact | int) -> JournalEntry:
-        """Pin a fact, given itself or by id: reading and consolidation change nothing about it; only its user does."""
-        return self.store.apply([PinEdge(id_of(fact))], action="pin")
-
-    def unpin(self, fact: Fact | int) -> JournalEntry:
-        """Let a pinned fact go."""
-        return self.store.apply([PinEdge(id_of(fact), pinned=False)], action="unpin")
-
-    def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
-        """Write a plan of ``model.read``, or a list of edits, in one transaction.
-
-        Raises:
-            Conflict: the plan changes a fact that was pinned since; read the text again.
-        """
-        if isinstance(plan, Sequence):
-            return self.store.apply(list(plan), action="apply", note=note)
-        changed = {d.evidence.get("against_id") for d in plan.decisions if d.action in ("update", "retire")}
-        if found := changed.intersection(self.store.pinned() if changed else ()):
-            raise Conflict(
-                f"the plan changes facts that are pinned now: {sorted(map(int, found))}; read the text again"
-            )
-        return self.store.apply(list(plan.edits), action="read", note=note)
-
-    def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
-        """Revert one journal entry exactly; the latest one that is not undone when None.
-
-        All entries of a result of ``add_passages`` are reverted, the last one first.
-
-        Raises:
-            NotFound: no such entry. Conflict: later entries build on it; undo those first.
-        """
-        if entry is not None and not isinstance(entry, (JournalEntry, int)):
-            return entry.undo(self.store)
-        return self.store.undo(entry.id if isinstance(entry, JournalEntry) else entry)
-
-    def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
-        """Apply an undone entry again; the latest undone one when None."""
-        return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
-
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
         """Merge duplicates, promote repeated claims, strengthen used nodes, decay unused ones as of ``at`` (now) and
         archive the weakest beyond the config's capacity: one transaction, or none where there is nothing to do."""
@@ -371,15 +322,6 @@ class GraphMemory:
         found = self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)
         self._uses.update(node.id for one in found for node in one.nodes)
         return found
-
-    def history(self, name: str) -> list[JournalEntry]:
-        """Every journal entry that touched the node, oldest first; raises ``NotFound`` for an unknown name."""
-        return self.store.history(self.store.find(name).id)
-
-    def journal(self, limit: int = 20) -> list[JournalEntry]:
-        """The latest journal entries, newest first."""
-        require(limit >= 0, "limit", limit, "at least 0")
-        return self.store.journal(limit)
 
     def stats(self) -> dict[str, Any]:
         """Counts of nodes, facts, relations, journal entries and vectors, and the size of the file in bytes."""

@@ -113,7 +113,7 @@ def _kinds(annotation: str) -> tuple[str, list[Callable[[Any], bool]]]:
     words, tests = [], list[Callable[[Any], bool]]()
     for part in _union(ast.parse(annotation, mode="eval").body):
         known = _KINDS.get(part) or _KINDS.get(part.split("[")[0])
-        if known is None and not part.isidentifier():
+        if known is None and (part == "Any" or not part.isidentifier()):
             return "", []
         word, test = known or (f"a {part}", lambda v, part=part: any(c.__name__ == part for c in type(v).__mro__))
         words.append(word)
