@@ -158,6 +158,7 @@ class GraphMemory(Revision):
         Raises:
             InvalidVector: the wrong shape, or NaN. Names as in ``add``.
         """
+        require(isinstance(triples, Iterable), "triples", triples, "a list of triples of names")
         fingerprint = None if vectors is None else self.encoder.fingerprint
         return self.store.bulk_load(names, triples, vectors, fingerprint=fingerprint, source=source)
 

@@ -17,6 +17,7 @@ from graphmem.core.errors import Ambiguous, InvalidValue, InvalidVector, NotFoun
 from graphmem.core.names import check_name, fold, normalise, normalise_relation
 from graphmem.core.times import from_micros
 from graphmem.core.types import Edge, Fact, Node
+from graphmem.core.validation import typed
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
@@ -27,6 +28,7 @@ from graphmem.storage.tables.editor import Editor
 from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_micros
 
 
+@typed
 class SQLiteStore(PassageStore):
     """Durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 

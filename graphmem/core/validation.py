@@ -60,7 +60,8 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Tagger": ("a function", callable),
     "np.ndarray": ("an array", _is_list),
     "Sequence": ("a list", _is_list),
-    "Sequence[str]": ("a list of texts", lambda v: _is_list(v) and all(isinstance(one, str) for one in v)),
+    "Sequence[str]": ("a list of texts", lambda value: _is_list(value) and set(map(type, value)) <= {str, np.str_}),
+    "Callable": ("a function", callable),
     "RankerName": ("text", lambda value: isinstance(value, str)),
     "Mapping": ("a mapping", lambda value: isinstance(value, Mapping)),
 }

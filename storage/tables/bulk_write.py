@@ -16,9 +16,10 @@ from graphmem.storage.tables import folds, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.connection import MEMORY, Connection
-from graphmem.storage.tables.editor import EDGE, Editor, refuse_record
+from graphmem.storage.tables.editor import EDGE, Editor
 from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
+from graphmem.storage.tables.validation import refuse_record
 
 REBUILD_FROM = 50_000  # rows from which indexes are dropped and rebuilt, when the load is larger than the table
 

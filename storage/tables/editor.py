@@ -24,6 +24,7 @@ from graphmem.storage.tables.validation import (
     epistemic,
     interval,
     merged_json,
+    refuse_record,
     state_bytes,
     to_json,
 )
@@ -45,12 +46,6 @@ _SAME_FACT = (
 _EDGES_OF = (
     f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {_EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
 )
-
-
-def refuse_record(name: str, kind: str) -> None:
-    """Raise ``Conflict`` where a node is a session, episode, passage or mark: these are no entities."""
-    if kind in SYSTEM_KINDS:
-        raise Conflict(f"{name!r:.80} is the name of a record of graphmem (kind {kind}), which can have no facts")
 
 
 class Editor:
