@@ -67,9 +67,15 @@ def end_micros(time: Time | None) -> int | None:
     return None if moment is None else moment.first if moment.after is None else moment.after
 
 
+def as_text(time: Time | None) -> str | None:
+    """ISO or EDTF text of a time, with the precision that it was given with."""
+    moment = read_time(time)
+    return None if moment is None else moment.text or from_micros(moment.first)
+
+
 def read_time(time: Any) -> Moment | None:
     """A time with its precision; None for None and ``..``. Raises ``InvalidTime``: see ``to_micros``."""
-    if time is None or time == OPEN:
+    if time is None or (isinstance(time, str) and time.strip() == OPEN):
         return None
     if isinstance(time, datetime):
         moment = time if time.tzinfo else time.replace(tzinfo=UTC)
@@ -210,7 +216,7 @@ def _read_edtf(text: str | None) -> Moment | None:
     if abs(low[0]) > 9999 or abs(high[0]) > 9999:
         return None
     first, last = _micros(*low), _micros(*high)
-    return Moment(first, None if first == last else last + _DAY, text)
+    return Moment(first, None if first == last else last + _DAY, None if text == from_micros(first) else text)
 
 
 def _from_words(text: str) -> str | None:
@@ -234,11 +240,8 @@ def _from_words(text: str) -> str | None:
     kept = " ".join(word for word in words if word not in _CIRCA)
     kept = re.sub(r"(\d) (st|nd|rd|th|s)\b", r"\1\2", kept)
     try:
-        found = text_to_edtf(kept)
+        found = str(text_to_edtf(kept) or "")
     except Exception:  # the parser lets errors of many kinds through
         return None
-    whole = (
-        len(numbers) == 1 and "X" in (found or "") if century else any(n[:3] in (found or "") for n in numbers if n[2:])
-    )
-    lost = not found or "/" in found or not whole
-    return None if lost else f"{'-' * (eras == [-1])}{found.rstrip('~')}{circa}"
+    whole = len(numbers) == 1 and "X" in found if century else any(n[:3] in found for n in numbers if n[2:])
+    return f"{'-' * (eras == [-1])}{found.rstrip('~')}{circa}" if whole and "/" not in found else None

@@ -91,6 +91,7 @@ class SeedFinder:
         index = self.store.index() if index is None else index
         exact = match_names(query, self.store)
         if exact:
+            exact += self._parts_beside(query, exact, index)
             return self._from_matches(query, exact, max_seeds, "exact", index)
         lexical, facts = self.store.search_texts(query, nodes=MAX_LEXICAL, facts=max_seeds)
         vector = self.encoder.encode([query])[0] if query.strip() else None
@@ -121,6 +122,18 @@ class SeedFinder:
         matches = [replace(match, nodes=self._likely(match, words, index)) for match in matches]
         unclear = tuple((m.text, tuple(self.store.names(m.nodes))) for m in matches if len(m.nodes) > 1)
         return replace(_from_matches(query, matches, max_seeds, strategy), unclear=unclear)
+
+    def _parts_beside(self, query: str, exact: Sequence[NameMatch], index: GraphIndex) -> list[NameMatch]:
+        """Capitalised parts of names outside the exact names, where each has one likely reading."""
+        rest = query
+        for match in exact:
+            rest = rest[: match.start] + "," * (match.end - match.start) + rest[match.end :]
+        if not any(word[:1].isupper() for word in rest.split()[1:]):
+            return []
+        words = sorted(_words_of([mask_names(query, exact)]))
+        parts = (replace(part, score=0.9 * exact[-1].score) for part in match_parts(rest, self.store))
+        likely = (replace(part, nodes=self._likely(part, words, index)) for part in parts)
+        return [replace(part, text=query[part.start : part.end]) for part in likely if len(part.nodes) == 1]
 
     def _likely(self, match: NameMatch, words: Sequence[str], index: GraphIndex) -> tuple[int, ...]:
         """The node of exactly that name; else, of several nodes, the one with facts of a relation in the query."""

@@ -21,8 +21,8 @@ _MAX_TRIMMED = 8
 _FOLDED = 0.9  # share of the score of a folded name
 
 _OPENING = "\"'([{<«“‘¿¡*"
-_CLOSING = "\"')]}>»”’.,;:!?*"
-_POSSESSIVE = re.compile(r"['’`]s?$", re.IGNORECASE)
+_CLOSING = "\"')]}>»”’.,;:!?*…"
+_POSSESSIVE = re.compile(r"['’`ʼ′´＇]s?$", re.IGNORECASE)
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 

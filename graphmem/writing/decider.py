@@ -10,9 +10,9 @@ from itertools import islice
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
-from graphmem.core.times import Time, end_micros, from_micros, to_micros
+from graphmem.core.times import Time, as_text, end_micros, from_micros, to_micros
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
@@ -97,12 +97,25 @@ class WriteDecider:
             edit = _closing(held, fact, self._at)
         elif action in ("add", "update"):
             if fact.valid_from is None and fact.valid_to is None:
-                fact = replace(fact, valid_from=_instant(self._at))  # held when the text was written
+                fact = replace(fact, valid_from=as_text(self._at))  # held when the text was written
             if rival is not None and rival.id is None:
                 evidence["against_from"] = rival.valid_from
-            edit = _added(fact) if action == "add" or rival is None else _replacing(rival, _added(fact), self._at)
+            edit = _added(fact) if action == "add" or rival is None else self._replacing(rival, _added(fact))
         self._add_pending(action, fact, held, rival)
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
+
+    def _replacing(self, old: Fact, new: AddEdge) -> Edit:
+        """The new value in place of the old one; where the text dates it earlier, of what held then, until the old."""
+        when = new.valid_from if new.valid_from is not None else self._at
+        start, moment = to_micros(old.valid_from), to_micros(when)
+        if start is None or moment is None or moment >= start:
+            return SupersedeEdge(old.id, new, when) if old.id is not None else new
+        node = self._store.resolve(new.subject)
+        then = self._store.facts(node.id, new.relation, as_of=moment) if node else []
+        other = next((fact.id for fact in then if normalise(fact.object) != normalise(new.object)), None)
+        if other is not None:
+            return SupersedeEdge(other, new, when)
+        return replace(new, valid_from=when, valid_to=new.valid_to or from_micros(start))
 
     def alias_decisions(
         self, given: Sequence[CandidateFact], cases: Sequence[Case], linker: EntityLinker
@@ -164,8 +177,8 @@ class WriteDecider:
         node = subject.node.id
         if node not in self._records:
             self._records[node] = recorded_facts(self._store, node, entries=20)
-        wanted = (normalise(relation), normalise(value.name))
-        return any((normalise(f.relation), normalise(f.object)) == wanted for f in self._records[node])
+        wanted = (normalise_relation(relation), normalise(value.name))
+        return any((normalise_relation(f.relation), normalise(f.object)) == wanted for f in self._records[node])
 
     def _profile(self, relation: str) -> RelationProfile:
         """Profile of a relation, from its text and from this graph's facts of it."""
@@ -227,20 +240,11 @@ def free_record(store: GraphStore, name: str, kind: str) -> str:
 
 
 def _key(fact: Fact) -> tuple[str, str]:
-    return normalise(fact.subject), normalise(fact.relation)
+    return normalise(fact.subject), normalise_relation(fact.relation)
 
 
 def _added(f: Fact) -> AddEdge:
     return AddEdge(f.subject, f.relation, f.object, f.text, f.valid_from, f.valid_to, f.confidence, f.source)
-
-
-def _replacing(old: Fact, new: AddEdge, at: Time | None) -> Edit:
-    """The new value in place of the old one; before it where the text dates it earlier."""
-    when = new.valid_from if new.valid_from is not None else at
-    start = to_micros(old.valid_from)
-    if start is not None and when is not None and (to_micros(when) or 0) < start:
-        return replace(new, valid_from=when, valid_to=new.valid_to or from_micros(start))
-    return SupersedeEdge(old.id, new, when) if old.id is not None else new
 
 
 def _closing(old: Fact, ended: Fact, at: Time | None) -> Edit:

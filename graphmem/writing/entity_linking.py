@@ -15,7 +15,7 @@ import numpy as np
 from rapidfuzz import fuzz
 
 from graphmem.core.errors import NotFound
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
 from graphmem.core.types import SYSTEM_KINDS, Node
 from graphmem.core.validation import require
@@ -225,12 +225,12 @@ def link_relation(candidate: CandidateFact, held: Callable[[str, str], list[str]
     A paraphrase then repeats a fact instead of duplicating it.
     """
     fact = candidate.fact
-    ahead = held(fact.subject, fact.object)
-    if fact.relation in ahead or not candidate.alternatives:
+    ahead = _forms(held(fact.subject, fact.object))
+    if normalise_relation(fact.relation) in ahead or not candidate.alternatives:
         return candidate, False
-    back = held(fact.object, fact.subject) if candidate.object_kind != "literal" else []
+    back = _forms(held(fact.object, fact.subject)) if candidate.object_kind != "literal" else set()
     for other in candidate.alternatives:
-        if other.relation in (back if other.inverted else ahead):
+        if normalise_relation(other.relation) in (back if other.inverted else ahead):
             fact = replace(fact, relation=other.relation)
             if not other.inverted:
                 return replace(candidate, fact=fact), False
@@ -240,3 +240,7 @@ def link_relation(candidate: CandidateFact, held: Callable[[str, str], list[str]
                 object_span=candidate.subject_span, object_kind="entity",
             ), True  # fmt: skip
     return candidate, False
+
+
+def _forms(relations: Sequence[str]) -> set[str]:
+    return set(map(normalise_relation, relations))

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.types import MENTIONS, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
@@ -194,7 +194,7 @@ def _by_names(seeds: Sequence[Match], query: str, limit: int, index: CSRIndex) -
 
 
 def _words_of(relation: str) -> set[str]:
-    return set(_WORD.findall(normalise(relation)))
+    return set(_WORD.findall(normalise_relation(relation)))
 
 
 def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:

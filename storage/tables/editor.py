@@ -289,9 +289,8 @@ class Editor:
     def move_edge(self, edge: Row, **columns: int) -> None:
         """Move a fact to another node or relation; where the same fact is there already, the moved one is retired."""
         moved = self.recorder.update("edges", edge, **columns)
-        ends = (moved[EDGE[name]] for name in ("src", "rel", "dst"))
-        manner = [edge[EDGE[name]] for name in ("factuality", "status")]
-        same = self.same_fact(*ends, _interval(edge), manner, other_than=edge[0])
+        src, relation, dst, *manner = (moved[EDGE[name]] for name in ("src", "rel", "dst", "factuality", "status"))
+        same = self.same_fact(src, relation, dst, _interval(edge), manner, other_than=edge[0])
         self.recorder.edge_ids[edge[0]] = None
         if same is not None and edge[EDGE["retired_at"]] is None:
             self._retire_edge(moved)

@@ -88,7 +88,7 @@ def _relations(editor: Editor, norm: str, ids: list[int]) -> int:
     """Give the normal form to one of the relations of a name and move the facts of the others to it; count them."""
     raw = editor.raw
     holder = raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (editor.ns, norm)).fetchone()
-    keep, *others = [*(holder or ()), *ids]
+    keep, *others = ids if holder is None else [holder[0], *ids]
     raw.execute("UPDATE relations SET norm = ? WHERE id = ?", (norm, keep))
     moved = 0
     for other in others:
