@@ -100,22 +100,34 @@ class WriteDecider:
                 fact = replace(fact, valid_from=as_text(self._at))  # held when the text was written
             if rival is not None and rival.id is None:
                 evidence["against_from"] = rival.valid_from
-            edit = _added(fact) if action == "add" or rival is None else self._replacing(rival, _added(fact))
+            edit = _added(fact)
+            if action == "update" and rival is not None:
+                edit, then = self._replacing(rival, edit)
+                if then is not None and not self._may_change(candidate, then, near):
+                    action, edit = "skip", None
+                    evidence["held_back"] = f"{'pinned' if then.pinned else 'trusted less than the fact then'}: {then}"
         self._add_pending(action, fact, held, rival)
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
 
-    def _replacing(self, old: Fact, new: AddEdge) -> Edit:
-        """The new value in place of the old one; where the text dates it earlier, of what held then, until the old."""
+    def _may_change(self, candidate: CandidateFact, held: Fact, near: GraphContext) -> bool:
+        near = replace(near, sources={held.id: len(self._store.sources(held.id))} if held.id is not None else {})
+        return may_change(candidate, held, near, self._trust, self._config)
+
+    def _replacing(self, old: Fact, new: AddEdge) -> tuple[Edit, Fact | None]:
+        """The new value in place of the old one; where the text dates it earlier, of what held then, until the old.
+
+        Beside it the fact that held then, if it is another one than ``old``.
+        """
         when = new.valid_from if new.valid_from is not None else self._at
         start, moment = to_micros(old.valid_from), to_micros(when)
         if start is None or moment is None or moment >= start:
-            return SupersedeEdge(old.id, new, when) if old.id is not None else new
+            return SupersedeEdge(old.id, new, when) if old.id is not None else new, None
         node = self._store.resolve(new.subject)
         then = self._store.facts(node.id, new.relation, as_of=moment) if node else []
-        other = next((fact.id for fact in then if normalise(fact.object) != normalise(new.object)), None)
-        if other is not None:
-            return SupersedeEdge(other, new, when)
-        return replace(new, valid_from=when, valid_to=new.valid_to or from_micros(start))
+        other = next((fact for fact in then if normalise(fact.object) != normalise(new.object)), None)
+        if other is not None and other.id is not None:
+            return SupersedeEdge(other.id, new, when), other
+        return replace(new, valid_from=when, valid_to=new.valid_to or from_micros(start)), None
 
     def alias_decisions(
         self, given: Sequence[CandidateFact], cases: Sequence[Case], linker: EntityLinker

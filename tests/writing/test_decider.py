@@ -226,3 +226,14 @@ def test_an_entity_with_the_name_of_an_episode_stays_an_entity(store: SQLiteStor
     found = store.resolve(name)
     assert found is not None
     assert found.kind == "entity"
+
+
+def test_a_text_about_the_past_changes_no_stronger_fact_of_that_time(store: SQLiteStore) -> None:
+    store.apply([AddEdge("Ada", "lives in", "Ockham", valid_from="1815", valid_to="1830", confidence=1.0)])
+    store.apply([AddEdge("Ada", "lives in", "Bath", valid_from="1840", confidence=0.5)])
+    decisions, edits = decide(store, candidate("Mars", valid_from="1820"), trust=0.4, source="gossip")
+    store.apply(edits)
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert decisions[0].action == "skip"
+    assert [f.object for f in store.facts(ada.id, as_of=to_micros("1821"))] == ["Ockham"]
