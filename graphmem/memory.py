@@ -18,6 +18,7 @@ from graphmem.core.protocols import TextEncoder
 from graphmem.core.revision import Revision
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.upkeep import Upkeep
 from graphmem.core.validation import require, typed
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
 @typed
-class GraphMemory(Revision):
+class GraphMemory(Revision, Upkeep):
     """A knowledge graph in one SQLite file, searched by association.
 
     Each call that writes is one transaction with one journal entry, which it returns and ``undo`` reverts.

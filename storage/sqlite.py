@@ -17,12 +17,16 @@ from graphmem.core.errors import Ambiguous, InvalidValue, InvalidVector, NotFoun
 from graphmem.core.names import check_name, fold, normalise, normalise_relation
 from graphmem.core.times import from_micros
 from graphmem.core.types import Edge, Fact, Node
+from graphmem.core.upkeep import Erasure
 from graphmem.core.validation import typed
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
+from graphmem.storage.maintenance.compact import compact
+from graphmem.storage.maintenance.erase import erase
 from graphmem.storage.passage_store import PassageStore
-from graphmem.storage.tables import bulk_read, bulk_write, folds, journal, queries, vector_rows
+from graphmem.storage.tables import bulk_read, bulk_write, folds, journal, queries, revert, vector_rows
+from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import Editor
 from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_micros
@@ -69,12 +73,14 @@ class SQLiteStore(PassageStore):
         check_name(action, "action")
         check_text(note)
         with self.connection.writing() as raw:
-            recorder = Recorder(raw, self._ns)
-            editor = Editor(raw, recorder)
+            with self.connection.values():
+                editor = Editor(raw, recorder := Recorder(raw, self._ns))
             for edit in decide(self):
-                editor.apply(edit)
-            number = recorder.finish(action, note)
-        changes = tuple(map(journal.show, recorder.changes))
+                with self.connection.values():
+                    editor.apply(edit)
+            with self.connection.values():
+                number = recorder.finish(action, note)
+        changes = tuple(journal.show(rows.delta_of(change)) for change in recorder.changes)
         ids = tuple(recorder.node_ids), tuple(recorder.edge_ids)
         return JournalEntry(number, from_micros(recorder.at) or "", action, note, False, changes, *ids)
 
@@ -101,20 +107,23 @@ class SQLiteStore(PassageStore):
             vectors = vector_rows.checked(vectors, len(names))
             if fingerprint is None:
                 raise InvalidVector("vectors need the fingerprint of the encoder that made them")
-        with bulk_write.loading(self.connection, len(load.src) + len(names)) as raw:
+        with bulk_write.loading(self.connection) as raw, self.connection.values():
             recorder = Recorder(raw, self._ns)
             ranges = bulk_write.write(raw, recorder, load, vectors, fingerprint, source)
             number = recorder.finish("bulk_load", note, ranges=ranges)
             return journal.entry(raw, self._ns, number)
 
     def undo(self, entry: int | None = None) -> JournalEntry:
-        """Revert an entry, the newest that is not undone when None: every row is as before. Writes one entry.
+        """Revert an entry, the newest that is not undone when None: what it changed is as before. Writes one entry.
+
+        A node that it added stays while later entries use it.
 
         Raises:
             NotFound: no such entry, or nothing to undo.
-            Conflict: later entries build on it (the message names them), or it is undone already.
+            Conflict: later entries changed the same facts or values (the message names them), or it is undone already.
+            NotKept: it lies before a compaction, or is an erasure.
         """
-        with self.connection.writing() as raw:
+        with self.connection.writing() as raw, self.connection.values():
             target = journal.to_undo(raw, self._ns, None if entry is None else as_id(entry))
             return self._revert(raw, target, target, "undo")
 
@@ -124,14 +133,28 @@ class SQLiteStore(PassageStore):
         Raises:
             NotFound: no such entry, or nothing undone.
             Conflict: the entry is not undone, or its rows have changed since.
+            NotKept: the journal has been compacted since.
         """
-        with self.connection.writing() as raw:
+        with self.connection.writing() as raw, self.connection.values():
             target, undo = journal.to_redo(raw, self._ns, None if entry is None else as_id(entry))
             return self._revert(raw, undo, target, "redo")
 
+    def compact(self, before: int, *, progress: bool = False) -> tuple[int, int]:
+        """Drop what entries recorded before a time (microseconds) changed; bytes before and after. Writes.
+
+        See ``storage.maintenance.compact``.
+        """
+        return compact(self.connection, self._ns, before, progress=progress)
+
+    def erase(self, node: str | int, *, dry_run: bool = True, passages: bool = False, copies: bool = False) -> Erasure:
+        """Erase a node by id or name, or report what that would remove. Writes; see ``storage.maintenance.erase``."""
+        for thread in self._packing:  # no snapshot of before may be written after it
+            thread.join()
+        return erase(self.connection, self._ns, node, dry_run=dry_run, passages=passages, copies=copies)
+
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
         recorder = Recorder(raw, self._ns)
-        journal.revert(raw, recorder, reverted)
+        revert.revert(raw, recorder, reverted, target)
         number = recorder.finish(action, f"{action} of entry {target}", target=target)
         raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
         return journal.entry(raw, self._ns, number)
@@ -209,7 +232,8 @@ class SQLiteStore(PassageStore):
         """The node's learned state vector, float32 [G], or None."""
         self.node(node_id)
         data = self.connection.one("SELECT state FROM nodes WHERE id = ?", (as_id(node_id),))[0]
-        return None if data is None else np.frombuffer(data, np.float32).copy()
+        with self.connection.values():
+            return None if data is None else np.frombuffer(data, np.float32).copy()
 
     def edge(self, edge_id: int) -> Edge:
         """One recorded fact by id, whatever its state. Raises ``NotFound``: the namespace holds no such fact."""

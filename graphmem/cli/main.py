@@ -31,7 +31,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
 namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
 
-_STORE = "ingest add-passages export import check repair backup restore vacuum merge reencode consolidate"
+_STORE = "ingest add-passages export import check repair backup restore vacuum compact erase merge reencode consolidate"
 _MODEL = "ask chat read picture demo train experiment"
 LAZY = dict.fromkeys(_STORE.split(), "store") | dict.fromkeys(_MODEL.split(), "model") | {"evaluate": "evaluate"}
 """Commands by the module that defines them, imported when named."""

@@ -1,5 +1,5 @@
-"""Commands for the memory file: ingest, add-passages, export, import, check, repair, backup, restore, vacuum, merge,
-reencode, consolidate."""
+"""Commands for the memory file: ingest, add-passages, export, import, check, repair, backup, restore, vacuum, compact,
+erase, merge, reencode, consolidate."""
 
 from __future__ import annotations
 
@@ -134,6 +134,35 @@ def vacuum(db: str) -> None:
 
     before, after = vacuum_file(db)
     click.echo(f"{before:,} → {after:,} bytes")
+
+
+@memory_command()
+@click.option("--before", required=True, help="Time: what was recorded before it is compacted.")
+def compact(memory: GraphMemory, before: str, json_: bool) -> None:
+    """Make the file smaller: drop what journal entries recorded before a time changed.
+
+    They keep their times, actions and notes, and can no more be undone.
+    """
+    sizes = memory.compact(before=before, progress=not json_)
+    emit({"before": sizes[0], "after": sizes[1]}) if json_ else click.echo(f"{sizes[0]:,} → {sizes[1]:,} bytes")
+
+
+@memory_command()
+@click.argument("name")
+@click.option("--id", "by_id", is_flag=True, help="NAME is the id of a node.")
+@click.option("--passages", is_flag=True, help="Also remove passages that name it, and empty other texts that do.")
+@click.option("--copies", is_flag=True, help="Also remove copies beside it: of repairs, migrations, backups.")
+@click.option("--yes", is_flag=True, help="Erase; without it, only print what would be removed.")
+def erase(memory: GraphMemory, name: str, by_id: bool, yes: bool, json_: bool, **options: bool) -> None:
+    """Erase the person or thing NAME from the file, with its history. It cannot be undone."""
+    if by_id and not name.isdecimal():
+        raise click.UsageError(f"--id takes a whole number, not {name!r}")
+    report = memory.erase(int(name) if by_id else name, dry_run=not yes, **options)
+    if json_:
+        return emit(report)
+    click.echo(str(report))
+    if not yes:
+        click.echo("Nothing was removed; add --yes to erase.", err=True)
 
 
 @memory_command()

@@ -134,7 +134,11 @@ class WriteDecision:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One applied transaction. ``changes`` hold each row's before and after and are exact."""
+    """One applied transaction.
+
+    ``changes`` hold the columns of each row before and after: of a changed row those that changed. An entry of more
+    than 10,000 changes shows counts instead.
+    """
 
     id: int
     at: str

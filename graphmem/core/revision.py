@@ -43,12 +43,14 @@ class Revision:
         return self.store.apply(list(plan.edits), action="read", note=note)
 
     def undo(self, entry: Any = None) -> JournalEntry:
-        """Revert one journal entry exactly; the latest one that is not undone when None.
+        """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.
 
-        All entries of a result of ``add_passages`` are reverted, the last one first.
+        A node that later entries use stays, without what the entry said about it. All entries of a result of
+        ``add_passages`` are reverted, the last one first.
 
         Raises:
-            NotFound: no such entry. Conflict: later entries build on it; undo those first.
+            NotFound: no such entry. Conflict: later entries changed the same; undo those first.
+            NotKept: it is an erasure, or lies before a compaction.
         """
         if entry is not None and not isinstance(entry, (JournalEntry, int)):
             require(hasattr(entry, "undo"), "entry", entry, "a journal entry or its id, a whole number")

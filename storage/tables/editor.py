@@ -13,7 +13,7 @@ from graphmem.core.errors import Conflict, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise, normalise_relation
 from graphmem.core.times import Interval, from_micros, to_micros
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED
-from graphmem.storage.tables import intervals, journal
+from graphmem.storage.tables import intervals, journal, queries
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.row_images import Row
@@ -31,21 +31,6 @@ from graphmem.storage.tables.validation import (
 
 NODE = {column: position for position, column in enumerate(rows.COLUMNS["nodes"])}
 EDGE = {column: position for position, column in enumerate(rows.COLUMNS["edges"])}
-
-_NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
-_EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
-_BY_NAME = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
-_BY_ALIAS = (
-    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias "
-    "FROM aliases a JOIN nodes n ON n.id = a.node "
-    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
-)
-_SAME_FACT = (
-    f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
-)
-_EDGES_OF = (
-    f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {_EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
-)
 
 
 class Editor:
@@ -113,10 +98,10 @@ class Editor:
         Raises:
             Conflict: an alias of several nodes.
         """
-        by_name: Row | None = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
+        by_name: Row | None = self.raw.execute(queries.BY_NAME, (self.ns, norm)).fetchone()
         if by_name is not None and by_name[NODE["retired_at"]] is None:
             return by_name
-        by_alias: list[Row] = self.raw.execute(_BY_ALIAS, (self.ns, norm)).fetchall()
+        by_alias: list[Row] = self.raw.execute(queries.BY_ALIAS, (self.ns, norm)).fetchall()
         if len(by_alias) > 1:
             names = " and ".join(repr(row[NODE["name"]]) for row in by_alias)
             raise Conflict(f"{by_alias[0][-1]!r} is an alias of {names}; use the name of the one that is meant")
@@ -151,23 +136,18 @@ class Editor:
         kind = check_name(edit.kind, "kind")
         name = check_name(edit.name)
         known = self.find(normalise(name))
-        if known is not None and kind != known[NODE["kind"]] and {kind, known[NODE["kind"]]} & {*SYSTEM_KINDS}:
-            raise Conflict(f"{name!r:.80} is the name of a node of kind {known[NODE['kind']]}, not {kind}")
+        kept = kind if known is None else known[NODE["kind"]]
+        if kept != kind and {kind, kept} & {*SYSTEM_KINDS}:
+            raise Conflict(f"{name!r:.80} is the name of a node of kind {kept}, not {kind}")
         row = self.node_named(name)
         if known is None:
-            dated = to_micros(edit.date), None if edit.date is None else str(edit.date)
-            row = self.recorder.update(
-                "nodes", row, kind=kind, text=text, attributes=attributes, dated=dated[0], date_text=dated[1]
-            )
+            values = {"dated": to_micros(edit.date), "date_text": None if edit.date is None else str(edit.date)}
+            row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes, **values)
         else:
             row = self.recorder.update(
-                "nodes",
-                row,
-                kind=kind if row[NODE["kind"]] == "entity" else row[NODE["kind"]],
-                text=row[NODE["text"]] or text,
-                attributes=merged_json(row[NODE["attributes"]], attributes),
-                strength=row[NODE["strength"]] + 1.0,
-            )
+                "nodes", row, kind=kind if kept == "entity" else kept, text=row[NODE["text"]] or text,
+                attributes=merged_json(row[NODE["attributes"]], attributes), strength=row[NODE["strength"]] + 1.0,
+            )  # fmt: skip
         for alias in edit.aliases:
             self._add_alias(row, alias, edit.ambiguous)
 
@@ -176,7 +156,7 @@ class Editor:
         new = (self.ns, normalise(alias), row[0], alias)
         if new[1] == row[NODE["norm"]] or rows.fetch(self.raw, "aliases", new[:3]) is not None:
             return
-        others = () if ambiguous else self.raw.execute(_BY_ALIAS, new[:2]).fetchall()
+        others = () if ambiguous else self.raw.execute(queries.BY_ALIAS, new[:2]).fetchall()
         for other in others:
             held = f"{alias!r} is an alias of {other[NODE['name']]!r}, so it cannot be one of {row[NODE['name']]!r}"
             raise Conflict(f"{held}; merge the two, use another alias, or pass ambiguous=True to have it asked back")
@@ -206,7 +186,7 @@ class Editor:
         name = check_name(name)
         norm = normalise(name)
         if norm != row[NODE["norm"]]:
-            other = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
+            other = self.raw.execute(queries.BY_NAME, (self.ns, norm)).fetchone()
             if other is not None:
                 raise Conflict(f"{name!r} is already the name of node {other[0]}; merge the two with MergeNodes")
             old = (self.ns, row[NODE["norm"]], row[0], row[NODE["name"]])
@@ -242,16 +222,19 @@ class Editor:
 
     def _was_merged(self, row: Row) -> bool:
         """Whether the entry that retired a node gave its name to another node."""
-        entry = self.raw.execute("SELECT id FROM journal WHERE at = ?", (row[NODE["retired_at"]],)).fetchone()
+        sql = "SELECT id, compacted FROM journal WHERE at = ?"
+        entry = self.raw.execute(sql, (row[NODE["retired_at"]],)).fetchone()
+        if entry and entry[1]:  # what it changed is not kept: whoever has the name as an alias may have it from there
+            return self.raw.execute(queries.BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
-        twin = self.raw.execute(_BY_NAME, (self.ns, normalise(row[NODE["name"]]))).fetchone()
+        twin = self.raw.execute(queries.BY_NAME, (self.ns, normalise(row[NODE["name"]]))).fetchone()
         return (twin is not None and twin[0] != row[0]) or any(
-            change.table == "aliases" and change.after is not None and change.after[1] == row[NODE["norm"]]
+            change.table == "aliases" and change.after is not None and change.after.get("norm") == row[NODE["norm"]]
             for change in changes
         )
 
     def _edges_of(self, node: int) -> list[Row]:
-        return self.raw.execute(_EDGES_OF, (node, node)).fetchall()
+        return self.raw.execute(queries.EDGES_OF, (node, node)).fetchall()
 
     def _ends_live(self, edge: Row) -> bool:
         ends = (self.node(edge[EDGE["src"]]), self.node(edge[EDGE["dst"]]))
@@ -269,15 +252,12 @@ class Editor:
             self.move_edge(edge, **{end: keep[0] for end in ("src", "dst") if edge[EDGE[end]] == absorb[0]})
         self.recorder.update("nodes", absorb, retired_at=self.at)
         self.recorder.update(
-            "nodes",
-            keep,
-            text=keep[NODE["text"]] or absorb[NODE["text"]],
+            "nodes", keep, text=keep[NODE["text"]] or absorb[NODE["text"]],
             attributes=merged_json(absorb[NODE["attributes"]], keep[NODE["attributes"]]),
             strength=keep[NODE["strength"]] + absorb[NODE["strength"]],
             state=keep[NODE["state"]] or absorb[NODE["state"]],
-        )
-        self._touch_node(keep)
-        self._touch_node(absorb)
+        )  # fmt: skip
+        self.recorder.node_ids |= dict.fromkeys((keep[0], absorb[0]))
 
     def _move_aliases(self, keep: Row, absorb: Row) -> None:
         old = self.raw.execute("SELECT ns, norm, node, alias FROM aliases WHERE node = ?", (absorb[0],)).fetchall()
@@ -336,7 +316,7 @@ class Editor:
         other_than: int = 0,
     ) -> Row | None:  # fmt: skip
         """The live fact of the same ends, factuality, status and interval (``intervals.is_same``)."""
-        found = self.raw.execute(_SAME_FACT, (src, relation, dst)).fetchall()
+        found = self.raw.execute(queries.SAME_FACT, (src, relation, dst)).fetchall()
         alike = [row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == tuple(manner)]
         same = [row for row in alike if row[0] != other_than and intervals.is_same(_interval(row), valid, self.at)]
         return min(same, key=lambda row: (_interval(row)[:2] != valid[:2], row[0]), default=None)
@@ -392,7 +372,8 @@ class Editor:
     def _known(self, edit: AddEdge, at: int) -> Row | None:
         """The live fact that an edit states and that holds at a time, however its names are written."""
         src, dst = (self.find(normalise(check_name(name))) for name in (edit.subject, edit.object))
-        found = self.raw.execute(_SAME_FACT, (src[0], self.relation(edit.relation), dst[0])) if src and dst else ()
+        wanted = (src[0], self.relation(edit.relation), dst[0]) if src and dst else (0, 0, 0)
+        found = self.raw.execute(queries.SAME_FACT, wanted)
         return next((row for row in found if intervals.holds(_interval(row), at)), None)
 
     def _retire_edge(self, row: Row) -> None:

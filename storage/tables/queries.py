@@ -15,6 +15,7 @@ from graphmem.core.times import from_micros, shown
 from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.recorded_time import last_entry, latest, unordered
 from graphmem.storage.tables.row_images import Row
 from graphmem.storage.tables.validation import now_micros
 
@@ -53,17 +54,24 @@ _FACT = (
 _MANNER = ("factuality", "status", "qualifiers", "passage", "span_start", "span_end", "pinned")
 _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
 
+NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
+EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
+BY_NAME = f"SELECT {NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
+BY_ALIAS = (
+    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias "
+    "FROM aliases a JOIN nodes n ON n.id = a.node "
+    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
+)
+SAME_FACT = f"SELECT {EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
+EDGES_OF = (
+    f"SELECT {EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
+)
+
 
 def present_moment(raw: sqlite3.Connection) -> int:
     """Now, or the time of the newest journal entry if the clock lags behind it."""
-    last = raw.execute("SELECT max(at) FROM journal").fetchone()[0]
-    return max(now_micros(), last or 0)
-
-
-def last_entry(raw: sqlite3.Connection, moment: int) -> int:
-    """The newest journal entry recorded by a moment, 0 before the first."""
-    found = raw.execute("SELECT id FROM journal WHERE at <= ? ORDER BY at DESC LIMIT 1", (moment,)).fetchone()
-    return found[0] if found else 0
+    now = now_micros()
+    return max(now, latest(raw, now))
 
 
 def in_order(found: Mapping[int, Found], ids: Sequence[int], what: str) -> list[Found]:
@@ -171,7 +179,9 @@ def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, 
     """The SQL condition on ``e`` for facts of a moment, and its values."""
     if as_of is None:
         return PRESENT, {"now": present_moment(raw)}
-    return AS_OF, {"at": as_of, "upto": last_entry(raw, as_of)}
+    by_order = "(SELECT j.id FROM journal j WHERE j.at = e.retired_at) > :upto"  # a clock ran ahead: times mislead
+    condition = AS_OF.replace("e.retired_at > :at", by_order) if unordered(raw) else AS_OF
+    return condition, {"at": as_of, "upto": last_entry(raw, as_of)}
 
 
 def find_facts(

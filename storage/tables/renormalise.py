@@ -1,7 +1,7 @@
 """New normal forms of the names in a file: what has become one name becomes one node, one alias, one relation.
 
-A node or relation that was merged keeps its former normal form beside the one that has the name: every row of the file
-stays, and an undo of the journal entry restores it.
+A node or relation that was merged stays as a row, beside the one that has the name, under a form that no name has
+(``twin_form``). An undo of the journal entry restores the nodes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from graphmem.storage.tables.row_images import Row
 
 Stale = dict[int, dict[str, list[Any]]]
 """Keys of rows whose normal form has changed, by namespace and new normal form."""
+
+
+def twin_form(norm: str, number: int) -> str:
+    """Normal form under which the row of a merged or retired name stays beside another row of the same name."""
+    return f"{norm}\x1f{number}"
 
 
 def renormalise(raw: sqlite3.Connection) -> None:
@@ -61,10 +66,10 @@ def _nodes(editor: Editor, norm: str, ids: list[int]) -> int:
     found = [rows.fetch(raw, "nodes", (node,)) or () for node in [*(holder or ()), *ids]]
     live = [row for row in found if row[NODE["retired_at"]] is None]
     keep = max(live or found, key=lambda row: (row[NODE["norm"]] == norm, row[NODE["strength"]], -row[0]))
-    if keep[NODE["norm"]] != norm:
-        if holder is not None:  # a retired node makes room
-            recorder.update("nodes", found[0], norm=f"{norm}\x1f{found[0][0]}")
-        recorder.update("nodes", keep, norm=norm)
+    for row in found:
+        if row[0] != keep[0]:
+            recorder.update("nodes", row, norm=twin_form(norm, row[0]))
+    recorder.update("nodes", keep, norm=norm)
     for row in live:
         if row[0] != keep[0]:
             editor.apply(MergeNodes(keep[0], row[0]))
@@ -89,11 +94,12 @@ def _relations(editor: Editor, norm: str, ids: list[int]) -> int:
     raw = editor.raw
     holder = raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (editor.ns, norm)).fetchone()
     keep, *others = ids if holder is None else [holder[0], *ids]
-    raw.execute("UPDATE relations SET norm = ? WHERE id = ?", (norm, keep))
     moved = 0
     for other in others:
+        raw.execute("UPDATE relations SET norm = ? WHERE id = ?", (twin_form(norm, other), other))
         columns = ", ".join(rows.COLUMNS["edges"])
         for edge in raw.execute(f"SELECT {columns} FROM edges WHERE rel = ? ORDER BY id", (other,)).fetchall():
             editor.move_edge(edge, rel=keep)
             moved += 1
+    raw.execute("UPDATE relations SET norm = ? WHERE id = ?", (norm, keep))
     return moved
