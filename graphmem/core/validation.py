@@ -102,6 +102,10 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _is_a(name: str) -> Callable[[Any], bool]:
+    return lambda value: any(kind.__name__ == name for kind in type(value).__mro__)
+
+
 def _union(node: ast.expr) -> list[str]:
     """The parts of an annotation that ``|`` joins."""
     if isinstance(node, ast.BinOp):
@@ -116,7 +120,7 @@ def _kinds(annotation: str) -> tuple[str, list[Callable[[Any], bool]]]:
         known = _KINDS.get(part) or _KINDS.get(part.split("[")[0])
         if known is None and (part == "Any" or not part.isidentifier()):
             return "", []
-        word, test = known or (f"a {part}", lambda v, part=part: any(c.__name__ == part for c in type(v).__mro__))
+        word, test = known or (f"a {part}", _is_a(part))
         words.append(word)
         tests.append(test)
     return " or ".join(words), tests

@@ -125,8 +125,7 @@ class Editor:
         return self._touch_node(row)
 
     def _end(self, edit: AddEdge, name: str) -> int:
-        """Id of an end of a fact: an entity, or the passage of an arc of passages."""
-        row = self.node_named(name)
+        row = self.node_named(name)  # an entity, or the passage of an arc of passages
         if row[NODE["kind"]] != PASSAGE or edit.relation not in (TITLED, MENTIONS):
             refuse_record(name, row[NODE["kind"]])
         return int(row[0])
