@@ -17,7 +17,7 @@ from graphmem.core.names import unstorable
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.revision import Revision
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.types import PASSAGE, Fact, Node, RankerName, Triple
 from graphmem.core.upkeep import Upkeep
 from graphmem.core.validation import require, typed
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from graphmem.storage.exchange.ingest import Ingested
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
-
-RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
 @typed
@@ -246,7 +244,7 @@ class GraphMemory(Revision, Upkeep):
         """
         if subject is None and relation is None and object is None:
             raise InvalidValue("retire() needs a subject, a relation or an object: it will not retire everything")
-        found = [fact.id for fact in self.facts(subject, relation, object)]
+        found = [fact.id for fact in self.facts(subject, relation, object, links=True)]
         if not found:
             raise NotFound(f"no current fact matches ({subject!r}, {relation!r}, {object!r})")
         return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
@@ -275,7 +273,7 @@ class GraphMemory(Revision, Upkeep):
 
     def facts(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None, *,
-        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None,
+        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None, links: bool = False,
     ) -> list[Fact]:  # fmt: skip
         """Facts that match, oldest first; unknown names match nothing, and names are found as by ``node``.
 
@@ -284,6 +282,7 @@ class GraphMemory(Revision, Upkeep):
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
+            links: also facts that join passages to names; else only where ``relation`` or an end asks for them.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
@@ -296,8 +295,9 @@ class GraphMemory(Revision, Upkeep):
             if name is not None and node is None:
                 return []
             ids.append(node.id if node else None)
+            links = links or (node is not None and node.kind == PASSAGE)
         times = {"as_of": to_micros(as_of), "known_at": to_micros(known_at)}
-        return self.store.facts(ids[0], relation, ids[1], limit=limit, **times)
+        return self.store.facts(ids[0], relation, ids[1], limit=limit, links=links or relation is not None, **times)
 
     def retrieve(
         self, query: str, *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
@@ -307,7 +307,7 @@ class GraphMemory(Revision, Upkeep):
         Args:
             query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
-            ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
+            ranker: one of ``graphmem.core.types.RANKERS``; ``gnn`` is learned activation and a GNN.
 
         Returns:
             Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and
@@ -339,13 +339,13 @@ class GraphMemory(Revision, Upkeep):
         """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
         from graphmem.adapters.networkx import to_networkx
 
-        return to_networkx(self.facts(as_of=as_of))
+        return to_networkx(self.facts(as_of=as_of, links=True))
 
     def to_pyg(self) -> Data:
         """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""
         from graphmem.adapters.pyg import to_pyg
 
-        return to_pyg(self.facts())
+        return to_pyg(self.facts(links=True))
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -363,7 +363,7 @@ class GraphMemory(Revision, Upkeep):
         return self._store is not None
 
     def __len__(self) -> int:
-        return int(self.stats()["facts"])
+        return self.store.facts_page(limit=0)[0]
 
     def __iter__(self) -> Iterator[Fact]:
         return iter(self.facts())

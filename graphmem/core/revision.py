@@ -29,7 +29,7 @@ class Revision:
         return self.store.apply([PinEdge(id_of(fact), pinned=False)], action="unpin")
 
     def apply(self, plan: Any, *, note: str = "") -> JournalEntry:
-        """Write a plan of ``model.read``, or a list of edits, in one transaction.
+        """Write a plan of ``model.read``, noted by its text, or a list of edits, in one transaction.
 
         Raises:
             Conflict: the plan changes a fact that was pinned since; read the text again.
@@ -40,7 +40,8 @@ class Revision:
         changed = {d.evidence.get("against_id") for d in plan.decisions if d.action in ("update", "retire")}
         if found := changed.intersection(self.store.pinned() if changed else ()):
             raise Conflict(f"the plan changes facts that are pinned now: {sorted(found)}; read the text again")
-        return self.store.apply(list(plan.edits), action="read", note=note)
+        text = " ".join(plan.text[:400].replace("\0", " ").split())[:200]
+        return self.store.apply(list(plan.edits), action="read", note=note or text)
 
     def undo(self, entry: Any = None) -> JournalEntry:
         """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.

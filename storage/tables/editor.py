@@ -11,7 +11,7 @@ from typing import Any
 from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, PinEdge, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise, normalise_relation
-from graphmem.core.times import Interval, from_micros, to_micros
+from graphmem.core.times import Interval, as_text, from_micros, to_micros
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED
 from graphmem.storage.tables import intervals, journal, queries
 from graphmem.storage.tables import row_images as rows
@@ -93,11 +93,7 @@ class Editor:
         return row
 
     def find(self, norm: str) -> Row | None:
-        """The node of a normalised name: by name, else by alias, else a retired one of that name.
-
-        Raises:
-            Conflict: an alias of several nodes.
-        """
+        """The node of a normalised name, else by alias, else a retired one. Raises ``Conflict``: several by alias."""
         by_name: Row | None = self.raw.execute(queries.BY_NAME, (self.ns, norm)).fetchone()
         if by_name is not None and by_name[NODE["retired_at"]] is None:
             return by_name
@@ -140,8 +136,8 @@ class Editor:
             raise Conflict(f"{name!r:.80} is the name of a node of kind {kept}, not {kind}")
         row = self.node_named(name)
         if known is None:
-            values = {"dated": to_micros(edit.date), "date_text": None if edit.date is None else str(edit.date)}
-            row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes, **values)
+            date = {"dated": to_micros(edit.date), "date_text": as_text(edit.date)}
+            row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes, **date)
         else:
             row = self.recorder.update(
                 "nodes", row, kind=kind if kept == "entity" else kept, text=row[NODE["text"]] or text,
@@ -226,8 +222,9 @@ class Editor:
         if entry and entry[1]:  # what it changed is not kept: whoever has the name as an alias may have it from there
             return self.raw.execute(queries.BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
-        twin = self.raw.execute(queries.BY_NAME, (self.ns, normalise(row[NODE["name"]]))).fetchone()
-        return (twin is not None and twin[0] != row[0]) or any(
+        if row[NODE["norm"]] != normalise(row[NODE["name"]]):
+            return True  # a twin: it has a node of its name beside it
+        return any(
             change.table == "aliases" and change.after is not None and change.after.get("norm") == row[NODE["norm"]]
             for change in changes
         )
@@ -373,7 +370,9 @@ class Editor:
         src, dst = (self.find(normalise(check_name(name))) for name in (edit.subject, edit.object))
         wanted = (src[0], self.relation(edit.relation), dst[0]) if src and dst else (0, 0, 0)
         found = self.raw.execute(queries.SAME_FACT, wanted)
-        return next((row for row in found if intervals.holds(_interval(row), at)), None)
+        manner = epistemic(edit)[:2]
+        same = (row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == manner)
+        return next((row for row in same if intervals.holds(_interval(row), at)), None)
 
     def _retire_edge(self, row: Row) -> None:
         self.recorder.edge_ids[row[0]] = None
