@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.storage.tables.bulk_sums import Block
+from graphmem.storage.bulk_sums import Block
 
 Rows = dict[int, dict[str, Any]]
 

@@ -38,12 +38,9 @@ _BY_ALIAS = (
     "FROM aliases a JOIN nodes n ON n.id = a.node "
     "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
 )
-_SAME_FACT = (
-    f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
-)
-_EDGES_OF = (
-    f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {_EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
-)
+_FACTS = f"SELECT {_EDGE_COLUMNS} FROM edges WHERE"
+_SAME_FACT = f"{_FACTS} src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
+_EDGES_OF = f"{_FACTS} src = ? UNION {_FACTS} dst = ? ORDER BY id"
 
 
 class Editor:
