@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from graphmem.core import errors
-from graphmem.storage.files import sweep
+from graphmem.storage.files import Place, place_of, sweep
 from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.migrations import STEPS, migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
@@ -224,19 +224,6 @@ def open_here(path: str) -> bool:
     """Whether this process has the file open: reading its bytes outside of SQLite would then drop SQLite's locks."""
     place = place_of(path)
     return place is not None and any(held.is_open and held.place == place for held in list(_OPEN))
-
-
-Place = tuple[int, int]
-"""Device and number of a file: what stays the same when it is renamed, and differs when it is replaced."""
-
-
-def place_of(path: str) -> Place | None:
-    """Device and number of the file at a path; None without one."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def check_path(path: str, read_only: bool) -> None:
