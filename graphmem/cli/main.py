@@ -32,7 +32,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
 force = click.option("--force", is_flag=True, help="Replace a file that exists.")
-namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
+namespace = click.option("-n", "--namespace", default="default", show_default=True, help="Namespace within the file.")
 
 _VIEW = "show search history"
 _STORE = "ingest add-passages export import check repair backup restore vacuum compact erase merge reencode consolidate"
