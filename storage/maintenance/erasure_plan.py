@@ -13,8 +13,8 @@ from typing import Any
 from graphmem.core.errors import Conflict, NotFound
 from graphmem.core.names import check_name, fold, normalise
 from graphmem.core.types import PASSAGE, READ_MARK, SYSTEM_KINDS
+from graphmem.storage.maintenance.revert import BARE
 from graphmem.storage.tables import journal
-from graphmem.storage.tables.revert import BARE
 from graphmem.storage.tables.row_images import Delta, Row
 
 SCRUBBED = {"text": "", "attributes": None, "qualifiers": None}
