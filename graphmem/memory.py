@@ -15,7 +15,7 @@ from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.history import superseding
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node, Triple
+from graphmem.core.types import PASSAGE, Fact, Node, RankerName, Triple
 from graphmem.core.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
     from graphmem.writing.pipeline import WritePlan
-
-RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
 class GraphMemory(Upkeep):
@@ -158,20 +156,28 @@ class GraphMemory(Upkeep):
     def ingest(
         self, path: str | os.PathLike[str], *, format: str | None = None,
         on_error: Literal["skip", "rollback"] = "rollback", source: str | None = None, progress: bool = False,
+        columns: Sequence[str] = (), spreadsheet_safe: bool = False,
     ) -> Ingested:  # fmt: skip
-        """Write the facts of a file (TSV, CSV, JSONL, GraphML, N-Triples); return counts and rejected lines.
+        """Write the facts of a file (TSV, CSV, JSONL, GraphML, RDF); return counts, new and known, and rejected lines.
 
-        A stopped run resumes when repeated.
+        What the memory holds from the same source already is left as it is.
 
         Args:
             format: one of these; None goes by the file's ending.
-            on_error: ``skip`` reports a line that cannot be read; ``rollback`` writes nothing if there is one.
+            on_error: ``skip`` reports a line that cannot be read, writes in batches, and resumes a killed run when
+                repeated; ``rollback`` writes all in one transaction: nothing if a line is bad or the run is killed.
             source: where the facts come from; the file's name when None.
+            columns: fields of a table's columns in order (``-`` for none), or ``FIELD=NAME`` by its head line.
+            spreadsheet_safe: the file was exported with ``spreadsheet_safe``.
         """
         from graphmem.storage.exchange.ingest import ingest
 
-        source = source or Path(path).name
-        return ingest(self.store, path, format=format, on_error=on_error, source=source, progress=progress)
+        if source is None and isinstance(path, (str, os.PathLike)):
+            source = Path(path).name or None
+        return ingest(
+            self.store, path, format=format, on_error=on_error, source=source, progress=progress, columns=columns,
+            spreadsheet_safe=spreadsheet_safe,
+        )  # fmt: skip
 
     def add_passages(
         self, documents: Iterable[tuple[str, str]], *, source: str | None = None, date: Time | None = None,
@@ -238,7 +244,7 @@ class GraphMemory(Upkeep):
         """
         if subject is None and relation is None and object is None:
             raise InvalidValue("retire() needs a subject, a relation or an object: it will not retire everything")
-        found = [fact.id for fact in self.facts(subject, relation, object)]
+        found = [fact.id for fact in self.facts(subject, relation, object, links=True)]
         if not found:
             raise NotFound(f"no current fact matches ({subject!r}, {relation!r}, {object!r})")
         return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
@@ -248,9 +254,11 @@ class GraphMemory(Upkeep):
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
     def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
-        """Write a plan of ``model.read``, or a list of edits, in one transaction."""
-        edits, action = (plan, "apply") if isinstance(plan, Sequence) else (plan.edits, "read")
-        return self.store.apply(list(edits), action=action, note=note)
+        """Write a plan of ``model.read``, or a list of edits, in one transaction; a plan is noted by its text."""
+        if isinstance(plan, Sequence):
+            return self.store.apply(list(plan), action="apply", note=note)
+        text = " ".join(plan.text[:400].replace("\0", " ").split())[:200]
+        return self.store.apply(list(plan.edits), action="read", note=note or text)
 
     def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
         """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.
@@ -290,7 +298,7 @@ class GraphMemory(Upkeep):
 
     def facts(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None, *,
-        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None,
+        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None, links: bool = False,
     ) -> list[Fact]:  # fmt: skip
         """Facts that match, oldest first; unknown names match nothing, and names are found as by ``node``.
 
@@ -299,6 +307,7 @@ class GraphMemory(Upkeep):
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
+            links: also facts that join passages to names; else only where ``relation`` or an end asks for them.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
@@ -310,8 +319,9 @@ class GraphMemory(Upkeep):
             if name is not None and node is None:
                 return []
             ids.append(node.id if node else None)
+            links = links or (node is not None and node.kind == PASSAGE)
         times = {"as_of": to_micros(as_of), "known_at": to_micros(known_at)}
-        return self.store.facts(ids[0], relation, ids[1], limit=limit, **times)
+        return self.store.facts(ids[0], relation, ids[1], limit=limit, links=links or relation is not None, **times)
 
     def retrieve(
         self, query: str, *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
@@ -321,7 +331,7 @@ class GraphMemory(Upkeep):
         Args:
             query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
-            ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
+            ranker: one of ``graphmem.core.types.RANKERS``; ``gnn`` is learned activation and a GNN.
 
         Returns:
             Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and
@@ -356,16 +366,17 @@ class GraphMemory(Upkeep):
         return encode_with_bar(self.store, self.encoder, batch, progress)
 
     def to_networkx(self, *, as_of: Time | None = None) -> networkx.MultiDiGraph:
-        """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
+        """The graph as a networkx MultiDiGraph: all nodes, keyed by name, and facts as edges keyed by id."""
         from graphmem.adapters.networkx import to_networkx
+        from graphmem.storage.exchange.writers import all_nodes
 
-        return to_networkx(self.facts(as_of=as_of))
+        return to_networkx(self.facts(as_of=as_of, links=True), all_nodes(self.store))
 
     def to_pyg(self) -> Data:
         """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""
         from graphmem.adapters.pyg import to_pyg
 
-        return to_pyg(self.facts())
+        return to_pyg(self.facts(links=True))
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -383,7 +394,7 @@ class GraphMemory(Upkeep):
         return self._store is not None
 
     def __len__(self) -> int:
-        return int(self.stats()["facts"])
+        return self.store.facts_page(limit=0)[0]
 
     def __iter__(self) -> Iterator[Fact]:
         return iter(self.facts())

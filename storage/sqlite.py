@@ -16,14 +16,14 @@ from graphmem.core.edits import Edit, JournalEntry
 from graphmem.core.errors import Ambiguous, InvalidValue, InvalidVector, NotFound
 from graphmem.core.names import check_name, fold, normalise, normalise_relation
 from graphmem.core.times import from_micros
-from graphmem.core.types import Edge, Fact, Node
+from graphmem.core.types import MENTIONS, TITLED, Edge, Fact, Node
 from graphmem.core.upkeep import Erasure
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
+from graphmem.storage.listing_store import ListingStore
 from graphmem.storage.maintenance.compact import compact
 from graphmem.storage.maintenance.erase import erase
-from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import bulk_read, bulk_write, folds, journal, queries, revert, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
@@ -31,7 +31,7 @@ from graphmem.storage.tables.editor import Editor
 from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_micros
 
 
-class SQLiteStore(PassageStore):
+class SQLiteStore(ListingStore):
     """Durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
     Guarantees:
@@ -245,13 +245,14 @@ class SQLiteStore(PassageStore):
 
     def facts(
         self, subject: int | None = None, relation: str | None = None, object: int | None = None, *,
-        as_of: int | None = None, known_at: int | None = None, limit: int | None = None,
+        as_of: int | None = None, known_at: int | None = None, limit: int | None = None, links: bool = True,
     ) -> list[Fact]:  # fmt: skip
         """Facts that match what is given, by id; without a time, those that hold now.
 
         Args:
             as_of: valid time in microseconds: what held then, as known today.
             known_at: recorded time in microseconds: what the memory held then, exactly.
+            links: include the facts that join passages of documents to names.
         """
         with self.connection.reading() as raw:
             wanted = None if relation is None else self._relation(normalise_relation(check_name(relation, "relation")))
@@ -262,9 +263,12 @@ class SQLiteStore(PassageStore):
                 "relation": wanted,
                 "object": None if object is None else as_id(object),
             }
+            without = () if links else tuple(map(self._relation, (TITLED, MENTIONS)))
             if known_at is not None:
-                return queries.facts_known_at(raw, self._ns, known_at, **what, as_of=as_of, limit=limit)
-            return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit)
+                return queries.facts_known_at(
+                    raw, self._ns, known_at, **what, as_of=as_of, limit=limit, without=without
+                )
+            return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit, without=without)
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
         """Facts in the order of the ids, whatever their state.

@@ -140,9 +140,10 @@ class GraphStore(VectorStore, PassageStore, Protocol):
     def edges(self, edge_ids: Sequence[int] | np.ndarray) -> list[Edge]: ...
     def facts(
         self, subject: int | None = None, relation: str | None = None, object: int | None = None, *,
-        as_of: int | None = None, known_at: int | None = None, limit: int | None = None,
+        as_of: int | None = None, known_at: int | None = None, limit: int | None = None, links: bool = True,
     ) -> list[Fact]:  # fmt: skip
-        """Facts of these ends and this relation that held at ``as_of`` and were known at ``known_at``."""
+        """Facts of these ends and this relation that held at ``as_of`` and were known at ``known_at``; without
+        ``links``, none that join passages of documents to names."""
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]: ...
     def named_with(self, phrases: Sequence[str], *, limit: int = 16) -> dict[str, list[int]]: ...

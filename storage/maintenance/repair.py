@@ -12,7 +12,7 @@ from pathlib import Path
 from graphmem.core.errors import Busy, GraphMemError, NewerSchema, NotAMemory
 from graphmem.core.names import normalise_relation
 from graphmem.storage.files import replacing
-from graphmem.storage.maintenance import mend, salvage
+from graphmem.storage.maintenance import mend, salvage, single_bit
 from graphmem.storage.maintenance.check import Problem, Report, check_as, sqlite_problems, wrong_marks
 from graphmem.storage.maintenance.evidence import UNREADABLE, Evidence, gather
 from graphmem.storage.maintenance.report import some
@@ -23,7 +23,7 @@ from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.connection import open_here
 from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.schema import SEARCH_TABLES
-from graphmem.storage.tables.vector_rows import mark
+from graphmem.storage.tables.vector_rows import checksum, mark
 
 KEYS = {
     "edges": ("id", "src", "rel", "dst", "ns"), "nodes": ("id", "ns"), "relations": ("id", "ns"),
@@ -207,6 +207,7 @@ def _entries(raw: sqlite3.Connection, evidence: Evidence, notes: list[str]) -> N
                     rows.unpack(blob)
                 except (*UNREADABLE, AttributeError):
                     raw.execute(f"UPDATE {table} SET changes = ? WHERE rowid = ?", (rows.pack([]), rowid))
+                    notes.append(f"entry {entry} can be listed again, without what it changed")
     if marks := wrong_marks(raw):
         raw.executemany("UPDATE journal SET undone = ? WHERE id = ?", [(right, e) for e, right in marks.items()])
         notes.append(f"marks of entries {some(list(marks))} as undone or not")
@@ -294,6 +295,12 @@ def _retired(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None
 
 
 def _vectors(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None:
+    for (node,) in bad_vectors(raw):
+        encoder, data, total = raw.execute("SELECT encoder, data, sum FROM vectors WHERE node = ?", (node,)).fetchone()
+        if isinstance(data, bytes) and isinstance(total, int):
+            right = single_bit.corrected(data, checksum(node, encoder, data) ^ (total & 0xFFFFFFFF))
+            if right is not None:
+                raw.execute("UPDATE vectors SET data = ? WHERE node = ?", (right, node))
     if bad := bad_vectors(raw):
         raw.executemany("DELETE FROM vectors WHERE node = ?", bad)
         lost.append(f"vectors of nodes {some(bad)}, which are encoded again at the next search")

@@ -7,6 +7,7 @@ from itertools import chain, product
 from typing import Any
 
 from graphmem.core.names import normalise, normalise_relation
+from graphmem.storage.maintenance import single_bit
 from graphmem.storage.maintenance.evidence import Evidence, holds
 from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.salvage import Copies
@@ -55,6 +56,9 @@ class Restoration:
             options = self._options(block, fixed)
             doubtful = {n: found for n, found in options.items() if not self._quiet(block.table, n, fixed.get(n))}
             sure = self._chosen(block, fixed, doubtful) or self._chosen(block, fixed, options)
+            turned = None if sure else single_bit.as_loaded(block, fixed)
+            if turned is not None:
+                fixed, sure = turned, True
             if not sure:
                 self._by_vote(block.table, fixed, options)
                 sure = block.holds(fixed)

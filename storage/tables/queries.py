@@ -81,6 +81,7 @@ def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[
         aliases.setdefault(node, []).append(alias)
     nodes: dict[int, Node] = {}
     for node, name, kind, text, attributes, strength, retired_at, date in found:
+        texts((name, kind, text, *aliases.get(node, ())))
         known = tuple(aliases.get(node, ())), namespace, json.loads(attributes or "{}")
         nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None, date)
     return nodes
@@ -90,6 +91,7 @@ def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
     """Names in the order of the ids; raises ``NotFound``."""
     sql = "SELECT id, name FROM nodes WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
     found = dict(raw.execute(sql, (ns, json.dumps(ids))).fetchall())
+    texts(list(found.values()))
     return in_order(found, ids, "node")
 
 
@@ -124,7 +126,9 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
     found = (
         (*row[:12], json.loads(row[12] or "{}"), *_manner(row[13:])) for row in raw.execute(sql, (ns, json.dumps(ids)))
     )
-    return {values[0]: Edge(*values) for values in found}
+    edges = {values[0]: Edge(*values) for values in found}
+    texts([value for edge in edges.values() for value in (edge.relation, edge.text)])
+    return edges
 
 
 def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
@@ -133,8 +137,15 @@ def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
     return found[0] if found else 0
 
 
+def texts(values: Sequence[object]) -> None:
+    """Raise ``ValueError`` where a value that must be text is something else, as in a damaged file."""
+    if any(type(value) is not str for value in values):
+        raise ValueError(f"text is expected in {values!r:.200}")
+
+
 def as_fact(row: Row) -> Fact:
     """A fact from the columns of ``_FACT``, which are in the order of its fields."""
+    texts(row[:4])
     values = [*row[:10], *_manner(row[10:17])]
     values[4:6] = shown(row[4], row[5], row[17])
     values[9] = from_micros(row[9])
@@ -166,11 +177,11 @@ def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, 
 
 def find_facts(
     raw: sqlite3.Connection, ns: int, *, subject: int | None, relation: int | None, object: int | None,
-    as_of: int | None, limit: int | None,
+    as_of: int | None, limit: int | None, without: Sequence[int] = (),
 ) -> list[Fact]:  # fmt: skip
-    """Facts of one moment that match what is given, oldest first."""
+    """Facts of one moment that match what is given, but none of the relations ``without``, oldest first."""
     condition, values = visible(raw, as_of)
-    terms = [f"e.ns = :ns AND {condition}"]
+    terms = [f"e.ns = :ns AND {condition}", *(f"e.rel <> {row:d}" for row in without)]
     for column, wanted in (("src", subject), ("rel", relation), ("dst", object)):
         if wanted is not None:
             terms.append(f"e.{column} = :{column}")
@@ -189,7 +200,7 @@ def present_ids(raw: sqlite3.Connection, ns: int) -> np.ndarray:
 
 def facts_known_at(
     raw: sqlite3.Connection, ns: int, known_at: int, *, subject: int | None, relation: int | None, object: int | None,
-    as_of: int | None, limit: int | None,
+    as_of: int | None, limit: int | None, without: Sequence[int] = (),
 ) -> list[Fact]:  # fmt: skip
     """Facts exactly as recorded at a time, whatever was edited, undone or merged since."""
     past_nodes, past_edges = journal.held_at(raw, ns, known_at)
@@ -201,7 +212,8 @@ def facts_known_at(
     kept = [
         row
         for _, row in sorted(edges.items())
-        if all(value is None or row[column] == value for column, value in wanted.items())
+        if row[3] not in without
+        and all(value is None or row[column] == value for column, value in wanted.items())
         and _holds(row, known_at, as_of, upto, recorded_at(raw, row))
     ]
     return [_past_fact(raw, row, past_nodes) for row in kept[:limit]]
