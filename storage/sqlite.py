@@ -18,13 +18,13 @@ from graphmem.core.names import check_name, fold, normalise, normalise_relation
 from graphmem.core.times import from_micros
 from graphmem.core.types import MENTIONS, TITLED, Edge, Fact, Node
 from graphmem.core.upkeep import Erasure
-from graphmem.storage.index import fulltext
+from graphmem.storage.index import folds, fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
 from graphmem.storage.listing_store import ListingStore
 from graphmem.storage.maintenance.compact import compact
 from graphmem.storage.maintenance.erase import erase
-from graphmem.storage.tables import bulk_read, bulk_write, folds, journal, queries, revert, vector_rows
+from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, revert, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import Editor
@@ -43,7 +43,7 @@ class SQLiteStore(ListingStore):
       share a store. A forked child opens its own connection.
     - A name, compared by ``graphmem.core.names.normalise``, never makes two nodes in a namespace. A name takes
       precedence over an alias, an alias over a folded form. Adding a known fact again raises its strength and adds the
-      source; the same fact at another time is another fact (``graphmem.storage.tables.intervals``). Self-loops, cycles
+      source; the same fact at another time is another fact (``graphmem.core.intervals``). Self-loops, cycles
       and thousands of parallel facts are fine.
     - Names have up to 1,024 characters, texts up to 2**20, neither holds NUL or lone surrogates; attributes are JSON.
     - Retiring or restoring a node retires or restores its facts too; the name of a merged node becomes an alias.

@@ -17,8 +17,8 @@ from graphmem.core.names import MAX_NAME, unstorable
 from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import check_target, replacing
+from graphmem.storage.index.folds import rebuild_folds
 from graphmem.storage.maintenance.values import agree
-from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.migrations import rows_from_3
 from graphmem.storage.tables.row_images import Cut, unpack
 from graphmem.storage.tables.schema import KEYS, SCHEMA_VERSION, SEARCH_TABLES, STORED, statements

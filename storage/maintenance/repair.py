@@ -12,6 +12,7 @@ from pathlib import Path
 from graphmem.core.errors import Busy, GraphMemError, NewerSchema, NotAMemory
 from graphmem.core.names import normalise_relation
 from graphmem.storage.files import replacing
+from graphmem.storage.index.folds import rebuild_folds
 from graphmem.storage.maintenance import mend, salvage, single_bit
 from graphmem.storage.maintenance.check import Problem, Report, check_as, sqlite_problems, wrong_marks
 from graphmem.storage.maintenance.evidence import UNREADABLE, Evidence, gather
@@ -21,7 +22,6 @@ from graphmem.storage.maintenance.values import COUNTERS, bad_vectors
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.connection import open_here
-from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.schema import SEARCH_TABLES
 from graphmem.storage.tables.vector_rows import checksum, mark
 

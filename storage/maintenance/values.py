@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.names import normalise, normalise_relation
+from graphmem.storage.maintenance.renormalise import twin_form
 from graphmem.storage.maintenance.report import Problem, some
-from graphmem.storage.tables.renormalise import twin_form
 from graphmem.storage.tables.schema import STORED
 from graphmem.storage.tables.validation import MAX_TEXT
 from graphmem.storage.tables.vector_rows import checksum

@@ -11,7 +11,8 @@ from itertools import chain
 import numpy as np
 
 from graphmem.core.times import Interval
-from graphmem.storage.tables import bulk_sums, folds, vector_rows
+from graphmem.storage.index import folds
+from graphmem.storage.tables import bulk_sums, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.connection import Connection

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from graphmem.core import intervals
 from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise, normalise_relation
 from graphmem.core.times import Interval, as_text, from_micros, to_micros
-from graphmem.storage.tables import intervals, journal
+from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.row_images import Row

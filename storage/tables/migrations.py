@@ -12,10 +12,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from graphmem.storage.files import replacing
+from graphmem.storage.maintenance.renormalise import renormalise
 from graphmem.storage.tables import bulk_sums, journal, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import altered_entries, chained, reseal
-from graphmem.storage.tables.renormalise import renormalise
 from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION, TABLES, split
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphmem.core.edits import MergeNodes
 from graphmem.core.names import normalise, normalise_relation
-from graphmem.storage.tables import folds
+from graphmem.storage.index import folds
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import NODE, Editor

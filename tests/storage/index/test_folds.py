@@ -8,8 +8,8 @@ from graphmem.core.edits import AddEdge, AddNode, MergeNodes, UpdateNode
 from graphmem.core.errors import Ambiguous, Conflict, GraphMemError
 from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.load_dump import load_jsonl
+from graphmem.storage.index.folds import rebuild_folds
 from graphmem.storage.sqlite import SQLiteStore
-from graphmem.storage.tables.folds import rebuild_folds
 
 NAMES = ["José Núñez", "Łukasz Żak", "Королёв", "O’Brien", "Ann Lee"]
 
