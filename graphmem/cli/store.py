@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import as_json, emit, main, memory_command, memory_file, print_entries
+from graphmem.cli.lines import lines_of, print_entries
+from graphmem.cli.main import as_json, emit, main, memory_command, memory_file
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
@@ -125,7 +126,7 @@ def check(ctx: click.Context, db: str, json_: bool) -> None:
     from graphmem.storage.maintenance.check import check as check_file
 
     report = check_file(db)
-    emit({"ok": report.ok, "problems": report.problems}) if json_ else click.echo(str(report))
+    emit({"ok": report.ok, "problems": report.problems}) if json_ else click.echo(lines_of(report))
     ctx.exit(report.exit_code)
 
 
@@ -196,7 +197,7 @@ def erase(memory: GraphMemory, name: str, by_id: bool, yes: bool, json_: bool, *
     report = memory.erase(int(name) if by_id else name, dry_run=not yes, **options)
     if json_:
         return emit(report)
-    click.echo(str(report))
+    click.echo(lines_of(report))
     if not yes:
         click.echo("Nothing was removed; add --yes to erase.", err=True)
 
@@ -208,7 +209,7 @@ def merge(memory: GraphMemory, other: Path, json_: bool) -> None:
     from graphmem.storage.exchange.merge import merge as merge_file
 
     entry = merge_file(memory.store, other)
-    emit(entry) if json_ else print_entries([entry])
+    emit(entry) if json_ else print_entries(memory, [entry])
 
 
 @memory_command(json=False, opened=("encoder",))

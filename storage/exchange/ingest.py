@@ -16,9 +16,9 @@ from typing import BinaryIO, Literal, cast
 
 from tqdm import tqdm
 
-from graphmem.core.edits import AddEdge, AddNode, Edit
+from graphmem.core.edits import AddEdge, AddNode, Edit, UpdateNode
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.core.names import check_name, normalise
+from graphmem.core.names import check_name, normalise, normalise_relation
 from graphmem.core.types import Node
 from graphmem.storage.exchange.delimited import read_csv, read_tsv
 from graphmem.storage.exchange.fact_files import Context, Item, Reader, Reject, read_jsonl
@@ -259,10 +259,7 @@ class _Batches:
 
     def _write(self, edits: list[Edit]) -> None:
         """Write what is new of the edits: bare triples by bulk load, the rest one by one before them."""
-        named = [
-            replace(edit, source=edit.source or self.source) if isinstance(edit, AddEdge) else edit for edit in edits
-        ]
-        kept = [edit for edit in named if not self._held(edit)]
+        kept = [edit for edit in map(self._completed, edits) if not self._held(edit)]
         bare = [edit for edit in kept if isinstance(edit, AddEdge) and _bare(edit, self.source)]
         rest = [edit for edit in kept if not (isinstance(edit, AddEdge) and _bare(edit, self.source))]
         note, counter = f"lines to {self.done.lines}", "SELECT value FROM meta WHERE key = 'next_edge'"
@@ -274,6 +271,12 @@ class _Batches:
             self.done.entries.append(self.store.bulk_load([], triples, source=self.source, note=note).id)
         self.done.new += self.store.connection.one(counter)[0] - before
         self.done.known = self.done.facts - self.done.new
+
+    def _completed(self, edit: Edit) -> Edit:
+        """The edit with the run's source; an alias of a file that another node has is kept as ambiguous."""
+        if isinstance(edit, AddEdge):
+            return edit if edit.source or self.source is None else replace(edit, source=self.source)
+        return replace(edit, ambiguous=True) if isinstance(edit, (AddNode, UpdateNode)) else edit
 
     def _held(self, edit: Edit) -> bool:
         """Whether the memory holds all that an edit says: a node, or a fact from the same source."""
@@ -297,12 +300,12 @@ class _Batches:
         ends = [named(self.store, name) for name in (edit.subject, edit.object)]
         if ends[0] is None or ends[1] is None:
             return False
-        values = (ends[0].id, ends[1].id, normalise(edit.relation))
+        values = (ends[0].id, ends[1].id, normalise_relation(edit.relation))
         return any(self._says(found, edit) for (found,) in self.store.connection.rows(_BETWEEN, values))
 
     def _says(self, found: int, edit: AddEdge) -> bool:
         edge = self.store.edge(found)
-        times = interval(edit)
+        times = interval(edit)[:2]
         return (
             edge.confidence >= edit.confidence
             and (edge.factuality, edge.status) == (edit.factuality, edit.status)

@@ -13,10 +13,11 @@ from contextlib import closing
 from typing import Any, TextIO
 
 from graphmem.core.errors import GraphMemError, ImportRejected, InvalidValue
-from graphmem.core.names import MAX_NAME, normalise, unstorable
+from graphmem.core.names import MAX_NAME, normalise, normalise_relation, unstorable
 from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import check_target, replacing
+from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.row_images import Cut, unpack
 from graphmem.storage.tables.schema import KEYS, SCHEMA_VERSION, SEARCH_TABLES, STORED, statements
 from graphmem.storage.tables.validation import MAX_TEXT
@@ -104,6 +105,7 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
+    rebuild_folds(raw)
     _whole(raw)
     raw.execute("COMMIT")
     return count
@@ -180,7 +182,8 @@ class _Rows:
                 value = _bytes(value)
             self._check(table, name, value)
             values.append(value)
-        if "norm" in row and row["norm"] != normalise(str(row.get("name", row.get("alias", "")))):
+        form = normalise_relation if table == "relations" else normalise
+        if "norm" in row and row["norm"] != form(str(row.get("name", row.get("alias", "")))):
             raise ValueError(f"{table}.norm is not the normal form of the name")
         if table == "journal" and isinstance(row.get("at"), int) and row["at"] > LAST_ENTRY:
             raise ValueError("journal.at is too far in the future")

@@ -41,6 +41,22 @@ def test_passages_and_what_they_name_become_a_graph(memory: GraphMemory) -> None
     assert passage is not None and (passage.kind, passage.text, fact.source) == ("passage", LOTHAIR[1], "wiki")
 
 
+def test_facts_are_listed_without_the_links_of_passages(memory: GraphMemory) -> None:
+    memory.add("Lothair II", "king of", "Lotharingia")
+    add(memory, LOTHAIR)
+    assert [str(fact) for fact in memory.facts()] == ["Lothair II | king of | Lotharingia"] == list(map(str, memory))
+    assert len(memory) == len(memory.facts("Lothair II")) == len(memory.facts(known_at="2100")) == 1
+    assert memory.facts(limit=1) and not memory.facts(object="Ermengarde of Tours")
+    links = {fact.relation for fact in memory.facts(links=True)}
+    assert (
+        links == {"king of", TITLED, MENTIONS} == {fact.relation for fact in memory.facts(links=True, known_at="2100")}
+    )
+    passage = memory.facts("Lothair II", TITLED)[0].object
+    assert {fact.relation for fact in memory.facts(passage)} == {MENTIONS}
+    memory.retire("Lothair II")
+    assert memory.facts("Lothair II", links=True) == []
+
+
 def test_the_same_corpus_twice_changes_nothing(memory: GraphMemory) -> None:
     add(memory, LOTHAIR, ERMENGARDE, LOTHAIR)
     before = memory.stats()
