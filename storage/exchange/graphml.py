@@ -159,7 +159,7 @@ class _Document:
             attributes["inside"] = self._found(outer.attributes.get("id"))
         aliases = _aliases(values.get("aliases", ""))
         return AddNode(self._found(identifier) or "", values.get("kind") or "entity", values.get("text", ""), aliases,
-                       attributes)  # fmt: skip
+                       attributes, None, True)  # fmt: skip
 
     def _edge(self, element: _Element) -> AddEdge:
         ends = [self._found(element.attributes.get(end)) for end in ("source", "target")]

@@ -13,14 +13,19 @@ from contextlib import closing
 from typing import Any, TextIO
 
 from graphmem.core.errors import GraphMemError, ImportRejected, InvalidValue
-from graphmem.core.names import MAX_NAME, normalise, normalise_relation, unstorable
+from graphmem.core.names import MAX_NAME, unstorable
 from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import check_target, replacing
+from graphmem.storage.maintenance.values import agree
 from graphmem.storage.tables.folds import rebuild_folds
+from graphmem.storage.tables.migrations import rows_from_3
 from graphmem.storage.tables.row_images import Cut, unpack
 from graphmem.storage.tables.schema import KEYS, SCHEMA_VERSION, SEARCH_TABLES, STORED, statements
 from graphmem.storage.tables.validation import MAX_TEXT
+
+OLDEST = 3
+"""Schema of the oldest dumps that are read: their rows have no columns that are not there now."""
 
 COUNTERS = {"next_node": "nodes", "next_edge": "edges", "next_entry": "journal"}
 """Counters of ids, and their tables."""
@@ -86,14 +91,17 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
     for statement in statements():
         if not statement.startswith("INSERT INTO meta"):
             raw.execute(statement)
-    rows, version, count = _Rows(raw), 0, 0
+    rows, count = _Rows(raw), 0
     for number, line in enumerate(lines, 1):
         try:
             record = parse_json(line)
             if number == 1:
-                version = record["schema"] if record.get("graphmem") == "dump" else 0
-                if version != SCHEMA_VERSION:
-                    raise ValueError(f"no head line of a dump with schema {SCHEMA_VERSION}; another needs its version")
+                rows.version = record["schema"] if record.get("graphmem") == "dump" else 0
+                if rows.version not in (OLDEST, SCHEMA_VERSION):
+                    known = f"{OLDEST} or {SCHEMA_VERSION}"
+                    raise ValueError(
+                        f"no head line of a dump with schema {known}; another needs its version of graphmem"
+                    )
             else:
                 rows.insert(record["table"], record["row"])
                 count += 1
@@ -101,12 +109,14 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
             reason = f"{type(error).__name__}: {error}"
             what = f"line {number} is no part of a graphmem dump ({reason})"
             raise ImportRejected(what, [(number, reason)]) from None
-    if not version:
+    if not rows.version:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
-    rebuild_folds(raw)
     _whole(raw)
+    if rows.version < SCHEMA_VERSION:
+        rows_from_3(raw)
+    rebuild_folds(raw)
     raw.execute("COMMIT")
     return count
 
@@ -160,7 +170,7 @@ class _Rows:
     """Rows of the tables of a new memory, each value checked before it is inserted."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:
-        self.raw = raw
+        self.raw, self.version = raw, 0
         self._columns = {
             table: {column[1]: column[2] for column in raw.execute(f"PRAGMA table_info({table})")} for table in STORED
         }
@@ -182,8 +192,8 @@ class _Rows:
                 value = _bytes(value)
             self._check(table, name, value)
             values.append(value)
-        form = normalise_relation if table == "relations" else normalise
-        if "norm" in row and row["norm"] != form(str(row.get("name", row.get("alias", "")))):
+        named: Any = table, row.get("id", row.get("node", 0)), row.get("name", row.get("alias")), row.get("norm")
+        if "norm" in row and self.version == SCHEMA_VERSION and not agree(*named):
             raise ValueError(f"{table}.norm is not the normal form of the name")
         if table == "journal" and isinstance(row.get("at"), int) and row["at"] > LAST_ENTRY:
             raise ValueError("journal.at is too far in the future")

@@ -232,7 +232,7 @@ class _Names:
                 self.spool.execute("UPDATE terms SET name = ? WHERE id = ?", (name, term))
                 self.spool.execute("INSERT INTO names VALUES (?, ?)", (f"0{normalise(name)}", term))
         aliases = [text for text in (*([] if own else [iri, base]), *labels) if self._own_alias(text, name, iri, term)]
-        yield checked(AddNode, name, "entity", "", tuple(aliases), {} if own else {"iri": iri})
+        yield checked(AddNode, name, "entity", "", tuple(aliases), {} if own else {"iri": iri}, None, True)
 
     def _own_alias(self, text: str, name: str, iri: str, term: int) -> bool:
         """Whether a name is this resource's alone, in the file and in the memory."""
