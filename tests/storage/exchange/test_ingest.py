@@ -349,7 +349,10 @@ def test_other_names_of_keys_are_known(store, tmp_path, row):
     assert lines(store.facts()) == ["Ada | likes | Tea"]
 
 
-@pytest.mark.parametrize("time", ["1995", "1995-06", "2001-02-03", "2001-02-03T04:05:06Z"])
+TIMES = ["1995", "1995-06", "2001-02-03", "2001-02-03T04:05:06Z", "1815~", "199X", "-0044", "1843?", 1843, -44]
+
+
+@pytest.mark.parametrize("time", TIMES)
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "graphml"])
 def test_times_go_through_files_as_they_were_given(store, tmp_path, time, ending):
     given = json.dumps({"subject": "a", "relation": "r", "object": "b", "valid_from": time, "valid_to": "2999"})
@@ -362,6 +365,7 @@ def test_times_go_through_files_as_they_were_given(store, tmp_path, time, ending
         ingest(back, tmp_path / f"out.{ending}")
         fact, other = store.facts()[0], back.facts()[0]
         assert (fact.valid_from, fact.valid_to) == (other.valid_from, other.valid_to)
+        assert fact.valid_from == ({-44: "-0044"}.get(time, str(time)))
 
 
 @pytest.mark.parametrize("path", [None, 5, b"x", "a\0b", "", "."])
