@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graphmem.core.edits import AddNode
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.storage.exchange import fact_files as readers
 from graphmem.storage.exchange import ingest as module
@@ -379,3 +380,18 @@ def test_a_line_without_end_is_read_in_blocks_and_skipped(store, tmp_path):
     done = ingest(store, tmp_path / "a.tsv")
     assert lines(store.facts()) == ["a | r | b", "c | r | d"]
     assert [line for line, _ in done.rejects] == [2, 4]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_name_that_may_mean_two_nodes_costs_its_own_lines(store, tmp_path, ending):
+    store.apply([AddNode("Freddie", aliases=("Mercury",)), AddNode("Planet", aliases=("Mercury",), ambiguous=True)])
+    rows = [["Mercury", "orbits", "Sun"], ["Ada", "likes", "Tea"], ["Bob", "sees", "mercury"], ["Eve", "likes", "Rum"]]
+    file = tmp_path / f"a.{ending}"
+    file.write_text("".join(json.dumps(row) + "\n" if ending == "jsonl" else ",".join(row) + "\n" for row in rows))
+    with pytest.raises(ImportRejected, match="line 1: .*Planet"):
+        ingest(store, file, source="s", on_error="rollback")
+    assert store.facts() == []
+    done = ingest(store, file, source="s")
+    assert lines(store.facts()) == ["Ada | likes | Tea", "Eve | likes | Rum"]
+    assert (done.facts, done.new, [line for line, _ in done.rejects]) == (2, 2, [1, 3])
+    assert [entry.id for entry in store.journal(len(done.entries))][::-1] == done.entries
