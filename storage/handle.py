@@ -7,12 +7,13 @@ import threading
 from contextlib import suppress
 from typing import Self
 
-from graphmem.core.errors import ReadOnly
+from graphmem.core.errors import Busy, ReadOnly
 from graphmem.core.names import check_name
 from graphmem.storage.index import snapshot, vector_cache
 from graphmem.storage.index.adjacency_cache import Views
 from graphmem.storage.index.fulltext import WordCounts
 from graphmem.storage.index.vector_cache import VectorViews
+from graphmem.storage.maintenance import erase
 from graphmem.storage.tables.connection import MEMORY, Connection
 from graphmem.storage.tables.schema import SEARCH_TABLES
 
@@ -43,6 +44,9 @@ class OpenMemory:
         """
         connection = Connection(os.fspath(path), read_only=read_only)
         try:
+            if not read_only:
+                with suppress(Busy):  # the next one that opens the file does it
+                    erase.finish(connection, wait=False)
             return cls(connection, namespace)
         except BaseException:
             connection.close()
@@ -90,7 +94,8 @@ class OpenMemory:
             if fingerprint:
                 self._vectors.get(raw, fingerprint)
                 vector_cache.write(self.path, fingerprint, self._vectors.repacked(fingerprint))
-        return str(snapshot.write(self.path, view))
+        with self.connection.values():
+            return str(snapshot.write(self.path, view))
 
     def _pack_in_background(self) -> None:
         """Write the view and the codes of vectors that were just built from the tables, where they are large."""

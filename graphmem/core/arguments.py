@@ -44,7 +44,7 @@ def text(value: Any, name: str, *, optional: bool = False, blank: bool = True) -
 
 def moment(value: Any, name: str) -> None:
     """Check that a value is a time or None."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int, float, date))):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int, date))):
         raise InvalidTime(f"{name} must be a time such as '2024-05-01', or None, not {_short(value)!r}")
     to_micros(value)
 

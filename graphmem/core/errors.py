@@ -3,7 +3,8 @@
 GraphMemError
 ├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
 ├── ImportRejected (ValueError)
-├── StoreError: NotAMemory, NewerSchema, ReadOnly, DiskFull, Busy, Corrupt, NotFound (KeyError), Conflict, Closed
+├── StoreError: NotAMemory (ForeignSchema), NewerSchema, FileReplaced, ReadOnly, DiskFull, Busy, Corrupt,
+│   NotFound (KeyError; Ambiguous), Closed, Conflict (NotKept)
 ├── EncoderMismatch
 ├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
 └── MissingExtra (ImportError)
@@ -52,6 +53,14 @@ class NotAMemory(StoreError):
     """The path is a directory, or a file that graphmem did not make."""
 
 
+class ForeignSchema(NotAMemory):
+    """The file holds triggers, views, tables or indexes that graphmem did not make; the message names them."""
+
+
+class FileReplaced(StoreError):
+    """The file was removed or replaced while it was open; what was being written is not acknowledged."""
+
+
 class NewerSchema(StoreError):
     """The file was written by a later version of graphmem."""
 
@@ -79,8 +88,16 @@ class NotFound(StoreError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class Ambiguous(NotFound):
+    """A name that may mean several nodes; the message names them."""
+
+
 class Conflict(StoreError):
     """An edit or undo that contradicts a later change."""
+
+
+class NotKept(Conflict):
+    """What was asked for is not in the journal: it was compacted or erased."""
 
 
 class Closed(StoreError):

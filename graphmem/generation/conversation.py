@@ -12,7 +12,7 @@ kinds. Facts and buffer are separate journal entries, so that a fact can be undo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -47,7 +47,8 @@ class SessionConfig:
         max_characters: of each turn in the buffer.
         min_answerability: answerability, 0..1, below which a question is answered from the buffer instead.
         max_new_tokens: longest answer.
-        speaker: name of the user, which replaces the first person ("I live in Rome"); None keeps the first person.
+        speaker: name of the user, which replaces the first person ("I live in Rome"). None takes the name that the
+            session was held under before; without one, sentences in the first person are not read.
     """
 
     max_turns: int = 8
@@ -125,7 +126,8 @@ class Session:
         arguments.moment(at, "at")
         when = from_micros(to_micros(at)) or from_micros(to_micros(datetime.now(UTC))) or ""
         text, before = resolve_first_person(text.replace("\0", " "), self.config.speaker), self.context()
-        plan = read_text(self.model, text, context=before, source=self.node, trust=trust, at=at)
+        known = text if self.config.speaker is not None else without_first_person(text)
+        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at)
         if not text.strip():
             return Reply("", None, plan)
         memory = self.model.memory
@@ -159,7 +161,7 @@ class Session:
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
         episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
-        state = {"turns": [list(turn) for turn in self.turns], "count": self.count}
+        state = {"turns": [list(turn) for turn in self.turns], "count": self.count, "speaker": self.config.speaker}
         edits = [AddNode(self.node, "session", attributes=state), *([episode] if stated else [])]
         self.model.memory.store.apply(edits, action="session", note=self.name[:200])
 
@@ -172,6 +174,9 @@ class Session:
             raise InvalidValue(f"the node {self.node!r} is no session of graphmem; choose another name for the session")
         self.count = count
         self.turns = tuple(Turn(*map(str, turn)) for turn in turns)[-self.config.max_turns :]
+        speaker = found.attributes.get("speaker")
+        if self.config.speaker is None and isinstance(speaker, str):
+            self.config = replace(self.config, speaker=speaker)
 
     def __repr__(self) -> str:
         return f"Session({self.name!r}, turns={self.count})"
@@ -190,6 +195,14 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
         return match[0] if numeral else forms.get(match[0].casefold(), speaker)  # "World War I" is no person
 
     return _FIRST_PERSON.sub(replacement, text)
+
+
+def without_first_person(text: str) -> str:
+    """The sentences of a text that do not speak of I, me or my; a text without any is left as it is."""
+    if resolve_first_person(text, "") == text:
+        return text
+    spoken = (text[a:b] for a, b in sentences(text))
+    return " ".join(sentence.strip() for sentence in spoken if resolve_first_person(sentence, "") == sentence)
 
 
 def extract_question(text: str, *, stated: bool) -> str:

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
-from torch.distributions import Categorical
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.adapters.transformers import text_config
@@ -122,6 +121,8 @@ def _generate_with_retrieval(
     max_new_tokens: int,
 ) -> list[int]:  # fmt: skip
     """Greedy decoding of one prompt that retrieves again where the next token's entropy is high, and adds to steps."""
+    from torch.distributions import Categorical
+
     out: list[int] = []
     context = steps[0].context
     rows = new = torch.tensor([list(prompt)], device=model.base.device)

@@ -7,12 +7,15 @@ packed into new arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from graphmem.core.types import MENTIONS, TITLED, Arcs
+from graphmem.storage.index.proof import SHIFT, Doubt, Proof
 
 OVERLAY_ARCS = 16_384  # changed arcs in the overlay before everything is repacked
 SCAN = 1 << 20  # arcs in one block of a scan over all of them
@@ -25,7 +28,8 @@ Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 class Packed:
     """CSR arrays: indptr int64 [size + 1]; target int32, code int16 or int32, edge int32 or int64, each [arcs].
 
-    ``reduced`` caches the same arrays without some relations, by the ids of these.
+    ``reduced`` caches the same arrays without some relations, by the ids of these. Mapped arrays have proofs, which
+    compare checksums of the rows that are used and raise ``Doubt``.
     """
 
     indptr: np.ndarray
@@ -33,6 +37,8 @@ class Packed:
     code: np.ndarray
     edge: np.ndarray
     reduced: dict[tuple[int, ...], Packed] = field(default_factory=dict, repr=False, compare=False)
+    spans_proof: Proof | None = field(default=None, repr=False, compare=False)
+    arcs_proof: Proof | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def build(cls, size: int, src: np.ndarray, relation: np.ndarray, dst: np.ndarray, edge: np.ndarray) -> Packed:
@@ -61,12 +67,22 @@ class Packed:
         """First arc and number of arcs of each node, int64 [N]; nodes beyond the end have none."""
         known = nodes < self.size
         inside = nodes if known.all() else np.where(known, nodes, 0)
+        if self.spans_proof is not None and self.size:
+            self.spans_proof.touch(np.concatenate([inside, inside + 1]))
         starts = self.indptr[inside]
         counts = self.indptr[inside + 1] - starts
         return starts, counts if inside is nodes else np.where(known, counts, 0)
 
+    def touch(self, arcs: np.ndarray | None = None) -> None:
+        """Compare the checksums of some arcs, or of everything, before they are used. Raises ``Doubt``."""
+        if self.arcs_proof is not None:
+            self.arcs_proof.touch_all() if arcs is None else self.arcs_proof.touch(arcs)
+        if self.spans_proof is not None and arcs is None:
+            self.spans_proof.touch_all()
+
     def facts(self) -> Columns:
         """The packed facts: subject, relation, object and edge ids, each [F]."""
+        self.touch()
         forward = (self.code & 1) == 0
         origin = np.repeat(np.arange(self.size, dtype=np.int64), np.diff(self.indptr))
         columns = (self.code[forward] >> 1, self.target[forward], self.edge[forward])
@@ -115,8 +131,26 @@ def gather(starts: np.ndarray, counts: np.ndarray, limit: int | None) -> tuple[n
     return origin, starts[origin] + rank
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def healing(method: Callable[Concatenate[CSRIndex, P], R]) -> Callable[Concatenate[CSRIndex, P], R]:
+    """Method of an index over mapped arrays: where these are damaged, the index is made from the tables and asked."""
+
+    @wraps(method)
+    def asked(self: CSRIndex, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except Doubt:
+            self.heal()
+            return method(self, *args, **kwargs)
+
+    return asked
+
+
 class CSRIndex:
-    """Adjacency of one moment. Immutable: ``patched`` makes a new one that shares the arrays.
+    """Adjacency of one moment. ``patched`` makes a new one that shares the arrays.
 
     Args:
         packed: the CSR arrays.
@@ -124,11 +158,12 @@ class CSRIndex:
         removed: sorted ids of facts that are not part of this view, packed or not.
         added: facts that are not packed: subject, relation, object and edge ids, each [F].
         size: one more than the highest node id, at least.
+        rebuild: makes the index of the present from the tables, for one over mapped arrays.
     """
 
     def __init__(
         self, packed: Packed, relations: Sequence[str], removed: np.ndarray | None = None,
-        added: tuple[np.ndarray, ...] | None = None, size: int = 0,
+        added: tuple[np.ndarray, ...] | None = None, size: int = 0, rebuild: Callable[[], CSRIndex] | None = None,
     ) -> None:  # fmt: skip
         none = np.zeros(0, np.int64)
         self.packed = packed
@@ -137,12 +172,22 @@ class CSRIndex:
         self._added = (none, none, none, none) if added is None else added
         self.size = max(size, packed.size)
         self._extra = Overlay(*self._added) if len(self._added[0]) else None
+        self.rebuild = rebuild
+
+    def heal(self) -> None:
+        """Take over an index made from the tables. Raises ``Doubt``: there is nothing that makes one."""
+        if self.rebuild is None:
+            raise Doubt("the snapshot is damaged")
+        made = self.rebuild()
+        self.packed, self.relations, self.size = made.packed, made.relations, made.size
+        self._removed, self._added, self._extra, self.rebuild = made._removed, made._added, made._extra, None
 
     @property
     def patches(self) -> int:
         """Facts in the overlay."""
         return len(self._removed) + len(self._added[0]) + (self.size > self.packed.size)
 
+    @healing
     def degree(self, nodes: np.ndarray) -> np.ndarray:
         """Number of arcs out of each node, both directions, int64 [N]."""
         nodes = np.asarray(nodes, dtype=np.int64)
@@ -151,6 +196,7 @@ class CSRIndex:
         counts = self.packed.spans(nodes)[1]
         return counts if self._extra is None else counts + self._extra.spans(nodes)[1]
 
+    @healing
     def expand(self, nodes: np.ndarray, limit: int | None = None) -> Arcs:
         """All arcs out of ``nodes`` (both directions); of a node with more than ``limit``, ``limit`` of them."""
         nodes = np.asarray(nodes, dtype=np.int64)
@@ -158,6 +204,7 @@ class CSRIndex:
         arcs = _arcs_at(self.packed, *gather(*self.packed.spans(nodes), None if patched else limit))
         return self._overlaid(arcs, nodes, limit) if patched else arcs
 
+    @healing
     def spans(self, nodes: np.ndarray, limit: int) -> tuple[np.ndarray, ...] | None:
         """``expand`` without a copy: first arc and number of arcs of each node, and target, code and edge of all arcs.
 
@@ -168,6 +215,9 @@ class CSRIndex:
         starts, counts = self.packed.spans(nodes)
         if counts.max(initial=0) > limit:
             return None
+        some, ends = counts > 0, starts + counts - 1
+        long = counts.max(initial=0) > 1 << SHIFT
+        self.packed.touch(None if long else np.concatenate([starts[some], ends[some]]))
         return starts, counts, self.packed.target, self.packed.code, self.packed.edge
 
     def _overlaid(self, arcs: Arcs, nodes: np.ndarray, limit: int | None) -> Arcs:
@@ -184,10 +234,12 @@ class CSRIndex:
         counts = np.bincount(arcs.origin, minlength=len(nodes))
         return arcs.take(gather(np.cumsum(counts) - counts, counts, limit)[1])
 
+    @healing
     def facts_of(self, relation: int, limit: int) -> np.ndarray:
         """Ids of up to ``limit`` facts of a relation, int64 [F]."""
         found, count = [self._added[3][self._added[1] == relation][:limit]], 0
         for start in range(0, len(self.packed.code), SCAN):
+            self.packed.touch(np.arange(start, min(start + SCAN, len(self.packed.code)), 1 << SHIFT))
             here = self.packed.edge[start : start + SCAN][self.packed.code[start : start + SCAN] == 2 * relation]
             found.append(np.setdiff1d(here, self._removed)[:limit])
             count += len(found[-1])
@@ -195,6 +247,7 @@ class CSRIndex:
                 break
         return np.concatenate(found)[:limit].astype(np.int64)
 
+    @healing
     def sample(self, nodes: np.ndarray, fanouts: Sequence[int], rng: np.random.Generator) -> list[Arcs]:
         """Random neighbourhoods: for each hop, up to ``fanout`` arcs of each frontier node, with replacement.
 
@@ -215,6 +268,7 @@ class CSRIndex:
             return Arcs(origin, arcs.target[picked], arcs.relation[picked], arcs.edge[picked])
         return _arcs_at(self.packed, *_random_arcs(*self.packed.spans(nodes), fanout, rng))
 
+    @healing
     def patched(
         self, removed: Iterable[int], added: tuple[np.ndarray, ...], relations: Sequence[str], size: int
     ) -> CSRIndex:
@@ -223,14 +277,16 @@ class CSRIndex:
         kept = ~np.isin(self._added[3], ids)
         over = tuple(np.concatenate([old[kept], new]) for old, new in zip(self._added, added, strict=True))
         ids = np.union1d(self._removed, ids)
-        view = CSRIndex(self.packed, relations, ids, over, size)
+        view = CSRIndex(self.packed, relations, ids, over, size, self.rebuild)
         small = 2 * (len(ids) + len(over[0])) <= max(OVERLAY_ARCS, len(self.packed.edge) // 64)
         return view if small else view.repacked()
 
+    @healing
     def repacked(self) -> CSRIndex:
         """The same index without an overlay."""
         return CSRIndex(Packed.build(self.size, *self.all_facts()), self.relations)
 
+    @healing
     def without_relations(self, relations: Sequence[int]) -> CSRIndex:
         """The same index without the facts of some relations, by relation id; relation ids stay what they are."""
         hidden = np.asarray(relations, np.int64)
@@ -248,6 +304,7 @@ class CSRIndex:
         hidden = [at for at, name in enumerate(self.relations) if name in (MENTIONS, TITLED)]
         return self.without_relations(hidden) if hidden else self
 
+    @healing
     def all_facts(self) -> Columns:
         """Every fact: subject, relation, object and edge ids, int64 [F] each, by edge id."""
         facts = self.packed.facts()
@@ -258,6 +315,7 @@ class CSRIndex:
 
 
 def _arcs_at(packed: Packed, origin: np.ndarray, at: np.ndarray) -> Arcs:
+    packed.touch(at)
     columns = (packed.target[at], packed.code[at], packed.edge[at])
     target, code, edge = (column.astype(np.int64) for column in columns)
     return Arcs(origin, target, code, edge)

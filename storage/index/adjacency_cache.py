@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
 
+from graphmem.core.errors import Corrupt
 from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency import CSRIndex, Packed
 from graphmem.storage.index.snapshot import Stamp, View, stamp_at
 from graphmem.storage.tables import journal
+from graphmem.storage.tables.connection import BUSY_SECONDS, connect
 from graphmem.storage.tables.queries import present_moment, visible
 
 PAST_VIEWS = 4  # cached views of past moments
@@ -20,6 +23,7 @@ PATCH_ENTRIES = 4096  # journal entries up to which a view is patched; beyond, i
 PACK_ARCS = 400_000  # arcs from which a view that was built from the tables is written as a snapshot
 
 ROWS = 65_536
+MAX_NODE = (1 << 31) - 2  # ids in an index have 32 bits
 
 
 @dataclass(slots=True)
@@ -46,7 +50,7 @@ class Views:
         return view.index
 
     def _fresh(self, raw: sqlite3.Connection) -> View[CSRIndex]:
-        view, now = self.present or (snapshot.read(self.path, self.ns) if self.path else None), stamp_at(raw, self.ns)
+        view, now = self.present or self._packed(), stamp_at(raw, self.ns)
         expired = view is None or (view.stamp.expires is not None and view.stamp.expires <= present_moment(raw))
         if view is not None and not expired and snapshot.is_true(raw, view.stamp, self.ns):
             if view.stamp.entry == now.entry:
@@ -57,11 +61,26 @@ class Views:
         self.built = True
         return build(raw, self.ns, None)
 
+    def _packed(self) -> View[CSRIndex] | None:
+        view = snapshot.read(self.path, self.ns) if self.path else None
+        if view is not None:
+            view.index.rebuild = self._rebuilt
+        return view
+
+    def _rebuilt(self) -> CSRIndex:
+        """The index of the present in place of a damaged snapshot, read through a connection of its own."""
+        with closing(connect(str(self.path), True, BUSY_SECONDS)) as raw:
+            raw.execute("BEGIN")
+            self.built = True
+            return build(raw, self.ns, None).index
+
     def worth_packing(self) -> View[CSRIndex] | None:
-        """The present view, once, when it was built from the tables and is large; else None."""
+        """The present view, once, where it was built and is large or its file is of no use; else None."""
         built, self.built = self.built, False
-        large = self.present is not None and len(self.present.index.packed.edge) >= PACK_ARCS
-        return self.present if built and large and self.path is not None else None
+        if not built or self.present is None or self.path is None:
+            return None
+        large = len(self.present.index.packed.edge) >= PACK_ARCS
+        return self.present if large or snapshot.path_for(self.path, self.ns).exists() else None
 
     def repacked(self) -> View[CSRIndex]:
         """The present view without an overlay. Call ``get`` first."""
@@ -94,15 +113,21 @@ def read_columns(cursor: sqlite3.Cursor, width: int) -> list[np.ndarray]:
     """All rows of a cursor of whole numbers, as int64 columns."""
     blocks = []
     while rows := cursor.fetchmany(ROWS):
-        flat = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
+        try:
+            flat = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows))
+        except TypeError as error:
+            raise ValueError(f"a column of numbers holds something else: {error}") from error
         blocks.append(flat.reshape(len(rows), width))  # [rows, width]
     table = np.concatenate(blocks) if blocks else np.zeros((0, width), np.int64)
     return [np.ascontiguousarray(table[:, column]) for column in range(width)]
 
 
 def highest_node(raw: sqlite3.Connection) -> int:
-    """The highest node id that was ever given."""
-    return int(raw.execute("SELECT value FROM meta WHERE key = 'next_node'").fetchone()[0]) - 1
+    """The highest node id. Raises ``Corrupt``: beyond what an index holds."""
+    highest = raw.execute("SELECT max(id) FROM nodes").fetchone()[0] or 0
+    if highest > MAX_NODE:
+        raise Corrupt(f"the memory is damaged (a node has the id {highest}); run `graphmem check`, then repair it")
+    return int(highest)
 
 
 def next_flip(raw: sqlite3.Connection, now: int, facts: str, values: dict[str, object]) -> int | None:
@@ -118,7 +143,7 @@ def patch(raw: sqlite3.Connection, view: View[CSRIndex], now: Stamp) -> View[CSR
     """Carry a present view over the journal entries since; None when a bulk load makes a rebuild cheaper."""
     changed: set[int] = set()
     sql = (
-        "SELECT j.id, EXISTS(SELECT 1 FROM journal_ranges WHERE entry = j.id) "
+        "SELECT j.id, j.compacted OR EXISTS(SELECT 1 FROM journal_ranges WHERE entry = j.id) "
         "OR EXISTS(SELECT 1 FROM journal_parts WHERE entry = j.id) FROM journal j WHERE j.id > ? AND j.ns = ?"
     )
     for number, large in raw.execute(sql, (view.stamp.entry, now.ns)).fetchall():

@@ -2,6 +2,8 @@
 
 It is a cache: its stamp names the memory, and the journal entry with its check value, and later entries are applied
 from the journal. It is written under another name and moved into place. It may be deleted at any time.
+Its head has a digest, compared when it is mapped. Its arrays have checksums, compared a block at a time when rows are
+first used: where one is not right, the file is not used any more, and the index is made from the tables.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -19,11 +21,13 @@ import numpy as np
 
 from graphmem.storage.files import replacing
 from graphmem.storage.index.adjacency import CSRIndex, Packed
+from graphmem.storage.index.proof import Proof, sums
 
-MAGIC = b"GRAPHMEMSNAP1\n"
+MAGIC = b"GRAPHMEMSNAP2\n"
 ALIGN = 64
-LAYOUT = 1
-STALE_SECONDS = 3600
+LAYOUT = 2
+DIGEST = 16  # bytes of the head's digest
+PREFIX = len(MAGIC) + 8 + DIGEST  # bytes before the head's text
 ARRAYS = ("indptr", "target", "code", "edge")
 
 Index = TypeVar("Index")
@@ -96,10 +100,6 @@ def write(memory: str, view: View[CSRIndex]) -> Path:
 
 def write_file(target: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
     """Write a file of named arrays under another name and move it into place."""
-    for left in target.parent.glob(f"{target.name}.*.new"):  # of killed writers
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                left.unlink()
     with replacing(target, mode=0o600) as temporary, temporary.open("wb") as file:
         _write_arrays(file, {"layout": LAYOUT} | head, arrays)
         file.flush()
@@ -112,37 +112,51 @@ def _write_arrays(file: BinaryIO, head: dict[str, Any], arrays: dict[str, np.nda
     for name, array in arrays.items():
         places[name] = {"dtype": array.dtype.str, "shape": array.shape, "at": at}
         at += -(-array.nbytes // ALIGN) * ALIGN
-    text = json.dumps(head | {"arrays": places, "bytes": at}).encode()
-    start = -(-(len(MAGIC) + 8 + len(text)) // ALIGN) * ALIGN
-    file.write((MAGIC + len(text).to_bytes(8, "little") + text).ljust(start, b"\0"))
+    checks = {name: sums(array) for name, array in arrays.items()}
+    text = json.dumps(head | {"arrays": places, "bytes": at, "sums": checks}).encode()
+    start = -(-(PREFIX + len(text)) // ALIGN) * ALIGN
+    lead = MAGIC + len(text).to_bytes(8, "little")
+    file.write((lead + _digest(lead + text) + text).ljust(start, b"\0"))
     for array in arrays.values():
         array.tofile(file)
         file.write(bytes(-array.nbytes % ALIGN))
+
+
+def _digest(head: bytes) -> bytes:
+    return blake2b(head, digest_size=DIGEST).digest()
 
 
 def read(memory: str, ns: int) -> View[CSRIndex] | None:
     """Map the snapshot of a namespace; None when there is none that can be read."""
     try:
         head, arrays = read_file(path_for(memory, ns))
-        packed = Packed(arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"])
+        spans, arcs = (proof(head, arrays, names) for names in (ARRAYS[:1], ARRAYS[1:]))
+        columns = arrays["indptr"], arrays["target"], arrays["code"], arrays["edge"]
+        packed = Packed(*columns, spans_proof=spans, arcs_proof=arcs)
         return View(CSRIndex(packed, head["relations"]), Stamp(**head["stamp"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, truncated or of another layout
+        return None  # missing, damaged or of another layout
+
+
+def proof(head: dict[str, Any], arrays: dict[str, np.ndarray], names: Sequence[str]) -> Proof:
+    """Checksums of arrays of a file whose rows are used together."""
+    return Proof([arrays[name] for name in names], [head["sums"][name] for name in names])
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Map a file that ``write_file`` wrote: its head and its arrays.
+    """Map a file that ``write_file`` wrote: its head, which is compared with its digest, and its arrays, which are not.
 
     Raises:
-        OSError, ValueError, KeyError, TypeError: there is none, or it is not whole.
+        OSError, ValueError, KeyError, TypeError: there is none, or it is not what was written.
     """
     mapped = np.memmap(path, mode="r")
-    prefix = len(MAGIC) + 8
-    if bytes(mapped[: len(MAGIC)]) != MAGIC:
-        raise ValueError("not a snapshot")
-    length = int.from_bytes(bytes(mapped[len(MAGIC) : prefix]), "little")
-    head = json.loads(bytes(mapped[prefix : prefix + length]))
-    start = -(-(prefix + length) // ALIGN) * ALIGN
+    lead = bytes(mapped[: len(MAGIC) + 8])
+    length = int.from_bytes(lead[len(MAGIC) :], "little")
+    text = bytes(mapped[PREFIX : PREFIX + min(length, len(mapped))])
+    if lead[: len(MAGIC)] != MAGIC or bytes(mapped[len(lead) : PREFIX]) != _digest(lead + text):
+        raise ValueError("not a snapshot, or a damaged one")
+    head = json.loads(text)
+    start = -(-(PREFIX + length) // ALIGN) * ALIGN
     if head["layout"] != LAYOUT or len(mapped) != start + head["bytes"]:
         raise ValueError("cut short, or of another layout")
     arrays = {}

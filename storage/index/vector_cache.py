@@ -66,11 +66,13 @@ class VectorViews:
         return self.views[fingerprint]
 
     def worth_packing(self) -> tuple[str, VectorView] | None:
-        """The view that was just built from the tables, once, where it is large; else None."""
+        """The view that was just built from the tables, once, where it is large or its file is of no use; else None."""
         built, self.built = self.built, None
         view = self.views.get(built) if built else None
-        large = view is not None and len(view.index.base.ids) >= PACK_VECTORS
-        return (built, view) if built and view and large and self.path is not None else None
+        if not built or view is None or self.path is None:
+            return None
+        large = len(view.index.base.ids) >= PACK_VECTORS
+        return (built, view) if large or snapshot.codes_path(self.path, self.ns).exists() else None
 
     def _fresh(self, raw: sqlite3.Connection, view: VectorView | None, fingerprint: str) -> VectorView:
         line, now = vector_rows.line(raw), snapshot.stamp_at(raw, self.ns)
@@ -127,12 +129,12 @@ def _patch(raw: sqlite3.Connection, ns: int, view: VectorView, fingerprint: str)
 
 def _changed_nodes(raw: sqlite3.Connection, ns: int, entry: int) -> np.ndarray | None:
     """Nodes in journal entries after an entry, int64 [C]; None where they are too many."""
-    sql = "SELECT id FROM journal WHERE id > ? AND ns = ? ORDER BY id LIMIT ?"
-    entries = [row[0] for row in raw.execute(sql, (entry, ns, PATCH_ENTRIES + 1))]
-    if len(entries) > PATCH_ENTRIES:
+    sql = "SELECT id, compacted FROM journal WHERE id > ? AND ns = ? ORDER BY id LIMIT ?"
+    entries = raw.execute(sql, (entry, ns, PATCH_ENTRIES + 1)).fetchall()
+    if len(entries) > PATCH_ENTRIES or any(compacted for _, compacted in entries):
         return None
     changed: set[int] = set()
-    for number in entries:
+    for number, _ in entries:
         first, last = journal.ranges(raw, number).get("nodes", (0, -1))
         if last - first > PATCH_NODES:
             return None
@@ -157,8 +159,10 @@ def read(memory: str, ns: int, fingerprint: str) -> VectorView | None:
         head, arrays = snapshot.read_file(snapshot.codes_path(memory, ns))
         if head["fingerprint"] != fingerprint:
             return None
+        for name in arrays:
+            snapshot.proof(head, arrays, [name]).touch_all()  # a search reads all of them anyway
         base = Coded(arrays["ids"], arrays["codes"], arrays["scales"])
         index = VectorIndex(base, no_vectors(base.codes.shape[1]), arrays["pending"])
         return View(index, Stamp(**head["stamp"]), head["word"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, truncated or of another layout
+        return None  # missing, damaged or of another layout

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from graphmem.core.errors import Corrupt, InvalidValue, NotAMemory
-from graphmem.storage.files import SIDE_FILES, replacing
+from graphmem.storage.files import check_target, replacing
 from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection, connect, header, translate
 from graphmem.storage.tables.schema import APPLICATION_ID, SEARCH_TABLES
 
@@ -21,20 +22,17 @@ def backup(path: str | os.PathLike[str], target: str | os.PathLike[str], *, over
     The copy is checked, and moved into place only when it is whole.
 
     Raises:
-        NotAMemory: ``path`` is no memory.
-        InvalidValue: ``target`` exists and ``overwrite`` is False, or both are the same file.
+        NotAMemory: ``path`` is no memory; its subclass ``ForeignSchema``: it holds triggers or tables of others.
+        InvalidValue: ``target`` exists and ``overwrite`` is False, or is the memory itself or one of its files.
+        Busy: ``target`` is a memory in use.
         Corrupt: the copy does not pass SQLite's check, because the original does not.
     """
-    source, copy = os.fspath(path), Path(target)
-    if copy.exists() and Path(source).exists() and copy.samefile(source):
-        raise InvalidValue(f"{copy} is the memory itself; name another file for the backup")
-    if copy.exists() and not overwrite:
+    source, copy = os.fspath(path), check_target(target, sources=(path,), force=True)
+    if os.path.lexists(copy) and not overwrite:
         raise InvalidValue(f"{copy} exists; pass overwrite=True, or name another file")
     with replacing(copy, mode=0o600) as temporary:
         with closing(Connection(source, read_only=True)) as opened, opened.translating():
             _copy(opened.raw, temporary)
-    for suffix in SIDE_FILES:  # of an older file of that name
-        Path(f"{copy}{suffix}").unlink(missing_ok=True)
     return copy
 
 
@@ -57,14 +55,16 @@ def restore(backup_file: str | os.PathLike[str], path: str | os.PathLike[str], *
     """Restore a backup in one transaction; other processes with the memory open read the restored one from then on.
 
     Raises:
-        NotAMemory: the backup is no memory, or ``path`` is some other kind of file.
+        NotAMemory: the backup is no memory, or ``path`` is some other kind of file; its subclass ``ForeignSchema``:
+            the backup holds triggers, views or tables that graphmem did not make.
         Corrupt: the backup does not pass SQLite's check.
         InvalidValue: ``path`` exists and ``overwrite`` is False.
     """
     source, target = os.fspath(backup_file), os.fspath(path)
     if target == MEMORY:
         raise InvalidValue("a backup is restored to a file, not to ':memory:'")
-    if Path(target).exists():
+    file = check_target(target, sources=(source,), force=True)
+    if os.path.lexists(file):
         if not overwrite:
             raise InvalidValue(f"{target} exists; pass overwrite=True to replace what it holds")
         _require_memory(target)
@@ -72,10 +72,14 @@ def restore(backup_file: str | os.PathLike[str], path: str | os.PathLike[str], *
         found = opened.raw.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise Corrupt(f"the backup {source} is damaged ({found}); it was not restored")
+        if not os.path.lexists(file):
+            with replacing(file) as temporary:
+                _copy(opened.raw, temporary)
+            return file
         with closing(connect(target, False, BUSY_SECONDS)) as replaced:
             opened.raw.backup(replaced)
             replaced.execute("PRAGMA journal_mode = WAL")
-    return Path(target)
+    return file
 
 
 def _require_memory(path: str) -> None:
@@ -93,14 +97,26 @@ def vacuum(path: str | os.PathLike[str]) -> tuple[int, int]:
 
     The journal and retired facts stay.
     """
-    name = os.fspath(path)
-    with closing(Connection(name)) as opened, opened.translating():
-        raw = opened.raw
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        before = Path(name).stat().st_size
-        for table in SEARCH_TABLES:
-            raw.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
-        raw.execute("ANALYZE")
-        raw.execute("VACUUM")
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return before, Path(name).stat().st_size
+    with closing(Connection(os.fspath(path))) as opened, opened.translating():
+        return reclaim(opened.raw, opened.path)
+
+
+def reclaim(raw: sqlite3.Connection, path: str, done: Callable[[], object] = lambda: None) -> tuple[int, int]:
+    """``vacuum`` of an open memory; ``done`` is called after each of its two steps. Writes."""
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = _size(raw, path)
+    for table in SEARCH_TABLES:
+        raw.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
+    done()
+    raw.execute("ANALYZE")
+    raw.execute("VACUUM")
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    done()
+    return before, _size(raw, path)
+
+
+def _size(raw: sqlite3.Connection, path: str) -> int:
+    if path != MEMORY:
+        return Path(path).stat().st_size
+    pages, page = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(pages * page)

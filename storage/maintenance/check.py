@@ -2,76 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
 import numpy as np
 
-from graphmem.core.errors import NotAMemory, ReadOnly
-from graphmem.core.names import normalise
+from graphmem.core.errors import Corrupt, ForeignSchema, NotAMemory, ReadOnly
 from graphmem.storage.index import adjacency_cache as views
 from graphmem.storage.index import snapshot
 from graphmem.storage.index.adjacency import CSRIndex
-from graphmem.storage.tables import journal
-from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.change_recorder import chained
+from graphmem.storage.maintenance import values
+from graphmem.storage.maintenance.evidence import UNREADABLE, gather, holds
+from graphmem.storage.maintenance.report import Problem, Report, some
 from graphmem.storage.tables.connection import Connection
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES, SEARCH_TABLES
 
-NAMED = (("nodes", "id", "name"), ("aliases", "node", "alias"), ("relations", "id", "name"))
-"""Tables with normalised names, their keys, and the columns of the names."""
+__all__ = ["Problem", "Report", "check", "inspect"]
 
-COUNTERS = (("next_node", "nodes"), ("next_edge", "edges"), ("next_entry", "journal"))
-"""Counters of ids, and their tables."""
-
-SHOWN = 5  # rows that a problem lists
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One violated invariant.
-
-    Attributes:
-        kind: ``sqlite``, ``index``, ``foreign key``, ``namespace``, ``name``, ``search``, ``vector``, ``time``,
-            ``counter``, ``journal`` or ``snapshot``.
-        what: what is wrong, and where.
-        repairable: whether ``repair`` can fix it without loss.
-    """
-
-    kind: str
-    what: str
-    repairable: bool
-
-    def __str__(self) -> str:
-        return f"[{self.kind}] {self.what}{'' if self.repairable else ' (cannot be repaired without loss)'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Result of ``check``."""
-
-    path: str
-    problems: tuple[Problem, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
-
-    @property
-    def exit_code(self) -> int:
-        """0 when nothing is wrong, else 1."""
-        return int(not self.ok)
-
-    def __str__(self) -> str:
-        if self.ok:
-            return f"{self.path}: sound"
-        return "\n".join([f"{self.path}: {len(self.problems)} problems", *(f"  {item}" for item in self.problems)])
+REVERTS = "action IN ('undo', 'redo')"
 
 
 def check(path: str | os.PathLike[str]) -> Report:
@@ -79,42 +29,49 @@ def check(path: str | os.PathLike[str]) -> Report:
 
     Raises:
         NotAMemory: it is no memory at all, so there is nothing to check.
+        NewerSchema: a later graphmem wrote it.
     """
     name = os.fspath(path)
     if not os.path.exists(name):
         raise NotAMemory(f"{name} does not exist")
+    return check_as(name, name)
+
+
+def check_as(file: str, name: str) -> Report:
+    """Check a file that is a copy of the memory of another name, whose snapshots are checked."""
     try:
-        connection = Connection(name)
-    except ReadOnly:
-        connection = Connection(name, read_only=True)
+        try:
+            connection = Connection(file)
+        except ReadOnly:
+            connection = Connection(file, read_only=True)
+    except ForeignSchema as error:
+        return Report(name, (Problem("schema", str(error).replace(file, name), True),))
+    except Corrupt as error:
+        return Report(name, (Problem("sqlite", str(error).replace(file, name), False),))
     with closing(connection) as opened, opened.translating():
-        return inspect(opened.raw, opened.path)
+        return inspect(opened.raw, name)
 
 
 def inspect(raw: sqlite3.Connection, path: str) -> Report:
     """Check every invariant of an open memory. Changes nothing."""
-    problems = list(_sqlite(raw))
+    problems = list(sqlite_problems(raw))
     if any(problem.kind == "sqlite" for problem in problems):
         return Report(path, tuple(problems))  # rows on damaged pages cannot be checked further
-    for part in (_foreign_keys, _rows, _names, _search, _vectors, _counters, _journal):
+    for part in (_foreign_keys, values.bad_values, _rows, _names, _search, _vectors, values.bad_counters, _journal):
         problems.extend(_read(part, raw))
-    problems.extend(_snapshots(raw, path))
+    if path != ":memory:":
+        problems.extend(_snapshots(raw, path))
     return Report(path, tuple(problems))
 
 
 def _read(part: Callable[[sqlite3.Connection], Iterator[Problem]], raw: sqlite3.Connection) -> list[Problem]:
     try:
         return list(part(raw))
-    except (sqlite3.DatabaseError, ValueError, TypeError) as error:  # damaged cells hold values of the wrong kind
+    except (*UNREADABLE, OverflowError, AttributeError, MemoryError) as error:  # values of another type
         return [Problem("sqlite", f"{part.__name__.strip('_')} could not be read: {error}", False)]
 
 
-def _some(found: Sequence[tuple[object, ...]]) -> str:
-    shown = ", ".join(str(row[0]) for row in found[:SHOWN])
-    return f"{shown}, ... ({len(found)} in all)" if len(found) > SHOWN else shown
-
-
-def _sqlite(raw: sqlite3.Connection) -> Iterator[Problem]:
+def sqlite_problems(raw: sqlite3.Connection) -> Iterator[Problem]:
     """SQLite's own check; damage in an index alone is repaired by building it again."""
     try:
         found = [row[0] for row in raw.execute("PRAGMA integrity_check(20)")]
@@ -134,7 +91,7 @@ def _foreign_keys(raw: sqlite3.Connection) -> Iterator[Problem]:
     for table, row, parent, _ in raw.execute("PRAGMA foreign_key_check"):
         broken.setdefault((table, parent), []).append((row,))
     for (table, parent), found in broken.items():
-        what = f"{table} rows {_some(found)} refer to {parent} that do not exist"
+        what = f"{table} rows {some(found)} refer to {parent} that do not exist"
         yield Problem("foreign key", what, table in ("vectors", "access"))
 
 
@@ -159,20 +116,14 @@ def _rows(raw: sqlite3.Connection) -> Iterator[Problem]:
     }
     for (kind, what), sql in rules.items():
         if found := raw.execute(sql).fetchall():
-            yield Problem(kind, what.format(_some(found)), kind == "time" and "retired" in what)
+            yield Problem(kind, what.format(some(found)), kind == "time" and "retired" in what)
 
 
 def _names(raw: sqlite3.Connection) -> Iterator[Problem]:
     """The normalised form under which each name is found."""
-    for table, key, column in NAMED:
-        if found := misnamed(raw, table, key, column):
-            yield Problem("name", f"{table} {_some(found)} have the wrong normalised name", True)
-
-
-def misnamed(raw: sqlite3.Connection, table: str, key: str, column: str) -> list[tuple[int, str, str]]:
-    """Key, name and stored normalised name of the rows where these do not agree."""
-    rows = raw.execute(f"SELECT {key}, {column}, norm FROM {table}")
-    return [row for row in rows if normalise(row[1]) != row[2]]
+    for table, key, column in values.NAMED:
+        if found := values.misnamed(raw, table, key, column):
+            yield Problem("name", f"{table} {some(found)} have the wrong normalised name", True)
 
 
 def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
@@ -186,57 +137,55 @@ def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _vectors(raw: sqlite3.Connection) -> Iterator[Problem]:
-    if found := bad_vectors(raw):
-        what = f"vectors of nodes {_some(found)} have the wrong width, no known encoder, NaN or infinity"
+    if found := values.bad_vectors(raw):
+        what = f"vectors of nodes {some(found)} are not what was written, or of the wrong width or no known encoder"
         yield Problem("vector", what, True)
 
 
-def bad_vectors(raw: sqlite3.Connection) -> list[tuple[int]]:
-    """Nodes, one a row, whose vectors have the wrong width, no known encoder, NaN or infinity."""
-    return [
-        (node,)
-        for node, data, dim in raw.execute(
-            "SELECT v.node, v.data, k.dim FROM vectors v LEFT JOIN encoders k ON k.id = v.encoder"
-        )
-        if dim is None or len(data) != 2 * dim or not np.isfinite(np.frombuffer(data, np.float16)).all()
-    ]
-
-
-def _counters(raw: sqlite3.Connection) -> Iterator[Problem]:
-    for counter, table in COUNTERS:
-        highest = raw.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
-        row = raw.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()
-        if row is None or row[0] <= highest:
-            yield Problem("counter", f"{counter} is {row[0] if row else 'missing'}, but {table} go to {highest}", True)
-
-
 def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
-    """The chain of check values, and the newest image of each row against the row."""
-    previous, number = b"", 0
-    for entry, at, action, note, first, chain in raw.execute(
-        "SELECT id, at, action, note, changes, chain FROM journal ORDER BY id"
-    ).fetchall():
-        more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
-        parts = [first, *(row[0] for row in more)]
-        if entry != number + 1:
-            yield Problem("journal", f"entries {number + 1} to {entry - 1} are missing", False)
-        if chained(previous, entry, at, action, note, parts, journal.ranges(raw, entry)) != chain:
-            yield Problem("journal", f"entry {entry} is not what was written, or an earlier entry is missing", False)
-        previous, number = chain, entry
-    yield from _images(raw)
-
-
-def _images(raw: sqlite3.Connection) -> Iterator[Problem]:
-    """Rows that differ from their newest image in the journal: changed by something else than graphmem."""
-    newest: dict[tuple[str, rows.Row], rows.Row | None] = {}
-    for (entry,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
-        try:
-            newest.update(((change.table, change.key), change.after) for change in journal.recorded(raw, entry))
-        except (ValueError, KeyError, TypeError, zlib.error, json.JSONDecodeError) as error:
-            yield Problem("journal", f"entry {entry} cannot be read: {error}", False)
-    strays = [(f"{table} {key}",) for (table, key), row in newest.items() if rows.fetch(raw, table, key) != row]
+    """The chain of check values, the rows that the journal and the loads name, and what is kept beside the entries."""
+    numbers = [row[0] for row in raw.execute("SELECT id FROM journal ORDER BY id")]
+    for before, after in zip([0, *numbers], numbers, strict=False):
+        if after != before + 1:
+            yield Problem("journal", f"entries {before + 1} to {after - 1} are missing", False)
+    found = gather(raw)
+    for entry in sorted(found.altered):
+        reason = found.unreadable.get(entry, "it, or the entry before it, is not what was written")
+        yield Problem("journal", f"entry {entry} cannot be trusted: {reason}", False)
+    for entry in sorted(found.mended):
+        yield Problem("journal", f"the check value of entry {entry} is damaged", True)
+    strays = [f"{table} {key[0] if len(key) == 1 else key}" for (table, key), state in found.newest.items()
+              if not holds(raw, (table, key), state)]  # fmt: skip
     if strays:
-        yield Problem("journal", f"rows changed without a journal entry: {_some(strays)}", False)
+        yield Problem("journal", f"rows changed without a journal entry: {some(strays)}", True)
+    for block in found.blocks(raw):
+        rows = block.missing() or block.altered()
+        which = f"{block.table} {some(rows)}" if rows else f"some of the {block.table} {block.first} to {block.last}"
+        yield Problem("load", f"{which} are not as entry {block.entry} loaded them", False)
+    known = set(raw.execute("SELECT node, entry FROM touched"))
+    if lacking := sorted(found.touched - known):
+        yield Problem("journal", f"the history of nodes {some(lacking)} lacks entries", True)
+    yield from _marks(raw)
+
+
+def _marks(raw: sqlite3.Connection) -> Iterator[Problem]:
+    """What the check values do not cover: which entries are undone, and what an undo names."""
+    if found := wrong_marks(raw):
+        what = f"entries {some(list(found))} are wrongly marked as undone or not undone"
+        yield Problem("journal", what, True)
+    sql = f"SELECT id FROM journal WHERE {REVERTS} AND note NOT LIKE action || ' of entry ' || target"
+    if other := raw.execute(sql).fetchall():
+        yield Problem("journal", f"entries {some(other)} name another entry than they revert", False)
+
+
+def wrong_marks(raw: sqlite3.Connection) -> dict[int, int]:
+    """Entries whose mark as undone is not what the undos and redos say, with the right mark."""
+    last = dict(raw.execute(f"SELECT target, action FROM journal WHERE {REVERTS} ORDER BY id"))
+    marks = ((entry, undone, int(last.get(entry) == "undo")) for entry, undone in raw.execute(_MARKS))
+    return {entry: right for entry, undone, right in marks if undone != right}
+
+
+_MARKS = "SELECT id, undone FROM journal ORDER BY id"
 
 
 def _snapshots(raw: sqlite3.Connection, path: str) -> Iterator[Problem]:

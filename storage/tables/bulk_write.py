@@ -10,15 +10,18 @@ from itertools import chain
 
 import numpy as np
 
-from graphmem.storage.tables import vector_rows
+from graphmem.core.times import Interval
+from graphmem.storage.tables import bulk_sums, folds, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
-from graphmem.storage.tables.connection import MEMORY, Connection
+from graphmem.storage.tables.connection import Connection
 from graphmem.storage.tables.editor import EDGE, Editor
 from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
 
 REBUILD_FROM = 50_000  # rows from which indexes are dropped and rebuilt, when the load is larger than the table
+
+UNDATED = Interval(None, None, None)
 
 Ranges = dict[str, tuple[int, int]]  # first and last id that a load adds, by table
 
@@ -50,7 +53,7 @@ def _write_nodes(editor: Editor, names: Names, ranges: Ranges) -> np.ndarray:
     ids = np.zeros(len(norms), np.int64)
     for position, node in _known(raw, editor.ns, norms):
         ids[position] = node
-    for position in np.flatnonzero(ids < 0).tolist():  # retired: restored
+    for position in np.flatnonzero(ids < 0).tolist():  # retired: restored; of several nodes: refused
         ids[position] = editor.node_named(names.shown[position])[0]
     new = np.flatnonzero(ids == 0)
     if not len(new):
@@ -63,26 +66,30 @@ def _write_nodes(editor: Editor, names: Names, ranges: Ranges) -> np.ndarray:
         head, row = "INSERT INTO nodes(id, name, norm, ns, created_at)", f"(?, ?, ?, {editor.ns}, {editor.at})"
         for start in range(0, len(new), CHUNK):
             part = places[start : start + CHUNK]
-            texts = map(names.shown.__getitem__, part), map(norms.__getitem__, part)
+            texts = list(map(names.shown.__getitem__, part)), list(map(norms.__getitem__, part))
             rows = zip(range(first + start, first + start + len(part)), *texts, strict=True)
             insert_many(raw, head, row, list(chain.from_iterable(rows)))
+            for at in range(0, len(part), bulk_sums.BLOCK):
+                block = (column[at : at + bulk_sums.BLOCK] for column in texts)
+                editor.recorder.sums.append(bulk_sums.of_nodes(first + start + at, *block))
     raw.execute(
         "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, '', '' FROM nodes WHERE id BETWEEN ? AND ?",
         (first, last),
     )
+    folds.add(raw, editor.ns, first, map(norms.__getitem__, places))
     ranges["nodes"] = (first, last)
     return ids
 
 
 def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple[int, int]]:
-    """Position and id of the names that have a node; the id of a retired node is -1."""
+    """Position and id of the names that have a node; the id of a retired node, or of several, is -1."""
     if raw.execute("SELECT 1 FROM nodes WHERE ns = ? LIMIT 1", (ns,)).fetchone() is None:
         return
     sql = """
         SELECT j.key, coalesce(
             (SELECT id FROM nodes WHERE ns = :ns AND norm = j.value AND retired_at IS NULL),
-            (SELECT n.id FROM aliases a JOIN nodes n ON n.id = a.node
-             WHERE a.ns = :ns AND a.norm = j.value AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 1),
+            (SELECT CASE count(*) WHEN 0 THEN NULL WHEN 1 THEN n.id ELSE -1 END FROM aliases a
+             JOIN nodes n ON n.id = a.node WHERE a.ns = :ns AND a.norm = j.value AND n.retired_at IS NULL),
             (SELECT -1 FROM nodes WHERE ns = :ns AND norm = j.value)
         ) AS node FROM json_each(:norms) j WHERE node IS NOT NULL
     """
@@ -100,10 +107,11 @@ def _write_edges(
     src, relation, dst = ends
     fresh = np.ones(len(src), bool)
     for position in np.flatnonzero((src < first_new) & (dst < first_new)).tolist():
-        same = editor.same_fact(int(src[position]), int(relation[position]), int(dst[position]), None, None)
+        same = editor.same_fact(int(src[position]), int(relation[position]), int(dst[position]), UNDATED)
         if same is not None:
             fresh[position] = False
             editor.recorder.update("edges", same, strength=same[EDGE["strength"]] + float(count[position]))
+            editor.add_source(same, source)
     total = int(fresh.sum())
     if not total:
         return
@@ -116,6 +124,10 @@ def _write_edges(
     constants = f"{editor.ns}, {editor.recorder.entry}, {'NULL' if source is None else source}"
     head, row = f"INSERT INTO edges({fields}, ns, entry, source)", f"({'?, ' * len(columns)}{constants})"
     table = np.stack(columns, axis=1)  # [F, columns]
+    kept = np.stack([*columns[1:4], count[fresh]], axis=1)
+    for start in range(0, total, bulk_sums.BLOCK):
+        block = kept[start : start + bulk_sums.BLOCK]
+        editor.recorder.sums.append(bulk_sums.of_edges(first + start, block, source))
     with rebuilt(editor.raw, "edges", EDGE_INDEXES, total):
         for start in range(0, total, CHUNK):
             insert_many(editor.raw, head, row, table[start : start + CHUNK].ravel().tolist())
@@ -134,37 +146,19 @@ def rebuilt(raw: sqlite3.Connection, table: str, indexes: dict[str, str], added:
 
 
 @contextmanager
-def loading(connection: Connection, rows: int) -> Iterator[sqlite3.Connection]:
+def loading(connection: Connection) -> Iterator[sqlite3.Connection]:
     """Write transaction for a load: no foreign key look-ups, because ids come from the load itself.
 
-    A large load into a file that no other connection has open is written through a rollback journal, which writes each
-    page once instead of twice. WAL is restored at the end; a killed load is rolled back at the next open.
+    It is written through the WAL as any other, so that readers are not held up; a killed load leaves no trace.
     """
     raw = connection.raw
-    large = rows >= REBUILD_FROM
     with connection.lock, connection.translating():
-        nested = raw.in_transaction
-        alone = False
-        if not nested and not connection.read_only:
+        nested = raw.in_transaction or connection.read_only
+        if not nested:
             raw.execute("PRAGMA foreign_keys = OFF")
-            alone = large and connection.path != MEMORY and _leave_wal(raw)
         try:
             with connection.writing() as open_raw:
                 yield open_raw
         finally:
-            if not nested and not connection.read_only:
+            if not nested:
                 raw.execute("PRAGMA foreign_keys = ON")
-                if alone:
-                    raw.execute("PRAGMA journal_mode = WAL")
-
-
-def _leave_wal(raw: sqlite3.Connection) -> bool:
-    """Switch to a rollback journal; False where another connection is open, which keeps the WAL."""
-    timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
-    raw.execute("PRAGMA busy_timeout = 0")
-    try:
-        return bool(raw.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        raw.execute(f"PRAGMA busy_timeout = {timeout}")

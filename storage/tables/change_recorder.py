@@ -6,11 +6,12 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from hashlib import blake2b
-from itertools import groupby
+from itertools import chain, groupby
 
 from graphmem.core.types import PASSAGE
+from graphmem.storage.tables import folds, sentence_rows
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables import sentence_rows
+from graphmem.storage.tables.recorded_time import next_moment
 from graphmem.storage.tables.row_images import Change, Row
 from graphmem.storage.tables.validation import now_micros
 
@@ -28,20 +29,21 @@ def next_id(raw: sqlite3.Connection, counter: str, count: int = 1) -> int:
 class Recorder:
     """Journal entry under construction, inside one transaction.
 
-    ``at`` is later than every earlier entry even when the clock stops or goes back, so that a time names one state of
-    the memory.
+    ``at`` is the clock's time, later than every earlier entry even when the clock stops or goes back a little, so that
+    a time names one state of the memory. Times of a clock that once ran far ahead do not count.
     """
 
     def __init__(self, raw: sqlite3.Connection, ns: int) -> None:
         self.raw, self.ns = raw, ns
-        last = raw.execute("SELECT max(at) FROM journal").fetchone()[0] or 0
-        self.at: int = max(now_micros(), last + 1)
+        self.at: int = next_moment(raw, now_micros())
         self.entry = next_id(raw, "next_entry")
         self.changes: list[Change] = []
         self.node_ids: dict[int, None] = {}
         self.edge_ids: dict[int, None] = {}
         self.touched: set[int] = set()
         self._texts: dict[int, Row | None] = {}
+        self.sums: list[tuple[str, int, int, bytes]] = []  # of the rows of a bulk load
+        self._parts = 0
 
     def put(self, table: str, before: Row | None, after: Row | None) -> None:
         """Write and record one row, unless it is unchanged."""
@@ -49,7 +51,11 @@ class Recorder:
             return
         self._note(table, before, after)
         rows.put(self.raw, table, before, after)
-        self.changes.append(Change(table, before, after))
+        last = self.changes[-1] if self.changes else None
+        if last is not None and last.after is not None and last.after == before and last.table == table:
+            before = self.changes.pop().before  # two changes of one row in sequence are one
+        if before != after:
+            self.changes.append(Change(table, before, after))
 
     def put_all(self, changes: Iterable[Change]) -> None:
         """``put`` for many changes; runs of one table and kind together, as in the undo of a large entry."""
@@ -81,6 +87,7 @@ class Recorder:
         rows.put_run(self.raw, "nodes", kind, run)
         if kind == "add":
             self.raw.execute(f"INSERT INTO node_fts(rowid, name, aliases, text) SELECT {texts}", (wanted,))
+            folds.update(self.raw, ids)
 
     def update(self, table: str, row: Row, **values: object) -> Row:
         """Replace some columns of a row and return the new image."""
@@ -123,7 +130,8 @@ class Recorder:
             self.raw.execute("INSERT INTO edge_fts(rowid, text) VALUES (?, ?)", (edge, new))
 
     def index_names(self) -> None:
-        """Update full-text search for the nodes written so far."""
+        """Update full-text search and folded names for the nodes written so far."""
+        folds.update(self.raw, list(self._texts))
         for node, old in self._texts.items():
             new = self.raw.execute(_TEXT, (node,)).fetchone()
             if old == new:
@@ -139,31 +147,102 @@ class Recorder:
                 self.raw.execute("INSERT INTO node_fts(rowid, name, aliases, text) VALUES (?, ?, ?, ?)", (node, *new))
         self._texts.clear()
 
+    def spill(self) -> None:
+        """Write the changes so far to the journal, so that a long entry takes little memory. Writes.
+
+        The entry itself is written by ``finish``: until then the foreign keys of its parts wait.
+        """
+        self.raw.execute("PRAGMA defer_foreign_keys = ON")
+        self.index_names()
+        while len(self.changes) > rows.PART_ROWS:
+            self._write_part(rows.pack(self.changes[: rows.PART_ROWS]))
+            del self.changes[: rows.PART_ROWS]
+        self._write_touched()
+
+    def _write_part(self, data: bytes) -> None:
+        self._parts += 1
+        self.raw.execute("INSERT INTO journal_parts VALUES (?, ?, ?)", (self.entry, self._parts, data))
+
+    def _write_touched(self) -> None:
+        pairs = ((node, self.entry) for node in self.touched)
+        self.raw.executemany("INSERT OR IGNORE INTO touched VALUES (?, ?)", pairs)
+        self.touched.clear()
+
     def finish(
         self, action: str, note: str, *, target: int | None = None, ranges: dict[str, tuple[int, int]] | None = None
     ) -> int:
         """Write the journal entry and return its id. The last write of the transaction."""
         self.index_names()
-        entry = self.entry
+        entry, spilled = self.entry, self._parts
         starts = range(0, max(len(self.changes), 1), rows.PART_ROWS)
-        parts = [rows.pack(self.changes[start : start + rows.PART_ROWS]) for start in starts]
+        left = [rows.pack(self.changes[start : start + rows.PART_ROWS]) for start in starts]
+        first = rows.pack([]) if spilled else left.pop(0)
+        written = self.raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
+        parts = chain([first], (row[0] for row in written), left)
         last = self.raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
-        chain = chained(last[0] if last else b"", entry, self.at, action, note, parts, ranges or {})
+        value = chained(last[0] if last else b"", entry, self.at, action, note, parts, ranges or {}, sums=self.sums)
         self.raw.execute(
             "INSERT INTO journal(id, ns, at, action, note, target, changes, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (entry, self.ns, self.at, action, note, target, parts[0], chain),
+            (entry, self.ns, self.at, action, note, target, first, value),
         )
-        for number, part in enumerate(parts[1:], 1):
-            self.raw.execute("INSERT INTO journal_parts(entry, part, changes) VALUES (?, ?, ?)", (entry, number, part))
-        for what, (first, last) in (ranges or {}).items():
-            self.raw.execute("INSERT INTO journal_ranges VALUES (?, ?, ?, ?)", (entry, what, first, last))
-        self.raw.executemany("INSERT INTO touched VALUES (?, ?)", [(node, entry) for node in self.touched])
+        sums = ((entry, *found) for found in self.sums)
+        self.raw.executemany("INSERT INTO journal_sums VALUES (?, ?, ?, ?, ?)", sums)
+        for part in left:
+            self._write_part(part)
+        for what, (start, end) in (ranges or {}).items():
+            self.raw.execute("INSERT INTO journal_ranges VALUES (?, ?, ?, ?)", (entry, what, start, end))
+        self._write_touched()
         return entry
 
 
 def chained(
-    previous: bytes, entry: int, at: int, action: str, note: str, parts: list[bytes], ranges: dict[str, tuple[int, int]]
-) -> bytes:
+    previous: bytes, entry: int, at: int, action: str, note: str, parts: Iterable[bytes],
+    ranges: dict[str, tuple[int, int]], compacted: int = 0, sums: Iterable[tuple[str, int, int, bytes]] = (),
+) -> bytes:  # fmt: skip
     """Check value of an entry, over its content and the previous entry's: a changed or lost entry breaks the chain."""
-    head = repr((entry, at, action, note, sorted(ranges.items()))).encode()
-    return blake2b(b"".join([previous, head, *parts]), digest_size=16).digest()
+    listed = sorted(sums)
+    extra = [*([compacted] if compacted else []), *([listed] if listed else [])]
+    head = (entry, at, action, note, sorted(ranges.items()), *extra)
+    value = blake2b(previous + repr(head).encode(), digest_size=16)
+    for part in parts:
+        value.update(part)
+    return value.digest()
+
+
+def stored_value(raw: sqlite3.Connection, previous: bytes, entry: int) -> bytes:
+    """Check value of a stored entry as its content demands, over the previous entry's value."""
+    at, action, note, first, compacted = raw.execute(
+        "SELECT at, action, note, changes, compacted FROM journal WHERE id = ?", (entry,)
+    ).fetchone()
+    ranges = {
+        what: (start, end)
+        for what, start, end in raw.execute(
+            'SELECT what, "first", "last" FROM journal_ranges WHERE entry = ?', (entry,)
+        ).fetchall()
+    }
+    sums = raw.execute('SELECT what, "first", "last", sum FROM journal_sums WHERE entry = ?', (entry,)).fetchall()
+    more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
+    parts = chain([first], (row[0] for row in more))
+    return chained(previous, entry, at, action, note, parts, ranges, compacted, sums)
+
+
+def altered_entries(raw: sqlite3.Connection) -> set[int]:
+    """Entries whose check value is not that of their content over the previous entry's stored value."""
+    found, previous = set(), b""
+    for entry, value in raw.execute("SELECT id, chain FROM journal ORDER BY id").fetchall():
+        try:
+            good = stored_value(raw, previous, entry) == value
+        except (TypeError, sqlite3.Error, UnicodeError):
+            good = False  # a damaged row holds values of another type
+        if not good:
+            found.add(entry)
+        previous = value if isinstance(value, bytes) else b""
+    return found
+
+
+def reseal(raw: sqlite3.Connection, altered: set[int]) -> None:
+    """Make the check values again after the journal was rewritten; ``altered`` entries stay so. Writes."""
+    value = b""
+    for entry, stored in raw.execute("SELECT id, chain FROM journal ORDER BY id").fetchall():
+        value = stored if entry in altered else stored_value(raw, value, entry)
+        raw.execute("UPDATE journal SET chain = ? WHERE id = ?", (value, entry))

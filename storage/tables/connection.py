@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import threading
 import warnings
+import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +16,9 @@ from typing import Any
 from urllib.parse import quote
 
 from graphmem.core import errors
-from graphmem.storage.tables.migrations import migrate
+from graphmem.storage.files import Place, place_of, sweep
+from graphmem.storage.tables import schema_guard
+from graphmem.storage.tables.migrations import STEPS, migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 BUSY_SECONDS = 60.0  # how long a writer waits for another one before it gives up with ``Busy``
@@ -42,23 +46,56 @@ class Connection:
         self._busy_seconds = busy_seconds
         self._depth = 0
         self._raw: sqlite3.Connection | None = None
+        self._place: Place | None = None
+        self._log: Place | None = None
         check_path(path, read_only)
+        if path != MEMORY and not read_only:
+            sweep(Path(path))
         with self.translating():
             self._open()
+        _OPEN.add(self)
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._raw = connect(self.path, self.read_only, self._busy_seconds)
-        try:
-            identify(self._raw, self.path, self.read_only)
-            self._raw.execute("PRAGMA foreign_keys = ON")
-            if not self.read_only:
-                self._raw.execute("PRAGMA journal_mode = WAL")
-                self._raw.execute("PRAGMA synchronous = NORMAL")
-        except BaseException:
-            self._raw.close()
-            self._raw = None
-            raise
+        while True:
+            before = place_of(self.path)
+            self._raw = connect(self.path, self.read_only, self._busy_seconds)
+            try:
+                identify(self._raw, self.path, self.read_only)
+                self._place = place_of(self.path)
+                if before in (None, self._place):
+                    break
+                self._raw.close()  # replaced by another file in between
+            except BaseException:
+                self._raw.close()
+                self._raw = None
+                raise
+        self._log = None
+        self._raw.execute("PRAGMA foreign_keys = ON")
+        if not self.read_only:
+            self._raw.execute("PRAGMA journal_mode = WAL")
+            self._raw.execute("PRAGMA synchronous = NORMAL")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed."""
+        return self._raw is not None
+
+    @property
+    def place(self) -> Place | None:
+        """Device and number of the open file."""
+        return self._place
+
+    def _require_place(self) -> None:
+        """Raise ``FileReplaced`` where the path no longer leads to the file, or to the log, that is open."""
+        log = self.path + "-wal"
+        known = ((self.path, self._place), (log, self._log))
+        gone = next((path for path, place in known if place is not None and place_of(path) != place), None)
+        if gone is None:
+            return
+        raise errors.FileReplaced(
+            f"{gone} was removed or replaced while it was open, so that this write is not kept; open {self.path} again"
+        )
 
     @property
     def raw(self) -> sqlite3.Connection:
@@ -91,6 +128,7 @@ class Connection:
             with suppress(sqlite3.Error):
                 if not self.read_only:
                     self._raw.execute("PRAGMA busy_timeout = 0")
+                    self._raw.execute("PRAGMA analysis_limit = 400")  # rows of an index: a close takes no time
                     self._raw.execute("PRAGMA optimize")
             self._raw.close()
         self._raw = None
@@ -126,6 +164,8 @@ class Connection:
             self._depth += 1
             try:
                 yield raw
+                if begin is OUTER[0]:
+                    self._require_place()
                 raw.execute(commit)
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -134,6 +174,9 @@ class Connection:
                 raise
             finally:
                 self._depth -= 1
+            if not self._depth and self._place is not None:
+                self._require_place()  # what went to a file that is gone is not acknowledged
+                self._log = place_of(self.path + "-wal")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -145,10 +188,25 @@ class Connection:
                 return
             raw.execute("BEGIN")
             try:
-                yield raw
+                with self.values():
+                    yield raw
             finally:
                 with suppress(sqlite3.Error):
                     raw.execute("COMMIT")
+
+    @contextmanager
+    def values(self) -> Iterator[None]:
+        """Turn errors of Python over values of the file into ``Corrupt``: columns of a damaged file hold anything."""
+        try:
+            yield
+        except errors.GraphMemError:
+            raise
+        except OverflowError as error:
+            if "SQLite" in str(error):
+                raise errors.InvalidValue(f"a number is larger than the file can hold: {error}") from error
+            raise damaged(self.path, error) from error
+        except (ValueError, LookupError, RecursionError, MemoryError, TypeError, AttributeError, zlib.error) as error:
+            raise damaged(self.path, f"a value cannot be used: {error}") from error
 
     @contextmanager
     def translating(self) -> Iterator[None]:
@@ -157,6 +215,15 @@ class Connection:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(error, self.path) from error
+
+
+_OPEN: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def open_here(path: str) -> bool:
+    """Whether this process has the file open: reading its bytes outside of SQLite would then drop SQLite's locks."""
+    place = place_of(path)
+    return place is not None and any(held.is_open and held.place == place for held in list(_OPEN))
 
 
 def check_path(path: str, read_only: bool) -> None:
@@ -199,14 +266,18 @@ def file_system(file: Path) -> str:
 
 
 def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connection:
-    """A raw connection in autocommit mode; transactions are explicit."""
+    """A raw connection in autocommit mode; transactions are explicit. It trusts nothing that the file's schema says."""
     options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 512}
     if path == MEMORY:
         return sqlite3.connect(path, timeout=busy_seconds, **options)
     uri = "file:" + quote(str(Path(path).absolute()))
+
+    def opened(mode: str) -> sqlite3.Connection:
+        return guarded(sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=busy_seconds, **options))
+
     if not read_only:
-        return sqlite3.connect(uri + "?mode=rwc", uri=True, timeout=busy_seconds, **options)
-    raw = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=busy_seconds, **options)
+        return opened("rwc")
+    raw = opened("ro")
     try:
         raw.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError:
@@ -214,7 +285,17 @@ def connect(path: str, read_only: bool, busy_seconds: float) -> sqlite3.Connecti
         raw.close()
         if Path(path + "-wal").exists() and Path(path + "-wal").stat().st_size:
             raise
-        raw = sqlite3.connect(uri + "?mode=ro&immutable=1", uri=True, timeout=busy_seconds, **options)
+        raw = opened("ro&immutable=1")
+    return raw
+
+
+def guarded(raw: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, made safe for files of strangers and damaged ones."""
+    raw.execute("PRAGMA trusted_schema = OFF")  # no function with side effects from a view or an index
+    raw.execute("PRAGMA cell_size_check = ON")  # a damaged page is an error instead of a wrong row
+    raw.execute("PRAGMA mmap_size = 0")  # a file that is cut while it is open is an error instead of a crash
+    if hasattr(raw, "setconfig"):  # Python 3.12
+        raw.setconfig(getattr(sqlite3, "SQLITE_DBCONFIG_DEFENSIVE"), True)  # noqa: B009
     return raw
 
 
@@ -224,6 +305,8 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
     Raises:
         NotAMemory: another application's SQLite file.
         NewerSchema: written by a later graphmem.
+        ForeignSchema: it holds triggers, views, tables or indexes that graphmem did not make.
+        Corrupt: tables are missing, or the version is one that never was.
     """
     kind, version = header(raw)
     empty = raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
@@ -239,11 +322,15 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
             f"{path} has schema {version}, this version supports {SCHEMA_VERSION}; upgrade with pip install -U graphmem"
         )
     if version < SCHEMA_VERSION:
+        if version not in STEPS:
+            raise damaged(path, f"schema {version}")
         if read_only:
             raise errors.ReadOnly(
                 f"{path} has the older schema {version}; open it without read_only=True to migrate it"
             )
-        migrate(raw, path, version)
+        schema_guard.require_own(raw, path, names_only=True)  # a foreign trigger would run in the migration
+        migrate(raw, path)
+    schema_guard.require_own(raw, path)
 
 
 def header(raw: sqlite3.Connection) -> tuple[int, int]:
@@ -282,10 +369,13 @@ def translate(error: sqlite3.Error | UnicodeDecodeError, path: str) -> errors.Gr
     if primary == sqlite3.SQLITE_NOTADB:
         return errors.NotAMemory(f"{path} is not an SQLite file; give the path of a graphmem memory")
     if primary == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
-        return errors.Corrupt(
-            f"{path} is damaged ({error}); run `graphmem check {path}`, then `graphmem repair {path}`"
-        )
+        return damaged(path, error)
     return errors.StoreError(f"{path}: {error}")
+
+
+def damaged(path: str, what: object) -> errors.Corrupt:
+    """The error of a file that holds what graphmem does not write."""
+    return errors.Corrupt(f"{path} is damaged ({what}); run `graphmem check {path}`, then `graphmem repair {path}`")
 
 
 def no_room(path: str) -> bool:

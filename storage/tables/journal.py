@@ -1,40 +1,70 @@
-"""Journal: entries, the history of a node, undo and redo, and recorded states of the past."""
+"""Journal: entries, the history of a node, what can be undone, and recorded states of the past."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+import zlib
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from graphmem.core.edits import JournalEntry
-from graphmem.core.errors import Conflict, NotFound
+from graphmem.core.errors import Conflict, Corrupt, NotFound, NotKept
 from graphmem.core.times import from_micros
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.change_recorder import Recorder
-from graphmem.storage.tables.row_images import Change, Row
+from graphmem.storage.tables.recorded_time import last_entry
+from graphmem.storage.tables.row_images import Cut, Delta, Row
 
 SHOWN_IDS = 10_000  # ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead
+SHOWN_CHANGES = 10_000  # changes that an entry lists at most; of more it shows counts
+LISTED_IDS = 100_000  # ids of changed rows that an entry lists at most
 
 _ENTRY = "SELECT id, at, action, note, undone, target FROM journal"
-_REVERTS = ("undo", "redo")
-_SELECT_RANGE = {
-    table: f"SELECT {', '.join(rows.COLUMNS[table])} FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id DESC"
-    for table in ("nodes", "edges")
-}
+_NEXT_ID = "SELECT value FROM meta WHERE key = ?"
+_FIRST = "SELECT changes FROM journal WHERE id = ? AND ? = 0"
+_PART = "SELECT changes FROM journal_parts WHERE entry = ? AND part = ?"
+
+REVERTS = ("undo", "redo")
+UPKEEP = ("compact", "erase")
+"""Actions that rewrite the journal itself: they cannot be undone."""
+
+State = dict[str, Any] | None
+"""Known columns of a row; None where there is no row."""
 
 
-def recorded(raw: sqlite3.Connection, entry: int) -> Iterator[Change]:
+def packed_blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> Iterator[list[Any]]:
+    """Blocks of the changes of an entry, as they are packed, in order or from the last."""
+    found = raw.execute("SELECT part FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
+    parts = [0, *(row[0] for row in found)]
+    for part in reversed(parts) if backwards else parts:
+        row = raw.execute(_PART if part else _FIRST, (entry, part)).fetchone()
+        if row is None:
+            raise Corrupt(f"entry {entry} of the journal is missing; run `graphmem check`, then `graphmem repair`")
+        yield rows.unpack_items(row[0])
+
+
+def blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> Iterator[list[Delta]]:
+    """Changes of an entry, a block at a time, in order or from the last to the first."""
+    for items in packed_blocks(raw, entry, backwards=backwards):
+        found = rows.as_deltas(items)
+        yield found[::-1] if backwards else found
+
+
+def recorded(raw: sqlite3.Connection, entry: int) -> Iterator[Delta]:
     """Changes of an entry, in order; those of its ranges are not among them."""
-    first = raw.execute("SELECT changes FROM journal WHERE id = ?", (entry,)).fetchone()
-    yield from rows.unpack(first[0])
-    for (part,) in raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,)):
-        yield from rows.unpack(part)
+    for block in blocks(raw, entry):
+        yield from block
 
 
 def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:
     """First and last id of the nodes and edges that a bulk load added, by table."""
     found = raw.execute("SELECT what, first, last FROM journal_ranges WHERE entry = ?", (entry,))
-    return {what: (first, last) for what, first, last in found}
+    known = {what: (first, last) for what, first, last in found}
+    for what, (first, last) in known.items():
+        upto = raw.execute(_NEXT_ID, (f"next_{what[:-1]}",)).fetchone()
+        if not (upto and isinstance(upto[0], int) and 0 < first <= last < upto[0]):
+            raise Corrupt(f"entry {entry} names {what} {first} to {last}, which were never given; run `graphmem check`")
+    return known
 
 
 def entry(raw: sqlite3.Connection, ns: int, entry_id: int) -> JournalEntry:
@@ -52,7 +82,8 @@ def _row(raw: sqlite3.Connection, ns: int, entry_id: int) -> Row:
 def newest(raw: sqlite3.Connection, ns: int, limit: int) -> list[JournalEntry]:
     """The last ``limit`` entries, newest first."""
     found = raw.execute(f"{_ENTRY} WHERE ns = ? ORDER BY id DESC LIMIT ?", (ns, limit)).fetchall()
-    return [_as_entry(raw, row) for row in found]
+    past = Past(raw)
+    return [_as_entry(raw, row, past) for row in found]
 
 
 def history(raw: sqlite3.Connection, ns: int, node: int) -> list[JournalEntry]:
@@ -65,34 +96,91 @@ def history(raw: sqlite3.Connection, ns: int, node: int) -> list[JournalEntry]:
         "OR EXISTS(SELECT 1 FROM edges WHERE dst = ?1 AND id BETWEEN first AND last))"
     )
     ids.update(row[0] for row in raw.execute(loads, (node,)))
-    found = [raw.execute(f"{_ENTRY} WHERE id = ? AND ns = ?", (number, ns)).fetchone() for number in sorted(ids)]
-    return [_as_entry(raw, row) for row in found if row is not None]
+    found = [raw.execute(f"{_ENTRY} WHERE id = ? AND ns = ?", (n, ns)).fetchone() for n in sorted(ids, reverse=True)]
+    past = Past(raw)
+    return [_as_entry(raw, row, past) for row in found if row is not None][::-1]
 
 
-def _as_entry(raw: sqlite3.Connection, row: Row) -> JournalEntry:
-    changes = list(recorded(raw, row[0]))
-    shown: list[dict[str, Any]] = [show(change) for change in changes]
-    ids = {
-        table: list(dict.fromkeys(change.key[0] for change in changes if change.table == table))
-        for table in ("nodes", "edges")
-    }
-    for table, (first, last) in ranges(raw, row[0]).items():
-        shown.insert(0, {"table": table, "action": "bulk", "first": first, "last": last})
-        if last - first < SHOWN_IDS:
-            ids[table] = [*range(first, last + 1), *ids[table]]
+class Past:
+    """Earlier and earlier states of rows, walked back from the present: ask for later entries first."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+        self._known: dict[tuple[str, Row], tuple[int, State]] = {}
+
+    def after(self, table: str, key: Row, entry: int) -> State:
+        """Known columns of a row after an entry."""
+        upto, state = self._known.get((table, key)) or (1 << 62, present(self.raw, table, key))
+        node = key[0] if table == "nodes" else (state or {}).get("src", 0)
+        sql = "SELECT entry FROM touched WHERE node = ? AND entry > ? AND entry <= ? ORDER BY entry DESC"
+        for (number,) in self.raw.execute(sql, (node, entry, upto)).fetchall():
+            for block in blocks(self.raw, number, backwards=True):
+                for delta in block:
+                    if (delta.table, delta.key) == (table, key):
+                        state = delta.back(state)
+        self._known[table, key] = entry, state
+        return state
+
+
+def present(raw: sqlite3.Connection, table: str, key: Row) -> State:
+    """Columns of the present row of a key."""
+    return rows.as_mapping(table, rows.fetch(raw, table, key))
+
+
+def _as_entry(raw: sqlite3.Connection, row: Row, past: Past | None = None) -> JournalEntry:
     number, at, action, note, undone, _ = row
+    ids: dict[str, dict[int, None]] = {"nodes": {}, "edges": {}}
+    counts: Counter[tuple[str, str]] = Counter()
+    for items in packed_blocks(raw, number):
+        for table, first, second in items:
+            counts[table, "add" if first is None else "remove" if second is None else "change"] += 1
+            if table in ids and len(ids[table]) < LISTED_IDS:
+                ids[table][(second if first is None else first)[0]] = None
+    shown: list[dict[str, Any]] = [{"table": t, "action": kind, "count": n} for (t, kind), n in counts.items()]
+    if counts.total() <= SHOWN_CHANGES:
+        shown = list(map(show, _with_texts(number, list(recorded(raw, number)), past or Past(raw))))
+    listed = {table: list(found) for table, found in ids.items()}
+    for table, (start, last) in ranges(raw, number).items():
+        shown.insert(0, {"table": table, "action": "bulk", "first": start, "last": last})
+        if last - start < SHOWN_IDS:
+            listed[table] = [*range(start, last + 1), *listed[table]]
     state = from_micros(at) or "", action, note, bool(undone)
-    return JournalEntry(number, *state, tuple(shown), tuple(ids["nodes"]), tuple(ids["edges"]))
+    return JournalEntry(number, *state, tuple(shown), tuple(listed["nodes"]), tuple(listed["edges"]))
 
 
-def show(change: Change) -> dict[str, Any]:
-    """A change as in ``JournalEntry.changes``."""
+def whole(raw: sqlite3.Connection, entry: int, past: Past) -> list[Delta]:
+    """Changes of an entry with whole texts in place of what differs; ask for later entries first."""
+    return _with_texts(entry, list(recorded(raw, entry)), past)
+
+
+def _with_texts(entry: int, deltas: list[Delta], past: Past) -> list[Delta]:
+    """The changes of an entry with whole texts in place of what differs."""
+    states: dict[tuple[str, Row], State] = {}
+    for at in reversed(range(len(deltas))):
+        delta, where = deltas[at], (deltas[at].table, deltas[at].key)
+        cuts = [column for column, value in (delta.after or {}).items() if isinstance(value, Cut)]
+        if not cuts and where not in states:
+            continue
+        state = states[where] if where in states else past.after(*where, entry)
+        states[where] = before = delta.back(state)
+        if cuts and delta.before is not None and delta.after is not None:
+            texts = [{c: (known or {}).get(c) for c in cuts} for known in (before, state)]
+            deltas[at] = Delta(*where, {**delta.before, **texts[0]}, {**delta.after, **texts[1]})
+    return deltas
+
+
+def show(delta: Delta) -> dict[str, Any]:
+    """A change as in ``JournalEntry.changes``; of a changed row, the changed columns."""
+    plain = [
+        image and {c: f"…{v.old}… → …{v.new}…" if isinstance(v, Cut) else v for c, v in image.items()}
+        for image in (delta.before, delta.after)
+    ]
     return {
-        "table": change.table,
-        "id": change.key[0] if len(change.key) == 1 else change.key,
-        "action": change.kind,
-        "before": rows.as_mapping(change.table, change.before),
-        "after": rows.as_mapping(change.table, change.after),
+        "table": delta.table,
+        "id": delta.key[0] if len(delta.key) == 1 else delta.key,
+        "action": delta.kind,
+        "before": plain[0],
+        "after": plain[1],
     }
 
 
@@ -101,20 +189,32 @@ def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
 
     Raises:
         NotFound: no such entry, or nothing left to undo.
+        NotKept: an erasure or a compaction, or an entry before one.
         Conflict: it is undone already, or is itself an undo or redo.
     """
     if entry_id is None:
-        sql = "SELECT max(id) FROM journal WHERE ns = ? AND undone = 0 AND action NOT IN ('undo', 'redo')"
-        found = raw.execute(sql, (ns,)).fetchone()[0]
-        if found is None:
+        sql = "SELECT max(id) FROM journal WHERE ns = ? AND undone = 0 AND action NOT IN ('undo', 'redo', 'compact')"
+        entry_id = raw.execute(sql, (ns,)).fetchone()[0]
+        if entry_id is None:
             raise NotFound("nothing to undo in this namespace")
-        return int(found)
     action, _, undone, target = _row(raw, ns, entry_id)[2:]
-    if action in _REVERTS:
+    if action in UPKEEP:
+        what = "an erasure" if action == "erase" else "a compaction"
+        raise NotKept(
+            f"entry {entry_id} is {what}, which cannot be undone; undo({entry_id - 1}) names an earlier entry"
+        )
+    if action in REVERTS:
         raise Conflict(f"entry {entry_id} is an {action} of entry {target}; undo or redo entry {target} instead")
     if undone:
         raise Conflict(f"entry {entry_id} is undone already; redo({entry_id}) applies it again")
-    return entry_id
+    require_kept(raw, entry_id)
+    return int(entry_id)
+
+
+def require_kept(raw: sqlite3.Connection, entry: int) -> None:
+    """Raise ``NotKept`` where a compaction has removed the changes of an entry."""
+    if raw.execute("SELECT compacted FROM journal WHERE id = ?", (entry,)).fetchone()[0]:
+        raise NotKept(f"the journal was compacted: what entry {entry} changed is not kept, so it cannot be reverted")
 
 
 def to_redo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> tuple[int, int]:
@@ -133,81 +233,67 @@ def to_redo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> tuple[int
     row = raw.execute(sql + (" AND e.id = ?" if entry_id else ""), (ns, *([entry_id] if entry_id else []))).fetchone()
     if row[0] is None:
         raise NotFound("nothing to redo in this namespace")
+    require_kept(raw, row[1])
     return row[0], row[1]
-
-
-def revert(raw: sqlite3.Connection, recorder: Recorder, entry_id: int) -> None:
-    """Restore every row of an entry to its state before. Writes; the caller finishes the recorder.
-
-    Raises:
-        Conflict: later entries changed these rows or refer to them; the message lists those entries.
-    """
-    raw.execute("PRAGMA defer_foreign_keys = ON")
-    wanted = ranges(raw, entry_id)
-    changes = list(recorded(raw, entry_id))
-    final = {(change.table, change.key): change.after for change in changes}
-    moved = {key for key, after in final.items() if rows.fetch(raw, *key) != after}  # changed since
-    blockers = _blockers(raw, entry_id, changes, moved, wanted)
-    if blockers:
-        named = ", ".join(str(number) for number in sorted(blockers))
-        raise Conflict(f"entry {entry_id} cannot be reverted: entries {named} build on it; undo those first")
-    if moved:
-        raise Conflict(f"entry {entry_id} cannot be reverted: rows it changed have been reverted already")
-    recorder.put_all(Change(change.table, change.after, change.before) for change in reversed(changes))
-    for table in ("edges", "nodes"):  # edges first: they refer to nodes
-        if table in wanted:
-            found = raw.execute(_SELECT_RANGE[table], wanted[table]).fetchall()
-            recorder.put_all(Change(table, row, None) for row in found)
-
-
-def _blockers(
-    raw: sqlite3.Connection, entry_id: int, changes: Sequence[Change], moved: set[tuple[str, Row]],
-    wanted: dict[str, tuple[int, int]],
-) -> set[int]:  # fmt: skip
-    removed = {change.key[0] for change in changes if change.table == "nodes" and change.before is None}
-    own = {change.key[0] for change in changes if change.table == "edges"}
-    blockers = _referring(raw, removed, own, wanted)
-    sql = "SELECT id FROM journal WHERE id > ? AND undone = 0 AND action NOT IN ('undo', 'redo')"
-    for (number,) in raw.execute(sql, (entry_id,)) if moved or wanted else ():
-        touched = {(change.table, change.key) for change in recorded(raw, number)}
-        if touched & moved or any(_inside(table, key, wanted) for table, key in touched):
-            blockers.add(number)
-    return blockers - {entry_id}
-
-
-def _inside(table: str, key: Row, wanted: dict[str, tuple[int, int]]) -> bool:
-    table, column = {"aliases": ("nodes", 2), "edge_sources": ("edges", 0)}.get(table, (table, 0))
-    return table in wanted and wanted[table][0] <= key[column] <= wanted[table][1]
-
-
-def _referring(
-    raw: sqlite3.Connection, removed: set[int], own: set[int], wanted: dict[str, tuple[int, int]]
-) -> set[int]:
-    """Entries whose facts refer to nodes that would be removed."""
-    entries: set[int] = set()
-    for node in removed:
-        found = raw.execute("SELECT id, entry FROM edges WHERE src = ?1 OR dst = ?1", (node,))
-        entries.update(entry for edge, entry in found if edge not in own)
-    if "nodes" in wanted:
-        edges = wanted.get("edges", (0, -1))
-        for end in ("src", "dst"):
-            sql = f"SELECT DISTINCT entry FROM edges WHERE {end} BETWEEN ? AND ? AND id NOT BETWEEN ? AND ?"
-            entries.update(row[0] for row in raw.execute(sql, (*wanted["nodes"], *edges)))
-    return entries
 
 
 def held_at(raw: sqlite3.Connection, ns: int, moment: int) -> tuple[dict[int, Row | None], dict[int, Row | None]]:
     """Nodes and edges that have changed since a recorded time: their row images at that time by id, None if new since.
 
-    The journal is read from that time on; the first image of each row is the one of that time.
+    The journal is read back to that time, from the rows of the present. Rows that a later load added and nothing
+    changed are not among them.
+
+    Raises:
+        NotKept: the journal has been compacted up to a later time.
     """
-    past: dict[str, dict[int, Row | None]] = {"nodes": {}, "edges": {}}
-    sql = "SELECT id FROM journal WHERE ns = ? AND at > ? ORDER BY id"
-    for (number,) in raw.execute(sql, (ns, moment)).fetchall():
-        for change in recorded(raw, number):
-            if change.table in past:
-                past[change.table].setdefault(change.key[0], change.before)
+    upto = last_entry(raw, moment)
+    lost = raw.execute("SELECT at FROM journal WHERE id > ? AND compacted ORDER BY id DESC LIMIT 1", (upto,)).fetchone()
+    if lost is not None:
+        raise NotKept(f"the journal was compacted: what was known before {from_micros(lost[0])} is not kept")
+    past: dict[str, dict[int, State]] = {"nodes": {}, "edges": {}}
+    sql = "SELECT id FROM journal WHERE ns = ? AND id > ? ORDER BY id DESC"
+    for (number,) in raw.execute(sql, (ns, upto)).fetchall():
+        for block in blocks(raw, number, backwards=True):
+            for delta in block:
+                if delta.table in past:
+                    states, key = past[delta.table], delta.key[0]
+                    states[key] = delta.back(states[key] if key in states else present(raw, delta.table, delta.key))
         for table, (first, last) in ranges(raw, number).items():
-            for identifier in range(first, last + 1):
-                past[table].setdefault(identifier, None)
-    return past["nodes"], past["edges"]
+            past[table].update({key: None for key in past[table] if first <= key <= last})
+
+    def images(table: str) -> dict[int, Row | None]:
+        return {key: None if state is None else rows.as_row(table, state) for key, state in past[table].items()}
+
+    return images("nodes"), images("edges")
+
+
+def replay(
+    raw: sqlite3.Connection, failed: Callable[[int, Exception], None] | None = None
+) -> dict[tuple[str, Row], State]:
+    """Newest known columns of every row that the journal names, by table and key; None for a removed row.
+
+    A long text of which only a change is known stays a ``Cut``: compare it by ``row_images.agrees``. An entry that
+    cannot be read is left out, and passed to ``failed`` with its error.
+    """
+    newest: dict[tuple[str, Row], State] = {}
+    for (number,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
+        try:
+            for delta in recorded(raw, number):
+                where = delta.table, delta.key
+                newest[where] = delta.forth(newest.get(where))
+        except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
+            if failed is None:
+                raise
+            failed(number, error)
+    return newest
+
+
+def first_before(raw: sqlite3.Connection, table: str, ids: Container[int]) -> dict[int, dict[str, Any]]:
+    """Columns of rows as they were before the journal's first change of each, by id: those of a bulk load as loaded."""
+    found: dict[int, dict[str, Any]] = {}
+    for (number,) in raw.execute("SELECT id FROM journal ORDER BY id").fetchall():
+        for delta in recorded(raw, number):
+            if delta.table == table and delta.key[0] in ids and delta.before is not None:
+                known = found.setdefault(delta.key[0], {})
+                known.update({c: v for c, v in delta.before.items() if c not in known})
+    return found

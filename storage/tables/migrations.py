@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from filecmp import cmp
 from pathlib import Path
+from urllib.parse import quote
 
 from graphmem.storage.files import replacing
-from graphmem.storage.tables import journal
+from graphmem.storage.tables import bulk_sums, journal, vector_rows
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.change_recorder import chained
+from graphmem.storage.tables.change_recorder import altered_entries, chained, reseal
+from graphmem.storage.tables.renormalise import renormalise
 from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION, TABLES, split
 
 
@@ -41,15 +45,12 @@ def _from_2(raw: sqlite3.Connection) -> None:
 
 def _renamed(raw: sqlite3.Connection, table: str, where: str, entries: dict[int, int]) -> bytes:
     """Rewrite one block of row images, with entries in place of times in the images of facts."""
-
-    def image(row: rows.Row | None) -> rows.Row | None:
-        return None if row is None else rows.changed("edges", row, entry=entries.get(row[7], 0))
-
-    found = rows.unpack(raw.execute(f"SELECT changes FROM {table} WHERE {where}").fetchone()[0])
-    data = rows.pack(
-        rows.Change(change.table, image(change.before), image(change.after)) if change.table == "edges" else change
-        for change in found
-    )
+    items = rows.unpack_items(raw.execute(f"SELECT changes FROM {table} WHERE {where}").fetchone()[0])
+    for item in items:
+        for image in item[1:] if item[0] == "edges" else ():
+            if image is not None:
+                image[7] = entries.get(image[7], 0)
+    data = rows.pack_items(items)
     raw.execute(f"UPDATE {table} SET changes = ? WHERE {where}", (data,))
     return data
 
@@ -65,39 +66,68 @@ _COLUMNS_4 = {
 }  # fmt: skip
 
 
+def rows_from_3(raw: sqlite3.Connection) -> None:
+    """Bring rows of version 3 that stand in tables of version 4 up to date: checksums, and names compared anew."""
+    altered = altered_entries(raw)
+    vector_rows.seal(raw)
+    bulk_sums.seal(raw)
+    reseal(raw, altered)
+    renormalise(raw)
+
+
 def _from_3(raw: sqlite3.Connection) -> None:
-    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules."""
+    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules.
+
+    Names are compared anew: spellings that differ in typography alone become one node.
+    """
     for table, columns in _COLUMNS_4.items():
         for column in columns:
             raw.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
     have = {row[0] for row in raw.execute("SELECT name FROM sqlite_schema")}
     for statement in split(TABLES):
-        name = re.match(r"CREATE (?:VIRTUAL )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
+        name = re.match(r"CREATE (?:VIRTUAL |UNIQUE )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
         if name and name[1] not in have:
             raw.execute(statement)
+    rows_from_3(raw)
 
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
 """Step from each version to the next."""
 
 
-def copy_for(path: str, version: int) -> Path:
-    """Path of the copy that a migration makes first."""
-    return Path(f"{path}.schema{version}")
+def copy_for(path: str, version: int, number: int = 1) -> Path:
+    """Path of the copy that a migration makes first; of later copies where a number is given."""
+    return Path(f"{path}.schema{version}" + (f"-{number}" if number > 1 else ""))
 
 
-def migrate(raw: sqlite3.Connection, path: str, version: int) -> None:
+def migrate(raw: sqlite3.Connection, path: str) -> None:
     """Migrate a file to ``SCHEMA_VERSION``. Writes one transaction; the old file stays as a copy.
 
-    Several processes may open an old file at once: the first one migrates it.
+    Several processes may open an old file at once: the first one migrates it, the others wait. The copy is made under
+    the write lock, and never takes the place of another.
     """
-    if path != ":memory:":
-        with replacing(copy_for(path, version)) as temporary, closing(sqlite3.connect(temporary)) as copy:
-            raw.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
     with raw:  # commits, or rolls back on an error
         raw.execute("BEGIN IMMEDIATE")
         version = raw.execute("PRAGMA user_version").fetchone()[0]
+        if version < SCHEMA_VERSION and path != ":memory:":
+            _copy(path, version)
         for step in range(version, SCHEMA_VERSION):
             STEPS[step](raw)
         raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _copy(path: str, version: int) -> None:
+    """Copy the file beside itself, unless a killed migration left the same copy. Another connection reads meanwhile."""
+    number = 1
+    while copy_for(path, version, number).exists():
+        number += 1
+    with replacing(copy_for(path, version, number)) as temporary:
+        uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as old, closing(sqlite3.connect(temporary)) as copy:
+            old.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    others = [copy_for(path, version, other) for other in range(1, number)]
+    if any(cmp(copy_for(path, version, number), other, shallow=False) for other in others):
+        copy_for(path, version, number).unlink()

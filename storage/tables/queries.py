@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphmem.core.errors import NotFound
-from graphmem.core.times import from_micros
+from graphmem.core.times import from_micros, shown
 from graphmem.core.types import READ_MARK, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.recorded_time import last_entry, latest, unordered
 from graphmem.storage.tables.row_images import Row
 from graphmem.storage.tables.validation import now_micros
 
@@ -44,7 +45,7 @@ A fact without a beginning holds from when it was recorded; one that had ended b
 # Nodes are found by their ids: `+ns` keeps SQLite from walking a whole namespace, CROSS JOIN fixes the order of a join.
 _FACT = (
     "SELECT s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, e.id, j.at, e.factuality, "
-    "e.status, e.qualifiers, e.passage, e.span_start, e.span_end, e.pinned "
+    "e.status, e.qualifiers, e.passage, e.span_start, e.span_end, e.pinned, e.valid_time "
     "FROM edges e CROSS JOIN nodes s ON s.id = e.src CROSS JOIN relations r ON r.id = e.rel "
     "CROSS JOIN nodes d ON d.id = e.dst "
     "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
@@ -55,14 +56,8 @@ _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
 
 def present_moment(raw: sqlite3.Connection) -> int:
     """Now, or the time of the newest journal entry if the clock lags behind it."""
-    last = raw.execute("SELECT max(at) FROM journal").fetchone()[0]
-    return max(now_micros(), last or 0)
-
-
-def last_entry(raw: sqlite3.Connection, moment: int) -> int:
-    """The newest journal entry recorded by a moment, 0 before the first."""
-    found = raw.execute("SELECT id FROM journal WHERE at <= ? ORDER BY at DESC LIMIT 1", (moment,)).fetchone()
-    return found[0] if found else 0
+    now = now_micros()
+    return max(now, latest(raw, now))
 
 
 def in_order(found: Mapping[int, Found], ids: Sequence[int], what: str) -> list[Found]:
@@ -86,6 +81,7 @@ def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[
         aliases.setdefault(node, []).append(alias)
     nodes: dict[int, Node] = {}
     for node, name, kind, text, attributes, strength, retired_at, date in found:
+        texts((name, kind, text, *aliases.get(node, ())))
         known = tuple(aliases.get(node, ())), namespace, json.loads(attributes or "{}")
         nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None, date)
     return nodes
@@ -95,6 +91,7 @@ def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
     """Names in the order of the ids; raises ``NotFound``."""
     sql = "SELECT id, name FROM nodes WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
     found = dict(raw.execute(sql, (ns, json.dumps(ids))).fetchall())
+    texts(list(found.values()))
     return in_order(found, ids, "node")
 
 
@@ -129,7 +126,9 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
     found = (
         (*row[:12], json.loads(row[12] or "{}"), *_manner(row[13:])) for row in raw.execute(sql, (ns, json.dumps(ids)))
     )
-    return {values[0]: Edge(*values) for values in found}
+    edges = {values[0]: Edge(*values) for values in found}
+    texts([value for edge in edges.values() for value in (edge.relation, edge.text)])
+    return edges
 
 
 def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
@@ -138,11 +137,18 @@ def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
     return found[0] if found else 0
 
 
+def texts(values: Sequence[object]) -> None:
+    """Raise ``ValueError`` where a value that must be text is something else, as in a damaged file."""
+    if any(type(value) is not str for value in values):
+        raise ValueError(f"text is expected in {values!r:.200}")
+
+
 def as_fact(row: Row) -> Fact:
     """A fact from the columns of ``_FACT``, which are in the order of its fields."""
-    values = [*row[:10], *_manner(row[10:])]
-    for position in (4, 5, 9):  # times
-        values[position] = from_micros(row[position])
+    texts(row[:4])
+    values = [*row[:10], *_manner(row[10:17])]
+    values[4:6] = shown(row[4], row[5], row[17])
+    values[9] = from_micros(row[9])
     return Fact(*values)
 
 
@@ -164,16 +170,18 @@ def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, 
     """The SQL condition on ``e`` for facts of a moment, and its values."""
     if as_of is None:
         return PRESENT, {"now": present_moment(raw)}
-    return AS_OF, {"at": as_of, "upto": last_entry(raw, as_of)}
+    by_order = "(SELECT j.id FROM journal j WHERE j.at = e.retired_at) > :upto"  # a clock ran ahead: times mislead
+    condition = AS_OF.replace("e.retired_at > :at", by_order) if unordered(raw) else AS_OF
+    return condition, {"at": as_of, "upto": last_entry(raw, as_of)}
 
 
 def find_facts(
     raw: sqlite3.Connection, ns: int, *, subject: int | None, relation: int | None, object: int | None,
-    as_of: int | None, limit: int | None,
+    as_of: int | None, limit: int | None, without: Sequence[int] = (),
 ) -> list[Fact]:  # fmt: skip
-    """Facts of one moment that match what is given, oldest first."""
+    """Facts of one moment that match what is given, but none of the relations ``without``, oldest first."""
     condition, values = visible(raw, as_of)
-    terms = [f"e.ns = :ns AND {condition}"]
+    terms = [f"e.ns = :ns AND {condition}", *(f"e.rel <> {row:d}" for row in without)]
     for column, wanted in (("src", subject), ("rel", relation), ("dst", object)):
         if wanted is not None:
             terms.append(f"e.{column} = :{column}")
@@ -192,7 +200,7 @@ def present_ids(raw: sqlite3.Connection, ns: int) -> np.ndarray:
 
 def facts_known_at(
     raw: sqlite3.Connection, ns: int, known_at: int, *, subject: int | None, relation: int | None, object: int | None,
-    as_of: int | None, limit: int | None,
+    as_of: int | None, limit: int | None, without: Sequence[int] = (),
 ) -> list[Fact]:  # fmt: skip
     """Facts exactly as recorded at a time, whatever was edited, undone or merged since."""
     past_nodes, past_edges = journal.held_at(raw, ns, known_at)
@@ -204,7 +212,8 @@ def facts_known_at(
     kept = [
         row
         for _, row in sorted(edges.items())
-        if all(value is None or row[column] == value for column, value in wanted.items())
+        if row[3] not in without
+        and all(value is None or row[column] == value for column, value in wanted.items())
         and _holds(row, known_at, as_of, upto, recorded_at(raw, row))
     ]
     return [_past_fact(raw, row, past_nodes) for row in kept[:limit]]
@@ -232,7 +241,7 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
     source = raw.execute("SELECT (SELECT name FROM sources WHERE id = ?)", (row[11],)).fetchone()[0]
     ends = (name(row[2]), relation, name(row[4]))
     manner = [row[rows.COLUMNS["edges"].index(name)] for name in _MANNER]
-    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row), *manner))
+    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row), *manner, row[14]))
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Row images: fetched, written back exactly, and packed into the journal."""
+"""Row images: fetched, written back exactly, and packed into the journal as what changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import base64
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from graphmem.storage.tables.schema import COLUMNS, KEYS
@@ -19,6 +20,11 @@ PART_ROWS = 4096  # changes in one part of a long entry: bounds the memory of pa
 COMPRESS_FROM = 600
 
 MANY = 128  # rows in one statement of ``insert_many``
+
+CUT_FROM = 128  # characters in common from which two versions of a text are kept as what differs
+
+LONG_COLUMNS = ("text", "attributes", "qualifiers")
+"""Columns whose changes are kept as what differs, where they are long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,72 @@ class Change:
     def kind(self) -> str:
         """``add``, ``change`` or ``remove``."""
         return "add" if self.before is None else "remove" if self.after is None else "change"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Two versions of a long text: lengths of their common start and end, what lies between, and their digests."""
+
+    start: int
+    end: int
+    old: str
+    new: str
+    old_digest: str
+    new_digest: str
+
+    def before(self, text: Any) -> Any:
+        """The earlier version, from the later one; this object where ``text`` is another."""
+        return self._other(text, self.old, self.new_digest)
+
+    def after(self, text: Any) -> Any:
+        """The later version, from the earlier one; this object where ``text`` is another."""
+        return self._other(text, self.new, self.old_digest)
+
+    def _other(self, text: Any, middle: str, digest: str) -> Any:
+        if not isinstance(text, str) or text_digest(text) != digest:
+            return self
+        return text[: self.start] + middle + text[len(text) - self.end :]
+
+    def is_after(self, text: Any) -> bool:
+        """Whether a text is the later version."""
+        return isinstance(text, str) and text_digest(text) == self.new_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One recorded change of a row: its key, and columns before and after; None where the row did not exist.
+
+    Of a row that was changed, only the changed columns; a ``Cut`` stands in both for a long text.
+    """
+
+    table: str
+    key: Row
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+    @property
+    def kind(self) -> str:
+        """``add``, ``change`` or ``remove``."""
+        return "add" if self.before is None else "remove" if self.after is None else "change"
+
+    def back(self, state: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Known columns of the row before the change, from those after it."""
+        if self.before is None:
+            return None
+        old = {c: v.before((state or {}).get(c)) if isinstance(v, Cut) else v for c, v in self.before.items()}
+        return {**(state or {}), **old}
+
+    def forth(self, state: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Known columns of the row after the change, from those before it."""
+        if self.after is None:
+            return None
+        new = {c: v.after((state or {}).get(c)) if isinstance(v, Cut) else v for c, v in self.after.items()}
+        return {**(state or {}), **new}
+
+
+def agrees(recorded: Any, value: Any) -> bool:
+    """Whether a value is the one that a change recorded after it."""
+    return recorded.is_after(value) if isinstance(recorded, Cut) else bool(recorded == value)
 
 
 def _statements(table: str, columns: Sequence[str]) -> dict[str, str]:
@@ -116,6 +188,11 @@ def as_mapping(table: str, row: Row | None) -> dict[str, Any] | None:
     return None if row is None else dict(zip(COLUMNS[table], row, strict=True))
 
 
+def as_row(table: str, image: Mapping[str, Any]) -> Row:
+    """A row image from its columns; those not given are NULL."""
+    return tuple(image.get(column) for column in COLUMNS[table])
+
+
 def as_base64(value: bytes) -> dict[str, str]:
     """A BLOB in JSON."""
     return {"b64": base64.b64encode(value).decode()}
@@ -139,17 +216,95 @@ def _trimmed(row: Row | None) -> Row | None:
     return row and row[:end]
 
 
+def _packed(change: Change) -> list[Any]:
+    """A change as in the journal: an image of a row that was added or removed, else its key and changed columns."""
+    if change.before is None or change.after is None:
+        return [change.table, _trimmed(change.before), _trimmed(change.after)]
+    values = {
+        column: _cut(before, after) if column in LONG_COLUMNS else [before, after]
+        for column, before, after in zip(COLUMNS[change.table], change.before, change.after, strict=True)
+        if before != after
+    }
+    return [change.table, change.key, values]
+
+
+def _cut(before: Any, after: Any) -> list[Any]:
+    if isinstance(before, str) and isinstance(after, str):
+        start = _common(before, after)
+        end = _common(before[start:][::-1], after[start:][::-1])
+        if start + end >= CUT_FROM:
+            middles = (text[start : len(text) - end] for text in (before, after))
+            return [start, end, *middles, text_digest(before), text_digest(after)]
+    return [before, after]
+
+
+def _common(one: str, other: str) -> int:
+    """Length of the common start of two texts, by halving: linear time in C."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
+
+
+def text_digest(text: str) -> str:
+    """Digest of a long text, in hex."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
 def pack(changes: Iterable[Change]) -> bytes:
     """Changes as JSON, compressed when it is long."""
-    images = [(change.table, _trimmed(change.before), _trimmed(change.after)) for change in changes]
-    data = json.dumps(images, separators=(",", ":"), ensure_ascii=False, default=as_base64).encode()
+    return pack_items(map(_packed, changes))
+
+
+def pack_items(items: Iterable[list[Any]]) -> bytes:
+    """The items of ``unpack_items`` as JSON, compressed when it is long."""
+    data = json.dumps(list(items), separators=(",", ":"), ensure_ascii=False, default=as_base64).encode()
     return zlib.compress(data, 1) if len(data) >= COMPRESS_FROM else data
 
 
-def unpack(data: bytes) -> list[Change]:
-    """Changes from the result of ``pack``."""
-    plain = data if data[:1] == b"[" else zlib.decompress(data)
-    return [
-        Change(table, *(row and padded(table, from_base64(row)) for row in images))
-        for table, *images in json.loads(plain)
-    ]
+def unpack_items(data: bytes) -> list[Any]:
+    """The changes of a block of the journal as they are packed.
+
+    Raises:
+        ValueError, zlib.error: it is no such block.
+    """
+    try:
+        found: list[Any] = json.loads(data if data[:1] == b"[" else zlib.decompress(data))
+        return found
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a block of the journal ({type(error).__name__}: {error})") from error
+
+
+def unpack(data: bytes) -> list[Delta]:
+    """Changes from the result of ``pack``. Whole images of changed rows, of older files, are compared."""
+    return as_deltas(unpack_items(data))
+
+
+def as_deltas(items: list[Any]) -> list[Delta]:
+    """Changes from their packed form. Raises ``ValueError``: that is not what they are."""
+    try:
+        return list(map(as_delta, items))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"not a block of the journal ({type(error).__name__}: {error})") from error
+
+
+def as_delta(item: list[Any]) -> Delta:
+    """One change from its packed form."""
+    table, first, second = item
+    if isinstance(second, dict):
+        before, after = {}, {}
+        for column, values in second.items():
+            old, new = from_base64(values) if len(values) == 2 else [Cut(*values)] * 2
+            before[column], after[column] = old, new
+        return Delta(table, tuple(first), before, after)
+    return delta_of(Change(table, *(row and padded(table, from_base64(row)) for row in (first, second))))
+
+
+def delta_of(change: Change) -> Delta:
+    """A change by its columns: all of a row that was added or removed, the changed ones of another."""
+    before, after = (as_mapping(change.table, row) for row in (change.before, change.after))
+    if before is not None and after is not None:
+        changed = [column for column in before if before[column] != after[column]]
+        before, after = ({column: image[column] for column in changed} for image in (before, after))
+    return Delta(change.table, change.key, before, after)

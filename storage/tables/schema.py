@@ -18,6 +18,7 @@ Columns that most rows leave empty:
 ``folds`` holds the folded forms of names and aliases (for search), where they differ from the normal forms (identity).
 ``sentences`` holds the sentences of passages by their characters in the passage's text. Both are indexes: they are not
 journalled. ``vectors.sum`` and ``journal_sums`` are checksums of vectors and of the rows of bulk loads.
+``relations_by_name`` is a second copy of the names of relations, as the constraints of ``sources`` are of theirs.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ CREATE TABLE relations(
     id INTEGER PRIMARY KEY, ns INTEGER NOT NULL REFERENCES namespaces(id), name TEXT NOT NULL, norm TEXT NOT NULL,
     UNIQUE(ns, norm)
 );
+CREATE UNIQUE INDEX relations_by_name ON relations(ns, name);
 CREATE TABLE sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE edges(
     id INTEGER PRIMARY KEY,
@@ -118,6 +120,7 @@ CREATE TABLE edges(
     span_start INTEGER,
     span_end INTEGER
 );
+CREATE INDEX edges_by_passage ON edges(passage) WHERE passage IS NOT NULL;
 CREATE TABLE edge_sources(
     edge INTEGER NOT NULL REFERENCES edges(id), source INTEGER NOT NULL REFERENCES sources(id), at INTEGER NOT NULL,
     PRIMARY KEY(edge, source)

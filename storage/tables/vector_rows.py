@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NoReturn
@@ -62,11 +63,23 @@ def put(raw: sqlite3.Connection, ids: Sequence[int], vectors: np.ndarray, finger
     encoder = encoder_id(raw, fingerprint, vectors.shape[1])
     restart = _any_known(raw, ids)
     for start in range(0, len(ids), BLOCK):
-        block = vectors[start : start + BLOCK].astype(np.float16)
-        pairs = zip(ids[start : start + BLOCK], map(np.ndarray.tobytes, block), strict=True)
-        values = list(chain.from_iterable(pairs))
-        insert_many(raw, "INSERT OR REPLACE INTO vectors(node, data, encoder)", f"(?, ?, {encoder})", values)
+        nodes, block = ids[start : start + BLOCK], vectors[start : start + BLOCK].astype(np.float16)
+        pairs = zip(nodes, map(bytes, block), strict=True)
+        rows = ((node, data, checksum(node, encoder, data)) for node, data in pairs)
+        head, row = "INSERT OR REPLACE INTO vectors(node, data, sum, encoder)", f"(?, ?, ?, {encoder})"
+        insert_many(raw, head, row, list(chain.from_iterable(rows)))
     mark(raw, restart=restart)
+
+
+def checksum(node: int, encoder: int, data: bytes) -> int:
+    """CRC-32 of a stored vector, for its node and encoder."""
+    return zlib.crc32(data, (node * 31 + encoder) & 0xFFFFFFFF)
+
+
+def seal(raw: sqlite3.Connection) -> None:
+    """Give every stored vector the checksum of what it is. Writes."""
+    raw.create_function("vector_sum", 3, checksum, deterministic=True)
+    raw.execute("UPDATE vectors SET sum = vector_sum(node, encoder, data)")
 
 
 def _any_known(raw: sqlite3.Connection, ids: Sequence[int]) -> bool:

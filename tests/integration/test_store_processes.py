@@ -119,6 +119,56 @@ def test_two_hundred_kills(tmp_path):
     assert kill_some(tmp_path / "m.db", 200, 1) > 200
 
 
+READ = """
+import sys, time
+from graphmem.storage.sqlite import SQLiteStore
+path = sys.argv[1]
+with SQLiteStore.open(path) as kept:
+    print("ready", flush=True)
+    reads, longest = 0, 0.0
+    while kept.resolve("the end") is None:
+        for read_only in (False, True):
+            begin = time.perf_counter()
+            with SQLiteStore.open(path, read_only=read_only) as store:
+                assert len(store.facts(subject=1)) == 1
+            assert len(kept.facts(subject=1)) == 1
+            longest = max(longest, time.perf_counter() - begin)
+        reads += 1
+print(reads, longest)
+"""
+
+
+def read_during_a_load(path, facts):
+    """How often a reader reads while many facts are loaded, its longest wait, and how long the load takes."""
+    with SQLiteStore.open(path) as store:
+        store.apply([AddEdge("a", "begins", "b")])
+    reader = subprocess.Popen([sys.executable, "-c", READ, str(path)], stdout=subprocess.PIPE, text=True)
+    assert reader.stdout.readline() == "ready\n"
+    with SQLiteStore.open(path) as store:
+        begin = time.perf_counter()
+        store.bulk_load([], ((f"name {k}", "likes", f"name {k * 7 % facts}") for k in range(facts)))
+        took = time.perf_counter() - begin
+        store.apply([AddNode("the end")])
+    reads, longest = reader.communicate()[0].split()
+    assert reader.returncode == 0
+    return int(reads), float(longest), took
+
+
+def test_a_reader_is_not_held_up_by_a_large_load(tmp_path):
+    reads, longest, took = read_during_a_load(tmp_path / "m.db", 60_000)
+    assert reads > 10
+    assert longest < took / 3
+
+
+@pytest.mark.slow
+def test_a_reader_is_not_held_up_by_a_load_of_a_million_facts(tmp_path, capsys):
+    reads, longest, took = read_during_a_load(tmp_path / "m.db", 1_000_000)
+    with capsys.disabled():
+        print(f"\n{reads} reads in {took:.1f} s of loading, the longest {longest * 1e3:.0f} ms")
+    assert reads > 10
+    assert longest < took / 30
+
+
 BULK = """
 import sys
 from graphmem.storage import bulk

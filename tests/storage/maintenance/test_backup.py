@@ -77,8 +77,11 @@ def test_restore_refuses_what_is_no_memory(path, tmp_path):
     (tmp_path / "text").write_text("hello " * 1000)
     with pytest.raises(NotAMemory):
         restore(tmp_path / "text", tmp_path / "new.db")
-    with pytest.raises(InvalidValue, match="overwrite"):
+    with pytest.raises(InvalidValue, match="itself"):
         restore(path, path)
+    backup(path, tmp_path / "copy.db")
+    with pytest.raises(InvalidValue, match="overwrite"):
+        restore(path, tmp_path / "copy.db")
     other = sqlite3.connect(tmp_path / "other.db")
     other.execute("CREATE TABLE precious(x)")
     other.commit()

@@ -49,7 +49,7 @@ def test_a_sound_memory_is_sound(path):
     assert report.ok, str(report)
     assert (report.exit_code, str(report)) == (0, f"{path}: sound")
     assert repair(path) == (report, report)
-    assert not Path(path + ".before-repair").exists()
+    assert not Path(path + ".before-repair-1").exists()
 
 
 DAMAGE = {
@@ -61,6 +61,12 @@ DAMAGE = {
     "vector of nobody": ("foreign key", "UPDATE vectors SET node = 77 WHERE node = 1"),
     "short vector": ("vector", "UPDATE vectors SET data = x'0000' WHERE node = 1"),
     "vector of NaN": ("vector", f"UPDATE vectors SET data = x'{'007e' * 8}' WHERE node = 1"),
+    "flipped vector": ("vector", "UPDATE vectors SET data = x'003c0000000000000000000000000100' WHERE node = 1"),
+    "vector without a checksum": ("vector", "UPDATE vectors SET sum = NULL WHERE node = 1"),
+    "vector of another node": ("vector", "UPDATE vectors SET node = 5 WHERE node = 1"),
+    "lost history": ("journal", "DELETE FROM touched"),
+    "wrong mark": ("journal", "UPDATE journal SET undone = 1 WHERE id = 1"),
+    "wrong check value": ("journal", "UPDATE journal SET chain = x'00' WHERE id = 2"),
     "unknown encoder": ("vector", "DELETE FROM encoders"),
     "wrong normal form": ("name", "UPDATE nodes SET norm = 'zzz' WHERE name = 'a'"),
     "low counter": ("counter", "UPDATE meta SET value = 1 WHERE key = 'next_node'"),
@@ -79,7 +85,7 @@ def test_damage_is_found_and_repaired(path, damage):
     before, after = repair(path)
     assert kind in kinds(before)
     assert kind not in kinds(after), str(after)
-    assert Path(path + ".before-repair").exists()
+    assert Path(path + ".before-repair-1").exists()
     with SQLiteStore.open(path) as store:
         assert store.search_text("a")
         store.apply([AddEdge("new", "r", "a")])
@@ -92,8 +98,8 @@ def test_damage_is_found_and_repaired(path, damage):
         ("journal", "UPDATE journal SET note = 'forged' WHERE id = 2"),
         ("journal", "DELETE FROM journal WHERE id = 2"),
         ("journal", "UPDATE journal_ranges SET last = last + 5 WHERE what = 'edges'"),
-        ("journal", "UPDATE nodes SET text = 'changed behind' WHERE name = 'Ada'"),
-        ("namespace", "UPDATE edges SET ns = 9 WHERE id = 1"),
+        ("load", "UPDATE edges SET strength = 7 WHERE id = 1"),
+        ("load", "UPDATE nodes SET name = 'A' WHERE id = 1"),
     ],
 )
 def test_unrepairable_damage_is_reported(path, kind, statement):

@@ -8,12 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode
-from graphmem.core.errors import Busy, DiskFull, NewerSchema, NotAMemory, ReadOnly
+from graphmem.core.errors import Busy, Corrupt, DiskFull, FileReplaced, NewerSchema, NotAMemory, ReadOnly
 from graphmem.core.times import to_micros
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
@@ -55,6 +56,44 @@ def test_what_is_no_memory_is_refused_and_left_alone(tmp_path, bad):
         SQLiteStore.open(path)
     if content is not None:
         assert open(path, "rb").read() == content
+
+
+@pytest.mark.parametrize("way", ["removed", "replaced", "renamed", "log removed", "removed in between"])
+def test_a_write_to_a_file_that_is_gone_is_not_acknowledged(tmp_path, way):
+    path = tmp_path / "m.db"
+    with SQLiteStore.open(tmp_path / "other.db") as store:
+        store.apply([AddNode("other")])
+
+    def harm():
+        if way.startswith("removed"):
+            path.unlink()
+        elif way == "replaced":
+            os.replace(tmp_path / "other.db", path)
+        elif way == "renamed":
+            path.rename(tmp_path / "elsewhere.db")
+        else:
+            Path(f"{path}-wal").unlink()
+
+    with SQLiteStore.open(path) as store:
+        store.apply([AddNode("first")])
+        if way == "removed in between":
+            with pytest.raises(FileReplaced), store.connection.writing() as raw:
+                raw.execute("INSERT INTO sources(name) VALUES ('s')")
+                harm()
+        else:
+            harm()
+        with pytest.raises(FileReplaced, match="open .* again"):
+            store.apply([AddNode("second")])
+        with pytest.raises(FileReplaced):
+            store.bulk_load([f"n{n}" for n in range(10)], [])
+
+
+def test_a_version_that_never_was_is_damage(tmp_path):
+    SQLiteStore.open(tmp_path / "m.db").close()
+    with closing(sqlite3.connect(tmp_path / "m.db")) as raw:
+        raw.execute("PRAGMA user_version = 0")
+    with pytest.raises(Corrupt, match="graphmem repair"):
+        SQLiteStore.open(tmp_path / "m.db")
 
 
 def test_a_newer_schema_is_refused(tmp_path):

@@ -1,0 +1,245 @@
+"""Repair works on a copy, by evidence: what is brought back is right, and what is not is said."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphmem.core.edits import AddEdge, AddNode, Retire, UpdateNode
+from graphmem.core.errors import Busy, NotAMemory
+from graphmem.storage.maintenance.check import check
+from graphmem.storage.maintenance.repair import repair
+from graphmem.storage.sqlite import SQLiteStore
+
+PAGE = 4096
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A file with a bulk load, changed rows, aliases, texts and vectors."""
+    path = tmp_path_factory.mktemp("whole") / "m.db"
+    with SQLiteStore.open(path) as store:
+        names = [f"Person {number}" for number in range(200)]
+        triples = [(name, "knows", names[number * 7 % 200]) for number, name in enumerate(names)]
+        store.bulk_load(
+            names, triples, np.random.default_rng(0).normal(size=(200, 8)), fingerprint="enc", source="wiki"
+        )
+        for number in range(20):
+            store.apply([AddEdge(f"Ada {number}", "lives in", f"City {number}", text="Seen.", source="book")])
+        store.apply([AddNode("Ada 1", aliases=("Countess",)), UpdateNode(store.resolve("Ada 2").id, text="long " * 90)])
+        store.apply([UpdateNode(store.resolve("Person 3").id, text="A friend."), Retire(9)])
+        store.undo()
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def path(whole, tmp_path):
+    return Path(shutil.copy(whole, tmp_path / "m.db"))
+
+
+def answers(path):
+    with SQLiteStore.open(path, read_only=True) as store:
+        nodes = store.nodes(range(1, 241))
+        return store.facts(), nodes, store.journal(100), store.search_text("Person 33"), store.history(3)
+
+
+def sql(path, *statements):
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        for statement in statements:
+            raw.execute(statement)
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def flipped(path, text, other, nth=0):
+    """Replace bytes in the file: the n-th place where a text stands."""
+    data, at = path.read_bytes(), -1
+    for _ in range(nth + 1):
+        at = data.index(text, at + 1)
+    path.write_bytes(data[:at] + other + data[at + len(text) :])
+
+
+def places(path, text):
+    return path.read_bytes().count(text)
+
+
+def test_deleted_and_changed_rows_come_back_from_the_journal(path, whole):
+    with closing(sqlite3.connect(path)) as raw:
+        ids = [row[0] for row in raw.execute("SELECT id FROM edges WHERE text <> ''")]
+    sql(path, f"DELETE FROM edges WHERE id IN ({', '.join(map(str, ids[:5]))})",
+        f"UPDATE edges SET dst = 1 WHERE id = {ids[7]}", "DELETE FROM aliases", "DELETE FROM nodes WHERE id = 201",
+        "UPDATE nodes SET text = 'forged' WHERE name = 'Ada 2'")  # fmt: skip
+    before, after = repair(path)
+    assert not before.ok and after.ok and not after.lost, str(after)
+    assert any("edges" in item and "journal" in item for item in after.restored)
+    assert answers(path) == answers(whole)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_bad_letter_in_a_loaded_name_is_settled_by_its_copies(path, whole, place):
+    assert places(path, b"erson 33") >= 3  # the name, its normal form, the index
+    flipped(path, b"erson 33", b"evson 33", place)
+    assert not check(path).ok
+    _, after = repair(path)
+    assert after.ok and not after.lost, str(after)
+    assert answers(path) == answers(whole)
+
+
+def test_a_name_changed_by_sql_is_settled_by_search_and_checksum(path, whole):
+    sql(path, "UPDATE nodes SET name = 'Nobody', norm = 'nobody' WHERE name = 'Person 50'")
+    _, after = repair(path)
+    assert after.ok, str(after)
+    assert answers(path) == answers(whole)
+
+
+def test_without_a_majority_nothing_is_rewritten(path):
+    sql(path, "UPDATE relations SET name = 'Knows' WHERE name = 'knows'")
+    sql(path, "UPDATE edges SET strength = 3 WHERE id = 5", "UPDATE edges SET dst = 4 WHERE id = 6")
+    data = path.read_bytes()
+    before, after = repair(path)
+    assert "load" in {problem.kind for problem in before.problems}
+    assert not after.ok and any("edges 1 to 200" in item for item in after.lost), str(after)
+    assert after.original is None and path.read_bytes() == data
+
+
+@pytest.mark.parametrize("table", ["nodes", "edges"])
+def test_a_lost_page_of_a_load_comes_back_from_the_indexes(path, whole, table):
+    with closing(sqlite3.connect(path)) as raw:
+        root = raw.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
+    data = bytearray(path.read_bytes())
+    at = (root - 1) * PAGE
+    assert data[at] == 5  # an inner page; its first cell leads to the first leaf
+    leaf = int.from_bytes(data[at + int.from_bytes(data[at + 12 : at + 14], "big") :][:4], "big")
+    data[(leaf - 1) * PAGE : leaf * PAGE] = bytes(PAGE)
+    path.write_bytes(bytes(data))
+    before, after = repair(path)
+    assert not before.ok and after.ok, str(after)
+    assert answers(path)[:2] == answers(whole)[:2]
+
+
+def test_one_bad_blob_costs_one_entry(path, whole):
+    sql(path, "UPDATE journal SET changes = x'78da00ff' WHERE id = 4")
+    with closing(sqlite3.connect(path)) as raw:
+        (edge,) = raw.execute("SELECT id FROM edges WHERE entry = 9").fetchone()
+    sql(path, f"DELETE FROM edges WHERE id = {edge}")
+    _, after = repair(path)
+    assert {problem.kind for problem in after.problems} == {"journal"}
+    assert len([item for item in after.lost if "entry" in item]) == 1, str(after)
+    with SQLiteStore.open(path) as store:
+        assert store.facts() == answers(whole)[0]
+        assert len(store.journal(100)) == len(answers(whole)[2])
+
+
+def test_an_entry_that_cannot_be_read_does_not_hide_the_others(path, whole):
+    sql(path, "UPDATE journal SET changes = x'00ff' WHERE id = 4")
+    before, after = repair(path)
+    assert not after.ok and after.original is not None, str(after)
+    with SQLiteStore.open(path) as store:
+        assert len(store.journal(100)) == len(answers(whole)[2])
+    assert repair(path)[1].original is None
+
+
+def test_a_bad_check_value_is_told_from_bad_content(path, whole):
+    sql(path, "UPDATE journal SET chain = zeroblob(16) WHERE id = 5")
+    _, after = repair(path)
+    assert after.ok and "the check value of entry 5" in after.restored, str(after)
+    assert answers(path) == answers(whole)
+
+
+def test_a_mark_of_undo_is_what_the_undos_say(path, whole):
+    sql(path, "UPDATE journal SET undone = 1 - undone WHERE id IN (3, 24)")
+    assert "marked" in str(check(path))
+    assert repair(path)[1].ok
+    assert answers(path) == answers(whole)
+
+
+@pytest.mark.parametrize("cut", [1, 100, PAGE, 2 * PAGE + 5, 5 * PAGE])
+def test_a_file_cut_short_is_filled_up(path, whole, cut):
+    os.truncate(path, path.stat().st_size - cut)
+    before, after = repair(path)
+    assert (not before.ok and after.original is not None) or cut < PAGE, str(after)
+    assert not {"sqlite", "schema"} & {problem.kind for problem in after.problems}
+    if after.ok and not after.lost:
+        assert answers(path) == answers(whole)
+    with SQLiteStore.open(path) as store:
+        assert len(store.facts()) == 220
+        store.apply([AddEdge("new", "knows", "Person 1")])
+
+
+@pytest.mark.parametrize("field", [0, 17, 18, 21, 44, 59, 63, 68])
+def test_a_damaged_header_is_mended(path, whole, field):
+    data = bytearray(path.read_bytes())
+    data[field] ^= 8
+    path.write_bytes(bytes(data))
+    _, after = repair(path)
+    assert after.ok, str(after)
+    assert answers(path) == answers(whole)
+
+
+def test_foreign_objects_are_taken_out(path, whole):
+    sql(path, "CREATE TABLE extra(x)", "CREATE TRIGGER t AFTER INSERT ON nodes BEGIN DELETE FROM nodes; END")
+    before, after = repair(path)
+    assert {problem.kind for problem in before.problems} == {"schema"}
+    assert after.ok and any("extra" in item for item in after.restored), str(after)
+    assert answers(path) == answers(whole)
+
+
+def test_originals_are_numbered_and_kept_with_their_logs(path, tmp_path):
+    kept = []
+    for number in range(3):
+        sql(path, "UPDATE meta SET value = 1 WHERE key = 'next_node'")
+        Path(f"{path}-journal").unlink(missing_ok=True)
+        kept.append(path.read_bytes())
+        _, after = repair(path)
+        assert after.original == f"{path}.before-repair-{number + 1}"
+    assert [Path(f"{path}.before-repair-{number}").read_bytes() for number in (1, 2, 3)] == kept
+    assert repair(path)[1].original is None
+    assert not list(tmp_path.glob("*.new*"))
+
+
+def test_a_sound_file_is_not_touched(path):
+    data = path.read_bytes()
+    assert repair(path)[1].ok
+    assert path.read_bytes() == data and [file.name for file in path.parent.iterdir()] == ["m.db"]
+
+
+def test_a_file_in_use_is_not_repaired(path):
+    sql(path, "UPDATE meta SET value = 1 WHERE key = 'next_node'")
+    with SQLiteStore.open(path) as store:
+        with pytest.raises(Busy, match="close it"):
+            repair(path)
+        assert len(store.facts()) == 220
+    assert not list(path.parent.glob("*before-repair*"))
+
+
+def test_what_is_no_memory_is_not_repaired(tmp_path):
+    (tmp_path / "text").write_text("hello " * 1000)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as raw:
+        raw.execute("CREATE TABLE precious(x)")
+    for name in ("text", "other.db", "absent"):
+        with pytest.raises(NotAMemory):
+            repair(tmp_path / name)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_bytes_never_stop_a_repair(path, seed):
+    rng, data = random.Random(seed), bytearray(path.read_bytes())
+    for _ in range(20):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    path.write_bytes(bytes(data))
+    before, after = repair(path)
+    assert not before.ok and Path(after.original).read_bytes() == bytes(data)
+    repaired = path.read_bytes()
+    again = repair(path)
+    assert again[1].original is None and path.read_bytes() == repaired
+    with SQLiteStore.open(path) as store:
+        store.apply([AddEdge("new", "knows", "other")])
