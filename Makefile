@@ -23,10 +23,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	$(BIN)/graphmem demo
+	$(BIN)/graphmem demo --force
 
 demo-quick: setup
-	$(BIN)/graphmem demo --quick
+	$(BIN)/graphmem demo --quick --force
 
 test: setup
 	$(BIN)/python -m pytest -q

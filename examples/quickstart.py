@@ -27,7 +27,7 @@ with GraphMemory.open(folder / "facts.db") as memory:
 
     plan = model.read("Tove Jansson was born in Helsinki.")
     for decision in plan.decisions:
-        print(f"{decision.action} {decision.fact} (gate {decision.gate:.2f}, surprise {decision.surprise:.1f} nats)")
+        print(f"{decision.action} {decision.fact} (probability of this action: {100 * decision.gate:.0f} %)")
     entry = memory.apply(plan)
     print(model.ask("Where was Tove Jansson born?").text)
     memory.undo(entry)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, SupersedeEdge, UpdateNode, as_edges
+from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, UpdateNode, as_edges
 from graphmem.core.errors import Closed, InvalidValue, NotFound
-from graphmem.core.names import check_name
+from graphmem.core.history import superseding
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node, RankerName, Triple
+from graphmem.core.types import PASSAGE, Fact, Node, RankerName, Triple
 from graphmem.core.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -156,20 +156,28 @@ class GraphMemory(Upkeep):
     def ingest(
         self, path: str | os.PathLike[str], *, format: str | None = None,
         on_error: Literal["skip", "rollback"] = "rollback", source: str | None = None, progress: bool = False,
+        columns: Sequence[str] = (), spreadsheet_safe: bool = False,
     ) -> Ingested:  # fmt: skip
-        """Write the facts of a file (TSV, CSV, JSONL, GraphML, N-Triples); return counts and rejected lines.
+        """Write the facts of a file (TSV, CSV, JSONL, GraphML, RDF); return counts, new and known, and rejected lines.
 
-        A stopped run resumes when repeated.
+        What the memory holds from the same source already is left as it is.
 
         Args:
             format: one of these; None goes by the file's ending.
-            on_error: ``skip`` reports a line that cannot be read; ``rollback`` writes nothing if there is one.
+            on_error: ``skip`` reports a line that cannot be read, writes in batches, and resumes a killed run when
+                repeated; ``rollback`` writes all in one transaction: nothing if a line is bad or the run is killed.
             source: where the facts come from; the file's name when None.
+            columns: fields of a table's columns in order (``-`` for none), or ``FIELD=NAME`` by its head line.
+            spreadsheet_safe: the file was exported with ``spreadsheet_safe``.
         """
         from graphmem.storage.exchange.ingest import ingest
 
-        source = source or Path(path).name
-        return ingest(self.store, path, format=format, on_error=on_error, source=source, progress=progress)
+        if source is None and isinstance(path, (str, os.PathLike)):
+            source = Path(path).name or None
+        return ingest(
+            self.store, path, format=format, on_error=on_error, source=source, progress=progress, columns=columns,
+            spreadsheet_safe=spreadsheet_safe,
+        )  # fmt: skip
 
     def add_passages(
         self, documents: Iterable[tuple[str, str]], *, source: str | None = None, date: Time | None = None,
@@ -204,19 +212,27 @@ class GraphMemory(Upkeep):
         """Write one node, or add what is given to the node of that name."""
         return self.store.apply([AddNode(name, kind, text, tuple(aliases), attributes)], action="add")
 
-    def add_alias(self, name: str, *aliases: str) -> JournalEntry:
-        """Give the node ``name`` other names under which it is found too. One transaction."""
-        return self.store.apply([UpdateNode(self.store.find(name).id, add_aliases=aliases)], action="alias")
+    def add_alias(self, name: str, *aliases: str, ambiguous: bool = False) -> JournalEntry:
+        """Give the node ``name`` other names under which it is found too. One transaction.
+
+        Raises:
+            Conflict: an alias of another node, unless ``ambiguous``: ``node`` and ``facts`` then say that it may mean
+                either.
+        """
+        edit = UpdateNode(self.store.find(name).id, add_aliases=aliases, ambiguous=ambiguous)
+        return self.store.apply([edit], action="alias")
 
     def supersede(
         self, subject: str, relation: str, object: str, *, at: Time | None = None, source: str | None = None,
         confidence: float = 1.0,
     ) -> JournalEntry:  # fmt: skip
-        """Write a changed value: facts of this subject and relation end at ``at`` (now), the new one begins then."""
-        new = AddEdge(subject, relation, object, valid_from=at, confidence=confidence, source=source)
-        old = [fact.id for fact in self.facts(subject, relation) if fact.object != object]
-        edits = [SupersedeEdge(edge, new, at) for edge in old if edge is not None]
-        return self.store.apply(edits or [new], action="supersede")
+        """Write a changed value: facts of this subject and relation end at ``at`` (now), the new one begins then.
+
+        A value from before the held fact began is history: it ends where that one begins. The value that is held
+        already, under whatever name, changes nothing but its strength.
+        """
+        new = AddEdge(subject, relation, object, confidence=confidence, source=source)
+        return self.store.apply(superseding(self.store, new, at), action="supersede")
 
     def retire(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None
@@ -228,7 +244,7 @@ class GraphMemory(Upkeep):
         """
         if subject is None and relation is None and object is None:
             raise InvalidValue("retire() needs a subject, a relation or an object: it will not retire everything")
-        found = [fact.id for fact in self.facts(subject, relation, object)]
+        found = [fact.id for fact in self.facts(subject, relation, object, links=True)]
         if not found:
             raise NotFound(f"no current fact matches ({subject!r}, {relation!r}, {object!r})")
         return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
@@ -238,9 +254,11 @@ class GraphMemory(Upkeep):
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
     def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
-        """Write a plan of ``model.read``, or a list of edits, in one transaction."""
-        edits, action = (plan, "apply") if isinstance(plan, Sequence) else (plan.edits, "read")
-        return self.store.apply(list(edits), action=action, note=note)
+        """Write a plan of ``model.read``, or a list of edits, in one transaction; a plan is noted by its text."""
+        if isinstance(plan, Sequence):
+            return self.store.apply(list(plan), action="apply", note=note)
+        text = " ".join(plan.text[:400].replace("\0", " ").split())[:200]
+        return self.store.apply(list(plan.edits), action="read", note=note or text)
 
     def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
         """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.
@@ -271,32 +289,39 @@ class GraphMemory(Upkeep):
         return consolidate(self.store, config, at=at)
 
     def node(self, name: str) -> Node | None:
-        """The node of that name or alias, compared without regard to case and spacing; None if there is none."""
-        return self.store.resolve(check_name(name))
+        """The node of that name or alias, else the one whose name is the same without accents; None if there is none.
+
+        Raises:
+            Ambiguous: the name may mean several nodes; the message names them.
+        """
+        return self.store.look_up(name)
 
     def facts(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None, *,
-        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None,
+        as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None, links: bool = False,
     ) -> list[Fact]:  # fmt: skip
-        """Facts that match, oldest first; unknown names match nothing.
+        """Facts that match, oldest first; unknown names match nothing, and names are found as by ``node``.
 
         Args:
             subject: name or alias of the subject; None for any. Likewise ``relation`` and ``object``.
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
+            links: also facts that join passages to names; else only where ``relation`` or an end asks for them.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
+            Ambiguous: a name may mean several nodes; the message names them.
         """
         ids: list[int | None] = []
         for name in (subject, object):
-            node = None if name is None else self.store.resolve(name)
+            node = None if name is None else self.store.look_up(name)
             if name is not None and node is None:
                 return []
             ids.append(node.id if node else None)
+            links = links or (node is not None and node.kind == PASSAGE)
         times = {"as_of": to_micros(as_of), "known_at": to_micros(known_at)}
-        return self.store.facts(ids[0], relation, ids[1], limit=limit, **times)
+        return self.store.facts(ids[0], relation, ids[1], limit=limit, links=links or relation is not None, **times)
 
     def retrieve(
         self, query: str, *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
@@ -341,16 +366,17 @@ class GraphMemory(Upkeep):
         return encode_with_bar(self.store, self.encoder, batch, progress)
 
     def to_networkx(self, *, as_of: Time | None = None) -> networkx.MultiDiGraph:
-        """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
+        """The graph as a networkx MultiDiGraph: all nodes, keyed by name, and facts as edges keyed by id."""
         from graphmem.adapters.networkx import to_networkx
+        from graphmem.storage.exchange.writers import all_nodes
 
-        return to_networkx(self.facts(as_of=as_of))
+        return to_networkx(self.facts(as_of=as_of, links=True), all_nodes(self.store))
 
     def to_pyg(self) -> Data:
         """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""
         from graphmem.adapters.pyg import to_pyg
 
-        return to_pyg(self.facts())
+        return to_pyg(self.facts(links=True))
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -368,7 +394,7 @@ class GraphMemory(Upkeep):
         return self._store is not None
 
     def __len__(self) -> int:
-        return int(self.stats()["facts"])
+        return self.store.facts_page(limit=0)[0]
 
     def __iter__(self) -> Iterator[Fact]:
         return iter(self.facts())

@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from graphmem.cli.lines import confidence
 from graphmem.core.edits import JournalEntry
+from graphmem.core.files import SIDE_FILES, check_target
 from graphmem.datasets.wikimovies import Question, held_out, load_facts, neighbourhood
 from graphmem.evaluation.answers import CLOSED_BOOK, GRAPHMEM, IN_CONTEXT, evaluate_answers
 from graphmem.hub import load_language_model
@@ -36,14 +38,21 @@ STORY = (
 """Sentences to read, and the question after each. None of these names was in any training."""
 
 
-def run_demo(folder: Path, *, full: bool = False, quick: bool = False, base: str = "smollm2-135m") -> None:
+def run_demo(
+    folder: Path, *, full: bool = False, quick: bool = False, force: bool = False, base: str = "smollm2-135m"
+) -> None:
     """Run every part of the demonstration; writes ``demo.db`` and ``demo.html`` into ``folder``.
 
     ``full`` loads all 129,233 facts instead of a connected part of at least 10,000; ``quick`` scores a quarter of the
-    questions.
+    questions; ``force`` replaces the files of an earlier run.
+
+    Raises:
+        InvalidValue: one of the files exists.
     """
     console = Console(soft_wrap=True)
     folder.mkdir(parents=True, exist_ok=True)
+    for name in ("demo.db", "demo.html"):
+        check_target(folder / name, force=force)
     shown = [q for hops in (1, 2, 3) for q in held_out(hops, never_answered=True)[:SHOWN]]
     scored = [q for hops in (1, 2, 3) for q in held_out(hops)[SHOWN : SHOWN + (SCORED // 4 if quick else SCORED)]]
     memory = build(console, folder / "demo.db", [*shown, *scored], full=full)
@@ -72,8 +81,8 @@ def step(console: Console, title: str) -> Iterator[None]:
 
 def build(console: Console, path: Path, questions: Sequence[Question], *, full: bool) -> GraphMemory:
     """Create the memory file from the facts that ship with the package."""
-    for stale in path.parent.glob(f"{path.name}*"):
-        stale.unlink()
+    for stale in [path, *(Path(f"{path}{end}") for end in SIDE_FILES), *path.parent.glob(f"{path.name}-snapshot*")]:
+        stale.unlink(missing_ok=True)
     with step(console, f"1. A memory of the WikiMovies graph (CC BY 3.0): {path}"):
         facts = load_facts() if full else neighbourhood(question.topic for question in questions)
         memory = GraphMemory.open(path)
@@ -129,8 +138,7 @@ def read_sentences(console: Console, model: GraphMemoryModel) -> None:
             console.print(f"\nread: [bold]{sentence}[/bold]")
             plan = model.read(sentence, source="the demo")
             for made in plan.decisions:
-                figures = f"gate {made.gate:.2f}, surprise {made.surprise:.2f} nats"
-                console.print(f"  {made.action} [cyan]{made.fact}[/cyan]  {figures}", highlight=False)
+                console.print(f"  {made.action} [cyan]{made.fact}[/cyan]  {confidence(made.gate)}", highlight=False)
             entries.append(memory.apply(plan))
             console.print(f"asked: {question} → [bold]{model.ask(question).text}[/bold]")
         then = entries[0].at

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import base_model, main, weights_folder
+from graphmem.cli.main import base_model, force, main, weights_folder
+from graphmem.core.files import check_target, replacing
 from graphmem.evaluation.report import Report
 
 if TYPE_CHECKING:
@@ -57,11 +58,16 @@ def measurement(function: Callable[..., Any]) -> click.Command:
     @evaluate.command(function.__name__.replace("_", "-"))
     @click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")
     @click.option("--out", type=new, help="Also write the JSON here.")
+    @force
     @wraps(function)
-    def command(*, json_: bool, out: Path | None, **options: Any) -> None:
+    def command(*, json_: bool, out: Path | None, force: bool, **options: Any) -> None:
+        for target in (out, options.get("plot")):
+            if target is not None:  # before hours of measuring
+                check_target(target, sources=filter(None, [options.get("memory")]), force=force)
         report = function(**options)
         if out:
-            out.write_text(report.json(), encoding="utf-8")
+            with replacing(out) as file:
+                file.write_text(report.json(), encoding="utf-8")
         click.echo(report.json() if json_ else report.table())
 
     return command

@@ -5,9 +5,11 @@ Modules are imported when a command needs them, so that ``--help`` is fast.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import wraps
 from importlib import import_module
@@ -18,12 +20,10 @@ import click
 
 from graphmem import __version__
 from graphmem.adapters import light_imports
-from graphmem.core.errors import GraphMemError, NotFound
-from graphmem.core.types import RANKERS
+from graphmem.cli.lines import print_entries, print_facts
+from graphmem.core.errors import GraphMemError, NotFound, ReadOnly
 
 if TYPE_CHECKING:
-    from graphmem.core.edits import JournalEntry
-    from graphmem.core.types import Fact
     from graphmem.memory import GraphMemory
 
 # Passive waiting: torch's default spins, which is ten times slower when other work shares the cores.
@@ -31,19 +31,66 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
-namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
+force = click.option("--force", is_flag=True, help="Replace a file that exists.")
+namespace = click.option("-n", "--namespace", default="default", show_default=True, help="Namespace within the file.")
 
+_VIEW = "show search history"
 _STORE = "ingest add-passages export import check repair backup restore vacuum compact erase merge reencode consolidate"
-_MODEL = "ask chat read picture demo train experiment"
-LAZY = dict.fromkeys(_STORE.split(), "store") | dict.fromkeys(_MODEL.split(), "model") | {"evaluate": "evaluate"}
+_MODEL = "ask read picture demo train experiment"
+LAZY = (
+    dict.fromkeys(_VIEW.split(), "view")
+    | dict.fromkeys(_STORE.split(), "store")
+    | dict.fromkeys(_MODEL.split(), "model")
+    | {"chat": "chat", "evaluate": "evaluate"}
+)
 """Commands by the module that defines them, imported when named."""
 
 WHOLE = ("evaluate", "experiment", "train")
 """Commands that use what light imports leave out."""
+_WORDS = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"\b(undo|redo)\((\d+)\)", r"`graphmem \1 FILE \2`"),
+        (r"\(force=True\)|; open it with read_only=True(?=$|, or)", ""),
+        (r"\b(pass )?overwrite=True\b", "give --overwrite"),
+    )
+)
+"""What messages call by its name in Python, and its name on the command line."""
+
+
+class Command(click.Command):
+    """A command whose arguments may look like negative numbers: ``-5`` is a name, not an option."""
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """A parser that takes a dash before anything but a letter or a dash as part of an argument."""
+        parser: Any = super().make_parser(ctx)
+        process = parser._process_opts
+
+        def process_or_keep(argument: str, state: Any) -> None:
+            if argument[1].isalpha() or argument[1] == "-":
+                process(argument, state)
+            else:
+                state.largs.append(argument)
+
+        parser._process_opts = process_or_keep
+        return parser
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an unknown option is told how a name with a dash in front is given."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not error.possibilities:
+                raise click.UsageError(
+                    f"{error.format_message()} A name that begins with a dash goes after `--`.", ctx
+                ) from None
+            raise
 
 
 class Commands(click.Group):
     """A click group that imports commands on demand and turns graphmem's errors into exit code 1."""
+
+    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self.commands, *LAZY})
@@ -65,11 +112,29 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except GraphMemError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {in_words_of_options(str(error), ctx)}", err=True)
+            ctx.exit(1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            click.echo(f"Error: {error.filename or 'input or output'}: {error.strerror or error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("Interrupted; finished transactions are kept.", err=True)
             ctx.exit(130)
+
+
+def in_words_of_options(message: str, ctx: click.Context) -> str:
+    """An error's message in words of the command line: options in place of parameters, commands in place of calls."""
+    for pattern, words in _WORDS:
+        message = pattern.sub(words, message)
+    name, _, rest = message.partition(" ")
+    group, command = ctx.command, ctx.invoked_subcommand or ""
+    called = group.get_command(ctx, command) if isinstance(group, click.Group) else None
+    for option in called.params if called else ():
+        if isinstance(option, click.Option) and option.name == name:
+            return f"{max(option.opts, key=len)} {rest}"
+    return message
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,17 +146,25 @@ def main() -> None:
     """
 
 
-def open_memory(db: str, *, namespace: str = "default", must_exist: bool = True, **kwargs: Any) -> GraphMemory:
-    """The memory at ``db``.
+def open_memory(
+    db: str, *, namespace: str = "default", must_exist: bool = True, reads: bool = False, **kwargs: Any
+) -> GraphMemory:
+    """The memory at ``db``; a command that only ``reads`` opens a write-protected one too.
 
     Raises:
         NotFound: there is no file and ``must_exist`` is True.
+        ReadOnly: it is write-protected and the command does not only read.
     """
     from graphmem.memory import GraphMemory
 
     if must_exist and not Path(db).exists():
         raise NotFound(f"there is no memory at {db}; create one with: graphmem init {db}")
-    return GraphMemory.open(db, namespace=namespace, **kwargs)
+    try:
+        return GraphMemory.open(db, namespace=namespace, **kwargs)
+    except ReadOnly:
+        if not reads:
+            raise
+        return GraphMemory.open(db, namespace=namespace, **kwargs | {"read_only": True})
 
 
 def memory_command(
@@ -132,28 +205,14 @@ retriever_weights = click.option(
 
 def emit(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=plain))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value for JSON: fields of a dataclass that are set, lists of arrays, else text."""
     if is_dataclass(value) and not isinstance(value, type):
         return {key: item for key, item in asdict(value).items() if item is not None}
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def print_facts(facts: Iterable[Fact]) -> None:
-    """Print one fact a line, with its validity interval and source where it has them."""
-    for fact in facts:
-        span = f"  [{fact.valid_from or '…'} → {fact.valid_to or 'now'}]" if fact.valid_from or fact.valid_to else ""
-        origin = f"  ({fact.source})" if fact.source else ""
-        click.echo(f"{fact.id}\t{fact}{span}{origin}")
-
-
-def print_entries(entries: Iterable[JournalEntry]) -> None:
-    """Print one journal entry a line."""
-    for entry in entries:
-        undone = "  (undone)" if entry.undone else ""
-        click.echo(f"{entry.id}\t{entry.at}\t{entry.action}\t{entry.note}{undone}".rstrip())
 
 
 @memory_command(json=False, must_exist=False)
@@ -189,60 +248,12 @@ def add(memory: GraphMemory, json_: bool, replace: bool, **fields: Any) -> None:
     emit(entry) if json_ else print_facts(memory.store.facts_by_id(entry.edge_ids))
 
 
-@memory_command(opened=("retriever",))
-@click.argument("query")
-@click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--ranker", type=click.Choice(RANKERS), default="gnn")
-@click.option("--as-of", help="Search the facts valid at that time.")
-@retriever_weights
-def search(memory: GraphMemory, query: str, json_: bool, **options: Any) -> None:
-    """Retrieve the nodes and passages relevant to QUERY."""
-    found = memory.retrieve(query, **options)
-    paths = {node.name: found.path_to(node.name) for node in found.nodes}
-    if json_:
-        nodes = [{**_plain(node), "path": [str(fact) for fact in paths[node.name]]} for node in found.nodes]
-        return emit({"query": query, "answerable": found.answerable, "nodes": nodes, "passages": found.passages})
-    for node in found.nodes:
-        chain = "; ".join(map(str, paths[node.name]))
-        click.echo(f"{node.score:8.3f}  {node.name}" + (f"   ⟵ {chain}" if chain else ""))
-    for passage in found.passages:
-        click.echo(f"{passage.score:8.3f}  [{passage.title or 'untitled'}] {' '.join(passage.text.split())[:160]}")
-    if not found.nodes and not found.passages:
-        click.echo("nothing found")
-
-
-@memory_command()
-@click.argument("name", required=False)
-@click.option("--relation", help="Only facts of this relation.")
-@click.option("--as-of", help="Facts valid at that time.")
-@click.option("--known-at", help="Facts recorded by that time.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
-def show(memory: GraphMemory, name: str | None, json_: bool, limit: int, **filters: Any) -> None:
-    """Show the facts about NAME, or the first facts of the memory."""
-    if name is None:
-        facts = memory.facts(limit=limit, **filters)
-    else:
-        memory.store.find(name)
-        facts = memory.facts(subject=name, limit=limit, **filters)
-        facts += [f for f in memory.facts(object=name, limit=limit, **filters) if f not in facts]
-    emit(facts) if json_ else print_facts(facts[:limit])
-
-
-@memory_command()
-@click.argument("name", required=False)
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-def history(memory: GraphMemory, name: str | None, limit: int, json_: bool) -> None:
-    """Show the journal: of NAME, or the latest entries."""
-    entries = memory.history(name)[-limit:] if name else memory.journal(limit)
-    emit(entries) if json_ else print_entries(entries)
-
-
 @memory_command()
 @click.argument("entry", type=int, required=False)
 def undo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     """Undo journal entry ENTRY, or the latest one."""
     done = memory.undo(entry)
-    emit(done) if json_ else print_entries([done])
+    emit(done) if json_ else print_entries(memory, [done])
 
 
 @memory_command()
@@ -250,14 +261,20 @@ def undo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
 def redo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     """Redo journal entry ENTRY, or the latest one undone."""
     done = memory.redo(entry)
-    emit(done) if json_ else print_entries([done])
+    emit(done) if json_ else print_entries(memory, [done])
 
 
-@memory_command()
+@memory_command(reads=True)
 def stats(memory: GraphMemory, json_: bool) -> None:
     """Show the counts and the size of the memory."""
     counts = memory.stats()
     if json_:
         return emit(counts)
+    if titles := memory.store.document_titles():  # their passages are joined by facts, which `show` does not count
+        counts |= {
+            "facts": memory.store.facts_page(limit=0)[0],
+            "documents": len(titles),
+            "passages": sum(titles.values()),
+        }
     for key, value in counts.items():
         click.echo(f"{key:<16} {value:,}" if isinstance(value, int) else f"{key:<16} {value}")

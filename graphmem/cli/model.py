@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.main import base_model, emit, main, memory_command, retriever_weights, weights_folder
+from graphmem.cli.lines import lines_of, print_decisions, printable
+from graphmem.cli.main import base_model, emit, force, main, memory_command, retriever_weights, weights_folder
 from graphmem.core.errors import InvalidValue
+from graphmem.core.files import check_target
 
 if TYPE_CHECKING:
-    from graphmem.core.edits import WriteDecision
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel
 
@@ -26,7 +26,7 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
     return GraphMemoryModel.from_pretrained(base, weights, memory=memory)
 
 
-@memory_command(opened=("retriever",))
+@memory_command(opened=("retriever",), reads=True)
 @click.argument("question")
 @base_model
 @weights_folder
@@ -42,14 +42,17 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
               help="Further searches while the answer is generated.")  # fmt: skip
 @click.option("--explain-picture", "drawing", type=click.Path(dir_okay=False, path_type=Path),
               help="Write an HTML file with the source of each token.")  # fmt: skip
+@force
 def ask(
     memory: GraphMemory, question: str, base: str, weights: str | None, facts: bool, min_confidence: float | None,
-    max_retrievals: int, drawing: Path | None, json_: bool, **options: Any,
+    max_retrievals: int, drawing: Path | None, force: bool, json_: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
     from graphmem.generation.decoding import RetrievalSchedule
     from graphmem.visualization.attribution_html import save_attribution
 
+    if drawing:
+        check_target(drawing, sources=[memory.path], force=force)
     if min_confidence is not None:
         options["min_confidence"] = min_confidence
     schedule = RetrievalSchedule(max_retrievals=max_retrievals)
@@ -59,36 +62,9 @@ def ask(
     if json_:
         answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
         return emit({"question": question, **answers, "path": answer.path, "answerable": answer.answerable})
-    click.echo(answer.text)
+    click.echo(lines_of(answer.text))
     for fact in answer.path if facts else ():
-        click.echo(f"  because {fact}")
-
-
-@memory_command(must_exist=False)
-@click.option("--session", "name", default="default", show_default=True, help="The conversation to continue.")
-@click.option("--speaker", help="Your name, so that statements in the first person can be written.")
-@base_model
-@weights_folder
-def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights: str | None, json_: bool) -> None:
-    """Converse with the model, a line a turn: statements are written to the memory, questions are answered.
-
-    The conversation is kept in the memory file and is continued there. End it with Ctrl-D.
-    """
-    from graphmem.generation.conversation import SessionConfig
-
-    session = load_model(memory, base, weights).session(name, SessionConfig(speaker=speaker))
-    for line in click.open_file("-", errors="replace"):
-        try:
-            reply = session.say(line)
-        except InvalidValue as error:
-            click.echo(f"Error: {error}", err=True)
-            continue
-        if json_ and line.strip():
-            decisions = [decision_line(decision) for decision in reply.plan.decisions]
-            click.echo(json.dumps({"turn": line.strip(), "answer": reply.text or None, "decisions": decisions}))
-        elif line.strip():
-            written = [f"({decision_line(d)})" for d in reply.plan.decisions if d.action != "skip"]
-            click.echo("\n".join([*written, *([reply.text] if reply.text else [])]) or "(nothing written)")
+        click.echo(f"  because {printable(fact)}")
 
 
 @memory_command()
@@ -97,13 +73,18 @@ def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights
 @click.option("--apply", "apply_", is_flag=True, help="Apply the write decisions; else only show them.")
 @click.option("--source", help="Source of the text.")
 @click.option("--again", is_flag=True, help="Also read sentences that were read before.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is skipped, each with the reason.")
 @base_model
 @weights_folder
 def read(
-    memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool, base: str,
-    weights: str | None, json_: bool,
+    memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool,
+    everything: bool, base: str, weights: str | None, json_: bool,
 ) -> None:  # fmt: skip
-    """Extract facts from TEXT (or --file) and show the write decisions."""
+    """Extract facts from TEXT (or --file) and show what would be written: action, fact, [when it holds], confidence.
+
+    A fact without an interval is undated. The percentage is the probability that the write gate gives to the action
+    shown, among the actions that its rules allow: sure from 90 %, likely from 70 %, perhaps from 50 %, else unsure.
+    """
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
     if file is not None:
@@ -116,28 +97,26 @@ def read(
     entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
         return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})
-    for decision in plan.decisions:
-        click.echo(decision_line(decision))
+    print_decisions(plan.decisions, everything=everything)
     if not plan.decisions:
         click.echo("no facts found")
     elif entry:
         click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {memory.path} {entry.id}")
+    elif plan.edits:
+        click.echo("nothing is written yet; write it with --apply")
 
 
-def decision_line(decision: WriteDecision) -> str:
-    """One line: the action, the fact, the gate's probability and the surprise in nats."""
-    return f"{decision.action:<6} {decision.fact}  (gate {decision.gate:.2f}, surprise {decision.surprise:.2f} nats)"
-
-
-@memory_command(json=False)
+@memory_command(json=False, reads=True)
 @click.argument("query")
 @click.option("-o", "--output", default="subgraph.html", show_default=True, type=click.Path(path_type=Path))
 @click.option("--answer", help="Highlight the path to this node; to the best one if left out.")
 @click.option("--as-of", help="Search what held at that time.")
-def picture(memory: GraphMemory, query: str, output: Path, answer: str | None, as_of: str | None) -> None:
+@force
+def picture(memory: GraphMemory, query: str, output: Path, answer: str | None, as_of: str | None, force: bool) -> None:
     """Draw the subgraph retrieved for QUERY, as an HTML file."""
     from graphmem.visualization.subgraph_html import save_subgraph
 
+    check_target(output, sources=[memory.path], force=force)
     click.echo(save_subgraph(memory.retrieve(query, top_k=50, as_of=as_of), output, answer=answer))
 
 
@@ -145,9 +124,10 @@ def picture(memory: GraphMemory, query: str, output: Path, answer: str | None, a
 @click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=".", help="Where to write.")
 @click.option("--full", is_flag=True, help="All 129,233 facts instead of a connected part.")
 @click.option("--quick", is_flag=True, help="Score fewer questions.")
+@force
 @base_model
 def demo(folder: Path, **options: Any) -> None:
-    """Run the demonstration on the WikiMovies graph."""
+    """Run the demonstration on the WikiMovies graph; it writes demo.db and demo.html."""
     from graphmem.cli.demo import run_demo
 
     run_demo(folder, **options)

@@ -12,15 +12,15 @@ kinds. Facts and buffer are separate journal entries, so that a fact can be undo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from graphmem.core import arguments
 from graphmem.core.edits import AddNode, JournalEntry
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.times import Time, from_micros, to_micros
-from graphmem.core.validation import require
 from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import generate_plain, prompt_ids
 from graphmem.reading.candidates import check_text
@@ -34,6 +34,8 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _FIRST_PERSON = re.compile(r"\bI['’]m\b|\bI\b|\b(?:my|me|myself|mine)\b", re.IGNORECASE)
+_NEAR = 100
+"""Characters before a word that show whether it is a numeral."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class SessionConfig:
         max_characters: of each turn in the buffer.
         min_answerability: answerability, 0..1, below which a question is answered from the buffer instead.
         max_new_tokens: longest answer.
-        speaker: name of the user, which replaces the first person ("I live in Rome"); None keeps the first person.
+        speaker: name of the user, which replaces the first person ("I live in Rome"). None takes the name that the
+            session was held under before; without one, sentences in the first person are not read.
     """
 
     max_turns: int = 8
@@ -56,10 +59,10 @@ class SessionConfig:
 
     def __post_init__(self) -> None:
         for name in ("max_turns", "max_characters", "max_new_tokens"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "positive")
+            arguments.whole(getattr(self, name), name)
         if self.speaker is not None:
             check_name(self.speaker, "speaker")
-        require(0 <= self.min_answerability <= 1, "min_answerability", self.min_answerability, "in [0, 1]")
+        arguments.number(self.min_answerability, "min_answerability", "a probability, 0..1", 0, 1)
 
 
 class Turn(NamedTuple):
@@ -99,6 +102,9 @@ class Session:
 
     def __init__(self, model: Any, name: str, config: SessionConfig | None = None) -> None:
         self.model, self.name = model, check_name(name, "name of a session")
+        arguments.instance(config, (SessionConfig, type(None)), "config", "a SessionConfig or None")
+        if not hasattr(model.memory, "store"):
+            raise InvalidValue("a session is kept in the memory: attach a GraphMemory, which can be written")
         self.config = config or SessionConfig()
         self.node = f"session:{self.name}"  # holds the state
         self.count, self.turns = 0, tuple[Turn, ...]()
@@ -116,10 +122,12 @@ class Session:
             InvalidValue: ``text`` is not text or too long, or ``trust`` is outside 0..1.
             InvalidTime: ``at`` cannot be read.
         """
-        check_text(text)
+        arguments.text(check_text(text), "text")
+        arguments.moment(at, "at")
         when = from_micros(to_micros(at)) or from_micros(to_micros(datetime.now(UTC))) or ""
         text, before = resolve_first_person(text.replace("\0", " "), self.config.speaker), self.context()
-        plan = read_text(self.model, text, context=before, source=self.node, trust=trust, at=at)
+        known = text if self.config.speaker is not None else without_first_person(text)
+        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at)
         if not text.strip():
             return Reply("", None, plan)
         memory = self.model.memory
@@ -153,7 +161,7 @@ class Session:
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
         episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
-        state = {"turns": [list(turn) for turn in self.turns], "count": self.count}
+        state = {"turns": [list(turn) for turn in self.turns], "count": self.count, "speaker": self.config.speaker}
         edits = [AddNode(self.node, "session", attributes=state), *([episode] if stated else [])]
         self.model.memory.store.apply(edits, action="session", note=self.name[:200])
 
@@ -166,6 +174,9 @@ class Session:
             raise InvalidValue(f"the node {self.node!r} is no session of graphmem; choose another name for the session")
         self.count = count
         self.turns = tuple(Turn(*map(str, turn)) for turn in turns)[-self.config.max_turns :]
+        speaker = found.attributes.get("speaker")
+        if self.config.speaker is None and isinstance(speaker, str):
+            self.config = replace(self.config, speaker=speaker)
 
     def __repr__(self) -> str:
         return f"Session({self.name!r}, turns={self.count})"
@@ -179,10 +190,19 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
     forms = {"my": own, "mine": own, "i'm": f"{speaker} is", "i’m": f"{speaker} is"}
 
     def replacement(match: re.Match[str]) -> str:
-        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+[A-Z]\w*\s$", text[: match.start()])
+        before = text[max(0, match.start() - _NEAR) : match.start()]
+        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+[A-Z]\w*\s$", before)
         return match[0] if numeral else forms.get(match[0].casefold(), speaker)  # "World War I" is no person
 
     return _FIRST_PERSON.sub(replacement, text)
+
+
+def without_first_person(text: str) -> str:
+    """The sentences of a text that do not speak of I, me or my; a text without any is left as it is."""
+    if resolve_first_person(text, "") == text:
+        return text
+    spoken = (text[a:b] for a, b in sentences(text))
+    return " ".join(sentence.strip() for sentence in spoken if resolve_first_person(sentence, "") == sentence)
 
 
 def extract_question(text: str, *, stated: bool) -> str:

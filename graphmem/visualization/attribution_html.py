@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from graphmem.generation.attribution import Answer, TokenSource
-from graphmem.visualization.html_page import page, shorten
+from graphmem.visualization.html_page import page, shorten, write_page
 
 WIDTH, ROW, TOP = 1080, 30, 46
 _COLUMNS = (20, 430, 830)
@@ -20,16 +20,15 @@ _STYLE = "\ntext { fill:var(--ink); font-size:13px } text.h { fill:var(--dim); f
 def save_attribution(question: str, answer: Answer, path: str | os.PathLike[str]) -> Path:
     """Write the token sources of an answer: tokens, the nodes they attended to, and the facts behind these.
 
-    The width of a line is the attention weight, gate included. The HTML file is replaced if it exists, and returned.
+    The width of a line is the attention weight, gate included. Returns the file; a page of HTML there is replaced.
     """
-    file, sources = Path(path), answer.sources
+    sources = answer.sources
     note = f"{html.escape(answer.text)} &middot; answerable with probability {answer.answerable:.2f}"
     head = "<tr><th>token<th>layer<th>head<th>weight<th>node<th>fact<th>source</tr>"
     rows = ([s.token, s.layer, s.head, f"{s.weight:.2f}", s.node, s.fact or "", s.source or ""] for s in sources)
     cells = "".join(f"<tr><td>{'</td><td>'.join(html.escape(str(cell)) for cell in row)}</td></tr>" for row in rows)
     table = f"<table>{head}{cells}</table>" if sources else "<p>no memory was used</p>"
-    file.write_text(page(question, _STYLE, f"<p>{note}</p>{_svg(sources)}{table}"), encoding="utf-8")
-    return file
+    return write_page(path, page(question, _STYLE, f"<p>{note}</p>{_svg(sources)}{table}"))
 
 
 def _svg(sources: Sequence[TokenSource]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.errors import InvalidValue, MissingExtra
+from graphmem.core.files import check_target, replacing
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -93,7 +94,7 @@ def line_chart(
 
 
 def _checked(path: str | Path, rows: Sequence[Any]) -> Path:
-    target = Path(path)
+    target = check_target(path, force=True)
     if not rows:
         raise InvalidValue("a chart needs at least one row")
     if target.suffix.lower() not in FORMATS:
@@ -131,7 +132,8 @@ def _save(figure: Any, axes: Any, target: Path, y_range: tuple[float, float] | N
         axes.set_ylim(*y_range)
     if series > 1:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    figure.savefig(target)
+    with replacing(target) as new:
+        figure.savefig(new, format=target.suffix[1:].lower())
     return target
 
 

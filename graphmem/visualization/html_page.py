@@ -1,8 +1,15 @@
-"""HTML page that the pictures share: one file, light and dark colours."""
+"""HTML page that the pictures share: one file, light and dark colours, never in place of a file of another kind."""
 
 from __future__ import annotations
 
 import html
+import os
+from pathlib import Path
+
+from graphmem.core.errors import InvalidValue
+from graphmem.core.files import check_target, replacing
+
+_BEGIN = "<!doctype html>"
 
 _STYLE = """
 :root { --ink:#1c2330; --paper:#fbfaf7; --dim:#5b6475 }
@@ -18,9 +25,25 @@ def page(title: str, style: str, body: str) -> str:
     """A page with a heading; ``style`` is added to the shared CSS, ``body`` is HTML."""
     heading = html.escape(title)
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{heading}</title>'
+        f'{_BEGIN}<html lang="en"><meta charset="utf-8"><title>{heading}</title>'
         f"<style>{_STYLE}{style}</style><main><h1>{heading}</h1>{body}</main></html>"
     )
+
+
+def write_page(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a page and return its file, which appears whole. A page that is there already is replaced.
+
+    Raises:
+        InvalidValue: another file, or anything that is no file, has that name.
+    """
+    target = check_target(path, force=True)
+    if target.exists():
+        with target.open("rb") as file:
+            if file.read(len(_BEGIN)) not in (b"", _BEGIN.encode()):
+                raise InvalidValue(f"{target} exists and is no page of HTML, so it is kept; name another file")
+    with replacing(target) as new:
+        new.write_text(text, encoding="utf-8")
+    return target
 
 
 def shorten(text: str, max_length: int) -> str:

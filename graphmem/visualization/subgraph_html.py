@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphmem.core.types import Fact
-from graphmem.visualization.html_page import page, shorten
+from graphmem.visualization.html_page import page, shorten, write_page
 
 if TYPE_CHECKING:
     from graphmem.retrieval.results import Retrieval
@@ -35,7 +35,7 @@ td,th { border-bottom:1px solid var(--line) }
 def save_subgraph(
     retrieval: Retrieval, path: str | os.PathLike[str], *, answer: str | None = None, max_nodes: int = 36
 ) -> Path:
-    """Write the subgraph of ``GraphMemory.retrieve`` to an HTML file, replaced if it exists; returns the file.
+    """Write the subgraph of ``GraphMemory.retrieve`` to an HTML file; returns it. A page of HTML there is replaced.
 
     Args:
         answer: name of a node whose chain of facts is highlighted; None for the best node.
@@ -46,9 +46,7 @@ def save_subgraph(
     names = _names_to_draw(retrieval, chain, max_nodes)
     unique = {(fact.subject, fact.relation, fact.object): fact for fact in [*chain, *retrieval.facts]}
     facts = [fact for fact in unique.values() if fact.subject in names and fact.object in names]
-    target = Path(path)
-    target.write_text(_page(retrieval, answer, chain, sorted(names), facts), encoding="utf-8")
-    return target
+    return write_page(path, _page(retrieval, answer, chain, sorted(names), facts))
 
 
 def _names_to_draw(retrieval: Retrieval, chain: Sequence[Fact], max_nodes: int) -> set[str]:

@@ -15,6 +15,7 @@ from graphmem.storage.files import replacing
 from graphmem.storage.tables import bulk_sums, journal, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import altered_entries, chained, reseal
+from graphmem.storage.tables.renormalise import renormalise
 from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION, TABLES, split
 
 
@@ -65,8 +66,20 @@ _COLUMNS_4 = {
 }  # fmt: skip
 
 
+def rows_from_3(raw: sqlite3.Connection) -> None:
+    """Bring rows of version 3 that stand in tables of version 4 up to date: checksums, and names compared anew."""
+    altered = altered_entries(raw)
+    vector_rows.seal(raw)
+    bulk_sums.seal(raw)
+    reseal(raw, altered)
+    renormalise(raw)
+
+
 def _from_3(raw: sqlite3.Connection) -> None:
-    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules."""
+    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules.
+
+    Names are compared anew: spellings that differ in typography alone become one node.
+    """
     for table, columns in _COLUMNS_4.items():
         for column in columns:
             raw.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
@@ -75,10 +88,7 @@ def _from_3(raw: sqlite3.Connection) -> None:
         name = re.match(r"CREATE (?:VIRTUAL |UNIQUE )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
         if name and name[1] not in have:
             raw.execute(statement)
-    altered = altered_entries(raw)
-    vector_rows.seal(raw)
-    bulk_sums.seal(raw)
-    reseal(raw, altered)
+    rows_from_3(raw)
 
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -11,12 +11,16 @@ from typing import Any, get_args
 import numpy as np
 
 from graphmem.core.edits import AddEdge
-from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
+from graphmem.core.errors import InvalidValue, InvalidVector
 from graphmem.core.names import unstorable
-from graphmem.core.times import to_micros
+from graphmem.core.times import Interval, valid_interval
 from graphmem.core.types import FactStatus, Factuality, Place
 
 MAX_TEXT = 1 << 20  # longest text of a node or fact, in characters
+
+MAX_DEPTH = 100  # lists and objects inside each other in attributes
+
+_HOLDERS = (Mapping, list, tuple)
 
 
 def now_micros() -> int:
@@ -62,12 +66,9 @@ def check_number(value: Any, what: str, low: float, high: float) -> float:
     return number
 
 
-def interval(edit: AddEdge) -> tuple[int | None, int | None]:
-    """Valid interval of a fact in microseconds. Raises ``InvalidTime``: it ends before it starts."""
-    start, end = to_micros(edit.valid_from), to_micros(edit.valid_to)
-    if start is not None and end is not None and end < start:
-        raise InvalidTime(f"valid_to {edit.valid_to!r} is before valid_from {edit.valid_from!r}")
-    return start, end
+def interval(edit: AddEdge) -> Interval:
+    """Valid interval of a fact. Raises ``InvalidTime``: it cannot be read, or ends before it starts."""
+    return valid_interval(edit.valid_from, edit.valid_to)
 
 
 Epistemic = tuple[str | None, str | None, str | None, None, int | None, int | None, int | None]
@@ -98,9 +99,21 @@ def to_json(attributes: Mapping[str, Any]) -> str | None:
         return None
     try:
         text = json.dumps(dict(attributes), ensure_ascii=False, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidValue(f"attributes must be JSON values: {error}") from None
+    check_depth(attributes)
     return check_text(text)
+
+
+def check_depth(value: Any) -> None:
+    """Raise ``InvalidValue`` for a value of JSON with more than ``MAX_DEPTH`` lists and objects inside each other."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner = [part.values() if isinstance(part, Mapping) else part for part in level if isinstance(part, _HOLDERS)]
+        if not inner:
+            return
+        level = [item for part in inner for item in part]
+    raise InvalidValue(f"more than {MAX_DEPTH} lists and objects inside each other")
 
 
 def merged_json(old: str | None, new: str | None) -> str | None:

@@ -63,3 +63,16 @@ def test_wrong_names_are_errors() -> None:
 def test_a_table_has_a_column_for_every_field() -> None:
     table = markdown_table([{"a": 1, "b": (0.25, 1.0)}, {"a": True, "c_d": "x"}])
     assert table.splitlines() == ["| a | b | c_d |", "|---|---|---|", "| 1 | [0.250, 1.000] | - |", "| True | - | x |"]
+
+
+def test_reports_and_plots_take_no_other_file_s_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from graphmem.evaluation import retrieval
+
+    monkeypatch.setattr(retrieval, "evaluate_retrieval", lambda *args, **options: Report([], 0))
+    mine = tmp_path / "mine.png"
+    mine.write_text("mine")
+    assert "--force" in run("retrieval", "--out", str(mine), code=1)
+    assert "--force" in run("retrieval", "--plot", str(mine), code=1)
+    assert mine.read_text() == "mine"
+    run("retrieval", "--out", str(mine), "--force")
+    assert json.loads(mine.read_text())["rows"] == []

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+from click import Context
 from click.testing import CliRunner, Result
 
 from graphmem.cli.main import main
@@ -44,7 +46,7 @@ def test_replace_ends_the_current_fact(filled) -> None:
 
 
 def test_history_undo_redo(filled) -> None:
-    assert len(filled("history", "m.db").output.splitlines()) == 2
+    assert "2 entries" in filled("history", "m.db").output
     filled("undo", "m.db")
     assert "lives in" not in filled("show", "m.db").output
     filled("redo", "m.db")
@@ -60,6 +62,18 @@ def test_stats_as_text_and_json(filled) -> None:
 def test_search_without_a_model_of_any_kind(filled) -> None:
     found = json.loads(filled("search", "m.db", "London", "--ranker", "ppr", "--json").output)
     assert found["nodes"][0]["name"] == "Ada Lovelace"
+
+
+@pytest.mark.parametrize("name", ["-5", "-3.5e4", "-.5", "- 5", "−7", "-¿?", "-1-k"])
+def test_a_name_may_look_like_a_negative_number(run, name: str) -> None:
+    run("add", "m.db", name, "equals", name + "0", "--source", "-1")
+    assert f"{name} | equals | {name}0" in run("show", "m.db", name).output
+
+
+def test_an_unknown_option_is_told_how_a_name_is_given(run) -> None:
+    assert "goes after `--`" in run("add", "m.db", "-x", "is", "y", code=2).output
+    assert "--source" in run("add", "m.db", "x", "--sorce", "y", "z", code=2).output
+    assert "-x | is | y" in run("add", "m.db", "--", "-x", "is", "y").output
 
 
 @pytest.mark.parametrize(
@@ -89,8 +103,6 @@ def test_wrong_usage_exits_with_two(filled) -> None:
 
 
 def test_every_command_has_help(run) -> None:
-    from click import Context
-
     for name in main.list_commands(Context(main)):
         what = {"train": ["retriever"], "experiment": ["reason"]}.get(name, [])
         assert len(run(name, *what, "--help").output) > 40
@@ -102,4 +114,27 @@ def test_consolidate_says_what_it_did(filled) -> None:
     assert output.startswith("1 merged, 0 promoted, 0 strengthened,") and "1 archived" in output
     again = json.loads(filled("consolidate", "m.db", "--at", "2100-01-01", "--capacity", "2", "--json").output)
     assert "entry" not in again
-    assert "half_life" in filled("consolidate", "m.db", "--half-life", "0", code=1).output
+    refused = filled("consolidate", "m.db", "--half-life", "0", code=1).output
+    assert refused.startswith("Error: --half-life must be")  # the option as it was given, not a field of a class
+
+
+def test_errors_speak_of_commands_not_of_calls(filled) -> None:
+    filled("undo", "m.db", "2")
+    assert "`graphmem redo FILE 2`" in filled("undo", "m.db", "2", code=1).output
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
+def test_a_write_protected_memory_can_be_looked_at(filled, tmp_path: Path) -> None:
+    (tmp_path / "m.db").chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        assert "Ada Lovelace | born in | London" in filled("show", "m.db").output
+        assert "2 entries" in filled("history", "m.db").output
+        assert "read_only" not in filled("add", "m.db", "a", "b", "c", code=1).output
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_an_error_of_the_system_is_one_line(filled, tmp_path: Path) -> None:
+    long = "x" * 300
+    assert filled("export", "m.db", f"{long}.jsonl", code=1).output.startswith("Error: ")

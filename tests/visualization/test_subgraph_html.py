@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from graphmem.core.errors import InvalidValue
 from graphmem.memory import GraphMemory
 from graphmem.visualization.subgraph_html import save_subgraph
 
@@ -27,3 +28,17 @@ def test_a_search_that_finds_nothing_still_draws_a_page(memory: GraphMemory, tmp
     with GraphMemory.open(":memory:") as empty:
         page = save_subgraph(empty.retrieve("anything", ranker="ppr"), tmp_path / "p.html").read_text(encoding="utf-8")
     assert "nothing found" in page
+
+
+def test_a_picture_takes_no_other_file_s_place(memory: GraphMemory, tmp_path: Path) -> None:
+    found = memory.retrieve("Ada", ranker="ppr")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(InvalidValue, match="no page of HTML"):
+        save_subgraph(found, notes)
+    with pytest.raises(InvalidValue, match="no ordinary file"):
+        save_subgraph(found, tmp_path)
+    with pytest.raises(InvalidValue, match="does not exist"):
+        save_subgraph(found, tmp_path / "gone" / "p.html")
+    assert notes.read_text() == "mine" and [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert save_subgraph(found, tmp_path / "p.html") == save_subgraph(found, tmp_path / "p.html")

@@ -1,0 +1,104 @@
+"""Reading, asking and pictures: what they print, and the files that they may write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from graphmem.cli.main import main
+from graphmem.hub import load_language_model
+from graphmem.memory import GraphMemory
+
+
+@pytest.fixture(scope="module")
+def parts() -> Any:
+    return load_language_model()
+
+
+@pytest.fixture
+def run(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command line in an empty folder, with the base loaded once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("graphmem.hub.load_language_model", lambda name=None: parts)
+
+    def call(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == code, result.output
+        return result
+
+    return call
+
+
+TEXT = "Tove Jansson was born in Helsinki. In 1843 Ada Lovelace moved to Surrey."
+
+
+def test_read_shows_action_fact_interval_and_confidence(run: Any) -> None:
+    run("add", "m.db", "Tove Jansson", "born in", "Helsinki", "--source", "notes")
+    lines = run("read", "m.db", TEXT).stdout.splitlines()
+    assert lines[0] == "action, fact [when it holds], and how probable the gate finds the action shown"
+    moved = next(line for line in lines if "Surrey" in line)
+    assert moved.startswith("add ") and "[1843" in moved and moved.endswith(" %")
+    assert not any(line.startswith("skip") for line in lines) and "gate 0" not in "".join(lines)
+    assert any("skipped:" in line and "known already" in line for line in lines)
+    assert lines[-1] == "nothing is written yet; write it with --apply"
+    every = run("read", "m.db", TEXT, "--all").stdout.splitlines()
+    assert any(line.startswith("skip") and "(known already)" in line for line in every)
+    at = [line.startswith("skip") for line in every[1:-1]]
+    assert at == sorted(at)  # last
+    assert "sure from 90 %" in " ".join(run("read", "--help").stdout.split())
+
+
+def test_what_is_read_is_in_the_history_with_its_text(run: Any) -> None:
+    run("read", "m.db", "x", code=1)  # there is no memory
+    run("init", "m.db")
+    (Path("diary.txt")).write_text("Tove Jansson was born in Helsinki.")
+    assert "written as journal entry 1" in run("read", "m.db", "--file", "diary.txt", "--apply").stdout
+    history = run("history", "m.db").stdout
+    assert "read\tTove Jansson was born in Helsinki." in history
+    assert "+ Tove Jansson | born in | Helsinki  (diary.txt)" in history
+    assert "no facts found" in run("read", "m.db", "It rains.").stdout
+
+
+def test_the_percentage_is_the_probability_of_the_action_shown(run: Any) -> None:
+    run("init", "m.db")
+    decisions = json.loads(run("read", "m.db", TEXT, "--json").stdout)["decisions"]
+    printed = run("read", "m.db", TEXT, "--all").stdout
+    assert decisions
+    for decision in decisions:
+        fact = decision["fact"]
+        line = next(
+            x for x in printed.splitlines() if f"{fact['subject']} | {fact['relation']} | {fact['object']}" in x
+        )
+        assert line.startswith(decision["action"]) and line.endswith(f"{100 * decision['gate']:.0f} %")
+
+
+def test_pictures_and_explanations_keep_what_is_there(run: Any) -> None:
+    run("add", "m.db", "Ada", "born in", "London")
+    before = Path("m.db").read_bytes()
+    Path("link.html").symlink_to("m.db")
+    Path("mine.html").write_text("<!doctype html>mine")
+    for target in ("m.db", "./m.db", "link.html", "m.db-wal"):
+        for more in ((), ("--force",)):
+            run("picture", "m.db", "Ada", "-o", target, *more, code=1)
+            run("ask", "m.db", "Where was Ada born?", "--explain-picture", target, *more, code=1)
+    assert "--force" in run("picture", "m.db", "Ada", "-o", "mine.html", code=1).output
+    assert "--force" in run("ask", "m.db", "Where was Ada born?", "--explain-picture", "mine.html", code=1).output
+    assert Path("mine.html").read_text().endswith("mine") and Path("m.db").read_bytes() == before
+    run("picture", "m.db", "Ada", "-o", "mine.html", "--force")
+    assert "London" in Path("mine.html").read_text()
+    with GraphMemory.open("m.db") as memory:
+        assert len(memory.facts()) == 1
+
+
+def test_a_demonstration_replaces_nothing_unasked(run: Any) -> None:
+    run("add", "demo.db", "Ada", "born in", "London")
+    for there in ("demo.db", "demo.html"):
+        Path(there).touch()
+        assert "--force" in run("demo", "--quick", code=1).output
+        Path("demo.db").rename("kept.db") if there == "demo.db" else None
+    with GraphMemory.open("kept.db") as memory:
+        assert len(memory.facts()) == 1
