@@ -20,6 +20,9 @@ BARE = {"kind": "entity", "text": "", "attributes": None, "state": None, "state_
 """What an entry may say about a node beyond its name, as it is where nothing was said."""
 
 _COLUMNS = {table: ", ".join(columns) for table, columns in rows.COLUMNS.items()}
+_NODES_OF = {"edges": (2, 4), "aliases": (2,)}
+"""Positions of nodes in the rows of a table."""
+
 _LIVE = "j.undone = 0 AND j.action NOT IN ('undo', 'redo', 'compact', 'erase')"
 _NEEDED = f"""
     EXISTS(SELECT 1 FROM edges WHERE src = i.value) OR EXISTS(SELECT 1 FROM edges WHERE dst = i.value)
@@ -30,6 +33,10 @@ _NEEDED = f"""
               WHERE r.what = 'nodes' AND i.value BETWEEN r.first AND r.last AND r.entry <> :entry AND {_LIVE})
 """
 """Whether other entries need a node: facts, aliases or changes of their own."""
+
+
+_RETIRED = "SELECT id FROM nodes n WHERE id IN (SELECT value FROM json_each(?)) AND retired_at IS NOT NULL"
+_HAS = "EXISTS(SELECT 1 FROM edges e WHERE (e.src = n.id OR e.dst = n.id) AND e.retired_at IS NULL)"
 
 
 def revert(raw: sqlite3.Connection, recorder: Recorder, reverted: int, target: int) -> None:
@@ -58,6 +65,7 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, reverted: int, target: i
             work.remove_range(table, ranges, changed)
     if reverted == target:
         work.remove_unused()
+    work.refuse_retired()
 
 
 class _Revert:
@@ -69,7 +77,12 @@ class _Revert:
         self.rows: dict[Key, Row | None] = {}  # as they will be when what is pending is written
         self.moved: dict[Key, tuple[int, set[str]]] = {}  # of rows that changed since, a node and the columns
         self.blockers: set[int] = set()
+<<<<<<< HEAD:storage/tables/revert.py
         self.ends: set[int] = set()
+        self.retired: set[int] = set()  # nodes that are retired again, or that facts which are live again join
+=======
+        self.ends: set[int] = set()  # nodes that may not be needed when the entry is undone
+>>>>>>> journal:storage/maintenance/revert.py
 
     def set_back(self, block: list[Delta]) -> None:
         """Set back a block of changes, the last one first."""
@@ -94,6 +107,10 @@ class _Revert:
         added = [change.after for change in self.pending if change.table == "edges" and change.after is not None]
         if added:
             self._require_nodes({row[at] for row in added for at in (2, 4)})
+        live = sorted({row[at] for row in added if row[8] is None for at in (2, 4)})
+        self.retired.update(row[0] for row in self.raw.execute(_RETIRED, (json.dumps(live),)) if live)
+        nodes = (c.after for c in self.pending if c.table == "nodes" and c.after is not None)
+        self.retired.update(row[0] for row in nodes if row[9] is not None)
         self.recorder.put_all(self.pending)
         self.pending, self.rows = [], {}
 
@@ -105,6 +122,8 @@ class _Revert:
         if row is None or image is None or other:
             self._moved(delta, row, other)
             return
+        if delta.table == "nodes":
+            self.ends.add(delta.key[0])
         values = {c: value.before(image[c]) if isinstance(value, Cut) else value for c, value in before.items()}
         self._put(delta, row, rows.as_row(delta.table, image | values))
 
@@ -120,8 +139,7 @@ class _Revert:
         if row is None or row != rows.as_row(delta.table, delta.after or {}):
             self._moved(delta, row)
             return
-        if delta.table == "edges":
-            self.ends.update((row[2], row[4]))
+        self.ends.update(row[at] for at in _NODES_OF.get(delta.table, ()))
         self._put(delta, row, None)
 
     def _remove_nodes(self, run: list[Delta]) -> None:
@@ -161,6 +179,15 @@ class _Revert:
             raise Conflict(
                 f"entry {self.target} builds on nodes that are gone ({', '.join(map(str, sorted(missing)))}); "
                 "redo the entry that added them first"
+            )
+
+    def refuse_retired(self) -> None:
+        """Raise ``Conflict`` where facts would hold about retired nodes."""
+        found = self.raw.execute(f"{_RETIRED} AND {_HAS}", (json.dumps(sorted(self.retired)),)).fetchall()
+        if found:
+            raise Conflict(
+                f"entry {self.target} leaves facts of retired nodes ({', '.join(str(row[0]) for row in found[:8])}); "
+                "restore the nodes, or retire the facts first"
             )
 
     def _moved(self, delta: Delta, row: Row | None, columns: set[str] | None = None) -> None:
