@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, SupersedeEdge, UpdateNode, as_edges
+from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, UpdateNode, as_edges
 from graphmem.core.errors import Closed, InvalidValue, NotFound
-from graphmem.core.names import check_name
+from graphmem.core.history import superseding
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import PASSAGE, Fact, Node, Triple
@@ -206,19 +206,27 @@ class GraphMemory(Upkeep):
         """Write one node, or add what is given to the node of that name."""
         return self.store.apply([AddNode(name, kind, text, tuple(aliases), attributes)], action="add")
 
-    def add_alias(self, name: str, *aliases: str) -> JournalEntry:
-        """Give the node ``name`` other names under which it is found too. One transaction."""
-        return self.store.apply([UpdateNode(self.store.find(name).id, add_aliases=aliases)], action="alias")
+    def add_alias(self, name: str, *aliases: str, ambiguous: bool = False) -> JournalEntry:
+        """Give the node ``name`` other names under which it is found too. One transaction.
+
+        Raises:
+            Conflict: an alias of another node, unless ``ambiguous``: ``node`` and ``facts`` then say that it may mean
+                either.
+        """
+        edit = UpdateNode(self.store.find(name).id, add_aliases=aliases, ambiguous=ambiguous)
+        return self.store.apply([edit], action="alias")
 
     def supersede(
         self, subject: str, relation: str, object: str, *, at: Time | None = None, source: str | None = None,
         confidence: float = 1.0,
     ) -> JournalEntry:  # fmt: skip
-        """Write a changed value: facts of this subject and relation end at ``at`` (now), the new one begins then."""
-        new = AddEdge(subject, relation, object, valid_from=at, confidence=confidence, source=source)
-        old = [fact.id for fact in self.facts(subject, relation) if fact.object != object]
-        edits = [SupersedeEdge(edge, new, at) for edge in old if edge is not None]
-        return self.store.apply(edits or [new], action="supersede")
+        """Write a changed value: facts of this subject and relation end at ``at`` (now), the new one begins then.
+
+        A value from before the held fact began is history: it ends where that one begins. The value that is held
+        already, under whatever name, changes nothing but its strength.
+        """
+        new = AddEdge(subject, relation, object, confidence=confidence, source=source)
+        return self.store.apply(superseding(self.store, new, at), action="supersede")
 
     def retire(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None
@@ -275,14 +283,18 @@ class GraphMemory(Upkeep):
         return consolidate(self.store, config, at=at)
 
     def node(self, name: str) -> Node | None:
-        """The node of that name or alias, compared without regard to case and spacing; None if there is none."""
-        return self.store.resolve(check_name(name))
+        """The node of that name or alias, else the one whose name is the same without accents; None if there is none.
+
+        Raises:
+            Ambiguous: the name may mean several nodes; the message names them.
+        """
+        return self.store.look_up(name)
 
     def facts(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None, *,
         as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None, links: bool = False,
     ) -> list[Fact]:  # fmt: skip
-        """Facts that match, oldest first; unknown names match nothing.
+        """Facts that match, oldest first; unknown names match nothing, and names are found as by ``node``.
 
         Args:
             subject: name or alias of the subject; None for any. Likewise ``relation`` and ``object``.
@@ -293,10 +305,11 @@ class GraphMemory(Upkeep):
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
+            Ambiguous: a name may mean several nodes; the message names them.
         """
         ids: list[int | None] = []
         for name in (subject, object):
-            node = None if name is None else self.store.resolve(name)
+            node = None if name is None else self.store.look_up(name)
             if name is not None and node is None:
                 return []
             ids.append(node.id if node else None)

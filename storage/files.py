@@ -15,7 +15,7 @@ from graphmem.core import files
 from graphmem.core.errors import Busy
 from graphmem.core.files import SIDE_FILES, check_target, machine
 
-__all__ = ["SIDE_FILES", "check_target", "claimed", "replacing", "side_files", "sweep"]
+__all__ = ["SIDE_FILES", "check_target", "claimed", "place_of", "replacing", "side_files", "sweep"]
 
 STALE_SECONDS = 3600  # age from which an unfinished file is taken for left behind where its process cannot be asked for
 SWEPT = 10_000  # entries of a folder that are looked at
@@ -23,6 +23,19 @@ SWEPT = 10_000  # entries of a folder that are looked at
 _CACHE = re.compile(r"-snapshot\d+v?")
 _UNFINISHED = re.compile(r".+\.(\d+)-([0-9a-f]{8})-[0-9a-f]{8}\.new(?:-wal|-shm|-journal)?")
 _OLD_UNFINISHED = re.compile(r"(?:-snapshot\d+v?|\.schema\d+)?(?:\.[0-9a-f]{8}\.new|\.salvaged)(?:-wal|-shm|-journal)?")
+
+
+Place = tuple[int, int]
+"""Device and number of a file: what stays the same when it is renamed, and differs when it is replaced."""
+
+
+def place_of(path: str) -> Place | None:
+    """Device and number of the file at a path; None without one."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def side_files(path: Path) -> list[Path]:

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from graphmem.core.edits import Edit, JournalEntry
-from graphmem.core.errors import InvalidValue, InvalidVector, NotFound
-from graphmem.core.names import check_name, normalise
+from graphmem.core.errors import Ambiguous, InvalidValue, InvalidVector, NotFound
+from graphmem.core.names import check_name, fold, normalise, normalise_relation
 from graphmem.core.times import from_micros
 from graphmem.core.types import MENTIONS, TITLED, Edge, Fact, Node
 from graphmem.core.upkeep import Erasure
@@ -24,7 +24,7 @@ from graphmem.storage.index.adjacency_cache import highest_node
 from graphmem.storage.listing_store import ListingStore
 from graphmem.storage.maintenance.compact import compact
 from graphmem.storage.maintenance.erase import erase
-from graphmem.storage.tables import bulk_read, bulk_write, journal, queries, revert, vector_rows
+from graphmem.storage.tables import bulk_read, bulk_write, folds, journal, queries, revert, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import Editor
@@ -42,8 +42,9 @@ class SQLiteStore(ListingStore):
     - Any number of processes read while one writes; writers queue for up to a minute before ``Busy``. Threads may
       share a store. A forked child opens its own connection.
     - A name, compared by ``graphmem.core.names.normalise``, never makes two nodes in a namespace. A name takes
-      precedence over an alias. Adding a known fact again raises its strength and adds the source; the same fact at
-      another time is another fact. Self-loops, cycles and thousands of parallel facts are fine.
+      precedence over an alias, an alias over a folded form. Adding a known fact again raises its strength and adds the
+      source; the same fact at another time is another fact (``graphmem.storage.tables.intervals``). Self-loops, cycles
+      and thousands of parallel facts are fine.
     - Names have up to 1,024 characters, texts up to 2**20, neither holds NUL or lone surrogates; attributes are JSON.
     - Retiring or restoring a node retires or restores its facts too; the name of a merged node becomes an alias.
     """
@@ -173,16 +174,34 @@ class SQLiteStore(ListingStore):
             return queries.names(raw, self._ns, as_ids(node_ids))
 
     def resolve(self, name: str) -> Node | None:
-        """The live node of that name or alias, compared normalised; None when there is none."""
+        """The one live node of that name or alias, or of its folded form; None when there is none, or several."""
+        found = self.readings(name)
+        return self.node(found[0]) if len(found) == 1 else None
+
+    def readings(self, name: str) -> list[int]:
+        """Ids of the live nodes that a name may mean: the one of that name, else by alias, else by folded form."""
         if not isinstance(name, str):
-            return None
+            return []
         norm = normalise(name)
         found = self.resolve_many([norm])[norm]
+        if len(found) > 1 and normalise(self.names(found[:1])[0]) == norm:
+            return found[:1]
+        return found or self.resolve_folded([folded := fold(norm)])[folded]
+
+    def look_up(self, name: str) -> Node | None:
+        """``resolve``, which says what it cannot decide. Raises ``Ambiguous``: the name may mean several nodes."""
+        found = self.readings(check_name(name))
+        if len(found) > 1:
+            raise Ambiguous(f"{name!r} may mean {' or '.join(map(repr, self.names(found[:8])))}; say which one")
         return self.node(found[0]) if found else None
 
     def find(self, name: str) -> Node:
-        """The live node of that name or alias. Raises ``NotFound``: there is none; the message names similar ones."""
-        node = self.resolve(check_name(name))
+        """The live node of a name, as ``resolve`` finds it.
+
+        Raises:
+            NotFound: there is none; the message names similar ones. ``Ambiguous``: there are several.
+        """
+        node = self.look_up(name)
         if node is None:
             near = self.names([identifier for identifier, _ in self.search_text(name, limit=3)])
             hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
@@ -193,6 +212,11 @@ class SQLiteStore(ListingStore):
         """Ids of live nodes for each normalised name: by name first, then by alias, strongest first."""
         with self.connection.reading() as raw:
             return queries.resolve_many(raw, self._ns, list(normalised))
+
+    def resolve_folded(self, folded: Sequence[str]) -> dict[str, list[int]]:
+        """Ids of live nodes for each folded name (``graphmem.core.names.fold``), strongest first."""
+        with self.connection.reading() as raw:
+            return folds.find(raw, self._ns, list(folded))
 
     def all_nodes(self, *, after: int = 0, limit: int = 1024) -> list[Node]:
         """Live nodes by id, a page at a time: pass the last id of one page as ``after`` for the next."""
@@ -231,7 +255,7 @@ class SQLiteStore(ListingStore):
             links: include the facts that join passages of documents to names.
         """
         with self.connection.reading() as raw:
-            wanted = None if relation is None else self._relation(normalise(check_name(relation, "relation")))
+            wanted = None if relation is None else self._relation(normalise_relation(check_name(relation, "relation")))
             if wanted == 0:
                 return []
             what = {
@@ -279,6 +303,16 @@ class SQLiteStore(ListingStore):
                 return fulltext.search_nodes(raw, self._ns, query, limit, counts[0])
             best, facts = self._nodes_of_facts(raw, query, fulltext.SEEDS)
             return fulltext.search_edges(raw, self._ns, query, limit, facts, best, counts[1])
+
+    def named_with(self, phrases: Sequence[str], *, limit: int = 16) -> dict[str, list[int]]:
+        """For each phrase, ids of live entities whose name or alias contains its words in sequence."""
+        with self.connection.reading() as raw:
+            return fulltext.named_with(raw, self._ns, phrases, limit)
+
+    def similar_words(self, words: Sequence[str]) -> dict[str, list[str]]:
+        """For each word that no node has, the words most like it that some node has; none for the others."""
+        with self.connection.reading() as raw:
+            return {word: fulltext.similar_words(raw, word, self._word_counts(raw)[0]) for word in words}
 
     def has_fact_texts(self) -> bool:
         """Whether any fact of the file carries a text of its own."""

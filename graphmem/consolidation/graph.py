@@ -15,7 +15,7 @@ from typing import Any
 
 from graphmem.core.edits import AddEdge, Edit, JournalEntry, MergeNodes, Retire, UpdateNode
 from graphmem.core.errors import InvalidTime
-from graphmem.core.names import MAX_NAME, normalise
+from graphmem.core.names import MAX_NAME, normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Node
@@ -139,7 +139,7 @@ def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationC
 def _contradicted(store: GraphStore, parts: Sequence[str]) -> bool:
     subject = store.resolve(parts[0])
     objects = {normalise(fact.object) for fact in store.facts(subject.id, parts[1])} if subject else set()
-    return bool(objects - {normalise(parts[2])}) and lexicon_functional().get(normalise(parts[1]), True)
+    return bool(objects - {normalise(parts[2])}) and lexicon_functional().get(normalise_relation(parts[1]), True)
 
 
 def _strengths(

@@ -23,7 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from graphmem.adapters.chat_templates import chat_prompt, stop_token
 from graphmem.core.errors import InvalidValue, MissingExtra
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise_relation
 from graphmem.core.types import Fact
 from graphmem.core.validation import require
 
@@ -113,7 +113,7 @@ def load_replayed(base: Any, folder: str | Path) -> Any:
 
 def replay_texts(fact: Fact) -> Iterator[tuple[str, str]]:
     """Questions about a fact with their answers, and a statement of it without a question."""
-    questions, statement = _templates(normalise(fact.relation))
+    questions, statement = _templates(normalise_relation(fact.relation))
     for question in questions:
         yield question.format(s=fact.subject), fact.object
     yield "", fact.text or statement.format(s=fact.subject, o=fact.object)
@@ -125,7 +125,7 @@ def _templates(relation: str) -> tuple[tuple[str, ...], str]:
     from graphmem.text.lexicon import load_lexicon
 
     for known in load_lexicon():
-        if normalise(known.relation) == relation:
+        if normalise_relation(known.relation) == relation:
             return known.questions[:4], known.statements[0]
     name = relation.replace("{", "").replace("}", "")
     return (f"What is the {name} of {{s}}?", f"{{s}}: {name}?"), f"{{s}} {name} {{o}}."

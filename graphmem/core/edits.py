@@ -15,7 +15,10 @@ from graphmem.core.types import Fact, FactStatus, Factuality, Place
 
 @dataclass(frozen=True, slots=True)
 class AddNode:
-    """Add a node, or strengthen the one of the same normalised name or alias in the namespace."""
+    """Add a node, or strengthen the one of the same normalised name or alias in the namespace.
+
+    An alias that another node has is refused unless ``ambiguous``: a name that may mean either is then asked back.
+    """
 
     name: str
     kind: str = "entity"
@@ -23,6 +26,7 @@ class AddNode:
     aliases: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     date: Time | None = None
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class AddEdge:
 
 @dataclass(frozen=True, slots=True)
 class UpdateNode:
-    """Change the given fields of a node; None leaves a field as it is. ``state`` is float32 [G].
+    """Change the given fields of a node; None leaves a field as it is. ``state`` is float32 [G]; ``ambiguous``: see
+    ``AddNode``.
 
     ``node`` is an id, or a name, which an edit before it in the same list may have made.
     """
@@ -62,6 +67,7 @@ class UpdateNode:
     attributes: Mapping[str, Any] | None = None
     state: np.ndarray | None = None
     strength: float | None = None
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ GraphMemError
 ├── InvalidValue (ValueError): InvalidName, InvalidTime, InvalidVector
 ├── ImportRejected (ValueError)
 ├── StoreError: NotAMemory (ForeignSchema), NewerSchema, FileReplaced, ReadOnly, DiskFull, Busy, Corrupt,
-│   NotFound (KeyError), Closed, Conflict (NotKept)
+│   NotFound (KeyError; Ambiguous), Closed, Conflict (NotKept)
 ├── EncoderMismatch
 ├── ModelError: ModelNotFound, UnsupportedModel, WeightsMismatch, NotAttached
 └── MissingExtra (ImportError)
@@ -86,6 +86,10 @@ class NotFound(StoreError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class Ambiguous(NotFound):
+    """A name that may mean several nodes; the message names them."""
 
 
 class Conflict(StoreError):

@@ -1,11 +1,14 @@
-"""Facts in the recorded history of a node."""
+"""Facts in the recorded history of a node, and the edits by which a value follows another."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
+from graphmem.core.edits import AddEdge, Edit, SupersedeEdge
 from graphmem.core.errors import NotFound
 from graphmem.core.protocols import GraphStore
+from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
 
 
@@ -16,3 +19,24 @@ def recorded_facts(store: GraphStore, node: int, entries: int | None = None) -> 
     with suppress(NotFound):
         return store.facts_by_id(ids)
     return store.facts_by_id([edge.id for edge in store.edges(ids)])
+
+
+def superseding(store: GraphStore, new: AddEdge, at: Time | None) -> list[Edit]:
+    """Edits by which the facts of a subject and relation end at a time (now) and a new one begins then.
+
+    They end the facts that hold then; where none does, the new one is history of the first fact after. The value that
+    is held already is only strengthened.
+    """
+    subject, value, moment = store.look_up(new.subject), store.look_up(new.object), to_micros(at)
+    held = [] if subject is None else store.facts(subject.id, new.relation)
+    if subject is not None and moment is not None:
+        start = lambda fact: to_micros(fact.valid_from) or 0
+        later = [fact for fact in held if fact.valid_from is not None and start(fact) > moment]
+        then = store.facts(subject.id, new.relation, as_of=moment)
+        held = [*then, *(fact for fact in held if fact not in (*then, *later))] or sorted(later, key=start)[:1]
+    edges = store.edges([fact.id for fact in held if fact.id is not None])
+    same = [fact for fact, edge in zip(held, edges, strict=True) if value is not None and edge.dst == value.id]
+    if same:
+        new = replace(new, valid_from=same[0].valid_from, valid_to=same[0].valid_to)
+    others = [edge.id for fact, edge in zip(held, edges, strict=True) if fact not in same]
+    return [SupersedeEdge(edge, new, at) for edge in others] or [new if same else replace(new, valid_from=at)]

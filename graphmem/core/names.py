@@ -1,7 +1,8 @@
-"""Names of nodes and relations: length, normal form, validity."""
+"""Names of nodes and relations: validity, the normal form of identity, the folded form of search."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -10,27 +11,113 @@ from graphmem.core.errors import InvalidName
 MAX_NAME = 1024
 """Longest name of a node or relation, in characters."""
 
+# Unicode 16. Dash and Quotation_Mark are the properties of those names, with the letters and symbols that stand for an
+# apostrophe or a prime. Ignored is Default_Ignorable_Code_Point with the other invisible format characters.
+_DASH = "\u2010-\u2015\u058a\u05be\u1400\u1806\u2043\u2053\u207b\u208b\u2212\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d"
+_DASH += "\u301c\u3030\u30a0\ufe31\ufe32\ufe58\ufe63\uff0d\U00010ead"
+_SINGLE = "`\xb4\u02b9\u02bb-\u02bd\u02c8\u0374\u055a\u05f3\u07f4\u07f5\u1fbd\u1fbf\u1fef\u1ffd\u1ffe\u2018-\u201b"
+_SINGLE += "\u2032\u2035\u2039\u203a\u275b\u275c\u275f\ua78b\ua78c\uff07\uff40"
+_DOUBLE = "\xab\xbb\u02ba\u02dd\u02ee\u05f4\u201c-\u201f\u2033\u2036\u275d\u275e\u2760\u2e42\u300c-\u300f\u301d-\u301f"
+_DOUBLE += "\ufe41-\ufe44\uff02\uff62\uff63\U0001f676-\U0001f678"
+_IGNORED = "\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+_IGNORED += "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+_IGNORED += "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+
+_SPELLINGS = {
+    f"[{_IGNORED}]": "", f"[{_DASH}]": "-", f"[{_SINGLE}]": "'", f"[{_DOUBLE}]": '"', "\u22ef": "...",
+    "[\u2044\u2215]": "/", "\u2800": " ", "\u0131": "i",
+}  # fmt: skip
+_TO = tuple(_SPELLINGS.values())
+_SPECIAL = re.compile("|".join(f"({pattern})" for pattern in _SPELLINGS))
+_DOTTED = re.compile("i([^a-z\\s\u0307]{0,16})\u0307+")
+_CAMEL = re.compile(r"[a-z]{2,}(?:[A-Z][a-z]+)+\d*")
+
 
 def normalise(name: str) -> str:
-    """The form under which names are compared: NFKC, case folded, white space collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """The form under which names are compared: letter case, spacing, typography and invisible characters set aside.
+
+    NFKC, case folded, white space collapsed. All dashes are one, so are all single and all double quotation marks, and
+    the Turkish i with and without its dot. ``normalise`` of a normal form is that form.
+    """
+    if name.isascii() and name.isprintable():
+        return " ".join(name.lower().replace("`", "'").split())
+    plain = name.casefold()
+    composed = unicodedata.is_normalized("NFC", name) and unicodedata.is_normalized("NFKC", plain)
+    if composed and "\u0307" not in plain and not _SPECIAL.search(plain):
+        return " ".join(plain.split())
+    name = _bounded(name)
+    for _ in range(8):  # removing one character may let two others compose; names settle in one or two rounds
+        before = name
+        name = _SPECIAL.sub(_spelling, unicodedata.normalize("NFD", name))
+        name = unicodedata.normalize("NFKC", name).casefold()
+        if "i" in name:
+            name = _DOTTED.sub(_undotted, unicodedata.normalize("NFD", name))
+        name = " ".join(unicodedata.normalize("NFKC", name).split())
+        if name == before:
+            break
+    return name
+
+
+def _bounded(name: str) -> str:
+    """The text without the marks beyond 30 in a row: bringing them in order takes the square of their number."""
+    if len(name) <= 64:
+        return name
+    kept, run = [], 0
+    for character in name:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= 30:
+            kept.append(character)
+    return "".join(kept)
+
+
+def _spelling(match: re.Match[str]) -> str:
+    return _TO[(match.lastindex or 1) - 1]
+
+
+def _undotted(match: re.Match[str]) -> str:
+    """An i without a dot above: one that no other mark above it comes before."""
+    marks = match[1]
+    return f"i{marks}" if all(unicodedata.combining(c) not in (0, 230) for c in marks) else match[0]
+
+
+def normalise_relation(name: str) -> str:
+    """The form under which relations are compared: ``lives_in``, ``lives-in``, ``livesIn`` and ``lives in`` are one."""
+    if _CAMEL.fullmatch(name):
+        name = re.sub("([A-Z])", r" \1", name)
+    norm = normalise(name)
+    return " ".join(norm.replace("_", " ").replace("-", " ").split()) or norm
+
+
+def fold(name: str) -> str:
+    """The form under which a name is searched when its normal form is unknown, in ASCII.
+
+    Without accents, transliterated, without apostrophes, with a space for a hyphen. Several nodes may share it.
+    """
+    norm = normalise(name)
+    text = norm
+    if not text.isascii():
+        from anyascii import anyascii
+
+        letters = (c for c in unicodedata.normalize("NFKD", norm) if not unicodedata.combining(c))
+        text = anyascii("".join(letters)).casefold()
+    return " ".join(text.replace("'", "").replace("`", "").replace("-", " ").split()) or norm
 
 
 def check_name(name: Any, what: str = "name") -> str:
     """Return ``name`` stripped.
 
     Raises:
-        InvalidName: not text, empty, longer than ``MAX_NAME``, a NUL or a lone surrogate inside.
+        InvalidName: not text, nothing visible, longer than ``MAX_NAME``, a NUL or a lone surrogate inside.
     """
     if not isinstance(name, str):
         raise InvalidName(f"{what} must be text, not {type(name).__name__}: {name!r}")
     stripped = name.strip()
-    if not stripped:
-        raise InvalidName(f"{what} is empty; give it at least one visible character")
     if len(stripped) > MAX_NAME:
         raise InvalidName(f"{what} has {len(stripped)} characters, {MAX_NAME} at most; use `text`: {stripped[:40]!r}")
     if reason := unstorable(stripped):
         raise InvalidName(f"{what} {reason}: {stripped[:40]!r}")
+    if not stripped or not ("0" <= stripped[0] <= "z" or normalise(stripped)):
+        raise InvalidName(f"{what} is empty; give it at least one visible character: {stripped[:40]!r}")
     return stripped
 
 

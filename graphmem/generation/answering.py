@@ -41,6 +41,9 @@ def answer_question(
     started, contexts, config = time.perf_counter(), model.contexts, model.config
     prompt, refusal = prompt_ids(model, question), refusal or config.refusal
     retrieval = None if contexts.disabled else contexts.retrieve(question, as_of)
+    if unclear := getattr(retrieval, "unclear", ()):
+        asked = asked_back(unclear)
+        return Answer(asked, (), (), retrieval, len(prompt), time.perf_counter() - started, 0.0, (), (asked,), True)
     description = describe_topic(model, retrieval, max_new_tokens, as_of)
     if description is not None:
         return replace(description, prompt_tokens=len(prompt), seconds=time.perf_counter() - started)
@@ -68,6 +71,12 @@ def answer_question(
         time.perf_counter() - started, 0.0 if retrieval is None else float(retrieval.answerable), sources, answers,
         refused,
     )  # fmt: skip
+
+
+def asked_back(unclear: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """The question that an unclear name is answered with."""
+    name, readings = unclear[0]
+    return f"{name} may mean {', '.join(readings[:-1])} or {readings[-1]}; say which one."
 
 
 def isolate_ties(found: Candidates, relevance: Sequence[float], ties: int) -> list[Candidates]:

@@ -50,7 +50,8 @@ class Answer:
         answerable: the memory's probability that it holds the answer, 0..1.
         sources: of each token.
         answers: each answer by itself; one, unless all were requested.
-        refused: whether the refusal was returned because the memory does not hold the answer.
+        refused: whether the refusal was returned because the memory does not hold the answer, or the text asks back
+            which of several nodes a name means.
     """
 
     text: str

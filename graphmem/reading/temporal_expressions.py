@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
+from graphmem.core.errors import InvalidTime
 from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.times import valid_interval as checked_interval
 from graphmem.text.sentences import Stretch
 
 Role = Literal["from", "to", "in"]
@@ -61,7 +64,7 @@ def find_times(text: str, now: Time | None = None) -> list[TimeSpan]:
 
 
 def parse_time(text: str) -> str | None:
-    """ISO date of a text that is a time and nothing else, such as "10 December 1815"; None for anything else."""
+    """ISO date, month or year of a text that is a time and nothing else ("10 December 1815"); None for others."""
     for pattern in _PATTERNS:
         match = pattern.fullmatch(text.strip())
         if match:
@@ -75,12 +78,13 @@ def _iso(match: re.Match[str], now: Time | None) -> str | None:
         micros = to_micros(now if now is not None else datetime.now())
         today = date.fromisoformat((from_micros(micros) or "")[:10])
         return (today - timedelta(days=parts["word"].casefold() == "yesterday")).isoformat()
-    month = int(parts["m"]) if parts.get("m") else _MONTHS.get((parts.get("month") or "").casefold(), 1)
-    day = int(parts.get("d") or parts.get("day") or 1)
+    month = int(parts["m"]) if parts.get("m") else _MONTHS.get((parts.get("month") or "").casefold())
+    day = int(parts.get("d") or parts.get("day") or 0)
     try:
-        return date(int(parts["year"]), month, day).isoformat()
+        whole = date(int(parts["year"]), month or 1, day or 1).isoformat()
     except ValueError:
         return None
+    return whole if day else whole[:7] if month else whole[:4]
 
 
 def _role(text: str, match: re.Match[str]) -> Role | None:
@@ -118,4 +122,7 @@ def valid_interval(
             end = end or span.iso
         else:
             start = start or span.iso
-    return (start, end) if not (start and end and end < start) else (start, None)
+    with suppress(InvalidTime):
+        checked_interval(start, end)
+        return start, end
+    return start, None

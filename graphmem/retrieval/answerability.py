@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from graphmem.core.names import normalise_relation
 from graphmem.text.word_classes import STOP_WORDS
 
 PARTIAL_NAME, NO_NAME, UNREACHABLE = 0.8, 0.95, 2.0
@@ -54,7 +55,7 @@ def names_something(retrieval: Any) -> bool:
             return False
         if unknown or not all(stands_alone(query, mention, seeds.mentions) for mention in seeds.mentions):
             facts = list(retrieval.facts)[:MAX_RELATION_FACTS]
-            relation = {word for fact in facts for word in _WORDS.findall(fact.relation.casefold())}
+            relation = {word for fact in facts for word in _WORDS.findall(normalise_relation(fact.relation))}
             query = _WORDS.sub(lambda m: m.group().lower() if m.group().lower() in relation else m.group(), query)
             unknown = unknown_names(query, seeds.mentions)
         known = not unknown or any(not query[m.start : m.end].islower() for m in seeds.mentions)

@@ -41,7 +41,17 @@ class FactStore:
 
     def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
         """Nodes of each normalised name."""
-        found: dict[str, list[int]] = self._store.resolve_many(normalised)
+        return self._held(self._store.resolve_many(normalised))
+
+    def resolve_folded(self, folded: Sequence[str]) -> dict[str, list[int]]:
+        """Nodes of each folded name."""
+        return self._held(self._store.resolve_folded(folded))
+
+    def named_with(self, phrases: Sequence[str], *, limit: int = 16) -> dict[str, list[int]]:
+        """Nodes whose names contain each phrase."""
+        return self._held(self._store.named_with(phrases, limit=limit))
+
+    def _held(self, found: dict[str, list[int]]) -> dict[str, list[int]]:
         every = np.asarray(sorted({node for nodes in found.values() for node in nodes}), np.int64)
         kept = set(every[self._kept(every)].tolist()) if len(every) else set()
         return {name: [node for node in nodes if node in kept] for name, nodes in found.items()}

@@ -73,6 +73,11 @@ class Retrieval:
             return 0.0
         return 1.0 if self.subgraph.answerable is None else float(self.subgraph.answerable)
 
+    @property
+    def unclear(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Names in the query that may mean several nodes, each with the names of these."""
+        return self.seeds.unclear
+
     @cached_property
     def facts(self) -> list[Fact]:
         """Facts of the subgraph: first the chains to the best nodes, then by the relevance of their ends."""

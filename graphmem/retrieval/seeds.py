@@ -1,4 +1,4 @@
-"""Seed nodes of a search: exact names in the query, else fuzzy ones, else BM25 and dense retrieval fused by rank.
+"""Seed nodes of a search: names in the query, else parts of names and misspelt ones, else BM25 and dense retrieval.
 
 BM25 and dense retrieval cover nodes and facts. A fact has no vector of its own: its similarity to the query is the sum
 of those of its subject, relation and object, so no fact has to be encoded.
@@ -6,17 +6,21 @@ of those of its subject, relation and object, so no fact has to be encoded.
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from rapidfuzz import fuzz, process
 
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphIndex, GraphStore, TextEncoder
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.node_embeddings import encode_nodes
 from graphmem.text.fuzzy_matching import match_fuzzy
-from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, mask_names, match_names
+from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, best_matches, mask_names, match_names
+from graphmem.text.name_parts import match_parts
 
 MAX_BACKLOG = 50_000
 """Nodes that one search encodes at most before it answers."""
@@ -36,6 +40,9 @@ FACT_WEIGHT = 0.5
 DEGREE_DAMPING = 0.5
 """Exponent of a seed's inverse log degree."""
 
+SAME_WORD = 80
+"""Similarity, of 100, from which a word of a query is a form of one of a relation: "live" of "lives in"."""
+
 CONTRAST = 8.0
 """Exponent of fused scores: reciprocal ranks alone hardly separate the first from the last."""
 
@@ -50,6 +57,7 @@ class Seeds:
         mentions: the names in the query that match them; empty for ``hybrid``.
         masked_query: the query with these names masked.
         strategy: ``exact``, ``fuzzy``, ``hybrid`` or ``none``.
+        unclear: names in the query that may mean several nodes, each with the names of these.
     """
 
     nodes: np.ndarray
@@ -57,6 +65,7 @@ class Seeds:
     mentions: tuple[NameMatch, ...] = ()
     masked_query: str = ""
     strategy: str = "none"
+    unclear: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def pairs(self) -> tuple[tuple[int, float], ...]:
         """Ids with their weights, in the form of ``Subgraph.seeds``."""
@@ -73,21 +82,25 @@ class SeedFinder:
     def find(self, query: str, *, max_seeds: int = 8, index: GraphIndex | None = None) -> Seeds:
         """Seeds of a query: exact names if there are any, else fuzzy ones, else BM25 and vectors fused by rank.
 
+        Exact names are names, aliases and their folded forms; fuzzy ones are parts of names and misspelt names. A name
+        that may mean several nodes means the one that has facts of a relation in the query, where there is one.
         Only the query's first ``MAX_CHARACTERS`` count. Where no exact name is found, nodes that lack a vector are
         encoded and their vectors stored. ``index`` is the graph whose facts are compared; None is the present one.
         """
         query = query[:MAX_CHARACTERS]
+        index = self.store.index() if index is None else index
         exact = match_names(query, self.store)
         if exact:
-            return _from_matches(query, exact, max_seeds, "exact")
+            exact += self._parts_beside(query, exact, index)
+            return self._from_matches(query, exact, max_seeds, "exact", index)
         lexical, facts = self.store.search_texts(query, nodes=MAX_LEXICAL, facts=max_seeds)
         vector = self.encoder.encode([query])[0] if query.strip() else None
         dense = self._nearest(vector)
         near = sorted({*lexical, *dense})
-        fuzzy = match_fuzzy(query, dict(zip(near, self.store.names(near), strict=True)))
+        parts = match_parts(query, self.store, _words_of(index.relations))
+        fuzzy = best_matches([*parts, *match_fuzzy(query, dict(zip(near, self.store.names(near), strict=True)))])
         if fuzzy:
-            return _from_matches(query, fuzzy, max_seeds, "fuzzy")
-        index = self.store.index() if index is None else index
+            return self._from_matches(query, fuzzy, max_seeds, "fuzzy", index)
         ends = list(dict.fromkeys(end for edge in self.store.edges(facts) for end in (edge.src, edge.dst)))
         dense_ends = self._dense_facts(lexical, dense, vector, index)
         rankings = [(1.0, lexical), (1.0, dense), (FACT_WEIGHT, ends), (FACT_WEIGHT, dense_ends)]
@@ -100,6 +113,43 @@ class SeedFinder:
         """The texts that a search of each query encodes: the query with its exact names masked."""
         cut = [query[:MAX_CHARACTERS] for query in queries]
         return [text for text in (mask_names(query, match_names(query, self.store)) for query in cut) if text.strip()]
+
+    def _from_matches(
+        self, query: str, matches: Sequence[NameMatch], max_seeds: int, strategy: str, index: GraphIndex
+    ) -> Seeds:
+        """Seeds from names, each with its likely readings; a name that keeps several is unclear."""
+        words = sorted(_words_of([mask_names(query, matches)]))
+        matches = [replace(match, nodes=self._likely(match, words, index)) for match in matches]
+        unclear = tuple((m.text, tuple(self.store.names(m.nodes))) for m in matches if len(m.nodes) > 1)
+        return replace(_from_matches(query, matches, max_seeds, strategy), unclear=unclear)
+
+    def _parts_beside(self, query: str, exact: Sequence[NameMatch], index: GraphIndex) -> list[NameMatch]:
+        """Capitalised parts of names outside the exact names, where each has one likely reading."""
+        rest = query
+        for match in exact:
+            rest = rest[: match.start] + "," * (match.end - match.start) + rest[match.end :]
+        if not any(word[:1].isupper() for word in rest.split()[1:]):
+            return []
+        words = sorted(_words_of([mask_names(query, exact)]))
+        parts = (replace(part, score=0.9 * exact[-1].score) for part in match_parts(rest, self.store))
+        likely = (replace(part, nodes=self._likely(part, words, index)) for part in parts)
+        return [replace(part, text=query[part.start : part.end]) for part in likely if len(part.nodes) == 1]
+
+    def _likely(self, match: NameMatch, words: Sequence[str], index: GraphIndex) -> tuple[int, ...]:
+        """The node of exactly that name; else, of several nodes, the one with facts of a relation in the query."""
+        nodes = match.nodes
+        if len(nodes) < 2:
+            return nodes
+        norm = normalise(match.text)
+        names = zip(nodes, self.store.names(nodes), strict=True)
+        if named := [node for node, name in names if normalise(name) == norm]:
+            return tuple(named)
+        arcs = index.expand(np.asarray(nodes, np.int64), FACT_ARCS)
+        relations = (arcs.relation >> 1).tolist()
+        asked = {code for code in set(relations) if _shares_word(words, index.relations[code])}
+        origins = zip(arcs.origin.tolist(), relations, strict=True)
+        likely = {nodes[origin] for origin, code in origins if code in asked}
+        return tuple(likely) if len(likely) == 1 else nodes
 
     def _nearest(self, vector: np.ndarray | None) -> list[int]:
         if vector is None:
@@ -164,6 +214,16 @@ def encode_missing(store: GraphStore, encoder: TextEncoder) -> None:
         count = f"{len(missing) - MAX_BACKLOG:,}"
         advice = "found by name and BM25 only; run `graphmem reencode FILE`, or memory.encode()"
         warnings.warn(f"{count} nodes have no vector yet and are {advice}", stacklevel=2)
+
+
+def _words_of(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in re.findall(r"\w+", normalise_relation(text))}
+
+
+def _shares_word(words: Sequence[str], relation: str) -> bool:
+    """Whether a relation's name has one of the words, or a form of it."""
+    own = [word for word in _words_of([relation]) if len(word) > 3]
+    return any(process.extractOne(word, words, scorer=fuzz.ratio, score_cutoff=SAME_WORD) for word in own)
 
 
 def _from_matches(query: str, matches: Sequence[NameMatch], max_seeds: int, strategy: str) -> Seeds:

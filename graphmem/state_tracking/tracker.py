@@ -18,7 +18,7 @@ from graphmem.core.edits import AddEdge, Edit, SupersedeEdge
 from graphmem.core.errors import InvalidValue
 from graphmem.core.history import recorded_facts
 from graphmem.core.names import normalise
-from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.times import Time, end_micros, from_micros, to_micros
 from graphmem.core.types import Fact
 from graphmem.reading.candidates import check_text
 from graphmem.state_tracking.extractor import CARRIES, IS_IN, EncodedSentence, StateChange, StateChangeExtractor
@@ -149,7 +149,7 @@ _OPEN = 2**62
 
 def _interval(fact: Fact) -> tuple[int, int]:
     """Start and end of a fact, in microseconds."""
-    end = to_micros(fact.valid_to)
+    end = end_micros(fact.valid_to)
     return to_micros(fact.valid_from) or 0, _OPEN if end is None else end
 
 

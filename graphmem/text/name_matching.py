@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphmem.core.names import normalise
+from graphmem.core.names import fold, normalise
 from graphmem.text.word_classes import STOP_WORDS
 
 MAX_CHARACTERS = 4000
@@ -16,9 +16,11 @@ MAX_WORDS = 300
 MAX_SPAN = 16
 """Maximum length of a name, in words."""
 
+_FOLDED = 0.9  # share of the score of a folded name
+
 _OPENING = "\"'([{<«“‘¿¡*"
-_CLOSING = "\"')]}>»”’.,;:!?*"
-_POSSESSIVE = re.compile(r"['’`]s?$", re.IGNORECASE)
+_CLOSING = "\"')]}>»”’.,;:!?*…"
+_POSSESSIVE = re.compile(r"['’`ʼ′´＇]s?$", re.IGNORECASE)
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
@@ -34,12 +36,21 @@ class NameMatch:
 
 
 def match_names(text: str, store: Any) -> list[NameMatch]:
-    """Names in a text that do not overlap, highest score first; one look-up in the store."""
+    """Names in a text that do not overlap, highest score first; two look-ups in the store.
+
+    A span that is no name or alias may be the folded form of one ("Jose Nunez" of José Núñez), at a lower score.
+    """
     spans = dict.fromkeys(name_spans(text[:MAX_CHARACTERS]))
     names = {span: normalise(text[slice(*span)]) for span in spans}
     found = store.resolve_many(list(dict.fromkeys(name for name in names.values() if name)))
-    known = ((span, tuple(found[name])) for span, name in names.items() if found.get(name))
-    return best_matches(NameMatch(*span, text[slice(*span)], nodes, _score(text, span)) for span, nodes in known)
+    folded = {span: fold(name) for span, name in names.items() if name and not found.get(name)}
+    others = store.resolve_folded(list(dict.fromkeys(folded.values())))
+    matches = []
+    for span, name in names.items():
+        if nodes := found.get(name) or others.get(folded.get(span, "")):
+            share = 1.0 if found.get(name) else _FOLDED
+            matches.append(NameMatch(*span, text[slice(*span)], tuple(nodes), share * _score(text, span)))
+    return best_matches(matches)
 
 
 def best_matches(matches: Iterable[NameMatch]) -> list[NameMatch]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise_relation
 from graphmem.core.paths import DATA
 from graphmem.text.lexicon import Relation, load_lexicon
 
@@ -18,7 +18,7 @@ LITERAL_TYPES: Final = frozenset({"year", "date", "number"})
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A relation of the lexicon with its normalised names.
+    """A relation of the lexicon with its normalise_relationd names.
 
     Attributes:
         group: position of the first relation of its synonym group.
@@ -35,17 +35,17 @@ class _Entry:
 
 @cache
 def _entries() -> tuple[_Entry, ...]:
-    """The shipped lexicon, normalised once."""
+    """The shipped lexicon, normalise_relationd once."""
     relations, others = load_lexicon(), other_schema_names()
     return tuple(
-        _Entry(relation, group, normalise(relation.relation), _synonyms_of(relation),
-               frozenset(map(normalise, others.get(relation.relation, ()))))
+        _Entry(relation, group, normalise_relation(relation.relation), _synonyms_of(relation),
+               frozenset(map(normalise_relation, others.get(relation.relation, ()))))
         for relation, group in zip(relations, synonym_groups(relations), strict=True)
     )  # fmt: skip
 
 
 def _synonyms_of(relation: Relation) -> frozenset[str]:
-    return frozenset(map(normalise, (relation.relation, *relation.paraphrases)))
+    return frozenset(map(normalise_relation, (relation.relation, *relation.paraphrases)))
 
 
 @cache
@@ -79,17 +79,17 @@ def synonym_groups(relations: Sequence[Relation]) -> list[int]:
 @cache
 def synonyms(name: str) -> frozenset[str]:
     """Normalised names of the same relation in the lexicon, the given one included."""
-    wanted = normalise(name)
+    wanted = normalise_relation(name)
     groups = {entry.group for entry in _entries() if wanted in entry.synonyms}
     same = [entry for entry in _entries() if entry.group in groups]
-    return frozenset({wanted}).union(*(entry.synonyms | {normalise(entry.relation.noun)} for entry in same))
+    return frozenset({wanted}).union(*(entry.synonyms | {normalise_relation(entry.relation.noun)} for entry in same))
 
 
 def candidate_relations(live: Iterable[str]) -> list[str]:
     """Relation names to extract: those of the graph, then those of the lexicon with another meaning."""
     own = list(dict.fromkeys(live))
     covered = frozenset[str]().union(*map(synonyms, own))
-    given = frozenset(map(normalise, own))
+    given = frozenset(map(normalise_relation, own))
     return own + [
         entry.relation.relation
         for number, entry in enumerate(_entries())
@@ -99,13 +99,13 @@ def candidate_relations(live: Iterable[str]) -> list[str]:
 
 @cache
 def lexicon_functional() -> dict[str, bool]:
-    """Whether each relation of the lexicon has one object a subject at a time, by normalised name."""
+    """Whether each relation of the lexicon has one object a subject at a time, by normalise_relationd name."""
     return {entry.name: entry.relation.functional for entry in _entries()}
 
 
 @cache
 def has_literal_objects(name: str) -> bool | None:
     """Whether the objects of a relation are dates or numbers; None for a relation that the lexicon does not hold."""
-    wanted = normalise(name)
+    wanted = normalise_relation(name)
     same = (entry for entry in _entries() if wanted == entry.name or wanted in entry.other_schemas)
     return next((entry.relation.object in LITERAL_TYPES for entry in same), None)

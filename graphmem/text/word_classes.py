@@ -34,6 +34,11 @@ def is_pronoun(words: str) -> bool:
     return words.casefold() in _PRONOUNS
 
 
+def is_calendar(word: str) -> bool:
+    """Whether a word is a month, a weekday or another word of a time."""
+    return word.casefold() in _CALENDAR
+
+
 def is_name(words: str) -> bool:
     """Whether words that contain a number are a name, as "20 Fenchurch Street" is and "2 May 1908" is not."""
     stripped = (word.strip("'\"“”‘’().,:;") for word in words.split())

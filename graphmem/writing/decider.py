@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
-from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.times import Time, as_text, end_micros, from_micros, to_micros
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
@@ -91,9 +91,26 @@ class WriteDecider:
         if action == "retire" and held is not None:
             edit = _closing(held, fact, self._at)
         elif action in ("add", "update"):
-            edit = _added(fact) if action == "add" or rival is None else _replacing(rival, _added(fact), self._at)
+            if fact.valid_from is None and fact.valid_to is None:
+                fact = replace(fact, valid_from=as_text(self._at))  # held when the text was written
+            if rival is not None and rival.id is None:
+                evidence["against_from"] = rival.valid_from
+            edit = _added(fact) if action == "add" or rival is None else self._replacing(rival, _added(fact))
         self._add_pending(action, fact, held, rival)
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
+
+    def _replacing(self, old: Fact, new: AddEdge) -> Edit:
+        """The new value in place of the old one; where the text dates it earlier, of what held then, until the old."""
+        when = new.valid_from if new.valid_from is not None else self._at
+        start, moment = to_micros(old.valid_from), to_micros(when)
+        if start is None or moment is None or moment >= start:
+            return SupersedeEdge(old.id, new, when) if old.id is not None else new
+        node = self._store.resolve(new.subject)
+        then = self._store.facts(node.id, new.relation, as_of=moment) if node else []
+        other = next((fact.id for fact in then if normalise(fact.object) != normalise(new.object)), None)
+        if other is not None:
+            return SupersedeEdge(other, new, when)
+        return replace(new, valid_from=when, valid_to=new.valid_to or from_micros(start))
 
     def alias_decisions(
         self, given: Sequence[CandidateFact], cases: Sequence[Case], linker: EntityLinker
@@ -110,7 +127,7 @@ class WriteDecider:
         decisions = []
         for (name, other), fact in pairs.items():
             free = self._store.resolve(other) is None and self._trust >= self._config.min_trust
-            edit = AddNode(name, aliases=(other,)) if free else None
+            edit = AddNode(name, aliases=(other,), ambiguous=True) if free else None
             fact = replace(fact, subject=name, source=self._source, confidence=self._trust)
             evidence = {"factuality": "alias", "trust": self._trust, "name taken or source distrusted": not free}
             decisions.append(WriteDecision("add" if free else "skip", 1.0, 0.0, edit, fact, evidence))
@@ -142,8 +159,8 @@ class WriteDecider:
         node = subject.node.id
         if node not in self._records:
             self._records[node] = recorded_facts(self._store, node, entries=20)
-        wanted = (normalise(relation), normalise(value.name))
-        return any((normalise(f.relation), normalise(f.object)) == wanted for f in self._records[node])
+        wanted = (normalise_relation(relation), normalise(value.name))
+        return any((normalise_relation(f.relation), normalise(f.object)) == wanted for f in self._records[node])
 
     def _profile(self, relation: str) -> RelationProfile:
         """Profile of a relation, from its text and from this graph's facts of it."""
@@ -173,7 +190,14 @@ class WriteDecider:
         in_same_text = against and decision.evidence.get("against_id") is None
         if decision.action == "update" and isinstance(decision.edit, AddEdge) and in_same_text:
             subject, relation, value = str(against).split(" | ", 2)  # without an id: closed by adding its end
-            yield AddEdge(subject, relation, value, valid_to=decision.fact.valid_from or self._at or _now())
+            start = decision.evidence.get("against_from")
+            yield AddEdge(
+                subject,
+                relation,
+                value,
+                valid_from=start,
+                valid_to=_instant(decision.fact.valid_from or self._at) or _now(),
+            )
         if decision.edit is not None:
             yield decision.edit
         elif decision.evidence.get("repeats") is not None:
@@ -183,29 +207,30 @@ class WriteDecider:
 
 
 def _key(fact: Fact) -> tuple[str, str]:
-    return normalise(fact.subject), normalise(fact.relation)
+    return normalise(fact.subject), normalise_relation(fact.relation)
 
 
 def _added(f: Fact) -> AddEdge:
     return AddEdge(f.subject, f.relation, f.object, f.text, f.valid_from, f.valid_to, f.confidence, f.source)
 
 
-def _replacing(old: Fact, new: AddEdge, at: Time | None) -> Edit:
-    """The new value in place of the old one; before it where the text dates it earlier."""
-    when = new.valid_from if new.valid_from is not None else at
-    start = to_micros(old.valid_from)
-    if start is not None and when is not None and (to_micros(when) or 0) <= start:
-        return replace(new, valid_to=new.valid_to or old.valid_from)
-    return SupersedeEdge(old.id, new, when) if old.id is not None else new
-
-
 def _closing(old: Fact, ended: Fact, at: Time | None) -> Edit:
-    """End a fact at the time that the text gives; one that would end before its start is retired."""
-    end = ended.valid_to or at or _now()
-    start = to_micros(old.valid_from)
-    if old.id is not None and start is not None and (to_micros(end) or 0) <= start:
+    """End a fact at the time that the text gives; one that it ends before its start is retired.
+
+    A text from before the fact began tells of an earlier time when it held.
+    """
+    end = ended.valid_to or _instant(at) or _now()
+    start, stop = to_micros(old.valid_from), end_micros(end) or 0
+    if start is None or start < stop:
+        return replace(_added(old), valid_to=end)
+    if old.id is not None and (ended.valid_to is not None or start == stop):
         return Retire(old.id)
-    return replace(_added(old), valid_to=end)
+    return replace(_added(old), valid_from=None, valid_to=end)
+
+
+def _instant(time: Time | None) -> str | None:
+    """The first instant of a time."""
+    return from_micros(to_micros(time))
 
 
 def _now() -> str | None:

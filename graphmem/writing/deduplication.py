@@ -63,7 +63,7 @@ class ReadHistory:
             return []
         attributes: dict[str, Any] = {"trust": self._trust, "at": self._at, "source": source, "begins": self._begins}
         name = _digest(*new, *map(str, attributes.values()))
-        return [AddNode(_PREFIX + name, READ_MARK, "", tuple(_PREFIX + key for key in new), attributes)]
+        return [AddNode(_PREFIX + name, READ_MARK, "", tuple(_PREFIX + key for key in new), attributes, ambiguous=True)]
 
     def _matches(self, node: Any) -> bool:
         if not node.name.startswith(_PREFIX) or node.attributes.get("trust", 0.0) < self._trust:

@@ -7,19 +7,20 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from rapidfuzz import fuzz
 
 from graphmem.core.errors import NotFound
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
 from graphmem.core.types import Node
 from graphmem.core.validation import require
 from graphmem.reading.candidates import CandidateFact
+from graphmem.text.name_parts import titles
 
 if TYPE_CHECKING:
     from graphmem.encoding.entity_states import EntityStates
@@ -35,7 +36,6 @@ _MIN_SHARE: Final = 0.6
 """Minimum probability of the node that fits a sentence best."""
 _MAX_NODES: Final = 12
 """Nodes that a name is compared with."""
-_TITLES: Final = frozenset("mr mrs ms dr sir lady lord prof professor saint st the".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
     plain_a, plain_b = "".join(a), "".join(b)
     shared = len(set(a) & set(b)) / max(1, len(set(a) | set(b)))
     shorter, longer = sorted((a, b), key=len)
-    similarity = SequenceMatcher(None, plain_a, plain_b, autojunk=False).ratio() if plain_a and plain_b else 0.0
+    similarity = fuzz.ratio(plain_a, plain_b) / 100 if plain_a and plain_b else 0.0
     is_part = bool(shorter) and len(shorter) < len(longer)
     return np.array([
         plain_a == plain_b != "", is_part and longer[: len(shorter)] == shorter,
@@ -83,7 +83,7 @@ def name_features(name: str, known: str, *, rivals: int = 0, recent: bool = Fals
 def _words(name: str) -> tuple[str, ...]:
     """Words of a name without accents, punctuation, articles and titles."""
     words = "".join(c if c.isalnum() else " " for c in _without_accents(name)).split()
-    return tuple(word for word in words if word not in _TITLES) or tuple(words)
+    return tuple(word for word in words if word not in titles() and word != "the") or tuple(words)
 
 
 def _without_accents(name: str) -> str:
@@ -212,12 +212,12 @@ def link_relation(candidate: CandidateFact, held: Callable[[str, str], list[str]
     A paraphrase then repeats a fact instead of duplicating it.
     """
     fact = candidate.fact
-    ahead = held(fact.subject, fact.object)
-    if fact.relation in ahead or not candidate.alternatives:
+    ahead = _forms(held(fact.subject, fact.object))
+    if normalise_relation(fact.relation) in ahead or not candidate.alternatives:
         return candidate, False
-    back = held(fact.object, fact.subject) if candidate.object_kind != "literal" else []
+    back = _forms(held(fact.object, fact.subject)) if candidate.object_kind != "literal" else set()
     for other in candidate.alternatives:
-        if other.relation in (back if other.inverted else ahead):
+        if normalise_relation(other.relation) in (back if other.inverted else ahead):
             fact = replace(fact, relation=other.relation)
             if not other.inverted:
                 return replace(candidate, fact=fact), False
@@ -227,3 +227,7 @@ def link_relation(candidate: CandidateFact, held: Callable[[str, str], list[str]
                 object_span=candidate.subject_span, object_kind="entity",
             ), True  # fmt: skip
     return candidate, False
+
+
+def _forms(relations: Sequence[str]) -> set[str]:
+    return set(map(normalise_relation, relations))

@@ -63,7 +63,7 @@ class GraphContext:
         if self.superseded_in_text is not None:
             return self.superseded_in_text
         others = [fact for fact in self.held if normalise(fact.object) != normalise(candidate.object)]
-        return max(others, key=lambda fact: (fact.valid_from or "", fact.id or 0), default=None)
+        return max(others, key=lambda fact: (_start(fact), fact.id or 0), default=None)
 
 
 def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) -> np.ndarray:
@@ -74,7 +74,7 @@ def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) ->
     held_trust = compared.confidence if compared else 0.0
     order = 0  # 1: later than the rival, -1: earlier
     if rival is not None and fact.valid_from is not None and rival.valid_from is not None:
-        order = np.sign((to_micros(fact.valid_from) or 0) - (to_micros(rival.valid_from) or 0))
+        order = np.sign(_start(fact) - _start(rival))
     alternatives, literal = candidate.alternatives, has_literal_objects(fact.relation)
     first, second = sorted((candidate.subject_span, candidate.object_span))
     return np.array([
@@ -91,6 +91,11 @@ def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) ->
         0.0 if literal is None else 1.0 if literal == (candidate.object_kind == "literal") else -1.0,
         near.role_agreement,
     ], dtype=np.float32)  # fmt: skip
+
+
+def _start(fact: Fact) -> float:
+    start = to_micros(fact.valid_from)
+    return -np.inf if start is None else float(start)
 
 
 def role_agreement(fact: Fact, subjects: Collection[str], objects: Collection[str]) -> float:

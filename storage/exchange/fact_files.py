@@ -197,7 +197,14 @@ def _node(record: Mapping[str, Any]) -> AddNode:
     aliases, attributes = record.get("aliases") or (), record.get("attributes") or {}
     if isinstance(aliases, str) or not isinstance(aliases, Sequence) or not isinstance(attributes, Mapping):
         raise InvalidValue("aliases must be a list and attributes an object")
-    return AddNode(record["name"], record.get("kind") or "entity", record.get("text") or "", tuple(aliases), attributes)
+    return AddNode(
+        record["name"],
+        record.get("kind") or "entity",
+        record.get("text") or "",
+        tuple(aliases),
+        attributes,
+        ambiguous=True,
+    )
 
 
 _IRI = r"<([^<>\"{}|^`\\\x00-\x20]*|[^<>\s]*)>"
@@ -223,7 +230,7 @@ def _triple(line: str) -> AddEdge | AddNode:
     subject = _named(found[1], found[2], found[3])
     object = _named(found[5], found[6], found[7])
     if found[4] == LABEL_IRI:
-        return AddNode(subject, aliases=(object,))
+        return AddNode(subject, aliases=(object,), ambiguous=True)
     return AddEdge(subject, _named(found[4], None, None), object)
 
 

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.storage.files import replacing
+from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.row_images import from_base64
 from graphmem.storage.tables.schema import SCHEMA_VERSION, SEARCH_TABLES, STORED, statements
 
@@ -67,6 +68,7 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
+    rebuild_folds(raw)
     broken = raw.execute("PRAGMA foreign_key_check").fetchone()
     if broken:
         raise ImportRejected(f"the dump is incomplete: a row of {broken[0]} refers to {broken[2]} that are not in it")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, JournalEntry
 from graphmem.core.errors import InvalidValue
-from graphmem.core.times import from_micros
 from graphmem.storage.exchange.export import all_nodes
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.storage.tables.connection import MEMORY
@@ -37,7 +36,7 @@ def merge(
 
 def _edits(source: SQLiteStore) -> Iterator[Edit]:
     for node in all_nodes(source):
-        yield AddNode(node.name, node.kind, node.text, node.aliases, node.attributes)
+        yield AddNode(node.name, node.kind, node.text, node.aliases, node.attributes, ambiguous=True)
     namespace = "(SELECT id FROM namespaces WHERE name = ?)"
     sql = f"SELECT id FROM edges WHERE ns = {namespace} AND retired_at IS NULL ORDER BY id"
     for (identifier,) in source.connection.rows(sql, (source.namespace,)):
@@ -45,7 +44,8 @@ def _edits(source: SQLiteStore) -> Iterator[Edit]:
         subject, object = source.names([edge.src, edge.dst])
         sources = source.sources(identifier)
         first = sources[0] if sources else None
-        times = from_micros(edge.valid_from), from_micros(edge.valid_to)
+        fact = source.facts_by_id([identifier])[0]
+        times = fact.valid_from, fact.valid_to
         yield AddEdge(subject, edge.relation, object, edge.text, *times, edge.confidence, first, edge.attributes)
         for name in sources[1:]:
             yield AddEdge(subject, edge.relation, object, "", *times, edge.confidence, name)

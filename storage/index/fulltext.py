@@ -14,8 +14,9 @@ from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
+from rapidfuzz import fuzz, process
 
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.types import MENTIONS, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
@@ -27,6 +28,8 @@ RANKED = 4000  # most rows that are scored
 SEEDS = 16  # nodes from which facts without a text of their own are found
 
 FACTS_PER_SEED = 64
+
+SIMILAR_FROM, MIN_SIMILARITY = 5, 0.8  # letters of a word and similarity from which it is taken for another
 
 CROWDED = 8  # factor of the number of nodes where nodes without facts are dropped afterwards
 
@@ -111,6 +114,30 @@ def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int, count
     return first_full(matches(raw, query, counts), limit, lambda match: raw.execute(sql, (match, ns, limit)).fetchall())
 
 
+def named_with(raw: sqlite3.Connection, ns: int, phrases: Sequence[str], limit: int) -> dict[str, list[int]]:
+    """For each phrase, at most ``limit`` live nodes, without ``SYSTEM_KINDS``, with its words in sequence in a name."""
+    sql = (
+        "SELECT n.id FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid WHERE node_fts MATCH ? AND +n.ns = ? "
+        f"AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS} LIMIT ?"
+    )
+    found = {}
+    for phrase in phrases:
+        inside = " ".join(_WORD.findall(phrase))
+        rows = raw.execute(sql, (f'{{name aliases}} : "{inside}"', ns, limit)) if inside else ()
+        found[phrase] = [row[0] for row in rows]
+    return found
+
+
+def similar_words(raw: sqlite3.Connection, word: str, counts: WordCounts) -> list[str]:
+    """Indexed words that are nearly a word and begin like it, the nearest first; none where the word is indexed."""
+    if len(word) < SIMILAR_FROM or counts(raw, word):
+        return []
+    sql = f"SELECT term FROM temp.{counts.table}_words WHERE term >= ? AND term < ? LIMIT {RANKED}"
+    terms = [row[0] for row in raw.execute(sql, (word[:2], word[:2] + chr(0x10FFFF)))]
+    found = process.extract(word, terms, scorer=fuzz.ratio, score_cutoff=100 * MIN_SIMILARITY, limit=3)
+    return [term for term, _, _ in found]
+
+
 def search_edges(
     raw: sqlite3.Connection, ns: int, query: str, limit: int, index: CSRIndex, seeds: Sequence[Match],
     counts: WordCounts,
@@ -167,7 +194,7 @@ def _by_names(seeds: Sequence[Match], query: str, limit: int, index: CSRIndex) -
 
 
 def _words_of(relation: str) -> set[str]:
-    return set(_WORD.findall(normalise(relation)))
+    return set(_WORD.findall(normalise_relation(relation)))
 
 
 def _by_relation(query: str, limit: int, index: CSRIndex) -> dict[int, float]:

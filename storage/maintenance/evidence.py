@@ -45,7 +45,7 @@ class Evidence:
     def blocks(self, raw: sqlite3.Connection) -> list[bulk_sums.Block]:
         """Blocks of bulk loads that are not as they were loaded."""
         found = []
-        for block in bulk_sums.blocks(raw, self.before):
+        for block in bulk_sums.blocks(raw, self.before, quick=True):
             if block.entry not in self.altered and not block.sound():
                 found.append(block)
         return found

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from graphmem.core.errors import Busy, GraphMemError, NewerSchema, NotAMemory
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise_relation
 from graphmem.storage.files import replacing
-from graphmem.storage.maintenance import mend, salvage
+from graphmem.storage.maintenance import mend, salvage, single_bit
 from graphmem.storage.maintenance.check import Problem, Report, check_as, sqlite_problems, wrong_marks
 from graphmem.storage.maintenance.evidence import UNREADABLE, Evidence, gather
 from graphmem.storage.maintenance.report import some
@@ -21,8 +21,9 @@ from graphmem.storage.maintenance.values import COUNTERS, bad_vectors
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.connection import open_here
+from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.schema import SEARCH_TABLES
-from graphmem.storage.tables.vector_rows import mark
+from graphmem.storage.tables.vector_rows import checksum, mark
 
 KEYS = {
     "edges": ("id", "src", "rel", "dst", "ns"), "nodes": ("id", "ns"), "relations": ("id", "ns"),
@@ -206,6 +207,7 @@ def _entries(raw: sqlite3.Connection, evidence: Evidence, notes: list[str]) -> N
                     rows.unpack(blob)
                 except (*UNREADABLE, AttributeError):
                     raw.execute(f"UPDATE {table} SET changes = ? WHERE rowid = ?", (rows.pack([]), rowid))
+                    notes.append(f"entry {entry} can be listed again, without what it changed")
     if marks := wrong_marks(raw):
         raw.executemany("UPDATE journal SET undone = ? WHERE id = ?", [(right, e) for e, right in marks.items()])
         notes.append(f"marks of entries {some(list(marks))} as undone or not")
@@ -226,7 +228,7 @@ def _dictionaries(raw: sqlite3.Connection, held: salvage.Copies, notes: list[str
     for number, user in raw.execute(lacking).fetchall():
         found, norm = held.relations.get(number), held.relation_norms.get(number)
         name = found[1] if found else norm[1] if norm else f"lost relation {number}"
-        values = (number, (found or norm or (user,))[0], name, norm[1] if norm else normalise(name))
+        values = (number, (found or norm or (user,))[0], name, norm[1] if norm else normalise_relation(name))
         raw.execute("INSERT OR IGNORE INTO relations VALUES (?, ?, ?, ?)", values)
         (notes if found or norm else lost).append(f"relation {number}: {name!r:.80}")
     for table, used in USED.items():
@@ -293,6 +295,12 @@ def _retired(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None
 
 
 def _vectors(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None:
+    for (node,) in bad_vectors(raw):
+        encoder, data, total = raw.execute("SELECT encoder, data, sum FROM vectors WHERE node = ?", (node,)).fetchone()
+        if isinstance(data, bytes) and isinstance(total, int):
+            right = single_bit.corrected(data, checksum(node, encoder, data) ^ (total & 0xFFFFFFFF))
+            if right is not None:
+                raw.execute("UPDATE vectors SET data = ? WHERE node = ?", (right, node))
     if bad := bad_vectors(raw):
         raw.executemany("DELETE FROM vectors WHERE node = ?", bad)
         lost.append(f"vectors of nodes {some(bad)}, which are encoded again at the next search")
@@ -311,5 +319,6 @@ def _counters(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> Non
 
 
 def _search(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None:
+    rebuild_folds(raw)
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")

@@ -6,10 +6,12 @@ import sqlite3
 from itertools import chain, product
 from typing import Any
 
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
+from graphmem.storage.maintenance import single_bit
 from graphmem.storage.maintenance.evidence import Evidence, holds
 from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.salvage import Copies
+from graphmem.storage.maintenance.values import agree
 from graphmem.storage.maintenance.votes import Words, candidates, elected, usual_spelling
 from graphmem.storage.tables import bulk_sums
 from graphmem.storage.tables import row_images as rows
@@ -54,6 +56,9 @@ class Restoration:
             options = self._options(block, fixed)
             doubtful = {n: found for n, found in options.items() if not self._quiet(block.table, n, fixed.get(n))}
             sure = self._chosen(block, fixed, doubtful) or self._chosen(block, fixed, options)
+            turned = None if sure else single_bit.as_loaded(block, fixed)
+            if turned is not None:
+                fixed, sure = turned, True
             if not sure:
                 self._by_vote(block.table, fixed, options)
                 sure = block.holds(fixed)
@@ -187,7 +192,7 @@ class Restoration:
         """Names of nodes and relations that no checksum and no trusted entry settles."""
         certain = {key[0] for (table, key), state in self.evidence.newest.items() if table == "nodes" and state}
         doubtful = {number: None for number, name, norm in self.raw.execute("SELECT id, name, norm FROM nodes")
-                    if not isinstance(name, str) or normalise(name) != norm
+                    if not agree("nodes", number, name, norm)
                     or self.copies.norms.get(number, (0, norm))[1] != norm}  # fmt: skip
         for number in doubtful:
             row = rows.as_mapping("nodes", rows.fetch(self.raw, "nodes", (number,))) or {}
@@ -198,14 +203,15 @@ class Restoration:
         for number, name, norm in self.raw.execute("SELECT id, name, norm FROM relations").fetchall():
             norms = [str(norm), self.copies.relation_norms.get(number, (0, str(norm)))[1]]
             other = self.copies.relations.get(number, (0, name))[1]
-            if not isinstance(name, str) or normalise(name) != norm or norms[0] != norms[1] or other != name:
+            if not agree("relations", number, name, norm) or norms[0] != norms[1] or other != name:
                 spelled = [text for text in (name, other) if isinstance(text, str)]
+                form = normalise_relation
                 chosen = next(
-                    ((text, normalise(text)) for text in spelled if norms.count(normalise(text)) == 2),
-                    elected(name, [*norms, normalise(str(other))], [], self.said),
+                    ((text, form(text)) for text in spelled if norms.count(form(text)) == 2),
+                    elected(name, [*norms, form(str(other))], [], self.said, form),
                 )
-                if name != other and normalise(str(name)) == normalise(str(other)):
-                    chosen = None  # they differ in capitals alone: nothing else knows them
+                if name != other and form(str(name)) == form(str(other)):
+                    chosen = None  # they differ in capitals or typography alone: nothing else knows them
                 self._named("relations", number, {"name": name, "norm": norm}, chosen)
 
     def _named(self, table: str, number: int, row: Columns, chosen: tuple[str, str] | None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.storage.maintenance.report import Problem, some
+from graphmem.storage.tables.renormalise import twin_form
 from graphmem.storage.tables.schema import STORED
 from graphmem.storage.tables.validation import MAX_TEXT
 from graphmem.storage.tables.vector_rows import checksum
@@ -85,7 +86,18 @@ def bad_json(text: Any) -> bool:
 def misnamed(raw: sqlite3.Connection, table: str, key: str, column: str) -> list[tuple[int, str, str]]:
     """Key, name and stored normalised name of the rows where these do not agree."""
     rows = raw.execute(f"SELECT {key}, {column}, norm FROM {table}")
-    return [row for row in rows if not isinstance(row[1], str) or normalise(row[1]) != row[2]]
+    return [row for row in rows if not agree(table, *row)]
+
+
+def normal_form(table: str) -> Callable[[str], str]:
+    """The normal form of the names of a table."""
+    return normalise_relation if table == "relations" else normalise
+
+
+def agree(table: str, key: int, name: object, norm: object) -> bool:
+    """Whether a name and its stored normal form belong together; a merged row has the form of a twin."""
+    form = normal_form(table)(name) if isinstance(name, str) else ""
+    return isinstance(name, str) and norm in (form or norm, twin_form(form, key))
 
 
 def bad_vectors(raw: sqlite3.Connection) -> list[tuple[int]]:

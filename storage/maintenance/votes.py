@@ -33,9 +33,9 @@ class Words:
         return [row[0] for row in self.raw.execute("SELECT term FROM temp.said_words ORDER BY offset")]
 
 
-def recased(name: str, form: str) -> str:
+def recased(name: str, form: str, normal: Callable[[str], str] = normalise) -> str:
     """A normal form in the capitals of a damaged name, where both have the same length."""
-    if normalise(name) == form:
+    if normal(name) == form:
         return name
     if len(name) != len(form):
         return form
@@ -54,24 +54,27 @@ def candidates(name: object, norms: Sequence[str], words: Sequence[str]) -> list
     return list(found)
 
 
-def elected(name: object, norms: Sequence[str], words: Sequence[str], said: Words) -> tuple[str, str] | None:
+def elected(
+    name: object, norms: Sequence[str], words: Sequence[str], said: Words, normal: Callable[[str], str] = normalise
+) -> tuple[str, str] | None:
     """The name and normal form that most of the voters hold; None where none has more votes than every other.
 
     Args:
         norms: normal forms, of the row and of the index.
         words: words of full-text search, which vote for the form of the same words.
+        normal: the normal form of such names.
     """
     votes: Counter[str] = Counter(norms)
     shown = name if isinstance(name, str) else ""
     if shown:
-        votes[normalise(shown)] += 1
+        votes[normal(shown)] += 1
     for form in list(votes):
         if words and said.of(form) == list(words):
             votes[form] += 1
     ranked = votes.most_common(2)
     if not ranked or ranked[0][1] < 2 or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
         return None
-    return recased(shown, ranked[0][0]), ranked[0][0]
+    return recased(shown, ranked[0][0], normal), ranked[0][0]
 
 
 def usual_spelling(names: Sequence[tuple[object, object]]) -> Callable[[str], str]:

@@ -10,7 +10,7 @@ from operator import itemgetter
 import numpy as np
 
 from graphmem.core.errors import InvalidName, InvalidValue
-from graphmem.core.names import check_name, normalise
+from graphmem.core.names import check_name, normalise, normalise_relation
 
 CHUNK = 8_192  # triples that are read at a time: they fit the processor's cache
 SORT_FROM = 50_000  # triples from which a load is sorted
@@ -28,6 +28,7 @@ class Names:
 
     def __init__(self, what: str) -> None:
         self.what = what
+        self._normalise = normalise_relation if what == "relation" else normalise
         self.shown: list[str] = []
         self.known: dict[str, int] = {}
         self.by_norm: dict[str, int] = {}
@@ -38,7 +39,7 @@ class Names:
         if position is not None:
             return position
         shown = check_name(name, self.what)
-        position = self.by_norm.setdefault(normalise(shown), len(self.shown))
+        position = self.by_norm.setdefault(self._normalise(shown), len(self.shown))
         if position == len(self.shown):
             self.shown.append(shown)
         self.known[name] = position

@@ -134,10 +134,17 @@ def _plain(column: str, value: Any) -> Any:
 
 
 def blocks(
-    raw: sqlite3.Connection, before: Mapping[str, Mapping[int, Mapping[str, Any] | None]] | None = None
-) -> Iterator[Block]:
-    """Every block with the rows as they were loaded; ``before`` is the result of ``earliest``."""
+    raw: sqlite3.Connection, before: Mapping[str, Mapping[int, Mapping[str, Any] | None]] | None = None, *,
+    quick: bool = False,
+) -> Iterator[Block]:  # fmt: skip
+    """Every block with the rows as they were loaded.
+
+    Args:
+        before: the result of ``earliest``; read from the journal when None.
+        quick: leave out blocks that the journal does not name and that are sound, at a fraction of the time.
+    """
     known = earliest(raw) if before is None else before
+    named = {table: np.sort(np.fromiter(ids, np.int64, len(ids))) for table, ids in known.items()}
     sql = (
         'SELECT s.entry, s.what, s."first", s."last", s.sum, j.ns, j.at FROM journal_sums s '
         'JOIN journal j ON j.id = s.entry ORDER BY s.what, s."first"'
@@ -151,7 +158,30 @@ def blocks(
         elif len(value) == 12:
             source = struct.unpack("<Iq", value)[1]
             constant |= {"entry": entry, "source": None if source < 0 else source}
+        free = np.searchsorted(named[table], first) == np.searchsorted(named[table], last, side="right")
+        if quick and free and _untouched(raw, table, first, last, value, constant):
+            continue
         yield Block(entry, table, first, last, value, constant, *_loaded(raw, table, first, last, known[table]))
+
+
+def _untouched(
+    raw: sqlite3.Connection, table: str, first: int, last: int, value: bytes, constant: Mapping[str, Any]
+) -> bool:
+    """Whether the rows of a block are as a load left them, without a look at the columns that are constant."""
+    columns = [column for column in COLUMNS[table] if column not in VARYING[table]]
+    same = " AND ".join(f"{column} IS ?" for column in columns)
+    sql = f"SELECT {', '.join(VARYING[table][1:])}, {same} FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id"
+    try:
+        rows = raw.execute(sql, (*map(constant.get, columns), first, last)).fetchall()
+        if len(rows) != last - first + 1 or not all(row[-1] for row in rows):
+            return False
+        if table == "nodes":
+            return of_nodes(first, [row[0] for row in rows], [row[1] for row in rows])[3] == value
+        numbers = np.array([row[:4] for row in rows], np.float64)
+        whole = bool((np.abs(numbers) < 1 << 53).all() and not (numbers % 1).any())
+        return whole and of_edges(first, numbers.astype(np.int64), None)[3][:4] == value[:4]
+    except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
+        return False
 
 
 def _loaded(

@@ -10,7 +10,8 @@ from itertools import chain
 
 import numpy as np
 
-from graphmem.storage.tables import bulk_sums, vector_rows
+from graphmem.core.times import Interval
+from graphmem.storage.tables import bulk_sums, folds, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.connection import Connection
@@ -19,6 +20,8 @@ from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
 
 REBUILD_FROM = 50_000  # rows from which indexes are dropped and rebuilt, when the load is larger than the table
+
+UNDATED = Interval(None, None, None)
 
 Ranges = dict[str, tuple[int, int]]  # first and last id that a load adds, by table
 
@@ -50,7 +53,7 @@ def _write_nodes(editor: Editor, names: Names, ranges: Ranges) -> np.ndarray:
     ids = np.zeros(len(norms), np.int64)
     for position, node in _known(raw, editor.ns, norms):
         ids[position] = node
-    for position in np.flatnonzero(ids < 0).tolist():  # retired: restored
+    for position in np.flatnonzero(ids < 0).tolist():  # retired: restored; of several nodes: refused
         ids[position] = editor.node_named(names.shown[position])[0]
     new = np.flatnonzero(ids == 0)
     if not len(new):
@@ -73,19 +76,20 @@ def _write_nodes(editor: Editor, names: Names, ranges: Ranges) -> np.ndarray:
         "INSERT INTO node_fts(rowid, name, aliases, text) SELECT id, name, '', '' FROM nodes WHERE id BETWEEN ? AND ?",
         (first, last),
     )
+    folds.add(raw, editor.ns, first, map(norms.__getitem__, places))
     ranges["nodes"] = (first, last)
     return ids
 
 
 def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple[int, int]]:
-    """Position and id of the names that have a node; the id of a retired node is -1."""
+    """Position and id of the names that have a node; the id of a retired node, or of several, is -1."""
     if raw.execute("SELECT 1 FROM nodes WHERE ns = ? LIMIT 1", (ns,)).fetchone() is None:
         return
     sql = """
         SELECT j.key, coalesce(
             (SELECT id FROM nodes WHERE ns = :ns AND norm = j.value AND retired_at IS NULL),
-            (SELECT n.id FROM aliases a JOIN nodes n ON n.id = a.node
-             WHERE a.ns = :ns AND a.norm = j.value AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 1),
+            (SELECT CASE count(*) WHEN 0 THEN NULL WHEN 1 THEN n.id ELSE -1 END FROM aliases a
+             JOIN nodes n ON n.id = a.node WHERE a.ns = :ns AND a.norm = j.value AND n.retired_at IS NULL),
             (SELECT -1 FROM nodes WHERE ns = :ns AND norm = j.value)
         ) AS node FROM json_each(:norms) j WHERE node IS NOT NULL
     """
@@ -103,7 +107,7 @@ def _write_edges(
     src, relation, dst = ends
     fresh = np.ones(len(src), bool)
     for position in np.flatnonzero((src < first_new) & (dst < first_new)).tolist():
-        same = editor.same_fact(int(src[position]), int(relation[position]), int(dst[position]), None, None)
+        same = editor.same_fact(int(src[position]), int(relation[position]), int(dst[position]), UNDATED)
         if same is not None:
             fresh[position] = False
             editor.recorder.update("edges", same, strength=same[EDGE["strength"]] + float(count[position]))

@@ -9,8 +9,8 @@ from hashlib import blake2b
 from itertools import chain, groupby
 
 from graphmem.core.types import PASSAGE
+from graphmem.storage.tables import folds, sentence_rows
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables import sentence_rows
 from graphmem.storage.tables.recorded_time import next_moment
 from graphmem.storage.tables.row_images import Change, Row
 from graphmem.storage.tables.validation import now_micros
@@ -87,6 +87,7 @@ class Recorder:
         rows.put_run(self.raw, "nodes", kind, run)
         if kind == "add":
             self.raw.execute(f"INSERT INTO node_fts(rowid, name, aliases, text) SELECT {texts}", (wanted,))
+            folds.update(self.raw, ids)
 
     def update(self, table: str, row: Row, **values: object) -> Row:
         """Replace some columns of a row and return the new image."""
@@ -129,7 +130,8 @@ class Recorder:
             self.raw.execute("INSERT INTO edge_fts(rowid, text) VALUES (?, ?)", (edge, new))
 
     def index_names(self) -> None:
-        """Update full-text search for the nodes written so far."""
+        """Update full-text search and folded names for the nodes written so far."""
+        folds.update(self.raw, list(self._texts))
         for node, old in self._texts.items():
             new = self.raw.execute(_TEXT, (node,)).fetchone()
             if old == new:

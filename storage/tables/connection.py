@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from graphmem.core import errors
-from graphmem.storage.files import sweep
+from graphmem.storage.files import Place, place_of, sweep
 from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.migrations import STEPS, migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
@@ -86,18 +86,12 @@ class Connection:
         """Device and number of the open file."""
         return self._place
 
-    def forget_log(self) -> None:
-        """Call it when the journal mode changes: the log may then go or be made again."""
-        self._log = None
-
     def _require_place(self) -> None:
         """Raise ``FileReplaced`` where the path no longer leads to the file, or to the log, that is open."""
         log = self.path + "-wal"
-        if self._place is not None and place_of(self.path) != self._place:
-            gone = self.path
-        elif self._log is not None and place_of(log) != self._log:
-            gone = log
-        else:
+        known = ((self.path, self._place), (log, self._log))
+        gone = next((path for path, place in known if place is not None and place_of(path) != place), None)
+        if gone is None:
             return
         raise errors.FileReplaced(
             f"{gone} was removed or replaced while it was open, so that this write is not kept; open {self.path} again"
@@ -134,6 +128,7 @@ class Connection:
             with suppress(sqlite3.Error):
                 if not self.read_only:
                     self._raw.execute("PRAGMA busy_timeout = 0")
+                    self._raw.execute("PRAGMA analysis_limit = 400")  # rows of an index: a close takes no time
                     self._raw.execute("PRAGMA optimize")
             self._raw.close()
         self._raw = None
@@ -229,19 +224,6 @@ def open_here(path: str) -> bool:
     """Whether this process has the file open: reading its bytes outside of SQLite would then drop SQLite's locks."""
     place = place_of(path)
     return place is not None and any(held.is_open and held.place == place for held in list(_OPEN))
-
-
-Place = tuple[int, int]
-"""Device and number of a file: what stays the same when it is renamed, and differs when it is replaced."""
-
-
-def place_of(path: str) -> Place | None:
-    """Device and number of the file at a path; None without one."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def check_path(path: str, read_only: bool) -> None:

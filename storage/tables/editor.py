@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
-from graphmem.core.errors import Conflict, InvalidTime, InvalidValue, NotFound
-from graphmem.core.names import check_name, normalise
-from graphmem.core.times import from_micros, to_micros
-from graphmem.storage.tables import journal
+from graphmem.core.errors import Conflict, InvalidValue, NotFound
+from graphmem.core.names import check_name, normalise, normalise_relation
+from graphmem.core.times import Interval, as_text, from_micros, to_micros
+from graphmem.storage.tables import intervals, journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.row_images import Row
@@ -34,8 +34,9 @@ _NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
 _EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
 _BY_NAME = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
 _BY_ALIAS = (
-    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])} FROM aliases a JOIN nodes n ON n.id = a.node "
-    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 1"
+    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias "
+    "FROM aliases a JOIN nodes n ON n.id = a.node "
+    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
 )
 _SAME_FACT = (
     f"SELECT {_EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
@@ -103,12 +104,19 @@ class Editor:
         return row
 
     def find(self, norm: str) -> Row | None:
-        """The node of a normalised name: by name, else by alias, else a retired one of that name."""
+        """The node of a normalised name: by name, else by alias, else a retired one of that name.
+
+        Raises:
+            Conflict: an alias of several nodes.
+        """
         by_name: Row | None = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
         if by_name is not None and by_name[NODE["retired_at"]] is None:
             return by_name
-        by_alias: Row | None = self.raw.execute(_BY_ALIAS, (self.ns, norm)).fetchone()
-        return by_alias or by_name
+        by_alias: list[Row] = self.raw.execute(_BY_ALIAS, (self.ns, norm)).fetchall()
+        if len(by_alias) > 1:
+            names = " and ".join(repr(row[NODE["name"]]) for row in by_alias)
+            raise Conflict(f"{by_alias[0][-1]!r} is an alias of {names}; use the name of the one that is meant")
+        return by_alias[0][:-1] if by_alias else by_name
 
     def _touch_node(self, row: Row) -> Row:
         self.recorder.node_ids[row[0]] = None
@@ -134,27 +142,27 @@ class Editor:
         known = self.find(normalise(name))
         row = self.node_named(name)
         if known is None:
-            dated = to_micros(edit.date), None if edit.date is None else str(edit.date)
-            row = self.recorder.update(
-                "nodes", row, kind=kind, text=text, attributes=attributes, dated=dated[0], date_text=dated[1]
-            )
+            date = {"dated": to_micros(edit.date), "date_text": as_text(edit.date)}
+            row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes, **date)
         else:
             row = self.recorder.update(
-                "nodes",
-                row,
-                kind=kind if row[NODE["kind"]] == "entity" else row[NODE["kind"]],
-                text=row[NODE["text"]] or text,
-                attributes=merged_json(row[NODE["attributes"]], attributes),
+                "nodes", row, kind=kind if row[NODE["kind"]] == "entity" else row[NODE["kind"]],
+                text=row[NODE["text"]] or text, attributes=merged_json(row[NODE["attributes"]], attributes),
                 strength=row[NODE["strength"]] + 1.0,
-            )
+            )  # fmt: skip
         for alias in edit.aliases:
-            self._add_alias(row, alias)
+            self._add_alias(row, alias, edit.ambiguous)
 
-    def _add_alias(self, row: Row, alias: str) -> None:
+    def _add_alias(self, row: Row, alias: str, ambiguous: bool = True) -> None:
         alias = check_name(alias, "alias")
         new = (self.ns, normalise(alias), row[0], alias)
-        if new[1] != row[NODE["norm"]] and rows.fetch(self.raw, "aliases", new[:3]) is None:
-            self.recorder.put("aliases", None, new)
+        if new[1] == row[NODE["norm"]] or rows.fetch(self.raw, "aliases", new[:3]) is not None:
+            return
+        others = () if ambiguous else self.raw.execute(_BY_ALIAS, new[:2]).fetchall()
+        for other in others:
+            held = f"{alias!r} is an alias of {other[NODE['name']]!r}, so it cannot be one of {row[NODE['name']]!r}"
+            raise Conflict(f"{held}; merge the two, use another alias, or pass ambiguous=True to have it asked back")
+        self.recorder.put("aliases", None, new)
 
     def _update_node(self, edit: UpdateNode) -> None:
         row = self._touch_node(self.named(edit.node) if isinstance(edit.node, str) else self.node(edit.node))
@@ -173,7 +181,7 @@ class Editor:
             values |= self._rename(row, edit.name)
         new = self.recorder.update("nodes", row, **values)
         for alias in edit.add_aliases:
-            self._add_alias(new, alias)
+            self._add_alias(new, alias, edit.ambiguous)
 
     def _rename(self, row: Row, name: str) -> dict[str, Any]:
         """New name columns; the old name stays as an alias, so that text which used it still finds the node."""
@@ -221,6 +229,8 @@ class Editor:
         if entry and entry[1]:  # what it changed is not kept: whoever has the name as an alias may have it from there
             return self.raw.execute(_BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
+        if row[NODE["norm"]] != normalise(row[NODE["name"]]):
+            return True  # a twin: it has a node of its name beside it
         return any(
             change.table == "aliases" and change.after is not None and change.after.get("norm") == row[NODE["norm"]]
             for change in changes
@@ -242,16 +252,14 @@ class Editor:
                 raise Conflict(f"node {row[0]} is retired; restore it before it is merged")
         self._move_aliases(keep, absorb)
         for edge in self._edges_of(absorb[0]):
-            self._move_edge(edge, absorb[0], keep[0])
+            self.move_edge(edge, **{end: keep[0] for end in ("src", "dst") if edge[EDGE[end]] == absorb[0]})
         self.recorder.update("nodes", absorb, retired_at=self.at)
         self.recorder.update(
-            "nodes",
-            keep,
-            text=keep[NODE["text"]] or absorb[NODE["text"]],
+            "nodes", keep, text=keep[NODE["text"]] or absorb[NODE["text"]],
             attributes=merged_json(absorb[NODE["attributes"]], keep[NODE["attributes"]]),
             strength=keep[NODE["strength"]] + absorb[NODE["strength"]],
             state=keep[NODE["state"]] or absorb[NODE["state"]],
-        )
+        )  # fmt: skip
         self._touch_node(keep)
         self._touch_node(absorb)
 
@@ -262,22 +270,20 @@ class Editor:
         for alias in (absorb[NODE["name"]], *(alias[3] for alias in old)):
             self._add_alias(keep, alias)
 
-    def _move_edge(self, edge: Row, old: int, new: int) -> None:
-        """Move a fact to another node; if that node has the same fact already, the moved one is retired."""
-        src, dst = (new if edge[EDGE[end]] == old else edge[EDGE[end]] for end in ("src", "dst"))
-        fields = edge[EDGE["valid_from"]], edge[EDGE["valid_to"]]
-        manner = [edge[EDGE[name]] for name in ("factuality", "status")]
-        same = self.same_fact(src, edge[EDGE["rel"]], dst, *fields, manner=manner)
-        moved = self.recorder.update("edges", edge, src=src, dst=dst)
+    def move_edge(self, edge: Row, **columns: int) -> None:
+        """Move a fact to another node or relation; where the same fact is there already, the moved one is retired."""
+        moved = self.recorder.update("edges", edge, **columns)
+        src, relation, dst, *manner = (moved[EDGE[name]] for name in ("src", "rel", "dst", "factuality", "status"))
+        same = self.same_fact(src, relation, dst, _interval(edge), manner, other_than=edge[0])
         self.recorder.edge_ids[edge[0]] = None
-        if same is not None and same[0] != edge[0] and edge[EDGE["retired_at"]] is None:
+        if same is not None and edge[EDGE["retired_at"]] is None:
             self._retire_edge(moved)
             self.recorder.update("edges", same, strength=same[EDGE["strength"]] + edge[EDGE["strength"]])
 
     def relation(self, name: str) -> int:
         """Id of a relation, made when it is new."""
         name = check_name(name, "relation")
-        norm = normalise(name)
+        norm = normalise_relation(name)
         row = self.raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self.ns, norm)).fetchone()
         if row is not None:
             return int(row[0])
@@ -293,58 +299,44 @@ class Editor:
         return row[0] if row else self.raw.execute("INSERT INTO sources(name) VALUES (?)", (name,)).lastrowid
 
     def _add_edge(self, edit: AddEdge) -> int:
-        start, end = interval(edit)
+        valid = interval(edit)
         confidence = check_number(edit.confidence, "confidence", 0.0, 1.0)
         text, attributes = check_text(edit.text), to_json(edit.attributes)
         relation, source = self.relation(edit.relation), self.source(edit.source)
         src, dst, manner = self.node_named(edit.subject)[0], self.node_named(edit.object)[0], epistemic(edit)
         if edit.place is not None:
             self.node(edit.place.passage)
-        same = self.same_fact(src, relation, dst, start, end, manner[:2])
+        same = self.same_fact(src, relation, dst, valid, manner[:2])
         if same is not None:
-            return self._strengthen(same, start, end, confidence, source, text, attributes)
-        row = (next_id(self.raw, "next_edge"), self.ns, src, relation, dst, start, end, self.recorder.entry, None)
-        more = confidence, 1.0, source, text, attributes, None
+            return self._strengthen(same, valid, confidence, source, text, attributes)
+        row = (next_id(self.raw, "next_edge"), self.ns, src, relation, dst, *valid[:2], self.recorder.entry, None)
+        more = confidence, 1.0, source, text, attributes, valid.text
         self.recorder.put("edges", None, rows.padded("edges", (*row, *more, *manner)))
         self.recorder.edge_ids[row[0]] = None
         return row[0]
 
     def same_fact(
-        self, src: int, relation: int, dst: int, start: int | None, end: int | None,
-        manner: Sequence[str | None] = (None, None),
+        self, src: int, relation: int, dst: int, valid: Interval, manner: Sequence[str | None] = (None, None), *,
+        other_than: int = 0,
     ) -> Row | None:  # fmt: skip
-        """A live fact of the same ends, factuality and status whose interval overlaps. A missing start is now."""
-        for row in self.raw.execute(_SAME_FACT, (src, relation, dst)):
-            if (row[EDGE["factuality"]], row[EDGE["status"]]) != tuple(manner):
-                continue
-            ends, starts = row[EDGE["valid_to"]], row[EDGE["valid_from"]]
-            over = ends is not None and ends <= (self.at if start is None else start)
-            to_come = end is not None and starts is not None and end <= starts
-            if not over and not to_come:
-                return row  # type: ignore[no-any-return]
-        return None
+        """The live fact of the same ends, factuality, status and interval (``intervals.is_same``)."""
+        found = self.raw.execute(_SAME_FACT, (src, relation, dst)).fetchall()
+        alike = [row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == tuple(manner)]
+        same = [row for row in alike if row[0] != other_than and intervals.is_same(_interval(row), valid, self.at)]
+        return min(same, key=lambda row: (_interval(row)[:2] != valid[:2], row[0]), default=None)
 
     def _strengthen(
-        self, row: Row, start: int | None, end: int | None, confidence: float, source: int | None, text: str,
-        attributes: str | None,
-    ) -> int:  # fmt: skip
+        self, row: Row, valid: Interval, confidence: float, source: int | None, text: str, attributes: str | None
+    ) -> int:
         """Add new values to a known fact; values that it already has stay."""
-        known = {name: row[EDGE[name]] for name in ("valid_from", "valid_to", "source", "text")}
-        starts = start if known["valid_from"] is None else known["valid_from"]
-        ends = end if known["valid_to"] is None else known["valid_to"]
-        if starts is not None and ends is not None and ends < starts:
-            starts, ends = known["valid_from"], known["valid_to"]
+        known = {name: row[EDGE[name]] for name in ("source", "text", "strength", "confidence", "attributes")}
+        starts, ends, words = intervals.combined(_interval(row), valid)
         self.recorder.update(
-            "edges",
-            row,
-            valid_from=starts,
-            valid_to=ends,
-            confidence=max(row[EDGE["confidence"]], confidence),
-            strength=row[EDGE["strength"]] + 1.0,
+            "edges", row, valid_from=starts, valid_to=ends, valid_time=words, strength=known["strength"] + 1.0,
+            confidence=max(known["confidence"], confidence), text=known["text"] or text,
             source=source if known["source"] is None else known["source"],
-            text=known["text"] or text,
-            attributes=merged_json(row[EDGE["attributes"]], attributes),
-        )
+            attributes=merged_json(known["attributes"], attributes),
+        )  # fmt: skip
         if source is not None and known["source"] not in (None, source):
             extra = (row[0], source, self.at)
             if rows.fetch(self.raw, "edge_sources", extra[:2]) is None:
@@ -353,20 +345,41 @@ class Editor:
         return int(row[0])
 
     def _supersede(self, edit: SupersedeEdge) -> None:
-        old = self.edge(edit.edge)
-        at = to_micros(edit.at)
-        at = self.at if at is None else at
-        starts, ends = old[EDGE["valid_from"]], old[EDGE["valid_to"]]
+        """End a fact where the new one begins. An earlier one is history: it holds until the held fact begins.
+
+        A value that holds already is only strengthened; inside a past interval, a new value takes the rest of it.
+        """
+        old, by, at = self.edge(edit.edge), edit.by, to_micros(edit.at)
+        held, at = _interval(old), self.at if at is None else at
         if old[EDGE["retired_at"]] is not None:
             raise Conflict(f"fact {old[0]} is retired; restore it before it is superseded")
-        if ends is not None and ends <= at:
-            raise Conflict(f"fact {old[0]} ended at {from_micros(ends)} already; add the new fact with AddEdge")
-        if starts is not None and at < starts:
-            raise InvalidTime(f"fact {old[0]} begins at {from_micros(starts)}, after {from_micros(at)}")
-        self.recorder.update("edges", old, valid_to=at)
-        start = from_micros(at) if edit.by.valid_from is None else edit.by.valid_from
-        self._add_edge(replace(edit.by, valid_from=start))
+        known = self._known(by, at)
+        if known is not None and known[0] == old[0]:
+            self._add_edge(replace(by, valid_from=from_micros(held.start), valid_to=from_micros(held.end)))
+            return
+        if held.end is not None and held.end <= at:
+            raise Conflict(f"fact {old[0]} ended at {from_micros(held.end)} already; add the new fact with AddEdge")
+        late = held.start is not None and at < held.start
+        if known is not None and by.valid_from is None:
+            by = replace(by, valid_from=from_micros(_interval(known).start))
+        elif by.valid_from is None:
+            by = replace(by, valid_from=from_micros(at) if edit.at is None else edit.at)
+        rest = held.start if late else held.end if held.end is not None and held.end <= self.at else None
+        if by.valid_to is None and rest is not None:
+            by = replace(by, valid_to=from_micros(rest))
+        if not late:
+            ended = intervals.until(held, at)
+            self.recorder.update("edges", old, valid_to=ended.end, valid_time=ended.text)
+        self._add_edge(by)
         self.recorder.edge_ids[old[0]] = None
+
+    def _known(self, edit: AddEdge, at: int) -> Row | None:
+        """The live fact that an edit states and that holds at a time, however its names are written."""
+        src, dst = (self.find(normalise(check_name(name))) for name in (edit.subject, edit.object))
+        found = self.raw.execute(_SAME_FACT, (src[0], self.relation(edit.relation), dst[0])) if src and dst else ()
+        manner = epistemic(edit)[:2]
+        same = (row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == manner)
+        return next((row for row in same if intervals.holds(_interval(row), at)), None)
 
     def _retire_edge(self, row: Row) -> None:
         self.recorder.edge_ids[row[0]] = None
@@ -380,3 +393,7 @@ class Editor:
         if not self._ends_live(row):
             raise Conflict(f"fact {row[0]} joins a retired node; restore the node first")
         self.recorder.update("edges", row, retired_at=None)
+
+
+def _interval(edge: Row) -> Interval:
+    return Interval(edge[EDGE["valid_from"]], edge[EDGE["valid_to"]], edge[EDGE["valid_time"]])

@@ -15,6 +15,7 @@ from graphmem.storage.files import replacing
 from graphmem.storage.tables import bulk_sums, journal, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import altered_entries, chained, reseal
+from graphmem.storage.tables.renormalise import renormalise
 from graphmem.storage.tables.schema import EDGE_INDEXES, SCHEMA_VERSION, TABLES, split
 
 
@@ -66,7 +67,10 @@ _COLUMNS_4 = {
 
 
 def _from_3(raw: sqlite3.Connection) -> None:
-    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules."""
+    """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules.
+
+    Names are compared anew: spellings that differ in typography alone become one node.
+    """
     for table, columns in _COLUMNS_4.items():
         for column in columns:
             raw.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
@@ -79,6 +83,7 @@ def _from_3(raw: sqlite3.Connection) -> None:
     vector_rows.seal(raw)
     bulk_sums.seal(raw)
     reseal(raw, altered)
+    renormalise(raw)
 
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphmem.core.errors import NotFound
-from graphmem.core.times import from_micros
+from graphmem.core.times import from_micros, shown
 from graphmem.core.types import READ_MARK, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
@@ -45,7 +45,7 @@ A fact without a beginning holds from when it was recorded; one that had ended b
 # Nodes are found by their ids: `+ns` keeps SQLite from walking a whole namespace, CROSS JOIN fixes the order of a join.
 _FACT = (
     "SELECT s.name, r.name, d.name, e.text, e.valid_from, e.valid_to, e.confidence, o.name, e.id, j.at, e.factuality, "
-    "e.status, e.qualifiers, e.passage, e.span_start, e.span_end, e.pinned "
+    "e.status, e.qualifiers, e.passage, e.span_start, e.span_end, e.pinned, e.valid_time "
     "FROM edges e CROSS JOIN nodes s ON s.id = e.src CROSS JOIN relations r ON r.id = e.rel "
     "CROSS JOIN nodes d ON d.id = e.dst "
     "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry"
@@ -81,6 +81,7 @@ def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[
         aliases.setdefault(node, []).append(alias)
     nodes: dict[int, Node] = {}
     for node, name, kind, text, attributes, strength, retired_at, date in found:
+        texts((name, kind, text, *aliases.get(node, ())))
         known = tuple(aliases.get(node, ())), namespace, json.loads(attributes or "{}")
         nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None, date)
     return nodes
@@ -90,6 +91,7 @@ def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
     """Names in the order of the ids; raises ``NotFound``."""
     sql = "SELECT id, name FROM nodes WHERE +ns = ? AND id IN (SELECT value FROM json_each(?))"
     found = dict(raw.execute(sql, (ns, json.dumps(ids))).fetchall())
+    texts(list(found.values()))
     return in_order(found, ids, "node")
 
 
@@ -124,7 +126,9 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
     found = (
         (*row[:12], json.loads(row[12] or "{}"), *_manner(row[13:])) for row in raw.execute(sql, (ns, json.dumps(ids)))
     )
-    return {values[0]: Edge(*values) for values in found}
+    edges = {values[0]: Edge(*values) for values in found}
+    texts([value for edge in edges.values() for value in (edge.relation, edge.text)])
+    return edges
 
 
 def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
@@ -133,11 +137,18 @@ def recorded_at(raw: sqlite3.Connection, row: Row) -> int:
     return found[0] if found else 0
 
 
+def texts(values: Sequence[object]) -> None:
+    """Raise ``ValueError`` where a value that must be text is something else, as in a damaged file."""
+    if any(type(value) is not str for value in values):
+        raise ValueError(f"text is expected in {values!r:.200}")
+
+
 def as_fact(row: Row) -> Fact:
     """A fact from the columns of ``_FACT``, which are in the order of its fields."""
-    values = [*row[:10], *_manner(row[10:])]
-    for position in (4, 5, 9):  # times
-        values[position] = from_micros(row[position])
+    texts(row[:4])
+    values = [*row[:10], *_manner(row[10:17])]
+    values[4:6] = shown(row[4], row[5], row[17])
+    values[9] = from_micros(row[9])
     return Fact(*values)
 
 
@@ -230,7 +241,7 @@ def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | No
     source = raw.execute("SELECT (SELECT name FROM sources WHERE id = ?)", (row[11],)).fetchone()[0]
     ends = (name(row[2]), relation, name(row[4]))
     manner = [row[rows.COLUMNS["edges"].index(name)] for name in _MANNER]
-    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row), *manner))
+    return as_fact((*ends, row[12], row[5], row[6], row[9], source, row[0], recorded_at(raw, row), *manner, row[14]))
 
 
 def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:

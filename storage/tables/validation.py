@@ -11,9 +11,9 @@ from typing import Any, get_args
 import numpy as np
 
 from graphmem.core.edits import AddEdge
-from graphmem.core.errors import InvalidTime, InvalidValue, InvalidVector
+from graphmem.core.errors import InvalidValue, InvalidVector
 from graphmem.core.names import unstorable
-from graphmem.core.times import to_micros
+from graphmem.core.times import Interval, valid_interval
 from graphmem.core.types import FactStatus, Factuality, Place
 
 MAX_TEXT = 1 << 20  # longest text of a node or fact, in characters
@@ -62,12 +62,9 @@ def check_number(value: Any, what: str, low: float, high: float) -> float:
     return number
 
 
-def interval(edit: AddEdge) -> tuple[int | None, int | None]:
-    """Valid interval of a fact in microseconds. Raises ``InvalidTime``: it ends before it starts."""
-    start, end = to_micros(edit.valid_from), to_micros(edit.valid_to)
-    if start is not None and end is not None and end < start:
-        raise InvalidTime(f"valid_to {edit.valid_to!r} is before valid_from {edit.valid_from!r}")
-    return start, end
+def interval(edit: AddEdge) -> Interval:
+    """Valid interval of a fact. Raises ``InvalidTime``: it cannot be read, or ends before it starts."""
+    return valid_interval(edit.valid_from, edit.valid_to)
 
 
 Epistemic = tuple[str | None, str | None, str | None, None, int | None, int | None, int | None]

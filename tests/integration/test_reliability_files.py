@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -141,6 +144,63 @@ def garblings(whole: Path, folder: Path, count: int) -> Counter[str]:
     return counts
 
 
+ACTS = {
+    "repair": "from graphmem.storage.maintenance.repair import repair as act; args = sys.argv[1:2]",
+    "restore": "from graphmem.storage.maintenance.backup import restore as act; args = sys.argv[2:0:-1]",
+    "backup": "from graphmem.storage.maintenance.backup import backup as act; args = sys.argv[2:0:-1]",
+}
+RUN = "import sys; {}; print('go', flush=True); act(*args, **({{}} if len(args) == 1 else {{'overwrite': True}}))"
+WRITE = """
+import os, sys
+from graphmem.core.edits import AddEdge
+from graphmem.storage.sqlite import SQLiteStore
+store = SQLiteStore.open(sys.argv[1])
+store.apply([AddEdge("last", "was", "acknowledged")])
+os._exit(9)
+"""
+
+
+def said(path: Path) -> list[str]:
+    with SQLiteStore.open(path) as store:
+        return list(map(str, store.facts()))
+
+
+def kills(whole: Path, folder: Path, count: int) -> Counter[str]:
+    """Kill an act at a random moment; the memory is then the old one with its log, or the new one."""
+    counts, other = Counter[str](), folder / "other.db"
+    with SQLiteStore.open(other) as store:
+        store.apply([AddEdge("new", "is", "new")])
+    for seed in range(count):
+        rng, name = random.Random(seed), list(ACTS)[seed % len(ACTS)]
+        path = folder / f"{seed}" / "m.db"
+        path.parent.mkdir()
+        shutil.copy(whole, path)
+        if name == "repair":
+            with closing(sqlite3.connect(path)) as raw:
+                raw.execute("UPDATE edges SET confidence = 0.25 WHERE id = 601")
+                raw.commit()
+        subprocess.run([sys.executable, "-c", WRITE, str(path)], check=False)
+        assert Path(f"{path}-wal").stat().st_size
+        before = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+        run = [sys.executable, "-c", RUN.format(ACTS[name]), str(path), str(other)]
+        with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None and process.stdout.readline()
+            time.sleep(rng.random() * (0.6 if name == "repair" else 0.05))
+            process.kill()
+        counts["kills"] += 1
+        for kept in path.parent.glob("*.before-repair-*"):
+            if not kept.name.endswith("-wal") and len(kept.read_bytes()) == len(before[0]):
+                counts["kept copies"] += 1
+        facts = said(path)
+        old, new = "last | was | acknowledged" in facts, facts == ["new | is | new"]
+        counts["acknowledged writes lost"] += not (old or (new and name != "repair"))
+        counts["unfinished files left"] += len(list(path.parent.glob("*.new*")))
+        counts["damaged"] += not repair(path)[1].ok
+        counts["acknowledged writes lost"] += said(path) != facts and name != "repair"
+        shutil.rmtree(path.parent)
+    return counts
+
+
 def show(counts: Counter[str]) -> None:
     for name, count in counts.items():
         print(f"| {name} | {count} |")
@@ -154,6 +214,16 @@ def test_no_flipped_bit_changes_an_answer_unseen(whole, tmp_path, count):
     assert not counts["change an answer undetected"]
     assert not counts["survive repair unreported"]
     assert not counts["originals lost"]
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(120, marks=pytest.mark.slow)])
+def test_a_kill_leaves_the_old_memory_or_the_new_one(whole, tmp_path, count):
+    counts = kills(whole, tmp_path, count)
+    show(counts)
+    assert counts["kills"] == count
+    assert not counts["acknowledged writes lost"]
+    assert not counts["unfinished files left"]
+    assert not counts["damaged"]
 
 
 @pytest.mark.parametrize("count", [30, pytest.param(500, marks=pytest.mark.slow)])

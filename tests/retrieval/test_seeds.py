@@ -36,7 +36,8 @@ def test_a_name_in_the_query_is_the_seed(films: Any, encoder: Any) -> None:
 
 
 def test_bm25_and_vectors_where_nothing_is_named(films: Any, encoder: Any) -> None:
-    seeds = find_seeds("a frightening genre, full of terror, by the maker named Scott", films, encoder)
+    films.apply([AddNode("Ridley Scott", text="a maker of films about space")])
+    seeds = find_seeds("a frightening genre, full of terror, by a maker of things in space", films, encoder)
     assert seeds.strategy == "hybrid" and {"Ridley Scott", "Horror"} <= set(names(films, seeds))
     assert seeds.weights[0] == 1 and (np.diff(seeds.weights) <= 0).all()
 
@@ -94,3 +95,64 @@ def test_episodes_and_sessions_are_never_seeds(films: Any, encoder: Any, query: 
     assert not [name for name in found if "Zed" in name]
     assert films.search_text(query) == []
     assert len(films.vectors(encoder.fingerprint)[0]) == films.stats()["nodes"] - 2
+
+
+@pytest.fixture
+def people(store: Any) -> Any:
+    store.apply([
+        AddEdge("Ada Lovelace", "born in", "London"), AddEdge("Ada Lovelace", "friend of", "Charles Babbage"),
+        AddEdge("John Smith", "works at", "Tarnwick Instruments"), AddEdge("Helena Brandt", "birthday", "4 May 1901"),
+        AddEdge("José Núñez", "lives in", "Łódź"), AddEdge("Ann Berg", "lives in", "Oslo"),
+        AddEdge("Ann Field", "works at", "Acme"), AddEdge("The Capital One Bank", "chief", "Rich Fair"),
+        AddEdge("Tarnwick Instruments Museum", "in", "Leeds"),
+        AddNode("Ann Berg", aliases=("Annie",)), AddNode("Ann Field", aliases=("Annie",), ambiguous=True),
+    ])  # fmt: skip
+    return store
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "masked"),
+    [
+        ("Where was Ada born?", "Ada Lovelace", "Where was it born?"),
+        ("where was ada born", "Ada Lovelace", "where was it born"),
+        ("Where does Mr. Smith work?", "John Smith", "Where does it work?"),
+        ("Where does Dr Smith’s boss live?", "John Smith", "Where does it’s boss live?"),
+        ("helenas birthday", "Helena Brandt", "it birthday"),
+        ("When is Helena's birthday?", "Helena Brandt", "When is it's birthday?"),
+        ("Where is Tarnwick?", "Tarnwick Instruments", "Where is it?"),
+        ("Where does Jose Nunez live?", "José Núñez", "Where does it live?"),
+        ("Where does Nunez live?", "José Núñez", "Where does it live?"),
+        ("Who lives in LODZ?", "Łódź", "Who lives in it?"),
+        ("Where does Ann live?", "Ann Berg", "Where does it live?"),
+        ("Where does Annie work?", "Ann Field", "Where does it work?"),
+    ],
+)
+def test_one_likely_reading_is_the_seed(people: Any, encoder: Any, query: str, name: str, masked: str) -> None:
+    seeds = find_seeds(query, people, encoder)
+    assert (names(people, seeds), seeds.masked_query, seeds.unclear) == ([name], masked, ())
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("Where did Ada meet Charles Babbage?", {"Ada Lovelace", "Charles Babbage"}),
+        ("Does Mr Smith live in Oslo?", {"John Smith", "Oslo"}),
+        ("Does Ann know John Smith?", {"John Smith"}),  # there are two
+        ("What did Project Ada do for John Smith?", {"John Smith"}),
+        ("does ada know john smith?", {"John Smith"}),
+    ],
+)
+def test_parts_of_names_stand_beside_whole_names(people: Any, encoder: Any, query: str, found: set[str]) -> None:
+    seeds = find_seeds(query, people, encoder)
+    assert set(names(people, seeds)) == found and seeds.unclear == ()
+
+
+@pytest.mark.parametrize("query", ["Who is Ann?", "What about Annie?", "Tell me about ann"])
+def test_several_readings_are_said(people: Any, encoder: Any, query: str) -> None:
+    ((_, readings),) = find_seeds(query, people, encoder).unclear
+    assert set(readings) == {"Ann Berg", "Ann Field"}
+
+
+@pytest.mark.parametrize("query", ["What is the capital of Mongolia?", "Who was born in May?", "hello there"])
+def test_ordinary_words_are_no_parts_of_names(people: Any, encoder: Any, query: str) -> None:
+    assert find_seeds(query, people, encoder).strategy == "hybrid"

@@ -63,7 +63,7 @@ def test_a_fact_that_ended_may_begin_again(store):
     store.apply([AddEdge("Ada", "lives in", "London")])
     edges = store.facts(), store.stats()["facts_recorded"]
     assert (len(edges[0]), edges[1]) == (1, 2)
-    assert edges[0][0].valid_from == "1840-01-01"
+    assert edges[0][0].valid_from == "1840"
 
 
 def test_names_win_over_aliases_and_never_make_two_nodes(store):
@@ -100,10 +100,12 @@ def test_a_fact_that_ended_before_it_was_recorded_held_until_then(store):
     assert store.names(reached) == ["London"]
 
 
-def test_superseding_before_the_start_is_refused(store):
+def test_superseding_before_the_start_is_history(store):
     old = store.apply([AddEdge("Ada", "lives in", "London", valid_from="2000")]).edge_ids[0]
-    with pytest.raises(InvalidTime):
-        store.apply([SupersedeEdge(old, AddEdge("Ada", "lives in", "Surrey"), at="1990")])
+    store.apply([SupersedeEdge(old, AddEdge("Ada", "lives in", "Surrey"), at="1990")])
+    assert lines(store.facts()) == ["Ada | lives in | London"]
+    (history,) = store.facts(as_of=to_micros("1995"))
+    assert (history.object, history.valid_from, history.valid_to) == ("Surrey", "1990", "2000-01-01")
 
 
 def test_facts_of_the_future_wait_and_pass(store):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphmem.text.fuzzy_matching import MIN_SIMILARITY, match_fuzzy, trigrams
+from graphmem.text.fuzzy_matching import match_fuzzy, name_similarity
 
 NAMES = {1: "Ridley Scott", 2: "The Film", 3: "Alien", 4: "It", 5: "Scotland Yard", 6: "東京物語"}
 
@@ -36,6 +36,15 @@ def test_matches_do_not_overlap_and_the_best_comes_first() -> None:
     assert {1, 5} <= {mention.nodes[0] for mention in found}
 
 
-def test_other_scripts_and_long_texts() -> None:
-    assert match_fuzzy("x " * 50_000 + "Ridly Scott", NAMES) == []  # beyond what is looked at
-    assert len(trigrams("東京物語")) == 4 and 0 < MIN_SIMILARITY < 1
+def test_other_numbers_are_other_names() -> None:
+    assert match_fuzzy("what is Apolo 12?", {1: "Apollo 11"}) == []
+    assert [match.nodes for match in match_fuzzy("what is Apolo 11?", {1: "Apollo 11"})] == [(1,)]
+
+
+def test_accents_count_for_nothing() -> None:
+    assert [match.nodes for match in match_fuzzy("where does Jose Nunes live?", {1: "José Núñez"})] == [(1,)]
+    assert name_similarity("Łukasz Żak’s", "Lukasz Zak") == 1.0 and name_similarity("Graz", "Wien") < 0.5
+
+
+def test_long_texts_are_searched_in_their_first_part() -> None:
+    assert match_fuzzy("x " * 50_000 + "Ridly Scott", NAMES) == []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from graphmem.core.names import normalise
+from graphmem.core.names import fold, normalise
 from graphmem.text.name_matching import mask_names, match_names
 
 NAMES = [
@@ -23,6 +23,9 @@ class Names:
     def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
         self.calls += 1
         return {name: self.known.get(name, []) for name in normalised}
+
+    def resolve_folded(self, folded: Sequence[str]) -> dict[str, list[int]]:
+        return {name: [i for i, known in enumerate(NAMES) if fold(known) == name] for name in folded}
 
 
 def found(text: str) -> list[str]:

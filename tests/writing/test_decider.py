@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
+from graphmem.core.times import to_micros
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.candidates import CandidateFact
@@ -90,6 +91,40 @@ def test_an_end_closes_the_interval(store: SQLiteStore) -> None:
 def test_an_end_before_the_beginning_retires(store: SQLiteStore) -> None:
     _, edits = decide(store, candidate("London", "ended", valid_to="1800-01-01"))
     assert edits == [Retire(1)]
+
+
+def test_a_text_from_before_the_held_fact_tells_of_history(store: SQLiteStore) -> None:
+    store.apply(decide(store, candidate("Surrey"), at="2024")[1])
+    store.apply(decide(store, candidate("Kent"), at="2010")[1])
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert [(f.object, f.valid_from, f.valid_to) for f in store.facts(ada.id)] == [("Surrey", "2024", None)]
+    (then,) = store.facts(ada.id, as_of=to_micros("2015"))
+    assert (then.object, then.valid_from, then.valid_to) == ("Kent", "2010", "2024-01-01")
+
+
+def test_an_end_in_a_text_from_before_the_held_fact_leaves_it(store: SQLiteStore) -> None:
+    store.apply(decide(store, candidate("London", "ended"), at="1800")[1])
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert [(f.object, f.valid_from) for f in store.facts(ada.id)] == [("London", "1830")]
+    assert [(f.object, f.valid_to) for f in store.facts_by_id([2])] == [("London", "1800-01-01")]
+
+
+def test_a_text_of_the_same_day_is_later(store: SQLiteStore) -> None:
+    for place in ("Bath", "Kent"):
+        store.apply(decide(store, candidate(place), at="2020-05-01")[1])
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert [f.object for f in store.facts(ada.id)] == ["Kent"]
+
+
+def test_spellings_of_a_relation_are_one(store: SQLiteStore) -> None:
+    fact = Fact("Ada", "lives_in", "London")
+    decisions, edits = decide(store, CandidateFact(fact))
+    assert [d.action for d in decisions] == ["skip"]
+    store.apply(edits)
+    assert store.stats()["relations"] == 1 and store.edge(1).strength == 2.0
 
 
 def test_a_repetition_strengthens(store: SQLiteStore) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from graphmem.core.names import normalise
 from graphmem.core.types import Node
-from graphmem.text.fuzzy_matching import trigram_similarity
+from graphmem.text.fuzzy_matching import name_similarity
 from graphmem.text.name_matching import MAX_CHARACTERS, name_spans
 from graphmem.text.word_classes import STOP_WORDS
 
-MIN_SIMILARITY = 0.4
-"""Trigram similarity from which a title counts as the misspelt or shortened name."""
+MIN_SIMILARITY = 0.6
+"""Similarity of the letters from which a title counts as the misspelt or shortened name."""
 
 MAX_PER_TITLE = 20
 """Maximum number of passages of one title."""
@@ -113,7 +113,7 @@ def _fuzzy(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Itera
         name = " ".join(words).strip(" ,.?'’")
         found = store.search_passages(name, limit=MAX_PER_TITLE, where="title") if name else []
         passages = store.passages_by_id([passage for passage, _ in found])
-        similarity = {passage: trigram_similarity(name, title_of(node)) for passage, node in passages.items()}
+        similarity = {passage: name_similarity(name, title_of(node)) for passage, node in passages.items()}
         best = max(similarity, key=lambda passage: similarity[passage], default=None)
         if best is not None and similarity[best] >= MIN_SIMILARITY:
             yield TitleMatch(*match.span(), (), (best,), 0.7 * similarity[best])

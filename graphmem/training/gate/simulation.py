@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.types import Fact, Triple
 from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact
@@ -247,7 +247,7 @@ def _distinct(relations: Sequence[Relation]) -> list[Relation]:
     """One relation of each synonym group: with two names for one relation a question has no right answer."""
     kept: list[Relation] = []
     for relation in relations:
-        if not any(normalise(other.relation) in synonyms(relation.relation) for other in kept):
+        if not any(normalise_relation(other.relation) in synonyms(relation.relation) for other in kept):
             kept.append(relation)
     return kept
 

@@ -10,7 +10,7 @@ from graphmem.memory import GraphMemory
 from graphmem.retrieval.passages.links import link_context, match_titles
 from graphmem.retrieval.passages.reranker import FEATURES, PassageReranker
 from graphmem.retrieval.passages.search import RANKERS, PassageSearch
-from graphmem.text.fuzzy_matching import trigram_similarity
+from graphmem.text.fuzzy_matching import name_similarity
 from graphmem.text.name_tagging import capitalised
 
 DOCUMENTS = [
@@ -115,7 +115,7 @@ def test_names_exact_and_alike(memory: GraphMemory) -> None:
     assert exact.confidence == 1.0 and exact.nodes
     assert not like.nodes and like.confidence < 1.0
     assert memory.store.node(like.passages[0]).attributes["title"] == "Ilse Brandt"
-    assert trigram_similarity("Graz", "graz") == 1.0
+    assert name_similarity("Graz", "graz") == 1.0
 
 
 def test_words_around_a_name_stay_in_its_sentence() -> None:

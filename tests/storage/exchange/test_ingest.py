@@ -89,7 +89,7 @@ def test_what_a_line_says_is_kept(store, tmp_path):
     (tmp_path / "a.jsonl").write_text(FILES["a.jsonl"])
     ingest(store, tmp_path / "a.jsonl")
     fact = next(fact for fact in store.facts() if fact.subject == "Bob")
-    assert (fact.valid_from, store.edge(fact.id).attributes) == ("2001-01-01", {"a": 1})
+    assert (fact.valid_from, store.edge(fact.id).attributes) == ("2001", {"a": 1})
     assert store.resolve("e").name == "Eve"
     (tmp_path / "a.nt").write_text(FILES["a.nt"])
     ingest(store, tmp_path / "a.nt")

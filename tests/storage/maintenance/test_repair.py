@@ -139,6 +139,15 @@ def test_one_bad_blob_costs_one_entry(path, whole):
         assert len(store.journal(100)) == len(answers(whole)[2])
 
 
+def test_an_entry_that_cannot_be_read_does_not_hide_the_others(path, whole):
+    sql(path, "UPDATE journal SET changes = x'00ff' WHERE id = 4")
+    before, after = repair(path)
+    assert not after.ok and after.original is not None, str(after)
+    with SQLiteStore.open(path) as store:
+        assert len(store.journal(100)) == len(answers(whole)[2])
+    assert repair(path)[1].original is None
+
+
 def test_a_bad_check_value_is_told_from_bad_content(path, whole):
     sql(path, "UPDATE journal SET chain = zeroblob(16) WHERE id = 5")
     _, after = repair(path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Retire, UpdateNode
-from graphmem.core.errors import GraphMemError
+from graphmem.core.errors import Corrupt, GraphMemError
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.maintenance.repair import repair
 from graphmem.storage.maintenance.values import bad_json
@@ -85,6 +85,18 @@ def test_damaged_values_are_found_typed_and_no_hindrance(whole, tmp_path, statem
                 act()
             done += 1
         assert done == 20
+
+
+def test_a_name_that_is_no_text_is_never_given_out(whole, tmp_path):
+    path = shutil.copy(whole, tmp_path / "m.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("UPDATE nodes SET name = x'41' WHERE id = 1")
+        raw.execute("UPDATE relations SET name = x'41' WHERE name = 's'")
+    with SQLiteStore.open(path) as store:
+        for act in (lambda: store.node(1), lambda: store.names([1]), lambda: store.edge(2), store.facts):
+            with pytest.raises(Corrupt, match="graphmem check"):
+                act()
+        assert store.node(2).name == "b"
 
 
 @pytest.mark.parametrize(("text", "bad"), [

@@ -1,0 +1,121 @@
+"""Names by a part of them: ``Ada`` of Ada Lovelace, ``Mr. Smith`` of John Smith."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain, islice
+from typing import Any
+
+from graphmem.core.names import fold
+from graphmem.core.paths import DATA
+from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, trimmed_words
+from graphmem.text.word_classes import STOP_WORDS, is_calendar
+
+MAX_PART, MAX_PARTS, MIN_LETTERS = 4, 48, 3
+"""Words of a part of a name, parts of a text that are looked up, and letters of a word that is a part by itself."""
+
+Run = tuple[tuple[int, int], str]
+"""The span of some words, and the words in folded form."""
+
+MAX_READINGS = 16
+"""Nodes that a part is looked up for."""
+
+
+def match_parts(text: str, store: Any, relation_words: Collection[str] = ()) -> list[NameMatch]:
+    """Parts of names in a text, in its order, none overlapping, each with every node that it may mean.
+
+    A part is a whole run of capitalised words, without words of the language or titles before it: "Project Falcon" is
+    no part of Project Kestrel. In a text without capitals it is any words that no relation's name contains. A word that
+    no name has is taken for the most similar one that some name has.
+    """
+    text = text[:MAX_CHARACTERS]
+    words = trimmed_words(text)
+    cased = [not text[a:b].islower() and not text[a:b].isdigit() for a, b in words]
+    runs = _capital_runs(text, words, cased) if any(cased[1:]) else _any_runs(text, words, relation_words)
+    phrases = {span: phrase for span, phrase in islice(runs, MAX_PARTS)}
+    similar = store.similar_words([phrase for phrase in phrases.values() if " " not in phrase])
+    tried = {span: [phrase, *similar.get(phrase, ())] for span, phrase in phrases.items()}
+    found = store.named_with(list(dict.fromkeys(chain.from_iterable(tried.values()))), limit=MAX_READINGS)
+    names = _names(store, found)
+    kept: list[NameMatch] = []
+    for span, forms in tried.items():
+        nodes = next((nodes for form in forms if (nodes := _readings(form, found[form], names))), ())
+        start, end = _with_title(text, words, span)
+        if nodes and all(end <= other.start or start >= other.end for other in kept):
+            kept.append(NameMatch(start, end, text[start:end], nodes, (span[1] - span[0]) * 1.5))
+    return sorted(kept, key=lambda match: match.start)
+
+
+def _capital_runs(text: str, words: Sequence[tuple[int, int]], cased: Sequence[bool]) -> Iterator[Run]:
+    """Runs of capitalised words with nothing between them, each also without words before it that may be no name."""
+    at = 0
+    while at < len(words):
+        stop = at + 1
+        while cased[at] and stop < len(words) and cased[stop] and text[words[stop - 1][1] : words[stop][0]].isspace():
+            stop += 1
+        for start in range(at, stop) if cased[at] else ():
+            inside = [fold(text[a:b]) for a, b in words[start : min(stop, start + MAX_PART)]]
+            if stop - start <= MAX_PART and _is_part(inside):
+                yield (words[start][0], words[stop - 1][1]), " ".join(inside)
+            if start and inside[0] not in STOP_WORDS and inside[0] not in titles():
+                break
+        at = stop
+
+
+def _any_runs(text: str, words: Sequence[tuple[int, int]], relation_words: Collection[str]) -> Iterator[Run]:
+    """Runs of words that are neither words of the language nor of a relation, the longest first."""
+    folded = [fold(text[a:b]) for a, b in words]
+    own = [_is_part([word]) and word not in STOP_WORDS and word not in relation_words for word in folded]
+    for count in range(MAX_PART, 0, -1):
+        for at in range(len(words) - count + 1):
+            if all(own[at : at + count]):
+                yield (words[at][0], words[at + count - 1][1]), " ".join(folded[at : at + count])
+
+
+def _is_part(inside: Sequence[str]) -> bool:
+    own = [word for word in inside if word not in STOP_WORDS and word not in titles() and not is_calendar(word)]
+    return len(inside) <= MAX_PART and sum(map(len, own)) >= MIN_LETTERS and not all(word.isdigit() for word in own)
+
+
+def _names(store: Any, found: Mapping[str, Sequence[int]]) -> dict[int, list[tuple[str, ...]]]:
+    """Words of every name and alias of the nodes found, folded."""
+    ids = sorted({node for nodes in found.values() for node in nodes})
+    return {
+        node.id: [tuple(fold(name).replace(".", " ").replace(",", " ").split()) for name in (node.name, *node.aliases)]
+        for node in store.nodes(ids)
+        if node.kind != "literal"
+    }
+
+
+def _readings(phrase: str, nodes: Sequence[int], names: Mapping[int, list[tuple[str, ...]]]) -> tuple[int, ...]:
+    """Nodes that a part most likely means: those whose name begins or ends with it, without longer names of these."""
+    part = tuple(phrase.split())
+    at_edge = {
+        node: name
+        for node in nodes
+        for name in names.get(node, ())
+        if len(name) > len(part) and part in (name[: len(part)], name[-len(part) :])
+    } | {node: name for node in nodes for name in names.get(node, ()) if name == part}
+    longer = {a for a in at_edge for b in at_edge if a != b and _contains(at_edge[a], at_edge[b])}
+    return tuple(node for node in at_edge if node not in longer)
+
+
+def _contains(long: tuple[str, ...], short: tuple[str, ...]) -> bool:
+    if len(short) >= len(long):
+        return False
+    return any(long[at : at + len(short)] == short for at in range(len(long) - len(short) + 1))
+
+
+def _with_title(text: str, words: Sequence[tuple[int, int]], span: tuple[int, int]) -> tuple[int, int]:
+    """A span with the title before it: "Mr. Smith"."""
+    before = [word for word in words if word[1] <= span[0]]
+    titled = before and fold(text[slice(*before[-1])]) in titles()
+    return (before[-1][0] if titled else span[0]), span[1]
+
+
+@cache
+def titles() -> frozenset[str]:
+    """Titles that stand before names, folded and without a full stop."""
+    return frozenset(json.loads((DATA / "titles.json").read_text(encoding="utf-8")))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphmem.core.errors import InvalidTime
+from graphmem.core.times import end_micros, from_micros, read_time, shown, to_micros, valid_interval
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("time", "first", "after", "text"),
+    [
+        ("1843", "1843-01-01", "1844-01-01", "1843"), (1843, "1843-01-01", "1844-01-01", "1843"),
+        ("1995-06", "1995-06-01", "1995-07-01", "1995-06"), ("1995-12", "1995-12-01", "1996-01-01", "1995-12"),
+        ("1815~", "1815-01-01", "1816-01-01", "1815~"), ("c. 1815", "1815-01-01", "1816-01-01", "1815~"),
+        ("1984?", "1984-01-01", "1985-01-01", "1984?"), ("2004-06%", "2004-06-01", "2004-07-01", "2004-06%"),
+        ("199X", "1990-01-01", "2000-01-01", "199X"), ("the 1990s", "1990-01-01", "2000-01-01", "199X"),
+        ("12XX", "1200-01-01", "1300-01-01", "12XX"), ("12th century", "1100-01-01", "1200-01-01", "11XX"),
+        ("2004-06-XX", "2004-06-01", "2004-07-01", "2004-06-XX"), ("2001-21", "2001-03-01", "2001-06-01", "2001-21"),
+        ("-0043", "-0043-01-01", "-0042-01-01", "-0043"), ("44 BC", "-0043-01-01", "-0042-01-01", "-0043"),
+        ("c. 300 BC", "-0299-01-01", "-0298-01-01", "-0299~"), ("0000", "0000-01-01", "0001-01-01", "0000"),
+        (-500, "-0500-01-01", "-0499-01-01", "-0500"), ("5th century BC", "-0499-01-01", "-0399-01-01", "-04XX"),
+        ("-0043-03-15", "-0043-03-15", None, None), ("4 May 1901", "1901-05-04", None, None),
+        ("2024-05-01", "2024-05-01", None, None), ("2024-05-01T12:00+02:00", "2024-05-01T10:00:00Z", None, None),
+        (date(2024, 5, 1), "2024-05-01", None, None), (datetime(2024, 5, 1, 12), "2024-05-01T12:00:00Z", None, None),
+    ],
+)  # fmt: skip
+def test_times_keep_their_precision(time: Any, first: str, after: str | None, text: str | None) -> None:
+    moment = read_time(time)
+    assert moment is not None
+    assert (from_micros(moment.first), from_micros(moment.after), moment.text) == (first, after, text)
+    assert to_micros(time) == moment.first and end_micros(time) == (moment.after or moment.first)
+    assert text is None or read_time(text) == moment
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "", "nonsense", "1815 or 1816", "after 1900", "not in 1990", "Q3 2024", "13/04/2021", "XXXX", "12345",
+        "1999 2000",
+        10_000, -10_000, 1_714_521_600, 1.5, 1843.0, True, float("nan"), float("inf"), [], b"1995", {}, "2024-13",
+        "2024-02-30", "1995/1996", "x" * 100_000, "[" * 60, "²⁰²⁴", "Y17000", "1e5", "\x00", "1990s 1980s",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_is_refused_with_advice(time: Any) -> None:
+    with pytest.raises(InvalidTime, match="ISO text") as refusal:
+        to_micros(time)
+    assert len(str(refusal.value)) < 400
+
+
+@given(st.datetimes(), st.integers(-9999, 9999))
+def test_instants_and_years_come_back(moment: datetime, year: int) -> None:
+    micros = (moment.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+    assert to_micros(moment) == micros == to_micros(from_micros(micros))
+    assert to_micros(from_micros(to_micros(year))) == to_micros(year)
+    assert (end_micros(year) or 0) == (to_micros(year + 1) if year < 9999 else to_micros("9999-12-31") + 86_400_000_000)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_time_or_refused(text: str) -> None:
+    try:
+        moment = read_time(text)
+    except InvalidTime:
+        return
+    assert moment is None or moment.after is None or moment.first < moment.after
+
+
+@pytest.mark.parametrize(
+    ("given_times", "instants", "shown_times"),
+    [
+        (("1815~", "1995"), ("1815-01-01", "1996-01-01"), ("1815~", "1995")),
+        ((None, "1995-06"), (None, "1995-07-01"), (None, "1995-06")),
+        (("2000", None), ("2000-01-01", None), ("2000", None)),
+        (("2000-03-01", "1 May 2001"), ("2000-03-01", "2001-05-01"), ("2000-03-01", "2001-05-01")),
+        (("1990/1995~", None), ("1990-01-01", "1996-01-01"), ("1990", "1995~")),
+        (("1990/..", None), ("1990-01-01", None), ("1990", None)), (("..", ".."), (None, None), (None, None)),
+        (("1995", "1995"), ("1995-01-01", "1996-01-01"), ("1995", "1995")),
+    ],
+)  # fmt: skip
+def test_an_interval_ends_with_its_last_period(given_times: Any, instants: Any, shown_times: Any) -> None:
+    interval = valid_interval(*given_times)
+    assert tuple(map(from_micros, interval[:2])) == instants
+    assert shown(*interval) == shown_times
+    assert valid_interval(*shown(*interval)) == interval
+
+
+@pytest.mark.parametrize("times", [("2000", "1999"), ("2000", "1999-12-31"), ("2000-06", "2000-05")])
+def test_an_interval_that_ends_before_it_starts_is_refused(times: tuple[str, str]) -> None:
+    with pytest.raises(InvalidTime, match="before"):
+        valid_interval(*times)

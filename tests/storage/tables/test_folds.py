@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from graphmem.core.edits import AddEdge, AddNode, MergeNodes, UpdateNode
+from graphmem.core.errors import Ambiguous, Conflict, GraphMemError
+from graphmem.storage.exchange.export import export
+from graphmem.storage.exchange.load_dump import load_jsonl
+from graphmem.storage.sqlite import SQLiteStore
+from graphmem.storage.tables.folds import rebuild_folds
+
+NAMES = ["José Núñez", "Łukasz Żak", "Королёв", "O’Brien", "Ann Lee"]
+
+
+def folds(store: SQLiteStore) -> set[tuple[str, str]]:
+    sql = "SELECT f.fold, n.name FROM folds f JOIN nodes n ON n.id = f.node"
+    return set(store.connection.rows(sql))
+
+
+def is_complete(store: SQLiteStore) -> bool:
+    """Whether the index is what a rebuild makes of the names."""
+    before = folds(store)
+    with store.connection.writing() as raw:
+        rebuild_folds(raw)
+    return before == folds(store)
+
+
+def test_every_write_keeps_the_folded_names(store: Any) -> None:
+    store.apply([AddNode(name) for name in NAMES])
+    assert folds(store) == {
+        ("jose nunez", "José Núñez"), ("lukasz zak", "Łukasz Żak"), ("korolev", "Королёв"), ("obrien", "O’Brien"),
+    }  # fmt: skip
+    writes = [
+        lambda: store.apply([UpdateNode("Ann Lee", add_aliases=("Anña",))]),
+        lambda: store.apply([UpdateNode("José Núñez", name="Pepe Ñ")]),
+        lambda: store.bulk_load(["Ørsted", "plain"], [("Ørsted", "knows", "Đoković")]),
+        lambda: store.apply([MergeNodes(store.find("Łukasz Żak").id, store.find("Королёв").id)]),
+    ]
+    for write in writes:
+        before = folds(store)
+        write()
+        after = folds(store)
+        assert after != before and is_complete(store)
+        store.undo()
+        assert folds(store) == before and is_complete(store)
+        store.redo()
+        assert folds(store) == after and is_complete(store)
+
+
+def test_dumps_are_searched_by_folded_names_too(store: Any, tmp_path: Any) -> None:
+    store.apply([AddEdge(NAMES[0], "knows", NAMES[1])])
+    export(store, tmp_path / "dump.jsonl")
+    load_jsonl(tmp_path / "dump.jsonl", tmp_path / "loaded.db")
+    with SQLiteStore.open(str(tmp_path / "loaded.db")) as loaded:
+        assert loaded.find("jose nunez").name == "José Núñez" and is_complete(loaded)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("Jose Nunez", "José Núñez"), ("LUKASZ ZAK", "Łukasz Żak"), ("Королев", "Королёв"), ("Korolev", "Королёв"),
+        ("O'Brien", "O’Brien"), ("OBrien", "O’Brien"), ("Añn Lée", "Ann Lee"), ("ann-lee", "Ann Lee"),
+    ],
+)  # fmt: skip
+def test_a_name_is_found_without_its_accents(store: Any, asked: str, name: str) -> None:
+    store.apply([AddNode(known) for known in NAMES])
+    assert store.find(asked).name == store.resolve(asked).name == name
+
+
+def test_folding_never_merges_and_says_where_it_cannot_decide(store: Any) -> None:
+    store.apply([AddNode("José Núñez"), AddNode("Jose Núñez")])
+    assert store.stats()["nodes"] == 2
+    assert store.find("jose núñez").name == "Jose Núñez"
+    assert store.resolve("Jose Nunez") is None
+    with pytest.raises(Ambiguous, match="'José Núñez' or 'Jose Núñez'"):
+        store.find("Jose Nunez")
+    store.apply([AddNode("Jose Nunez")])
+    assert store.find("Jose Nunez").name == "Jose Nunez"  # a name comes before a folded one
+
+
+def test_an_alias_of_two_nodes_is_refused_or_asked_back(store: Any) -> None:
+    store.apply([AddNode("Robert", aliases=("Bob",)), AddNode("Bobby Ray")])
+    for edit in (UpdateNode("Bobby Ray", add_aliases=("bob",)), AddNode("Bobby Ray", aliases=("BOB",))):
+        with pytest.raises(Conflict, match="alias of 'Robert'"):
+            store.apply([edit])
+    assert store.find("Bob").name == "Robert"
+    store.apply([UpdateNode("Bobby Ray", add_aliases=("Bob",), ambiguous=True)])
+    assert store.resolve("Bob") is None
+    uses = [
+        lambda: store.find("Bob"), lambda: store.apply([AddEdge("Bob", "likes", "tea")]),
+        lambda: store.bulk_load([], [("Bob", "likes", "tea")]),
+    ]  # fmt: skip
+    for use in uses:
+        with pytest.raises(GraphMemError, match="'Robert' (and|or) 'Bobby Ray'"):
+            use()
+    assert store.facts() == []
