@@ -130,9 +130,9 @@ def test_history_shows_text_facts_and_source(run: Any) -> None:
     run("undo", "m.db")
     printed = run("history", "m.db").stdout
     for line in (
-        "+ Ann | lives in | Oslo  [1990-01-01 → now]  (a letter)",
-        "~ Ann | lives in | Oslo: [1990-01-01 → now] → [1990-01-01 → 2001-01-01]  (a letter)",
-        "+ Ann | lives in | Bergen  [2001-01-01 → now]",
+        "+ Ann | lives in | Oslo  [1990 → now]  (a letter)",
+        "~ Ann | lives in | Oslo: [1990 → now] → [1990 → 2001-01-01]  (a letter)",
+        "+ Ann | lives in | Bergen  [2001 → now]",
         "read\tBo likes tea.",
         "+ Bo | likes | tea  (chat)",
         "= Bo | likes | tea  (said again)",
