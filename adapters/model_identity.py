@@ -20,13 +20,21 @@ _SAME = 0.98  # minimum cosine of two sketches of the same weights: quantisation
 def identity(model: nn.Module, decoder: Decoder) -> dict[str, Any]:
     """Fingerprint of a base model: its sizes, and a sketch of its embeddings that survives dtype and quantisation."""
     config = text_config(model)
+    name = str(getattr(config, "name_or_path", "") or "").rstrip("/").rpartition("/")[2]
     return {
+        **({"name": name} if name else {}),
         "model_type": str(getattr(config, "model_type", type(model).__name__)),
         "width": decoder.width,
         "depth": len(decoder.layers),
         "vocabulary": int(decoder.inputs.shape[0]),
         "sketch": base64.b64encode(_sketch(decoder.inputs).astype(np.float16).tobytes()).decode(),
     }
+
+
+def described(fits: Mapping[str, Any], name: str) -> str:
+    """A base's fingerprint in words."""
+    sizes = ", ".join(f"{key} {fits.get(key)}" for key in ("width", "depth", "vocabulary"))
+    return f"{(fits.get('name') or name)!r} ({fits.get('model_type')}, {sizes})"
 
 
 def mismatch(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> str | None:

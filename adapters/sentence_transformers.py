@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graphmem.adapters.light_imports import light_imports
+from graphmem.adapters.mean_pooling import MeanPooledEncoder, is_mean_pooled
+from graphmem.adapters.quick_load import load_model
 from graphmem.core.errors import InvalidValue, MissingExtra, ModelNotFound
 
 MAX_CHARACTERS = 4096  # maximum characters of a text; these models read a few hundred tokens at most
@@ -85,26 +88,32 @@ class SentenceTransformerEncoder:
 
     def _forward(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         import torch
-        from sentence_transformers.util import batch_to_device
 
         with self._lock, torch.inference_mode():
             for rows in _batches(texts, self.batch_tokens):
-                features = batch_to_device(self._tokenize([texts[row] for row in rows]), self._model.device)
+                features: dict[str, Any] = dict(self._tokenize([texts[row] for row in rows]))
+                features = {k: v.to(self._model.device) if torch.is_tensor(v) else v for k, v in features.items()}
                 output = self._model(features)
                 output.setdefault("attention_mask", features["attention_mask"])
                 yield rows, {key: value.cpu() for key, value in output.items() if torch.is_tensor(value)}
 
 
 def _load(name: str, device: str) -> Any:
-    try:
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-    except ImportError as error:
-        raise MissingExtra("text encoding needs sentence-transformers: pip install sentence-transformers") from error
+    if is_mean_pooled(Path(name)):
+        with light_imports():
+            return _loaded(name, device, _mean_pooled)
+    return _loaded(name, device, _sentence_transformer)
+
+
+def _loaded(name: str, device: str, load: Callable[[str, str], Any]) -> Any:
+    from transformers.utils import logging
+
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        return SentenceTransformer(name, device=device).eval()
+        return load(name, device)
+    except MissingExtra:
+        raise
     except Exception as error:  # the library raises whatever its many loaders raise
         raise ModelNotFound(
             f"no text encoder at {name!r} ({type(error).__name__}: {str(error)[:200]}); give the folder of a "
@@ -113,6 +122,22 @@ def _load(name: str, device: str) -> Any:
     finally:
         if bars:
             logging.enable_progress_bar()
+
+
+def _mean_pooled(folder: str, device: str) -> Any:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    bert = load_model(AutoModel, folder, torch.float32)
+    return MeanPooledEncoder(Path(folder), AutoTokenizer.from_pretrained(folder), bert, device)
+
+
+def _sentence_transformer(name: str, device: str) -> Any:
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise MissingExtra("text encoding needs sentence-transformers: pip install sentence-transformers") from error
+    return SentenceTransformer(name, device=device).eval()
 
 
 def _fingerprint(model: Any, width: int) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.core.decoder import Decoder
-from graphmem.core.errors import UnsupportedModel
+from graphmem.core.errors import InvalidValue, UnsupportedModel
 
 
 def find_decoder(model: Any, path: str | None = None) -> Decoder:
@@ -104,6 +104,62 @@ def _writes(model: nn.Module) -> bool:
     """Whether the model continues texts; an encoder, or a model without a head, does not."""
     can = getattr(model, "can_generate", None)
     return bool(can()) if callable(can) else hasattr(model, "generate")
+
+
+def check_keeps_text(model: nn.Module) -> None:
+    """Check that a model which writes keeps the text so far in ``past_key_values``, where it can be told which it is.
+
+    Raises:
+        UnsupportedModel: it keeps a state instead (Mamba, RWKV, xLSTM), which proves no text.
+    """
+    unwrap = getattr(model, "get_base_model", None)
+    names = set(signature((unwrap() if callable(unwrap) else model).forward).parameters)
+    states = sorted(names & {"cache_params", "state", "states", "rnn_state"})
+    if _writes(model) and states and "past_key_values" not in names:
+        raise UnsupportedModel(
+            f"{type(model).__name__} keeps its text in {states[0]!r}, a recurrent state, and has no attention whose "
+            "cache could prove which text it holds; a memory can be attached to models with attention, hybrids included"
+        )
+
+
+@torch.no_grad()
+def sample_logits(model: nn.Module, decoder: Decoder) -> list[bytes] | None:
+    """Bytes of the logits of some short inputs; None for models that compute the same when they are frozen.
+
+    Convolutions on a CPU take another path, with another rounding, when their parameters need no gradients.
+    """
+    convolved = any(isinstance(part, nn.modules.conv._ConvNd) for part in decoder.layers.modules())
+    if not convolved or decoder.inputs.device.type != "cpu" or decoder.encodes:
+        return None
+    training, made = [part for part in model.modules() if part.training], []
+    model.eval()
+    for rows, length in ((1, 1), (1, 2), (1, 3), (1, 5), (2, 1), (2, 2), (2, 3), (2, 5)):
+        ids = torch.arange(rows * length).view(rows, length) % len(decoder.inputs)
+        made.append(model(input_ids=ids).logits.float().numpy().tobytes())
+    for part in training:
+        part.training = True
+    return made
+
+
+def check_tokens(ids: Any, given: Mapping[str, Any], vocabulary: int) -> None:
+    """Check token ids, a mask and labels.
+
+    Raises:
+        InvalidValue: no tensor of whole numbers, of another shape, or tokens outside the vocabulary.
+    """
+    for name, value in (("input_ids", ids), *((name, given.get(name)) for name in ("labels", "attention_mask"))):
+        if value is None or (name == "attention_mask" and isinstance(value, Mapping) and value):
+            continue  # generate passes one mask for each kind of layer
+        if not isinstance(value, Tensor):
+            raise InvalidValue(f"{name} must be a tensor, not {type(value).__name__}")
+        if name != "attention_mask" and (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool):
+            raise InvalidValue(f"{name} must hold token ids, whole numbers, not {value.dtype}")
+    if ids is None:
+        return
+    if ids.ndim != 2 or not ids.numel():
+        raise InvalidValue(f"input_ids must have the shape [rows, tokens], one token at least, not {list(ids.shape)}")
+    if not ids.is_meta and not bool(((ids >= 0) & (ids < vocabulary)).all()):
+        raise InvalidValue(f"input_ids must be between 0 and {vocabulary - 1}, the last token of the vocabulary")
 
 
 def text_config(model: nn.Module) -> Any:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.memory import GraphMemory
     from graphmem.model import GraphMemoryModel, attach
-    from graphmem.reading.network import ExtractorConfig
     from graphmem.retrieval.passages.search import ScoredPassage
     from graphmem.retrieval.results import AnswerPath, Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig
@@ -46,7 +45,6 @@ _HOME = {
     "core.types": "Edge Fact Node Subgraph",
     "core.edits": "AddEdge AddNode JournalEntry MergeNodes Restore Retire SupersedeEdge UpdateNode WriteDecision",
     "fusion.config": "FusionConfig",
-    "reading.network": "ExtractorConfig",
     "writing.gate_rules": "WriteGateConfig",
     "retrieval.retriever": "RetrievalConfig",
     "retrieval.results": "AnswerPath Retrieval",
@@ -67,7 +65,6 @@ __all__ = [
     "AnswerPath",
     "ConsolidationConfig",
     "Edge",
-    "ExtractorConfig",
     "Fact",
     "FusionConfig",
     "GraphMemError",

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from functools import cache
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from graphmem.core.errors import MissingExtra, ModelNotFound
+from graphmem.adapters.gguf_cache import converted
+from graphmem.adapters.light_imports import light_imports
+from graphmem.adapters.quick_load import load_model
+from graphmem.core.errors import MissingExtra, ModelNotFound, UnsupportedModel
 from graphmem.core.paths import WEIGHTS
 from graphmem.text.name_tagging import Tagger, capitalised
 
@@ -114,24 +118,74 @@ def load_language_model(name: str = DEFAULT_MODEL, dtype: str = "bfloat16") -> t
         name: a folder, a ``.gguf`` file, a packaged name such as ``smollm2-135m``, or a hub name.
         dtype: name of a torch dtype; bfloat16 is about three times as fast as float32 on a recent CPU.
 
+    A GGUF file is converted at its first use into a folder of the user's cache, see ``graphmem.adapters.gguf_cache``.
+
     Raises:
         ModelNotFound: see ``locate``.
+        UnsupportedModel: a GGUF file that cannot be converted.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     found = locate(name)
-    gguf = {"gguf_file": found.gguf} if found.gguf else {}
     try:
-        with _without_progress():
-            tokenizer = AutoTokenizer.from_pretrained(found.where, **gguf)
-            model = AutoModelForCausalLM.from_pretrained(found.where, dtype=getattr(torch, dtype), **gguf)
+        light = light_imports() if _is_plain(found) else nullcontext()
+        with light, _as_folder(found, dtype) as folder, _without_progress():
+            import torch
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            model = load_model(AutoModelForCausalLM, folder, getattr(torch, dtype))
     except OSError as error:
         raise _not_found(found.name, f" ({error})") from error
-    if getattr(model.config, "quantization_config", None) is not None:
-        del model.config.quantization_config  # the tensors are no longer quantised, and would be saved as if they were
     model.config.name_or_path = found.name
     return model.eval(), tokenizer
+
+
+def _is_plain(found: Located) -> bool:
+    """Whether a model lies on this machine and needs nothing that light imports leave out: no adapter, no quantiser."""
+    folder = Path(found.where)
+    if found.gguf is not None:
+        return True
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return "quantization_config" not in config and not (folder / "adapter_config.json").exists()
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _as_folder(found: Located, dtype: str) -> AbstractContextManager[str | Path]:
+    """A folder or hub name from which transformers loads the model without conversion."""
+    if found.gguf is None:
+        return nullcontext(found.where)
+    return converted(Path(found.where, found.gguf), dtype, lambda folder: _convert(found, dtype, folder))
+
+
+def _convert(found: Located, dtype: str, folder: Path) -> None:
+    """Write a GGUF file's model into a folder, with its tensors dequantised."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    path = str(Path(found.where, found.gguf or ""))
+    try:
+        with _without_progress():
+            AutoTokenizer.from_pretrained(found.where, gguf_file=found.gguf).save_pretrained(folder)
+            config = AutoConfig.from_pretrained(found.where, gguf_file=found.gguf)
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(config)
+            tensors = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)["tensors"]
+    except (ValueError, LookupError, NotImplementedError, TypeError) as error:
+        raise UnsupportedModel(
+            f"{path} is damaged, or of a kind that transformers does not convert ({type(error).__name__}: {error}); "
+            "give a folder with the model as safetensors"
+        ) from error
+    state = {key: torch.as_tensor(value).to(getattr(torch, dtype)).contiguous() for key, value in tensors.items()}
+    try:
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    except SafetensorError as error:  # a full disk, for instance
+        raise OSError(str(error)) from error
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(folder)
 
 
 def shipped_weights(name: str) -> Path | None:

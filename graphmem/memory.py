@@ -15,7 +15,7 @@ from graphmem.core.errors import Closed, InvalidValue, NotFound
 from graphmem.core.history import superseding
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import PASSAGE, Fact, Node, Triple
+from graphmem.core.types import PASSAGE, Fact, Node, RankerName, Triple
 from graphmem.core.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
     from graphmem.writing.pipeline import WritePlan
-
-RankerName = Literal["gnn", "activation", "ppr", "dense", "bm25"]
 
 
 class GraphMemory(Upkeep):
@@ -158,20 +156,28 @@ class GraphMemory(Upkeep):
     def ingest(
         self, path: str | os.PathLike[str], *, format: str | None = None,
         on_error: Literal["skip", "rollback"] = "rollback", source: str | None = None, progress: bool = False,
+        columns: Sequence[str] = (), spreadsheet_safe: bool = False,
     ) -> Ingested:  # fmt: skip
-        """Write the facts of a file (TSV, CSV, JSONL, GraphML, N-Triples); return counts and rejected lines.
+        """Write the facts of a file (TSV, CSV, JSONL, GraphML, RDF); return counts, new and known, and rejected lines.
 
-        A stopped run resumes when repeated.
+        What the memory holds from the same source already is left as it is.
 
         Args:
             format: one of these; None goes by the file's ending.
-            on_error: ``skip`` reports a line that cannot be read; ``rollback`` writes nothing if there is one.
+            on_error: ``skip`` reports a line that cannot be read, writes in batches, and resumes a killed run when
+                repeated; ``rollback`` writes all in one transaction: nothing if a line is bad or the run is killed.
             source: where the facts come from; the file's name when None.
+            columns: fields of a table's columns in order (``-`` for none), or ``FIELD=NAME`` by its head line.
+            spreadsheet_safe: the file was exported with ``spreadsheet_safe``.
         """
         from graphmem.storage.exchange.ingest import ingest
 
-        source = source or Path(path).name
-        return ingest(self.store, path, format=format, on_error=on_error, source=source, progress=progress)
+        if source is None and isinstance(path, (str, os.PathLike)):
+            source = Path(path).name or None
+        return ingest(
+            self.store, path, format=format, on_error=on_error, source=source, progress=progress, columns=columns,
+            spreadsheet_safe=spreadsheet_safe,
+        )  # fmt: skip
 
     def add_passages(
         self, documents: Iterable[tuple[str, str]], *, source: str | None = None, date: Time | None = None,
@@ -325,7 +331,7 @@ class GraphMemory(Upkeep):
         Args:
             query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
-            ranker: ``gnn`` (learned activation and GNN), ``activation``, ``ppr``, ``dense`` or ``bm25``.
+            ranker: one of ``graphmem.core.types.RANKERS``; ``gnn`` is learned activation and a GNN.
 
         Returns:
             Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and
@@ -360,10 +366,11 @@ class GraphMemory(Upkeep):
         return encode_with_bar(self.store, self.encoder, batch, progress)
 
     def to_networkx(self, *, as_of: Time | None = None) -> networkx.MultiDiGraph:
-        """The graph as a networkx MultiDiGraph: nodes keyed by name, edges by fact id."""
+        """The graph as a networkx MultiDiGraph: all nodes, keyed by name, and facts as edges keyed by id."""
         from graphmem.adapters.networkx import to_networkx
+        from graphmem.storage.exchange.writers import all_nodes
 
-        return to_networkx(self.facts(as_of=as_of, links=True))
+        return to_networkx(self.facts(as_of=as_of, links=True), all_nodes(self.store))
 
     def to_pyg(self) -> Data:
         """The graph as a PyG ``Data``: ``edge_index`` [2, E], ``edge_type`` [E], ``node_names``, ``relation_names``."""

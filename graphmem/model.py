@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.adapters.chat_templates import stop_token
-from graphmem.adapters.model_identity import identity, mismatch
-from graphmem.adapters.transformers import find_decoder, is_adapted, takes_loss_kwargs
-from graphmem.core.errors import InvalidValue, WeightsMismatch
+from graphmem.adapters.model_identity import described, identity, mismatch
+from graphmem.adapters.transformers import (
+    check_keeps_text,
+    check_tokens,
+    find_decoder,
+    is_adapted,
+    sample_logits,
+    takes_loss_kwargs,
+)
+from graphmem.core import arguments
+from graphmem.core.errors import InvalidValue, UnsupportedModel, WeightsMismatch
 from graphmem.core.times import Time
 from graphmem.core.types import Node
 from graphmem.fusion.config import AttachedConfig, FusionConfig
@@ -47,7 +56,7 @@ def attach(base: Any, tokenizer: Any, memory: Memory, config: FusionConfig | Non
         UnsupportedModel: its decoder layers were not found.
         InvalidValue: the config names layers that the model does not have.
     """
-    return GraphMemoryModel(base, tokenizer, memory, config or FusionConfig())
+    return GraphMemoryModel(base, tokenizer, memory, FusionConfig() if config is None else config)
 
 
 class GraphMemoryModel(nn.Module):
@@ -61,15 +70,29 @@ class GraphMemoryModel(nn.Module):
         memory, config: of ``contexts``; both may be replaced.
     """
 
-    def __init__(self, base: Any, tokenizer: Any, memory: Memory, config: FusionConfig) -> None:
+    def __init__(
+        self, base: Any, tokenizer: Any, memory: Memory, config: FusionConfig, fusion: FusionLayers | None = None
+    ) -> None:
         super().__init__()
+        arguments.instance(base, nn.Module, "base", "a language model (a torch module)")
+        arguments.instance(config, FusionConfig, "config", "a FusionConfig")
+        if not callable(tokenizer) or not hasattr(tokenizer, "decode"):
+            raise InvalidValue(f"tokenizer must be the base's tokenizer, not {type(tokenizer).__name__}")
+        check_keeps_text(base)
         self.base, self.tokenizer = base, tokenizer
         self.decoder = find_decoder(base, config.layers_path)
         own = AttachedConfig.wrap(with_layers(config, len(self.decoder.layers)), getattr(base, "config", None))
-        self.fusion = FusionLayers(self.decoder, own)
+        self.fusion = fusion or FusionLayers(self.decoder, own)
         self.names = NameTokenizer(tokenizer, stop_token(base, tokenizer), own.max_name_tokens)
+        logits = sample_logits(base, self.decoder)
         hooks = MemoryHooks(base, self.decoder, self.fusion, freeze=not is_adapted(base))  # PEFT freezes by itself
-        self.contexts = ContextBuilder(tokenizer, memory, self.decoder, self.names, own, hooks)
+        if logits != sample_logits(base, self.decoder):
+            hooks.remove()
+            raise UnsupportedModel(
+                f"{type(base).__name__} computes other logits once its parameters are frozen (a convolution rounds "
+                "differently on the CPU): freeze it before, with base.requires_grad_(False), or move it to a GPU"
+            )
+        self.contexts = ContextBuilder(tokenizer, _queried(memory), self.decoder, self.names, own, hooks)
 
     @classmethod
     def from_pretrained(
@@ -89,21 +112,30 @@ class GraphMemoryModel(nn.Module):
         """
         from graphmem.hub import load_language_model, shipped_weights
 
-        base, name = base_or_name, str(base_or_name)
+        base = base_or_name
+        if weights is not None:
+            arguments.path(weights, "weights")
         if isinstance(base_or_name, (str, Path)):
-            base, found = load_language_model(name)
+            arguments.path(base_or_name, "base_or_name")
+            base, found = load_language_model(str(base_or_name))
             tokenizer = tokenizer or found
-        else:
-            name = str(getattr(getattr(base, "config", None), "name_or_path", "") or "smollm2-135m")
+        arguments.instance(base, nn.Module, "base_or_name", "a language model, or its name or path")
+        _queried(memory)
         if tokenizer is None:
             raise InvalidValue("tokenizer must be given with a model that is already loaded, not None")
+        name = str(getattr(getattr(base, "config", None), "name_or_path", "") or "")
         folder = Path(weights) if weights is not None else shipped_weights(name) or shipped_weights("smollm2-135m")
         if folder is None:
             raise WeightsMismatch(f"no weights are shipped for {name!r}; train some, or attach(...) with closed gates")
         path = folder / WEIGHTS_FILE if folder.is_dir() else folder
         config, fits, state = load_fusion(path)
-        if (why := mismatch(fits, identity(base, find_decoder(base, config.layers_path)))) is not None:
-            raise WeightsMismatch(f"{path} does not fit {name!r}: {why}. Train weights for it: graphmem train")
+        given = identity(base, find_decoder(base, config.layers_path))
+        if (why := mismatch(fits, given)) is not None:
+            wanted, have = described(fits, path.parent.name), described(given, type(base).__name__)
+            raise WeightsMismatch(
+                f"{path} does not fit: {why}. The weights were made for {wanted}; the base given is {have}. "
+                "Train weights for it (graphmem train), or attach(...) with closed gates"
+            )
         model = cls(base, tokenizer, memory, config)
         model.fusion.load(state)
         model.fusion.to(base.dtype)
@@ -143,6 +175,7 @@ class GraphMemoryModel(nn.Module):
         """
         return describe_node(self, node, max_new_tokens=max_new_tokens, as_of=as_of)
 
+    @torch.compiler.disable(recursive=False)  # retrieval is no part of a graph; the base inside is compiled
     def forward(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, labels: Tensor | None = None,
         *, retrieval: Any = None, **kwargs: Any,
@@ -158,19 +191,55 @@ class GraphMemoryModel(nn.Module):
             kwargs: the base's.
         """
         kwargs |= {k: v for k, v in (("attention_mask", attention_mask), ("labels", labels)) if v is not None}
-        context = self.contexts.build(input_ids, retrieval, kwargs)
-        with active_context(context):
+        check_tokens(input_ids, kwargs, len(self.decoder.inputs))
+        call = self.contexts.begin(input_ids, retrieval, kwargs)
+        with active_context(call.context):
             out = self.base(input_ids=input_ids, **kwargs)
-        cache = getattr(out, "past_key_values", None)
-        if context is not None and cache is not None and not torch.is_grad_enabled():
-            self.contexts.by_cache[cache] = context
+        parts = out if isinstance(out, tuple) else (getattr(out, "past_key_values", None),)  # return_dict=False
+        cache = next((part for part in parts if hasattr(part, "get_seq_length")), kwargs.get("past_key_values"))
+        if cache is not None and not (self.training and torch.is_grad_enabled()):
+            self.contexts.end(call, cache)
         return out
 
-    def generate(self, input_ids: Tensor | None = None, *, retrieval: Any = None, **kwargs: Any) -> Any:
-        """The base's ``generate`` (greedy, sampled or beams), with the memory; see ``forward``. Retrieves once."""
+    def generate(
+        self, input_ids: Tensor | None = None, *, retrieval: Any = None, inputs: Tensor | None = None, **kwargs: Any
+    ) -> Any:
+        """The base's ``generate`` (greedy, sampled or beams), with the memory; see ``forward``. Retrieves once.
+
+        ``inputs`` is the other name that transformers has for ``input_ids``.
+        """
+        if inputs is not None and input_ids is not None:
+            raise InvalidValue("input_ids and inputs are two names of one argument: give one of them")
+        input_ids = input_ids if inputs is None else inputs
+        check_tokens(input_ids, kwargs, len(self.decoder.inputs))
+        if kwargs.get("max_new_tokens") is not None:
+            arguments.whole(kwargs["max_new_tokens"], "max_new_tokens")
         kwargs.setdefault("pad_token_id", getattr(self.tokenizer, "pad_token_id", None) or self.names.stop)
         with active_context(self.contexts.build(input_ids, retrieval, kwargs)):
             return self.base.generate(input_ids=input_ids, **kwargs)
+
+    def __copy__(self) -> GraphMemoryModel:
+        made = object.__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GraphMemoryModel:
+        """A copy of base and memory layers, as averages of weights need it; the memory itself is shared."""
+        base, fusion, hooks = deepcopy(self.base, memo), deepcopy(self.fusion, memo), self.contexts.hooks
+        if hooks is not None:
+            memo[id(hooks)].remove(restore=not is_adapted(base))
+        made = type(self)(base, self.tokenizer, self.memory, self.config, fusion)
+        if hooks is None:
+            made.detach()
+        made.training = self.training
+        return memo.setdefault(id(self), made)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise UnsupportedModel(
+            "a model with a memory attached cannot be pickled: the memory is an open file. Save its memory layers with "
+            "model.save_pretrained(folder), the base with model.base.save_pretrained(...), and put them together with "
+            "GraphMemoryModel.from_pretrained(base, folder, memory=...); model.state_dict() can be saved as it is"
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Attributes that only the base has (``device``, ``gradient_checkpointing_enable`` ...) are the base's."""
@@ -188,6 +257,7 @@ class GraphMemoryModel(nn.Module):
 
     def save_pretrained(self, folder: str | Path, **notes: Any) -> Path:
         """Write weights and config of the memory layers (not the base, not the memory); return the file."""
+        arguments.path(folder, "folder")
         return save_fusion(self.fusion, identity(self.base, self.decoder), self.config, Path(folder), notes)
 
     def trainable_parameters(self) -> tuple[int, int]:
@@ -206,6 +276,8 @@ class GraphMemoryModel(nn.Module):
         """
         from graphmem.writing.pipeline import read_text
 
+        arguments.text(text, "text")
+        self._check_reading(apply, options)
         return read_text(self, text, apply=apply, **options)
 
     def read_stream(
@@ -218,7 +290,31 @@ class GraphMemoryModel(nn.Module):
         """
         from graphmem.writing.pipeline import read_stream
 
+        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+            raise InvalidValue(f"texts must be a list, a generator or an open file, not {type(texts).__name__}")
+        if "context" in options:
+            raise InvalidValue("context is the text before in a stream, and cannot be given; read takes one")
+        arguments.text(resume, "resume", optional=True)
+        self._check_reading(apply, options)
         return read_stream(self, texts, apply=apply, resume=resume, **options)
+
+    def _check_reading(self, apply: Any, options: dict[str, Any]) -> None:
+        """Check what ``read`` and ``read_stream`` pass on."""
+        from graphmem.writing.gate_rules import WriteGateConfig
+
+        if not hasattr(self.memory, "store"):
+            raise InvalidValue("texts are read into a GraphMemory, which can be written; attach one")
+        arguments.flag(apply, "apply")
+        for name in options.keys() & {"surprise", "reread"}:
+            arguments.flag(options[name], name)
+        arguments.text(options.get("source"), "source", optional=True)
+        arguments.text(options.get("context", ""), "context")
+        arguments.moment(options.get("at"), "at")
+        arguments.number(options.get("trust", 1.0), "trust", "a number from 0 (none) to 1 (full)", 0, 1)
+        extractor, config = options.get("extractor"), options.get("config")
+        if extractor is not None and not callable(getattr(extractor, "read", None)):
+            raise InvalidValue(f"extractor must have a method read(text), not {type(extractor).__name__}")
+        arguments.instance(config, (WriteGateConfig, type(None)), "config", "a WriteGateConfig or None")
 
     def session(self, name: str, config: SessionConfig | None = None) -> Session:
         """The conversation kept in the memory under ``name``, new or resumed."""
@@ -233,7 +329,7 @@ class GraphMemoryModel(nn.Module):
 
     @memory.setter
     def memory(self, memory: Memory) -> None:
-        self.contexts.memory = memory
+        self.contexts.memory = _queried(memory)
 
     @property
     def config(self) -> AttachedConfig:
@@ -242,6 +338,7 @@ class GraphMemoryModel(nn.Module):
 
     @config.setter
     def config(self, config: AttachedConfig) -> None:
+        arguments.instance(config, AttachedConfig, "config", "a config as model.config.replaced(...) gives it")
         self.contexts.config = config
 
     @property
@@ -259,3 +356,10 @@ class GraphMemoryModel(nn.Module):
             self.contexts.hooks.remove(restore=not is_adapted(self.base))
             self.contexts.hooks = None
         return self.base
+
+
+def _queried(memory: Any) -> Any:
+    """The memory, if it can be queried."""
+    if not callable(getattr(memory, "retrieve", None)):
+        raise InvalidValue(f"memory must have a method retrieve, as a GraphMemory has, not be {type(memory).__name__}")
+    return memory

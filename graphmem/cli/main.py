@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import wraps
 from importlib import import_module
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphmem import __version__
+from graphmem.adapters import light_imports
 from graphmem.cli.lines import print_entries, print_facts
 from graphmem.core.errors import GraphMemError, NotFound, ReadOnly
 
@@ -31,7 +32,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 memory_file = click.argument("db", type=click.Path(dir_okay=True))
 force = click.option("--force", is_flag=True, help="Replace a file that exists.")
-namespace = click.option("--namespace", default="default", show_default=True, help="Namespace within the file.")
+namespace = click.option("-n", "--namespace", default="default", show_default=True, help="Namespace within the file.")
 
 _VIEW = "show search history"
 _STORE = "ingest add-passages export import check repair backup restore vacuum compact erase merge reencode consolidate"
@@ -43,6 +44,9 @@ LAZY = (
     | {"chat": "chat", "evaluate": "evaluate"}
 )
 """Commands by the module that defines them, imported when named."""
+
+WHOLE = ("evaluate", "experiment", "train")
+"""Commands that use what light imports leave out."""
 
 _WORDS = tuple(
     (re.compile(pattern), words)
@@ -92,7 +96,14 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self.commands, *LAZY})
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run the command line; without ``args`` the process is its own, and imports are kept light."""
+        light_imports.enable(args is None)
+        return super().main(args, *rest, **options)
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in WHOLE:
+            light_imports.enable(False)
         if name in LAZY:
             import_module(f"graphmem.cli.{LAZY[name]}")
         return super().get_command(ctx, name)

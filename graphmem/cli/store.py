@@ -3,6 +3,7 @@ erase, merge, reencode, consolidate."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,26 +15,51 @@ from graphmem.cli.main import as_json, emit, main, memory_command, memory_file
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
+    from graphmem.storage.exchange.ingest import Ingested
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-FORMATS = ("tsv", "csv", "jsonl", "graphml", "ntriples")
+FORMATS = ("tsv", "csv", "jsonl", "graphml", "ntriples", "nquads", "turtle", "trig", "jsonld", "rdfxml")
 EXPORTS = ("jsonl", "graphml", "csv", "cypher", "ntriples")
+SHOWN_REJECTS = 20  # rejected lines that are printed; JSON has all
 
 
 @memory_command(must_exist=False)
 @click.argument("file", type=existing_file)
 @click.option("--format", type=click.Choice(FORMATS), help="By the file's ending if left out.")
 @click.option("--on-error", type=click.Choice(["skip", "rollback"]), default="rollback", show_default=True,
-              help="A line that cannot be read: skip and report it, or roll everything back.")  # fmt: skip
+              help="A line that cannot be read: `skip` and report it, or roll everything back. With `skip`, a killed "
+              "run is resumed when it is repeated; with `rollback` it has written nothing.")  # fmt: skip
 @click.option("--source", help="Source of the facts; the file's name if left out.")
-def ingest(memory: GraphMemory, file: Path, json_: bool, **options: Any) -> None:
-    """Write the facts of FILE (TSV, CSV, JSONL, GraphML or N-Triples). An interrupted run is resumed."""
-    done = memory.ingest(file, progress=not json_, **options)
+@click.option("--columns", help="What the columns of a table are, in order: subject,relation,object,... (- for none), "
+              "or subject=NAME,relation=NAME,object=NAME by its head line.")  # fmt: skip
+@click.option("--spreadsheet-safe", is_flag=True,
+              help="Drop the apostrophes that `export --spreadsheet-safe` wrote.")  # fmt: skip
+def ingest(memory: GraphMemory, file: Path, json_: bool, columns: str | None, **options: Any) -> None:
+    """Write the facts of FILE: TSV, CSV, JSON lines, GraphML, N-Triples, N-Quads, and with the extra `rdf` Turtle,
+    TriG, JSON-LD and RDF/XML. What the memory holds from this source already is left as it is."""
+    done = memory.ingest(file, progress=not json_, columns=columns.split(",") if columns else (), **options)
     if json_:
-        return emit({"lines": done.lines, "facts": done.facts, "rejects": done.rejects})
-    click.echo(f"{done.facts:,} facts from {done.lines:,} lines")
-    for line, reason in done.rejects:
-        click.echo(f"line {line}: {reason}", err=True)
+        emit(asdict(done))
+    else:
+        click.echo(f"{done.facts:,} facts from {done.lines:,} lines: {done.new:,} new, {done.known:,} known")
+        for note in _notes(done):
+            click.echo(note, err=True)
+        for line, reason in done.rejects[:SHOWN_REJECTS]:
+            click.echo(f"line {line}: {reason}", err=True)
+        if done.rejected > SHOWN_REJECTS:
+            click.echo(f"{done.rejected:,} lines could not be read; --json lists them", err=True)
+    if done.rejected and not done.facts + done.nodes:
+        click.get_current_context().exit(1)
+
+
+def _notes(done: Ingested) -> list[str]:
+    notes = list(done.notes)
+    if done.resumed_at:
+        notes.append(f"resumed after line {done.resumed_at:,}")
+    if done.restarted:
+        notes.append("the file has been changed since the run that was interrupted, so it was read from its beginning; "
+                     "what that run wrote is still there")  # fmt: skip
+    return notes
 
 
 @memory_command("add-passages", must_exist=False)
@@ -55,17 +81,27 @@ def add_passages(memory: GraphMemory, files: tuple[Path, ...], source: str | Non
 
 
 @memory_command(json=False, read_only=True)
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--format", "format_", type=click.Choice(EXPORTS), help="By the file's ending if left out.")
-def export(memory: GraphMemory, file: str, format_: str | None) -> None:
+@click.option("--force", is_flag=True, help="Replace FILE if it exists; never the memory itself.")
+@click.option("--spreadsheet-safe", is_flag=True,
+              help="CSV: put an apostrophe before cells that a spreadsheet may run as a formula.")  # fmt: skip
+def export(memory: GraphMemory, file: str, format_: str | None, **options: Any) -> None:
     """Write the memory to FILE (- for standard output).
 
-    JSONL holds the whole file with every namespace and the journal, and can be loaded with `graphmem import`; the
-    other formats hold the current facts of the namespace.
+    JSONL holds the whole file with every namespace and the journal, or with --namespace that one alone, and can be
+    loaded with `graphmem import`. The other formats hold the current facts of the namespace, and what they cannot hold
+    is said.
     """
     from graphmem.storage.exchange.export import export as export_file
 
-    click.echo(f"{export_file(memory.store, file, format=format_):,} records", err=True)
+    context = click.get_current_context()
+    given = context.get_parameter_source("namespace") is not click.core.ParameterSource.DEFAULT
+    done = export_file(memory.store, file, format=format_, whole=not given, **options)
+    click.echo(f"{done:,} records of {', '.join(done.namespaces)}", err=True)
+    if done.lost:
+        lost = ", ".join(f"{what} ({count:,})" for what, count in done.lost.items())
+        click.echo(f"not in this format: {lost}", err=True)
 
 
 @main.command("import")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from graphmem.core.errors import WeightsMismatch
+from graphmem.core.files import check_target, replacing
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +65,10 @@ def save_module(
 ) -> Path:  # fmt: skip
     """Write a module, or tensors by name, with JSON values for the header; make the folder; return the file.
 
-    Matrices are stored as ``dtype`` (bfloat16 when None), vectors as float32.
+    Matrices are stored as ``dtype`` (bfloat16 when None), vectors as float32. Older weights are replaced.
+
+    Raises:
+        InvalidValue: a file that holds no weights, such as a memory, which is never written over.
     """
     import torch
     from safetensors.torch import save_file
@@ -75,10 +79,21 @@ def save_module(
         name: value.detach().to(wide if value.ndim > 1 else torch.float32).cpu().contiguous()
         for name, value in state.items()
     }
-    target = Path(path)
+    target = check_target(path, force=_holds_weights(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, target, {"format": FORMAT, "kind": kind, "meta": json.dumps(meta)})
+    with replacing(target) as temporary:
+        save_file(tensors, temporary, {"format": FORMAT, "kind": kind, "meta": json.dumps(meta)})
     return target
+
+
+def _holds_weights(path: str | Path) -> bool:
+    """Whether a file begins like safetensors: the length of a header, then the header in JSON."""
+    try:
+        with open(path, "rb") as file:
+            size, start = int.from_bytes(file.read(8), "little"), file.read(1)
+        return start == b"{" and 8 + size <= Path(path).stat().st_size
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def read_meta(path: str | Path, *, kind: str) -> dict[str, Any]:

@@ -11,19 +11,22 @@ from typing import Any
 class KernelLoader:
     """Background import of one module of kernels, by its full name, so that no query waits for the compiler.
 
-    ``kernels`` is None until the module is there; numba may be missing or not support this machine.
+    ``kernels`` is None until the module is there; numba may be missing or not support this machine. The import begins
+    at the call ``after``, since a process that ends after a query or two would pay for kernels that it never uses.
     """
 
-    def __init__(self, module: str) -> None:
-        self.module = module
+    def __init__(self, module: str, after: int = 32) -> None:
+        self.module, self.after, self._calls = module, after, 0
         self.kernels: Any = None
         self._thread = threading.Thread(target=self._load, name=module, daemon=True)
         self._lock = threading.Lock()
 
     def get(self) -> Any:
-        """The module or None; the first call starts the import."""
+        """The module or None; a later call starts the import."""
         if self._thread.ident is None:
-            self._start()
+            self._calls += 1
+            if self._calls >= self.after:
+                self._start()
         return self.kernels
 
     def ready(self, seconds: float | None = None) -> bool:

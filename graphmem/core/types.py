@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -39,6 +39,10 @@ Factuality = Literal["asserted", "planned", "negated", "reported", "uncertain"]
 FactStatus = Literal["stated", "inferred", "suggested"]
 """Where a fact comes from: stated by a source, inferred from other facts, or suggested and not yet accepted.
 Only stated facts hold."""
+
+RankerName = Literal["gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25"]
+RANKERS: tuple[RankerName, ...] = get_args(RankerName)
+"""Ways to rank the nodes of a search."""
 
 
 @dataclass(frozen=True, slots=True)

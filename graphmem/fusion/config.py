@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, asdict, dataclass, replace
 from typing import Any, Final
 
+from graphmem.core import arguments
 from graphmem.core.validation import require
 
 REFUSAL: Final = "I don't know."
@@ -54,22 +55,25 @@ class FusionConfig:
     layers_path: str | None = None
 
     def __post_init__(self) -> None:
-        require(self.heads >= 1, "heads", self.heads, "at least 1")
+        for name in ("heads", "match_width", "max_nodes"):
+            arguments.whole(getattr(self, name), name)
+        arguments.whole(self.max_name_tokens, "max_name_tokens", most=1024)
         multiple = self.match_width >= self.heads and self.match_width % self.heads == 0
         require(multiple, "match_width", self.match_width, f"a multiple of heads ({self.heads})")
-        require(1 <= self.max_name_tokens <= 1024, "max_name_tokens", self.max_name_tokens, "between 1 and 1024")
-        require(self.max_nodes >= 1, "max_nodes", self.max_nodes, "at least 1")
         for name in ("min_attention", "min_attention_text", "min_attention_topic"):
-            share = getattr(self, name)
-            optional = share is None and name != "min_attention"
-            require(optional or 0 <= share < 1, name, share, "at least 0 and below 1")
-        require(self.refusal is None or bool(self.refusal.strip()), "refusal", self.refusal, "None or visible text")
+            if (share := getattr(self, name)) is not None or name == "min_attention":
+                arguments.number(share, name, "at least 0 and below 1", 0, 1 - 1e-9)
+        arguments.text(self.refusal, "refusal", optional=True, blank=False)
+        arguments.text(self.layers_path, "layers_path", optional=True)
         for name in ("trust", "min_answerability"):
-            require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability, 0..1")
+            arguments.number(getattr(self, name), name, "a probability, 0..1", 0, 1)
         layers = (0,) if self.layers is None else self.layers
+        numbers = isinstance(layers, (tuple, list)) and all(type(layer) is int for layer in layers)
+        require(numbers, "layers", self.layers, "None or rising layer numbers")
         rising = min(layers, default=-1) >= 0 and sorted({*layers}) == list(layers)
         require(rising, "layers", self.layers, "None or rising layer numbers")
-        require(self.tap is None or self.tap >= 0, "tap", self.tap, "None or a layer number")
+        if self.tap is not None:
+            arguments.whole(self.tap, "tap", 0)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FusionConfig:

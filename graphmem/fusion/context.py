@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -61,6 +61,13 @@ class MemoryContext:
         tokens = tokens.to(table.weight.device)
         slots = fusion.project(tokens, table, table.weight.dtype)
         return cls(fusion, slots, tokens.answerable, [] if trace else None, tracker=PrefixTracker(tokens))
+
+    def again(self, text: Tensor | None) -> MemoryContext:
+        """The same memory for another pass, whose text so far is given, int64 [B, S], where it is known."""
+        tracker = None if self.tracker is None else PrefixTracker(self.tracker.tokens)
+        if tracker is not None and text is not None:
+            tracker.set_rows(text)
+        return replace(self, tracker=tracker, current=None, early=None, _repeated={})
 
     def for_batch(self, rows: int) -> tuple[dict[int, LayerMemory], Tensor]:
         """Slots and answerability for ``rows`` rows: samples repeated side by side, as beam search lays them out."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
@@ -39,7 +38,7 @@ class MemoryHooks:
         ]
         unwrap: Any = getattr(model, "get_base_model", lambda: model)  # what an adapter such as PEFT's wraps
         generating = [part for part in dict.fromkeys((model, unwrap())) if callable(getattr(part, _PREPARE, None))]
-        self._prepared = [_track_generate(part, self._context) for part in generating]
+        self._prepared = [(part, _TrackedRows(part, self)) for part in generating]
         for number in fusion.layers:
             hook = partial(self._fused, number)
             self._handles.append(layers[number].register_forward_hook(hook, with_kwargs=True))
@@ -54,12 +53,17 @@ class MemoryHooks:
         for parameter, trainable in self._trainable if restore else ():
             parameter.requires_grad_(trainable)
 
-    def _context(self) -> MemoryContext | None:
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the memory: a copied or saved base has hooks that do nothing, and can remove them."""
+        return {**vars(self), "fusion": None, "table": None}
+
+    def active(self) -> MemoryContext | None:
+        """The context of the call that runs, if it is for these layers."""
         active = ACTIVE_CONTEXT.get()
         return active if active is not None and active.fusion is self.fusion else None
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if (context := self._context()) is None:
+        if (context := self.active()) is None:
             return
         context.current = context.early = None
         context.learns = torch.is_grad_enabled()
@@ -79,11 +83,11 @@ class MemoryHooks:
             context.tracker.append_embedded(context.current, self.table.inputs)
 
     def _embedded(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        if (context := self._context()) is not None:
+        if (context := self.active()) is not None:
             self._set_current(context, output, args[0] if args else None)
 
     def _first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if (context := self._context()) is None or _recomputing():
+        if (context := self.active()) is None or _recomputing():
             return
         hidden = _input(args, kwargs)
         if context.current is not None and context.current.shape[:2] == hidden.shape[:2]:
@@ -94,7 +98,7 @@ class MemoryHooks:
         self._set_current(context, hidden)
 
     def _tapped(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if (context := self._context()) is not None and not _recomputing():
+        if (context := self.active()) is not None and not _recomputing():
             context.early = hidden_of(output).detach()
 
     def _fused(self, number: int, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
@@ -104,7 +108,7 @@ class MemoryHooks:
             if now[0].fusion is not self.fusion:
                 return None
         else:
-            context = self._context()
+            context = self.active()
             if context is None or context.current is None or context.early is None:
                 return None
             if not context.slots[number].bias.shape[-1]:
@@ -116,19 +120,22 @@ class MemoryHooks:
         return added if isinstance(output, Tensor) else (added, *output[1:])
 
 
-def _track_generate(part: nn.Module, active: Callable[[], MemoryContext | None]) -> tuple[nn.Module, Any]:
-    """Pass the whole rows of ``generate`` to the context: beams swap rows between two passes."""
-    prepare: Any = getattr(part, _PREPARE)
+class _TrackedRows:
+    """``prepare_inputs_for_generation`` of a part, which also passes whole rows on: beams swap rows between passes.
 
-    @wraps(prepare)
-    def tracked(input_ids: Tensor, *args: Any, **kwargs: Any) -> Any:
-        context = active()
+    It is no closure, so that a copy of the part gets one of its own.
+    """
+
+    def __init__(self, part: nn.Module, hooks: MemoryHooks) -> None:
+        self.hooks = hooks
+        update_wrapper(self, getattr(part, _PREPARE), assigned=(), updated=())
+        setattr(part, _PREPARE, self)
+
+    def __call__(self, input_ids: Tensor, *args: Any, **kwargs: Any) -> Any:
+        context = self.hooks.active()
         if context is not None and context.tracker is not None:
             context.tracker.set_rows(input_ids)
-        return prepare(input_ids, *args, **kwargs)
-
-    setattr(part, _PREPARE, tracked)
-    return part, tracked
+        return self.__wrapped__(input_ids, *args, **kwargs)  # type: ignore[attr-defined]
 
 
 def _add(now: LayerContext, number: int, x: Tensor) -> Tensor:

@@ -124,7 +124,7 @@ class PrefixTracker:
     """Matches of one call's growing text with the slots of its memory, forward pass by forward pass."""
 
     def __init__(self, tokens: MemoryTokens) -> None:
-        self._tokens, self._prefixes = tokens, tokens.prefixes
+        self.tokens, self._prefixes = tokens, tokens.prefixes
         if tokens.continuation is not None:  # text goes on behind a name: its end is never matched
             ends = (tokens.kind == END)[..., None, None]
             self._prefixes = self._prefixes.masked_fill(ends & (self._prefixes != NO_TOKEN), _NEVER)
@@ -171,8 +171,8 @@ class PrefixTracker:
         if self._matches is None:
             times = rows // len(self._prefixes)
             self._matches = match_prefixes(self._text, self._new, self._prefixes.repeat_interleave(times, 0))
-            if self._tokens.continuation is not None:
-                tokens = self._tokens.repeated(times)
+            if self.tokens.continuation is not None:
+                tokens = self.tokens.repeated(times)
                 repeated, premature, blocked = match_continuation_prefixes(self._text, self._new, tokens)
                 self._matches = replace(self._matches, repeated=repeated, premature=premature, blocked=blocked)
         return self._matches

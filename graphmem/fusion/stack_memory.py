@@ -55,8 +55,8 @@ class StackMemory:
         Raises:
             NotAttached: after ``detach``.
         """
-        if self._hooks is None:
-            raise NotAttached("the memory has been detached from this module; make a new StackMemory")
+        if self._hooks is None or self._hooks.fusion is None:
+            raise NotAttached("this memory is detached, or its module was copied: make a new StackMemory")
         given = list(found) if isinstance(found, Sequence) else [found]
         tokens = collate(self.names, [candidates(one, self.config.max_nodes, self.config.refusal) for one in given])
         with active_context(MemoryContext.of(self.fusion, self._hooks.table, tokens)):

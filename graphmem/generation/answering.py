@@ -10,12 +10,20 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from graphmem.core import arguments
 from graphmem.core.times import Time
 from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer, answer_path
-from graphmem.generation.decoding import GeneratedAnswer, RetrievalSchedule, generate_answer, generate_plain, prompt_ids
+from graphmem.generation.decoding import (
+    GeneratedAnswer,
+    RetrievalSchedule,
+    answer_room,
+    generate_answer,
+    generate_plain,
+    prompt_ids,
+)
 from graphmem.generation.description import describe_topic
 from graphmem.retrieval.answerability import confidence
 
@@ -35,11 +43,18 @@ def answer_question(
     min_confidence: float, all_answers: bool, schedule: RetrievalSchedule | None,
 ) -> Answer:  # fmt: skip
     """Answer a question, see ``GraphMemoryModel.ask``."""
-    require(when_unknown in WHEN_UNKNOWN, "when_unknown", when_unknown, f"one of {', '.join(WHEN_UNKNOWN)}")
-    require(0 <= min_confidence <= 1, "min_confidence", min_confidence, "a probability, 0..1")
-    require(bool(question.strip()), "question", question, "visible text")
+    known = isinstance(when_unknown, str) and when_unknown in WHEN_UNKNOWN
+    require(known, "when_unknown", when_unknown, f"one of {', '.join(WHEN_UNKNOWN)}")
+    arguments.number(min_confidence, "min_confidence", "a probability, 0..1", 0, 1)
+    arguments.text(question, "question", blank=False)
+    arguments.text(refusal, "refusal", optional=True)
+    arguments.whole(max_new_tokens, "max_new_tokens")
+    arguments.moment(as_of, "as_of")
+    arguments.flag(all_answers, "all_answers")
+    arguments.instance(schedule, (RetrievalSchedule, type(None)), "schedule", "a RetrievalSchedule or None")
     started, contexts, config = time.perf_counter(), model.contexts, model.config
     prompt, refusal = prompt_ids(model, question), refusal or config.refusal
+    max_new_tokens = answer_room(model, prompt, max_new_tokens)
     retrieval = None if contexts.disabled else contexts.retrieve(question, as_of)
     if unclear := getattr(retrieval, "unclear", ()):
         asked = asked_back(unclear)

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from graphmem.core import arguments
 from graphmem.core.edits import AddNode, JournalEntry
 from graphmem.core.errors import InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.times import Time, from_micros, to_micros
-from graphmem.core.validation import require
 from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import generate_plain, prompt_ids
 from graphmem.reading.candidates import check_text
@@ -34,6 +34,8 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _FIRST_PERSON = re.compile(r"\bI['’]m\b|\bI\b|\b(?:my|me|myself|mine)\b", re.IGNORECASE)
+_NEAR = 100
+"""Characters before a word that show whether it is a numeral."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,10 @@ class SessionConfig:
 
     def __post_init__(self) -> None:
         for name in ("max_turns", "max_characters", "max_new_tokens"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "positive")
+            arguments.whole(getattr(self, name), name)
         if self.speaker is not None:
             check_name(self.speaker, "speaker")
-        require(0 <= self.min_answerability <= 1, "min_answerability", self.min_answerability, "in [0, 1]")
+        arguments.number(self.min_answerability, "min_answerability", "a probability, 0..1", 0, 1)
 
 
 class Turn(NamedTuple):
@@ -100,6 +102,9 @@ class Session:
 
     def __init__(self, model: Any, name: str, config: SessionConfig | None = None) -> None:
         self.model, self.name = model, check_name(name, "name of a session")
+        arguments.instance(config, (SessionConfig, type(None)), "config", "a SessionConfig or None")
+        if not hasattr(model.memory, "store"):
+            raise InvalidValue("a session is kept in the memory: attach a GraphMemory, which can be written")
         self.config = config or SessionConfig()
         self.node = f"session:{self.name}"  # holds the state
         self.count, self.turns = 0, tuple[Turn, ...]()
@@ -117,7 +122,8 @@ class Session:
             InvalidValue: ``text`` is not text or too long, or ``trust`` is outside 0..1.
             InvalidTime: ``at`` cannot be read.
         """
-        check_text(text)
+        arguments.text(check_text(text), "text")
+        arguments.moment(at, "at")
         when = from_micros(to_micros(at)) or from_micros(to_micros(datetime.now(UTC))) or ""
         text, before = resolve_first_person(text.replace("\0", " "), self.config.speaker), self.context()
         known = text if self.config.speaker is not None else without_first_person(text)
@@ -184,7 +190,8 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
     forms = {"my": own, "mine": own, "i'm": f"{speaker} is", "i’m": f"{speaker} is"}
 
     def replacement(match: re.Match[str]) -> str:
-        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+[A-Z]\w*\s$", text[: match.start()])
+        before = text[max(0, match.start() - _NEAR) : match.start()]
+        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+[A-Z]\w*\s$", before)
         return match[0] if numeral else forms.get(match[0].casefold(), speaker)  # "World War I" is no person
 
     return _FIRST_PERSON.sub(replacement, text)

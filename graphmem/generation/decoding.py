@@ -8,10 +8,11 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
-from torch.distributions import Categorical
 
 from graphmem.adapters.chat_templates import chat_prompt
-from graphmem.core.validation import require
+from graphmem.adapters.transformers import text_config
+from graphmem.core import arguments
+from graphmem.core.errors import InvalidValue
 from graphmem.fusion.candidates import Candidates, candidates
 from graphmem.fusion.context import MemoryContext, active_context
 from graphmem.fusion.memory_tokens import MemoryTokens, collate
@@ -36,10 +37,10 @@ class RetrievalSchedule:
     query_window: int = 160
 
     def __post_init__(self) -> None:
-        require(self.max_retrievals >= 0, "max_retrievals", self.max_retrievals, "at least 0")
-        require(self.entropy_threshold >= 0, "entropy_threshold", self.entropy_threshold, "at least 0 nats")
-        require(self.min_tokens_between >= 1, "min_tokens_between", self.min_tokens_between, "at least 1 token")
-        require(self.query_window >= 1, "query_window", self.query_window, "at least 1 character")
+        arguments.whole(self.max_retrievals, "max_retrievals", 0)
+        arguments.number(self.entropy_threshold, "entropy_threshold", "a number of at least 0 nats")
+        arguments.whole(self.min_tokens_between, "min_tokens_between")
+        arguments.whole(self.query_window, "query_window")
 
 
 class GeneratedAnswer(NamedTuple):
@@ -54,6 +55,23 @@ def prompt_ids(model: Any, question: str, context: str | None = None) -> list[in
     """Token ids of a question as a chat prompt, behind a context if there is one."""
     prompt = chat_prompt(model.tokenizer, question, context)
     return list(model.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+
+
+def answer_room(model: Any, prompt: Sequence[int], max_new_tokens: int) -> int:
+    """``max_new_tokens``, or as many as the model has positions for behind a prompt.
+
+    Raises:
+        InvalidValue: the prompt alone fills the model's positions.
+    """
+    positions = getattr(text_config(model.base), "max_position_embeddings", None)
+    if not isinstance(positions, int) or model.decoder.encodes:
+        return max_new_tokens
+    if len(prompt) >= positions:
+        raise InvalidValue(
+            f"the question takes {len(prompt)} tokens, the model reads {positions - 1} at most: ask a shorter one, and "
+            "give a long text to the memory instead (add_passages, or read)"
+        )
+    return min(max_new_tokens, positions - len(prompt))
 
 
 def generate_plain(model: Any, prompt: Sequence[int], max_new_tokens: int) -> str:
@@ -103,6 +121,8 @@ def _generate_with_retrieval(
     max_new_tokens: int,
 ) -> list[int]:  # fmt: skip
     """Greedy decoding of one prompt that retrieves again where the next token's entropy is high, and adds to steps."""
+    from torch.distributions import Categorical
+
     out: list[int] = []
     context = steps[0].context
     rows = new = torch.tensor([list(prompt)], device=model.base.device)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.core.errors import NotFound
-from graphmem.core.names import normalise
+from graphmem.core import arguments
+from graphmem.core.errors import InvalidValue, NotFound
+from graphmem.core.names import check_name, normalise
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact, Node
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
@@ -31,11 +32,12 @@ MAX_FACTS, MAX_NAMES = 24, 4
 """Most facts of a description, and names in one sentence."""
 
 _REQUEST = re.compile(
-    r"\s*(?:please\s+)?(?:(?:tell\s+me|say|write)\s+(?:something\s+|more\s+|all\s+|a\s+few\s+words\s+)?about"
-    r"|describe|introduce|what\s+(?:do|can)\s+you\s+(?:know|tell\s+me)\s+about|(?:who|what)\s+(?:is|was|are|were))"
-    r"\s+(?:the\s+)?(?P<name>.+?)\s*[.?!]*\s*",
+    r"(?:please )?(?:(?:tell me|say|write) (?:something |more |all |a few words )?about"
+    r"|describe|introduce|what (?:do|can) you (?:know|tell me) about|(?:who|what) (?:is|was|are|were)) (?:the )?",
     re.IGNORECASE,
 )
+_ENDS = " .?!"
+"""What may follow the name in a request."""
 _PHRASE = re.compile(
     r"(?:is|was|are|were|has|have|had|lives?|lived|works?|worked|plays?|played|died|born)\b"
     r"|.+ (?:in|at|by|of|to|for|from|with|on|as|into)$",
@@ -93,8 +95,14 @@ class FactGroup:
 
 def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
     """``GraphMemoryModel.describe``."""
-    started, store = time.perf_counter(), model.memory.store
-    found = store.resolve(node) if isinstance(node, str) else node
+    arguments.whole(max_new_tokens, "max_new_tokens")
+    arguments.moment(as_of, "as_of")
+    started, store = time.perf_counter(), getattr(model.memory, "store", None)
+    if store is None:
+        raise InvalidValue("only nodes of a GraphMemory can be described; attach one")
+    if not isinstance(node, (str, Node)):
+        arguments.whole(node, "node, where it is no name or Node,", most=(1 << 63) - 1)
+    found = store.resolve(check_name(node)) if isinstance(node, str) else node
     if found is None:
         raise NotFound(f"the memory has no node named {node!r}; see graphmem search, or add facts about it")
     made = describe(model, store, found if isinstance(found, int) else int(found.id), max_new_tokens, as_of)
@@ -112,12 +120,13 @@ def describe_topic(model: Any, retrieval: Any, max_new_tokens: int, as_of: Time 
 
 def requested_topic(retrieval: Any) -> int | None:
     """Node whose description a query requests ("Tell me about X.", "Who was X?"); None for any other query."""
-    match = _REQUEST.fullmatch(getattr(retrieval, "query", "") or "")
-    seeds = getattr(retrieval, "seeds", None)
+    query = " ".join((getattr(retrieval, "query", "") or "").split())
+    match, seeds = _REQUEST.match(query), getattr(retrieval, "seeds", None)
     if match is None or seeds is None:
         return None
-    wanted = {normalise(match["name"]), normalise(f"the {match['name']}")}
-    named = [m for m in seeds.mentions if m.nodes and normalise(m.text) in wanted]
+    bare = lambda text: normalise(text.rstrip(_ENDS) or text)  # "Who was Sammy Davis Jr.?", "What is Yahoo!?"
+    wanted = {bare(query[match.end() :]), bare(f"the {query[match.end() :]}")}
+    named = [m for m in seeds.mentions if m.nodes and bare(m.text) in wanted]
     return int(named[0].nodes[0]) if named else None
 
 
@@ -174,12 +183,13 @@ def conjoined(names: Sequence[str]) -> str:
 
 
 def _generate_name(model: Any, topic: str, group: FactGroup, store: Any, name: str) -> GeneratedAnswer:
-    """One name, generated with the memory attached."""
+    """One name, generated with the memory attached; the name as it is held where something else came out."""
     of = f"the {group.words} of {topic}" if group.forward else f"{group.words} {topic}"
     features = rank_features(np.zeros(1, np.float32), np.ones(1, np.float32), CERTAIN)
     node = store.resolve(name)
     found = Candidates((name,), features, CERTAIN, (-1 if node is None else int(node.id),))
-    return generate_answer(model, f"What is {of}?", found, None, model.config.max_name_tokens)
+    made = generate_answer(model, f"What is {of}?", found, None, model.config.max_name_tokens)
+    return made if normalise(made.text) == normalise(name) else GeneratedAnswer(name, (), found)
 
 
 def _likeliest_templates(model: Any, topic: str, groups: Sequence[FactGroup]) -> list[str]:

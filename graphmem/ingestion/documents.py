@@ -6,15 +6,19 @@ A passage is a node of kind ``passage``. ``has passage`` leads to it from the en
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import io
 import json
 import re
+import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from tqdm import tqdm
@@ -40,6 +44,12 @@ SPLIT_CHARACTERS = 2000
 
 MAX_BACKLINKS = 50
 """Earlier passages that are searched for one new title."""
+
+MAX_LINE = 16 << 20
+"""Longest line of a file of documents, in characters."""
+
+MAX_FILE = 64 << 20
+"""Longest file that is one document, in characters."""
 
 _BREAK = re.compile(r"\n\s*\n|(?<=[.!?。！？])\s+|\n|(?<=[。！？])")
 
@@ -154,8 +164,9 @@ def split_document(document: Document) -> list[Document]:
     text, starts = document.text, [0]
     breaks = [match.end() for match in _BREAK.finditer(text)] if len(text) > MAX_CHARACTERS else []
     while len(text) - (start := starts[-1]) > MAX_CHARACTERS:
-        fitting = [at for at in breaks if start + SPLIT_CHARACTERS // 2 <= at <= start + SPLIT_CHARACTERS]
-        starts.append(fitting[-1] if fitting else start + SPLIT_CHARACTERS)
+        last = bisect_right(breaks, start + SPLIT_CHARACTERS) - 1
+        fits = last >= 0 and breaks[last] >= start + SPLIT_CHARACTERS // 2
+        starts.append(breaks[last] if fits else start + SPLIT_CHARACTERS)
     parts = (text[a:b].strip() for a, b in pairwise([*starts, len(text)]))
     return [Document(document.title, part) for part in parts if part]
 
@@ -254,21 +265,34 @@ def read_documents(path: Path) -> Iterator[tuple[str, str]]:
     """(title, text) of each document of a file; files that end in ``.gz`` are unpacked.
 
     ``.jsonl`` and ``.ndjson`` hold one object a line with ``text`` and perhaps ``title``; any other file is one
-    document, with the file name as the title.
+    document, with the file name as the title. Text is UTF-8, or UTF-16 with its byte order mark.
 
     Raises:
-        InvalidValue: the file cannot be read, or a line is no such object; the message names the line.
+        InvalidValue: the file cannot be read, is too long, or a line is no such object; the message names the line.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+        with opened as raw:
+            mark = raw.read(2)
+            raw.seek(0)
+            encoding = "utf-16" if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+            file = io.TextIOWrapper(cast("BinaryIO", raw), encoding=encoding)
             plain = path.with_suffix("") if path.suffix == ".gz" else path
             if plain.suffix.lower() not in (".jsonl", ".ndjson"):
-                yield plain.stem, file.read()
+                text = file.read(MAX_FILE + 1)
+                if len(text) > MAX_FILE:
+                    raise InvalidValue(f"{path} has more than {MAX_FILE:,} characters; split it into JSON lines")
+                yield plain.stem, text
                 return
-            for number, line in enumerate(file, 1):
+            for number in count(1):
+                line = file.readline(MAX_LINE)
+                if len(line) == MAX_LINE:
+                    raise InvalidValue(f"{path}, line {number} is longer than {MAX_LINE:,} characters")
                 if line.strip():
                     yield _document(path, number, line)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                if not line:
+                    return
+    except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise InvalidValue(f"cannot read {path} as text: {error}") from None
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.times import Time, to_micros
+from graphmem.core.types import RANKERS
 from graphmem.core.validation import require
 from graphmem.encoding.query_encoder import QueryEncoder
 from graphmem.retrieval.activation_rankers import ActivationRanker, PathSimilarityRanker
@@ -27,9 +28,6 @@ from graphmem.retrieval.seeds import SeedFinder, Seeds
 
 if TYPE_CHECKING:
     from graphmem.retrieval.passages.search import PassageSearch, ScoredPassage
-
-
-RANKERS = ("gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,22 @@ import argparse
 import hashlib
 import json
 import logging
-import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
+from graphmem.core.errors import WeightsMismatch
 from graphmem.core.validation import require
+from graphmem.training.run_files import load_value, refuse_former, save_value
 
-T = TypeVar("T")
+CHECKPOINT = "checkpoint.safetensors"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def run(
     module: nn.Module, optimizer: torch.optim.Optimizer,
     losses: Callable[[int], tuple[dict[str, torch.Tensor], dict[str, float]]], config: LoopConfig, folder: str | Path,
 ) -> list[dict[str, float]]:  # fmt: skip
-    """Minimise the sum of the losses; write ``log.jsonl`` and ``checkpoint.pt`` into the folder.
+    """Minimise the sum of the losses; write ``log.jsonl`` and ``checkpoint.safetensors`` into the folder.
 
     Args:
         module, optimizer: what is trained, with the highest rates of the cycle.
@@ -64,10 +67,11 @@ def run(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tops = [group["lr"] for group in optimizer.param_groups]
-    start, log = _resume(module, optimizer, folder / "checkpoint.pt")
+    start, lines = _resume(module, optimizer, folder / CHECKPOINT)
     sums: dict[str, float] = {}
     since = time.perf_counter()
-    for step in range(start, config.steps):
+    steps = tqdm(range(start, config.steps), folder.name, config.steps, initial=start, unit="step", disable=None)
+    for step in steps:
         for group, top in zip(optimizer.param_groups, tops, strict=True):
             group["lr"] = top * one_cycle(step, config.steps, config.warm_up)
         parts, figures = losses(step)
@@ -79,15 +83,27 @@ def run(
             sums[name] = sums.get(name, 0.0) + float(torch.as_tensor(value).detach())
         if (step + 1) % config.log_every == 0:
             means = {name: value / config.log_every for name, value in sums.items()}
-            log.append({"step": step + 1, **means, "seconds": time.perf_counter() - since})
+            lines.append({"step": step + 1, **means, "seconds": time.perf_counter() - since})
             sums, since = {}, time.perf_counter()
+            _report(steps, folder.name, lines[-1], config, start)
             with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps(log[-1]) + "\n")
+                file.write(json.dumps(lines[-1]) + "\n")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save({"step": step + 1, "log": log, **state}, folder / "checkpoint.tmp")
-            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
-    return log
+            save_value(folder / CHECKPOINT, {"step": step + 1, "log": lines, **state})
+    return lines
+
+
+def _report(bar: Any, name: str, line: dict[str, float], config: LoopConfig, start: int) -> None:
+    """Show a line of the log at the progress bar; where there is no terminal, log it with the time that is left."""
+    figures = {key: f"{value:.3f}" for key, value in line.items() if key not in ("step", "seconds")}
+    if not bar.disable:
+        bar.set_postfix(figures)
+        return
+    done, left = int(line["step"]), config.steps - int(line["step"])
+    seconds = line["seconds"] / min(config.log_every, max(1, done - start)) * left
+    shown = ", ".join(f"{key} {value}" for key, value in figures.items())
+    log.info("%s: step %d of %d, %s left, %s", name, done, config.steps, tqdm.format_interval(seconds), shown)
 
 
 def started(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -107,19 +123,14 @@ def run_folder(given: argparse.Namespace) -> Path:
     return Path(f"{given.out}.run") / hashlib.blake2b(options.encode(), digest_size=6).hexdigest()
 
 
-def cached(path: Path, make: Callable[[], T]) -> T:
-    """A value pickled in the run's own folder by an earlier call, else made and pickled there."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pickle.dumps(make()))
-    value: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own file, in the run's own folder
-    return value
-
-
 def _resume(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> tuple[int, list[dict[str, float]]]:
+    refuse_former(path)
     if not path.exists():
         return 0, []
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    module.load_state_dict(state["module"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"]), list(state["log"])
+    state = load_value(path)
+    try:
+        module.load_state_dict(state["module"])
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"]), list(state["log"])
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsMismatch(f"{path} is of another run ({error}); start again with another folder") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, JournalEntry
 from graphmem.core.errors import InvalidValue
-from graphmem.storage.exchange.export import all_nodes
+from graphmem.storage.exchange.writers import all_nodes
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.storage.tables.connection import MEMORY
 from graphmem.storage.tables.vector_rows import put

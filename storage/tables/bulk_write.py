@@ -111,6 +111,7 @@ def _write_edges(
         if same is not None:
             fresh[position] = False
             editor.recorder.update("edges", same, strength=same[EDGE["strength"]] + float(count[position]))
+            editor.add_source(same, source)
     total = int(fresh.sum())
     if not total:
         return

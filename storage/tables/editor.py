@@ -337,12 +337,16 @@ class Editor:
             source=source if known["source"] is None else known["source"],
             attributes=merged_json(known["attributes"], attributes),
         )  # fmt: skip
-        if source is not None and known["source"] not in (None, source):
+        self.add_source(row, source)
+        self.recorder.edge_ids[row[0]] = None
+        return int(row[0])
+
+    def add_source(self, row: Row, source: int | None) -> None:
+        """Record a further source of a fact that has another one already."""
+        if source is not None and row[EDGE["source"]] not in (None, source):
             extra = (row[0], source, self.at)
             if rows.fetch(self.raw, "edge_sources", extra[:2]) is None:
                 self.recorder.put("edge_sources", None, extra)
-        self.recorder.edge_ids[row[0]] = None
-        return int(row[0])
 
     def _supersede(self, edit: SupersedeEdge) -> None:
         """End a fact where the new one begins. An earlier one is history: it holds until the held fact begins.

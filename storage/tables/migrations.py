@@ -66,6 +66,15 @@ _COLUMNS_4 = {
 }  # fmt: skip
 
 
+def rows_from_3(raw: sqlite3.Connection) -> None:
+    """Bring rows of version 3 that stand in tables of version 4 up to date: checksums, and names compared anew."""
+    altered = altered_entries(raw)
+    vector_rows.seal(raw)
+    bulk_sums.seal(raw)
+    reseal(raw, altered)
+    renormalise(raw)
+
+
 def _from_3(raw: sqlite3.Connection) -> None:
     """Version 4 adds dates, precision, factuality, places, checksums, folded names, sentences and rules.
 
@@ -79,11 +88,7 @@ def _from_3(raw: sqlite3.Connection) -> None:
         name = re.match(r"CREATE (?:VIRTUAL |UNIQUE )?(?:TABLE|VIEW|INDEX) (\w+)", statement)
         if name and name[1] not in have:
             raw.execute(statement)
-    altered = altered_entries(raw)
-    vector_rows.seal(raw)
-    bulk_sums.seal(raw)
-    reseal(raw, altered)
-    renormalise(raw)
+    rows_from_3(raw)
 
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -18,6 +18,10 @@ from graphmem.core.types import FactStatus, Factuality, Place
 
 MAX_TEXT = 1 << 20  # longest text of a node or fact, in characters
 
+MAX_DEPTH = 100  # lists and objects inside each other in attributes
+
+_HOLDERS = (Mapping, list, tuple)
+
 
 def now_micros() -> int:
     """The clock, in microseconds since 1970 UTC."""
@@ -95,9 +99,21 @@ def to_json(attributes: Mapping[str, Any]) -> str | None:
         return None
     try:
         text = json.dumps(dict(attributes), ensure_ascii=False, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidValue(f"attributes must be JSON values: {error}") from None
+    check_depth(attributes)
     return check_text(text)
+
+
+def check_depth(value: Any) -> None:
+    """Raise ``InvalidValue`` for a value of JSON with more than ``MAX_DEPTH`` lists and objects inside each other."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner = [part.values() if isinstance(part, Mapping) else part for part in level if isinstance(part, _HOLDERS)]
+        if not inner:
+            return
+        level = [item for part in inner for item in part]
+    raise InvalidValue(f"more than {MAX_DEPTH} lists and objects inside each other")
 
 
 def merged_json(old: str | None, new: str | None) -> str | None:

@@ -204,12 +204,11 @@ def test_search_explains_its_scores_and_says_when_it_is_not_sure(company: Any) -
 
 
 def test_every_ranker_of_the_library_can_be_chosen(company: Any) -> None:
-    from typing import get_args
+    from graphmem.core.types import RANKERS
 
-    from graphmem.memory import RankerName
-
-    for ranker in get_args(RankerName):
+    for ranker in RANKERS:
         assert "Owen" in company("search", "m.db", "Owen Fairley", "--ranker", ranker, "--all").stdout
+    assert "[gnn|activation|" in company("search", "--help").stdout
 
 
 def test_hostile_names_do_not_reach_the_terminal(run: Any) -> None:

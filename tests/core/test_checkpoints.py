@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from graphmem.core.checkpoints import load_module, read_meta, save_module
-from graphmem.core.errors import WeightsMismatch
+from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.paths import WEIGHTS
 
 
@@ -64,3 +64,15 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 )
 def test_shipped_weights_are_read_whatever_header_they_have(file: str, kind: str, keys: set[str]) -> None:
     assert keys <= set(load_module(WEIGHTS / file, kind=kind).meta)
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\0 and more", b"", b"text", b"\xff" * 40])
+def test_only_weights_are_replaced_by_weights(tmp_path: Path, content: bytes) -> None:
+    target = tmp_path / "m.db"
+    target.write_bytes(content)
+    with pytest.raises(InvalidValue, match="exists"):
+        save_module(target, nn.Linear(2, 2), kind="x")
+    assert target.read_bytes() == content
+    for _ in range(2):
+        save_module(tmp_path / "new.safetensors", nn.Linear(2, 2), kind="x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.db", "new.safetensors"]

@@ -233,6 +233,11 @@ def test_the_first_person_is_the_speaker(text: str, resolved: str) -> None:
     assert resolve_first_person(text, None) == text
 
 
+def test_a_long_text_in_the_first_person_is_resolved_in_linear_work() -> None:
+    assert resolve_first_person("I " * 100_000, "Ada") == "Ada " * 100_000
+    assert resolve_first_person("World War " + " I" * 3, "Ada").endswith("Ada")
+
+
 @pytest.mark.parametrize(
     ("before", "question", "resolved"),
     [

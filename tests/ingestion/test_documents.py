@@ -181,3 +181,29 @@ def test_command_adds_and_search_shows(tmp_path, monkeypatch) -> None:
     (tmp_path / "bad.jsonl").write_text("{")
     failed = run.invoke(main, ["add-passages", "m.db", "bad.jsonl"])
     assert failed.exit_code == 1 and "line 1" in failed.output
+
+
+def test_marked_and_endless_files_are_read_or_named(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_text("Łódź is a city.", encoding=encoding)
+        assert list(read_documents(path)) == [("a", "Łódź is a city.")]
+    monkeypatch.setattr("graphmem.ingestion.documents.MAX_FILE", 8)
+    with pytest.raises(InvalidValue, match="characters"):
+        list(read_documents(path))
+    monkeypatch.setattr("graphmem.ingestion.documents.MAX_LINE", 40)
+    lines = tmp_path / "a.jsonl"
+    lines.write_text('{"text": "short"}\n{"text": "' + "x" * 60 + '"}\n')
+    with pytest.raises(InvalidValue, match="line 2"):
+        list(read_documents(lines))
+
+
+def test_splitting_looks_at_each_break_a_few_times_only(monkeypatch):
+    """The searches in the list of breaks grow with the passages, not with passages times breaks."""
+    import graphmem.ingestion.documents as module
+
+    counted: list[int] = []
+    search = module.bisect_right
+    monkeypatch.setattr(module, "bisect_right", lambda *args: (counted.append(1), search(*args))[1])
+    parts = split_document(Document("t", "One two. " * 40_000))
+    assert len(counted) <= len(parts) and "".join(part.text for part in parts).count("One two.") == 40_000

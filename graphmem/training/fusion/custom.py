@@ -1,13 +1,16 @@
 """Train fusion weights for your own model on your own facts.
 
-graphmem train --base NAME --data facts.tsv [--questions questions.jsonl] [--config train.toml] --out runs/mine
+graphmem train --base NAME --data facts.tsv [--questions questions.jsonl] [--config train.toml] [--start WEIGHTS]
+    --out runs/mine
 
 A curriculum grows from few candidates and one hop to whole retrievals and several hops. An interrupted run is resumed.
+The weights are compared with those the run started from, on the same questions about held-out topics.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import tomllib
@@ -18,20 +21,26 @@ from random import Random
 from typing import Any, NamedTuple
 
 import torch
+from tqdm import tqdm
 
-from graphmem.core.errors import InvalidValue
+from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.names import normalise
 from graphmem.core.splits import data_split
 from graphmem.core.validation import require
 from graphmem.datasets.user_questions import own_questions, read_questions
 from graphmem.datasets.wikimovies import Question
 from graphmem.fusion.config import REFUSAL, FusionConfig
+from graphmem.fusion.layers import WEIGHTS_FILE
+from graphmem.hub import shipped_weights
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.text.answer_matching import is_right
 from graphmem.training.fusion.examples import FORM_WEIGHTS, FORMS, Example, ExampleBuilder, NamePool, name_examples
 from graphmem.training.fusion.mixture import Sizes, kept_examples
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
 from graphmem.training.loop import LoopConfig
+
+MAX_ASKED = 200
+"""Most questions about held-out topics that are asked before and after the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +140,35 @@ def load_config(path: str | Path | None) -> CustomTraining:
         raise InvalidValue(f"{path} cannot be read as settings: {error}; settings and their types: {known}") from None
 
 
-class Report(NamedTuple):
-    """The trained model; number of questions about held-out topics, and shares of right answers and right top nodes."""
+class Scores(NamedTuple):
+    """Number of questions about held-out topics, and shares of right answers and of right top nodes."""
 
-    model: GraphMemoryModel
     n: int
     right: float
     top_1: float
 
 
+class Report(NamedTuple):
+    """The trained model with its scores, those of the weights before, and what these were."""
+
+    model: GraphMemoryModel
+    scores: Scores
+    before: Scores
+    compared: str
+
+    def __str__(self) -> str:
+        if not self.scores.n:
+            return "no question about a held-out topic: nothing was compared; give more facts, or questions with topics"
+        gain = self.scores.right - self.before.right
+        return (
+            f"{self.scores.n} questions about held-out topics: right answers {self.scores.right:.3f}, with "
+            f"{self.compared} {self.before.right:.3f} ({gain:+.3f}); top-1 retrieval {self.scores.top_1:.3f}"
+        )
+
+
 def train_custom(
     base: Any, tokenizer: Any, memory: Any, folder: str | Path, training: CustomTraining | None = None, *,
-    questions: Sequence[Question] | None = None,
+    questions: Sequence[Question] | None = None, start: str | Path | None = None,
 ) -> Report:  # fmt: skip
     """Train memory layers for a base on the facts of a memory; leave ``fusion.safetensors`` and ``report.json``.
 
@@ -153,16 +179,26 @@ def train_custom(
         memory: holds the facts.
         folder: of the run; an interrupted run in it is resumed.
         questions: about the facts; None makes them from the facts.
+        start: folder or file of initial weights, with their own config; None starts from closed gates.
 
     Raises:
         InvalidValue: no question belongs to the training split, or none can be answered by the memory.
+        WeightsMismatch: the initial weights are for another base, or other ones than those of the resumed run.
     """
     training, folder = training or CustomTraining(), Path(folder)
     rng = Random(training.seed)
     every = list(questions) if questions is not None else own_questions(memory, rng, training.max_questions)
-    with torch.random.fork_rng(devices=[]):  # equal initial weights in every run
-        torch.manual_seed(training.seed)
-        model = attach(base, tokenizer, memory, training.fusion)
+    held_out = [q for q in every if data_split(q.topic) == "test"]
+    _check_start(folder, start)
+    before, compared = _scores_before(base, tokenizer, memory, held_out, folder, start)
+    if start is not None:
+        model = GraphMemoryModel.from_pretrained(base, start, memory=memory, tokenizer=tokenizer)
+        model.fusion.float()
+    else:
+        with torch.random.fork_rng(devices=[]):  # equal initial weights in every run
+            torch.manual_seed(training.seed)
+            model = attach(base, tokenizer, memory, training.fusion)
+    threshold = model.config.min_attention
     model.fusion.set_min_attention(0.0)
     learned = question_examples(model, [q for q in every if data_split(q.topic) == "train"], training, rng)
     names = sorted({name for fact in memory.facts() for name in (fact.subject, fact.object)})
@@ -172,9 +208,12 @@ def train_custom(
     kept = kept_examples(ExampleBuilder(model), memory.retrieve, names, sizes, rng)
     for number, stage in enumerate(training.stages, 1):
         _train_stage(model, stage, learned, kept, NamePool(names), training, folder / f"stage{number}")
-    model.fusion.set_min_attention(training.min_attention)
+    model.fusion.set_min_attention(threshold)
     model.save_pretrained(folder, trained={"config": asdict(training)})
-    return _evaluate(model.eval(), [q for q in every if data_split(q.topic) == "test"], folder)
+    report = Report(model.eval(), _scores(model, held_out, "after"), before, compared)
+    rows = {"after": report.scores._asdict(), "before": before._asdict(), "compared with": compared}
+    _write_json(folder / "report.json", rows | {"gates": model.fusion.gates()})
+    return report
 
 
 def question_examples(
@@ -210,23 +249,67 @@ def _train_stage(
     steps = max(1, round(stage.share * training.steps))
     loop = LoopConfig(steps, seed=training.seed, save_every=training.save_every, log_every=10)
     settings = FusionTraining(loop, batch=training.batch, kl_batch=training.kl_batch, rate=training.rate)
-    FusionTrainer(model, [(1.0, group)], kept, pool, settings, folder.parent / "lower_states.pt").train(folder)
+    FusionTrainer(model, [(1.0, group)], kept, pool, settings, folder.parent / "lower_states.safetensors").train(folder)
 
 
-def _evaluate(model: GraphMemoryModel, questions: Sequence[Question], folder: Path) -> Report:
-    """Ask questions about held-out topics; ``report.json`` gets the outcome."""
+def _check_start(folder: Path, start: str | Path | None) -> None:
+    """Note the initial weights in the folder of the run; a resumed run must name the same."""
+    path = folder / "start.json"
+    digest = None
+    if start is not None:
+        file = Path(start, WEIGHTS_FILE) if Path(start).is_dir() else Path(start)
+        if not file.is_file():
+            raise WeightsMismatch(f"there are no weights at {start}; name a folder that graphmem train made")
+        digest = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+    if not path.exists():
+        _write_json(path, digest)
+    elif json.loads(path.read_text(encoding="utf-8")) != digest:
+        raise WeightsMismatch(f"the run in {folder} started from other weights; choose another folder")
+
+
+def _scores_before(
+    base: Any, tokenizer: Any, memory: Any, questions: Sequence[Question], folder: Path, start: str | Path | None
+) -> tuple[Scores, str]:
+    """Scores of the initial weights, else of the shipped ones, else of the base alone; kept for a resumed run."""
+    path = folder / "before.json"
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Scores(*found["scores"]), found["compared"]
+    weights, compared = start, "the weights it started from"
+    if start is None:
+        name = str(getattr(getattr(base, "config", None), "name_or_path", "") or "")
+        weights, compared = shipped_weights(name), "the shipped weights"
+    try:
+        if weights is None:
+            raise WeightsMismatch("none are shipped")
+        model = GraphMemoryModel.from_pretrained(base, weights, memory=memory, tokenizer=tokenizer)
+    except WeightsMismatch:
+        if start is not None:
+            raise
+        model, compared = attach(base, tokenizer, memory), "the base alone"
+    try:
+        scores = _scores(model.eval(), questions, "before")
+    finally:
+        model.detach()
+    _write_json(path, {"scores": list(scores), "compared": compared})
+    return scores, compared
+
+
+def _scores(model: GraphMemoryModel, questions: Sequence[Question], when: str) -> Scores:
+    """Ask at most ``MAX_ASKED`` questions."""
     right = top_1 = 0
-    drawn = questions[:200]
-    for question in drawn:
+    drawn = questions[:MAX_ASKED]
+    for question in tqdm(drawn, f"questions {when}", disable=None):
         answer = model.ask(question.question, max_new_tokens=32)
         nodes: Sequence[Any] = getattr(answer.retrieval, "nodes", ())
         right += is_right(answer.text, question.answers)
         top_1 += bool(nodes) and normalise(nodes[0].name) in {normalise(name) for name in question.answers}
-    n = len(drawn)
-    report = Report(model, n, right / max(1, n), top_1 / max(1, n))
-    rows = {"n": n, "right": report.right, "top-1 retrieval": report.top_1, "gates": model.fusion.gates()}
-    (folder / "report.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    return report
+    return Scores(len(drawn), right / max(1, len(drawn)), top_1 / max(1, len(drawn)))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -239,11 +322,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", required=True, help="a memory (.db), or facts as TSV, CSV, JSONL, GraphML, N-Triples")
     parser.add_argument("--questions", help='JSON lines: {"question", "answers", "topic", "hops"}')
     parser.add_argument("--config", help="TOML or JSON settings: graphmem.training.fusion.custom.CustomTraining")
+    parser.add_argument("--start", help="initial weights: a folder that this command made, or shipped")
     parser.add_argument("--out", required=True, help="folder of the run")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     training = load_config(chosen.config)
     questions = read_questions(chosen.questions) if chosen.questions else None
+    start = chosen.start
+    if start == "shipped" and (start := shipped_weights(chosen.base)) is None:
+        raise WeightsMismatch(f"no weights are shipped for {chosen.base!r}; leave out --start, or name a folder")
     base, tokenizer = load_language_model(chosen.base, training.dtype)
     folder = Path(chosen.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -251,8 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with GraphMemory.open(data if data.suffix == ".db" else folder / "facts.db") as memory:
         if data.suffix != ".db":
             memory.ingest(data)
-        report = train_custom(base.to(training.device), tokenizer, memory, folder, training, questions=questions)
-    print(
-        f"{report.n} questions about held-out topics: right answers {report.right:.3f}, "
-        f"top-1 retrieval {report.top_1:.3f}\nweights: {folder / 'fusion.safetensors'}"
-    )
+        report = train_custom(
+            base.to(training.device), tokenizer, memory, folder, training, questions=questions, start=start
+        )
+    print(f"weights: {folder / WEIGHTS_FILE}\n{report}")

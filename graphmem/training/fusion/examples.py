@@ -16,7 +16,7 @@ import numpy as np
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
-from graphmem.fusion.candidates import Candidates, candidates, rank_features
+from graphmem.fusion.candidates import Candidates, ContinuationCandidates, candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.fusion.memory_tokens import NameTokenizer
 from graphmem.synthetic.rare_names import rare_name
@@ -71,6 +71,10 @@ class Example:
     def ids(self) -> tuple[int, ...]:
         """Prompt and target."""
         return self.prompt + self.target
+
+
+EXAMPLE_CLASSES = (Example, Candidates, ContinuationCandidates)
+"""Dataclasses that an example holds."""
 
 
 class NamePool:

@@ -23,7 +23,6 @@ from graphmem.training.fusion.examples import (
     FORMS,
     Example,
     ExampleBuilder,
-    NamePool,
     name_examples,
     question_templates,
     unrelated_prompts,
@@ -36,7 +35,7 @@ Retrieve = Callable[[str], Any]
 MAX_TEXT_TOKENS = 72
 
 
-Mixture = tuple[list[tuple[float, list[Example]]], list[Example], NamePool]
+Mixture = tuple[list[tuple[float, list[Example]]], list[Example], list[str]]
 """Groups of examples to learn with their shares, examples on which the base is kept, and names to draw from."""
 
 
@@ -160,5 +159,5 @@ def mixture(
     if retrieve is not None:
         learned.append((0.35, retrieved_examples(build, retrieve, sizes.retrieved, rng)))
         learned.append((0.05, unknown_examples(build, retrieve, sizes.unknown, rng)))
-    pool = NamePool([*names, *(e.gold for e in worlds if e.gold)])
+    pool = [*names, *(e.gold for e in worlds if e.gold)]
     return learned, kept_examples(build, retrieve, names, sizes, rng), pool

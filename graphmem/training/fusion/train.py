@@ -14,9 +14,11 @@ from typing import Any
 
 from graphmem.fusion.config import FusionConfig
 from graphmem.model import GraphMemoryModel, attach
+from graphmem.training.fusion.examples import EXAMPLE_CLASSES, NamePool
 from graphmem.training.fusion.mixture import Sizes, mixture, scaled, training_names
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
-from graphmem.training.loop import LoopConfig, cached, started
+from graphmem.training.loop import LoopConfig, started
+from graphmem.training.run_files import cached
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +47,9 @@ def train_fusion(
         model = GraphMemoryModel.from_pretrained(base, weights, memory=memory, tokenizer=tokenizer)
     retrieve = None if memory is None else lambda text: memory.retrieve(text, top_k=model.config.max_nodes)
     drawn, seed = names or training_names(), training.loop.seed
-    learned, kept, pool = cached(folder / "mixture.pkl", lambda: mixture(model, retrieve, drawn, seed, sizes))
-    trainer = FusionTrainer(model, learned, kept, pool, training, folder / "lower_states.pt")
+    file = folder / "mixture.safetensors"
+    learned, kept, pool = cached(file, lambda: mixture(model, retrieve, drawn, seed, sizes), *EXAMPLE_CLASSES)
+    trainer = FusionTrainer(model, learned, kept, NamePool(pool), training, folder / "lower_states.safetensors")
     log.info("mixture of %s learned and %d kept examples", [len(group) for _, group in learned], len(kept))
     threshold = model.config.min_attention
     model.fusion.set_min_attention(0.0 if refine else threshold)

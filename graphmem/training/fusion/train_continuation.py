@@ -22,11 +22,12 @@ from graphmem.training.fusion.continuation_examples import (
     mark_texts,
     user_texts,
 )
-from graphmem.training.fusion.examples import Example, ExampleBuilder, NamePool
+from graphmem.training.fusion.examples import EXAMPLE_CLASSES, Example, ExampleBuilder, NamePool
 from graphmem.training.fusion.mixture import plain_texts, scaled
 from graphmem.training.fusion.trainer import FusionTrainer, FusionTraining
-from graphmem.training.loop import LoopConfig, cached, started
+from graphmem.training.loop import LoopConfig, started
 from graphmem.training.reader.curriculum import Curriculum, curriculum
+from graphmem.training.run_files import cached
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,9 @@ def train_continuation(
     """
     folder = Path(folder)
     learned, kept = cached(
-        folder / "continuation.pkl",
+        folder / "continuation.safetensors",
         lambda: continuation_mixture(model, memory, plan, training.loop.seed, kgc, evidence, own),
+        *EXAMPLE_CLASSES,
     )
     model.fusion.select_trainable(continuation=True)
     if model.config.min_attention_text is None:  # else plain text would not be distinguished from questions
@@ -88,7 +90,7 @@ def train_continuation(
             layer.reset_scores()
         layer.dropout = DROPOUT
     pool = NamePool([name for example in learned if example.found for name in example.found.names])
-    trainer = FusionTrainer(model, [(1.0, learned)], kept, pool, training, folder / "lower_states.pt")
+    trainer = FusionTrainer(model, [(1.0, learned)], kept, pool, training, folder / "lower_states.safetensors")
     log.info("%d texts to learn, %d to be left alone", len(learned), len(kept))
     model.fusion.set_min_attention(0.0)
     trainer.train(folder)

@@ -28,6 +28,7 @@ from graphmem.generation.batching import right_padded
 from graphmem.model import GraphMemoryModel
 from graphmem.training.fusion.examples import Example, NamePool
 from graphmem.training.loop import LoopConfig, run
+from graphmem.training.run_files import load_value, refuse_former, save_value
 
 FAST, KL_WEIGHT, KL_POSITIONS, CONFIDENT = 20.0, 3.0, 24, 0.4
 """Factor of the rate for biases (for gates its square root); weight of the KL in the sum of the losses; most positions
@@ -81,8 +82,11 @@ class LowerLayers:
     @torch.no_grad()
     def add(self, texts: Sequence[tuple[int, ...]], file: str | Path | None = None) -> None:
         """Run the lower layers over texts that are neither cached yet nor in a file, which gets all states."""
-        if file is not None and Path(file).exists():
-            self._states |= torch.load(file, map_location=self.device, weights_only=True)
+        if file is not None:
+            refuse_former(Path(file))
+            if Path(file).exists():
+                known = load_value(Path(file)).items()
+                self._states |= {ids: (a.to(self.device), b.to(self.device)) for ids, (a, b) in known}
         new = sorted({ids for ids in texts if ids not in self._states}, key=len)
         while new:
             size = max(1, 2048 // len(new[-1]))  # tokens at once
@@ -91,8 +95,7 @@ class LowerLayers:
             for row, ids in enumerate(batch):
                 self._states[ids] = early[row, : len(ids)].clone(), late[row, : len(ids)].clone()
         if file is not None:
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
-            torch.save(self._states, file)
+            save_value(Path(file), self._states)
 
     def states(self, batch: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """Early and late states of cached texts, [B, T, D] each, padded with zeros."""

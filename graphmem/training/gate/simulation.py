@@ -14,15 +14,15 @@ from typing import Any
 from tqdm import tqdm
 
 from graphmem.core.names import normalise, normalise_relation
-from graphmem.core.types import Fact, Triple
+from graphmem.core.types import Fact, Place, Triple
 from graphmem.reading.alias_patterns import is_alias
-from graphmem.reading.candidates import CandidateFact
+from graphmem.reading.candidates import CandidateFact, RelationAlternative
 from graphmem.reading.extractor import FactExtractor
 from graphmem.synthetic.event_streams import LabelledEvent
 from graphmem.synthetic.worlds import World
 from graphmem.text.lexicon import Relation
 from graphmem.text.relation_synonyms import synonyms
-from graphmem.training.loop import cached
+from graphmem.training.run_files import cached
 from graphmem.writing.entity_linking import is_short_for, link_relation
 from graphmem.writing.gate_features import Action, GraphContext, role_agreement
 from graphmem.writing.gate_rules import blend_priors
@@ -230,7 +230,8 @@ def extract_streams(
         world = World.sample(seed, entities=_ENTITIES, relations=_distinct(drawn))
         stream = world.stream(seed, events)
         extract = partial(_extract, extractor, stream, list(world.relations))
-        found = cached(cache / f"{seed}-{events}-{mark}.pickle", extract) if cache is not None else extract()
+        file = cache / f"{seed}-{events}-{mark}.safetensors" if cache is not None else None
+        found = extract() if file is None else cached(file, extract, CandidateFact, RelationAlternative, Fact, Place)
         streams.append(ExtractedStream(world, tuple(stream), tuple(found)))
     return streams
 

@@ -18,7 +18,7 @@ from graphmem.retrieval.nn.gnn import RelevanceGNN
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
 from graphmem.retrieval.relation_scorer import RelationScorer
-from graphmem.training.loop import started
+from graphmem.training.loop import CHECKPOINT, started
 from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import ArcVocabulary, Example, wikimovies_examples
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     examples += world_gnn_examples(scorer, max(1, given.cases // 40), 40, given.seed)
     log = train_gnn(gnn, examples, folder / "gnn", seed=given.seed)
     save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
-    for checkpoint in folder.rglob("checkpoint.pt"):  # a finished run is not resumed
+    for checkpoint in folder.rglob(CHECKPOINT):  # a finished run is not resumed
         checkpoint.unlink()
     counts = {"questions": len(bank.row), "subgraphs": len(examples), "log": log[-1:]}
     print(json.dumps({"out": str(given.out), **counts}))

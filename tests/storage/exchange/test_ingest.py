@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.storage.exchange import fact_files as readers
 from graphmem.storage.exchange import ingest as module
+from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.ingest import READERS, ingest
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
@@ -48,7 +49,7 @@ EXPECTED = {
     "a.csv": (['Ada | likes | Te"a', "Bob | likes | Rum"], [3, 4]),
     "a.jsonl": (["Ada | likes | Tea", "Bob | likes | Rum"], [2, 3, 6, 7]),
     "a.graphml": (["Ada | likes | Tea"], [8]),
-    "a.nt": (["Ada | likes | Tea cup", 'Ada | said | hi "you" é'], [4]),
+    "a.nt": (["Lovelace | likes | Tea cup", 'Lovelace | said | hi "you" é'], [4]),
 }
 
 
@@ -93,7 +94,7 @@ def test_what_a_line_says_is_kept(store, tmp_path):
     assert store.resolve("e").name == "Eve"
     (tmp_path / "a.nt").write_text(FILES["a.nt"])
     ingest(store, tmp_path / "a.nt")
-    assert store.resolve("lovelace").name == "Ada"
+    assert store.resolve("http://x.org/Ada").name == "Lovelace"
 
 
 def test_invalid_bytes_and_endless_lines_are_rejects(store, tmp_path, monkeypatch):
@@ -213,3 +214,164 @@ def test_attributes_that_are_no_json_are_rejects(store, tmp_path):
     bad = [row | {"attributes": [1]}, row | {"confidence": "NaN"}, row | {"subject": None}, row | {"text": 7}]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, bad)))
     assert [line for line, _ in ingest(store, tmp_path / "a.jsonl").rejects] == [1, 2, 3, 4]
+
+
+class Killed(BaseException):
+    """What a kill does to a run, at a chosen place."""
+
+
+def interrupted(store, file, monkeypatch, batches):
+    """Ingest a file and stop after some batches."""
+    left, write = [batches], module._Batches._batch
+
+    def batch(self, key):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return write(self, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "BATCH", 10)
+        patch.setattr(module._Batches, "_batch", batch)
+        with pytest.raises(Killed):
+            ingest(store, file, source="s")
+
+
+@pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl", "nt", "graphml"])
+def test_a_run_resumes_only_where_the_file_is_as_it_was(store, tmp_path, monkeypatch, ending):
+    def write(name, count):
+        rows = [(f"s{n}", "r", "corrected" if (n, name) == (5, "new") else "original!") for n in range(count)]
+        nodes = "".join(f'<node id="{node}"/>' for node in [*(row[0] for row in rows), "corrected", "original!"])
+        edges = "".join(f'<edge source="{a}" target="{c}"><data key="relation">r</data></edge>' for a, _, c in rows)
+        text = {
+            "tsv": "".join("\t".join(row) + "\n" for row in rows),
+            "csv": "".join(",".join(row) + "\n" for row in rows),
+            "jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+            "nt": "".join("<http://x/{}> <http://x/{}> <http://x/{}> .\n".format(*row) for row in rows),
+            "graphml": f"<graphml><graph>{nodes}{edges}</graph></graphml>",
+        }[ending]
+        file.write_text(text)
+
+    file = tmp_path / f"a.{ending}"
+    batches = 5 if ending == "graphml" else 3  # there all nodes come first
+    write("old", 40)
+    interrupted(store, file, monkeypatch, batches)
+    size = file.stat().st_size
+    write("new", 40)
+    assert file.stat().st_size == size
+    done = ingest(store, file, source="s")
+    assert done.restarted and done.resumed_at == 0
+    assert "s5 | r | corrected" in lines(store.facts())
+    assert store.connection.one("SELECT max(strength) FROM edges")[0] == 1.0
+
+    with SQLiteStore.open(tmp_path / "b.db") as other:
+        write("old", 40)
+        interrupted(other, file, monkeypatch, batches)
+        write("old", 60)
+        done = ingest(other, file, source="s")
+        assert (done.restarted, done.facts) == (ending == "graphml", 60) and len(other.facts()) == 60
+        assert bool(done.resumed_at) == (ending != "graphml")
+        assert other.connection.one("SELECT max(strength) FROM edges")[0] == 1.0
+
+
+def test_the_record_of_a_run_of_another_version_starts_over(store, tmp_path):
+    (tmp_path / "a.tsv").write_text("a\tr\tb\n")
+    key = module._key(str((tmp_path / "a.tsv").resolve()), store, "tsv")
+    for value in ('{"lines": 1, "records": 1, "rejects": []}', "[]", "nonsense", '{"records": "x"}'):
+        with store.connection.writing() as raw:
+            raw.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        assert ingest(store, tmp_path / "a.tsv", source="s").restarted
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_same_file_again_changes_nothing_and_says_so(store, tmp_path, name):
+    (tmp_path / name).write_text(FILES[name])
+    first = ingest(store, tmp_path / name, source="here")
+    before = store.connection.rows("SELECT * FROM edges"), store.connection.rows("SELECT * FROM nodes")
+    again = ingest(store, tmp_path / name, source="here")
+    assert (first.new, first.known) == (first.facts, 0)
+    assert (again.new, again.known, again.facts) == (0, first.facts, first.facts)
+    assert (store.connection.rows("SELECT * FROM edges"), store.connection.rows("SELECT * FROM nodes")) == before
+    other = ingest(store, tmp_path / name, source="elsewhere")
+    assert (other.new, other.known) == (0, first.facts)
+    assert {tuple(store.sources(fact.id)) for fact in store.facts()} == {("here", "elsewhere")}
+    assert ingest(store, tmp_path / name, source="elsewhere").new == 0
+    assert store.connection.one("SELECT max(strength) FROM edges")[0] == 2.0
+
+
+def test_what_a_known_fact_lacks_is_added(store, tmp_path):
+    (tmp_path / "a.jsonl").write_text('["Ada","likes","Tea"]\n')
+    ingest(store, tmp_path / "a.jsonl", source="s")
+    (tmp_path / "a.jsonl").write_text('{"subject":"Ada","predicate":"likes","object":"Tea","text":"yes","page":3}\n')
+    assert ingest(store, tmp_path / "a.jsonl", source="s").known == 1
+    (fact,) = store.facts()
+    assert fact.text == "yes" and store.edge(fact.id).attributes == {"page": 3}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"subject": "a", "object": "b"}', "`relation`"),
+        ('{"subject": "a", "relation": "r"}', "`object`"),
+        ('{"predicate": "r", "object": "b"}', "`subject`"),
+        ('{"subject": "a"}', "`relation`, no `object`"),
+        ('{"colour": "red"}', "'colour'"),
+        ("[" * 100_000, "too deep"),
+        (
+            '{"subject": "a", "relation": "r", "object": "b", "attributes": ' + '{"a":' * 200 + "1" + "}" * 200 + "}",
+            "inside",
+        ),
+        ('{"subject": "a", "relation": "r", "object": "b", "confidence": NaN}', "NaN"),
+        ('{"subject": "a", "relation": "r", "object": "b", "confidence": 1e999}', "between"),
+        ('{"subject": "a", "relation": "r", "object": "b", "valid_from": 9223372036854775808}', "time"),
+        ('{"subject": "a", "relation": "r", "object": "b", "attributes": {"x": "\\ud800"}}', "Unicode"),
+        ('{"subject": 5, "relation": "r", "object": "b"}', "text"),
+        ('{"subject": "a", "relation": "r", "object": "b", "valid_from": []}', ""),
+        ('{"name": ["x"]}', "text"),
+        ('{"name": "x", "aliases": "abc"}', "list"),
+        ("9" * 5000, "JSON"),
+    ],
+)
+def test_a_bad_line_of_json_says_what_is_wrong(store, tmp_path, line, says):
+    (tmp_path / "a.jsonl").write_text('["a","r","b"]\n' + line + "\n")
+    (reject,) = ingest(store, tmp_path / "a.jsonl").rejects
+    assert reject[0] == 2 and says in reject[1]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"s": "Ada", "p": "likes", "o": "Tea"}, {"Source": "Ada", "Target": "Tea", "Label": "likes"},
+     {"head": "Ada", "relation": "likes", "tail": "Tea"}, {"subject": "Ada", "predicate": "likes", "object": "Tea"}],
+)  # fmt: skip
+def test_other_names_of_keys_are_known(store, tmp_path, row):
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    ingest(store, tmp_path / "a.jsonl", on_error="rollback")
+    assert lines(store.facts()) == ["Ada | likes | Tea"]
+
+
+@pytest.mark.parametrize("time", ["1995", "1995-06", "2001-02-03", "2001-02-03T04:05:06Z"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "graphml"])
+def test_times_go_through_files_as_they_were_given(store, tmp_path, time, ending):
+    given = json.dumps({"subject": "a", "relation": "r", "object": "b", "valid_from": time, "valid_to": "2999"})
+    (tmp_path / "a.jsonl").write_text(given)
+    ingest(store, tmp_path / "a.jsonl")
+    if ending == "jsonl":
+        return
+    export(store, tmp_path / f"out.{ending}")
+    with SQLiteStore.open(":memory:") as back:
+        ingest(back, tmp_path / f"out.{ending}")
+        fact, other = store.facts()[0], back.facts()[0]
+        assert (fact.valid_from, fact.valid_to) == (other.valid_from, other.valid_to)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"x", "a\0b", "", "."])
+def test_what_is_no_file_is_an_error(store, path):
+    with pytest.raises(InvalidValue):
+        ingest(store, path)
+
+
+def test_a_line_without_end_is_read_in_blocks_and_skipped(store, tmp_path):
+    (tmp_path / "a.tsv").write_bytes(b"a\tr\tb\n" + b"x" * (readers.MAX_LINE * 3) + b"\rc\tr\td\n" + b"y" * (9 << 20))
+    done = ingest(store, tmp_path / "a.tsv")
+    assert lines(store.facts()) == ["a | r | b", "c | r | d"]
+    assert [line for line, _ in done.rejects] == [2, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -65,7 +66,10 @@ def test_training_lowers_the_loss_and_weights_load(name: str, memory: GraphMemor
     report = train_custom(model, byte_tokenizer(), memory, tmp_path, small(120))
     log = [json.loads(line) for line in (tmp_path / "stage1" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["answer"] < 0.8 * log[0]["answer"]
-    assert report.n and json.loads((tmp_path / "report.json").read_text())["n"] == report.n
+    rows = json.loads((tmp_path / "report.json").read_text())
+    assert report.scores.n and rows["after"] == report.scores._asdict() and rows["before"] == report.before._asdict()
+    assert str(report).startswith(f"{report.scores.n} questions about held-out topics: right answers ")
+    assert report.compared in str(report) and report.before.n == report.scores.n
     report.model.detach()
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     again = GraphMemoryModel.from_pretrained(model, tmp_path, memory=memory, tokenizer=byte_tokenizer())
@@ -97,6 +101,35 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert len(calls) < 2 * 12, "what was done is not done again"
     pairs = zip(whole.model.fusion.parameters(), again.model.fusion.parameters(), strict=True)
     assert all(torch.allclose(one, two, atol=5e-4) for one, two in pairs), "but for rounding"
+
+
+def test_a_run_starts_from_given_weights_and_compares_with_them(memory: GraphMemory, tmp_path: Path) -> None:
+    first = train_custom(base(), byte_tokenizer(), memory, tmp_path / "first", small(60))
+    assert first.compared == "the base alone"
+    still = replace(small(2), rate=1e-9)
+    second = train_custom(base(), byte_tokenizer(), memory, tmp_path / "second", still, start=tmp_path / "first")
+    assert second.compared == "the weights it started from" and second.before == first.scores == second.scores
+    assert "(+0.000)" in str(second)
+    pairs = zip(first.model.fusion.parameters(), second.model.fusion.parameters(), strict=True)
+    assert all(torch.allclose(one, two, rtol=1e-2, atol=1e-4) for one, two in pairs), "but for bfloat16 on the disk"
+    assert second.model.config.max_nodes == first.model.config.max_nodes
+
+
+def test_other_weights_to_start_from_are_refused(memory: GraphMemory, tmp_path: Path) -> None:
+    with pytest.raises(WeightsMismatch, match="no weights at"):
+        train_custom(base(), byte_tokenizer(), memory, tmp_path / "a", small(), start=tmp_path / "nothing")
+    train_custom(base(), byte_tokenizer(), memory, tmp_path / "run", small(2))
+    with pytest.raises(WeightsMismatch, match="started from other weights"):
+        train_custom(base(), byte_tokenizer(), memory, tmp_path / "run", small(2), start=tmp_path / "run")
+    with pytest.raises(WeightsMismatch, match="vocabulary|model_type|width"):
+        model = tiny_model("GPT2")
+        train_custom(model, byte_tokenizer(), memory, tmp_path / "b", small(2), start=tmp_path / "run")
+
+
+def test_without_held_out_topics_nothing_is_claimed(memory: GraphMemory, tmp_path: Path) -> None:
+    questions = [q for q in own_questions(memory, Random(0), 40) if data_split(q.topic) == "train"]
+    report = train_custom(base(), byte_tokenizer(), memory, tmp_path, small(2), questions=questions)
+    assert report.scores.n == 0 and "nothing was compared" in str(report) and "0.000" not in str(report)
 
 
 def test_settings_are_read_and_checked(tmp_path: Path) -> None:
@@ -134,6 +167,14 @@ def test_test_topics_are_never_trained_on(memory: GraphMemory) -> None:
     prompts = {model.tokenizer.decode(example.prompt) for _, example in made}
     held_out = {question.topic for question in questions} - {question.topic for question in kept}
     assert held_out and not [p for p in prompts for topic in held_out if f"of {topic}" in p and topic in PEOPLE]
+
+
+def test_the_command_starts_from_the_shipped_weights_only_where_there_are_some(tmp_path: Path) -> None:
+    data = tmp_path / "facts.tsv"
+    data.write_text("Ann\thome town\tOslo\n")
+    given = ["train", "--base", "nowhere", "--data", str(data), "--out", str(tmp_path / "o"), "--start", "shipped"]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 1 and "no weights are shipped" in done.output
 
 
 def test_the_command_names_what_is_missing(tmp_path: Path) -> None:
