@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Restore, UpdateNode
@@ -72,7 +74,7 @@ def test_a_merged_node_is_not_restored_after_a_compaction(path):
 def test_a_second_compaction_changes_nothing_more(path):
     with GraphMemory.open(path) as memory:
         entry = memory.add("Ada", "likes", "Tea")
-        memory.compact(before=to_micros(entry.at) / 1e6 + 1)
+        memory.compact(before=datetime.fromtimestamp(to_micros(entry.at) / 1e6 + 1, UTC))
         noted = times(memory)
         memory.compact(before=entry.at)
         assert times(memory) == noted
