@@ -11,29 +11,31 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, UpdateNode, as_edges
-from graphmem.core.errors import Closed, InvalidValue, NotFound
+from graphmem.core.errors import Closed, InvalidValue, NotAMemory, NotFound
 from graphmem.core.history import superseding
+from graphmem.core.names import unstorable
 from graphmem.core.protocols import TextEncoder
+from graphmem.core.revision import Revision
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import PASSAGE, Fact, Node, RankerName, Triple
 from graphmem.core.upkeep import Upkeep
+from graphmem.core.validation import require, typed
 
 if TYPE_CHECKING:
     import networkx
     from torch_geometric.data import Data
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
-    from graphmem.core.edits import Edit
     from graphmem.ingestion.documents import PassagesAdded
     from graphmem.retrieval.results import Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig, Retriever
     from graphmem.storage.exchange.ingest import Ingested
     from graphmem.storage.sqlite import SQLiteStore
     from graphmem.text.name_tagging import Tagger
-    from graphmem.writing.pipeline import WritePlan
 
 
-class GraphMemory(Upkeep):
+@typed
+class GraphMemory(Revision, Upkeep):
     """A knowledge graph in one SQLite file, searched by association.
 
     Each call that writes is one transaction with one journal entry, which it returns and ``undo`` reverts.
@@ -77,7 +79,11 @@ class GraphMemory(Upkeep):
         """
         from graphmem.storage.sqlite import SQLiteStore
 
-        store = SQLiteStore.open(os.fspath(path), namespace=namespace, read_only=read_only)
+        require(unstorable(file := os.fspath(path)) is None, "path", file, "valid Unicode without NUL")
+        try:
+            store = SQLiteStore.open(file, namespace=namespace, read_only=read_only)
+        except OSError as error:
+            raise NotAMemory(f"cannot open {file!r:.80}: {error.strerror}") from None
         return cls(store, encoder, config=config, retriever=retriever)
 
     @property
@@ -131,6 +137,7 @@ class GraphMemory(Upkeep):
         Raises:
             InvalidValue: an item that is neither; the message gives its position. Names and times as in ``add``.
         """
+        require(isinstance(facts, Iterable), "facts", facts, "a list of triples and Facts")
         items: list[Any] = list(facts)
         if any(isinstance(item, Fact) for item in items):
             return self.store.apply(as_edges(items, source), action="add", note=f"{len(items)} facts")
@@ -150,6 +157,7 @@ class GraphMemory(Upkeep):
         Raises:
             InvalidVector: the wrong shape, or NaN. Names as in ``add``.
         """
+        require(isinstance(triples, Iterable), "triples", triples, "a list of triples of names")
         fingerprint = None if vectors is None else self.encoder.fingerprint
         return self.store.bulk_load(names, triples, vectors, fingerprint=fingerprint, source=source)
 
@@ -253,31 +261,6 @@ class GraphMemory(Upkeep):
         """Merge two nodes into one: the facts and names of ``absorb`` move to ``keep``."""
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
-    def apply(self, plan: WritePlan | Sequence[Edit], *, note: str = "") -> JournalEntry:
-        """Write a plan of ``model.read``, or a list of edits, in one transaction; a plan is noted by its text."""
-        if isinstance(plan, Sequence):
-            return self.store.apply(list(plan), action="apply", note=note)
-        text = " ".join(plan.text[:400].replace("\0", " ").split())[:200]
-        return self.store.apply(list(plan.edits), action="read", note=note or text)
-
-    def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
-        """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.
-
-        A node that later entries use stays, without what the entry said about it. All entries of a result of
-        ``add_passages`` are reverted, the last one first.
-
-        Raises:
-            NotFound: no such entry. Conflict: later entries changed the same; undo those first.
-            NotKept: it is an erasure, or lies before a compaction.
-        """
-        if entry is not None and not isinstance(entry, (JournalEntry, int)):
-            return entry.undo(self.store)
-        return self.store.undo(entry.id if isinstance(entry, JournalEntry) else entry)
-
-    def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
-        """Apply an undone entry again; the latest undone one when None."""
-        return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
-
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
         """Merge duplicates, promote repeated claims, strengthen used nodes, decay unused ones as of ``at`` (now) and
         archive the weakest beyond the config's capacity: one transaction, or none where there is nothing to do."""
@@ -313,6 +296,7 @@ class GraphMemory(Upkeep):
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
             Ambiguous: a name may mean several nodes; the message names them.
         """
+        require(limit is None or limit >= 0, "limit", limit, "None or at least 0")
         ids: list[int | None] = []
         for name in (subject, object):
             node = None if name is None else self.store.look_up(name)
@@ -345,15 +329,9 @@ class GraphMemory(Upkeep):
         self, queries: Sequence[str], *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
     ) -> list[Retrieval]:
         """``retrieve`` for each query, with the text encoder run once for all of them."""
-        return self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)
-
-    def history(self, name: str) -> list[JournalEntry]:
-        """Every journal entry that touched the node, oldest first; raises ``NotFound`` for an unknown name."""
-        return self.store.history(self.store.find(name).id)
-
-    def journal(self, limit: int = 20) -> list[JournalEntry]:
-        """The latest journal entries, newest first."""
-        return self.store.journal(limit)
+        found = self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)
+        self._uses.update(node.id for one in found for node in one.nodes)
+        return found
 
     def stats(self) -> dict[str, Any]:
         """Counts of nodes, facts, relations, journal entries and vectors, and the size of the file in bytes."""

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from graphmem.core.types import MENTIONS, PASSAGE, TITLED, Node
+from graphmem.core.validation import typed
 from graphmem.storage.index import fulltext
 from graphmem.storage.tables import queries, sentence_rows, vector_rows
 from graphmem.storage.tables.sentence_rows import Span
@@ -25,6 +26,7 @@ _ARCS = """
 """
 
 
+@typed
 class PassageStore(VectorStore):
     """Store of passages: nodes of kind ``passage``, with arcs to the entities that their title and text name."""
 

@@ -18,6 +18,7 @@ from graphmem.core.names import check_name, fold, normalise, normalise_relation
 from graphmem.core.times import from_micros
 from graphmem.core.types import MENTIONS, TITLED, Edge, Fact, Node
 from graphmem.core.upkeep import Erasure
+from graphmem.core.validation import typed
 from graphmem.storage.index import fulltext
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.index.adjacency_cache import highest_node
@@ -31,6 +32,7 @@ from graphmem.storage.tables.editor import Editor
 from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_micros
 
 
+@typed
 class SQLiteStore(ListingStore):
     """Durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
@@ -183,7 +185,7 @@ class SQLiteStore(ListingStore):
         if not isinstance(name, str):
             return []
         norm = normalise(name)
-        found = self.resolve_many([norm])[norm]
+        found = self.resolve_many([norm], records=True)[norm]
         if len(found) > 1 and normalise(self.names(found[:1])[0]) == norm:
             return found[:1]
         return found or self.resolve_folded([folded := fold(norm)])[folded]
@@ -208,10 +210,13 @@ class SQLiteStore(ListingStore):
             raise NotFound(f"no node named {name!r}{hint}")
         return node
 
-    def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
-        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first."""
+    def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
+        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first.
+
+        Nodes of ``SYSTEM_KINDS`` are no entities and left out unless ``records`` are wanted.
+        """
         with self.connection.reading() as raw:
-            return queries.resolve_many(raw, self._ns, list(normalised))
+            return queries.resolve_many(raw, self._ns, list(normalised), records)
 
     def resolve_folded(self, folded: Sequence[str]) -> dict[str, list[int]]:
         """Ids of live nodes for each folded name (``graphmem.core.names.fold``), strongest first."""
@@ -290,6 +295,11 @@ class SQLiteStore(ListingStore):
         sql = "SELECT o.name FROM edge_sources s JOIN sources o ON o.id = s.source WHERE s.edge = ? ORDER BY s.at"
         more = [row[0] for row in self.connection.rows(sql, (as_id(edge_id),))]
         return [first, *more] if first is not None else more
+
+    def pinned(self) -> list[int]:
+        """Ids of the pinned facts."""
+        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL ORDER BY id"
+        return [row[0] for row in self.connection.rows(sql, (self._ns,))]
 
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"

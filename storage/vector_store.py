@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphmem.core.types import Node
+from graphmem.core.validation import typed
 from graphmem.storage.handle import OpenMemory
 from graphmem.storage.index.vector_search import VectorIndex
 from graphmem.storage.tables import queries, vector_rows
@@ -13,6 +14,7 @@ from graphmem.storage.tables.validation import as_ids
 RESCORED = 50  # least number of candidates of a scan over codes; twice the requested number where that is more
 
 
+@typed
 class VectorStore(OpenMemory):
     """Store of vectors: those of ``put_vectors`` are found by the next ``nearest``, in any process."""
 

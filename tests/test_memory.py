@@ -8,9 +8,11 @@ import networkx
 import pytest
 
 from graphmem.adapters.networkx import facts_from_networkx
-from graphmem.core.edits import AddEdge
+from graphmem.consolidation.graph import ConsolidationConfig
+from graphmem.core.edits import AddEdge, WriteDecision
 from graphmem.core.errors import (
     Closed,
+    Conflict,
     GraphMemError,
     InvalidName,
     InvalidTime,
@@ -23,6 +25,7 @@ from graphmem.core.types import Fact
 from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED
 from graphmem.retrieval.retriever import RetrievalConfig
+from graphmem.writing.pipeline import WritePlan
 
 
 @pytest.fixture
@@ -218,3 +221,61 @@ def test_an_open_memory_is_true_even_when_empty() -> None:
     assert memory and len(memory) == 0
     memory.close()
     assert not memory
+
+
+def test_a_pinned_fact_survives_reading_and_consolidation_and_not_its_user(memory: GraphMemory) -> None:
+    memory.add("Ada", "lives in", "London")
+    memory.add("ada-", "likes", "maths")
+    fact = memory.facts("Ada", "lives in")[0]
+    memory.pin(fact)
+    pinned = memory.facts("Ada", "lives in")[0]
+    assert pinned.pinned and not fact.pinned
+    plan = WritePlan("", decisions=(WriteDecision("update", 1.0, 0.0, None, fact, {"against_id": fact.id}),))
+    with pytest.raises(Conflict, match="pinned"):
+        memory.apply(plan)
+    memory.consolidate(ConsolidationConfig(capacity=0))
+    assert memory.facts() == [memory.facts("Ada", "lives in")[0]]
+    memory.supersede("Ada", "lives in", "Surrey")
+    assert lines(memory.facts("Ada", "lives in")) == ["Ada | lives in | Surrey"]
+    memory.undo()
+    memory.unpin(pinned.id or 0)
+    assert not memory.facts("Ada", "lives in")[0].pinned
+    memory.undo()
+    assert memory.facts("Ada", "lives in")[0].pinned
+
+
+def test_pinning_needs_a_stored_fact(memory: GraphMemory) -> None:
+    with pytest.raises(InvalidValue, match="stored fact"):
+        memory.pin(Fact("a", "b", "c"))
+    with pytest.raises(NotFound):
+        memory.pin(7)
+    memory.add("a", "b", "c")
+    memory.retire("a")
+    with pytest.raises(Conflict, match="retired"):
+        memory.pin(1)
+
+
+def test_searches_in_batches_count_as_uses_too(memory: GraphMemory) -> None:
+    memory.add("Ada Lovelace", "born in", "London")
+    for search in (
+        lambda: memory.retrieve("Ada Lovelace", ranker="ppr"),
+        lambda: memory.retrieve_many(["Ada Lovelace"], ranker="ppr"),
+    ):
+        search()
+        assert memory.consolidate().strengthened == 2
+
+
+def test_records_have_no_facts_and_no_entity_becomes_one(memory: GraphMemory) -> None:
+    memory.add_node("session:t", kind="session")
+    memory.add_node("session:jazz")
+    for use in (
+        lambda: memory.add("Ada", "attends", "session:t"),
+        lambda: memory.add_many([("session:t", "has", "Ada")]),
+        lambda: memory.bulk_load(["x"], [("Ada", "attends", "session:t")]),
+        lambda: memory.add_node("session:t", text="other"),
+        lambda: memory.add_node("session:jazz", kind="session"),
+    ):
+        with pytest.raises(Conflict, match="is the name of a"):
+            use()
+    memory.add("Ada", "attends", "session:jazz")
+    assert lines(memory.facts("Ada")) == ["Ada | attends | session:jazz"]

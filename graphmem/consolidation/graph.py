@@ -36,7 +36,7 @@ class ConsolidationConfig:
         half_life: days without use after which a node's strength is halved.
         min_decay: share of strength that must have decayed before a node is written.
         use_gain: strength gained per natural logarithm of 1 + the uses since the last consolidation.
-        promote_after: occurrences of a claim, from at least two sources, that make it a fact.
+        promote_after: sources of a claim that make it a fact; a source counts once, however often it repeats it.
         promoted_confidence: confidence of a promoted fact.
         capacity: maximum number of live nodes, the weakest are archived first; None keeps all.
     """
@@ -80,7 +80,8 @@ def consolidate(
     config = config or ConsolidationConfig()
     now = to_micros(at if at is not None else datetime.now(UTC)) or 0
     nodes = [node for node in _nodes(store) if node.kind not in ("session", READ_MARK)]
-    merges = list(_merges(nodes))
+    pinned = {end for edge in store.edges(store.pinned()) for end in (edge.src, edge.dst)}
+    merges = list(_merges(nodes, pinned))
     absorbed = {merge.absorb for merge in merges}
     promotions = list(_promotions(store, nodes, config))
     episodes = {edit.id for edits in promotions for edit in edits if isinstance(edit, Retire)}
@@ -89,7 +90,7 @@ def consolidate(
         sums[merge.keep] += sums[merge.absorb]
     left = [replace(node, strength=sums[node.id]) for node in nodes if node.id not in absorbed | episodes]
     strengths = _strengths(store, left, config, now)
-    archive = list(_archive(left, strengths, config))
+    archive = list(_archive(left, strengths, config, pinned))
     archived = {edit.id for edit in archive}
     changed = [edit for node, edit in strengths.items() if node not in archived]
     edits: list[Edit] = [*merges, *(edit for edits in promotions for edit in edits), *changed, *archive]
@@ -106,30 +107,32 @@ def _nodes(store: GraphStore) -> Iterator[Node]:
         last = page[-1].id
 
 
-def _merges(nodes: Sequence[Node]) -> Iterator[MergeNodes]:
-    """Merges of nodes whose names differ in spacing, punctuation and accents only; the strongest keeps its name."""
+def _merges(nodes: Sequence[Node], pinned: set[int]) -> Iterator[MergeNodes]:
+    """Merges of nodes whose names differ in spacing, punctuation and accents only; the strongest keeps its name.
+
+    No node with a pinned fact is absorbed.
+    """
     groups: dict[tuple[str, str], list[Node]] = {}
     for node in nodes:
         letters = plain_letters(node.name)
         if node.kind not in SYSTEM_KINDS and any(c.isalpha() for c in letters):
             groups.setdefault((node.kind, letters), []).append(node)
     for group in groups.values():
-        keep, *others = sorted(group, key=lambda node: (-node.strength, node.id))
-        yield from (MergeNodes(keep.id, other.id) for other in others)
+        keep, *others = sorted(group, key=lambda node: (node.id not in pinned, -node.strength, node.id))
+        yield from (MergeNodes(keep.id, other.id) for other in others if other.id not in pinned)
 
 
 def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationConfig) -> Iterator[list[Edit]]:
-    """Promotions of claims repeated often enough that contradict no fact: the new fact, then the retired episodes."""
+    """Promotions of claims of enough sources that contradict no fact: the new fact, then the retired episodes."""
     claims: dict[str, list[Node]] = {}
     for node in nodes:
         if node.kind == EPISODE and node.attributes.get("claim"):
             claims.setdefault(normalise(str(node.attributes["claim"])), []).append(node)
     for episodes in claims.values():
-        count = sum(episode.strength for episode in episodes)
         sources = {episode.attributes.get("source") for episode in episodes}
         parts = str(episodes[0].attributes["claim"]).split(" | ")
         is_fact = len(parts) == 3 and all(part.strip() and len(part) <= MAX_NAME for part in parts)
-        if count >= config.promote_after and len(sources) >= 2 and is_fact and not _contradicted(store, parts):
+        if len(sources) >= config.promote_after and is_fact and not _contradicted(store, parts):
             subject, relation, value = parts
             text, confidence = episodes[0].text, config.promoted_confidence
             fact = AddEdge(subject, relation, value, text, confidence=confidence, source="consolidation")
@@ -137,7 +140,9 @@ def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationC
 
 
 def _contradicted(store: GraphStore, parts: Sequence[str]) -> bool:
-    subject = store.resolve(parts[0])
+    subject, value = store.resolve(parts[0]), store.resolve(parts[2])
+    if any(node is not None and node.kind in SYSTEM_KINDS for node in (subject, value)):
+        return True
     objects = {normalise(fact.object) for fact in store.facts(subject.id, parts[1])} if subject else set()
     return bool(objects - {normalise(parts[2])}) and lexicon_functional().get(normalise_relation(parts[1]), True)
 
@@ -168,11 +173,14 @@ def _decay(node: Node, since: int, now: int, config: ConsolidationConfig) -> dic
     return {_DECAYED: from_micros(now), "kept": kept} if kept < 1 - config.min_decay else {}
 
 
-def _archive(nodes: Sequence[Node], changed: Mapping[int, UpdateNode], config: ConsolidationConfig) -> Iterator[Retire]:
-    """Retire the weakest nodes beyond the capacity."""
+def _archive(
+    nodes: Sequence[Node], changed: Mapping[int, UpdateNode], config: ConsolidationConfig, pinned: set[int]
+) -> Iterator[Retire]:
+    """Retire the weakest nodes beyond the capacity, none with a pinned fact."""
     if config.capacity is None or len(nodes) <= config.capacity:
         return
     strength = {node: edit.strength for node, edit in changed.items()}
     weakest = sorted(nodes, key=lambda node: (strength.get(node.id, node.strength), -node.id))
+    weakest = [node for node in weakest if node.id not in pinned]
     for node in weakest[: len(nodes) - config.capacity]:
         yield Retire(node.id, "node")

@@ -103,7 +103,15 @@ class Restore:
     what: Literal["node", "edge"] = "edge"
 
 
-Edit = AddNode | AddEdge | UpdateNode | SupersedeEdge | MergeNodes | Retire | Restore
+@dataclass(frozen=True, slots=True)
+class PinEdge:
+    """Pin a fact, so that reading and consolidation leave it as it is; or let it go, with ``pinned`` False."""
+
+    edge: int
+    pinned: bool = True
+
+
+Edit = AddNode | AddEdge | UpdateNode | SupersedeEdge | MergeNodes | Retire | Restore | PinEdge
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from graphmem.core.errors import InvalidTime
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Node
+from graphmem.core.validation import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Erasure:
         return "\n".join(lines)
 
 
+@typed
 class Upkeep:
     """Base of a memory with a store."""
 

@@ -25,6 +25,7 @@ from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import generate_plain, prompt_ids
 from graphmem.reading.candidates import check_text
 from graphmem.text.sentences import is_question, sentences
+from graphmem.writing.decider import free_record
 from graphmem.writing.deduplication import is_mark
 from graphmem.writing.pipeline import WritePlan, read_text, shipped_extractor
 
@@ -160,6 +161,7 @@ class Session:
         self.count += 1
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
+        name = free_record(self.model.memory.store, name, "episode")
         episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
         state = {"turns": [list(turn) for turn in self.turns], "count": self.count, "speaker": self.config.speaker}
         edits = [AddNode(self.node, "session", attributes=state), *([episode] if stated else [])]

@@ -20,7 +20,7 @@ from graphmem.core import arguments
 from graphmem.core.errors import InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact, Node
+from graphmem.core.types import SYSTEM_KINDS, Fact, Node
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer
@@ -103,9 +103,10 @@ def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 6
     if not isinstance(node, (str, Node)):
         arguments.whole(node, "node, where it is no name or Node,", most=(1 << 63) - 1)
     found = store.resolve(check_name(node)) if isinstance(node, str) else node
-    if found is None:
+    found = store.node(found) if isinstance(found, int) else found
+    if found is None or found.kind in SYSTEM_KINDS:
         raise NotFound(f"the memory has no node named {node!r}; see graphmem search, or add facts about it")
-    made = describe(model, store, found if isinstance(found, int) else int(found.id), max_new_tokens, as_of)
+    made = describe(model, store, int(found.id), max_new_tokens, as_of)
     if made is None:
         refusal = model.config.refusal or REFUSAL
         made = Answer(refusal, (), (), None, 0, 0.0, 0.0, (), (refusal,), refused=True)

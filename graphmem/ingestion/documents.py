@@ -185,7 +185,7 @@ class _Writer:
         """Write one batch, in one transaction, and the vectors of its passages after it."""
         self.documents += len(documents)
         named = {part.name: part for document in documents for part in split_document(document)}
-        known = self.store.resolve_many([normalise(name) for name in named])
+        known = self.store.resolve_many([normalise(name) for name in named], records=True)
         new = {name: part for name, part in named.items() if not known[normalise(name)]}
         if not new:
             return
@@ -195,7 +195,7 @@ class _Writer:
         self.words += sum(len(part.text.split()) for part in new.values())
         split_sentences(self.store)
         if self.encoder is not None:
-            found = self.store.resolve_many([normalise(name) for name in new])
+            found = self.store.resolve_many([normalise(name) for name in new], records=True)
             encode_passages(self.store, self.encoder, np.asarray([found[normalise(name)][0] for name in new], np.int64))
 
     def _passages(self, new: dict[str, Document]) -> Iterator[Edit]:
@@ -208,11 +208,21 @@ class _Writer:
         parts, texts = list(new.items()), [part.text for part in new.values()]
         own = {normalise(subject) for part in new.values() for subject in part.subjects}
         titles = title_spans(texts, lambda names: own.intersection(names) | self.store.titled(names).keys())
-        for (name, part), *found in zip(parts, self.tagger(texts), titles, strict=True):
+        for (name, part), *found in zip(parts, self._tagged(texts), titles, strict=True):
             about = {normalise(subject) for subject in part.subjects}
             for thing in names_in(part.text, [span for spans in found for span in spans]):
                 if normalise(thing) not in about:
                     yield AddEdge(name, MENTIONS, thing, source=self.source)
+
+    def _tagged(self, texts: list[str]) -> list[list[tuple[int, int]]]:
+        """The tagger's spans; InvalidValue where it returns anything else."""
+        try:
+            spans = [[(int(start), int(end)) for start, end in found] for found in self.tagger(texts)]
+        except (TypeError, ValueError) as error:
+            raise InvalidValue(f"tagger must return the (start, end) spans of names in each text: {error}") from None
+        if len(spans) != len(texts):
+            raise InvalidValue(f"tagger must return one list of spans a text, {len(texts)}, not {len(spans)}")
+        return spans
 
     def _backlinks(self, new: dict[str, Document]) -> Iterator[Edit]:
         """Arcs from earlier passages to the new titles."""

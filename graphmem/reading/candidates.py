@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.errors import InvalidValue
+from graphmem.core.names import unstorable
 from graphmem.core.types import Fact
 from graphmem.text.sentences import Stretch
 
@@ -109,11 +110,13 @@ def check_text(text: Any) -> str:
     """Return ``text``.
 
     Raises:
-        InvalidValue: not a string, or longer than ``MAX_CHARACTERS``.
+        InvalidValue: not a string, longer than ``MAX_CHARACTERS``, or no valid Unicode.
     """
     if not isinstance(text, str):
         raise InvalidValue(f"only text can be read, not {type(text).__name__}: {text!r:.80}")
     if len(text) > MAX_CHARACTERS:
         limit = f"at most {MAX_CHARACTERS} are read at once; pass it piece by piece, as an iterable to read_stream"
         raise InvalidValue(f"the text has {len(text)} characters, {limit}")
+    if reason := unstorable(text.replace("\0", " ")):
+        raise InvalidValue(f"the text {reason}; decode it with errors='replace'")
     return text

@@ -39,9 +39,9 @@ class FactStore:
         ids = np.asarray(nodes, np.int64)
         return (self._facts.degree(ids) > 0) | (self._index.degree(ids) == 0)
 
-    def resolve_many(self, normalised: Sequence[str]) -> dict[str, list[int]]:
+    def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
         """Nodes of each normalised name."""
-        return self._held(self._store.resolve_many(normalised))
+        return self._held(self._store.resolve_many(normalised, records=records))
 
     def resolve_folded(self, folded: Sequence[str]) -> dict[str, list[int]]:
         """Nodes of each folded name."""

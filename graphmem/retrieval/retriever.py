@@ -25,6 +25,7 @@ from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.retrieval.results import Retrieval, ScoredNode
 from graphmem.retrieval.search.spreading_activation import Budget
 from graphmem.retrieval.seeds import SeedFinder, Seeds
+from graphmem.text.name_matching import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from graphmem.retrieval.passages.search import PassageSearch, ScoredPassage
@@ -53,10 +54,14 @@ class RetrievalConfig:
 
 
 def checked_query(query: str) -> str:
-    """The query with lone surrogates, which no tokenizer can encode, replaced; InvalidValue unless it is a string."""
+    """The first ``MAX_CHARACTERS`` of a query, with lone surrogates, which no tokenizer can encode, replaced.
+
+    Raises:
+        InvalidValue: not a string.
+    """
     if not isinstance(query, str):
         raise InvalidValue(f"a query is a string, not {type(query).__name__}: {str(query)[:40]!r}")
-    return query.encode("utf-8", "replace").decode("utf-8")
+    return query[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 class Retriever:
@@ -110,8 +115,8 @@ class Retriever:
             InvalidValue: as ``retrieve``, or ``queries`` is one string and not a list.
         """
         if isinstance(queries, str):
-            raise InvalidValue(f"retrieve_many() takes a list of queries, not {queries!r}; use retrieve() for one")
-        if ranker not in ("ppr", "bm25"):
+            raise InvalidValue(f"queries must be a list, not {queries!r:.80}; use retrieve() for one")
+        if ranker not in ("ppr", "bm25") and hasattr(self.encoder, "encode_tokens"):
             self._queries.prepare(self._seeds.masked_queries([checked_query(query) for query in queries]))
         return [self.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of) for query in queries]
 

@@ -133,6 +133,7 @@ class StateChangeExtractor:
 
     def _words(self, text: str, states: np.ndarray, offsets: Sequence[Stretch]) -> list[Word]:
         """Names and pronouns; neighbouring words of a name are joined."""
+        text = text[: max((end for _, end in offsets), default=0)]  # words beyond have no token states
         spans = [match.span() for match in WORD.finditer(text)]
         if not spans:
             return []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from graphmem.core.names import normalise
 
-_SEPARATOR = re.compile(r"\n|,|;|\||\.\s|\.$|\s+and\s+")
+_SEPARATOR = re.compile(r"\n|,|;|\||\.\s|\.$|\sand\s")
 
 
 def is_right(text: str, answers: Iterable[str]) -> bool:

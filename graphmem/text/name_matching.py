@@ -16,6 +16,8 @@ MAX_WORDS = 300
 MAX_SPAN = 16
 """Maximum length of a name, in words."""
 
+_MAX_TRIMMED = 8
+"""Signs at the end of a word that a name may keep, one by one."""
 _FOLDED = 0.9  # share of the score of a folded name
 
 _OPENING = "\"'([{<«“‘¿¡*"
@@ -87,11 +89,13 @@ def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     yield begin, end
     while begin < end and text[begin] in _OPENING:
         begin += 1
+    first = end - _MAX_TRIMMED
     while end > begin:
-        yield begin, end
-        possessive = _POSSESSIVE.search(text[begin:end])
-        if possessive:
-            yield begin, begin + possessive.start()
+        if end > first or text[end - 1] not in _CLOSING:
+            yield begin, end
+            last = max(begin, end - 2)
+            if possessive := _POSSESSIVE.search(text[last:end]):
+                yield begin, last + possessive.start()
         if text[end - 1] not in _CLOSING:
             return
         end -= 1

@@ -22,7 +22,6 @@ _CAPITALISED = re.compile(
     r"\b[^\W\d_a-zß-öø-ÿ][\w'’\-]*(?:(?: (?:of|the|de|von|van|la|le|du|di|da|del|al|bin|ibn|and|for))* "
     r"[^\W\d_a-zß-öø-ÿ][\w'’\-]*)*"
 )
-_PARENTHESIS = re.compile(r"\s*[(（][^()（）]*[)）]\s*$")
 _POSSESSIVE = re.compile(r"['’]s?$")
 
 
@@ -34,18 +33,21 @@ def capitalised(texts: Sequence[str]) -> list[list[tuple[int, int]]]:
 def _runs(text: str) -> Iterator[tuple[int, int]]:
     for run in _CAPITALISED.finditer(text):
         start, end = run.span()
-        words = text[start:end].split()
-        while words and words[0].casefold() in STOP_WORDS:
-            start += len(words[0]) + 1
-            words = words[1:]
-        found = _POSSESSIVE.search(text[start:end]) if words else None
-        if words:
+        for word in text[start:end].split():
+            if word.casefold() not in STOP_WORDS:
+                break
+            start += len(word) + 1
+        if start < end:
+            found = _POSSESSIVE.search(text[start:end])
             yield start, start + found.start() if found else end
 
 
 def short_title(title: str) -> str:
     """A title without its disambiguating parenthesis: ``Camille (1926 film)`` is ``Camille``."""
-    return _PARENTHESIS.sub("", title).strip() or title
+    title = title.strip()
+    start = max(title.rfind("("), title.rfind("（"))
+    closed = start >= 0 and title[-1] in ")）" and not any(c in ")）" for c in title[start:-1])
+    return title[:start].strip() or title if closed else title
 
 
 def title_spans(texts: Sequence[str], known: Known) -> list[list[tuple[int, int]]]:

@@ -35,6 +35,5 @@ def _abbreviation(text: str, stop: int) -> bool:
     """Whether a full stop belongs to an initial or a title, as in "J. Smith", "Dr. No", "U.S. Senate"."""
     if text[stop] != ".":
         return False
-    word = re.search(r"[\w.]*$", text[max(0, stop - 12) : stop])
-    last = word.group().split(".")[-1] if word else ""
+    last = re.split(r"\W", text[max(0, stop - 12) : stop])[-1]
     return (len(last) == 1 and last.isupper()) or last in _TITLES

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
@@ -17,8 +18,8 @@ from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import ALSO_KNOWN
 from graphmem.reading.candidates import CandidateFact
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity
-from graphmem.writing.gate_features import Action, GraphContext, evidence_record, role_agreement
-from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, select_action
+from graphmem.writing.gate_features import Action, GraphContext, evidence_record, held_order, role_agreement
+from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, may_change, select_action
 from graphmem.writing.write_gate import WriteGate
 
 Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
@@ -26,7 +27,8 @@ Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
 
 RelationProfile = tuple[float, float, Collection[str], Collection[str]]
 """A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
-_MAX_SAMPLE, _MAX_NAME = 500, 160
+_MAX_SAMPLE, _MAX_NAME, _MAX_HELD = 500, 160, 64
+"""Facts that a relation's profile counts; letters of an episode's name; latest values of a comparison."""
 
 
 class WriteDecider:
@@ -41,8 +43,7 @@ class WriteDecider:
     ) -> None:  # fmt: skip
         self._store, self._vectors, self._gate, self._config = store, vectors, gate, config or WriteGateConfig()
         self._source, self._trust, self._at = source, trust, at
-        self._pending: dict[tuple[str, str], list[Fact]] = {}
-        self._closed: set[int] = set()
+        self._held: dict[tuple[str, str], dict[str, Fact]] = {}
         self._profiles: dict[str, RelationProfile] = {}
         self._records: dict[int, list[Fact]] = {}
 
@@ -74,19 +75,23 @@ class WriteDecider:
         action, gate = select_action(probabilities, allowed, self._config.threshold)
         evidence = evidence_record(candidate, near, probabilities, trust)
         held, rival = near.same(candidate.fact), near.rival(candidate.fact)
+        against = held or rival
+        weaker = against is not None and not may_change(candidate, against, near, trust, self._config)
         confidence = round(trust * min(1.0, candidate.fact.confidence), 4)
         fact = replace(candidate.fact, confidence=confidence, source=self._source)
         skipped, asserted = action == "skip", candidate.factuality == "asserted"
+        over = candidate.factuality in ("ended", "negated")
         trusted = trust >= self._config.min_trust
         if skipped and asserted and held is not None and trusted:
-            evidence["repeats"] = held.id
-            fact = replace(fact, valid_from=held.valid_from, valid_to=held.valid_to) if was_read else fact
+            evidence |= {"repeats": held.id, "pinned": held.pinned}
+            keeps = was_read or weaker
+            fact = replace(fact, valid_from=held.valid_from, valid_to=held.valid_to) if keeps else fact
         elif was_read:
             evidence["read_before"] = True
         elif skipped and candidate.factuality in ("asserted", "uncertain") and not trusted:
             evidence["held_back"] = f"trust {trust} is below {self._config.min_trust}"
-        elif skipped and allowed == ("skip",) and rival is not None and asserted:
-            evidence["held_back"] = f"trusted less than the held fact: {rival}"
+        elif skipped and allowed == ("skip",) and weaker and against is not None and (asserted or held and over):
+            evidence["held_back"] = f"{'pinned' if against.pinned else 'trusted less than the held fact'}: {against}"
         edit: Edit | None = None
         if action == "retire" and held is not None:
             edit = _closing(held, fact, self._at)
@@ -95,22 +100,34 @@ class WriteDecider:
                 fact = replace(fact, valid_from=as_text(self._at))  # held when the text was written
             if rival is not None and rival.id is None:
                 evidence["against_from"] = rival.valid_from
-            edit = _added(fact) if action == "add" or rival is None else self._replacing(rival, _added(fact))
+            edit = _added(fact)
+            if action == "update" and rival is not None:
+                edit, then = self._replacing(rival, edit)
+                if then is not None and not self._may_change(candidate, then, near):
+                    action, edit = "skip", None
+                    evidence["held_back"] = f"{'pinned' if then.pinned else 'trusted less than the fact then'}: {then}"
         self._add_pending(action, fact, held, rival)
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
 
-    def _replacing(self, old: Fact, new: AddEdge) -> Edit:
-        """The new value in place of the old one; where the text dates it earlier, of what held then, until the old."""
+    def _may_change(self, candidate: CandidateFact, held: Fact, near: GraphContext) -> bool:
+        near = replace(near, sources={held.id: len(self._store.sources(held.id))} if held.id is not None else {})
+        return may_change(candidate, held, near, self._trust, self._config)
+
+    def _replacing(self, old: Fact, new: AddEdge) -> tuple[Edit, Fact | None]:
+        """The new value in place of the old one; where the text dates it earlier, of what held then, until the old.
+
+        Beside it the fact that held then, if it is another one than ``old``.
+        """
         when = new.valid_from if new.valid_from is not None else self._at
         start, moment = to_micros(old.valid_from), to_micros(when)
         if start is None or moment is None or moment >= start:
-            return SupersedeEdge(old.id, new, when) if old.id is not None else new
+            return SupersedeEdge(old.id, new, when) if old.id is not None else new, None
         node = self._store.resolve(new.subject)
         then = self._store.facts(node.id, new.relation, as_of=moment) if node else []
-        other = next((fact.id for fact in then if normalise(fact.object) != normalise(new.object)), None)
-        if other is not None:
-            return SupersedeEdge(other, new, when)
-        return replace(new, valid_from=when, valid_to=new.valid_to or from_micros(start))
+        other = next((fact for fact in then if normalise(fact.object) != normalise(new.object)), None)
+        if other is not None and other.id is not None:
+            return SupersedeEdge(other.id, new, when), other
+        return replace(new, valid_from=when, valid_to=new.valid_to or from_micros(start)), None
 
     def alias_decisions(
         self, given: Sequence[CandidateFact], cases: Sequence[Case], linker: EntityLinker
@@ -137,20 +154,33 @@ class WriteDecider:
         self, candidate: CandidateFact, subject: LinkedEntity, value: LinkedEntity, ended: CandidateFact | None
     ) -> GraphContext:
         fact = candidate.fact
-        held = self._store.facts(subject.node.id, fact.relation) if subject.node else []
-        held = [f for f in held if f.id not in self._closed] + self._pending.get(_key(fact), [])
+        table = self._held_values(subject, fact)
+        own = table.get(normalise(fact.object))
+        held = list(islice(reversed(table.values()), _MAX_HELD))[::-1]
+        held = held if own is None or any(own is f for f in held) else [own, *held]
         (functional, changeable, subjects, objects), joined = self._profile(fact.relation), False
         if subject.node and value.node:
             ends = (subject.node.id, value.node.id)
             joined = any(self._store.facts(a, None, b, limit=1) for a, b in (ends, ends[::-1]))
         over = None
         if ended is not None and ended is not candidate:
-            over = next((f for f in held if normalise(f.object) == normalise(ended.fact.object)), None)
+            over = table.get(normalise(ended.fact.object))
+        compared = (own, over or max((f for f in held if f is not own), key=held_order, default=None))
+        sources = {f.id: len(self._store.sources(f.id)) for f in compared if f is not None and f.id is not None}
         return GraphContext(
             tuple(held), self._previously_held(subject, value, fact.relation), functional, changeable,
             subject.node is not None, value.node is not None, over, joined,
-            role_agreement(fact, subjects, objects),
+            role_agreement(fact, subjects, objects), sources,
         )  # fmt: skip
+
+    def _held_values(self, subject: LinkedEntity, fact: Fact) -> dict[str, Fact]:
+        """Facts of a subject and relation that hold, with what this text has changed, latest last, by their object."""
+        if _key(fact) not in self._held:
+            stored = self._store.facts(subject.node.id, fact.relation) if subject.node else []
+            table = self._held[_key(fact)] = {}
+            for one in sorted(stored, key=held_order):
+                table.setdefault(normalise(one.object), one)
+        return self._held[_key(fact)]
 
     def _previously_held(self, subject: LinkedEntity, value: LinkedEntity, relation: str) -> bool:
         """Whether the graph held this very fact and holds it no more."""
@@ -176,13 +206,11 @@ class WriteDecider:
     def _add_pending(self, action: Action, fact: Fact, held: Fact | None, rival: Fact | None) -> None:
         """Keep what a decision will have written, for the candidates after it."""
         over = {"update": rival, "retire": held}.get(action)
-        kept = self._pending.setdefault(_key(fact), [])
+        table = self._held.setdefault(_key(fact), {})
         if over is not None:
-            kept[:] = [other for other in kept if other is not over]
-            if over.id is not None:
-                self._closed.add(over.id)
+            table.pop(normalise(over.object), None)
         if action in ("add", "update"):
-            kept.append(fact)
+            table[normalise(fact.object)] = fact
 
     def edits_of(self, decision: WriteDecision) -> Iterator[Edit]:
         """Edits of a decision: its own, a repetition that strengthens a held fact, or an episode."""
@@ -200,10 +228,27 @@ class WriteDecider:
             )
         if decision.edit is not None:
             yield decision.edit
-        elif decision.evidence.get("repeats") is not None:
+        elif decision.evidence.get("repeats") is not None and not decision.evidence["pinned"]:
             yield _added(decision.fact)
-        elif "held_back" in decision.evidence:
-            yield _episode(decision, self._at)
+        elif "held_back" in decision.evidence and decision.evidence["factuality"] in ("asserted", "uncertain"):
+            yield self._episode(decision)
+
+    def _episode(self, decision: WriteDecision) -> AddNode:
+        """An episode: the claim with its source, apart from the facts."""
+        source, text = decision.fact.source, " ".join((decision.fact.text or str(decision.fact)).split())
+        name = f"claim{f' of {source}' if source else ''}: {text}"[:_MAX_NAME]
+        attributes = {
+            "claim": str(decision.fact), "source": source, "why": decision.evidence["held_back"],
+            "trust": decision.evidence.get("trust"), "at": from_micros(to_micros(self._at)) or _now(),
+        }  # fmt: skip
+        return AddNode(free_record(self._store, name, "episode"), "episode", text, (), attributes)
+
+
+def free_record(store: GraphStore, name: str, kind: str) -> str:
+    """The name, or a longer one where a node of another kind has it."""
+    while (node := store.resolve(name)) is not None and node.kind != kind:
+        name += " *"
+    return name
 
 
 def _key(fact: Fact) -> tuple[str, str]:
@@ -235,14 +280,3 @@ def _instant(time: Time | None) -> str | None:
 
 def _now() -> str | None:
     return from_micros(to_micros(datetime.now(UTC)))
-
-
-def _episode(decision: WriteDecision, at: Time | None) -> AddNode:
-    """An episode: the claim with its source, apart from the facts."""
-    source, text = decision.fact.source, " ".join((decision.fact.text or str(decision.fact)).split())
-    name = f"claim{f' of {source}' if source else ''}: {text}"[:_MAX_NAME]
-    attributes = {
-        "claim": str(decision.fact), "source": source, "why": decision.evidence["held_back"],
-        "trust": decision.evidence.get("trust"), "at": from_micros(to_micros(at)) or _now(),
-    }  # fmt: skip
-    return AddNode(name, "episode", text, (), attributes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left
 from typing import Any
 
 from graphmem.core.edits import AddNode, Edit
@@ -39,22 +40,23 @@ class ReadHistory:
     def __init__(self, store: GraphStore, text: str, *, context: str = "", trust: float = 1.0, at: Time | None = None):
         self._trust, self._at = trust, from_micros(to_micros(at))
         self._bounds = sentences(text)
+        self._ends = [end for _, end in self._bounds]
         own = [" ".join(text[a:b].split()) for a, b in self._bounds]
         before = [" ".join(context[a:b].split()) for a, b in sentences(context)[-1:]] or [""]
         self._keys = [_key(*pair, first=not i) for i, pair in enumerate(zip([*before, *own], own, strict=False))]
         self._begins = text.strip()[:60]
         self._whole = _digest("text", text) if len(text.strip()) >= MIN_LENGTH else ""
         wanted = dict.fromkeys(key for key in (*self._keys, self._whole) if key)
-        found = store.resolve_many([_PREFIX + key for key in wanted]) if wanted else {}
+        found = store.resolve_many([_PREFIX + key for key in wanted], records=True) if wanted else {}
         self._known = {key for key in wanted if any(map(self._matches, store.nodes(found[_PREFIX + key])))}
 
     def contains(self, candidate: CandidateFact) -> bool:
         """Whether the sentence of a candidate was read before."""
         if self._whole in self._known:
             return True
-        return any(
-            a < candidate.end <= b and key in self._known for (a, b), key in zip(self._bounds, self._keys, strict=True)
-        )
+        place = bisect_left(self._ends, candidate.end)
+        inside = place < len(self._ends) and self._bounds[place][0] < candidate.end
+        return inside and self._keys[place] in self._known
 
     def mark(self, source: str | None = None) -> list[Edit]:
         """The edit that records the sentences that are new; none where nothing is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,9 +17,10 @@ from rapidfuzz import fuzz
 from graphmem.core.errors import NotFound
 from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
-from graphmem.core.types import Node
+from graphmem.core.types import SYSTEM_KINDS, Node
 from graphmem.core.validation import require
 from graphmem.reading.candidates import CandidateFact
+from graphmem.text.name_matching import MAX_SPAN
 from graphmem.text.name_parts import titles
 
 if TYPE_CHECKING:
@@ -114,6 +115,17 @@ def is_short_for(short: str, full: str) -> bool:
     return 0 < len(a) < len(b) and (b[: len(a)] == a or b[-len(a) :] == a)
 
 
+def fuller_names(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """A function that gives those of the names for which a name is short, as by ``is_short_for``."""
+    fuller: dict[tuple[str, ...], list[str]] = {}
+    for name in dict.fromkeys(names):
+        words = _words(name)
+        parts = (part for k in range(1, min(len(words), MAX_SPAN)) for part in (words[:k], words[-k:]))
+        for part in dict.fromkeys(parts):
+            fuller.setdefault(part, []).append(name)
+    return lambda name: fuller.get(_words(name), [])[:2]
+
+
 class EntityLinker:
     """Finds nodes for names: by a fuller name in the same text, by exact name or alias, then by a learned match.
 
@@ -157,7 +169,7 @@ class EntityLinker:
 
     def _exact(self, name: str) -> Node | None:
         node = self._store.resolve(name)
-        return None if node is None or node.retired else node
+        return None if node is None or node.retired or node.kind in SYSTEM_KINDS else node
 
     def _search(self, name: str) -> list[Node]:
         found = (self._store.node(i) for i, _ in self._store.search_text(name, limit=_MAX_NODES))
@@ -200,7 +212,8 @@ def recent_names(store: GraphStore, entries: int = 8, limit: int = 64) -> list[s
     names: list[str] = []
     for node in list(ids)[:limit]:
         with suppress(NotFound):  # an undo may have removed the node
-            names += store.names([node])
+            found = store.node(node)
+            names += [found.name] if found.kind not in SYSTEM_KINDS else []
     return names
 
 

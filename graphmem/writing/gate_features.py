@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -38,6 +38,7 @@ class GraphContext:
         changeable: how far the relation's value changes in time, 0..1, by its text.
         subject_known, object_known: whether the graph has such nodes.
         superseded_in_text: the held fact that the same text says is over, if any.
+        sources: number of sources of held facts, by their id; one where it is not given.
         joined: whether another relation joins the two entities now, in either direction.
         role_agreement: whether the two have the same roles in other facts of the relation (1), exchanged roles (-1), or
             neither (0).
@@ -52,6 +53,7 @@ class GraphContext:
     superseded_in_text: Fact | None = None
     joined: bool = False
     role_agreement: float = 0.0
+    sources: Mapping[int, int] = field(default_factory=dict)
 
     def same(self, candidate: Fact) -> Fact | None:
         """The held fact that the candidate repeats."""
@@ -63,7 +65,12 @@ class GraphContext:
         if self.superseded_in_text is not None:
             return self.superseded_in_text
         others = [fact for fact in self.held if normalise(fact.object) != normalise(candidate.object)]
-        return max(others, key=lambda fact: (_start(fact), fact.id or 0), default=None)
+        return max(others, key=held_order, default=None)
+
+
+def held_order(fact: Fact) -> tuple[float, int]:
+    """Key by which held facts are ordered in time: by their beginning, then as they were recorded."""
+    return _start(fact), fact.id or 0
 
 
 def gate_features(candidate: CandidateFact, near: GraphContext, trust: float) -> np.ndarray:

@@ -7,11 +7,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from graphmem.core.types import Fact
 from graphmem.core.validation import require
 from graphmem.reading.candidates import CandidateFact
 from graphmem.reading.network import FACTUALITY
 from graphmem.writing.gate_features import ACTIONS, Action, GraphContext, factuality_probabilities
 
+DEFAULT_TRUST = 0.8
+"""Trust in a text of which the caller says nothing: less than in what a user adds, whose facts have confidence 1."""
 _PRIOR_WEIGHT = 5.0
 _MIN_OVER = 0.2
 """Minimum probability, 0..1, that a fact ended or is negated, at which a repeated one may be ended."""
@@ -25,13 +28,13 @@ class WriteGateConfig:
 
     Attributes:
         threshold: minimum probability of any write, 0..1; raise it to write less.
-        trust_margin: how far a source's trust may lie below a held fact's confidence and still change that fact.
+        trust_margin: how far a claim may weigh less than a held fact and still change it; see ``may_change``.
         min_trust: claims of sources below this are kept as episodes only, never as facts.
         states: update the state vectors of the nodes that a text mentions, and disambiguate names by them.
     """
 
     threshold: float = 0.25
-    trust_margin: float = 0.4
+    trust_margin: float = 0.3
     min_trust: float = 0.3
     states: bool = False
 
@@ -52,6 +55,18 @@ def rule_based_probabilities(candidate: CandidateFact, near: GraphContext) -> np
     return np.array([share.get(action, 0.0) for action in ACTIONS], np.float32)
 
 
+def may_change(candidate: CandidateFact, held: Fact, near: GraphContext, trust: float, config: WriteGateConfig) -> bool:
+    """Whether a text may replace, end or date a held fact.
+
+    A claim weighs the trust of its source times its own confidence, however often the source repeats it. It may lie
+    below the confidence of the held fact by ``trust_margin``, divided by the number of sources of the held fact. A
+    pinned fact is never changed.
+    """
+    weight = trust * min(1.0, candidate.fact.confidence)
+    margin = config.trust_margin / max(1, near.sources.get(held.id or 0, 1))
+    return not held.pinned and weight >= held.confidence - margin - 1e-9
+
+
 def allowed_actions(
     candidate: CandidateFact, near: GraphContext, trust: float, config: WriteGateConfig
 ) -> tuple[Action, ...]:
@@ -60,11 +75,11 @@ def allowed_actions(
     if candidate.factuality == "uncertain" or trust < config.min_trust:
         return ("skip",)
     if held is not None or candidate.factuality in ("ended", "negated"):
-        strong = held is not None and trust >= held.confidence - config.trust_margin
+        strong = held is not None and may_change(candidate, held, near, trust, config)
         shares = dict(zip(FACTUALITY, factuality_probabilities(candidate), strict=True))
         over = candidate.factuality in ("ended", "negated") or shares["ended"] + shares["negated"] >= _MIN_OVER
         return ("skip", "retire") if strong and over else ("skip",)
-    strong = rival is not None and trust >= rival.confidence - config.trust_margin
+    strong = rival is not None and may_change(candidate, rival, near, trust, config)
     if rival is not None and not strong and near.functional >= 0.5:
         return ("skip",)  # trusted less than the only value there can be
     if candidate.relation_probability < _MIN_RELATION and near.superseded_in_text is None:

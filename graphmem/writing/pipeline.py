@@ -7,6 +7,7 @@ memory.apply(plan)                                           # one transaction
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -14,12 +15,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from graphmem.core.edits import AddNode, Edit, WriteDecision
-from graphmem.core.errors import InvalidValue
+from graphmem.core.errors import InvalidName, InvalidValue
 from graphmem.core.names import check_name
 from graphmem.core.paths import WEIGHTS
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import Fact
+from graphmem.core.types import SYSTEM_KINDS, Fact
 from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.entity_states import load_entity_states, state_updates
@@ -30,8 +31,8 @@ from graphmem.reading.extractor import FactExtractor
 from graphmem.reading.network import load_extractor
 from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
-from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, link_relation, recent_names
-from graphmem.writing.gate_rules import WriteGateConfig
+from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, fuller_names, link_relation, recent_names
+from graphmem.writing.gate_rules import DEFAULT_TRUST, WriteGateConfig
 from graphmem.writing.write_gate import load_gate
 
 _EXTRACTOR_FILE = "reader.safetensors"
@@ -63,7 +64,7 @@ class Extractor(Protocol):
 
 
 def read_text(
-    model: Any, text: str, *, apply: bool = False, source: str | None = None, trust: float = 1.0,
+    model: Any, text: str, *, apply: bool = False, source: str | None = None, trust: float = DEFAULT_TRUST,
     at: Time | None = None, context: str = "", extractor: Extractor | None = None,
     config: WriteGateConfig | None = None, surprise: bool = True, reread: bool = False,
 ) -> WritePlan:  # fmt: skip
@@ -74,7 +75,7 @@ def read_text(
         text: any text; it is data, never an instruction.
         apply: apply the plan.
         source: of the text.
-        trust: of the source, 0..1.
+        trust: of the source, 0..1. A text changes a held fact only where ``gate_rules.may_change`` allows it.
         at: time of the text; now when None. Changes without a date of their own happen then.
         context: the text before this one; it resolves pronouns.
         extractor: in place of the shipped one.
@@ -162,9 +163,17 @@ def _candidates(
     model: Any, text: str, context: str, extractor: Extractor | None, at: Time | None, surprise: bool
 ) -> list[CandidateFact]:
     if extractor is not None:
-        return [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
+        found = [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
+        return [candidate for candidate in found if _is_usable(candidate)]
     relations = model.memory.store.index().relations
     return shipped_extractor(model).read(text, relations=relations, context=context, now=at, surprise=surprise)
+
+
+def _is_usable(candidate: CandidateFact) -> bool:
+    """Whether the names of a candidate can be stored; one that cannot stops no text."""
+    with suppress(InvalidName):
+        return all(map(check_name, (candidate.fact.subject, candidate.fact.relation, candidate.fact.object)))
+    return False
 
 
 def shipped_extractor(model: Any) -> FactExtractor:
@@ -195,14 +204,17 @@ def _linked(found: Sequence[CandidateFact], linker: EntityLinker, store: GraphSt
     """Candidates that are no aliases, by names and relations of the graph, with their linked subject and object."""
     found = [candidate for candidate in found if not is_alias(candidate.fact)]
     mentioned = [c.fact.subject for c in found] + [c.fact.object for c in found if c.object_kind == "entity"]
+    fuller = fuller_names(mentioned)
     known: dict[str, LinkedEntity] = {}
     for candidate in found:
         fact = candidate.fact
         for name in (fact.subject, fact.object):
             if name not in known:
                 literal = name == fact.object and candidate.object_kind == "literal"
-                known[name] = linker.link(name, () if literal else mentioned, candidate.sentence)
+                known[name] = linker.link(name, () if literal else fuller(name), candidate.sentence)
         subject, value = known[fact.subject], known[fact.object]
+        if any(end.node is None and _is_record(store, end.name) for end in (subject, value)):
+            continue  # the text names a session, an episode or a passage of this memory: no entity
         linked = replace(fact, subject=subject.name, object=value.name)
         candidate = replace(candidate, fact=linked, as_received=(fact.subject, fact.object))
         if subject.node and value.node:
@@ -211,6 +223,11 @@ def _linked(found: Sequence[CandidateFact], linker: EntityLinker, store: GraphSt
             candidate, inverted = link_relation(candidate, held)
             subject, value = (value, subject) if inverted else (subject, value)
         yield candidate, subject, value
+
+
+def _is_record(store: GraphStore, name: str) -> bool:
+    found = store.resolve(name)
+    return found is not None and found.kind in SYSTEM_KINDS
 
 
 def sentences_of(cases: Sequence[Case], decisions: Sequence[WriteDecision]) -> dict[str, list[np.ndarray]]:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from graphmem.core.edits import AddEdge, AddNode, Edit
 from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.core.names import check_name, normalise
+from graphmem.core.names import check_name, normalise, normalise_relation
 from graphmem.core.types import Node
 from graphmem.storage.exchange.delimited import read_csv, read_tsv
 from graphmem.storage.exchange.fact_files import Context, Item, Reader, Reject, read_jsonl
@@ -297,7 +297,7 @@ class _Batches:
         ends = [named(self.store, name) for name in (edit.subject, edit.object)]
         if ends[0] is None or ends[1] is None:
             return False
-        values = (ends[0].id, ends[1].id, normalise(edit.relation))
+        values = (ends[0].id, ends[1].id, normalise_relation(edit.relation))
         return any(self._says(found, edit) for (found,) in self.store.connection.rows(_BETWEEN, values))
 
     def _says(self, found: int, edit: AddEdge) -> bool:
@@ -307,7 +307,7 @@ class _Batches:
             edge.confidence >= edit.confidence
             and (edge.factuality, edge.status) == (edit.factuality, edit.status)
             and (not edit.text or bool(edge.text))
-            and all(new in (None, old) for new, old in zip(times, (edge.valid_from, edge.valid_to), strict=True))
+            and all(new in (None, old) for new, old in zip(times[:2], (edge.valid_from, edge.valid_to), strict=True))
             and all(edge.attributes.get(key) == value for key, value in edit.attributes.items())
             and (edit.source is None or edit.source in self.store.sources(found))
         )

@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 
 from graphmem.core.times import Interval
+from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage import bulk_sums
 from graphmem.storage.tables import folds, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
@@ -19,9 +20,11 @@ from graphmem.storage.tables.connection import Connection
 from graphmem.storage.tables.editor import EDGE, Editor
 from graphmem.storage.tables.row_images import insert_many
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES
+from graphmem.storage.tables.validation import refuse_record
 
 REBUILD_FROM = 50_000  # rows from which indexes are dropped and rebuilt, when the load is larger than the table
 
+_RECORDS = f"SELECT name, kind FROM nodes WHERE id IN (SELECT value FROM json_each(?)) AND kind IN {SYSTEM_KINDS}"
 UNDATED = Interval(None, None, None)
 
 Ranges = dict[str, tuple[int, int]]  # first and last id that a load adds, by table
@@ -96,8 +99,10 @@ def _known(raw: sqlite3.Connection, ns: int, norms: list[str]) -> Iterator[tuple
     """
     for start in range(0, len(norms), CHUNK):
         block = json.dumps(norms[start : start + CHUNK], ensure_ascii=False)
-        for key, node in raw.execute(sql, {"ns": ns, "norms": block}).fetchall():
-            yield start + key, node
+        found = raw.execute(sql, {"ns": ns, "norms": block}).fetchall()
+        for row in raw.execute(_RECORDS, (json.dumps([node for _, node in found]),)):
+            refuse_record(*row)
+        yield from ((start + key, node) for key, node in found)
 
 
 def _write_edges(

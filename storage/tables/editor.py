@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, Restore, Retire, SupersedeEdge, UpdateNode
+from graphmem.core.edits import AddEdge, AddNode, Edit, MergeNodes, PinEdge, Restore, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict, InvalidValue, NotFound
 from graphmem.core.names import check_name, normalise, normalise_relation
 from graphmem.core.times import Interval, as_text, from_micros, to_micros
-from graphmem.storage.tables import intervals, journal
+from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED
+from graphmem.storage.tables import intervals, journal, queries
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.row_images import Row
@@ -23,24 +24,13 @@ from graphmem.storage.tables.validation import (
     epistemic,
     interval,
     merged_json,
+    refuse_record,
     state_bytes,
     to_json,
 )
 
 NODE = {column: position for position, column in enumerate(rows.COLUMNS["nodes"])}
 EDGE = {column: position for position, column in enumerate(rows.COLUMNS["edges"])}
-
-_NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
-_EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
-_BY_NAME = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
-_BY_ALIAS = (
-    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias "
-    "FROM aliases a JOIN nodes n ON n.id = a.node "
-    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
-)
-_FACTS = f"SELECT {_EDGE_COLUMNS} FROM edges WHERE"
-_SAME_FACT = f"{_FACTS} src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
-_EDGES_OF = f"{_FACTS} src = ? UNION {_FACTS} dst = ? ORDER BY id"
 
 
 class Editor:
@@ -76,6 +66,8 @@ class Editor:
                 self._restore_node(self.node(edit.id))
             case Restore(what="edge"):
                 self._restore_edge(self.edge(edit.id))
+            case PinEdge():
+                self._pin(edit)
             case _:
                 raise InvalidValue(f"{edit!r} is no edit; use AddNode, AddEdge, UpdateNode, SupersedeEdge, ...")
 
@@ -101,15 +93,11 @@ class Editor:
         return row
 
     def find(self, norm: str) -> Row | None:
-        """The node of a normalised name: by name, else by alias, else a retired one of that name.
-
-        Raises:
-            Conflict: an alias of several nodes.
-        """
-        by_name: Row | None = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
+        """The node of a normalised name, else by alias, else a retired one. Raises ``Conflict``: several by alias."""
+        by_name: Row | None = self.raw.execute(queries.BY_NAME, (self.ns, norm)).fetchone()
         if by_name is not None and by_name[NODE["retired_at"]] is None:
             return by_name
-        by_alias: list[Row] = self.raw.execute(_BY_ALIAS, (self.ns, norm)).fetchall()
+        by_alias: list[Row] = self.raw.execute(queries.BY_ALIAS, (self.ns, norm)).fetchall()
         if len(by_alias) > 1:
             names = " and ".join(repr(row[NODE["name"]]) for row in by_alias)
             raise Conflict(f"{by_alias[0][-1]!r} is an alias of {names}; use the name of the one that is meant")
@@ -132,20 +120,28 @@ class Editor:
             row = self.recorder.update("nodes", row, retired_at=None)
         return self._touch_node(row)
 
+    def _end(self, edit: AddEdge, name: str) -> int:
+        row = self.node_named(name)  # an entity, or the passage of an arc of passages
+        if row[NODE["kind"]] != PASSAGE or edit.relation not in (TITLED, MENTIONS):
+            refuse_record(name, row[NODE["kind"]])
+        return int(row[0])
+
     def _add_node(self, edit: AddNode) -> None:
         text, attributes = check_text(edit.text), to_json(edit.attributes)
         kind = check_name(edit.kind, "kind")
         name = check_name(edit.name)
         known = self.find(normalise(name))
+        kept = kind if known is None else known[NODE["kind"]]
+        if kept != kind and {kind, kept} & {*SYSTEM_KINDS}:
+            raise Conflict(f"{name!r:.80} is the name of a node of kind {kept}, not {kind}")
         row = self.node_named(name)
         if known is None:
             date = {"dated": to_micros(edit.date), "date_text": as_text(edit.date)}
             row = self.recorder.update("nodes", row, kind=kind, text=text, attributes=attributes, **date)
         else:
             row = self.recorder.update(
-                "nodes", row, kind=kind if row[NODE["kind"]] == "entity" else row[NODE["kind"]],
-                text=row[NODE["text"]] or text, attributes=merged_json(row[NODE["attributes"]], attributes),
-                strength=row[NODE["strength"]] + 1.0,
+                "nodes", row, kind=kind if kept == "entity" else kept, text=row[NODE["text"]] or text,
+                attributes=merged_json(row[NODE["attributes"]], attributes), strength=row[NODE["strength"]] + 1.0,
             )  # fmt: skip
         for alias in edit.aliases:
             self._add_alias(row, alias, edit.ambiguous)
@@ -155,7 +151,7 @@ class Editor:
         new = (self.ns, normalise(alias), row[0], alias)
         if new[1] == row[NODE["norm"]] or rows.fetch(self.raw, "aliases", new[:3]) is not None:
             return
-        others = () if ambiguous else self.raw.execute(_BY_ALIAS, new[:2]).fetchall()
+        others = () if ambiguous else self.raw.execute(queries.BY_ALIAS, new[:2]).fetchall()
         for other in others:
             held = f"{alias!r} is an alias of {other[NODE['name']]!r}, so it cannot be one of {row[NODE['name']]!r}"
             raise Conflict(f"{held}; merge the two, use another alias, or pass ambiguous=True to have it asked back")
@@ -185,7 +181,7 @@ class Editor:
         name = check_name(name)
         norm = normalise(name)
         if norm != row[NODE["norm"]]:
-            other = self.raw.execute(_BY_NAME, (self.ns, norm)).fetchone()
+            other = self.raw.execute(queries.BY_NAME, (self.ns, norm)).fetchone()
             if other is not None:
                 raise Conflict(f"{name!r} is already the name of node {other[0]}; merge the two with MergeNodes")
             old = (self.ns, row[NODE["norm"]], row[0], row[NODE["name"]])
@@ -224,7 +220,7 @@ class Editor:
         sql = "SELECT id, compacted FROM journal WHERE at = ?"
         entry = self.raw.execute(sql, (row[NODE["retired_at"]],)).fetchone()
         if entry and entry[1]:  # what it changed is not kept: whoever has the name as an alias may have it from there
-            return self.raw.execute(_BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
+            return self.raw.execute(queries.BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
         if row[NODE["norm"]] != normalise(row[NODE["name"]]):
             return True  # a twin: it has a node of its name beside it
@@ -234,7 +230,7 @@ class Editor:
         )
 
     def _edges_of(self, node: int) -> list[Row]:
-        return self.raw.execute(_EDGES_OF, (node, node)).fetchall()
+        return self.raw.execute(queries.EDGES_OF, (node, node)).fetchall()
 
     def _ends_live(self, edge: Row) -> bool:
         ends = (self.node(edge[EDGE["src"]]), self.node(edge[EDGE["dst"]]))
@@ -257,8 +253,7 @@ class Editor:
             strength=keep[NODE["strength"]] + absorb[NODE["strength"]],
             state=keep[NODE["state"]] or absorb[NODE["state"]],
         )  # fmt: skip
-        self._touch_node(keep)
-        self._touch_node(absorb)
+        self.recorder.node_ids |= dict.fromkeys((keep[0], absorb[0]))
 
     def _move_aliases(self, keep: Row, absorb: Row) -> None:
         old = self.raw.execute("SELECT ns, norm, node, alias FROM aliases WHERE node = ?", (absorb[0],)).fetchall()
@@ -300,7 +295,7 @@ class Editor:
         confidence = check_number(edit.confidence, "confidence", 0.0, 1.0)
         text, attributes = check_text(edit.text), to_json(edit.attributes)
         relation, source = self.relation(edit.relation), self.source(edit.source)
-        src, dst, manner = self.node_named(edit.subject)[0], self.node_named(edit.object)[0], epistemic(edit)
+        src, dst, manner = self._end(edit, edit.subject), self._end(edit, edit.object), epistemic(edit)
         if edit.place is not None:
             self.node(edit.place.passage)
         same = self.same_fact(src, relation, dst, valid, manner[:2])
@@ -317,7 +312,7 @@ class Editor:
         other_than: int = 0,
     ) -> Row | None:  # fmt: skip
         """The live fact of the same ends, factuality, status and interval (``intervals.is_same``)."""
-        found = self.raw.execute(_SAME_FACT, (src, relation, dst)).fetchall()
+        found = self.raw.execute(queries.SAME_FACT, (src, relation, dst)).fetchall()
         alike = [row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == tuple(manner)]
         same = [row for row in alike if row[0] != other_than and intervals.is_same(_interval(row), valid, self.at)]
         return min(same, key=lambda row: (_interval(row)[:2] != valid[:2], row[0]), default=None)
@@ -377,7 +372,8 @@ class Editor:
     def _known(self, edit: AddEdge, at: int) -> Row | None:
         """The live fact that an edit states and that holds at a time, however its names are written."""
         src, dst = (self.find(normalise(check_name(name))) for name in (edit.subject, edit.object))
-        found = self.raw.execute(_SAME_FACT, (src[0], self.relation(edit.relation), dst[0])) if src and dst else ()
+        wanted = (src[0], self.relation(edit.relation), dst[0]) if src and dst else (0, 0, 0)
+        found = self.raw.execute(queries.SAME_FACT, wanted)
         manner = epistemic(edit)[:2]
         same = (row for row in found if (row[EDGE["factuality"]], row[EDGE["status"]]) == manner)
         return next((row for row in same if intervals.holds(_interval(row), at)), None)
@@ -386,6 +382,13 @@ class Editor:
         self.recorder.edge_ids[row[0]] = None
         if row[EDGE["retired_at"]] is None:
             self.recorder.update("edges", row, retired_at=self.at)
+
+    def _pin(self, edit: PinEdge) -> None:
+        row = self.edge(edit.edge)
+        if row[EDGE["retired_at"]] is not None:
+            raise Conflict(f"fact {row[0]} is retired; restore it before it is pinned")
+        self.recorder.edge_ids[row[0]] = None
+        self.recorder.update("edges", row, pinned=1 if edit.pinned else None)
 
     def _restore_edge(self, row: Row) -> None:
         self.recorder.edge_ids[row[0]] = None

@@ -7,22 +7,24 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from graphmem.core.names import fold
+from graphmem.core.names import fold, unstorable
+from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.tables.row_images import insert_many
 
 _INSERT = "INSERT OR IGNORE INTO folds(ns, fold, node)"
 _NAMES = "SELECT ns, norm, id FROM nodes{} UNION ALL SELECT ns, norm, node FROM aliases{}"
 _CHUNK = 65_536
 
-_FOUND = """
+_LIVE = f"n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS}"
+_FOUND = f"""
     SELECT j.value, n.id, n.strength FROM json_each(:folds) j
     CROSS JOIN folds f ON f.ns = :ns AND f.fold = j.value CROSS JOIN nodes n ON n.id = f.node
-    WHERE n.retired_at IS NULL
+    WHERE {_LIVE}
     UNION SELECT j.value, n.id, n.strength FROM json_each(:folds) j
-    CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value WHERE n.retired_at IS NULL
+    CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value WHERE {_LIVE}
     UNION SELECT j.value, n.id, n.strength FROM json_each(:folds) j
     CROSS JOIN aliases a ON a.ns = :ns AND a.norm = j.value CROSS JOIN nodes n ON n.id = a.node
-    WHERE n.retired_at IS NULL
+    WHERE {_LIVE}
     ORDER BY 3 DESC, 2
 """
 
@@ -30,7 +32,8 @@ _FOUND = """
 def find(raw: sqlite3.Connection, ns: int, folds: Sequence[str]) -> dict[str, list[int]]:
     """Ids of the live nodes that a folded name may mean, strongest first; several share one folded form."""
     found: dict[str, list[int]] = {name: [] for name in folds}
-    for name, node, _ in raw.execute(_FOUND, {"ns": ns, "folds": json.dumps(list(found), ensure_ascii=False)}):
+    wanted = json.dumps([name for name in found if not unstorable(name)], ensure_ascii=False)
+    for name, node, _ in raw.execute(_FOUND, {"ns": ns, "folds": wanted}):
         found[name].append(node)
     return found
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphmem.core.errors import NotFound
+from graphmem.core.names import unstorable
 from graphmem.core.times import from_micros, shown
-from graphmem.core.types import READ_MARK, Edge, Fact, Node, Place
+from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.recorded_time import last_entry, latest, unordered
@@ -52,6 +53,19 @@ _FACT = (
 )
 _MANNER = ("factuality", "status", "qualifiers", "passage", "span_start", "span_end", "pinned")
 _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
+
+NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
+EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
+BY_NAME = f"SELECT {NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
+BY_ALIAS = (
+    f"SELECT {', '.join('n.' + c for c in rows.COLUMNS['nodes'])}, a.alias "
+    "FROM aliases a JOIN nodes n ON n.id = a.node "
+    "WHERE a.ns = ? AND a.norm = ? AND n.retired_at IS NULL ORDER BY n.strength DESC, n.id LIMIT 8"
+)
+SAME_FACT = f"SELECT {EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst = ? AND retired_at IS NULL ORDER BY id"
+EDGES_OF = (
+    f"SELECT {EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
+)
 
 
 def present_moment(raw: sqlite3.Connection) -> int:
@@ -95,16 +109,22 @@ def names(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[str]:
     return in_order(found, ids, "node")
 
 
-def resolve_many(raw: sqlite3.Connection, ns: int, normalised: Sequence[str]) -> dict[str, list[int]]:
-    """Ids of the live nodes of each normalised name: the one of that name first, then by alias, strongest first."""
-    wanted = json.dumps(list(dict.fromkeys(normalised)), ensure_ascii=False)
-    sql = """
+def resolve_many(
+    raw: sqlite3.Connection, ns: int, normalised: Sequence[str], records: bool = False
+) -> dict[str, list[int]]:
+    """Ids of the live nodes of each normalised name: the one of that name first, then by alias, strongest first.
+
+    Nodes of ``SYSTEM_KINDS`` only with ``records``.
+    """
+    wanted = json.dumps([name for name in dict.fromkeys(normalised) if not unstorable(name)], ensure_ascii=False)
+    live = "n.retired_at IS NULL" + ("" if records else f" AND n.kind NOT IN {SYSTEM_KINDS}")
+    sql = f"""
         SELECT j.value, n.id, 0, n.strength FROM json_each(:names) j
-        CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value WHERE n.retired_at IS NULL
+        CROSS JOIN nodes n ON n.ns = :ns AND n.norm = j.value WHERE {live}
         UNION ALL
         SELECT j.value, n.id, 1, n.strength FROM json_each(:names) j
         CROSS JOIN aliases a ON a.ns = :ns AND a.norm = j.value
-        CROSS JOIN nodes n ON n.id = a.node WHERE n.retired_at IS NULL
+        CROSS JOIN nodes n ON n.id = a.node WHERE {live}
         ORDER BY 3, 4 DESC, 2
     """
     found: dict[str, list[int]] = {name: [] for name in normalised}

@@ -32,6 +32,10 @@ _NEEDED = f"""
 """Whether other entries need a node: facts, aliases or changes of their own."""
 
 
+_RETIRED = "SELECT id FROM nodes n WHERE id IN (SELECT value FROM json_each(?)) AND retired_at IS NOT NULL"
+_HAS = "EXISTS(SELECT 1 FROM edges e WHERE (e.src = n.id OR e.dst = n.id) AND e.retired_at IS NULL)"
+
+
 def revert(raw: sqlite3.Connection, recorder: Recorder, reverted: int, target: int) -> None:
     """Set the rows of an entry back. Writes; the caller finishes the recorder.
 
@@ -58,6 +62,7 @@ def revert(raw: sqlite3.Connection, recorder: Recorder, reverted: int, target: i
             work.remove_range(table, ranges, changed)
     if reverted == target:
         work.remove_unused()
+    work.refuse_retired()
 
 
 class _Revert:
@@ -70,6 +75,7 @@ class _Revert:
         self.moved: dict[Key, tuple[int, set[str]]] = {}  # of rows that changed since, a node and the columns
         self.blockers: set[int] = set()
         self.ends: set[int] = set()
+        self.retired: set[int] = set()  # nodes that are retired again, or that facts which are live again join
 
     def set_back(self, block: list[Delta]) -> None:
         """Set back a block of changes, the last one first."""
@@ -94,6 +100,10 @@ class _Revert:
         added = [change.after for change in self.pending if change.table == "edges" and change.after is not None]
         if added:
             self._require_nodes({row[at] for row in added for at in (2, 4)})
+        live = sorted({row[at] for row in added if row[8] is None for at in (2, 4)})
+        self.retired.update(row[0] for row in self.raw.execute(_RETIRED, (json.dumps(live),)) if live)
+        nodes = (c.after for c in self.pending if c.table == "nodes" and c.after is not None)
+        self.retired.update(row[0] for row in nodes if row[9] is not None)
         self.recorder.put_all(self.pending)
         self.pending, self.rows = [], {}
 
@@ -161,6 +171,15 @@ class _Revert:
             raise Conflict(
                 f"entry {self.target} builds on nodes that are gone ({', '.join(map(str, sorted(missing)))}); "
                 "redo the entry that added them first"
+            )
+
+    def refuse_retired(self) -> None:
+        """Raise ``Conflict`` where facts would hold about retired nodes."""
+        found = self.raw.execute(f"{_RETIRED} AND {_HAS}", (json.dumps(sorted(self.retired)),)).fetchall()
+        if found:
+            raise Conflict(
+                f"entry {self.target} leaves facts of retired nodes ({', '.join(str(row[0]) for row in found[:8])}); "
+                "restore the nodes, or retire the facts first"
             )
 
     def _moved(self, delta: Delta, row: Row | None, columns: set[str] | None = None) -> None:

@@ -11,10 +11,10 @@ from typing import Any, get_args
 import numpy as np
 
 from graphmem.core.edits import AddEdge
-from graphmem.core.errors import InvalidValue, InvalidVector
+from graphmem.core.errors import Conflict, InvalidValue, InvalidVector
 from graphmem.core.names import unstorable
 from graphmem.core.times import Interval, valid_interval
-from graphmem.core.types import FactStatus, Factuality, Place
+from graphmem.core.types import SYSTEM_KINDS, FactStatus, Factuality, Place
 
 MAX_TEXT = 1 << 20  # longest text of a node or fact, in characters
 
@@ -29,8 +29,8 @@ def now_micros() -> int:
 
 
 def as_id(value: Any) -> int:
-    """An id as int; numpy's integers are fine. Raises ``InvalidValue``: not a whole number."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+    """An id as int; numpy's integers are fine. Raises ``InvalidValue``: not a whole number of 64 bits."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and abs(int(value)) < 1 << 63:
         return int(value)
     raise InvalidValue(f"an id is a whole number, not {value!r}")
 
@@ -129,3 +129,9 @@ def state_bytes(state: Any) -> bytes:
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise InvalidVector(f"a state is one vector of finite numbers, not an array of shape {array.shape}")
     return array.tobytes()
+
+
+def refuse_record(name: str, kind: str) -> None:
+    """Raise ``Conflict`` where a node is a session, episode, passage or mark: these are no entities."""
+    if kind in SYSTEM_KINDS:
+        raise Conflict(f"{name!r:.80} is the name of a record of graphmem (kind {kind}), which can have no facts")

@@ -251,3 +251,10 @@ def test_pronouns_of_a_question_are_resolved(
     model: GraphMemoryModel, before: str, question: str, resolved: str
 ) -> None:
     assert shipped_extractor(model).resolve_pronouns(question, before) == resolved
+
+
+def test_a_distrusted_turn_said_again_names_no_episode(model: GraphMemoryModel) -> None:
+    session = model.session("t")
+    for trust in (0.2, 1.0, 1.0):
+        session.say("Zelda Quill lives in Rome.", trust=trust)
+    assert [fact.object for fact in model.memory.facts("Zelda Quill")] == ["Rome"]

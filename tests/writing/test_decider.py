@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
+from graphmem.core.edits import AddEdge, AddNode, Edit, PinEdge, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.times import to_micros
 from graphmem.core.types import Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
@@ -167,3 +167,73 @@ def test_roles_in_other_facts_are_a_feature(store: SQLiteStore) -> None:
         for fact in (("Cara", "lives in", "Surrey"), ("Surrey", "lives in", "Cara"))
     )
     assert (right, wrong) == (1.0, -1.0)
+
+
+def test_the_sources_of_the_held_fact_count(store: SQLiteStore) -> None:
+    assert decide(store, candidate("Surrey"), trust=0.8)[0][0].action == "update"
+    store.apply([AddEdge("Ada", "lives in", "London", source=name) for name in ("registry", "census")])
+    decisions, _ = decide(store, candidate("Surrey"), trust=0.8)
+    assert decisions[0].action == "skip"
+    assert "trusted less" in decisions[0].evidence["held_back"]
+
+
+@pytest.mark.parametrize(("value", "factuality"), [("Surrey", "asserted"), ("London", "ended"), ("London", "negated")])
+def test_reading_changes_nothing_about_a_pinned_fact(store: SQLiteStore, value: str, factuality: str) -> None:
+    store.apply([PinEdge(1)])
+    before = store.edge(1)
+    decisions, edits = decide(store, candidate(value, factuality, valid_to="1850"), trust=1.0)
+    store.apply(edits)
+    assert decisions[0].action == "skip"
+    assert "pinned" in decisions[0].evidence["held_back"]
+    assert store.edge(1) == before
+
+
+def test_a_repetition_of_a_pinned_fact_changes_nothing(store: SQLiteStore) -> None:
+    store.apply([PinEdge(1)])
+    decisions, edits = decide(store, candidate("London", valid_to="1850"))
+    assert (decisions[0].action, edits) == ("skip", [])
+
+
+def test_a_weaker_repetition_dates_nothing(store: SQLiteStore) -> None:
+    _, edits = decide(store, candidate("London", valid_to="1850"), trust=0.5)
+    store.apply(edits)
+    assert (store.edge(1).valid_to, store.edge(1).strength) == (None, 2.0)
+
+
+def test_a_hundred_repetitions_of_one_source_change_nothing(store: SQLiteStore) -> None:
+    for _ in range(100):
+        store.apply(decide(store, candidate("Mars"), trust=0.6, source="gossip")[1])
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert [f.object for f in store.facts(ada.id)] == ["London"]
+
+
+def test_many_values_of_one_text_are_not_all_compared_with_all(store: SQLiteStore) -> None:
+    many = [CandidateFact(Fact("Bob", "likes", f"Thing {i}")) for i in range(300)]
+    decider = WriteDecider(store, EmbeddingCache(Vectors()), Eager(features=4, text_width=4))
+    linker = EntityLinker(store)
+    seen: list[int] = []
+    decider._gate.probabilities = lambda c, near, trust: seen.append(len(near.held)) or np.array([0, 1, 0, 0])  # type: ignore
+    decider.decide([(c, linker.link(c.fact.subject), linker.link(c.fact.object)) for c in many])
+    assert len(seen) == 300
+    assert max(seen) <= 64
+
+
+def test_an_entity_with_the_name_of_an_episode_stays_an_entity(store: SQLiteStore) -> None:
+    name = "claim of gossip: Ada | lives in | Mars"
+    store.apply([AddNode(name)])
+    store.apply(decide(store, candidate("Mars"), trust=0.4, source="gossip")[1])
+    found = store.resolve(name)
+    assert found is not None
+    assert found.kind == "entity"
+
+
+def test_a_text_about_the_past_changes_no_stronger_fact_of_that_time(store: SQLiteStore) -> None:
+    store.apply([AddEdge("Ada", "lives in", "Ockham", valid_from="1815", valid_to="1830", confidence=1.0)])
+    store.apply([AddEdge("Ada", "lives in", "Bath", valid_from="1840", confidence=0.5)])
+    decisions, edits = decide(store, candidate("Mars", valid_from="1820"), trust=0.4, source="gossip")
+    store.apply(edits)
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert decisions[0].action == "skip"
+    assert [f.object for f in store.facts(ada.id, as_of=to_micros("1821"))] == ["Ockham"]

@@ -13,6 +13,7 @@ from graphmem.writing.entity_linking import (
     FEATURES,
     EntityLinker,
     NameMatcher,
+    fuller_names,
     is_short_for,
     link_relation,
     name_features,
@@ -131,3 +132,30 @@ def test_other_relations_stay() -> None:
 def test_a_literal_is_never_a_subject() -> None:
     date = read("Acme", "founded in", "Bob", RelationAlternative("works for", True, 0.3), kind="literal")
     assert link_relation(date, held) == (date, False)
+
+
+RECORDS = (
+    AddNode("session:t #1: Ada lives in Rome", "episode"), AddNode("session:t", "session"),
+    AddNode("reading:1", "reading", "", ("reading:2",)), AddNode("Ada ¶ 1", "passage", "Ada lives in Rome."),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Rome", "session", "session:t", "session:t #1: Ada lives in Rome", "reading:2"])
+def test_records_are_never_linked(store: SQLiteStore, matcher: NameMatcher, name: str) -> None:
+    store.apply([AddEdge("Ada Lovelace", "lives in", "Bath"), *RECORDS])
+    found = EntityLinker(store, matcher, recent=recent_names(store)).link(name)
+    assert found.node is None
+
+
+def test_a_name_that_only_begins_like_a_record_is_an_entity(store: SQLiteStore) -> None:
+    store.apply([AddEdge("session:jazz", "takes place in", "New Orleans")])
+    found = EntityLinker(store).link("session:jazz")
+    assert found.node is not None
+    assert found.node.kind == "entity"
+
+
+def test_fuller_names_are_found_as_by_comparing_all() -> None:
+    names = ["Ada", "Ada Lovelace", "Ada King Lovelace", "Dr. Ada", "Byron", "Lord Byron", "King"]
+    fuller = fuller_names(names)
+    for name in names:
+        assert fuller(name) == [other for other in names if is_short_for(name, other)][:2]

@@ -10,7 +10,14 @@ from graphmem.core.types import Fact
 from graphmem.reading.candidates import CandidateFact, RelationAlternative
 from graphmem.reading.network import FACTUALITY
 from graphmem.writing.gate_features import ACTIONS, FEATURES, GraphContext, gate_features, role_agreement
-from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, select_action
+from graphmem.writing.gate_rules import (
+    DEFAULT_TRUST,
+    WriteGateConfig,
+    allowed_actions,
+    blend_priors,
+    may_change,
+    select_action,
+)
 from graphmem.writing.write_gate import WriteGate, load_gate, save_gate
 
 LONDON = Fact("Ada", "lives in", "London", confidence=0.9, id=1)
@@ -134,3 +141,33 @@ def test_probabilities_are_a_distribution() -> None:
     chances = WriteGate().eval().probabilities(candidate("Paris"), HELD, 1.0)
     assert chances.shape == (len(ACTIONS),)
     assert float(chances.sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("trust", "confidence", "held", "sources", "changes"),
+    [
+        (0.6, 1.0, 1.0, 1, False),
+        (0.69, 1.0, 1.0, 1, False),
+        (DEFAULT_TRUST, 0.95, 1.0, 1, True),
+        (DEFAULT_TRUST, 1.0, 1.0, 2, False),
+        (1.0, 0.3, 1.0, 1, False),
+        (0.6, 1.0, 0.6, 1, True),
+        (0.6, 1.0, 0.8, 1, True),
+        (0.6, 1.0, 0.8, 4, False),
+        (1.0, 1.0, 1.0, 1000, True),
+    ],
+)
+def test_a_claim_is_weighed_against_the_held_fact(
+    trust: float, confidence: float, held: float, sources: int, changes: bool
+) -> None:
+    claim = replace(candidate("Paris"), fact=replace(candidate("Paris").fact, confidence=confidence))
+    known = replace(LONDON, confidence=held)
+    near = replace(HELD, held=(known,), sources={LONDON.id or 0: sources})
+    assert may_change(claim, known, near, trust, WriteGateConfig()) == changes
+    assert ("update" in allowed_actions(claim, near, trust, WriteGateConfig())) == changes
+
+
+def test_a_pinned_fact_is_never_changed() -> None:
+    near = replace(HELD, held=(replace(LONDON, pinned=True),))
+    assert allowed_actions(candidate("Paris"), near, 1.0, WriteGateConfig()) == ("skip",)
+    assert allowed_actions(candidate("London", "ended"), near, 1.0, WriteGateConfig()) == ("skip",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from graphmem.core.names import normalise
@@ -15,6 +16,9 @@ from graphmem.text.word_classes import STOP_WORDS
 
 MIN_SIMILARITY = 0.6
 """Similarity of the letters from which a title counts as the misspelt or shortened name."""
+
+MAX_FUZZY = 16
+"""Names of a question, in its order, that are compared with titles; each costs a search."""
 
 MAX_PER_TITLE = 20
 """Maximum number of passages of one title."""
@@ -106,7 +110,7 @@ def _fuzzy(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Itera
     free = list(question)
     for start, end in taken:
         free[start:end] = "\n" * (end - start)
-    for match in _NAME.finditer("".join(free)):
+    for match in islice(_NAME.finditer("".join(free)), MAX_FUZZY):
         words = match.group().split()
         while words and words[0].casefold() in STOP_WORDS:
             words = words[1:]
