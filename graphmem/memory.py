@@ -260,24 +260,6 @@ class GraphMemory(Upkeep):
         text = " ".join(plan.text[:400].replace("\0", " ").split())[:200]
         return self.store.apply(list(plan.edits), action="read", note=note or text)
 
-    def undo(self, entry: JournalEntry | PassagesAdded | int | None = None) -> JournalEntry:
-        """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.
-
-        A node that later entries use stays, without what the entry said about it. All entries of a result of
-        ``add_passages`` are reverted, the last one first.
-
-        Raises:
-            NotFound: no such entry. Conflict: later entries changed the same; undo those first.
-            NotKept: it is an erasure, or lies before a compaction.
-        """
-        if entry is not None and not isinstance(entry, (JournalEntry, int)):
-            return entry.undo(self.store)
-        return self.store.undo(entry.id if isinstance(entry, JournalEntry) else entry)
-
-    def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
-        """Apply an undone entry again; the latest undone one when None."""
-        return self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
-
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
         """Merge duplicates, promote repeated claims, strengthen used nodes, decay unused ones as of ``at`` (now) and
         archive the weakest beyond the config's capacity: one transaction, or none where there is nothing to do."""

@@ -1,10 +1,11 @@
-"""What rewrites the history of a memory, on request of its user: compaction and erasure."""
+"""What rewrites the history of a memory, on request of its user: undo, redo, compaction and erasure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from graphmem.core.edits import JournalEntry
 from graphmem.core.errors import InvalidTime
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Node
@@ -48,6 +49,14 @@ class Erasure:
         return "\n".join(lines)
 
 
+class Undoable(Protocol):
+    """Result of several entries, such as that of ``add_passages``."""
+
+    def undo(self, store: Any) -> JournalEntry:
+        """Revert every entry."""
+        ...
+
+
 class Upkeep:
     """Base of a memory with a store."""
 
@@ -55,6 +64,26 @@ class Upkeep:
     def store(self) -> Any:
         """The store below."""
         raise NotImplementedError
+
+    def undo(self, entry: JournalEntry | Undoable | int | None = None) -> JournalEntry:
+        """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.
+
+        A node that later entries use stays, without what the entry said about it. All entries of a result of
+        ``add_passages`` are reverted, the last one first.
+
+        Raises:
+            NotFound: no such entry. Conflict: later entries changed the same; undo those first.
+            NotKept: it is an erasure, or lies before a compaction.
+        """
+        if entry is not None and not isinstance(entry, (JournalEntry, int)):
+            return entry.undo(self.store)
+        undone: JournalEntry = self.store.undo(entry.id if isinstance(entry, JournalEntry) else entry)
+        return undone
+
+    def redo(self, entry: JournalEntry | int | None = None) -> JournalEntry:
+        """Apply an undone entry again; the latest undone one when None."""
+        redone: JournalEntry = self.store.redo(entry.id if isinstance(entry, JournalEntry) else entry)
+        return redone
 
     def compact(self, *, before: Time, progress: bool = False) -> tuple[int, int]:
         """Make the file smaller: drop what entries recorded before a time changed. Bytes before and after.
