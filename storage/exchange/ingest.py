@@ -334,7 +334,7 @@ class _Batches:
             edge.confidence >= edit.confidence
             and (edge.factuality, edge.status) == (edit.factuality, edit.status)
             and (not edit.text or bool(edge.text))
-            and all(new in (None, old) for new, old in zip(times, (edge.valid_from, edge.valid_to), strict=True))
+            and all(new in (None, old) for new, old in zip(times[:2], (edge.valid_from, edge.valid_to), strict=True))
             and all(edge.attributes.get(key) == value for key, value in edit.attributes.items())
             and (edit.source is None or edit.source in self.store.sources(found))
         )

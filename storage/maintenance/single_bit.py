@@ -48,8 +48,8 @@ def as_loaded(block: Block, rows: Mapping[int, Mapping[str, Any]]) -> Rows | Non
             return None
         if block.table == "nodes":
             texts = right.decode().split("\0")
-            pairs = zip(texts[: len(ordered)], texts[len(ordered) :], strict=True)
-            parts: list[dict[str, Any]] = [{"name": name, "norm": norm} for name, norm in pairs]
+            names, norms = texts[: len(ordered)], texts[len(ordered) : 2 * len(ordered)]
+            parts: list[dict[str, Any]] = [{"name": a, "norm": b} for a, b in zip(names, norms, strict=True)]
         else:
             found = np.frombuffer(right, "<i8").reshape(-1, 4).tolist()
             parts = [{"src": row[0], "rel": row[1], "dst": row[2], "strength": float(row[3])} for row in found]
