@@ -1,7 +1,6 @@
 """SQLite store: one file that holds a graph, its history and its vectors.
 
-The class fulfils ``graphmem.core.protocols.GraphStore``. ``tables/editor`` changes rows, ``tables/change_recorder`` and
-``tables/journal`` record the changes, ``tables/queries``, ``index`` and the base classes read.
+``tables/editor`` changes rows, ``tables/journal`` records it, ``tables/queries``, ``index`` and the base classes read.
 """
 
 from __future__ import annotations
@@ -37,8 +36,6 @@ from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_mi
 class SQLiteStore(ListingStore):
     """Durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
-    Guarantees:
-
     - One call that writes is one transaction with one journal entry; an error leaves nothing behind. A process may be
       killed at any moment: acknowledged writes are kept, others leave no trace. (After a power failure the very last
       transactions may be missing, but the file is whole: SQLite's ``synchronous = NORMAL``.)
@@ -67,10 +64,7 @@ class SQLiteStore(ListingStore):
     def update(
         self, decide: Callable[[SQLiteStore], Iterable[Edit]], *, note: str = "", action: str = "update"
     ) -> JournalEntry:
-        """Read, decide and write in one transaction, without another writer in between. Writes.
-
-        ``decide`` takes this store and returns the edits.
-        """
+        """Write the edits that ``decide`` returns for this store, without another writer in between. Writes."""
         check_name(action, "action")
         check_text(note)
         with self.connection.writing() as raw:
