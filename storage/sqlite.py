@@ -103,8 +103,7 @@ class SQLiteStore(ListingStore):
             if fingerprint is None:
                 raise InvalidVector("vectors need the fingerprint of the encoder that made them")
         with bulk_write.loading(self.connection) as raw, self.connection.values():
-            recorder = Recorder(raw, self._ns)
-            ranges = bulk_write.write(raw, recorder, load, vectors, fingerprint, source)
+            ranges = bulk_write.write(raw, recorder := Recorder(raw, self._ns), load, vectors, fingerprint, source)
             number = recorder.finish("bulk_load", note, ranges=ranges)
             return journal.entry(raw, self._ns, number)
 
@@ -135,10 +134,7 @@ class SQLiteStore(ListingStore):
             return self._revert(raw, undo, target, "redo")
 
     def compact(self, before: int, *, progress: bool = False) -> tuple[int, int]:
-        """Drop what entries recorded before a time (microseconds) changed; bytes before and after. Writes.
-
-        See ``storage.maintenance.compact``.
-        """
+        """Drop what entries recorded before a time (microseconds) changed; bytes before and after. Writes."""
         return compact(self.connection, self._ns, before, progress=progress)
 
     def erase(self, node: str | int, *, dry_run: bool = True, passages: bool = False, copies: bool = False) -> Erasure:
@@ -148,8 +144,7 @@ class SQLiteStore(ListingStore):
         return erase(self.connection, self._ns, node, dry_run=dry_run, passages=passages, copies=copies)
 
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
-        recorder = Recorder(raw, self._ns)
-        revert(raw, recorder, reverted, target)
+        revert(raw, recorder := Recorder(raw, self._ns), reverted, target)
         number = recorder.finish(action, f"{action} of entry {target}", target=target)
         raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
         return journal.entry(raw, self._ns, number)

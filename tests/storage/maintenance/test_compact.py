@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Restore, UpdateNode
-from graphmem.core.errors import Conflict, Corrupt, InvalidTime, NotKept, ReadOnly
+from graphmem.core.errors import Conflict, Corrupt, InvalidTime, InvalidValue, NotKept, ReadOnly
 from graphmem.memory import GraphMemory
 from graphmem.storage.maintenance.check import check
 
@@ -83,7 +83,7 @@ def test_wrong_uses_are_typed_errors(path):
         memory.add("Ada", "likes", "Tea")
         with pytest.raises(InvalidTime):
             memory.compact(before="soon")
-        with pytest.raises(InvalidTime):
+        with pytest.raises(InvalidValue, match="time"):
             memory.compact(before=None)
         memory.store.connection.raw.execute("UPDATE journal SET note = 'changed'")
         with pytest.raises(Corrupt, match="repair"):
