@@ -113,7 +113,8 @@ def _read_template(tokenizer: Any) -> ChatTemplate | None:
     header = _common(before[::-1], (middle or apart or before)[::-1])[::-1]
     header = header[max(0, len(closing) - (len(middle or apart) - len(header))) :] if middle or apart else header
     edge = {getattr(tokenizer, "bos_token", None), getattr(tokenizer, "eos_token", None)}
-    while header and (header[0] in edge or header[0].isspace()):
+    marks = lambda pieces: any(not piece.isalnum() and not piece.isspace() for piece in pieces)
+    while header and (header[0].isspace() or (header[0] in edge and marks(header[1:]))):  # ChatML begins with its bos
         header = header[1:]
     opening = "".join(header).strip()
 

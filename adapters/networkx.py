@@ -76,11 +76,8 @@ def from_networkx(graph: networkx.Graph, relation: str = "related to") -> list[E
         more = _more(values, ("kind", "text", "aliases", "attributes", "name"))
         aliases = _list(values.get("aliases"))
         name = values["name"] if "name" in _loaded(data.get("exact")) else str(key)
-        edits.append(
-            AddNode(
-                name, str(values.get("kind") or "entity"), str(values.get("text") or ""), aliases, more, ambiguous=True
-            )
-        )
+        kind, text = str(values.get("kind") or "entity"), str(values.get("text") or "")
+        edits.append(AddNode(name, kind, text, aliases, more, ambiguous=True))
     for fact, data in _facts(graph, relation):
         more = _more(data, (*FIELDS, "provenance", "attributes", _relation_key(data)))
         times = fact.valid_from, fact.valid_to

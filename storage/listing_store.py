@@ -13,7 +13,7 @@ from typing import Any
 from graphmem.core.edits import JournalEntry
 from graphmem.core.errors import NotFound
 from graphmem.core.names import check_name, normalise_relation
-from graphmem.core.times import Time, from_micros, to_micros
+from graphmem.core.times import Time, shown, to_micros
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED, Fact, Node
 from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import journal, queries
@@ -280,9 +280,7 @@ def _owner(change: Mapping[str, Any]) -> int:
 
 
 def _interval(image: Image, *, always: bool = True) -> str:
-    if image.get("valid_time"):
-        return f"  [{str(image['valid_time']).replace('/', ' → ')}]"
-    start, end = from_micros(image["valid_from"]), from_micros(image["valid_to"])
+    start, end = shown(image["valid_from"], image["valid_to"], image["valid_time"])
     return f"  [{start or '…'} → {end or 'now'}]" if always or start or end else ""
 
 

@@ -25,7 +25,8 @@ from graphmem.storage.index.adjacency_cache import highest_node
 from graphmem.storage.listing_store import ListingStore
 from graphmem.storage.maintenance.compact import compact
 from graphmem.storage.maintenance.erase import erase
-from graphmem.storage.tables import bulk_read, bulk_write, folds, journal, queries, revert, vector_rows
+from graphmem.storage.maintenance.revert import revert
+from graphmem.storage.tables import bulk_read, bulk_write, folds, journal, queries, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder
 from graphmem.storage.tables.editor import Editor
@@ -154,7 +155,7 @@ class SQLiteStore(ListingStore):
 
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
         recorder = Recorder(raw, self._ns)
-        revert.revert(raw, recorder, reverted, target)
+        revert(raw, recorder, reverted, target)
         number = recorder.finish(action, f"{action} of entry {target}", target=target)
         raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
         return journal.entry(raw, self._ns, number)

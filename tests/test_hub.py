@@ -84,6 +84,16 @@ def test_the_converted_model_is_the_file_s_bit_for_bit(gguf: Path, dtype: str) -
     assert len(list((gguf.parents[1] / "cache").iterdir())) == 1
 
 
+def test_accelerate_is_not_needed(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoModelForCausalLM
+
+    monkeypatch.setattr("transformers.modeling_utils.is_accelerate_available", lambda *_, **__: False)
+    with pytest.raises(ValueError, match="accelerate is required"):
+        AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    model, tokenizer = load_language_model(str(gguf))
+    assert model(**tokenizer("ab", return_tensors="pt")).logits.shape[-1] == len(TOKENS)
+
+
 def test_changing_the_loaded_weights_leaves_the_cache_as_it_is(gguf: Path) -> None:
     model, _ = load_language_model(str(gguf), "float32")
     before = model.model.norm.weight.clone()

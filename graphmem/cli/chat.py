@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphmem.adapters.light_imports import light_imports
 from graphmem.cli.lines import decision_line, fact_line, lines_of, print_entries, printable
 from graphmem.cli.main import base_model, memory_command, weights_folder
 from graphmem.cli.model import load_model
@@ -46,7 +47,8 @@ def chat(memory: GraphMemory, name: str, speaker: str | None, base: str, weights
     The conversation is kept in the memory file and is continued there. /help lists commands (/facts, /why, /undo ...);
     /quit or Ctrl-D ends it. At a terminal it asks for your name once, unless --speaker gives it.
     """
-    from graphmem.generation.conversation import SessionConfig
+    with light_imports():
+        from graphmem.generation.conversation import SessionConfig
 
     session = load_model(memory, base, weights).session(name, SessionConfig(speaker=speaker))
     Chat(session, interactive=sys.stdin.isatty() and not json_, as_json=json_).run()

@@ -65,8 +65,11 @@ def page_line(shown: int, total: int, what: str, limit: int, page: int) -> str:
 
 
 def fact_line(fact: Fact) -> str:
-    """Number, fact, valid interval and source; intervals and sources only where there are any."""
-    return f"{fact.id}\t{printable(fact)}{interval(fact)}" + (f"  ({one_line(fact.source)})" if fact.source else "")
+    """Number, fact, valid interval, source, and what sets the fact apart; each only where there is any."""
+    apart = [word for word in (fact.factuality, fact.status) if word not in ("asserted", "stated")]
+    marks = [*apart, *(["pinned"] if fact.pinned else [])]
+    origin = f"  ({one_line(fact.source)})" if fact.source else ""
+    return f"{fact.id}\t{printable(fact)}{interval(fact)}{origin}" + (f"  {', '.join(marks)}" if marks else "")
 
 
 def printable(value: object) -> str:

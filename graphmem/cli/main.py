@@ -47,6 +47,7 @@ LAZY = (
 
 WHOLE = ("evaluate", "experiment", "train")
 """Commands that use what light imports leave out."""
+
 _WORDS = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
@@ -262,6 +263,22 @@ def redo(memory: GraphMemory, entry: int | None, json_: bool) -> None:
     """Redo journal entry ENTRY, or the latest one undone."""
     done = memory.redo(entry)
     emit(done) if json_ else print_entries(memory, [done])
+
+
+def _fact_command(name: str, text: str) -> None:
+    """A command that calls the method ``name`` of the memory for the fact NUMBER and prints the fact."""
+
+    @memory_command(name)
+    @click.argument("number", type=click.IntRange(1))
+    def command(memory: GraphMemory, number: int, json_: bool) -> None:
+        entry = getattr(memory, name)(number)
+        emit(entry) if json_ else print_facts(memory.store.facts_by_id([number]))
+
+    command.help = text
+
+
+_fact_command("pin", "Pin the fact NUMBER, as `show` prints it: reading and consolidation leave it as it is.")
+_fact_command("unpin", "Let the pinned fact NUMBER go: reading and consolidation may change it.")
 
 
 @memory_command(reads=True)

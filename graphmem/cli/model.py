@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphmem.adapters.light_imports import light_imports
 from graphmem.cli.lines import lines_of, print_decisions, printable
 from graphmem.cli.main import base_model, emit, force, main, memory_command, retriever_weights, weights_folder
 from graphmem.core.errors import InvalidValue
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemoryModel:
     """The base model with the memory attached."""
-    from graphmem.model import GraphMemoryModel
+    with light_imports():  # methods are marked for the compiler, which the command line does not use
+        from graphmem.model import GraphMemoryModel
 
     click.echo(f"loading {base} ...", err=True)
     return GraphMemoryModel.from_pretrained(base, weights, memory=memory)
@@ -48,7 +50,8 @@ def ask(
     max_retrievals: int, drawing: Path | None, force: bool, json_: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Ask the model QUESTION, with the memory attached."""
-    from graphmem.generation.decoding import RetrievalSchedule
+    with light_imports():
+        from graphmem.generation.decoding import RetrievalSchedule
     from graphmem.visualization.attribution_html import save_attribution
 
     if drawing:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from graphmem.cli.lines import fact_line, one_line, page_bounds, page_line, paged, print_entries, print_facts, printable
 from graphmem.cli.main import emit, memory_command, plain, retriever_weights
-from graphmem.core.types import MENTIONS, SYSTEM_KINDS, TITLED, Fact, Node
-from graphmem.memory import RankerName
+from graphmem.core.types import MENTIONS, RANKERS, SYSTEM_KINDS, TITLED, Fact, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +23,8 @@ FALL = log(10)
 LINEAR = ("bm25", "hybrid")
 """Rankers whose scores are no logarithms; results down to half of the best score are shown."""
 
-LEARNED = ("gnn", "activation")
-"""Rankers with which passages are ranked by the learned reranker."""
+PLAIN = ("ppr", "dense", "bm25")
+"""Rankers with which passages are not ranked by the learned reranker: their scores are no logarithms."""
 
 SURE, CERTAIN, NEAREST = 0.5, 0.9, 3
 """Probability that the facts hold an answer below which a search says that it is not sure and shows the nearest three
@@ -142,9 +141,7 @@ def _titles(titles: dict[str, int]) -> str:
 @click.option(
     "-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="Results of each kind, at most."
 )
-@click.option(
-    "--ranker", type=click.Choice(get_args(RankerName)), default="gnn", show_default=True, help="How to rank."
-)
+@click.option("--ranker", type=click.Choice(RANKERS), default="gnn", show_default=True, help="How to rank.")
 @click.option("--as-of", help="Search the facts valid at that time.")
 @click.option("--all", "everything", is_flag=True, help="Also results that are far behind the best.")
 @click.option(
@@ -164,7 +161,7 @@ def search(memory: GraphMemory, query: str, json_: bool, everything: bool, score
     system = {node.id for node in memory.store.nodes([n.id for n in found.nodes]) if node.kind in SYSTEM_KINDS}
     nodes = [node for node in found.nodes if everything or node.id not in system]
     near = nodes if everything else _near(nodes, options["ranker"] in LINEAR)
-    passages = list(found.passages) if everything else _near(found.passages, options["ranker"] not in LEARNED)
+    passages = list(found.passages) if everything else _near(found.passages, options["ranker"] in PLAIN)
     named = bool(found.seeds.mentions)
     unsure = found.answerable < SURE and not named
     if passages and not named and found.answerable < CERTAIN and not everything:

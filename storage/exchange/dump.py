@@ -12,7 +12,7 @@ from graphmem.core.errors import InvalidValue
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import chained, stored_value
-from graphmem.storage.tables.recorded_time import unordered
+from graphmem.storage.tables.journal import unordered
 from graphmem.storage.tables.row_images import as_base64
 from graphmem.storage.tables.schema import SCHEMA_VERSION, STORED
 

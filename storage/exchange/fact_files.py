@@ -248,14 +248,7 @@ def _node(record: Mapping[str, Any]) -> AddNode:
     aliases, attributes = record.get("aliases") or (), record.get("attributes") or {}
     if isinstance(aliases, str) or not isinstance(aliases, Sequence) or not isinstance(attributes, Mapping):
         raise InvalidValue("aliases must be a list and attributes an object")
-    return AddNode(
-        record["name"],
-        record.get("kind") or "entity",
-        record.get("text") or "",
-        tuple(aliases),
-        attributes,
-        ambiguous=True,
-    )
+    return AddNode(record["name"], record.get("kind") or "entity", record.get("text") or "", tuple(aliases), attributes)
 
 
 _NOT_KEPT = ("attributes", "qualifiers", "id", "recorded_at", "place", "pinned")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,9 @@ from typing import BinaryIO, Literal, cast
 
 from tqdm import tqdm
 
-from graphmem.core.edits import AddEdge, AddNode, Edit
-from graphmem.core.errors import ImportRejected, InvalidValue
-from graphmem.core.names import check_name, normalise
+from graphmem.core.edits import AddEdge, AddNode, Edit, UpdateNode
+from graphmem.core.errors import Conflict, ImportRejected, InvalidValue, NotFound
+from graphmem.core.names import check_name, normalise, normalise_relation
 from graphmem.core.types import Node
 from graphmem.storage.exchange.delimited import read_csv, read_tsv
 from graphmem.storage.exchange.fact_files import Context, Item, Reader, Reject, read_jsonl
@@ -231,25 +232,19 @@ class _Batches:
 
         Without a key, a reject raises ``ImportRejected``.
         """
-        edits: list[Edit] = []
+        edits: list[tuple[int, Edit]] = []
         before, done = self.records, self.done
         for line, item in islice(self.items, BATCH):
             self._count(line, item)
             done.lines = max(done.lines, line)
             if isinstance(item, Reject):
-                done.rejected += 1
-                if len(done.rejects) < KEPT_REJECTS:
-                    done.rejects.append((line, item.reason))
-                if key is None:
-                    raise ImportRejected(f"line {line}: {item.reason}; nothing was written", done.rejects)
+                self._reject(line, item.reason, key)
             else:
-                edits.append(item)
+                edits.append((line, item))
         if self.records == before:
             return False
-        done.facts += sum(isinstance(edit, AddEdge) for edit in edits)
-        done.nodes += sum(isinstance(edit, AddNode) for edit in edits)
         with self.store.connection.writing() as raw:
-            self._write(edits)
+            self._write_parts(raw, edits, key)
             if key is not None:
                 state = {name: getattr(done, name) for name in _STATE}
                 state |= {"records": self.records, "digest": self.digest.hexdigest(), "fresh": self.fresh}
@@ -257,12 +252,36 @@ class _Batches:
         self.advance()
         return True
 
+    def _reject(self, line: int, reason: str, key: str | None) -> None:
+        """Note a line that cannot be written. Raises ``ImportRejected``: there is no key."""
+        self.done.rejected += 1
+        if len(self.done.rejects) < KEPT_REJECTS:
+            self.done.rejects.append((line, reason))
+        if key is None:
+            raise ImportRejected(f"line {line}: {reason}; nothing was written", self.done.rejects)
+
+    def _write_parts(self, raw: sqlite3.Connection, edits: list[tuple[int, Edit]], key: str | None) -> None:
+        """Write edits; those that contradict the memory, as an ambiguous name does, are found by halving."""
+        if not edits:
+            return
+        entries = len(self.done.entries)
+        raw.execute("SAVEPOINT part")
+        try:
+            self._write([edit for _, edit in edits])
+            raw.execute("RELEASE part")
+        except (Conflict, NotFound) as error:
+            raw.execute("ROLLBACK TO part")
+            raw.execute("RELEASE part")
+            del self.done.entries[entries:]
+            if len(edits) == 1:
+                return self._reject(edits[0][0], str(error), key)
+            middle = len(edits) // 2
+            self._write_parts(raw, edits[:middle], key)
+            self._write_parts(raw, edits[middle:], key)
+
     def _write(self, edits: list[Edit]) -> None:
         """Write what is new of the edits: bare triples by bulk load, the rest one by one before them."""
-        named = [
-            replace(edit, source=edit.source or self.source) if isinstance(edit, AddEdge) else edit for edit in edits
-        ]
-        kept = [edit for edit in named if not self._held(edit)]
+        kept = [edit for edit in map(self._completed, edits) if not self._held(edit)]
         bare = [edit for edit in kept if isinstance(edit, AddEdge) and _bare(edit, self.source)]
         rest = [edit for edit in kept if not (isinstance(edit, AddEdge) and _bare(edit, self.source))]
         note, counter = f"lines to {self.done.lines}", "SELECT value FROM meta WHERE key = 'next_edge'"
@@ -273,7 +292,15 @@ class _Batches:
             triples = [(edit.subject, edit.relation, edit.object) for edit in bare]
             self.done.entries.append(self.store.bulk_load([], triples, source=self.source, note=note).id)
         self.done.new += self.store.connection.one(counter)[0] - before
+        self.done.facts += sum(isinstance(edit, AddEdge) for edit in edits)
+        self.done.nodes += sum(isinstance(edit, AddNode) for edit in edits)
         self.done.known = self.done.facts - self.done.new
+
+    def _completed(self, edit: Edit) -> Edit:
+        """The edit with the run's source; an alias of a file that another node has is kept as ambiguous."""
+        if isinstance(edit, AddEdge):
+            return edit if edit.source or self.source is None else replace(edit, source=self.source)
+        return replace(edit, ambiguous=True) if isinstance(edit, (AddNode, UpdateNode)) else edit
 
     def _held(self, edit: Edit) -> bool:
         """Whether the memory holds all that an edit says: a node, or a fact from the same source."""
@@ -297,7 +324,7 @@ class _Batches:
         ends = [named(self.store, name) for name in (edit.subject, edit.object)]
         if ends[0] is None or ends[1] is None:
             return False
-        values = (ends[0].id, ends[1].id, normalise(edit.relation))
+        values = (ends[0].id, ends[1].id, normalise_relation(edit.relation))
         return any(self._says(found, edit) for (found,) in self.store.connection.rows(_BETWEEN, values))
 
     def _says(self, found: int, edit: AddEdge) -> bool:
@@ -307,7 +334,7 @@ class _Batches:
             edge.confidence >= edit.confidence
             and (edge.factuality, edge.status) == (edit.factuality, edit.status)
             and (not edit.text or bool(edge.text))
-            and all(new in (None, old) for new, old in zip(times, (edge.valid_from, edge.valid_to), strict=True))
+            and all(new in (None, old) for new, old in zip(times[:2], (edge.valid_from, edge.valid_to), strict=True))
             and all(edge.attributes.get(key) == value for key, value in edit.attributes.items())
             and (edit.source is None or edit.source in self.store.sources(found))
         )

@@ -17,6 +17,7 @@ from graphmem.storage.maintenance import values
 from graphmem.storage.maintenance.evidence import UNREADABLE, gather, holds
 from graphmem.storage.maintenance.report import Problem, Report, some
 from graphmem.storage.tables.connection import Connection
+from graphmem.storage.tables.folds import wrong_folds
 from graphmem.storage.tables.schema import EDGE_INDEXES, NODE_INDEXES, SEARCH_TABLES
 
 __all__ = ["Problem", "Report", "check", "inspect"]
@@ -57,7 +58,17 @@ def inspect(raw: sqlite3.Connection, path: str) -> Report:
     problems = list(sqlite_problems(raw))
     if any(problem.kind == "sqlite" for problem in problems):
         return Report(path, tuple(problems))  # rows on damaged pages cannot be checked further
-    for part in (_foreign_keys, values.bad_values, _rows, _names, _search, _vectors, values.bad_counters, _journal):
+    for part in (
+        _foreign_keys,
+        values.bad_values,
+        _rows,
+        _names,
+        _search,
+        _folds,
+        _vectors,
+        values.bad_counters,
+        _journal,
+    ):
         problems.extend(_read(part, raw))
     if path != ":memory:":
         problems.extend(_snapshots(raw, path))
@@ -134,6 +145,12 @@ def _search(raw: sqlite3.Connection) -> Iterator[Problem]:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
                 return  # FTS5 checks itself by a write that writes nothing; not possible in a read-only file
             yield Problem("search", f"{table} does not agree with what it indexes ({error})", True)
+
+
+def _folds(raw: sqlite3.Connection) -> Iterator[Problem]:
+    """The folded forms under which names are found."""
+    if found := wrong_folds(raw):
+        yield Problem("search", f"folded forms of nodes {some(found)} are not those of their names", True)
 
 
 def _vectors(raw: sqlite3.Connection) -> Iterator[Problem]:

@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from graphmem.core.errors import Corrupt
 from graphmem.core.times import from_micros
+from graphmem.storage import bulk_sums
 from graphmem.storage.maintenance.backup import reclaim
 from graphmem.storage.maintenance.check import inspect
-from graphmem.storage.tables import bulk_sums
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, reseal
 from graphmem.storage.tables.connection import Connection

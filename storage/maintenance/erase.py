@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 from graphmem.core.errors import Busy, InvalidValue
 from graphmem.core.upkeep import Erasure
+from graphmem.storage import bulk_sums
 from graphmem.storage.files import SIDE_FILES
 from graphmem.storage.index import snapshot
 from graphmem.storage.maintenance.backup import reclaim
 from graphmem.storage.maintenance.compact import require_sound
 from graphmem.storage.maintenance.erasure_plan import SCRUBBED, SHOWN, Plan, make
-from graphmem.storage.tables import bulk_sums
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, reseal
 from graphmem.storage.tables.connection import MEMORY, Connection

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphmem.core.errors import Conflict, NotFound
-from graphmem.core.names import check_name, normalise
+from graphmem.core.names import check_name, fold, normalise
 from graphmem.core.types import PASSAGE, READ_MARK, SYSTEM_KINDS
+from graphmem.storage.maintenance.revert import BARE
 from graphmem.storage.tables import journal
-from graphmem.storage.tables.revert import BARE
 from graphmem.storage.tables.row_images import Delta, Row
 
 SCRUBBED = {"text": "", "attributes": None, "qualifiers": None}
@@ -115,7 +115,7 @@ class _Search:
     def __init__(self, raw: sqlite3.Connection, ns: int, plan: Plan, passages: bool) -> None:
         self.raw, self.ns, self.plan, self.passages = raw, ns, plan, passages
         self.system = SYSTEM_KINDS if passages else tuple(kind for kind in SYSTEM_KINDS if kind != PASSAGE)
-        self._pattern: tuple[frozenset[str], re.Pattern[str]] | None = None
+        self._patterns: tuple[int, re.Pattern[str], re.Pattern[str]] | None = None
         self._ends: set[int] = set()  # of facts in the journal that stay
         self._used: dict[str, set[int]] = {}
 
@@ -125,13 +125,14 @@ class _Search:
         self._merged()
         for node, norm in self._of("SELECT id, norm FROM nodes WHERE id IN ({})", plan.nodes):
             if self._kind(node) not in SYSTEM_KINDS:
-                plan.names.add(norm)
+                plan.names.add(_own_form(norm))
         plan.names.update(norm for (norm,) in self._of("SELECT norm FROM aliases WHERE node IN ({})", self._own()))
         for end in ("src", "dst"):
             plan.edges.update(row[0] for row in self._of(f"SELECT id FROM edges WHERE {end} IN ({{}})", plan.nodes))
-        for node, name, kind, text, attributes in raw.execute(
-            "SELECT id, name, kind, text, attributes FROM nodes WHERE ns = ?", (self.ns,)
-        ):
+        sql = "SELECT id, name, norm, kind, text, attributes FROM nodes WHERE ns = ?"
+        for node, name, norm, kind, text, attributes in raw.execute(sql, (self.ns,)):
+            if _own_form(norm) != norm and _own_form(norm) in plan.names:  # a migration merged it
+                plan.nodes.add(node)
             if node in plan.nodes:
                 continue
             named = [c for c, v in (("text", text), ("attributes", attributes)) if v and self.names_it(v)]
@@ -209,7 +210,7 @@ class _Search:
         kind = self._kind(node) or next((image["kind"] for image in images if "kind" in image), "")
         if node not in plan.nodes:
             named = self._naming(images)
-            norms = {image["norm"] for image in images if "norm" in image}
+            norms = {_own_form(image["norm"]) for image in images if "norm" in image}
             if kind in self.system and (named or any(self.names_it(norm) for norm in norms)):
                 plan.nodes.add(node)
             elif norms & plan.names and not self._kind(node):  # undone: only the journal holds it
@@ -217,17 +218,20 @@ class _Search:
             else:
                 self._texts("nodes", delta.key, named)
         if node in plan.nodes and kind not in SYSTEM_KINDS:
-            plan.names.update(image["norm"] for image in images if "norm" in image)
+            plan.names.update(_own_form(image["norm"]) for image in images if "norm" in image)
 
     def _naming(self, images: list[Mapping[str, Any]]) -> list[str]:
         return [column for column in SCRUBBED for image in images if image.get(column) and self.names_it(image[column])]
 
     def names_it(self, value: Any) -> bool:
-        """Whether a text or JSON text names the node, compared by normal forms."""
-        if self._pattern is None or len(self._pattern[0]) != len(self.plan.names):
-            self._pattern = frozenset(self.plan.names), _pattern(self.plan.names)
-        pattern = self._pattern[1]
-        return isinstance(value, str) and any(pattern.search(normalise(text)) for text in _strings(value))
+        """Whether a text or JSON text names the node, compared by normal and by folded forms."""
+        if not isinstance(value, str):
+            return False
+        if self._patterns is None or self._patterns[0] != len(self.plan.names):
+            names = self.plan.names
+            self._patterns = len(names), _pattern(names), _pattern(set(map(fold, names)))
+        _, plain, folded = self._patterns
+        return any(plain.search(normalise(text)) or folded.search(fold(text)) for text in _strings(value))
 
     def values(self) -> None:
         """Nodes that only facts about the node used: nothing else is said about them."""
@@ -274,6 +278,11 @@ class _Search:
                         plan.named_sources.add(number)
                 elif number in own or self.names_it(name):
                     out.add(number)
+
+
+def _own_form(norm: str) -> str:
+    """Normal form of a name, without the number of a node that a migration merged."""
+    return norm.partition("\x1f")[0]
 
 
 def _strings(value: str) -> Iterator[str]:

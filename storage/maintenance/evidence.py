@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphmem.core.errors import GraphMemError
-from graphmem.storage.tables import bulk_sums, journal
+from graphmem.storage import bulk_sums
+from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import altered_entries, stored_value
 from graphmem.storage.tables.row_images import Delta

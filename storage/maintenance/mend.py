@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from graphmem.core.errors import Busy
-from graphmem.storage.tables import schema_guard
+from graphmem.storage import schema_guard
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
 MAGIC = b"SQLite format 3\0"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from graphmem.core.errors import Busy, GraphMemError, NewerSchema, NotAMemory
 from graphmem.core.names import normalise_relation
+from graphmem.storage import schema_guard
 from graphmem.storage.files import replacing
 from graphmem.storage.maintenance import mend, salvage, single_bit
 from graphmem.storage.maintenance.check import Problem, Report, check_as, sqlite_problems, wrong_marks
@@ -19,7 +20,6 @@ from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.restoration import Restoration
 from graphmem.storage.maintenance.values import COUNTERS, bad_vectors
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.connection import open_here
 from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.schema import SEARCH_TABLES

@@ -7,13 +7,13 @@ from itertools import chain, product
 from typing import Any
 
 from graphmem.core.names import normalise, normalise_relation
+from graphmem.storage import bulk_sums
 from graphmem.storage.maintenance import single_bit
 from graphmem.storage.maintenance.evidence import Evidence, holds
 from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.salvage import Copies
 from graphmem.storage.maintenance.values import agree
 from graphmem.storage.maintenance.votes import Words, candidates, elected, usual_spelling
-from graphmem.storage.tables import bulk_sums
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Cut
 

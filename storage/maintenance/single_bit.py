@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.storage.tables.bulk_sums import Block
+from graphmem.storage.bulk_sums import Block
 
 Rows = dict[int, dict[str, Any]]
 
@@ -48,7 +48,8 @@ def as_loaded(block: Block, rows: Mapping[int, Mapping[str, Any]]) -> Rows | Non
             return None
         if block.table == "nodes":
             texts = right.decode().split("\0")
-            parts = [{"name": name, "norm": texts[at + len(ordered)]} for at, name in enumerate(texts[: len(ordered)])]
+            names, norms = texts[: len(ordered)], texts[len(ordered) : 2 * len(ordered)]
+            parts: list[dict[str, Any]] = [{"name": a, "norm": b} for a, b in zip(names, norms, strict=True)]
         else:
             found = np.frombuffer(right, "<i8").reshape(-1, 4).tolist()
             parts = [{"src": row[0], "rel": row[1], "dst": row[2], "strength": float(row[3])} for row in found]

@@ -12,7 +12,8 @@ import numpy as np
 
 from graphmem.core.times import Interval
 from graphmem.core.types import SYSTEM_KINDS
-from graphmem.storage.tables import bulk_sums, folds, vector_rows
+from graphmem.storage import bulk_sums
+from graphmem.storage.tables import folds, vector_rows
 from graphmem.storage.tables.bulk_read import CHUNK, Load, Names, merged
 from graphmem.storage.tables.change_recorder import Recorder, next_id
 from graphmem.storage.tables.connection import Connection

@@ -11,7 +11,7 @@ from itertools import chain, groupby
 from graphmem.core.types import PASSAGE
 from graphmem.storage.tables import folds, sentence_rows
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.recorded_time import next_moment
+from graphmem.storage.tables.journal import next_moment
 from graphmem.storage.tables.row_images import Change, Row
 from graphmem.storage.tables.validation import now_micros
 

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from graphmem.core import errors
+from graphmem.storage import schema_guard
 from graphmem.storage.files import Place, place_of, sweep
-from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.migrations import STEPS, migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 

@@ -217,17 +217,14 @@ class Editor:
 
     def _was_merged(self, row: Row) -> bool:
         """Whether the entry that retired a node gave its name to another node."""
-        sql = "SELECT id, compacted FROM journal WHERE at = ?"
-        entry = self.raw.execute(sql, (row[NODE["retired_at"]],)).fetchone()
+        at = (row[NODE["retired_at"]],)
+        entry = self.raw.execute("SELECT id, compacted FROM journal WHERE at = ?", at).fetchone()
         if entry and entry[1]:  # what it changed is not kept: whoever has the name as an alias may have it from there
             return self.raw.execute(queries.BY_ALIAS, (self.ns, row[NODE["norm"]])).fetchone() is not None
         changes = journal.recorded(self.raw, entry[0]) if entry else ()
         if row[NODE["norm"]] != normalise(row[NODE["name"]]):
             return True  # a twin: it has a node of its name beside it
-        return any(
-            change.table == "aliases" and change.after is not None and change.after.get("norm") == row[NODE["norm"]]
-            for change in changes
-        )
+        return row[NODE["norm"]] in ((c.after or {}).get("norm") for c in changes if c.table == "aliases")
 
     def _edges_of(self, node: int) -> list[Row]:
         return self.raw.execute(queries.EDGES_OF, (node, node)).fetchall()

@@ -58,6 +58,13 @@ def rebuild_folds(raw: sqlite3.Connection) -> None:
     _insert(raw, raw.cursor().execute(_NAMES.format("", "")))
 
 
+def wrong_folds(raw: sqlite3.Connection) -> list[int]:
+    """Nodes whose folded forms are not those of their names."""
+    wanted = set(_folded(raw.execute(_NAMES.format("", ""))))
+    held = set(raw.execute("SELECT ns, fold, node FROM folds"))
+    return sorted({row[2] for row in wanted ^ held})
+
+
 def _insert(raw: sqlite3.Connection, names: Iterable[tuple[int, str, int]]) -> None:
     rows = _folded(names)
     while part := list(islice(rows, _CHUNK)):

@@ -12,12 +12,14 @@ from graphmem.core.edits import JournalEntry
 from graphmem.core.errors import Conflict, Corrupt, NotFound, NotKept
 from graphmem.core.times import from_micros
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.recorded_time import last_entry
 from graphmem.storage.tables.row_images import Cut, Delta, Row
 
 SHOWN_IDS = 10_000  # ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead
 SHOWN_CHANGES = 10_000  # changes that an entry lists at most; of more it shows counts
 LISTED_IDS = 100_000  # ids of changed rows that an entry lists at most
+
+DRIFT = 86_400_000_000  # microseconds that entries may lie ahead of the clock; further ahead, another clock was wrong
+CLOCK_LOST = 1_000_000_000_000_000  # a clock before September 2001 has lost its time
 
 _ENTRY = "SELECT id, at, action, note, undone, target FROM journal"
 _NEXT_ID = "SELECT value FROM meta WHERE key = ?"
@@ -30,6 +32,46 @@ UPKEEP = ("compact", "erase")
 
 State = dict[str, Any] | None
 """Known columns of a row; None where there is no row."""
+
+
+def latest(raw: sqlite3.Connection, now: int) -> int:
+    """Time of the latest entry in microseconds, 0 before the first; entries of a clock that ran ahead do not count."""
+    if now < CLOCK_LOST:
+        row = raw.execute("SELECT at FROM journal ORDER BY id DESC LIMIT 1").fetchone()
+    else:
+        row = raw.execute("SELECT max(at) FROM journal WHERE at <= ?", (now + DRIFT,)).fetchone()
+    return (row and row[0]) or 0
+
+
+def next_moment(raw: sqlite3.Connection, now: int) -> int:
+    """Time of the next entry: the clock's, or just after the latest entry where the clock stopped or went back.
+
+    After an entry of a clock that ran ahead, the file is marked: its entries are not in the order of their times.
+    Writes; call it inside a transaction.
+    """
+    newest = raw.execute("SELECT max(at) FROM journal").fetchone()[0]
+    if newest is None or newest < now:
+        return now
+    at = max(now, latest(raw, now) + 1)
+    while raw.execute("SELECT 1 FROM journal WHERE at = ?", (at,)).fetchone():
+        at += 1
+    if at < newest:
+        raw.execute("INSERT OR IGNORE INTO meta(key, value) VALUES ('unordered', 1)")
+    return at
+
+
+def unordered(raw: sqlite3.Connection) -> bool:
+    """Whether a clock once ran ahead, so that an entry has an earlier time than one before it."""
+    return raw.execute("SELECT 1 FROM meta WHERE key = 'unordered'").fetchone() is not None
+
+
+def last_entry(raw: sqlite3.Connection, moment: int) -> int:
+    """The newest journal entry recorded by a moment, 0 before the first."""
+    newest = "SELECT max(id) FROM journal WHERE at <= ?"
+    if not unordered(raw):
+        newest = "SELECT id FROM journal WHERE at <= ? ORDER BY at DESC LIMIT 1"
+    found = raw.execute(newest, (moment,)).fetchone()
+    return (found and found[0]) or 0
 
 
 def packed_blocks(raw: sqlite3.Connection, entry: int, *, backwards: bool = False) -> Iterator[list[Any]]:

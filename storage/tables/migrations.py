@@ -11,8 +11,9 @@ from filecmp import cmp
 from pathlib import Path
 from urllib.parse import quote
 
+from graphmem.storage import bulk_sums
 from graphmem.storage.files import replacing
-from graphmem.storage.tables import bulk_sums, journal, vector_rows
+from graphmem.storage.tables import journal, vector_rows
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import altered_entries, chained, reseal
 from graphmem.storage.tables.renormalise import renormalise

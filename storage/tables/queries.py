@@ -15,7 +15,7 @@ from graphmem.core.times import from_micros, shown
 from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Edge, Fact, Node, Place
 from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.recorded_time import last_entry, latest, unordered
+from graphmem.storage.tables.journal import last_entry, latest, unordered
 from graphmem.storage.tables.row_images import Row
 from graphmem.storage.tables.validation import now_micros
 

@@ -232,6 +232,14 @@ def test_a_template_that_cannot_be_read_leaves_plain_prompts(template: str) -> N
     assert chat_prompt(tokenizer, "Who?") == "Question: Who?\nAnswer:"
 
 
+def test_a_template_whose_turns_begin_with_the_bos_token() -> None:
+    tokenizer = byte_tokenizer("<|im_start|>", "<|im_end|>")
+    tokenizer.chat_template = TEMPLATES["ChatML"]
+    assert chat_template(tokenizer) is CHATML, "no system prompt is added to a question"
+    assert chat_prompt(tokenizer, LAST) == f"<|im_start|>user\n{LAST}<|im_end|>\n<|im_start|>assistant\n"
+    assert last_user_text(tokenizer, prompt_ids(tokenizer, *conversation(True, 2))) == LAST
+
+
 def test_a_header_holds_nothing_of_the_turn_before() -> None:
     tokenizer = tokenizer_of("channels, with a system prompt of its own")
     text = f"<|start|>user<|message|>{LAST}<|end|><|start|>assistant"

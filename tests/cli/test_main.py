@@ -54,6 +54,14 @@ def test_history_undo_redo(filled) -> None:
     assert json.loads(filled("history", "m.db", "London", "--json").output)[0]["action"] == "add"
 
 
+def test_a_fact_is_pinned_and_let_go(filled) -> None:
+    assert filled("pin", "m.db", "1").output == "1\tAda Lovelace | born in | London  (wiki:42)  pinned\n"
+    assert "pinned" in filled("show", "m.db").output and "not pinned → pinned" in filled("history", "m.db").output
+    assert "pinned" not in filled("unpin", "m.db", "1").output and "pinned" not in filled("show", "m.db").output
+    assert "99" in filled("pin", "m.db", "99", code=1).output
+    assert json.loads(filled("pin", "m.db", "1", "--json").output)["action"] == "pin"
+
+
 def test_stats_as_text_and_json(filled) -> None:
     assert json.loads(filled("stats", "m.db", "--json").output)["facts"] == 2
     assert "facts" in filled("stats", "m.db").output

@@ -171,9 +171,9 @@ def test_a_reader_is_not_held_up_by_a_load_of_a_million_facts(tmp_path, capsys):
 
 BULK = """
 import sys
-from graphmem.storage import bulk
 from graphmem.storage.sqlite import SQLiteStore
-bulk.REBUILD_FROM = 1000
+from graphmem.storage.tables import bulk_write
+bulk_write.REBUILD_FROM = 1000
 with SQLiteStore.open(sys.argv[1]) as store:
     print("go", flush=True)
     store.bulk_load([], [(f"s{n % 5000}", f"r{n % 3}", f"o{n}") for n in range(150_000)])
@@ -188,7 +188,7 @@ def test_a_bulk_load_is_all_or_nothing_when_killed(tmp_path):
         with SQLiteStore.open(path) as store:
             store.apply([AddEdge("before", "r", "x")])
         child = subprocess.Popen([sys.executable, "-c", BULK, str(path)], stdout=subprocess.PIPE, text=True)
-        child.stdout.readline()
+        assert child.stdout.readline() == "go\n"
         time.sleep(0.2 + rng.random() * 2)
         child.kill()
         finished = "done" in child.communicate()[0]

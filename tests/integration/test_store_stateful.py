@@ -39,16 +39,11 @@ class Model:
         self.retired.pop(name, None)
         return name
 
-    def same(self, triple, start, end, at):
-        """A live fact of that triple whose interval overlaps."""
-        for number, fact in sorted(self.facts.items()):
-            if fact[:3] != triple or fact[6] is not None:
-                continue
-            over = fact[4] is not None and fact[4] <= (at if start is None else start)
-            to_come = end is not None and fact[3] is not None and end <= fact[3]
-            if not over and not to_come:
-                return number
-        return None
+    def same(self, triple, start, end, at, but=None):
+        """The live fact of that triple whose interval agrees, one of the same interval first."""
+        live = [n for n, f in sorted(self.facts.items()) if f[:3] == triple and f[6] is None and n != but]
+        found = [n for n in live if agree(self.facts[n][3:5], [start, end], at)]
+        return min(found, key=lambda n: (self.facts[n][3:5] != [start, end], n), default=None)
 
     def add(self, number, s, r, o, start, at):
         triple = [self.name(s), r, self.name(o)]
@@ -67,9 +62,9 @@ class Model:
             if absorb not in (fact[0], fact[2]):
                 continue
             triple = [keep if fact[0] == absorb else fact[0], fact[1], keep if fact[2] == absorb else fact[2]]
-            same = self.same(triple, fact[3], fact[4], at)
+            same = self.same(triple, fact[3], fact[4], at, but=number)
             fact[:3] = triple
-            if same is not None and same != number and fact[6] is None:
+            if same is not None and fact[6] is None:
                 fact[6] = at
                 self.facts[same][7] += fact[7]
         for name, node in self.alias.items():
@@ -92,6 +87,19 @@ class Model:
 
 def holds(start, end, at):
     return (start is None or start <= at) and (end is None or end > at)
+
+
+def agree(held, new, at):
+    """Whether two intervals of one triple are one fact."""
+    if held == new:
+        return True
+    if new == [None, None]:
+        return holds(*held, at)
+    if held[1] is None and new[1] is None:
+        return holds(*held, at) and holds(*new, at)
+    if held[0] == new[0]:
+        return held[1] is None or new[1] is None
+    return held[1] == new[1] and (held[0] is None or new[0] is None)
 
 
 def shown(facts):
@@ -166,8 +174,15 @@ class StoreMachine(RuleBasedStateMachine):
         entry = self.store.apply([SupersedeEdge(number, AddEdge(fact[0], r, o))])
 
         def change(at):
-            self.model.facts[number][4] = at
-            self.model.add(new, fact[0], r, o, at, at)
+            fact = self.model.facts[number]
+            triple = [fact[0], r, self.model.name(o)]
+            live = [n for n, f in sorted(self.model.facts.items()) if f[:3] == triple and f[6] is None]
+            known = next((n for n in live if holds(*self.model.facts[n][3:5], at)), None)
+            if known == number:  # the value that is held already
+                fact[7] += 1.0
+                return
+            fact[4] = at
+            self.model.add(new, fact[0], r, o, at if known is None else self.model.facts[known][3], at)
 
         self.wrote(entry, change)
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graphmem.core.edits import AddNode
 from graphmem.core.errors import ImportRejected, InvalidValue
 from graphmem.storage.exchange import fact_files as readers
 from graphmem.storage.exchange import ingest as module
@@ -349,7 +350,10 @@ def test_other_names_of_keys_are_known(store, tmp_path, row):
     assert lines(store.facts()) == ["Ada | likes | Tea"]
 
 
-@pytest.mark.parametrize("time", ["1995", "1995-06", "2001-02-03", "2001-02-03T04:05:06Z"])
+TIMES = ["1995", "1995-06", "2001-02-03", "2001-02-03T04:05:06Z", "1815~", "199X", "-0044", "1843?", 1843, -44]
+
+
+@pytest.mark.parametrize("time", TIMES)
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "graphml"])
 def test_times_go_through_files_as_they_were_given(store, tmp_path, time, ending):
     given = json.dumps({"subject": "a", "relation": "r", "object": "b", "valid_from": time, "valid_to": "2999"})
@@ -362,6 +366,7 @@ def test_times_go_through_files_as_they_were_given(store, tmp_path, time, ending
         ingest(back, tmp_path / f"out.{ending}")
         fact, other = store.facts()[0], back.facts()[0]
         assert (fact.valid_from, fact.valid_to) == (other.valid_from, other.valid_to)
+        assert fact.valid_from == ({-44: "-0044"}.get(time, str(time)))
 
 
 @pytest.mark.parametrize("path", [None, 5, b"x", "a\0b", "", "."])
@@ -375,3 +380,18 @@ def test_a_line_without_end_is_read_in_blocks_and_skipped(store, tmp_path):
     done = ingest(store, tmp_path / "a.tsv")
     assert lines(store.facts()) == ["a | r | b", "c | r | d"]
     assert [line for line, _ in done.rejects] == [2, 4]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_name_that_may_mean_two_nodes_costs_its_own_lines(store, tmp_path, ending):
+    store.apply([AddNode("Freddie", aliases=("Mercury",)), AddNode("Planet", aliases=("Mercury",), ambiguous=True)])
+    rows = [["Mercury", "orbits", "Sun"], ["Ada", "likes", "Tea"], ["Bob", "sees", "mercury"], ["Eve", "likes", "Rum"]]
+    file = tmp_path / f"a.{ending}"
+    file.write_text("".join(json.dumps(row) + "\n" if ending == "jsonl" else ",".join(row) + "\n" for row in rows))
+    with pytest.raises(ImportRejected, match="line 1: .*Planet"):
+        ingest(store, file, source="s", on_error="rollback")
+    assert store.facts() == []
+    done = ingest(store, file, source="s")
+    assert lines(store.facts()) == ["Ada | likes | Tea", "Eve | likes | Rum"]
+    assert (done.facts, done.new, [line for line, _ in done.rejects]) == (2, 2, [1, 3])
+    assert [entry.id for entry in store.journal(len(done.entries))][::-1] == done.entries

@@ -64,6 +64,7 @@ DAMAGE = {
     "flipped vector": ("vector", "UPDATE vectors SET data = x'003c0000000000000000000000000100' WHERE node = 1"),
     "vector without a checksum": ("vector", "UPDATE vectors SET sum = NULL WHERE node = 1"),
     "vector of another node": ("vector", "UPDATE vectors SET node = 5 WHERE node = 1"),
+    "folded form of nothing": ("search", "INSERT INTO folds VALUES (1, 'nobody', 1)"),
     "lost history": ("journal", "DELETE FROM touched"),
     "wrong mark": ("journal", "UPDATE journal SET undone = 1 WHERE id = 1"),
     "wrong check value": ("journal", "UPDATE journal SET chain = x'00' WHERE id = 2"),
@@ -99,7 +100,7 @@ def test_damage_is_found_and_repaired(path, damage):
         ("journal", "DELETE FROM journal WHERE id = 2"),
         ("journal", "UPDATE journal_ranges SET last = last + 5 WHERE what = 'edges'"),
         ("load", "UPDATE edges SET strength = 7 WHERE id = 1"),
-        ("load", "UPDATE nodes SET name = 'A' WHERE id = 1"),
+        ("load", "UPDATE edges SET src = 3, dst = 1, strength = 4 WHERE id = 1"),
     ],
 )
 def test_unrepairable_damage_is_reported(path, kind, statement):

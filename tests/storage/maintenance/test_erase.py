@@ -211,6 +211,20 @@ def test_a_name_that_is_part_of_another_is_another(memory, path):
     assert memory.erase("王小明").mentions == ("text of node 3",)
 
 
+def test_other_spellings_of_the_name_are_found_in_texts(memory, path):
+    memory.store.apply([AddNode("José Núñez-O’Neill"), AddNode("Eve", text="Jose Nunez-O'Neill called.")])
+    assert memory.erase("jose\u0301 núñez-o'neill").mentions == ("text of node 4",)
+
+
+def test_nodes_that_a_migration_merged_go_too(memory, path):
+    raw = memory.store.connection.raw
+    memory.store.apply([AddNode(NAME), AddNode(OLD)])
+    memory.store.apply([Retire(memory.store.find(OLD).id, "node")])
+    raw.execute("UPDATE nodes SET name = ?, norm = norm || char(31) || id WHERE name = ?", (NAME.upper(), OLD))
+    raw.execute("UPDATE nodes SET norm = ? || char(31) || id WHERE name = ?", (NAME.lower(), NAME.upper()))
+    assert memory.erase(NAME).nodes == 2
+
+
 def test_the_past_of_others_stays_and_an_erasure_cannot_be_undone(memory, path):
     first = memory.add("Bob", "likes", "tea")
     adds(memory)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from graphmem.core.edits import AddEdge, Retire, UpdateNode
+from graphmem.storage import bulk_sums
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
-from graphmem.storage.tables import bulk_sums
 from graphmem.storage.tables.change_recorder import altered_entries, reseal
 
 COUNT = bulk_sums.BLOCK + 10

@@ -20,6 +20,9 @@ BARE = {"kind": "entity", "text": "", "attributes": None, "state": None, "state_
 """What an entry may say about a node beyond its name, as it is where nothing was said."""
 
 _COLUMNS = {table: ", ".join(columns) for table, columns in rows.COLUMNS.items()}
+_NODES_OF = {"edges": (2, 4), "aliases": (2,)}
+"""Positions of nodes in the rows of a table."""
+
 _LIVE = "j.undone = 0 AND j.action NOT IN ('undo', 'redo', 'compact', 'erase')"
 _NEEDED = f"""
     EXISTS(SELECT 1 FROM edges WHERE src = i.value) OR EXISTS(SELECT 1 FROM edges WHERE dst = i.value)
@@ -74,7 +77,7 @@ class _Revert:
         self.rows: dict[Key, Row | None] = {}  # as they will be when what is pending is written
         self.moved: dict[Key, tuple[int, set[str]]] = {}  # of rows that changed since, a node and the columns
         self.blockers: set[int] = set()
-        self.ends: set[int] = set()
+        self.ends: set[int] = set()  # nodes that may not be needed when the entry is undone
         self.retired: set[int] = set()  # nodes that are retired again, or that facts which are live again join
 
     def set_back(self, block: list[Delta]) -> None:
@@ -115,6 +118,8 @@ class _Revert:
         if row is None or image is None or other:
             self._moved(delta, row, other)
             return
+        if delta.table == "nodes":
+            self.ends.add(delta.key[0])
         values = {c: value.before(image[c]) if isinstance(value, Cut) else value for c, value in before.items()}
         self._put(delta, row, rows.as_row(delta.table, image | values))
 
@@ -130,8 +135,7 @@ class _Revert:
         if row is None or row != rows.as_row(delta.table, delta.after or {}):
             self._moved(delta, row)
             return
-        if delta.table == "edges":
-            self.ends.update((row[2], row[4]))
+        self.ends.update(row[at] for at in _NODES_OF.get(delta.table, ()))
         self._put(delta, row, None)
 
     def _remove_nodes(self, run: list[Delta]) -> None:

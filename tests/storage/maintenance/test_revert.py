@@ -10,6 +10,7 @@ import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, Retire, SupersedeEdge, UpdateNode
 from graphmem.core.errors import Conflict
+from graphmem.core.times import to_micros
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
 
@@ -41,10 +42,10 @@ def test_the_first_fact_about_a_node_that_is_used_again_is_undone(store):
 def test_every_order_of_undo_and_redo_of_facts_about_one_node_ends_the_same(store, bulk):
     facts = [("Ada", "likes", "Tea"), ("Bob", "knows", "Ada"), ("Ada", "knows", "Bob")]
     entries = [store.bulk_load([], [fact]) if bulk else store.apply([AddEdge(*fact)]) for fact in facts]
-    held = lines(store), names(store)
+    held, past = (lines(store), names(store)), []
     for gone in permutations(entries):
         for entry in gone:
-            store.undo(entry.id)
+            past.append((to_micros(store.undo(entry.id).at), lines(store)))
         assert (lines(store), names(store)) == ([], [])
         left = list(gone)
         while left:  # whatever can be redone first
@@ -52,6 +53,7 @@ def test_every_order_of_undo_and_redo_of_facts_about_one_node_ends_the_same(stor
             assert done
             left = [entry for entry in left if entry not in done]
         assert (lines(store), names(store)) == held
+    assert [sorted(map(str, store.facts(known_at=at))) for at, _ in past] == [known for _, known in past]
     assert check_memory(store)
 
 
@@ -66,6 +68,15 @@ def redone(store, entry):
 
 def check_memory(store):
     return store.connection.one("PRAGMA foreign_key_check") is None
+
+
+def test_nodes_that_another_entry_only_touched_go_with_it(store):
+    first = store.apply([AddEdge("Ada", "likes", "Tea")])
+    alias = store.apply([UpdateNode("Ada", add_aliases=("Countess",))])
+    decayed = store.apply([UpdateNode("Ada", strength=0.5), UpdateNode("Tea", strength=0.5, attributes={"n": 1})])
+    for entry in (first, decayed, alias):
+        store.undo(entry.id)
+    assert names(store) == []
 
 
 def test_a_node_that_stays_loses_what_the_undone_entry_said_about_it(store):

@@ -11,13 +11,13 @@ import pytest
 
 from graphmem.core.edits import AddEdge
 from graphmem.core.errors import Corrupt, ForeignSchema, GraphMemError
+from graphmem.storage import schema_guard
 from graphmem.storage.maintenance.backup import backup, restore
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
-from graphmem.storage.tables import schema_guard
 from graphmem.storage.tables.schema import statements
 
-OLD = Path(__file__).parent / "data" / "schema3.db.gz"
+OLD = Path(__file__).parent / "tables" / "data" / "schema3.db.gz"
 
 HARM = {
     "trigger": "CREATE TRIGGER t AFTER INSERT ON nodes BEGIN DELETE FROM nodes; END",
