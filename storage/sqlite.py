@@ -67,10 +67,7 @@ class SQLiteStore(ListingStore):
     def update(
         self, decide: Callable[[SQLiteStore], Iterable[Edit]], *, note: str = "", action: str = "update"
     ) -> JournalEntry:
-        """Read, decide and write in one transaction, without another writer in between. Writes.
-
-        ``decide`` takes this store and returns the edits.
-        """
+        """Write what ``decide`` returns for this store, in one transaction without another writer in between."""
         check_name(action, "action")
         check_text(note)
         with self.connection.writing() as raw:
@@ -212,10 +209,7 @@ class SQLiteStore(ListingStore):
         return node
 
     def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
-        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first.
-
-        Nodes of ``SYSTEM_KINDS`` are no entities and left out unless ``records`` are wanted.
-        """
+        """Ids of live nodes of each normalised name, then alias, strongest first; of ``SYSTEM_KINDS`` with ``records``."""
         with self.connection.reading() as raw:
             return queries.resolve_many(raw, self._ns, list(normalised), records)
 
@@ -299,8 +293,8 @@ class SQLiteStore(ListingStore):
 
     def pinned(self) -> list[int]:
         """Ids of the pinned facts."""
-        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL ORDER BY id"
-        return [row[0] for row in self.connection.rows(sql, (self._ns,))]
+        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL"
+        return sorted(row[0] for row in self.connection.rows(sql, (self._ns,)))
 
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
