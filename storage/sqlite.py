@@ -1,6 +1,7 @@
 """SQLite store: one file that holds a graph, its history and its vectors.
 
-``tables/editor`` changes rows, ``tables/journal`` records it, ``tables/queries``, ``index`` and the base classes read.
+The class fulfils ``graphmem.core.protocols.GraphStore``. ``tables/editor`` changes rows, ``tables/change_recorder`` and
+``tables/journal`` record the changes, ``tables/queries``, ``index`` and the base classes read.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from graphmem.storage.tables.validation import as_id, as_ids, check_text, now_mi
 class SQLiteStore(ListingStore):
     """Durable graph in one file. Open it with ``SQLiteStore.open``; close it, or use it in a ``with`` block.
 
+    Guarantees:
+
     - One call that writes is one transaction with one journal entry; an error leaves nothing behind. A process may be
       killed at any moment: acknowledged writes are kept, others leave no trace. (After a power failure the very last
       transactions may be missing, but the file is whole: SQLite's ``synchronous = NORMAL``.)
@@ -64,7 +67,7 @@ class SQLiteStore(ListingStore):
     def update(
         self, decide: Callable[[SQLiteStore], Iterable[Edit]], *, note: str = "", action: str = "update"
     ) -> JournalEntry:
-        """Write the edits that ``decide`` returns for this store, without another writer in between. Writes."""
+        """Write what ``decide`` returns for this store, in one transaction without another writer in between."""
         check_name(action, "action")
         check_text(note)
         with self.connection.writing() as raw:
@@ -103,7 +106,8 @@ class SQLiteStore(ListingStore):
             if fingerprint is None:
                 raise InvalidVector("vectors need the fingerprint of the encoder that made them")
         with bulk_write.loading(self.connection) as raw, self.connection.values():
-            ranges = bulk_write.write(raw, recorder := Recorder(raw, self._ns), load, vectors, fingerprint, source)
+            recorder = Recorder(raw, self._ns)
+            ranges = bulk_write.write(raw, recorder, load, vectors, fingerprint, source)
             number = recorder.finish("bulk_load", note, ranges=ranges)
             return journal.entry(raw, self._ns, number)
 
@@ -134,7 +138,10 @@ class SQLiteStore(ListingStore):
             return self._revert(raw, undo, target, "redo")
 
     def compact(self, before: int, *, progress: bool = False) -> tuple[int, int]:
-        """Drop what entries recorded before a time (microseconds) changed; bytes before and after. Writes."""
+        """Drop what entries recorded before a time (microseconds) changed; bytes before and after. Writes.
+
+        See ``storage.maintenance.compact``.
+        """
         return compact(self.connection, self._ns, before, progress=progress)
 
     def erase(self, node: str | int, *, dry_run: bool = True, passages: bool = False, copies: bool = False) -> Erasure:
@@ -144,7 +151,8 @@ class SQLiteStore(ListingStore):
         return erase(self.connection, self._ns, node, dry_run=dry_run, passages=passages, copies=copies)
 
     def _revert(self, raw: sqlite3.Connection, reverted: int, target: int, action: str) -> JournalEntry:
-        revert(raw, recorder := Recorder(raw, self._ns), reverted, target)
+        recorder = Recorder(raw, self._ns)
+        revert(raw, recorder, reverted, target)
         number = recorder.finish(action, f"{action} of entry {target}", target=target)
         raw.execute("UPDATE journal SET undone = ? WHERE id = ?", (int(action == "undo"), target))
         return journal.entry(raw, self._ns, number)
@@ -201,10 +209,7 @@ class SQLiteStore(ListingStore):
         return node
 
     def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
-        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first.
-
-        Nodes of ``SYSTEM_KINDS`` are no entities and left out unless ``records`` are wanted.
-        """
+        """Ids of live nodes of each normalised name, then alias, strongest first; of ``SYSTEM_KINDS`` with ``records``."""
         with self.connection.reading() as raw:
             return queries.resolve_many(raw, self._ns, list(normalised), records)
 
@@ -288,8 +293,8 @@ class SQLiteStore(ListingStore):
 
     def pinned(self) -> list[int]:
         """Ids of the pinned facts."""
-        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL ORDER BY id"
-        return [row[0] for row in self.connection.rows(sql, (self._ns,))]
+        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL"
+        return sorted(row[0] for row in self.connection.rows(sql, (self._ns,)))
 
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"

@@ -193,7 +193,7 @@ def resolve_first_person(text: str, speaker: str | None) -> str:
 
     def replacement(match: re.Match[str]) -> str:
         before = text[max(0, match.start() - _NEAR) : match.start()]
-        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+[A-Z]\w*\s$", before)
+        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+(?!I\s)[A-Z]\w*\s$", before)
         return match[0] if numeral else forms.get(match[0].casefold(), speaker)  # "World War I" is no person
 
     return _FIRST_PERSON.sub(replacement, text)

@@ -347,7 +347,7 @@ def _bare(edit: AddEdge, source: str | None) -> bool:
 def named(store: SQLiteStore, name: str) -> Node | None:
     """The node of exactly that name, or the only one of that alias; None where there is none, or several."""
     norm = normalise(name)
-    found = store.nodes(store.resolve_many([norm])[norm][:2])
+    found = store.nodes(store.resolve_many([norm], records=True)[norm][:2])
     return found[0] if found and (len(found) == 1 or normalise(found[0].name) == norm) else None
 
 

@@ -180,5 +180,5 @@ def test_only_typed_errors_and_a_sound_file(seeds: range, steps: int, tmp_path: 
         outcomes += fuzz.outcomes
     done = {name.removesuffix(" done") for name in outcomes if name.endswith(" done")}
     refused = {name.removesuffix(" refused") for name in outcomes if name.endswith(" refused")}
-    assert len(done) >= 20, f"operations that never succeeded: {refused - done}"
-    assert len(refused) >= 15
+    assert len(done) >= 15, f"operations that never succeeded: {refused - done}"
+    assert len(refused) >= 12
