@@ -270,11 +270,10 @@ class SQLiteStore(ListingStore):
                 "object": None if object is None else as_id(object),
             }
             without = () if links else tuple(map(self._relation, (TITLED, MENTIONS)))
+            rest: dict[str, Any] = {"as_of": as_of, "limit": limit, "without": without}
             if known_at is not None:
-                return queries.facts_known_at(
-                    raw, self._ns, known_at, **what, as_of=as_of, limit=limit, without=without
-                )
-            return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit, without=without)
+                return queries.facts_known_at(raw, self._ns, known_at, **what, **rest)
+            return queries.find_facts(raw, self._ns, **what, **rest)
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
         """Facts in the order of the ids, whatever their state.
@@ -296,11 +295,6 @@ class SQLiteStore(ListingStore):
         sql = "SELECT o.name FROM edge_sources s JOIN sources o ON o.id = s.source WHERE s.edge = ? ORDER BY s.at"
         more = [row[0] for row in self.connection.rows(sql, (as_id(edge_id),))]
         return [first, *more] if first is not None else more
-
-    def pinned(self) -> list[int]:
-        """Ids of the pinned facts."""
-        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL ORDER BY id"
-        return [row[0] for row in self.connection.rows(sql, (self._ns,))]
 
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
