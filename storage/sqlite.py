@@ -264,7 +264,7 @@ class SQLiteStore(ListingStore):
             wanted = None if relation is None else self._relation(normalise_relation(check_name(relation, "relation")))
             if wanted == 0:
                 return []
-            what = {
+            what: dict[str, Any] = {
                 "subject": None if subject is None else as_id(subject),
                 "relation": wanted,
                 "object": None if object is None else as_id(object),
