@@ -85,6 +85,11 @@ class ListingStore(PassageStore):
             page = raw.execute(f"SELECT e.id {where} ORDER BY {order} LIMIT :limit OFFSET :offset", values).fetchall()
             return int(total), queries.facts_by_id(raw, self._ns, [row[0] for row in page])
 
+    def pinned(self) -> list[int]:
+        """Ids of the pinned facts."""
+        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL ORDER BY id"
+        return [row[0] for row in self.connection.rows(sql, (self._ns,))]
+
     def document_titles(self, about: Node | None = None) -> dict[str, int]:
         """Number of passages of each document by title: of all, or of those that a node's name is the title of."""
         if not self._relation(TITLED):

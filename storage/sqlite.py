@@ -67,7 +67,10 @@ class SQLiteStore(ListingStore):
     def update(
         self, decide: Callable[[SQLiteStore], Iterable[Edit]], *, note: str = "", action: str = "update"
     ) -> JournalEntry:
-        """Write what ``decide`` returns for this store, in one transaction without another writer in between."""
+        """Read, decide and write in one transaction, without another writer in between. Writes.
+
+        ``decide`` takes this store and returns the edits.
+        """
         check_name(action, "action")
         check_text(note)
         with self.connection.writing() as raw:
@@ -209,7 +212,10 @@ class SQLiteStore(ListingStore):
         return node
 
     def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
-        """Ids of live nodes of each normalised name, then alias, strongest first; of ``SYSTEM_KINDS`` with ``records``."""
+        """Ids of live nodes for each normalised name: by name first, then by alias, strongest first.
+
+        Nodes of ``SYSTEM_KINDS`` are no entities and left out unless ``records`` are wanted.
+        """
         with self.connection.reading() as raw:
             return queries.resolve_many(raw, self._ns, list(normalised), records)
 
@@ -258,17 +264,16 @@ class SQLiteStore(ListingStore):
             wanted = None if relation is None else self._relation(normalise_relation(check_name(relation, "relation")))
             if wanted == 0:
                 return []
-            what = {
+            what: dict[str, Any] = {
                 "subject": None if subject is None else as_id(subject),
                 "relation": wanted,
                 "object": None if object is None else as_id(object),
             }
             without = () if links else tuple(map(self._relation, (TITLED, MENTIONS)))
+            rest: dict[str, Any] = {"as_of": as_of, "limit": limit, "without": without}
             if known_at is not None:
-                return queries.facts_known_at(
-                    raw, self._ns, known_at, **what, as_of=as_of, limit=limit, without=without
-                )
-            return queries.find_facts(raw, self._ns, **what, as_of=as_of, limit=limit, without=without)
+                return queries.facts_known_at(raw, self._ns, known_at, **what, **rest)
+            return queries.find_facts(raw, self._ns, **what, **rest)
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
         """Facts in the order of the ids, whatever their state.
@@ -290,11 +295,6 @@ class SQLiteStore(ListingStore):
         sql = "SELECT o.name FROM edge_sources s JOIN sources o ON o.id = s.source WHERE s.edge = ? ORDER BY s.at"
         more = [row[0] for row in self.connection.rows(sql, (as_id(edge_id),))]
         return [first, *more] if first is not None else more
-
-    def pinned(self) -> list[int]:
-        """Ids of the pinned facts."""
-        sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL"
-        return sorted(row[0] for row in self.connection.rows(sql, (self._ns,)))
 
     def search_text(
         self, query: str, *, limit: int = 10, what: Literal["node", "edge"] = "node"
