@@ -209,7 +209,7 @@ class SQLiteStore(ListingStore):
         return node
 
     def resolve_many(self, normalised: Sequence[str], *, records: bool = False) -> dict[str, list[int]]:
-        """Ids of live nodes of each normalised name, then alias, strongest first; of ``SYSTEM_KINDS`` with ``records``."""
+        """Ids of live nodes of each normalised name or alias, strongest first; ``records`` too where wanted."""
         with self.connection.reading() as raw:
             return queries.resolve_many(raw, self._ns, list(normalised), records)
 
