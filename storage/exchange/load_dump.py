@@ -18,6 +18,7 @@ from graphmem.storage.exchange.dump import MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import check_target, replacing
 from graphmem.storage.maintenance.values import agree
+from graphmem.storage.tables.connection import translate
 from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.migrations import rows_from_3
 from graphmem.storage.tables.row_images import Cut, unpack
@@ -57,14 +58,18 @@ def load_jsonl(source: str | os.PathLike[str] | TextIO, path: str | os.PathLike[
     Raises:
         InvalidValue: ``path`` exists, or is the dump itself.
         ImportRejected: a line that is no part of a dump; the message says which one.
+        DiskFull: there is no room for it; the file is not made.
     """
     named = isinstance(source, (str, os.PathLike))
     target = check_target(path, sources=(source,) if named else (), force=True)
     if os.path.lexists(target):
         raise InvalidValue(f"{path} exists; a dump is read into a new file")
     with replacing(target) as temporary:
-        with closing(sqlite3.connect(temporary, isolation_level=None)) as raw:
-            count = _fill(raw, _lines(source))
+        try:
+            with closing(sqlite3.connect(temporary, isolation_level=None)) as raw:
+                count = _fill(raw, _lines(source))
+        except sqlite3.Error as error:
+            raise translate(error, str(target)) from error
     return count
 
 

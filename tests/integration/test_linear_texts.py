@@ -87,7 +87,7 @@ ENTRIES: dict[str, Callable[[GraphMemory], Callable[[str], Any]]] = {
     "description": lambda m: lambda text: requested_topic(m.retrieve(f"who is {text} x", ranker="ppr")),
     "search": lambda m: lambda text: m.store.search_text(text),
     "node": lambda m: lambda text: m.node(text[:1000].strip() or "x"),
-    "facts": lambda m: lambda text: m.facts(text),
+    "facts": lambda m: lambda text: m.facts(text[:1000].strip() or "x"),
     "sentences": lambda m: sentences,
     "windows": lambda m: windows,
     "tagging": lambda m: lambda text: capitalised([text]),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graphmem.fusion.config import FusionConfig
+from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.training.fusion.examples import EXAMPLE_CLASSES, NamePool
 from graphmem.training.fusion.mixture import Sizes, mixture, scaled, training_names
@@ -41,10 +42,11 @@ def train_fusion(
         weights: initial weights, with their own config; None starts from closed gates.
     """
     training, folder = training or FusionTraining(), Path(folder)
+    held = GraphMemory.open(":memory:") if memory is None else memory
     if weights is None:
-        model = attach(base, tokenizer, memory, config)
+        model = attach(base, tokenizer, held, config)
     else:
-        model = GraphMemoryModel.from_pretrained(base, weights, memory=memory, tokenizer=tokenizer)
+        model = GraphMemoryModel.from_pretrained(base, weights, memory=held, tokenizer=tokenizer)
     retrieve = None if memory is None else lambda text: memory.retrieve(text, top_k=model.config.max_nodes)
     drawn, seed = names or training_names(), training.loop.seed
     file = folder / "mixture.safetensors"

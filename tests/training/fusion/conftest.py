@@ -9,6 +9,7 @@ import torch
 import transformers
 
 from graphmem.fusion.config import FusionConfig
+from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer
 
@@ -26,6 +27,5 @@ def model(request: pytest.FixtureRequest) -> GraphMemoryModel:
     )  # fmt: skip
     base = transformers.AutoModelForCausalLM.from_config(config).float().eval()
     base.get_output_embeddings().weight.data.mul_(20.0)  # random ones make flat distributions
-    return attach(
-        base, byte_tokenizer(pad=False), None, FusionConfig(layers=(2, 3), tap=1, max_nodes=4, match_width=32)
-    )  # type: ignore[arg-type]
+    config = FusionConfig(layers=(2, 3), tap=1, max_nodes=4, match_width=32)
+    return attach(base, byte_tokenizer(pad=False), GraphMemory.open(":memory:"), config)

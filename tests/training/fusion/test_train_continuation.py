@@ -127,7 +127,7 @@ def test_only_continuation_attention_is_trained(
     assert trained.config.min_attention_topic == 0
     assert not any(trained.fusion[layer].continuation.dropout for layer in trained.fusion.layers)
     assert trained.config.vocab_size == model.base.config.vocab_size  # still passes through to the base's config
-    again = GraphMemoryModel.from_pretrained(model.base, tmp_path, memory=None, tokenizer=model.tokenizer)  # type: ignore[arg-type]
+    again = GraphMemoryModel.from_pretrained(model.base, tmp_path, memory=model.memory, tokenizer=model.tokenizer)
     assert again.fusion.reads_text and again.config.min_attention_text == trained.config.min_attention_text
 
 

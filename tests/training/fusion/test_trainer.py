@@ -87,7 +87,7 @@ def test_everything_is_on_the_models_device(model: GraphMemoryModel, build: Exam
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_training_runs_on_a_gpu(model: GraphMemoryModel, build: ExampleBuilder, tmp_path: Path) -> None:
-    moved = attach(model.detach().to("cuda"), model.tokenizer, None, model.config)  # type: ignore[arg-type]
+    moved = attach(model.detach().to("cuda"), model.tokenizer, model.memory, model.config)
     log = trainer(moved, build, 10).train(tmp_path)
     assert log[-1]["answer"] < log[0]["answer"]
     assert {p.device.type for p in moved.fusion.parameters()} == {"cuda"}
@@ -164,5 +164,5 @@ def test_one_call_trains_in_two_cycles_and_resumes(model: GraphMemoryModel, tmp_
     made.detach()
     again = train_fusion(base, tokenizer, None, tmp_path, config, settings, names=NAMES, sizes=sizes, refine=2)
     assert all(torch.allclose(saved[name], value) for name, value in again.fusion.state_dict().items())
-    loaded = GraphMemoryModel.from_pretrained(again.detach(), tmp_path, memory=None, tokenizer=tokenizer)  # type: ignore[arg-type]
+    loaded = GraphMemoryModel.from_pretrained(again.detach(), tmp_path, memory=again.memory, tokenizer=tokenizer)
     assert loaded.config.min_attention == 0.1 and loaded.fusion[2].min_attention == 0.1
