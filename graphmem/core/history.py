@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from graphmem.core.edits import AddEdge, Edit, SupersedeEdge
 from graphmem.core.errors import NotFound
+from graphmem.core.names import normalise
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, to_micros
 from graphmem.core.types import Fact
@@ -28,6 +29,10 @@ def superseding(store: GraphStore, new: AddEdge, at: Time | None) -> list[Edit]:
     is held already is only strengthened.
     """
     subject, value, moment = store.look_up(new.subject), store.look_up(new.object), to_micros(at)
+    if subject is not None:  # found without its accents, it is still the one that is written to
+        new = replace(new, subject=subject.name)
+    if value is not None and normalise(new.object) not in map(normalise, (value.name, *value.aliases)):
+        value = None  # accents make different values
     held = [] if subject is None else store.facts(subject.id, new.relation)
     if subject is not None and moment is not None:
         start = lambda fact: to_micros(fact.valid_from) or 0

@@ -23,6 +23,7 @@ from graphmem.storage.maintenance.erasure_plan import SCRUBBED, SHOWN, Plan, mak
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, reseal
 from graphmem.storage.tables.connection import MEMORY, Connection
+from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.schema import APPLICATION_ID, COLUMNS, SEARCH_TABLES
 from graphmem.storage.tables.vector_rows import mark
 
@@ -121,6 +122,7 @@ def _report(raw: sqlite3.Connection, plan: Plan, copies: list[str], sizes: tuple
         if table != "nodes" or key[0] not in plan.passages
     ]
     mentions += [f"name of source {number}" for number in sorted(plan.named_sources)]
+    mentions += [f"name of relation {number}" for number in sorted(plan.named_relations)]
     mentions += [f"namespace {name!r}, erase it there too" for name in sorted(plan.elsewhere)]
     counts = len(plan.gone), len(plan.edges), len(plan.entries), len(plan.sources)
     places = tuple(passages), tuple(mentions[:SHOWN]), tuple(copies)
@@ -137,6 +139,7 @@ def _rewrite_journal(raw: sqlite3.Connection, ns: int, plan: Plan, scrub: bool) 
     for table, key, column in plan.left if scrub else ():
         texts.setdefault((table, key), set()).add(column)
     raw.executemany("UPDATE journal SET note = '' WHERE id = ?", [(entry,) for entry in plan.notes])
+    raw.executemany("UPDATE journal SET action = 'apply' WHERE id = ?", [(entry,) for entry in plan.actions])
     blocks = {"journal": "id", "journal_parts": "rowid"}
     for table, rowid in blocks.items():
         where = "ns = ?" if table == "journal" else "entry IN (SELECT id FROM journal WHERE ns = ?)"
@@ -155,6 +158,7 @@ def _without(item: list[Any], plan: Plan, texts: dict[tuple[str, Any], set[str]]
         return None
     table, first, second = item
     columns = texts.get((table, delta.key), set())
+    columns = columns | {"norm"} if "name" in columns else columns
     if table == "edges" and {image.get("passage") for image in (delta.before or {}, delta.after or {})} & plan.gone:
         columns = columns | {"passage", "span_start", "span_end"}
     if not columns:
@@ -162,7 +166,8 @@ def _without(item: list[Any], plan: Plan, texts: dict[tuple[str, Any], set[str]]
     if isinstance(second, dict):
         left = {column: values for column, values in second.items() if column not in columns}
         return [table, first, left] if left else None
-    places = {COLUMNS[table].index(column): SCRUBBED.get(column) for column in columns}
+    values = {**SCRUBBED, "name": _nameless(delta.key[0]), "norm": _nameless(delta.key[0])}
+    places = {COLUMNS[table].index(column): values.get(column) for column in columns}
     images = [image and [places.get(place, value) for place, value in enumerate(image)] for image in (first, second)]
     return [table, *images]
 
@@ -171,13 +176,18 @@ def _remove(raw: sqlite3.Connection, plan: Plan, scrub: bool) -> None:
     """Remove the rows; empty the texts that name the node; build the search indexes again."""
     raw.execute("PRAGMA defer_foreign_keys = ON")
     for table, key, column in plan.left if scrub else ():
-        raw.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (SCRUBBED[column], key[0]))
+        if column == "name":
+            raw.execute("UPDATE nodes SET name = ?1, norm = ?1 WHERE id = ?2", (_nameless(key[0]), key[0]))
+        else:
+            raw.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (SCRUBBED[column], key[0]))
         if table == "nodes":
             for other, owner in _OF_NODES[:2]:  # sentences and vectors are of the text
                 raw.execute(f"DELETE FROM {other} WHERE {owner} = ?", key)
     if scrub:
-        names = [(f"[erased {number}]", number) for number in sorted(plan.named_sources)]
+        names = [(_nameless(number), number) for number in sorted(plan.named_sources)]
         raw.executemany("UPDATE sources SET name = ? WHERE id = ?", names)
+        names = [(_nameless(number), number) for number in sorted(plan.named_relations)]
+        raw.executemany("UPDATE relations SET name = ?1, norm = ?1 WHERE id = ?2", names)
     nodes, edges = _ids(plan.gone), _ids(plan.edges)
     of = "IN (SELECT value FROM json_each(?))"
     raw.execute(f"UPDATE edges SET passage = NULL, span_start = NULL, span_end = NULL WHERE passage {of}", (nodes,))
@@ -188,9 +198,16 @@ def _remove(raw: sqlite3.Connection, plan: Plan, scrub: bool) -> None:
     raw.execute(f"DELETE FROM nodes WHERE id {of}", (nodes,))
     raw.execute(f"DELETE FROM sources WHERE id {of}", (_ids(plan.sources),))
     raw.execute(f"DELETE FROM relations WHERE id {of}", (_ids(plan.relations),))
+    raw.executemany("DELETE FROM aliases WHERE ns = ? AND norm = ? AND node = ?", sorted(plan.aliases))
+    rebuild_folds(raw)
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     mark(raw, restart=True)
+
+
+def _nameless(number: int) -> str:
+    """What stands for a name that named an erased node."""
+    return f"[erased {number}]"
 
 
 def _ids(ids: Iterable[int]) -> str:

@@ -17,8 +17,10 @@ from graphmem.storage.maintenance.revert import BARE
 from graphmem.storage.tables import journal
 from graphmem.storage.tables.row_images import Delta, Row
 
-SCRUBBED = {"text": "", "attributes": None, "qualifiers": None}
+SCRUBBED = {"text": "", "attributes": None, "qualifiers": None, "kind": "entity"}
 """Columns whose texts may name a node that is not theirs, and their values without a text."""
+
+_OF_FACTS = ("text", "attributes", "qualifiers")
 
 SHOWN = 100  # places that a report lists at most
 
@@ -37,9 +39,10 @@ class Plan:
         names: normalised names and aliases.
         texts: other texts that name it; ``passages`` those that are passages.
         entries: journal entries that hold something of it.
-        notes: entries whose notes name it.
+        notes, actions: entries whose notes, or actions, name it.
         sources, relations: ids of what only its facts used.
-        named_sources: ids of sources of other facts that name it.
+        named_sources, named_relations: ids of sources and relations of other facts that name it.
+        aliases: keys of aliases of other nodes that are or hold a name of it.
         elsewhere: names of other namespaces with a node of that name.
     """
 
@@ -51,9 +54,12 @@ class Plan:
     passages: set[int] = field(default_factory=set)
     entries: set[int] = field(default_factory=set)
     notes: set[int] = field(default_factory=set)
+    actions: set[int] = field(default_factory=set)
     sources: set[int] = field(default_factory=set)
     relations: set[int] = field(default_factory=set)
     named_sources: set[int] = field(default_factory=set)
+    named_relations: set[int] = field(default_factory=set)
+    aliases: set[Row] = field(default_factory=set)
     elsewhere: set[str] = field(default_factory=set)
 
     @property
@@ -70,6 +76,8 @@ class Plan:
     def removes(self, delta: Delta) -> bool:
         """Whether a change is one of a removed row."""
         at = {"aliases": 2}.get(delta.table, 0)
+        if delta.table == "aliases" and delta.key in self.aliases:
+            return True
         return delta.key[at] in (self.gone if delta.table in ("nodes", "aliases") else self.edges)
 
 
@@ -101,12 +109,14 @@ def make(raw: sqlite3.Connection, ns: int, node: str | int, passages: bool) -> P
 
 def _named(raw: sqlite3.Connection, ns: int, name: str) -> set[int]:
     norm = normalise(name)
-    found = raw.execute("SELECT id FROM nodes WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
-    found = found or raw.execute("SELECT DISTINCT node FROM aliases WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
+    named = raw.execute("SELECT id, retired_at FROM nodes WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
+    if named and named[0][1] is None:
+        return {named[0][0]}
+    found = raw.execute("SELECT DISTINCT node FROM aliases WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
     if len(found) > 1:
         listed = ", ".join(str(row[0]) for row in found)
         raise Conflict(f"{name!r} is an alias of nodes {listed}; give the id of the one to erase")
-    return {row[0] for row in found}
+    return {row[0] for row in (*named, *found)}  # a retired node, and the one that has its name since a merge
 
 
 class _Search:
@@ -135,18 +145,25 @@ class _Search:
                 plan.nodes.add(node)
             if node in plan.nodes:
                 continue
-            named = [c for c, v in (("text", text), ("attributes", attributes)) if v and self.names_it(v)]
+            said = ("text", text), ("attributes", attributes), ("kind", kind)
+            named = [column for column, value in said if value and self.names_it(value)]
             if kind in self.system and (named or self.names_it(name)):
                 plan.nodes.add(node)
             else:
-                self._texts("nodes", (node,), named)
+                self._texts("nodes", (node,), [*named, *(["name"] if self.names_it(name) else [])])
                 if kind == PASSAGE and (named or self.names_it(name)):
                     plan.passages.add(node)
         for edge, *values in raw.execute("SELECT id, text, attributes, qualifiers FROM edges WHERE ns = ?", (self.ns,)):
             if edge not in plan.edges and any(values):
-                self._texts(
-                    "edges", (edge,), [c for c, v in zip(SCRUBBED, values, strict=True) if v and self.names_it(v)]
-                )
+                named = [c for c, v in zip(_OF_FACTS, values, strict=True) if v and self.names_it(v)]
+                self._texts("edges", (edge,), named)
+        for key in raw.execute("SELECT ns, norm, node FROM aliases WHERE ns = ?", (self.ns,)):
+            self._alias(key)
+
+    def _alias(self, key: Row) -> None:
+        """An alias of another node that is a name of the node; with ``passages`` also one that holds a name."""
+        if key[2] not in self.plan.nodes and (key[1] in self.plan.names or self.passages and self.names_it(key[1])):
+            self.plan.aliases.add(key)
 
     def _own(self) -> set[int]:
         """The nodes that are meant, without what the system wrote of them."""
@@ -175,8 +192,10 @@ class _Search:
         """Names, facts and texts in the journal, newest entry first."""
         past, plan = journal.Past(self.raw), self.plan
         self._ends, self._used, found = set(), {"source": set(), "rel": set()}, []
-        entries = self.raw.execute("SELECT id, note FROM journal WHERE ns = ? ORDER BY id DESC", (self.ns,)).fetchall()
-        for entry, note in entries:
+        entries = self.raw.execute("SELECT id, note, action FROM journal WHERE ns = ? ORDER BY id DESC", (self.ns,))
+        for entry, note, action in entries.fetchall():
+            if self.names_it(action):
+                plan.actions.add(entry)
             if note and self.names_it(note):
                 plan.notes.add(entry)
             deltas = journal.whole(self.raw, entry, past)
@@ -194,6 +213,7 @@ class _Search:
         elif delta.table == "aliases":
             if delta.key[2] in plan.nodes and self._kind(delta.key[2]) not in SYSTEM_KINDS:
                 plan.names.add(delta.key[1])
+            self._alias(delta.key)
         elif delta.table == "edges":
             if any(image.get(end) in plan.nodes for image in images for end in ("src", "dst")):
                 plan.edges.add(delta.key[0])
@@ -210,6 +230,7 @@ class _Search:
         kind = self._kind(node) or next((image["kind"] for image in images if "kind" in image), "")
         if node not in plan.nodes:
             named = self._naming(images)
+            named += ["name"] if any(self.names_it(image.get("name")) for image in images) else []
             norms = {_own_form(image["norm"]) for image in images if "norm" in image}
             if kind in self.system and (named or any(self.names_it(norm) for norm in norms)):
                 plan.nodes.add(node)
@@ -274,8 +295,8 @@ class _Search:
                 own |= {r[0] for r in self._of("SELECT source FROM edge_sources WHERE edge IN ({})", plan.edges)}
             for number, name in self.raw.execute(f"SELECT id, name FROM {table}").fetchall():
                 if number in used | self._used[column]:
-                    if column == "source" and self.names_it(name):
-                        plan.named_sources.add(number)
+                    if self.names_it(name):
+                        (plan.named_sources if column == "source" else plan.named_relations).add(number)
                 elif number in own or self.names_it(name):
                     out.add(number)
 

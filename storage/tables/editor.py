@@ -24,6 +24,7 @@ from graphmem.storage.tables.validation import (
     epistemic,
     interval,
     merged_json,
+    name_list,
     refuse_record,
     state_bytes,
     to_json,
@@ -143,7 +144,7 @@ class Editor:
                 "nodes", row, kind=kind if kept == "entity" else kept, text=row[NODE["text"]] or text,
                 attributes=merged_json(row[NODE["attributes"]], attributes), strength=row[NODE["strength"]] + 1.0,
             )  # fmt: skip
-        for alias in edit.aliases:
+        for alias in name_list(edit.aliases, "aliases"):
             self._add_alias(row, alias, edit.ambiguous)
 
     def _add_alias(self, row: Row, alias: str, ambiguous: bool = True) -> None:
@@ -151,10 +152,7 @@ class Editor:
         new = (self.ns, normalise(alias), row[0], alias)
         if new[1] == row[NODE["norm"]] or rows.fetch(self.raw, "aliases", new[:3]) is not None:
             return
-        others = () if ambiguous else self.raw.execute(queries.BY_ALIAS, new[:2]).fetchall()
-        for other in others:
-            held = f"{alias!r} is an alias of {other[NODE['name']]!r}, so it cannot be one of {row[NODE['name']]!r}"
-            raise Conflict(f"{held}; merge the two, use another alias, or pass ambiguous=True to have it asked back")
+        _ = ambiguous or queries.refuse_alias(self.raw, alias, *new[:3])
         self.recorder.put("aliases", None, new)
 
     def _update_node(self, edit: UpdateNode) -> None:
@@ -171,12 +169,12 @@ class Editor:
         if edit.strength is not None:
             values["strength"] = check_number(edit.strength, "strength", 0.0, math.inf)
         if edit.name is not None:
-            values |= self._rename(row, edit.name)
+            values |= self._rename(row, edit.name, edit.ambiguous)
         new = self.recorder.update("nodes", row, **values)
-        for alias in edit.add_aliases:
+        for alias in name_list(edit.add_aliases, "add_aliases"):
             self._add_alias(new, alias, edit.ambiguous)
 
-    def _rename(self, row: Row, name: str) -> dict[str, Any]:
+    def _rename(self, row: Row, name: str, ambiguous: bool) -> dict[str, Any]:
         """New name columns; the old name stays as an alias, so that text which used it still finds the node."""
         name = check_name(name)
         norm = normalise(name)
@@ -184,6 +182,8 @@ class Editor:
             other = self.raw.execute(queries.BY_NAME, (self.ns, norm)).fetchone()
             if other is not None:
                 raise Conflict(f"{name!r} is already the name of node {other[0]}; merge the two with MergeNodes")
+            if not ambiguous:
+                queries.refuse_alias(self.raw, name, self.ns, norm, row[0])
             old = (self.ns, row[NODE["norm"]], row[0], row[NODE["name"]])
             if rows.fetch(self.raw, "aliases", old[:3]) is None:
                 self.recorder.put("aliases", None, old)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from graphmem.core.errors import NotFound
+from graphmem.core.errors import Conflict, NotFound
 from graphmem.core.names import unstorable
 from graphmem.core.times import from_micros, shown
 from graphmem.core.types import READ_MARK, SYSTEM_KINDS, Edge, Fact, Node, Place
@@ -66,6 +66,16 @@ SAME_FACT = f"SELECT {EDGE_COLUMNS} FROM edges WHERE src = ? AND rel = ? AND dst
 EDGES_OF = (
     f"SELECT {EDGE_COLUMNS} FROM edges WHERE src = ? UNION SELECT {EDGE_COLUMNS} FROM edges WHERE dst = ? ORDER BY id"
 )
+
+
+def refuse_alias(raw: sqlite3.Connection, name: str, ns: int, norm: str, node: int) -> None:
+    """Raise ``Conflict`` where a name is an alias of another live node than ``node``."""
+    for other in raw.execute(BY_ALIAS, (ns, norm)).fetchall():
+        if other[0] != node:
+            raise Conflict(
+                f"{name!r} is an alias of {other[2]!r}, so it cannot be a name of another node; merge the two, use "
+                "another name, or pass ambiguous=True to have it asked back"
+            )
 
 
 def present_moment(raw: sqlite3.Connection) -> int:

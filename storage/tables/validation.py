@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from graphmem.core.edits import AddEdge
-from graphmem.core.errors import Conflict, InvalidValue, InvalidVector
+from graphmem.core.errors import Conflict, InvalidName, InvalidValue, InvalidVector
 from graphmem.core.names import unstorable
 from graphmem.core.times import Interval, valid_interval
 from graphmem.core.types import SYSTEM_KINDS, FactStatus, Factuality, Place
@@ -42,6 +42,13 @@ def as_ids(values: Sequence[int] | np.ndarray) -> list[int]:
             raise InvalidValue(f"ids are whole numbers, not {values.dtype}")
         return values.ravel().tolist()  # [n]
     return [as_id(value) for value in values]
+
+
+def name_list(names: Any, what: str) -> Sequence[Any]:
+    """A list of names. Raises ``InvalidName``: a single text, whose letters would be taken for names, or no list."""
+    if isinstance(names, (str, bytes)) or not isinstance(names, Sequence):
+        raise InvalidName(f"{what} must be a list of names, not {names!r:.80}")
+    return names
 
 
 def check_text(text: Any) -> str:

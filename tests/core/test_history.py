@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphmem.core.edits import AddEdge
-from graphmem.core.history import recorded_facts
+from graphmem.core.history import recorded_facts, superseding
 from graphmem.storage.sqlite import SQLiteStore
 
 
@@ -16,3 +16,12 @@ def test_what_was_undone_is_left_out_and_what_ended_is_not() -> None:
         assert ada is not None
         assert [str(fact) for fact in recorded_facts(store, ada.id)] == ["Ada | lives in | London"]
         assert recorded_facts(store, ada.id, entries=1) == []
+
+
+def test_a_changed_value_is_told_by_its_accents_and_a_subject_is_found_without_them() -> None:
+    with SQLiteStore.open(":memory:") as store:
+        store.apply([AddEdge("José", "lives in", "Oslo")])
+        store.apply(superseding(store, AddEdge("José", "lives in", "Óslo"), None))
+        assert [str(fact) for fact in store.facts()] == ["José | lives in | Óslo"]
+        store.apply(superseding(store, AddEdge("Jose", "lives in", "Rome"), None))
+        assert [str(fact) for fact in store.facts()] == ["José | lives in | Rome"]

@@ -318,3 +318,37 @@ def test_a_read_only_memory_reports_and_refuses(memory, path):
         assert opened.erase(NAME).facts == 4
         with pytest.raises(ReadOnly):
             opened.erase(NAME, dry_run=False)
+
+
+@pytest.mark.parametrize(
+    "names_it",
+    [
+        lambda m: (m.add(NAME, "r", "x"), m.add("Zed", "r", "y"), m.merge("Zed", NAME), m.undo()),
+        lambda m: (m.add(NAME, "r", "x"), m.add("Zed", "r", "y"), m.merge("Zed", NAME)),
+        lambda m: (m.add(NAME, "r", "x"), m.add("Zed", "r", "y"), m.add_alias("Zed", NAME)),
+        lambda m: (m.add(NAME, "r", "x"), m.add("Car", f"owned by {NAME}", "Bob")),
+        lambda m: (m.add(NAME, "r", "x"), m.add(f"{NAME}'s car", "colour", "red"), m.add_alias("Eve", f"x {NAME}")),
+        lambda m: (m.add(NAME, "r", "x"), m.add_node("Car", kind=f"car of {NAME}")),
+        lambda m: (m.add(NAME, "r", "x"), m.store.apply([AddNode("Eve")], action=f"as {NAME} said")),
+    ],
+    ids=["merge undone", "merged", "alias", "relation", "names", "kind", "action"],
+)  # fmt: skip
+def test_names_of_other_things_do_not_keep_it(memory, path, names_it):
+    names_it(memory)
+    report = memory.erase(NAME, passages=True)
+    assert not report.done
+    memory.erase(NAME, dry_run=False, passages=True)
+    assert found(path.parent) == []
+    assert check(path).ok
+    assert sorted(map(" | ".join, OTHERS)) == [f for f in others(memory) if f in set(map(" | ".join, OTHERS))]
+    with pytest.raises((Conflict, NotFound, NotKept)):
+        while memory.undo():
+            pass
+    assert check(path).ok
+
+
+def test_names_of_other_things_are_reported(memory):
+    memory.add(NAME, "r", "x")
+    memory.add(f"{NAME}'s car", f"given by {NAME}", "Bob")
+    mentions = memory.erase(NAME, dry_run=False).mentions
+    assert len([line for line in mentions if line.startswith("name of ")]) == 2

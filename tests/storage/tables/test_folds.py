@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, MergeNodes, UpdateNode
-from graphmem.core.errors import Ambiguous, Conflict, GraphMemError
+from graphmem.core.errors import Ambiguous, Conflict, GraphMemError, InvalidName
 from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.load_dump import load_jsonl
 from graphmem.storage.sqlite import SQLiteStore
@@ -96,3 +96,20 @@ def test_an_alias_of_two_nodes_is_refused_or_asked_back(store: Any) -> None:
         with pytest.raises(GraphMemError, match="'Robert' (and|or) 'Bobby Ray'"):
             use()
     assert store.facts() == []
+
+
+def test_a_new_name_that_is_an_alias_of_another_node_is_refused(store: Any) -> None:
+    store.apply([AddNode("Robert", aliases=("Bob",)), AddNode("Bobby Ray")])
+    with pytest.raises(Conflict, match="alias of 'Robert'"):
+        store.apply([UpdateNode("Bobby Ray", name="Bob")])
+    store.apply([UpdateNode("Robert", name="Bob")])
+    assert store.find("Robert").name == "Bob"
+
+
+@pytest.mark.parametrize("aliases", ["abc", b"abc", 5, None, {"a": 1}])
+def test_aliases_that_are_no_list_are_refused(store: Any, aliases: Any) -> None:
+    store.apply([AddNode("N")])
+    for edit in (AddNode("N", aliases=aliases), UpdateNode("N", add_aliases=aliases)):
+        with pytest.raises(InvalidName, match="list"):
+            store.apply([edit])
+    assert store.find("N").aliases == ()
