@@ -38,7 +38,14 @@ def superseding(store: GraphStore, new: AddEdge, at: Time | None) -> list[Edit]:
         start = lambda fact: to_micros(fact.valid_from) or 0
         later = [fact for fact in held if fact.valid_from is not None and start(fact) > moment]
         then = store.facts(subject.id, new.relation, as_of=moment)
-        held = [*then, *(fact for fact in held if fact not in (*then, *later))] or sorted(later, key=start)[:1]
+        held = [*then, *(fact for fact in held if fact not in (*then, *later))]
+        held = held or sorted(later, key=start)[:1]
+        while held and start(held[0]) > moment:  # the past counts too: the value holds until the next known one begins
+            before = store.facts(subject.id, new.relation, as_of=start(held[0]) - 1)
+            earlier = [fact for fact in before if fact.valid_from is not None and start(fact) > moment]
+            if not earlier:
+                break
+            held = sorted(earlier, key=start)[:1]
     edges = store.edges([fact.id for fact in held if fact.id is not None])
     same = [fact for fact, edge in zip(held, edges, strict=True) if value is not None and edge.dst == value.id]
     if same:

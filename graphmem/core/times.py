@@ -223,7 +223,8 @@ def _from_words(text: str) -> str | None:
     """EDTF text of a date in words (``c. 1815``, ``the 1990s``, ``12th century``, ``44 BC``), or None."""
     from edtf import text_to_edtf
 
-    words = re.findall(r"\d+|[^\W\d]+", re.sub(r"(?<=\d)['’](?=s\b)", "", text.lower()))
+    text = re.sub(r"\b(b|a|c)\.\s?(c|d|e)\.(?:\s?(e)\.)?", r"\1\2\3", text.lower())  # 44 B.C.
+    words = re.findall(r"\d+|[^\W\d]+", re.sub(r"(?<=\d)['’](?=s\b)", "", text))
     eras = [_ERAS[word] for word in words if word in _ERAS]
     words = [word for word in words if word not in _ERAS]
     numbers = [word for word in words if word.isdigit()]

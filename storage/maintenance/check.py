@@ -175,6 +175,9 @@ def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
               if not holds(raw, (table, key), state)]  # fmt: skip
     if strays:
         yield Problem("journal", f"rows changed without a journal entry: {some(strays)}", True)
+    if not found.altered and numbers == list(range(1, len(numbers) + 1)):
+        for table, unknown in found.unknown(raw):
+            yield Problem("journal", f"{table} {some(unknown)} are known to no journal entry", False)
     for block in found.blocks(raw):
         rows = block.missing() or block.altered()
         which = f"{block.table} {some(rows)}" if rows else f"some of the {block.table} {block.first} to {block.last}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from graphmem.core.errors import GraphMemError
@@ -50,6 +52,18 @@ class Evidence:
             if block.entry not in self.altered and not block.sound():
                 found.append(block)
         return found
+
+    def unknown(self, raw: sqlite3.Connection) -> Iterator[tuple[str, list[rows.Row]]]:
+        """Nodes and facts that no entry names, where the journal is whole: another program wrote them."""
+        if raw.execute("SELECT 1 FROM journal WHERE compacted = 1 OR action = 'withheld'").fetchone():
+            return
+        for table in ("nodes", "edges"):
+            sql = "SELECT first, last FROM journal_ranges WHERE what = ? ORDER BY first"
+            starts = [(0, 0), *raw.execute(sql, (table,)).fetchall(), ((1 << 63) - 1, 0)]
+            gaps = [(last, first) for (_, last), (first, _) in pairwise(starts)]
+            between = (raw.execute(f"SELECT id FROM {table} WHERE id > ? AND id < ?", gap) for gap in gaps)
+            if ids := [key for found in between for key in found if (table, key) not in self.newest]:
+                yield table, ids
 
 
 def gather(raw: sqlite3.Connection) -> Evidence:

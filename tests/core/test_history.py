@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphmem.core.edits import AddEdge
 from graphmem.core.history import recorded_facts, superseding
+from graphmem.core.times import to_micros
 from graphmem.storage.sqlite import SQLiteStore
 
 
@@ -25,3 +26,12 @@ def test_a_changed_value_is_told_by_its_accents_and_a_subject_is_found_without_t
         assert [str(fact) for fact in store.facts()] == ["José | lives in | Óslo"]
         store.apply(superseding(store, AddEdge("Jose", "lives in", "Rome"), None))
         assert [str(fact) for fact in store.facts()] == ["José | lives in | Rome"]
+
+
+def test_late_news_end_where_the_next_known_value_begins() -> None:
+    with SQLiteStore.open(":memory:") as store:
+        store.apply([AddEdge("Ann", "boss", "Bob", valid_from="2010")])
+        for name, year in (("Carl", "2005"), ("Dora", "2000"), ("Eve", "1990")):
+            store.apply(superseding(store, AddEdge("Ann", "boss", name), year))
+        then = [[fact.object for fact in store.facts(as_of=to_micros(str(year)))] for year in (1995, 2002, 2007, 2020)]
+        assert then == [["Eve"], ["Dora"], ["Carl"], ["Bob"]]

@@ -94,3 +94,10 @@ def test_an_interval_ends_with_its_last_period(given_times: Any, instants: Any, 
 def test_an_interval_that_ends_before_it_starts_is_refused(times: tuple[str, str]) -> None:
     with pytest.raises(InvalidTime, match="before"):
         valid_interval(*times)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"), [("44 B.C.", "44 BC"), ("c. 44 b.c.e.", "c. 44 BC"), ("A.D. 79", "AD 79"), ("79 C.E.", "79 AD")]
+)
+def test_eras_may_be_abbreviated_with_dots(text: str, plain: str) -> None:
+    assert read_time(text) == read_time(plain)
