@@ -169,7 +169,7 @@ def test_quotes_without_end_are_looked_at_a_few_times_only(monkeypatch):
 
     scanned: list[int] = []
     scan = module._quotes
-    monkeypatch.setattr(module, "_quotes", lambda line, inside: (scanned.append(1), scan(line, inside))[1])
+    monkeypatch.setattr(module, "_quotes", lambda line, *more: (scanned.append(1), scan(line, *more))[1])
     for line in ('a,r,"b\n', 'a,r,""b\n', 'a,r,"""b\n', 'a,"r,b"x\n'):
         scanned.clear()
         list(_csv_rows(io.BytesIO(line.encode() * 2000)))
