@@ -187,7 +187,7 @@ def compact(memory: GraphMemory, before: str, json_: bool) -> None:
 @memory_command()
 @click.argument("name")
 @click.option("--id", "by_id", is_flag=True, help="NAME is the id of a node.")
-@click.option("--passages", is_flag=True, help="Also remove passages that name it, and empty other texts that do.")
+@click.option("--passages", is_flag=True, help="Also remove passages that name it, and empty texts and names that do.")
 @click.option("--copies", is_flag=True, help="Also remove copies beside it: of repairs, migrations, backups.")
 @click.option("--yes", is_flag=True, help="Erase; without it, only print what would be removed.")
 def erase(memory: GraphMemory, name: str, by_id: bool, yes: bool, json_: bool, **options: bool) -> None:

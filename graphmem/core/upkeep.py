@@ -90,7 +90,7 @@ class Upkeep:
         Args:
             node: name, alias, id or node; also of one that was retired or undone.
             dry_run: only report; False erases.
-            passages: also remove passages that name it, and empty other texts that do; the report lists them.
+            passages: also remove passages that name it, and empty other texts and names that do; the report lists them.
             copies: also remove copies of the memory beside it (before a repair or migration, backups).
 
         Raises:

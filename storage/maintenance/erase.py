@@ -46,7 +46,7 @@ def erase(
 
     Args:
         node: id, name or alias; also of a node that is retired or undone.
-        passages: remove passages that name it, and empty other texts that do.
+        passages: remove passages that name it, and empty other texts and names that do.
         copies: remove copies of the file that lie beside it.
 
     Raises:

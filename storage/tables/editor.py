@@ -148,11 +148,11 @@ class Editor:
             self._add_alias(row, alias, edit.ambiguous)
 
     def _add_alias(self, row: Row, alias: str, ambiguous: bool = True) -> None:
-        alias = check_name(alias, "alias")
-        new = (self.ns, normalise(alias), row[0], alias)
+        new = (self.ns, normalise(alias := check_name(alias, "alias")), row[0], alias)
         if new[1] == row[NODE["norm"]] or rows.fetch(self.raw, "aliases", new[:3]) is not None:
             return
-        _ = ambiguous or queries.refuse_alias(self.raw, alias, *new[:3])
+        if not ambiguous:
+            queries.refuse_alias(self.raw, alias, self.ns, new[1], row[0])
         self.recorder.put("aliases", None, new)
 
     def _update_node(self, edit: UpdateNode) -> None:

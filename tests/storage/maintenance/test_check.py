@@ -190,3 +190,16 @@ def test_a_damaged_file_raises_corrupt_when_read(tmp_path):
     path.write_bytes(bytes(data))
     with pytest.raises(Corrupt, match="graphmem check"):
         SQLiteStore.open(path).facts()
+
+
+@pytest.mark.parametrize("table", ["nodes", "edges"])
+def test_rows_that_another_program_added_are_found(path, table):
+    counter = {"nodes": "next_node", "edges": "next_edge"}[table]
+    new = f"(SELECT value FROM meta WHERE key = '{counter}')"
+    columns = {
+        "nodes": f"(id, ns, name, norm, kind, text, strength, created_at) VALUES ({new}, 1, 'x', 'x', 'x', '', 1, 1)",
+        "edges": f"(id, ns, src, rel, dst, entry, confidence, strength, text) VALUES ({new}, 1, 1, 1, 3, 2, 1, 1, '')",
+    }[table]
+    sql(path, f"INSERT INTO {table} {columns}", f"UPDATE meta SET value = value + 1 WHERE key = '{counter}'")
+    assert any(f"{table} " in problem.what and "no journal entry" in problem.what for problem in check(path).problems)
+    assert not repair(path)[1].ok
