@@ -9,9 +9,8 @@ def is_same(held: Interval, new: Interval, now: int) -> bool:
     """Whether two intervals of the same subject, relation and object are one fact, which ``combined`` gives.
 
     They are one when they are equal; when both are open at the end and hold now; when the new one says no time and the
-    held one holds now; when neither has a start, one leaves the end open, and both hold now; or when they share the
-    start, or the end, and one of them leaves the other side open. All other intervals stand side by side, those that
-    overlap included.
+    held one holds now; or when they share the start, or the end, and one of them leaves the other side open. All other
+    intervals stand side by side, those that overlap included.
     """
     if held[:2] == new[:2]:
         return True
@@ -19,8 +18,6 @@ def is_same(held: Interval, new: Interval, now: int) -> bool:
         return holds(held, now)
     if new.end is None and held.end is None:
         return holds(held, now) and holds(new, now)
-    if new.start is None and held.start is None:
-        return (new.end is None or held.end is None) and holds(held, now) and holds(new, now)
     if new.start == held.start:
         return new.end is None or held.end is None
     return new.end == held.end and (new.start is None or held.start is None)
