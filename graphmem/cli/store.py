@@ -145,17 +145,18 @@ def repair(ctx: click.Context, db: str) -> None:
 @main.command()
 @memory_file
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(db: str, file: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+def backup(db: str, file: Path, force: bool) -> None:
     """Copy the memory to FILE while it may be in use."""
     from graphmem.storage.maintenance.backup import backup as backup_file
 
-    click.echo(backup_file(db, file))
+    click.echo(backup_file(db, file, overwrite=force))
 
 
 @main.command()
 @click.argument("file", type=existing_file)
 @memory_file
-@click.option("--overwrite", is_flag=True, help="Replace the memory at DB.")
+@click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Replace the memory at DB.")
 def restore(file: Path, db: str, overwrite: bool) -> None:
     """Restore the backup FILE to DB."""
     from graphmem.storage.maintenance.backup import restore as restore_file

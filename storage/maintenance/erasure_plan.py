@@ -39,7 +39,10 @@ class Plan:
         entries: journal entries that hold something of it.
         notes: entries whose notes name it.
         sources, relations: ids of what only its facts used.
-        named_sources: ids of sources of other facts that name it.
+        named_sources, named_relations: ids of sources and relations of other facts that name it.
+        named_nodes: ids and names of other nodes, not of the system, whose name holds its name.
+        named_aliases: keys of aliases of other nodes that name it.
+        emptied: whether texts, sources, relations and aliases that name it are emptied.
         elsewhere: names of other namespaces with a node of that name.
     """
 
@@ -54,6 +57,10 @@ class Plan:
     sources: set[int] = field(default_factory=set)
     relations: set[int] = field(default_factory=set)
     named_sources: set[int] = field(default_factory=set)
+    named_relations: set[int] = field(default_factory=set)
+    named_nodes: dict[int, str] = field(default_factory=dict)
+    named_aliases: set[Row] = field(default_factory=set)
+    emptied: bool = False
     elsewhere: set[str] = field(default_factory=set)
 
     @property
@@ -69,6 +76,8 @@ class Plan:
 
     def removes(self, delta: Delta) -> bool:
         """Whether a change is one of a removed row."""
+        if delta.table == "aliases" and self.emptied and delta.key in self.named_aliases:
+            return True
         at = {"aliases": 2}.get(delta.table, 0)
         return delta.key[at] in (self.gone if delta.table in ("nodes", "aliases") else self.edges)
 
@@ -79,7 +88,7 @@ def make(raw: sqlite3.Connection, ns: int, node: str | int, passages: bool) -> P
     Raises:
         NotFound: nothing in the namespace has that id or name. Conflict: several nodes have that alias.
     """
-    plan = Plan()
+    plan = Plan(emptied=passages)
     if isinstance(node, str):
         plan.names = {normalise(check_name(node))}
         plan.nodes = _named(raw, ns, node)
@@ -92,6 +101,7 @@ def make(raw: sqlite3.Connection, ns: int, node: str | int, passages: bool) -> P
     while size != (size := (len(plan.nodes), len(plan.edges), len(plan.names))):
         search.rows()
         search.journal()
+    plan.named_aliases = {key for key in plan.named_aliases if key[2] not in plan.nodes}
     if not plan.nodes and not plan.texts:
         raise NotFound(f"no node named {node!r}, and no text that names it")
     search.values()
@@ -140,8 +150,13 @@ class _Search:
                 plan.nodes.add(node)
             else:
                 self._texts("nodes", (node,), named)
+                if kind not in SYSTEM_KINDS and self.names_it(name):
+                    plan.named_nodes[node] = name
                 if kind == PASSAGE and (named or self.names_it(name)):
                     plan.passages.add(node)
+        for norm, owner, alias in raw.execute("SELECT norm, node, alias FROM aliases WHERE ns = ?", (self.ns,)):
+            if self.names_it(alias):
+                plan.named_aliases.add((self.ns, norm, owner))
         for edge, *values in raw.execute("SELECT id, text, attributes, qualifiers FROM edges WHERE ns = ?", (self.ns,)):
             if edge not in plan.edges and any(values):
                 self._texts(
@@ -194,6 +209,8 @@ class _Search:
         elif delta.table == "aliases":
             if delta.key[2] in plan.nodes and self._kind(delta.key[2]) not in SYSTEM_KINDS:
                 plan.names.add(delta.key[1])
+            elif self.names_it(delta.key[1]):
+                plan.named_aliases.add(delta.key)
         elif delta.table == "edges":
             if any(image.get(end) in plan.nodes for image in images for end in ("src", "dst")):
                 plan.edges.add(delta.key[0])
@@ -217,6 +234,9 @@ class _Search:
                 plan.nodes.add(node)
             else:
                 self._texts("nodes", delta.key, named)
+                names = [image["name"] for image in images if self.names_it(image.get("name"))]
+                if names and kind not in SYSTEM_KINDS:
+                    plan.named_nodes.setdefault(node, names[-1])
         if node in plan.nodes and kind not in SYSTEM_KINDS:
             plan.names.update(_own_form(image["norm"]) for image in images if "norm" in image)
 
@@ -274,8 +294,8 @@ class _Search:
                 own |= {r[0] for r in self._of("SELECT source FROM edge_sources WHERE edge IN ({})", plan.edges)}
             for number, name in self.raw.execute(f"SELECT id, name FROM {table}").fetchall():
                 if number in used | self._used[column]:
-                    if column == "source" and self.names_it(name):
-                        plan.named_sources.add(number)
+                    if self.names_it(name):
+                        (plan.named_sources if column == "source" else plan.named_relations).add(number)
                 elif number in own or self.names_it(name):
                     out.add(number)
 
