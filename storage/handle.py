@@ -61,7 +61,7 @@ class OpenMemory:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise InvalidValue(
-            f"an open memory ({self.path}), and what was retrieved from it, cannot be pickled; pass on the file's path, "
+            f"an open memory ({self.path}), or what was retrieved from it, cannot be pickled; pass on its path, "
             "or the nodes, facts and passages that were found"
         )
 
