@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +47,7 @@ def light_imports() -> Iterator[None]:
     sys.modules.update(dict.fromkeys(hidden), **substitutes)  # type: ignore[arg-type]
     torch.distributed.is_available = lambda: False
     try:
+        _list_models_once()
         yield
     finally:
         torch.distributed.is_available = available
@@ -53,6 +55,35 @@ def light_imports() -> Iterator[None]:
             if name in sys.modules and sys.modules[name] is None:
                 del sys.modules[name]
         _remove()
+
+
+def _list_models_once() -> None:
+    """Import transformers' package of models with the list of its modules that transformers itself has just made.
+
+    Both read every file of every model to make it: half a second each.
+    """
+    import transformers
+    from transformers.utils import import_utils
+
+    define = import_utils.define_import_structure
+    if "transformers.models" in sys.modules or not hasattr(define, "cache_info"):
+        return
+    folder, prefix = Path(transformers.__file__).parent / "models", "models."
+
+    def known(path: Any, *rest: Any) -> Any:
+        if Path(path) != folder / "__init__.py":
+            return define(path, *rest)
+        whole = define(folder, prefix="models")  # cached
+        return {
+            needs: {name.removeprefix(prefix): found for name, found in modules.items() if name.startswith(prefix)}
+            for needs, modules in whole.items()
+        }
+
+    import_utils.define_import_structure = known
+    try:
+        import_module("transformers.models")
+    finally:
+        import_utils.define_import_structure = define
 
 
 class _Substitute(ModuleType):

@@ -43,7 +43,10 @@ def read_tsv(file: BinaryIO, context: Context) -> Iterator[tuple[int, Item]]:
 
 
 def read_csv(file: BinaryIO, context: Context) -> Iterator[tuple[int, Item]]:
-    """Comma-separated facts; quoted cells may hold line breaks. The number of a row is that of its first line."""
+    """Comma-separated facts; quoted cells may hold line breaks. The number of a row is that of its first line.
+
+    Semicolons separate where the first line has some and no comma, as spreadsheets write in many countries.
+    """
     return _facts(_csv_rows(file), context)
 
 
@@ -61,7 +64,7 @@ def _unsafe(text: str) -> str:
 def _csv_rows(file: BinaryIO) -> Iterator[Row]:
     """Rows of cells. A quote that is never closed, or followed by more, costs its line alone."""
     waiting: deque[tuple[int, str | Reject]] = deque()
-    source = raw_lines(file)
+    source, mark = raw_lines(file), ""
     while True:
         number, line = waiting.popleft() if waiting else next(source, (0, None))
         if line is None:
@@ -69,9 +72,10 @@ def _csv_rows(file: BinaryIO) -> Iterator[Row]:
         if isinstance(line, Reject):
             yield number, line
             continue
+        mark = mark or (";" if ";" in line and "," not in line else ",")
         parts, size = [line], len(line)
         more: list[tuple[int, str | Reject]] = []
-        state = _quotes(line, False) if '"' in line else "closed"
+        state = _quotes(line, False, mark) if '"' in line else "closed"
         while state == "open" and size <= MAX_LINE:
             following = waiting.popleft() if waiting else next(source, (0, None))
             if following[1] is None:
@@ -81,9 +85,10 @@ def _csv_rows(file: BinaryIO) -> Iterator[Row]:
                 break
             parts.append(following[1])
             size += len(following[1])
-            state = _quotes(following[1], True)
+            state = _quotes(following[1], True, mark)
         if state == "closed":
-            yield number, _cells("".join(parts).rstrip("\r\n") if len(parts) == 1 else _without_end("".join(parts)))
+            row = "".join(parts)
+            yield number, _cells(row.rstrip("\r\n") if len(parts) == 1 else _without_end(row), mark)
             continue
         reason = "never closed" if state == "open" else "closed in the middle of a cell; two quotes stand for one"
         yield number, Reject(f"a quoted cell begins here and is {reason}")
@@ -94,7 +99,7 @@ def _without_end(text: str) -> str:
     return text[:-2] if text.endswith("\r\n") else text[:-1] if text.endswith(("\n", "\r")) else text
 
 
-def _quotes(line: str, inside: bool) -> str:
+def _quotes(line: str, inside: bool, mark: str) -> str:
     """State of a row after a line, which begins inside a quoted cell or at a cell: closed, open, or bad."""
     at, end = 0, len(line.rstrip("\r\n"))
     while True:
@@ -106,17 +111,17 @@ def _quotes(line: str, inside: bool) -> str:
             if at < 0:
                 return "open"
             at += 1
-            if at < end and line[at] != ",":
+            if at < end and line[at] != mark:
                 return "bad"
-        at = line.find(",", at)
+        at = line.find(mark, at)
         if at < 0:
             return "closed"
         at += 1
 
 
-def _cells(row: str) -> list[str]:
+def _cells(row: str, mark: str) -> list[str]:
     if '"' not in row:
-        return row.split(",")
+        return row.split(mark)
     found, at = [], 0
     while True:
         if row.startswith('"', at):
@@ -126,7 +131,7 @@ def _cells(row: str) -> list[str]:
             found.append(row[start:at].replace('""', '"'))
             at += 1
         else:
-            end = row.find(",", at)
+            end = row.find(mark, at)
             found.append(row[at:] if end < 0 else row[at:end])
             at = len(row) if end < 0 else end
         if at >= len(row):

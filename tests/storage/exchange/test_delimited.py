@@ -169,8 +169,14 @@ def test_quotes_without_end_are_looked_at_a_few_times_only(monkeypatch):
 
     scanned: list[int] = []
     scan = module._quotes
-    monkeypatch.setattr(module, "_quotes", lambda line, inside: (scanned.append(1), scan(line, inside))[1])
+    monkeypatch.setattr(module, "_quotes", lambda line, *more: (scanned.append(1), scan(line, *more))[1])
     for line in ('a,r,"b\n', 'a,r,""b\n', 'a,r,"""b\n', 'a,"r,b"x\n'):
         scanned.clear()
         list(_csv_rows(io.BytesIO(line.encode() * 2000)))
         assert len(scanned) <= 3 * 2000
+
+
+def test_semicolons_separate_where_the_first_line_has_no_comma():
+    text = 'Source;Target;Type;Label\nAda;"Tea; green";Directed;likes\nBob;a,b;Directed;"has"\n'
+    assert read(text)[0] == ["Ada | likes | Tea; green", "Bob | has | a,b"]
+    assert read("Ada;x,likes,Tea\n")[0] == ["Ada;x | likes | Tea"]
