@@ -222,7 +222,8 @@ def copies_of(raw: sqlite3.Connection, path: str) -> tuple[list[Path], list[Path
     file = Path(path).absolute()
     identity = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
     names = (f"{file.name}.schema", f"{file.name}.before-repair")
-    copies, branches = [], []
+    copies: list[Path] = []
+    branches: list[Path] = []
     for other in sorted(file.parent.iterdir()):
         if not other.is_file() or other.name.endswith(SIDE_FILES) or other.samefile(file):
             continue
