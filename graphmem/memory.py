@@ -362,6 +362,10 @@ class GraphMemory(Revision, Upkeep):
             self._store.close()
         self._store = self._retriever = None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> GraphMemory:
+        """The same memory: copies of what holds one share the open file."""
+        return self
+
     def __enter__(self) -> GraphMemory:
         return self
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
-from graphmem.core.errors import Busy, ReadOnly
+from graphmem.core.errors import Busy, InvalidValue, ReadOnly
 from graphmem.core.names import check_name
 from graphmem.storage.index import snapshot, vector_cache
 from graphmem.storage.index.adjacency_cache import Views
@@ -51,6 +51,19 @@ class OpenMemory:
         except BaseException:
             connection.close()
             raise
+
+    def __copy__(self) -> Self:
+        """The same store: copies of what holds one share the open file."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise InvalidValue(
+            f"an open memory ({self.path}), or what was retrieved from it, cannot be pickled; pass on its path, "
+            "or the nodes, facts and passages that were found"
+        )
 
     def _find_namespace(self) -> int:
         sql = "SELECT id FROM namespaces WHERE name = ?"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,3 +281,17 @@ def test_records_have_no_facts_and_no_entity_becomes_one(memory: GraphMemory) ->
             use()
     memory.add("Ada", "attends", "session:jazz")
     assert lines(memory.facts("Ada")) == ["Ada | attends | session:jazz"]
+
+
+def test_copies_share_the_open_file_and_pickles_are_typed_errors(tmp_path: Path) -> None:
+    with GraphMemory.open(tmp_path / "m.db") as memory:
+        memory.add("Ann", "lives in", "Oslo")
+        found = memory.retrieve("Where does Ann live?")
+        for copied in (copy.copy(memory), copy.deepcopy(memory), copy.deepcopy({"memory": memory})["memory"]):
+            copied.add("Bob", "lives in", "Oslo")
+            assert len(memory.facts()) == 2
+        assert copy.deepcopy(found).nodes == found.nodes
+        for whole in (memory, memory.store, found):
+            with pytest.raises(InvalidValue, match="cannot be pickled"):
+                pickle.dumps(whole)
+        assert pickle.loads(pickle.dumps((found.nodes, memory.facts()))) == (found.nodes, memory.facts())

@@ -53,7 +53,7 @@ _WORDS = tuple(
     for pattern, words in (
         (r"\b(undo|redo)\((\d+)\)", r"`graphmem \1 FILE \2`"),
         (r"\(force=True\)|; open it with read_only=True(?=$|, or)", ""),
-        (r"\b(pass )?overwrite=True\b", "give --overwrite"),
+        (r"\b(pass )?overwrite=True\b", "give --force"),
     )
 )
 """What messages call by its name in Python, and its name on the command line."""

@@ -145,17 +145,18 @@ def repair(ctx: click.Context, db: str) -> None:
 @main.command()
 @memory_file
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(db: str, file: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+def backup(db: str, file: Path, force: bool) -> None:
     """Copy the memory to FILE while it may be in use."""
     from graphmem.storage.maintenance.backup import backup as backup_file
 
-    click.echo(backup_file(db, file))
+    click.echo(backup_file(db, file, overwrite=force))
 
 
 @main.command()
 @click.argument("file", type=existing_file)
 @memory_file
-@click.option("--overwrite", is_flag=True, help="Replace the memory at DB.")
+@click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Replace the memory at DB.")
 def restore(file: Path, db: str, overwrite: bool) -> None:
     """Restore the backup FILE to DB."""
     from graphmem.storage.maintenance.backup import restore as restore_file
@@ -187,7 +188,7 @@ def compact(memory: GraphMemory, before: str, json_: bool) -> None:
 @memory_command()
 @click.argument("name")
 @click.option("--id", "by_id", is_flag=True, help="NAME is the id of a node.")
-@click.option("--passages", is_flag=True, help="Also remove passages that name it, and empty texts and names that do.")
+@click.option("--passages", is_flag=True, help="Also remove passages that name it, and empty other texts that do.")
 @click.option("--copies", is_flag=True, help="Also remove copies beside it: of repairs, migrations, backups.")
 @click.option("--yes", is_flag=True, help="Erase; without it, only print what would be removed.")
 def erase(memory: GraphMemory, name: str, by_id: bool, yes: bool, json_: bool, **options: bool) -> None:

@@ -129,7 +129,7 @@ def _promotions(store: GraphStore, nodes: Sequence[Node], config: ConsolidationC
         if node.kind == EPISODE and node.attributes.get("claim"):
             claims.setdefault(normalise(str(node.attributes["claim"])), []).append(node)
     for episodes in claims.values():
-        sources = {episode.attributes.get("source") for episode in episodes}
+        sources = {str(episode.attributes.get("source")) for episode in episodes}
         parts = str(episodes[0].attributes["claim"]).split(" | ")
         is_fact = len(parts) == 3 and all(part.strip() and len(part) <= MAX_NAME for part in parts)
         if len(sources) >= config.promote_after and is_fact and not _contradicted(store, parts):

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from graphmem.core.errors import InvalidTime
-from graphmem.core.names import unstorable
+from graphmem.core.names import normalise, unstorable
 from graphmem.core.times import to_micros
 from graphmem.core.validation import require
 
@@ -40,6 +40,7 @@ def text(value: Any, name: str, *, optional: bool = False, blank: bool = True) -
     require(isinstance(value, str) and (blank or bool(value.strip())), name, _short(value), expected)
     reason = unstorable(value.replace("\0", " "))
     require(reason is None, name, _short(value), f"valid Unicode text; it {reason}")
+    require(blank or "0" <= value.strip()[0] <= "z" or bool(normalise(value)), name, _short(value), expected)
 
 
 def moment(value: Any, name: str) -> None:

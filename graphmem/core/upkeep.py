@@ -23,7 +23,8 @@ class Erasure:
         entries: journal entries that are rewritten.
         sources: sources that only its facts used.
         passages: passages and episodes that name it; removed only where that was asked for.
-        mentions: other texts that name it, such as ``text of fact 3``; emptied together with the passages.
+        mentions: other texts that name it, such as ``text of fact 3``; emptied together with the passages. Other nodes
+            and files to erase it from are only named.
         copies: files beside the memory that hold an earlier state of it; removed only where that was asked for.
         before, after: bytes of the file.
     """
@@ -90,7 +91,8 @@ class Upkeep:
         Args:
             node: name, alias, id or node; also of one that was retired or undone.
             dry_run: only report; False erases.
-            passages: also remove passages that name it, and empty other texts and names that do; the report lists them.
+            passages: also remove passages that name it, and empty other texts, sources, relations and aliases that
+                do; the report lists them.
             copies: also remove copies of the memory beside it (before a repair or migration, backups).
 
         Raises:

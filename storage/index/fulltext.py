@@ -37,7 +37,7 @@ Match = tuple[int, float]  # id and score of a row
 
 Found = TypeVar("Found")
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")  # as unicode61 splits: a word is one token, never a phrase
 
 
 def words(query: str) -> list[str]:

@@ -35,10 +35,9 @@ class Proof:
         """Compare the blocks of some rows that were not compared yet. Raises ``Doubt``."""
         if self._done or not len(rows):
             return
-        blocks = rows >> SHIFT
-        known = self._good[blocks]
-        if not known.all():
-            self._compare(np.unique(blocks[~known]))
+        wanted = np.zeros_like(self._good)
+        wanted[rows >> SHIFT] = True
+        self._compare(np.flatnonzero(wanted & ~self._good))
 
     def touch_all(self) -> None:
         """Compare every block. Raises ``Doubt``."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from graphmem.core.errors import Busy, InvalidValue
 from graphmem.core.upkeep import Erasure
 from graphmem.storage import bulk_sums
-from graphmem.storage.files import SIDE_FILES
+from graphmem.storage.files import SIDE_FILES, side_files
 from graphmem.storage.index import snapshot
 from graphmem.storage.maintenance.backup import reclaim
 from graphmem.storage.maintenance.compact import require_sound
@@ -23,7 +23,6 @@ from graphmem.storage.maintenance.erasure_plan import SCRUBBED, SHOWN, Plan, mak
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import Recorder, reseal
 from graphmem.storage.tables.connection import MEMORY, Connection
-from graphmem.storage.tables.folds import rebuild_folds
 from graphmem.storage.tables.schema import APPLICATION_ID, COLUMNS, SEARCH_TABLES
 from graphmem.storage.tables.vector_rows import mark
 
@@ -46,7 +45,7 @@ def erase(
 
     Args:
         node: id, name or alias; also of a node that is retired or undone.
-        passages: remove passages that name it, and empty other texts and names that do.
+        passages: remove passages that name it, and empty other texts that do.
         copies: remove copies of the file that lie beside it.
 
     Raises:
@@ -57,16 +56,17 @@ def erase(
     if isinstance(node, bool) or not isinstance(node, (str, int)):
         raise InvalidValue(f"erase takes a name or the id of a node, not {node!r}")
     path, size = connection.path, _size(connection)
-    beside = list(map(str, copies_of(connection.raw, path))) if path != MEMORY else []
+    beside, branches = copies_of(connection.raw, path) if path != MEMORY else ([], [])
+    files = [str(file) for file in beside], [str(file) for file in branches]
     if dry_run:
         with connection.reading() as raw:
-            return _report(raw, make(raw, ns, node, passages), beside, (size, size), done=False)
+            return _report(raw, make(raw, ns, node, passages), files, (size, size), done=False)
     raw = connection.raw
     raw.execute("PRAGMA secure_delete = ON")
     with connection.writing():
         require_sound(raw, path)
         plan = make(raw, ns, node, passages)
-        report = _report(raw, plan, beside, (size, size), done=True)
+        report = _report(raw, plan, files, (size, size), done=True)
         _rewrite_journal(raw, ns, plan, passages)
         _remove(raw, plan, passages)
         bulk_sums.seal(raw)
@@ -75,8 +75,8 @@ def erase(
         Recorder(raw, ns).finish("erase", what)
         raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES (?, 1)", (_UNFINISHED,))
     for copy in beside if copies else ():
-        for suffix in ("", *SIDE_FILES):
-            Path(copy + suffix).unlink(missing_ok=True)
+        for file in (copy, *side_files(copy)):
+            file.unlink(missing_ok=True)
     finish(connection)
     return replace(report, after=_size(connection), copies=() if copies else report.copies)
 
@@ -114,18 +114,27 @@ def _size(connection: Connection) -> int:
     return int(pages * page)
 
 
-def _report(raw: sqlite3.Connection, plan: Plan, copies: list[str], sizes: tuple[int, int], *, done: bool) -> Erasure:
+def _report(
+    raw: sqlite3.Connection, plan: Plan, files: tuple[list[str], list[str]], sizes: tuple[int, int], *, done: bool
+) -> Erasure:
     passages = [_name(raw, node) for node in sorted(plan.passages)[:SHOWN]]
     mentions = [
         f"{column} of {table.removesuffix('s')} {key[0]}"
         for table, key, column in sorted(plan.left)
         if table != "nodes" or key[0] not in plan.passages
     ]
-    mentions += [f"name of source {number}" for number in sorted(plan.named_sources)]
-    mentions += [f"name of relation {number}" for number in sorted(plan.named_relations)]
+    mentions += [
+        f"{what} {number}"
+        for what, numbers in (("name of source", plan.named_sources), ("name of relation", plan.named_relations),
+                              ("alias of node", {key[2] for key in plan.named_aliases}))
+        for number in sorted(numbers)
+    ]  # fmt: skip
+    named = [plan.named_nodes[node] for node in sorted(plan.named_nodes.keys() - plan.gone)]
+    mentions += [f"node {name!r}, erase it too" for name in named]
     mentions += [f"namespace {name!r}, erase it there too" for name in sorted(plan.elsewhere)]
+    mentions += [f"file {name}, a copy that was written to since, erase it there too" for name in files[1]]
     counts = len(plan.gone), len(plan.edges), len(plan.entries), len(plan.sources)
-    places = tuple(passages), tuple(mentions[:SHOWN]), tuple(copies)
+    places = tuple(passages), tuple(mentions[:SHOWN]), tuple(files[0])
     return Erasure(done, tuple(sorted(plan.names)), *counts, *places, *sizes)
 
 
@@ -139,7 +148,6 @@ def _rewrite_journal(raw: sqlite3.Connection, ns: int, plan: Plan, scrub: bool) 
     for table, key, column in plan.left if scrub else ():
         texts.setdefault((table, key), set()).add(column)
     raw.executemany("UPDATE journal SET note = '' WHERE id = ?", [(entry,) for entry in plan.notes])
-    raw.executemany("UPDATE journal SET action = 'apply' WHERE id = ?", [(entry,) for entry in plan.actions])
     blocks = {"journal": "id", "journal_parts": "rowid"}
     for table, rowid in blocks.items():
         where = "ns = ?" if table == "journal" else "entry IN (SELECT id FROM journal WHERE ns = ?)"
@@ -158,7 +166,6 @@ def _without(item: list[Any], plan: Plan, texts: dict[tuple[str, Any], set[str]]
         return None
     table, first, second = item
     columns = texts.get((table, delta.key), set())
-    columns = columns | {"norm"} if "name" in columns else columns
     if table == "edges" and {image.get("passage") for image in (delta.before or {}, delta.after or {})} & plan.gone:
         columns = columns | {"passage", "span_start", "span_end"}
     if not columns:
@@ -166,8 +173,7 @@ def _without(item: list[Any], plan: Plan, texts: dict[tuple[str, Any], set[str]]
     if isinstance(second, dict):
         left = {column: values for column, values in second.items() if column not in columns}
         return [table, first, left] if left else None
-    values = {**SCRUBBED, "name": _nameless(delta.key[0]), "norm": _nameless(delta.key[0])}
-    places = {COLUMNS[table].index(column): values.get(column) for column in columns}
+    places = {COLUMNS[table].index(column): SCRUBBED.get(column) for column in columns}
     images = [image and [places.get(place, value) for place, value in enumerate(image)] for image in (first, second)]
     return [table, *images]
 
@@ -176,18 +182,19 @@ def _remove(raw: sqlite3.Connection, plan: Plan, scrub: bool) -> None:
     """Remove the rows; empty the texts that name the node; build the search indexes again."""
     raw.execute("PRAGMA defer_foreign_keys = ON")
     for table, key, column in plan.left if scrub else ():
-        if column == "name":
-            raw.execute("UPDATE nodes SET name = ?1, norm = ?1 WHERE id = ?2", (_nameless(key[0]), key[0]))
-        else:
-            raw.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (SCRUBBED[column], key[0]))
+        raw.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (SCRUBBED[column], key[0]))
         if table == "nodes":
             for other, owner in _OF_NODES[:2]:  # sentences and vectors are of the text
                 raw.execute(f"DELETE FROM {other} WHERE {owner} = ?", key)
     if scrub:
-        names = [(_nameless(number), number) for number in sorted(plan.named_sources)]
-        raw.executemany("UPDATE sources SET name = ? WHERE id = ?", names)
-        names = [(_nameless(number), number) for number in sorted(plan.named_relations)]
-        raw.executemany("UPDATE relations SET name = ?1, norm = ?1 WHERE id = ?2", names)
+        for table, columns, numbers in (
+            ("sources", "name = :name", plan.named_sources),
+            ("relations", "name = :name, norm = :name", plan.named_relations),
+        ):
+            names = [{"name": f"[erased {number}]", "id": number} for number in sorted(numbers)]
+            raw.executemany(f"UPDATE {table} SET {columns} WHERE id = :id", names)
+        raw.executemany("DELETE FROM aliases WHERE ns = ? AND norm = ? AND node = ?", sorted(plan.named_aliases))
+        raw.executemany("DELETE FROM folds WHERE node = ?", [(key[2],) for key in plan.named_aliases])
     nodes, edges = _ids(plan.gone), _ids(plan.edges)
     of = "IN (SELECT value FROM json_each(?))"
     raw.execute(f"UPDATE edges SET passage = NULL, span_start = NULL, span_end = NULL WHERE passage {of}", (nodes,))
@@ -198,45 +205,51 @@ def _remove(raw: sqlite3.Connection, plan: Plan, scrub: bool) -> None:
     raw.execute(f"DELETE FROM nodes WHERE id {of}", (nodes,))
     raw.execute(f"DELETE FROM sources WHERE id {of}", (_ids(plan.sources),))
     raw.execute(f"DELETE FROM relations WHERE id {of}", (_ids(plan.relations),))
-    raw.executemany("DELETE FROM aliases WHERE ns = ? AND norm = ? AND node = ?", sorted(plan.aliases))
-    rebuild_folds(raw)
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     mark(raw, restart=True)
-
-
-def _nameless(number: int) -> str:
-    """What stands for a name that named an erased node."""
-    return f"[erased {number}]"
 
 
 def _ids(ids: Iterable[int]) -> str:
     return json.dumps(sorted(ids))
 
 
-def copies_of(raw: sqlite3.Connection, path: str) -> list[Path]:
-    """Files beside a memory that hold a state of it: copies of migrations and repairs, and backups."""
+def copies_of(raw: sqlite3.Connection, path: str) -> tuple[list[Path], list[Path]]:
+    """Files beside a memory that hold a state of it (copies of migrations and repairs, backups), and its branches.
+
+    A branch is a copy that was written to since: what it holds of its own stands nowhere else.
+    """
     file = Path(path).absolute()
     identity = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
     names = (f"{file.name}.schema", f"{file.name}.before-repair")
-    return [
-        other
-        for other in sorted(file.parent.iterdir())
-        if other.is_file() and other.name != file.name and not other.name.endswith(SIDE_FILES)
-        if other.name.startswith(names) or (identity and _identity(other) == identity[0])
-    ]
+    copies: list[Path] = []
+    branches: list[Path] = []
+    for other in sorted(file.parent.iterdir()):
+        if not other.is_file() or other.name.endswith(SIDE_FILES) or other.samefile(file):
+            continue
+        if other.name.startswith(names):
+            copies.append(other)
+        elif identity and (head := _head(other)) and head[0] == identity[0]:
+            ours = raw.execute("SELECT 1 FROM journal WHERE id = ? AND at = ?", head[1:]).fetchone()
+            (copies if ours or head[1] is None else branches).append(other)
+    return copies, branches
 
 
-def _identity(file: Path) -> str | None:
-    """Identity of a memory file; None for another file."""
+def _head(file: Path) -> tuple[Any, ...] | None:
+    """Identity of a memory file, id and time of its last journal entry; None for another file."""
     try:
         with file.open("rb") as opened:
             head = opened.read(72)
         if head[68:72] != APPLICATION_ID.to_bytes(4, "big"):
             return None
-        uri = f"file:{quote(os.fspath(file))}?mode=ro&immutable=1"
+        log = Path(f"{file}-wal")
+        uri = f"file:{quote(os.fspath(file))}?mode=ro" + "&immutable=1" * (not log.exists() or not log.stat().st_size)
         with closing(sqlite3.connect(uri, uri=True)) as raw:
-            row = raw.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-            return str(row[0]) if row else None
+            sql = (
+                "SELECT value, (SELECT max(id) FROM journal), (SELECT at FROM journal ORDER BY id DESC LIMIT 1) "
+                "FROM meta WHERE key = 'identity'"
+            )
+            found: tuple[Any, ...] | None = raw.execute(sql).fetchone()
+            return found
     except (OSError, sqlite3.Error):
         return None

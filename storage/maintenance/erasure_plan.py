@@ -17,10 +17,8 @@ from graphmem.storage.maintenance.revert import BARE
 from graphmem.storage.tables import journal
 from graphmem.storage.tables.row_images import Delta, Row
 
-SCRUBBED = {"text": "", "attributes": None, "qualifiers": None, "kind": "entity"}
+SCRUBBED = {"text": "", "attributes": None, "qualifiers": None}
 """Columns whose texts may name a node that is not theirs, and their values without a text."""
-
-_OF_FACTS = ("text", "attributes", "qualifiers")
 
 SHOWN = 100  # places that a report lists at most
 
@@ -39,10 +37,12 @@ class Plan:
         names: normalised names and aliases.
         texts: other texts that name it; ``passages`` those that are passages.
         entries: journal entries that hold something of it.
-        notes, actions: entries whose notes, or actions, name it.
+        notes: entries whose notes name it.
         sources, relations: ids of what only its facts used.
         named_sources, named_relations: ids of sources and relations of other facts that name it.
-        aliases: keys of aliases of other nodes that are or hold a name of it.
+        named_nodes: ids and names of other nodes, not of the system, whose name holds its name.
+        named_aliases: keys of aliases of other nodes that name it.
+        emptied: whether texts, sources, relations and aliases that name it are emptied.
         elsewhere: names of other namespaces with a node of that name.
     """
 
@@ -54,12 +54,13 @@ class Plan:
     passages: set[int] = field(default_factory=set)
     entries: set[int] = field(default_factory=set)
     notes: set[int] = field(default_factory=set)
-    actions: set[int] = field(default_factory=set)
     sources: set[int] = field(default_factory=set)
     relations: set[int] = field(default_factory=set)
     named_sources: set[int] = field(default_factory=set)
     named_relations: set[int] = field(default_factory=set)
-    aliases: set[Row] = field(default_factory=set)
+    named_nodes: dict[int, str] = field(default_factory=dict)
+    named_aliases: set[Row] = field(default_factory=set)
+    emptied: bool = False
     elsewhere: set[str] = field(default_factory=set)
 
     @property
@@ -75,9 +76,9 @@ class Plan:
 
     def removes(self, delta: Delta) -> bool:
         """Whether a change is one of a removed row."""
-        at = {"aliases": 2}.get(delta.table, 0)
-        if delta.table == "aliases" and delta.key in self.aliases:
+        if delta.table == "aliases" and self.emptied and delta.key in self.named_aliases:
             return True
+        at = {"aliases": 2}.get(delta.table, 0)
         return delta.key[at] in (self.gone if delta.table in ("nodes", "aliases") else self.edges)
 
 
@@ -87,7 +88,7 @@ def make(raw: sqlite3.Connection, ns: int, node: str | int, passages: bool) -> P
     Raises:
         NotFound: nothing in the namespace has that id or name. Conflict: several nodes have that alias.
     """
-    plan = Plan()
+    plan = Plan(emptied=passages)
     if isinstance(node, str):
         plan.names = {normalise(check_name(node))}
         plan.nodes = _named(raw, ns, node)
@@ -100,6 +101,7 @@ def make(raw: sqlite3.Connection, ns: int, node: str | int, passages: bool) -> P
     while size != (size := (len(plan.nodes), len(plan.edges), len(plan.names))):
         search.rows()
         search.journal()
+    plan.named_aliases = {key for key in plan.named_aliases if key[2] not in plan.nodes}
     if not plan.nodes and not plan.texts:
         raise NotFound(f"no node named {node!r}, and no text that names it")
     search.values()
@@ -109,14 +111,12 @@ def make(raw: sqlite3.Connection, ns: int, node: str | int, passages: bool) -> P
 
 def _named(raw: sqlite3.Connection, ns: int, name: str) -> set[int]:
     norm = normalise(name)
-    named = raw.execute("SELECT id, retired_at FROM nodes WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
-    if named and named[0][1] is None:
-        return {named[0][0]}
-    found = raw.execute("SELECT DISTINCT node FROM aliases WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
+    found = raw.execute("SELECT id FROM nodes WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
+    found = found or raw.execute("SELECT DISTINCT node FROM aliases WHERE ns = ? AND norm = ?", (ns, norm)).fetchall()
     if len(found) > 1:
         listed = ", ".join(str(row[0]) for row in found)
         raise Conflict(f"{name!r} is an alias of nodes {listed}; give the id of the one to erase")
-    return {row[0] for row in (*named, *found)}  # a retired node, and the one that has its name since a merge
+    return {row[0] for row in found}
 
 
 class _Search:
@@ -145,25 +145,23 @@ class _Search:
                 plan.nodes.add(node)
             if node in plan.nodes:
                 continue
-            said = ("text", text), ("attributes", attributes), ("kind", kind)
-            named = [column for column, value in said if value and self.names_it(value)]
+            named = [c for c, v in (("text", text), ("attributes", attributes)) if v and self.names_it(v)]
             if kind in self.system and (named or self.names_it(name)):
                 plan.nodes.add(node)
             else:
-                self._texts("nodes", (node,), [*named, *(["name"] if self.names_it(name) else [])])
+                self._texts("nodes", (node,), named)
+                if kind not in SYSTEM_KINDS and self.names_it(name):
+                    plan.named_nodes[node] = name
                 if kind == PASSAGE and (named or self.names_it(name)):
                     plan.passages.add(node)
+        for norm, owner, alias in raw.execute("SELECT norm, node, alias FROM aliases WHERE ns = ?", (self.ns,)):
+            if self.names_it(alias):
+                plan.named_aliases.add((self.ns, norm, owner))
         for edge, *values in raw.execute("SELECT id, text, attributes, qualifiers FROM edges WHERE ns = ?", (self.ns,)):
             if edge not in plan.edges and any(values):
-                named = [c for c, v in zip(_OF_FACTS, values, strict=True) if v and self.names_it(v)]
-                self._texts("edges", (edge,), named)
-        for key in raw.execute("SELECT ns, norm, node FROM aliases WHERE ns = ?", (self.ns,)):
-            self._alias(key)
-
-    def _alias(self, key: Row) -> None:
-        """An alias of another node that is a name of the node; with ``passages`` also one that holds a name."""
-        if key[2] not in self.plan.nodes and (key[1] in self.plan.names or self.passages and self.names_it(key[1])):
-            self.plan.aliases.add(key)
+                self._texts(
+                    "edges", (edge,), [c for c, v in zip(SCRUBBED, values, strict=True) if v and self.names_it(v)]
+                )
 
     def _own(self) -> set[int]:
         """The nodes that are meant, without what the system wrote of them."""
@@ -192,10 +190,8 @@ class _Search:
         """Names, facts and texts in the journal, newest entry first."""
         past, plan = journal.Past(self.raw), self.plan
         self._ends, self._used, found = set(), {"source": set(), "rel": set()}, []
-        entries = self.raw.execute("SELECT id, note, action FROM journal WHERE ns = ? ORDER BY id DESC", (self.ns,))
-        for entry, note, action in entries.fetchall():
-            if self.names_it(action):
-                plan.actions.add(entry)
+        entries = self.raw.execute("SELECT id, note FROM journal WHERE ns = ? ORDER BY id DESC", (self.ns,)).fetchall()
+        for entry, note in entries:
             if note and self.names_it(note):
                 plan.notes.add(entry)
             deltas = journal.whole(self.raw, entry, past)
@@ -213,7 +209,8 @@ class _Search:
         elif delta.table == "aliases":
             if delta.key[2] in plan.nodes and self._kind(delta.key[2]) not in SYSTEM_KINDS:
                 plan.names.add(delta.key[1])
-            self._alias(delta.key)
+            elif self.names_it(delta.key[1]):
+                plan.named_aliases.add(delta.key)
         elif delta.table == "edges":
             if any(image.get(end) in plan.nodes for image in images for end in ("src", "dst")):
                 plan.edges.add(delta.key[0])
@@ -230,7 +227,6 @@ class _Search:
         kind = self._kind(node) or next((image["kind"] for image in images if "kind" in image), "")
         if node not in plan.nodes:
             named = self._naming(images)
-            named += ["name"] if any(self.names_it(image.get("name")) for image in images) else []
             norms = {_own_form(image["norm"]) for image in images if "norm" in image}
             if kind in self.system and (named or any(self.names_it(norm) for norm in norms)):
                 plan.nodes.add(node)
@@ -238,6 +234,9 @@ class _Search:
                 plan.nodes.add(node)
             else:
                 self._texts("nodes", delta.key, named)
+                names = [image["name"] for image in images if self.names_it(image.get("name"))]
+                if names and kind not in SYSTEM_KINDS:
+                    plan.named_nodes.setdefault(node, names[-1])
         if node in plan.nodes and kind not in SYSTEM_KINDS:
             plan.names.update(_own_form(image["norm"]) for image in images if "norm" in image)
 

@@ -85,3 +85,14 @@ def test_a_bad_file_is_an_error_of_one_line(folder: Path) -> None:
     for name in ("x.rdf", "m.db"):
         done = ingest(folder, name, "--format", "rdfxml")
         assert done.exit_code in (1, 2) and "Traceback" not in done.output
+
+
+def test_a_backup_replaces_a_file_only_when_forced(path: str, tmp_path: Path) -> None:
+    copy = str(tmp_path / "copy.db")
+    assert run("backup", path, copy).strip() == copy
+    assert "give --force" in run("backup", path, copy, code=1)
+    run("add", path, "Eve", "likes", "Rum")
+    run("backup", path, copy, "--force")
+    assert "Eve" in run("show", copy)
+    assert "give --force" in run("restore", copy, path, code=1)
+    run("restore", copy, path, "--force")

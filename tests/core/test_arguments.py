@@ -45,8 +45,11 @@ def test_wrong_values_are_named(check: Callable[..., Any], given: tuple[Any, ...
 
 def test_texts_and_times() -> None:
     arguments.text(None, "t", optional=True)
-    with pytest.raises(InvalidValue, match="t must be visible text"):
-        arguments.text(" ", "t", blank=False)
+    for wrong in ("", " ", "\u200b", "\ufeff \u00ad"):
+        with pytest.raises(InvalidValue, match="t must be visible text"):
+            arguments.text(wrong, "t", blank=False)
+    for right in ("?", "\u200bx", "王"):
+        arguments.text(right, "t", blank=False)
     for wrong in ([], True, b"2024", "once", math.nan):
         with pytest.raises(InvalidTime):
             arguments.moment(wrong, "at")
