@@ -29,7 +29,7 @@ demo-quick: setup
 	$(BIN)/graphmem demo --quick --force
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
