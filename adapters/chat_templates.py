@@ -104,8 +104,8 @@ def _read_template(tokenizer: Any) -> ChatTemplate | None:
         return None
     talk = _render(tokenizer, [user, reply, following], True) or ""
     done = _after(_render(tokenizer, [user, reply], False), _REPLY)
-    told = [("system", _SYSTEM), user]
-    system, long = _render(tokenizer, told, True), _render(tokenizer, [*told, reply, following], True)
+    shown = [("system", _SYSTEM), user]
+    system, long = _render(tokenizer, shown, True), _render(tokenizer, [*shown, reply, following], True)
 
     before, middle = _pieces(asked.partition(_USER)[0]), _pieces(_between(talk, _REPLY, _NEXT))
     apart = _pieces(_between(system, _SYSTEM, _USER))

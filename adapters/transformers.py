@@ -107,7 +107,7 @@ def _writes(model: nn.Module) -> bool:
 
 
 def check_keeps_text(model: nn.Module) -> None:
-    """Check that a model which writes keeps the text so far in ``past_key_values``, where it can be told which it is.
+    """Check that a model which writes keeps the text so far in ``past_key_values``, where it can be recognised.
 
     Raises:
         UnsupportedModel: it keeps a state instead (Mamba, RWKV, xLSTM), which proves no text.

@@ -61,7 +61,7 @@ class Chat:
         self.session, self.interactive, self.as_json = session, interactive, as_json
         self.memory: GraphMemory = session.model.memory
         self.last: Reply | None = None
-        self.told = False
+        self.warned = False
 
     def run(self) -> None:
         """Process turns and commands until the input or the user ends it."""
@@ -138,8 +138,8 @@ class Chat:
     def _explain_first_person(self, text: str) -> None:
         from graphmem.generation.conversation import resolve_first_person
 
-        if self.session.config.speaker is None and not self.told and resolve_first_person(text, "") != text:
-            self.told = True
+        if self.session.config.speaker is None and not self.warned and resolve_first_person(text, "") != text:
+            self.warned = True
             click.echo('(whose "I" or "my" that is, is not known: give your name with /name NAME or --speaker NAME)')
 
     def _json(self, turn: str, answer: str | None, decisions: list[str]) -> None:

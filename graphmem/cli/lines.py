@@ -121,11 +121,11 @@ def print_entries(memory: GraphMemory, entries: Iterable[JournalEntry], *, every
 def decision_line(decision: WriteDecision) -> str:
     """One line: the action, the fact with its valid interval, what it replaces, and how sure the gate is."""
     against = decision.evidence.get("against")
-    told = f"  (instead of: {printable(against)})" if decision.action == "update" and against else ""
+    instead = f"  (instead of: {printable(against)})" if decision.action == "update" and against else ""
     why = f"  ({printable(skip_reason(decision))})" if decision.action == "skip" else ""
     undated = {"update": "  [from now on]", "retire": "  [until now]"}.get(decision.action, "")
     fact = f"{printable(decision.fact)}{interval(decision.fact) or undated}"
-    return f"{decision.action:<6} {fact}{told}{why}  {confidence(decision.gate)}"
+    return f"{decision.action:<6} {fact}{instead}{why}  {confidence(decision.gate)}"
 
 
 def confidence(probability: float) -> str:
@@ -160,5 +160,5 @@ def print_decisions(decisions: Sequence[WriteDecision], *, everything: bool) -> 
         click.echo(decision_line(decision))
     if skipped and not everything:
         reasons = Counter(map(skip_reason, skipped))
-        told = "; ".join(f"{count} {one_line(why, 80)}" for why, count in reasons.most_common())
-        click.echo(f"{len(skipped)} skipped: {told} (shown with --all)")
+        summary = "; ".join(f"{count} {one_line(why, 80)}" for why, count in reasons.most_common())
+        click.echo(f"{len(skipped)} skipped: {summary} (shown with --all)")

@@ -77,7 +77,7 @@ class Command(click.Command):
         return parser
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; an unknown option is told how a name with a dash in front is given."""
+        """Parse; the error of an unknown option says how a name with a dash in front is given."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

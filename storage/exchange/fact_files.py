@@ -43,7 +43,7 @@ Item = AddEdge | AddNode | UpdateNode | Reject
 
 @dataclass(slots=True)
 class Context:
-    """What a reader is told about the file and the memory, and what it says about its reading.
+    """Facts about the file and the memory for a reader, and its notes.
 
     Attributes:
         find: node of a name or alias, or None where there is none.

@@ -1,7 +1,7 @@
 """Names of the resources of an RDF file, known at its end only: its statements wait in a temporary file.
 
 The identity of a resource is its IRI, kept in the attribute ``iri`` and as an alias; its name is its ``rdfs:label``, or
-the last part of the IRI. Resources of equal names are told apart by a word of their IRIs, such as "Mercury (planet)".
+the last part of the IRI. Resources of equal names are kept apart by a word of their IRIs, such as "Mercury (planet)".
 """
 
 from __future__ import annotations
