@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 import warnings
 import weakref
 import zlib
@@ -73,7 +74,7 @@ class Connection:
         self._log = None
         self._raw.execute("PRAGMA foreign_keys = ON")
         if not self.read_only:
-            self._raw.execute("PRAGMA journal_mode = WAL")
+            use_wal(self._raw, self._busy_seconds)
             self._raw.execute("PRAGMA synchronous = NORMAL")
 
     @property
@@ -333,6 +334,19 @@ def identify(raw: sqlite3.Connection, path: str, read_only: bool) -> None:
     schema_guard.require_own(raw, path)
 
 
+def use_wal(raw: sqlite3.Connection, seconds: float = BUSY_SECONDS) -> bool:
+    """Switch to WAL. SQLite does not wait for the lock of the switch, so it is tried again until then."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return bool(raw.execute("PRAGMA journal_mode = WAL"))
+        except sqlite3.OperationalError as error:
+            held = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not held or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def header(raw: sqlite3.Connection) -> tuple[int, int]:
     """``application_id`` and ``user_version``."""
     return raw.execute("PRAGMA application_id").fetchone()[0], raw.execute("PRAGMA user_version").fetchone()[0]
@@ -340,7 +354,7 @@ def header(raw: sqlite3.Connection) -> tuple[int, int]:
 
 def create(raw: sqlite3.Connection) -> None:
     """Make the tables in one transaction, unless another process has just done so."""
-    raw.execute("PRAGMA journal_mode = WAL")
+    use_wal(raw)
     with raw:  # commits, or rolls back on an error
         raw.execute("BEGIN IMMEDIATE")
         if header(raw)[0] == 0:
