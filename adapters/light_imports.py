@@ -71,6 +71,7 @@ def _list_models_once() -> None:
     folder, prefix = Path(transformers.__file__).parent / "models", "models."
 
     def known(path: Any, *rest: Any) -> Any:
+        """The list of a package's modules; that of all models from the one already made."""
         if Path(path) != folder / "__init__.py":
             return define(path, *rest)
         whole = define(folder, prefix="models")  # cached

@@ -149,7 +149,7 @@ class Scores(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The trained model with its scores, those of the weights before, and what these were."""
+    """The trained model with its scores, those of the initial weights, and what these were."""
 
     model: GraphMemoryModel
     scores: Scores
