@@ -49,6 +49,17 @@ class SentenceTransformerEncoder:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, dim={self.dim}, fingerprint={self.fingerprint!r})"
 
+    @property
+    def transformer(self) -> Any:
+        """The transformer of transformers inside the model."""
+        own = getattr(self._model, "bert", None)
+        return self._model[0].auto_model if own is None else own
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return self._model.tokenizer
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of ``texts``, float32 [n, K]."""
         unique, where = _distinct(texts)

@@ -139,6 +139,7 @@ def demo(folder: Path, **options: Any) -> None:
 TRAINERS = {
     "custom": "training.fusion.custom",
     "retriever": "training.retriever.train",
+    "evidence": "training.evidence.train",
     "passage-reranker": "training.passage_reranker",
     "fusion": "training.fusion.train",
     "continuation": "training.fusion.train_continuation",

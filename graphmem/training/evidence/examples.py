@@ -1,0 +1,102 @@
+"""Examples of questions with units of evidence, and the variations of names and wordings that use will bring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from random import Random
+
+from graphmem.encoding.evidence_text import EvidenceText
+from graphmem.synthetic.templates import load
+
+NO_VERDICT, YES, NO = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of evidence.
+
+    Attributes:
+        text: as the encoder reads it.
+        spans: of the answer in it, in characters; empty where it holds none.
+        relevant: whether it answers the question.
+        verdict: what it says to a question that asks for yes or no; an index of ``VERDICTS``.
+    """
+
+    text: str
+    spans: tuple[tuple[int, int], ...] = ()
+    relevant: bool = False
+    verdict: int = NO_VERDICT
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question and its units; ``asks_verdict`` where yes or no answers it."""
+
+    question: str
+    units: tuple[Unit, ...]
+    source: str
+    asks_verdict: bool = False
+
+
+def held(key: str, parts: int = 8) -> bool:
+    """Whether a row is held out: never trained on. One of ``parts``, by the hash of its key."""
+    return int(sha256(key.encode()).hexdigest(), 16) % parts == 0
+
+
+def answer_unit(evidence: EvidenceText, field: str) -> Unit:
+    """A unit whose ``subject``, ``object`` or ``dates`` is the answer; the year alone counts in dates too."""
+    start, end = getattr(evidence, field)
+    if field != "dates":
+        return Unit(evidence.text, ((start, end),), True)
+    found = re.finditer(r"(?:\d{1,2} )?(?:[A-Z][a-z]+ )?\d{4}", evidence.text[start:end])
+    return Unit(evidence.text, tuple((start + m.start(), start + m.end()) for m in found), True)
+
+
+def occurrences(text: str, answer: str, start: int = 0) -> tuple[tuple[int, int], ...]:
+    """Spans of an answer in a text from ``start`` on, as whole words, without regard to case."""
+    if not answer.strip():
+        return ()
+    pattern = re.compile(rf"(?<!\w){re.escape(answer.strip())}(?!\w)", re.IGNORECASE)
+    return tuple(match.span() for match in pattern.finditer(text, start))
+
+
+def shuffled(example: Example, rng: Random, keep: float = 1.0) -> Example:
+    """The example with its units in random order; with chance 1 - ``keep`` without the relevant ones."""
+    units = [unit for unit in example.units if not unit.relevant] if rng.random() > keep else list(example.units)
+    rng.shuffle(units)
+    return replace(example, units=tuple(units or example.units))
+
+
+def reworded(question: str, rng: Random) -> str:
+    """A question as people type it: in lower case, without its mark, or between polite words."""
+    chance, frames = rng.random(), load("requests")
+    if chance < 0.2:
+        question = question.lower()
+    if rng.random() < 0.25:
+        question = question.rstrip(" ?.")
+    if rng.random() < 0.08:
+        question = question.replace("'", "")
+    if rng.random() < 0.15:
+        frame = rng.choice(frames["frames"])
+        question = frame.format(question if frame.startswith("{") or ". {" in frame else _lowered(question))
+    return question
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+
+
+def with_part_of_name(question: str, name: str, rng: Random, chance: float = 0.25) -> str:
+    """The question with a name's first or last word in its place, as people say "Toby" of Tobias Renn."""
+    words = name.split()
+    if not 2 <= len(words) <= 3 or not all(word[:1].isupper() for word in words) or rng.random() > chance:
+        return question
+    return question.replace(name, words[0] if rng.random() < 0.7 else words[-1])
+
+
+def sample(rows: Sequence[Example], count: int, rng: Random) -> list[Example]:
+    """Up to ``count`` of the rows."""
+    return list(rows) if len(rows) <= count else rng.sample(list(rows), count)

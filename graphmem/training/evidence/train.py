@@ -1,0 +1,197 @@
+"""Training of the evidence encoder on the sets of ``fact_examples``, ``passage_examples`` and ``claim_examples``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from graphmem.core.checkpoints import load_module
+from graphmem.datasets.files import data_folder
+from graphmem.encoding.evidence_encoder import KIND, EvidenceNetwork, encode_pairs, save_evidence_encoder
+from graphmem.hub import load_encoder
+from graphmem.training.evidence.claim_examples import all_claims
+from graphmem.training.evidence.examples import Example, sample
+from graphmem.training.evidence.fact_examples import all_facts
+from graphmem.training.evidence.passage_examples import all_passages
+from graphmem.training.loop import LoopConfig, run, run_folder, started
+
+NULL_WEIGHT = 0.3
+"""Weight of the span loss of a unit that does not hold the answer; there are several for each that does."""
+
+LENGTHS = (72, 130, 10_000)
+"""Upper bounds of the classes of length, in tokens, that are batched together."""
+
+
+FEWER = {"simplequestions": 0.43, "boolq": 0.36, "fever": 0.29, "creak": 0.18, "qamr": 0.2, "fairytaleqa": 0.2}
+"""Sets of which a smaller share of the bound is taken: narrow ones, and long ones."""
+
+
+def training_examples(folder: Path, seed: int, most: int) -> list[Example]:
+    """At most ``most`` examples of each set."""
+    made: list[Example] = []
+    for sets in (all_facts, all_passages, all_claims):
+        for number, examples in enumerate(sets(folder, Random(f"{seed} {sets.__name__}"))):
+            bound = round(most * FEWER.get(examples[0].source, 1.0))
+            made += sample(examples, bound, Random(f"{seed} {sets.__name__} {number}"))
+    return made
+
+
+def length_class(example: Example) -> int:
+    """Class of the longest unit; about four characters a token."""
+    longest = (len(example.question) + max(len(unit.text) for unit in example.units)) / 4
+    return next(k for k, bound in enumerate(LENGTHS) if longest <= bound)
+
+
+def batches(examples: Sequence[Example], tokens: int, epochs: int, seed: int) -> list[list[int]]:
+    """Positions of the examples of each step: of one class of length, about ``tokens`` tokens with padding."""
+    steps: list[list[int]] = []
+    for epoch in range(epochs):
+        rng = Random(f"{seed} {epoch}")
+        order = rng.sample(range(len(examples)), len(examples))
+        open_: dict[int, tuple[list[int], int, float]] = {}
+        made: list[list[int]] = []
+        for at in order:
+            example = examples[at]
+            kind = length_class(example)
+            rows, units, longest = open_.get(kind, ([], 0, 0.0))
+            length = (len(example.question) + max(len(unit.text) for unit in example.units)) / 4 + 4
+            if rows and max(longest, length) * (units + len(example.units)) > tokens:
+                made.append(rows)
+                rows, units, longest = [], 0, 0.0
+            open_[kind] = ([*rows, at], units + len(example.units), max(longest, length))
+        made += [rows for rows, _, _ in open_.values() if rows]
+        rng.shuffle(made)
+        steps += made
+    return steps
+
+
+def losses_of(network: EvidenceNetwork, tokenizer: Any, examples: Sequence[Example]) -> dict[str, Tensor]:
+    """Losses of spans, of relevance over the units of each question, of verdicts and of the kind of question."""
+    units = [(number, unit) for number, example in enumerate(examples) for unit in example.units]
+    encoded = encode_pairs(tokenizer, [examples[n].question for n, _ in units], [unit.text for _, unit in units])
+    with torch.autocast("cpu", torch.bfloat16):
+        _, spans, logits = network(encoded.features)
+    starts, ends, weights = _span_targets(encoded.offsets, units, examples, spans.shape[1])
+    log = functional.log_softmax(spans, 1)
+    span = -(_marginal(log[..., 0], starts) + _marginal(log[..., 1], ends)) / 2
+    relevant = torch.tensor([unit.relevant for _, unit in units])
+    rank = _ranking_loss(logits[:, 0], relevant, torch.tensor([n for n, _ in units]), len(examples))
+    single = functional.binary_cross_entropy_with_logits(logits[:, 0], relevant.float())
+    asks = torch.tensor([float(examples[n].asks_verdict) for n, _ in units])
+    found = {
+        "span": (span * weights).sum() / weights.sum().clamp(min=1.0),
+        "rank": 0.5 * rank + 0.5 * single,
+        "asks": 0.2 * functional.binary_cross_entropy_with_logits(logits[:, 1], asks),
+    }
+    if (rows := asks.nonzero()[:, 0]).numel():
+        says = torch.tensor([unit.verdict for _, unit in units])[rows]
+        found["verdict"] = functional.cross_entropy(logits[rows, 2:], says)
+    return found
+
+
+def _span_targets(
+    offsets: Sequence[Sequence[tuple[int, int]]], units: Sequence[tuple[int, Any]], examples: Sequence[Example],
+    length: int,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Masks of right starts and ends, bool [U, L], and weights [U]; position 0 where the unit holds no answer."""
+    starts = torch.zeros(len(units), length, dtype=torch.bool)
+    ends, weights = torch.zeros_like(starts), torch.zeros(len(units))
+    for row, (number, unit) in enumerate(units):
+        for first, last in unit.spans:
+            inside = [k for k, (a, b) in enumerate(offsets[row]) if b > a and a < last and b > first]
+            if inside:
+                starts[row, inside[0]] = ends[row, inside[-1]] = True
+        if starts[row].any():
+            weights[row] = 1.0
+        elif not unit.spans:  # a span that was cut off is no evidence that there is none
+            starts[row, 0] = ends[row, 0] = True
+            weights[row] = 0.0 if unit.relevant or examples[number].asks_verdict else NULL_WEIGHT
+    return starts, ends, weights
+
+
+def _marginal(log: Tensor, right: Tensor) -> Tensor:
+    """Log-probability of any right position; 0 where there is none."""
+    known = right.any(1)
+    total = torch.logsumexp(log.masked_fill(~right, -1e4), 1)
+    return torch.where(known, total, torch.zeros_like(total))
+
+
+def _ranking_loss(logits: Tensor, relevant: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Cross-entropy of a question's relevant units among all of them and "none", whose logit is 0."""
+    total = []
+    for number in range(groups):
+        own = group == number
+        all_ = torch.logsumexp(torch.cat([logits[own], logits.new_zeros(1)]), 0)
+        right = logits[own & relevant]
+        total.append(all_ - torch.logsumexp(right, 0) if len(right) else all_)
+    return torch.stack(total).mean()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the trainer."""
+    given = started(_parser(), arguments)
+    folder, encoder = data_folder(given.data), load_encoder()
+    torch.manual_seed(given.seed)
+    network = EvidenceNetwork.of(encoder.transformer)
+    if given.start:
+        network.load_trained(load_module(given.start, kind=KIND, fingerprint=encoder.fingerprint).tensors)
+    examples = training_examples(folder, given.seed, given.each)
+    counts = Counter(example.source for example in examples)
+    steps = batches(examples, given.tokens, given.epochs, given.seed)
+    print(json.dumps({"examples": counts, "steps": len(steps)}), flush=True)
+    trained = [p for p in network.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "lr": given.rate, "weight_decay": 0.01}, {"params": vectors, "lr": given.rate, "weight_decay": 0.0}]
+    )
+    network.eval()  # no dropout: one pass over the examples does not overfit, and drawing masks takes half of the time
+
+    def losses(step: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+        torch.manual_seed(given.seed * 1_000_003 + step)
+        return losses_of(network, encoder.tokenizer, [examples[at] for at in steps[step]]), {}
+
+    config = LoopConfig(steps=min(len(steps), given.steps or len(steps)), warm_up=0.06, seed=given.seed)
+    lines = run(network, optimizer, losses, config, run_folder(given))
+    notes = {"seed": given.seed, "examples": dict(counts), "steps": config.steps, "data": data_hash(folder)}
+    save_evidence_encoder(given.out, network.eval(), encoder.fingerprint, **notes)
+    print(json.dumps({"out": str(given.out), "log": lines[-1:]}))
+
+
+def data_hash(folder: Path) -> str:
+    """Hash over names and sizes of the files that training reads."""
+    digest = sha256()
+    for name in sorted(SETS):
+        for path in sorted((folder / name).rglob("*")):
+            if path.is_file():
+                digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+SETS = (
+    "2wiki", "boolq", "creak", "drop", "fairytaleqa", "fever", "hotpotqa", "kgc", "kgc_inductive_grail", "kgqa_vquanda",
+    "metaqa", "multihop_2wiki_musique", "nq", "popqa", "qasrl_qamr", "simplequestions", "squad", "wikitablequestions",
+)  # fmt: skip
+"""Folders of the data that training reads."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="graphmem train evidence", description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of the data sets; GRAPHMEM_DATA if left out")
+    parser.add_argument("--out", type=Path, required=True, help="weights; logs and checkpoints go to .run beside them")
+    parser.add_argument("--start", type=Path, help="weights to train further; the text encoder's layers if left out")
+    parser.add_argument("--each", type=int, default=14_000, help="examples of each set, at most")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=0, help="stop after this many steps; 0 goes through all examples")
+    parser.add_argument("--tokens", type=int, default=4096, help="tokens of one step, padding included")
+    parser.add_argument("--rate", type=float, default=1.2e-4, help="peak learning rate")
+    return parser
