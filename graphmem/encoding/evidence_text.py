@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from graphmem.core.names import normalise_relation
 from graphmem.core.types import Fact
 
-SEPARATOR = " | "
-"""Stands between the fields of a fact, and between a passage's title and its text."""
+SEPARATOR, LINK = " | ", " ; "
+"""Stand between the fields of a fact, and between a passage's title and its text; and between the facts of a chain."""
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _MONTHS = (
@@ -48,6 +49,19 @@ def fact_text(subject: str, relation: str, object: str, begin: str | None = None
 def stored_fact_text(fact: Fact) -> EvidenceText:
     """The text of a fact of the store, see ``fact_text``."""
     return fact_text(fact.subject, fact.relation, fact.object, fact.valid_from, fact.valid_to)
+
+
+def chain_text(facts: Sequence[Sequence[str | None]], end: str) -> EvidenceText:
+    """A chain of facts, joined by ``;``, as one text; ``object`` is the span of the name ``end`` in the last one.
+
+    Each fact is a subject, a relation and an object, perhaps with the start and the end of its interval.
+    """
+    texts = [fact_text(*fact) for fact in facts]  # type: ignore[arg-type]
+    whole, last = LINK.join(text.text for text in texts), texts[-1]
+    offset = len(whole) - len(last.text)
+    start, stop = last.subject if last.text[slice(*last.subject)] == end else last.object
+    first = texts[0].subject
+    return EvidenceText(whole, first, (offset + start, offset + stop))
 
 
 def passage_text(title: str, text: str, date: str | None = None) -> EvidenceText:

@@ -177,7 +177,7 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
         if subject[0] == "?" and object[0] == "?" or "COUNT" in row["query"] or len(answers) != 1:
             continue
         values = [value.strip() for value in answers[0].split(",")][:3]
-        if any(value in ("...", "") or len(value) > 60 for value in values):
+        if any(value in ("...", "", "answer") or len(value) > 60 for value in values):
             continue
         backward = subject[0] == "?"
         topic = name(object if backward else subject)

@@ -1,4 +1,4 @@
-"""Training of the evidence encoder on the sets of ``fact_examples``, ``passage_examples`` and ``claim_examples``."""
+"""Training of the evidence encoder on the sets of ``fact_examples``, ``chain_examples``, ``passage_examples`` and ``claim_examples``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from graphmem.core.checkpoints import load_module
 from graphmem.datasets.files import data_folder
 from graphmem.encoding.evidence_encoder import KIND, EvidenceNetwork, encode_pairs, save_evidence_encoder
 from graphmem.hub import load_encoder
+from graphmem.training.evidence.chain_examples import all_chains
 from graphmem.training.evidence.claim_examples import all_claims
 from graphmem.training.evidence.examples import Example, sample
 from graphmem.training.evidence.fact_examples import all_facts
@@ -39,7 +40,7 @@ FEWER = {"simplequestions": 0.43, "boolq": 0.36, "fever": 0.29, "creak": 0.18, "
 def training_examples(folder: Path, seed: int, most: int) -> list[Example]:
     """At most ``most`` examples of each set."""
     made: list[Example] = []
-    for sets in (all_facts, all_passages, all_claims):
+    for sets in (all_facts, all_chains, all_passages, all_claims):
         for number, examples in enumerate(sets(folder, Random(f"{seed} {sets.__name__}"))):
             bound = round(most * FEWER.get(examples[0].source, 1.0))
             made += sample(examples, bound, Random(f"{seed} {sets.__name__} {number}"))
