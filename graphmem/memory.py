@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
     from graphmem.ingestion.documents import PassagesAdded
+    from graphmem.reasoning.evidence_reader import EvidenceReader
     from graphmem.retrieval.results import Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig, Retriever
     from graphmem.storage.exchange.ingest import Ingested
@@ -50,17 +51,19 @@ class GraphMemory(Revision, Upkeep):
     def __init__(
         self, store: SQLiteStore, encoder: TextEncoder | str | None = None, *,
         config: RetrievalConfig | None = None, retriever: str | os.PathLike[str] | None = None,
+        evidence: bool | str | os.PathLike[str] = True,
     ) -> None:  # fmt: skip
         self._store: SQLiteStore | None = store
-        self._encoder, self._config, self._weights = encoder, config, retriever
+        self._encoder, self._config, self._weights, self._evidence = encoder, config, retriever, evidence
         self._retriever: Retriever | None = None
+        self._reader: EvidenceReader | None = None
         self._uses: Counter[int] = Counter()
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], *, encoder: TextEncoder | str | None = None,
         config: RetrievalConfig | None = None, namespace: str = "default", read_only: bool = False,
-        retriever: str | os.PathLike[str] | None = None,
+        retriever: str | os.PathLike[str] | None = None, evidence: bool | str | os.PathLike[str] = True,
     ) -> GraphMemory:  # fmt: skip
         """Open the memory at ``path``; it is made if there is none. ``":memory:"`` lives in RAM only.
 
@@ -71,6 +74,8 @@ class GraphMemory(Revision, Upkeep):
             namespace: the isolated part of the file to work in.
             retriever: file of weights that ``graphmem train retriever`` wrote, read at the first search; None for
                 the shipped weights.
+            evidence: whether questions are read together with the evidence for them; or the file of weights that
+                ``graphmem train evidence`` wrote.
 
         Raises:
             NotAMemory: a directory, or a file that graphmem did not make.
@@ -84,7 +89,7 @@ class GraphMemory(Revision, Upkeep):
             store = SQLiteStore.open(file, namespace=namespace, read_only=read_only)
         except OSError as error:
             raise NotAMemory(f"cannot open {file!r:.80}: {error.strerror}") from None
-        return cls(store, encoder, config=config, retriever=retriever)
+        return cls(store, encoder, config=config, retriever=retriever, evidence=evidence)
 
     @property
     def store(self) -> SQLiteStore:
@@ -116,6 +121,18 @@ class GraphMemory(Revision, Upkeep):
             weights = None if self._weights is None else os.fspath(self._weights)
             self._retriever = Retriever(self.store, self.encoder, weights, config=self._config)
         return self._retriever
+
+    @property
+    def evidence_reader(self) -> EvidenceReader | None:
+        """The reader of evidence over this memory; None where it is off, or its weights fit no installed encoder."""
+        if self._reader is None and self._evidence:
+            from graphmem.hub import load_evidence_encoder
+            from graphmem.reasoning.evidence_reader import EvidenceReader
+
+            network = load_evidence_encoder(self.encoder, None if self._evidence is True else os.fspath(self._evidence))
+            self._evidence = network is not None and self._evidence
+            self._reader = EvidenceReader(self.store, self.retriever.queries, network) if network else None
+        return self._reader
 
     def add(
         self, subject: str, relation: str, object: str, *, text: str = "", source: str | None = None,
@@ -360,7 +377,7 @@ class GraphMemory(Revision, Upkeep):
         """Close the file. Safe to call twice."""
         if self._store is not None:
             self._store.close()
-        self._store = self._retriever = None
+        self._store = self._retriever = self._reader = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphMemory:
         """The same memory: copies of what holds one share the open file."""

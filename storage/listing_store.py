@@ -13,7 +13,7 @@ from typing import Any
 from graphmem.core.edits import JournalEntry
 from graphmem.core.errors import NotFound
 from graphmem.core.names import check_name, normalise_relation
-from graphmem.core.times import Time, shown, to_micros
+from graphmem.core.times import Time, shown
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED, Fact, Node
 from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import journal, queries
@@ -68,7 +68,7 @@ class ListingStore(PassageStore):
             bookkeeping: include facts of passages and other nodes of ``SYSTEM_KINDS``.
         """
         with self.connection.reading() as raw:
-            condition, values = queries.visible(raw, to_micros(as_of))
+            condition, values = queries.visible(raw, as_of)
             terms = ["e.ns = :ns", condition]
             if relation is not None:
                 values["rel"] = self._relation(normalise_relation(check_name(relation, "relation")))
@@ -84,6 +84,27 @@ class ListingStore(PassageStore):
             total = raw.execute(f"SELECT count(*) {where}", values).fetchone()[0]
             page = raw.execute(f"SELECT e.id {where} ORDER BY {order} LIMIT :limit OFFSET :offset", values).fetchall()
             return int(total), queries.facts_by_id(raw, self._ns, [row[0] for row in page])
+
+    def fact_ids_around(self, nodes: Iterable[int], *, limit: int, as_of: int | None = None) -> list[int]:
+        """Ids of facts with one of the nodes at an end, at most ``limit`` newest of each end; passages' links left out.
+
+        Facts of any valid time, or those that held at ``as_of`` (microseconds); retired facts are not among them.
+        """
+        with self.connection.reading() as raw:
+            condition, values = f"e.retired_at IS NULL AND {queries.HELD}", {}
+            if as_of is not None:
+                condition, values = queries.visible(raw, as_of)
+            links = ", ".join(str(int(row)) for name in (TITLED, MENTIONS) for row in (self._relation(name) or 0,))
+            found: dict[int, None] = {}
+            for end in ("src", "dst"):
+                sql = (
+                    f"SELECT e.id FROM edges e WHERE e.{end} = :node AND +e.ns = :ns AND {condition} "
+                    f"AND e.rel NOT IN ({links}) ORDER BY e.id DESC LIMIT :limit"
+                )
+                for node in nodes:
+                    rows = raw.execute(sql, {**values, "node": int(node), "ns": self._ns, "limit": limit})
+                    found.update(dict.fromkeys(row[0] for row in rows))
+        return list(found)
 
     def pinned(self) -> list[int]:
         """Ids of the pinned facts."""

@@ -140,6 +140,7 @@ TRAINERS = {
     "custom": "training.fusion.custom",
     "retriever": "training.retriever.train",
     "evidence": "training.evidence.train",
+    "calibration": "training.evidence.calibration",
     "passage-reranker": "training.passage_reranker",
     "fusion": "training.fusion.train",
     "continuation": "training.fusion.train_continuation",

@@ -17,8 +17,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from graphmem.core.splits import held
 from graphmem.datasets.files import read_json, read_lines, read_rows
-from graphmem.encoding.evidence_text import fact_text, relation_words
+from graphmem.encoding.evidence_text import fact_text, passage_text, relation_words
 from graphmem.synthetic.names import CLOSED, KINDS, NameGenerator
 from graphmem.synthetic.templates import fill, load
 from graphmem.text.lexicon import Relation, load_lexicon
@@ -28,7 +29,7 @@ from graphmem.training.evidence.examples import (
     Example,
     Unit,
     answer_unit,
-    held,
+    occurrences,
     reworded,
     shuffled,
     with_part_of_name,
@@ -84,14 +85,17 @@ def _topic_in(question: str, name: str) -> str | None:
     return match.group() if match else None
 
 
-def simple_questions(folder: Path) -> list[Asked]:
-    """SimpleQuestions whose topic stands in the question; names of the relation are those of DBpedia and Freebase."""
+def simple_questions(folder: Path, held_out: bool = False) -> list[Asked]:
+    """SimpleQuestions whose topic stands in the question, or those that are held out of training.
+
+    Names of the relation are those of DBpedia and Freebase.
+    """
     found = []
     for name in ("test", "valid"):
         for row in read_json(folder / "simplequestions" / f"{name}.json.gz")["Questions"]:
             topic = _topic_in(row["Query"], row["Subject"].rsplit("/", 1)[-1])
             predicates = row["PredicateList"]
-            if topic is None or len(predicates) != 1 or held(row["Query"]):
+            if topic is None or len(predicates) != 1 or held(row["Query"]) != held_out:
                 continue
             freebase = row["FreebasePredicate"].removeprefix("www.freebase.com")
             names = (predicates[0]["Predicate"].rsplit("/", 1)[-1], freebase.rsplit("/", 1)[-1].replace("_", " "))
@@ -120,8 +124,9 @@ def over_simple_questions(folder: Path, graph: Graph, rng: Random) -> Iterator[E
         else:
             other, topic, question = rng.choice(objects), one.topic, one.question
             subject, object = (other, topic) if one.backward else (topic, other)
-            beside = [(subject, rng.choice(s.names), rng.choice(graph.by_relation.get(s.key, [("", rng.choice(pool))]))[1])
-                      for s in rng.sample(siblings, min(3, len(siblings)))]  # fmt: skip
+            value = lambda s: rng.choice(graph.by_relation.get(s.key, [("", rng.choice(pool))]))[1]
+            drawn = rng.sample(siblings, min(3, len(siblings)))
+            beside = [(subject, rng.choice(s.names), value(s)) for s in drawn]
         if len(subject) > 60 or len(object) > 60:
             continue
         elsewhere = [(s.topic, relation, rng.choice(objects)) for s in rng.sample(asked, 2)]
@@ -142,7 +147,9 @@ def _dates(rng: Random) -> tuple[str | None, str | None]:
     if rng.random() > 0.2:
         return None, None
     year = rng.randint(1950, 2022)
-    begin = rng.choice((f"{year}", f"{year}-{rng.randint(1, 12):02d}", f"{year}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"))
+    begin = rng.choice(
+        (f"{year}", f"{year}-{rng.randint(1, 12):02d}", f"{year}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}")
+    )
     return begin, (f"{year + rng.randint(1, 9)}" if rng.random() < 0.3 else None)
 
 
@@ -241,26 +248,39 @@ def wikimovies(folder: Path, rng: Random, count: int = 1500) -> Iterator[Example
 def tables(folder: Path, rng: Random) -> Iterator[Example]:
     """Cells of WikiTableQuestions' tables as facts (row, column, value), asked for in both directions."""
     forms = load("questions")
+    for name, (head, key, body) in table_rows(folder):
+        if not held(name):
+            yield from _table_examples(head, key, body, forms, rng)
+
+
+Table = tuple[list[str], int, list[list[str]]]
+"""Names of the columns, the column that names the rows, and the rows."""
+
+
+def table_rows(folder: Path) -> Iterator[tuple[str, Table]]:
+    """Names and contents of the tables in which one column names the rows."""
     with tarfile.open(folder / "wikitablequestions" / "csv_tables.tar.gz") as archive:
         for member in archive.getmembers():
-            if not member.name.endswith(".csv") or held(member.name):
+            file = archive.extractfile(member) if member.name.endswith(".csv") else None
+            if file is None:
                 continue
-            file = archive.extractfile(member)
-            assert file is not None
             rows = list(csv.reader(io.StringIO(file.read().decode("utf-8", "replace").replace('\\"', '""'))))
-            yield from _table_examples(rows, forms, rng)
+            if len(rows) < 4:
+                continue
+            head, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+            lettered = lambda c, body=body: sum(any(ch.isalpha() for ch in row[c]) for row in body) > 0.8 * len(body)
+            named = lambda c, body=body: len({row[c] for row in body}) > 0.9 * len(body)
+            keys = [c for c in range(len(head)) if len(body) > 2 and head[c].strip() and named(c) and lettered(c)]
+            if keys:
+                yield member.name, (head, keys[0], body)
 
 
-def _table_examples(rows: list[list[str]], forms: dict[str, Any], rng: Random) -> Iterator[Example]:
-    if len(rows) < 4:
-        return
-    head, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+def _table_examples(
+    head: list[str], key: int, body: list[list[str]], forms: dict[str, Any], rng: Random
+) -> Iterator[Example]:
     fits = lambda cell: 0 < len(cell.strip()) <= 50
-    key = next((c for c in range(len(head)) if len(body) > 2 and head[c].strip()
-                and len({row[c] for row in body}) > 0.9 * len(body)
-                and sum(any(ch.isalpha() for ch in row[c]) for row in body) > 0.8 * len(body)), None)  # fmt: skip
     columns = [c for c in range(len(head)) if c != key and 2 < len(head[c].strip()) < 30]
-    if key is None or not columns:
+    if not columns:
         return
     for _ in range(2):
         row, column = rng.choice(body), rng.choice(columns)
@@ -322,6 +342,10 @@ def _lexicon_example(relation: Relation, siblings: Sequence[Relation], names: _N
               if other is not relation]  # fmt: skip
     beside += [(names.one(relation.subject, s), r, names.one(relation.object, o)) for _ in range(2)]
     others = [_other(fact, rng) for fact in beside]
+    beside_facts = [other for other in rng.sample(list(siblings), min(3, len(siblings))) if other is not relation]
+    if beside_facts and rng.random() < 0.4:  # a text about the subject that says other things
+        text = " ".join(fill(rng.choice(t.statements), {"s": s, "o": names.one(t.object)}) for t in beside_facts)
+        others.append(Unit(passage_text(rng.choice(("", s, "Notes")), text).text))
     chance, noun = rng.random(), relation.noun
     if chance < 0.22:  # who or what has it: the subject is wanted
         question = fill(rng.choice(relation.inverse_questions), {"o": o})
@@ -339,7 +363,7 @@ def _lexicon_example(relation: Relation, siblings: Sequence[Relation], names: _N
             gold = Unit(unit.text, tuple(span for span in gold.spans if unit.text[span[0] : span[1]] == middle), True)
         others.append(Unit(fact_text(s, r, old, *((begin, middle) if key == "since" else (middle, None))).text))
         question = with_part_of_name(question, s, rng)
-    elif chance < 0.5:  # yes or no
+    elif chance < 0.54:  # yes or no
         no = rng.random() < 0.5
         asked = names.one(relation.object, o) if no else o
         if rng.random() < 0.5:
@@ -365,6 +389,13 @@ def _lexicon_example(relation: Relation, siblings: Sequence[Relation], names: _N
             dated = gold_dates
             others.append(Unit(fact_text(s, r, old, *other_dates).text))
         gold = answer_unit(fact_text(s, r, o, *dated), "object")
+        if dated == (None, None) and rng.random() < 0.2:  # the same fact in a text
+            sentence = fill(rng.choice(relation.statements), {"s": s, "o": o})
+            more = [fill(rng.choice(t.statements), {"s": s, "o": names.one(t.object)}) for t in beside_facts]
+            text = passage_text(
+                rng.choice(("", s, "Notes")), " ".join(rng.sample([sentence, *more], len(more) + 1))
+            ).text
+            gold = Unit(text, occurrences(text, o), True)
         question = with_part_of_name(question, s, rng)
     return shuffled(Example(reworded(question, rng), (gold, *others), "lexicon"), rng, KEEP)
 
@@ -414,4 +445,3 @@ def all_facts(folder: Path, rng: Random) -> Iterable[list[Example]]:
     yield list(lexicon(rng))
     for make in (vquanda, popqa, wikimovies, tables, musique_steps):
         yield list(make(folder, rng))
-
