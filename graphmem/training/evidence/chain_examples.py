@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from graphmem.core.splits import data_split
+from graphmem.core.splits import data_split, held
 from graphmem.core.types import Triple
 from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import chain_text
 from graphmem.synthetic.worlds import World
-from graphmem.training.evidence.examples import Example, Unit, held, reworded, shuffled, with_part_of_name
+from graphmem.training.evidence.examples import Example, Unit, reworded, shuffled, with_part_of_name
 from graphmem.training.evidence.fact_examples import KEEP
 
 Step = tuple[Triple, int]

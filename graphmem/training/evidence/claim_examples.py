@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
+from graphmem.core.splits import held
 from graphmem.datasets.files import read_lines, read_rows
 from graphmem.encoding.evidence_text import passage_text
 from graphmem.synthetic.templates import load
-from graphmem.training.evidence.examples import NO, YES, Example, Unit, held, reworded
+from graphmem.training.evidence.examples import NO, YES, Example, Unit, reworded
 
 
 def boolq(folder: Path, rng: Random) -> Iterator[Example]:

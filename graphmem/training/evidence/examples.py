@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from random import Random
 
 from graphmem.encoding.evidence_text import EvidenceText
@@ -39,11 +38,6 @@ class Example:
     units: tuple[Unit, ...]
     source: str
     asks_verdict: bool = False
-
-
-def held(key: str, parts: int = 8) -> bool:
-    """Whether a row is held out: never trained on. One of ``parts``, by the hash of its key."""
-    return int(sha256(key.encode()).hexdigest(), 16) % parts == 0
 
 
 def answer_unit(evidence: EvidenceText, field: str) -> Unit:

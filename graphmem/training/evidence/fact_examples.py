@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from graphmem.core.splits import held
 from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import fact_text, relation_words
 from graphmem.synthetic.names import CLOSED, KINDS, NameGenerator
@@ -28,7 +29,6 @@ from graphmem.training.evidence.examples import (
     Example,
     Unit,
     answer_unit,
-    held,
     reworded,
     shuffled,
     with_part_of_name,

@@ -12,10 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from graphmem.core.splits import held
 from graphmem.datasets.files import read_lines, read_rows
 from graphmem.encoding.evidence_text import passage_text
 from graphmem.text.sentences import sentences
-from graphmem.training.evidence.examples import Example, Unit, held, occurrences, reworded
+from graphmem.training.evidence.examples import Example, Unit, occurrences, reworded
 
 LONGEST = 900
 """Characters of a unit of text, about 220 tokens."""
