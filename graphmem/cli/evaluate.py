@@ -190,6 +190,24 @@ def answer_report(
 
 
 @measurement
+@data_folder
+@click.option("--sets", type=names, default="squad,squad-all,2wiki,boolq", show_default=True, help="Sets to ask.")
+@draw("Questions drawn of each set; all if left out.")
+@click.option("--memory", type=new, help="Keep the passages of squad-all here, or use them again.")
+@click.option("--baseline", is_flag=True, help="Ask the base with the retrieved evidence in its prompt too.")
+@base_model
+@weights_folder
+def documents(data: Path | None, base: str, weights: str | None, **options: Any) -> Report:
+    """Questions answered from documents: SQuAD with one passage and with all, 2WikiMultiHopQA, BoolQ.
+
+    Only rows held out of training are asked.
+    """
+    from graphmem.evaluation.documents import evaluate_documents
+
+    return evaluate_documents(attacher(base, weights), folder=data, log=log, **options)
+
+
+@measurement
 @click.option("--weights", type=existing, help="Weights of the extractor; the shipped ones if left out.")
 @click.option("--webnlg", type=existing, help="A WebNLG file to read instead of generated texts.")
 @draw("Texts a set.", 300, seed=7)

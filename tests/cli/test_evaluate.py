@@ -16,8 +16,8 @@ from graphmem.evaluation.answers import METHODS
 from graphmem.evaluation.report import Report, markdown_table
 
 COMMANDS = (
-    "answers", "disambiguation", "extraction", "locality", "passages", "people", "retrieval", "state-tracking",
-    "text-edits",
+    "ablation", "answers", "disambiguation", "documents", "extraction", "locality", "passages", "people", "retrieval",
+    "state-tracking", "text-edits",
 )  # fmt: skip
 
 
