@@ -21,11 +21,11 @@ from tqdm import tqdm
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.document_questions import SETS, Document, DocumentQuestion, load
 from graphmem.evaluation.answers import PromptedBase, is_refused
-from graphmem.evaluation.people import plain
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean
 from graphmem.memory import GraphMemory
 from graphmem.text.answer_matching import exact_match, token_f1
+from graphmem.text.phrases import plain
 
 GRAPHMEM, PROMPTED, MAJORITY = "graphmem", "evidence in the prompt", "the more frequent answer"
 
