@@ -140,7 +140,7 @@ def evaluate_people(
         log: gets a line for each failure.
 
     Raises:
-        InvalidValue: a part that there is not, or a folder without ``facts.tsv``.
+        InvalidValue: a part that there is not, a folder without ``facts.tsv``, or two of the same name.
     """
     if unknown := [part for part in parts if part not in PARTS]:
         raise InvalidValue(f"no part {unknown[0]!r}; choose of {', '.join(PARTS)}")
@@ -150,13 +150,15 @@ def evaluate_people(
         if not (folder / "facts.tsv").exists():
             raise InvalidValue(f"{folder} holds no facts.tsv")
         task = PeopleTask(folder, log or (lambda line: None), options)
+        if task.name in values:
+            raise InvalidValue(f"two of the folders are named {task.name}; a set is known by the name of its folder")
         own: dict[str, Sequence[float]] = {}
         for part in (part for part in PARTS if part in parts):
             with task.attached(attach, documents=part != "read") as model:
                 own |= getattr(task, part)(model)
                 if baseline and part == "ask":
                     own |= {f"{PROMPTED}: {key}": rows for key, rows in task.ask(PromptedBase(model), PROMPTED).items()}
-        values[folder.name] = own
+        values[task.name] = own
         answers += task.answers
     return PeopleReport.of(values, answers)
 
@@ -168,7 +170,7 @@ class PeopleTask:
     """
 
     def __init__(self, folder: Path, log: Callable[[str], None], options: Mapping[str, Any] | None = None) -> None:
-        self.folder, self.log, self.options = folder, log, dict(options or {})
+        self.folder, self.name, self.log, self.options = folder, folder.resolve().name, log, dict(options or {})
         self.answers: list[dict[str, Any]] = []
         readme = folder / "README.md"
         self.day = asking_day(readme.read_text(encoding="utf-8")) if readme.exists() else None
@@ -222,7 +224,7 @@ class PeopleTask:
     def put(self, model: Any, part: str, question: str) -> Any:
         """The answer to a question on the set's day, with what is kept of it."""
         answer = ask_on(model, question, self.day)
-        kept = {"set": self.folder.name, "part": part, "question": question, "text": str(answer.text)}
+        kept = {"set": self.name, "part": part, "question": question, "text": str(answer.text)}
         self.answers.append({**kept, "refused": is_refused(answer), "confidence": getattr(answer, "confidence", None)})
         return answer
 

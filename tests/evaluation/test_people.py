@@ -201,6 +201,8 @@ def test_what_cannot_be_run_is_an_error(folder: Path, tmp_path: Path) -> None:
         evaluate_people(Model, [folder], ["sing"])
     with pytest.raises(InvalidValue, match="holds no facts.tsv"):
         evaluate_people(Model, [tmp_path], ["ask"])
+    with pytest.raises(InvalidValue, match="two of the folders are named bakery"):
+        evaluate_people(Model, [folder, folder], [])
 
 
 def test_objects_match_by_at_least_half_of_their_words() -> None:
