@@ -121,7 +121,8 @@ class PromptedBase:
         found = self.model.memory.retrieve(question)
         lines = [_dated(fact) for fact in found.facts[:PROMPT_FACTS]]
         lines += [passage_text(p.title, p.text).text for p in found.passages[:PROMPT_PASSAGES]]
-        text = "\n".join(("Facts and texts:", *lines, "", "Use them. Answer in as few words as you can."))
+        task = "Use them. Answer in as few words as you can, with yes or no where that is asked."
+        text = "\n".join(("Facts and texts:", *lines, "", task))
         prompt = chat_prompt(self.model.tokenizer, f"Question: {question}", text)
         ((said, *_),) = generate_texts(self.model, [prompt], None, max_new_tokens=self.max_new_tokens)
         return PromptedAnswer(said)
