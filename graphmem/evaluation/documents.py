@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Any
 
 from tqdm import tqdm
@@ -39,7 +40,7 @@ class DocumentRow:
         right: share that begin with the right one of yes and no; None for the others.
         interval: of ``f1``, or of ``right``; 95 %.
         not_known: share of answers that say that the memory does not know.
-        cpu_seconds: processor time of an answer.
+        cpu_seconds: processor time of an answer, the median.
     """
 
     dataset: str
@@ -149,7 +150,7 @@ def _row(name: str, method: str, answers: Sequence[dict[str, Any]]) -> DocumentR
     columns = {key: [one[key] for one in answers] for key in ("exact", "f1", "right") if key in answers[0]}
     means = {key: mean(columns[key]) if key in columns else None for key in ("exact", "f1", "right")}
     interval = bootstrap_interval(columns.get("f1") or columns["right"])
-    refused, seconds = (mean([float(one[key]) for one in answers]) for key in ("refused", "cpu_seconds"))
+    refused, seconds = mean([one["refused"] for one in answers]), median(one["cpu_seconds"] for one in answers)
     return DocumentRow(name, method, len(answers), **means, interval=interval, not_known=refused, cpu_seconds=seconds)
 
 
