@@ -194,6 +194,7 @@ def answer_report(
 @click.option("--sets", type=names, default="squad,squad-all,2wiki,boolq", show_default=True, help="Sets to ask.")
 @draw("Questions drawn of each set; all if left out.")
 @click.option("--memory", type=new, help="Keep the passages of squad-all here, or use them again.")
+@click.option("--answers", "kept", type=new, help="Append each answer here; what it holds is not asked again.")
 @click.option("--baseline", is_flag=True, help="Ask the base with the retrieved evidence in its prompt too.")
 @base_model
 @weights_folder

@@ -7,6 +7,7 @@ retrieves in its prompt.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from graphmem.core.errors import InvalidValue
 from graphmem.datasets.document_questions import SETS, Document, DocumentQuestion, load
+from graphmem.datasets.files import read_rows
 from graphmem.evaluation.answers import PromptedBase, is_refused
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean
@@ -57,7 +59,7 @@ class DocumentRow:
 def evaluate_documents(
     attach: Callable[[GraphMemory], Any], sets: Sequence[str] = SETS, *, folder: str | Path | None = None,
     n: int | None = None, seed: int = 0, memory: str | Path | None = None, baseline: bool = False,
-    progress: bool | None = None, log: Callable[[str], None] | None = None,
+    kept: Path | None = None, progress: bool | None = None, log: Callable[[str], None] | None = None,
 ) -> Report:  # fmt: skip
     """Ask the questions of each set with its documents in memory.
 
@@ -68,34 +70,58 @@ def evaluate_documents(
         n, seed: questions drawn of each set (None: all), and seed of the draw.
         memory: file that keeps the documents of a set whose questions share them; None for a memory in RAM.
         baseline: ask the base with the retrieved evidence in its prompt too.
+        kept: file of JSON lines that gets each answer; what it holds, from a stopped run with the same weights, is not
+            asked again.
         progress: a progress bar; None shows it on a terminal.
         log: gets each row as soon as it is known.
 
     Raises:
-        InvalidValue: no such set, or its file is missing or of another form.
+        InvalidValue: no such set, its file is missing or of another form, or ``kept`` holds something else.
     """
     if unknown := [name for name in sets if name not in SETS]:
         raise InvalidValue(f"no set {unknown[0]!r}; choose of {', '.join(SETS)}")
-    report = Report([], seed)
+    report, known = Report([], seed), _known(kept)
+    methods = (GRAPHMEM, PROMPTED) if baseline else (GRAPHMEM,)
     for name in sets:
         documents, questions = load(name, folder)
+        places: Sequence[int] = range(len(questions))
         if n is not None and n < len(questions):  # in the order of the file, where questions share their documents
-            questions = [questions[at] for at in sorted(Random(seed).sample(range(len(questions)), n))]
-        answers: dict[str, list[dict[str, Any]]] = {GRAPHMEM: [], **({PROMPTED: []} if baseline else {})}
-        with _attached(attach, documents, memory, progress) as model, _bar(name, len(questions), progress) as bar:
-            for question in _each(model, questions):
-                for method, rows in answers.items():
-                    asked = model if method == GRAPHMEM else PromptedBase(model)
-                    rows.append({"dataset": name, "method": method, **_ask(asked, question, name)})
-                bar.update()
+            places = sorted(Random(seed).sample(places, n))
+        due = [at for at in places if any((name, method, at) not in known for method in methods)]
+        if due:
+            with _attached(attach, documents, memory, progress) as model, _bar(name, len(due), progress) as bar:
+                for at, question in zip(due, _each(model, [questions[at] for at in due]), strict=True):
+                    for method in (method for method in methods if (name, method, at) not in known):
+                        asked = model if method == GRAPHMEM else PromptedBase(model)
+                        row = {"dataset": name, "method": method, "number": at, **_ask(asked, question, name)}
+                        known[name, method, at] = row
+                        _keep(kept, row)
+                    bar.update()
+        answers = {method: [known[name, method, at] for at in places] for method in methods}
         means = [_row(name, method, rows) for method, rows in answers.items() if rows]
-        means += [_majority(name, questions)] if name == "boolq" and questions else []
-        for row in means:
-            report.rows.append(row)
+        means += [_majority(name, [questions[at] for at in places])] if name == "boolq" and places else []
+        for mean_row in means:
+            report.rows.append(mean_row)
             if log:
                 log(report.table().splitlines()[-1])
         report.answers.extend(answer for rows in answers.values() for answer in rows)
     return report
+
+
+def _known(path: Path | None) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Answers of an earlier run by set, method and place of the question in the set."""
+    if path is None or not path.exists():
+        return {}
+    try:
+        return {(row["dataset"], row["method"], row["number"]): row for row in read_rows(path)}
+    except (KeyError, TypeError) as error:
+        raise InvalidValue(f"{path} holds no answers of this command; give another file") from error
+
+
+def _keep(path: Path | None, row: dict[str, Any]) -> None:
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _bar(name: str, total: int, progress: bool | None) -> Any:

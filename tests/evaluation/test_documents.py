@@ -84,7 +84,7 @@ def test_each_question_is_asked_with_its_documents(folder: Path, encoder: Any, m
     assert len(lines) == len(report.rows) == 7 and len(report.answers) == 18
     assert report.answers[0] | {"cpu_seconds": 0} == {
         "dataset": "squad", "method": GRAPHMEM, "question": "Who was it?", "answers": ["Ada Lovelace", "Ada"],
-        "text": "Ada", "refused": False, "confidence": 0.9, "cpu_seconds": 0, "exact": 1.0, "f1": 1.0,
+        "text": "Ada", "refused": False, "confidence": 0.9, "cpu_seconds": 0, "exact": 1.0, "f1": 1.0, "number": 0,
     }  # fmt: skip
 
 
@@ -102,6 +102,31 @@ def test_questions_are_drawn_and_the_passages_kept(folder: Path, encoder: Any, t
     evaluate_documents(attach, ["squad-all"], folder=folder, n=2, memory=path, progress=False)
     with GraphMemory.open(path) as memory:
         assert len(memory.journal(99)) == before
+
+
+def test_a_stopped_run_goes_on(folder: Path, tmp_path: Path) -> None:
+    class Stopping(Reader):
+        left, asked = 2, []
+
+        def ask(self, question: str) -> Any:
+            if not self.left:
+                raise Closed("stopped")
+            Stopping.left -= 1
+            self.asked.append(question)
+            return super().ask(question)
+
+    kept = tmp_path / "answers.jsonl"
+    with pytest.raises(Closed, match="stopped"):
+        evaluate_documents(Stopping, ["squad"], folder=folder, kept=kept, progress=False)
+    assert len(kept.read_text(encoding="utf-8").splitlines()) == 2
+    Stopping.left = 1
+    report = evaluate_documents(Stopping, ["squad"], folder=folder, kept=kept, progress=False)
+    again = evaluate_documents(Stopping, ["squad"], folder=folder, kept=kept, n=2, progress=False)
+    assert len(Stopping.asked) == 3 and [row["number"] for row in report.answers] == [0, 1, 2]
+    assert again.rows[0].n == 2 and report.rows[0].f1 == pytest.approx(2 / 3)
+    kept.write_text('{"some": "notes"}')
+    with pytest.raises(InvalidValue, match="give another file"):
+        evaluate_documents(Stopping, ["squad"], folder=folder, kept=kept)
 
 
 def test_what_cannot_be_asked_is_said(folder: Path) -> None:
