@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
-from functools import cache
+from functools import cache, lru_cache
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -101,11 +101,12 @@ def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
         raise _not_found(found.name, f" ({error})") from error
 
 
-def load_evidence_encoder(encoder: Any, weights: str | Path | None = None) -> EvidenceEncoder | None:
+@lru_cache(maxsize=4)
+def load_evidence_encoder(encoder: Any, weights: str | None = None) -> EvidenceEncoder | None:
     """The evidence encoder of a weights file (the shipped one when None), on the text encoder it was trained on.
 
     That is ``encoder`` where its fingerprint fits, else the packaged text encoder. None, with a warning, where the
-    shipped weights fit neither.
+    shipped weights fit neither. It is shared by the memories of one text encoder.
 
     Raises:
         WeightsMismatch: a given file is of another kind, or fits neither encoder.

@@ -72,10 +72,8 @@ class GraphMemory(Revision, Upkeep):
                 search first needs it.
             config: bounds and sizes of every search.
             namespace: the isolated part of the file to work in.
-            retriever: file of weights that ``graphmem train retriever`` wrote, read at the first search; None for
-                the shipped weights.
-            evidence: whether questions are read together with the evidence for them; or the file of weights that
-                ``graphmem train evidence`` wrote.
+            retriever: weights that ``graphmem train retriever`` wrote; None for the shipped ones.
+            evidence: whether questions are read with their evidence, or weights of ``graphmem train evidence``.
 
         Raises:
             NotAMemory: a directory, or a file that graphmem did not make.
@@ -130,7 +128,7 @@ class GraphMemory(Revision, Upkeep):
             from graphmem.reasoning.evidence_reader import EvidenceReader
 
             network = load_evidence_encoder(self.encoder, None if self._evidence is True else os.fspath(self._evidence))
-            self._evidence = network is not None and self._evidence
+            self._evidence = self._evidence if network else False
             self._reader = EvidenceReader(self.store, self.retriever.queries, network) if network else None
         return self._reader
 
@@ -275,7 +273,7 @@ class GraphMemory(Revision, Upkeep):
         return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
 
     def merge(self, keep: str, absorb: str) -> JournalEntry:
-        """Merge two nodes into one: the facts and names of ``absorb`` move to ``keep``."""
+        """Merge two nodes: the facts and names of ``absorb`` move to ``keep``."""
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
@@ -307,7 +305,7 @@ class GraphMemory(Revision, Upkeep):
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
-            links: also facts that join passages to names; else only where ``relation`` or an end asks for them.
+            links: also facts that join passages to names, even if neither ``relation`` nor an end asks for them.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.

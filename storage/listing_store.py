@@ -13,7 +13,7 @@ from typing import Any
 from graphmem.core.edits import JournalEntry
 from graphmem.core.errors import NotFound
 from graphmem.core.names import check_name, normalise_relation
-from graphmem.core.times import Time, shown
+from graphmem.core.times import Time, shown, to_micros
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED, Fact, Node
 from graphmem.storage.passage_store import PassageStore
 from graphmem.storage.tables import journal, queries
@@ -68,7 +68,7 @@ class ListingStore(PassageStore):
             bookkeeping: include facts of passages and other nodes of ``SYSTEM_KINDS``.
         """
         with self.connection.reading() as raw:
-            condition, values = queries.visible(raw, as_of)
+            condition, values = queries.visible(raw, to_micros(as_of))
             terms = ["e.ns = :ns", condition]
             if relation is not None:
                 values["rel"] = self._relation(normalise_relation(check_name(relation, "relation")))
@@ -91,7 +91,7 @@ class ListingStore(PassageStore):
         Facts of any valid time, or those that held at ``as_of`` (microseconds); retired facts are not among them.
         """
         with self.connection.reading() as raw:
-            condition, values = f"e.retired_at IS NULL AND {queries.HELD}", {}
+            condition, values = f"e.retired_at IS NULL AND {queries.HELD}", dict[str, Any]()
             if as_of is not None:
                 condition, values = queries.visible(raw, as_of)
             links = ", ".join(str(int(row)) for name in (TITLED, MENTIONS) for row in (self._relation(name) or 0,))

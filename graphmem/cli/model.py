@@ -140,6 +140,7 @@ TRAINERS = {
     "custom": "training.fusion.custom",
     "retriever": "training.retriever.train",
     "evidence": "training.evidence.train",
+    "answer-type": "training.evidence.answer_type",
     "calibration": "training.evidence.calibration",
     "passage-reranker": "training.passage_reranker",
     "fusion": "training.fusion.train",

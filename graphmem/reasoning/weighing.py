@@ -79,8 +79,8 @@ class Weighed:
         )  # fmt: skip
 
 
-def weigh(units: Sequence[EvidenceUnit], readings: Sequence[Reading]) -> Weighed:
-    """Ranked answers and the verdict of units that were read."""
+def weigh(units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0) -> Weighed:
+    """Ranked answers and the verdict of units that were read, with the probability that a verdict is asked for."""
     if not units:
         return Weighed()
     found: dict[str, list[Support]] = {}
@@ -93,11 +93,9 @@ def weigh(units: Sequence[EvidenceUnit], readings: Sequence[Reading]) -> Weighed
         weight = _log_sum_exp([support.weight for support in group])
         answers.append(WeighedAnswer(group[0].text, group[0].node, weight, tuple(group)))
     answers.sort(key=lambda answer: -answer.weight)
-    shares = [math.exp(min(30.0, reading.relevance)) for reading in readings]
-    asks = sum(s * r.asks_verdict for s, r in zip(shares, readings, strict=True)) / sum(shares)
     verdict, unit_of_verdict = _verdict(units, readings)
     best = max(reading.relevance for reading in readings)
-    return Weighed(tuple(answers), 1 / (1 + math.exp(-asks)), verdict, unit_of_verdict, best)
+    return Weighed(tuple(answers), asks_verdict, verdict, unit_of_verdict, best)
 
 
 def _supports(unit: EvidenceUnit, reading: Reading) -> Iterator[Support]:

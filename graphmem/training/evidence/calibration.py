@@ -28,7 +28,8 @@ from graphmem.reasoning.weighing import Weighed, answer_set
 from graphmem.synthetic.templates import load
 from graphmem.text.answer_matching import contains
 from graphmem.training.evidence.examples import reworded, with_part_of_name
-from graphmem.training.evidence.fact_examples import Graph, simple_questions, table_rows
+from graphmem.training.evidence.fact_examples import Graph, simple_questions
+from graphmem.training.evidence.table_examples import table_rows
 from graphmem.training.loop import started
 
 LOST = 0.1

@@ -17,8 +17,7 @@ from graphmem.core.types import Triple
 from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import chain_text
 from graphmem.synthetic.worlds import World
-from graphmem.training.evidence.examples import Example, Unit, reworded, shuffled, with_part_of_name
-from graphmem.training.evidence.fact_examples import KEEP
+from graphmem.training.evidence.examples import KEEP, Example, Unit, reworded, shuffled, with_part_of_name
 
 Step = tuple[Triple, int]
 """A fact and its direction: 1 leads from the object to the subject."""
@@ -183,7 +182,8 @@ def _two_hops(
 
 def musique(folder: Path, rng: Random) -> Iterator[Example]:
     """MuSiQue's questions of two linear steps."""
-    rows, facts = [], []
+    rows: list[tuple[str, Triple, Triple]] = []
+    facts: list[Triple] = []
     for row in read_rows(folder / "multihop_2wiki_musique" / "musique_dev_decomposed_clean.jsonl.gz"):
         steps = [step["question"].partition(" >> ") for step in row["question_decomposition"]]
         if (

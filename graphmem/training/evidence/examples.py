@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from graphmem.encoding.evidence_text import LINK, SEPARATOR, EvidenceText
+from graphmem.encoding.evidence_text import LINK, SEPARATOR, EvidenceText, fact_text
 from graphmem.synthetic.templates import load
 from graphmem.text.name_tagging import Tagger
 
 NO_VERDICT, YES, NO = 0, 1, 2
+
+KEEP = 0.72
+"""Share of questions on facts that keep the fact that answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,21 @@ def answer_unit(evidence: EvidenceText, field: str) -> Unit:
         return Unit(evidence.text, ((start, end),), True)
     found = re.finditer(r"(?:\d{1,2} )?(?:[A-Z][a-z]+ )?\d{4}", evidence.text[start:end])
     return Unit(evidence.text, tuple((start + m.start(), start + m.end()) for m in found), True)
+
+
+def other_unit(fact: Sequence[str], rng: Random) -> Unit:
+    return Unit(fact_text(fact[0], fact[1], fact[2], *random_dates(rng)).text)
+
+
+def random_dates(rng: Random) -> tuple[str | None, str | None]:
+    """An interval for a fifth of the facts."""
+    if rng.random() > 0.2:
+        return None, None
+    year = rng.randint(1950, 2022)
+    begin = rng.choice(
+        (f"{year}", f"{year}-{rng.randint(1, 12):02d}", f"{year}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}")
+    )
+    return begin, (f"{year + rng.randint(1, 9)}" if rng.random() < 0.3 else None)
 
 
 def occurrences(text: str, answer: str, start: int = 0) -> tuple[tuple[int, int], ...]:

@@ -74,7 +74,8 @@ def squad(folder: Path, rng: Random) -> Iterator[Example]:
         units = [text_unit(title, row["context"], [(start, start + len(answer))], rng)]
         if others and rng.random() < 0.6:  # another passage of the article, or two short parts of such passages
             units += [
-                text_unit(title, text, (), rng, most=rng.choice((600, 260, 260))) for text in others[: rng.randint(1, 2)]
+                text_unit(title, text, (), rng, most=rng.choice((600, 260, 260)))
+                for text in others[: rng.randint(1, 2)]
             ]
         if len(units) > 1 and rng.random() < 0.3:
             units = units[1:]
