@@ -348,10 +348,6 @@ class GraphMemory(Revision, Upkeep):
         self._uses.update(node.id for one in found for node in one.nodes)
         return found
 
-    def stats(self) -> dict[str, Any]:
-        """Counts of nodes, facts, relations, journal entries and vectors, and the size of the file in bytes."""
-        return self.store.stats()
-
     def encode(self, *, batch: int = 512, progress: bool = True) -> int:
         """Write vectors for the nodes that have none yet; return how many. A search does this when it must."""
         from graphmem.encoding.node_embeddings import encode_with_bar
