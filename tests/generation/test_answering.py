@@ -40,7 +40,7 @@ def test_a_name_of_several_nodes_is_asked_back(model: GraphMemoryModel, question
 
 
 def test_the_question_decides_between_them_where_it_can(model: GraphMemoryModel) -> None:
-    answer = model.ask("Where does Ann live?", max_new_tokens=4)
+    answer = model.ask("Where does Ann live?", max_new_tokens=4, when_unknown="answer")
     assert answer.retrieval.unclear == () and not answer.refused
     assert model.memory.store.names(answer.retrieval.seeds.nodes) == ["Ann Berg"]
 
