@@ -18,7 +18,8 @@ def around(store: Any, *names: str, limit: int = 50, as_of: int | None = None) -
 def test_facts_of_both_ends_and_of_any_valid_time(store: Any) -> None:
     store.apply([
         AddEdge("Ann", "works at", "Acme", "", "1990", "1995"), AddEdge("Ann", "works at", "Beta", "", "1995"),
-        AddEdge("Ann", "will move to", "Oslo", "", "2190"), AddEdge("Olav", "knows", "Ann"), AddEdge("Olav", "likes", "Tea"),
+        AddEdge("Ann", "will move to", "Oslo", "", "2190"), AddEdge("Olav", "knows", "Ann", "", "1980"),
+        AddEdge("Olav", "likes", "Tea"),
     ])  # fmt: skip
     every = {"Ann | works at | Acme", "Ann | works at | Beta", "Ann | will move to | Oslo", "Olav | knows | Ann"}
     assert around(store, "Ann") == every
