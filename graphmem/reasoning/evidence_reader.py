@@ -9,7 +9,7 @@ from graphmem.encoding.evidence_encoder import EvidenceEncoder
 from graphmem.questions.answer_type import AnswerTypeClassifier
 from graphmem.reasoning.calibration import probability
 from graphmem.reasoning.weighing import Weighed, weigh
-from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch
+from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, named_nodes
 
 
 class EvidenceReader:
@@ -41,4 +41,4 @@ class EvidenceReader:
         else:
             best = max(readings, key=lambda reading: reading.relevance)
             asks = probability((0.0, 1.0), (best.asks_verdict,))
-        return weigh(units, readings, asks)
+        return weigh(units, readings, asks, named_nodes(retrieval))

@@ -90,7 +90,7 @@ class EvidenceSearch:
         if not query:
             return []
         vector = np.asarray(self.encoder.encode([query])[0], np.float32)
-        named = _named(retrieval)
+        named = named_nodes(retrieval)
         pool = self._pool(retrieval, named, vector, as_of)
         units = [*pool[: self.budget.facts], *self._paths(retrieval), *self._chains(pool, named, vector, as_of)]
         units += self._windows(retrieval, vector)
@@ -205,7 +205,7 @@ def windows_of(passage: Node) -> list[EvidenceUnit]:
     ]
 
 
-def _named(retrieval: Any) -> list[int]:
+def named_nodes(retrieval: Any) -> list[int]:
     """Nodes that the question names."""
     seeds = retrieval.seeds
     return [int(node) for node in seeds.nodes] if seeds.strategy in ("exact", "fuzzy") else []
