@@ -50,8 +50,8 @@ def test_a_chain_answers_with_the_end_that_it_leads_to() -> None:
 
 @pytest.mark.parametrize(
     ("relation", "words"),
-    [("placeOfBirth", "place of birth"), ("place_of_birth", "place of birth"), ("/person/place of birth", "place of birth"),
-     ("born in", "born in"), ("http://schema.org/birthPlace/", "birth place"), ("///", "///")],
+    [("placeOfBirth", "place of birth"), ("place_of_birth", "place of birth"), ("born in", "born in"),
+     ("/person/place of birth", "place of birth"), ("http://schema.org/birthPlace/", "birth place"), ("///", "///")],
 )  # fmt: skip
 def test_a_relation_is_read_in_words(relation: str, words: str) -> None:
     assert relation_words(relation) == words

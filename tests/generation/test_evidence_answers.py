@@ -27,9 +27,13 @@ TEXT = "Vik lies in the west. The lighthouse of Vik was built by Per Dahl, in 18
 def model(encoder: Any) -> Iterator[GraphMemoryModel]:
     """A tiny random base with a memory of facts and a document."""
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
-        memory.add_many([("Ann Berg", "lives in", "Oslo"), ("Ann Berg", "lives in", "Rome"), ("Ann Field", "works at", "Acme")])
+        memory.add_many(
+            [("Ann Berg", "lives in", "Oslo"), ("Ann Berg", "lives in", "Rome"), ("Ann Field", "works at", "Acme")]
+        )
         memory.add_passages([("Vik", TEXT)], date="2024-03-06")
-        yield attach(tiny_model("Llama"), byte_tokenizer("<|im_start|>", "<|im_end|>"), memory, FusionConfig(match_width=32))
+        yield attach(
+            tiny_model("Llama"), byte_tokenizer("<|im_start|>", "<|im_end|>"), memory, FusionConfig(match_width=32)
+        )
 
 
 def answered(
@@ -89,7 +93,9 @@ def test_a_verdict_is_given_with_the_fact_that_says_so(
 
 
 def test_a_verdict_from_a_passage_quotes_it(model: GraphMemoryModel) -> None:
-    made = answered(model, "Was the lighthouse of Vik built in 1871?", holding("1871"), 0.9, (0, 1, 0), min_confidence=0.0)
+    made = answered(
+        model, "Was the lighthouse of Vik built in 1871?", holding("1871"), 0.9, (0, 1, 0), min_confidence=0.0
+    )
     assert made is not None and made.text == f"Yes: Vik: {TEXT}"
     (quote,) = made.evidence
     assert isinstance(quote, Quote) and TEXT[quote.start : quote.end] == TEXT
@@ -121,7 +127,12 @@ def test_when_unknown_decides_what_is_said(model: GraphMemoryModel, when: Any, s
 def test_an_empty_memory_knows_nothing_at_any_confidence(encoder: Any) -> None:
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
         model = attach(tiny_model("Llama"), byte_tokenizer(), memory, FusionConfig(match_width=32))
-        for options in ({}, {"min_confidence": 0.0}, {"when_unknown": "answer"}, {"all_answers": True, "min_confidence": 0}):
+        for options in (
+            {},
+            {"min_confidence": 0.0},
+            {"when_unknown": "answer"},
+            {"all_answers": True, "min_confidence": 0},
+        ):
             for question in ("Where does Ann live?", "Does Ann live in Oslo?"):
                 made = model.ask(question, max_new_tokens=4, **options)  # type: ignore[arg-type]
                 assert (made.status, made.confidence, made.evidence) == ("not_known", 0.0, ())
@@ -129,7 +140,9 @@ def test_an_empty_memory_knows_nothing_at_any_confidence(encoder: Any) -> None:
 
 def test_ask_asks_back_or_answers_at_any_confidence(model: GraphMemoryModel) -> None:
     memory: Any = model.memory
-    memory.store.apply([AddNode("Ann Berg", aliases=("Annie",)), AddNode("Ann Field", aliases=("Annie",), ambiguous=True)])
+    memory.store.apply(
+        [AddNode("Ann Berg", aliases=("Annie",)), AddNode("Ann Field", aliases=("Annie",), ambiguous=True)]
+    )
     made = model.ask("Who is Annie?", max_new_tokens=4)
     assert made.status == "ambiguous" and made.text == "Annie may mean Ann Berg or Ann Field; say which one."
     sure = model.ask("What is the work of Ann Field?", max_new_tokens=4, when_unknown="answer")

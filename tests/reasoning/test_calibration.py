@@ -15,7 +15,9 @@ from graphmem.reasoning.calibration import confidence_of, load_calibration, prob
 from graphmem.reasoning.weighing import Weighed, weigh
 from graphmem.retrieval.evidence import EvidenceUnit
 
-UNIT = EvidenceUnit(fact_text("Ann", "lives in", "Oslo"), (Fact("Ann", "lives in", "Oslo"),), (Edge(1, 1, "lives in", 2),))
+UNIT = EvidenceUnit(
+    fact_text("Ann", "lives in", "Oslo"), (Fact("Ann", "lives in", "Oslo"),), (Edge(1, 1, "lives in", 2),)
+)
 
 
 def weighed(relevance: float, score: float, asks: float = 0.0, yes: float = 0.0) -> Weighed:

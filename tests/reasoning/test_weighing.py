@@ -18,7 +18,9 @@ NODES = {name: number for number, name in enumerate(("Ann", "Acme", "Bergen", "O
 
 def fact(subject: str, relation: str, object: str, since: str | None = None) -> tuple[Fact, Edge]:
     number = hash((subject, relation, object)) % 10_000
-    return Fact(subject, relation, object, valid_from=since, id=number), Edge(number, NODES[subject], relation, NODES[object])
+    return Fact(subject, relation, object, valid_from=since, id=number), Edge(
+        number, NODES[subject], relation, NODES[object]
+    )
 
 
 def fact_unit(subject: str, relation: str, object: str, since: str | None = None) -> EvidenceUnit:
@@ -46,7 +48,11 @@ def test_the_weight_is_the_relevance_and_the_chance_of_the_span() -> None:
 
 
 def test_units_with_the_same_answer_add_up_whatever_their_kind() -> None:
-    units = [fact_unit("Ann", "works at", "Acme"), window("Ann works for ACME, in Bergen."), fact_unit("Ann", "lives in", "Oslo")]
+    units = [
+        fact_unit("Ann", "works at", "Acme"),
+        window("Ann works for ACME, in Bergen."),
+        fact_unit("Ann", "lives in", "Oslo"),
+    ]
     readings = [reads(units[0], "Acme"), reads(units[1], "ACME"), reads(units[2], "Oslo", relevance=1.3)]
     first, second = weigh(units, readings).answers
     assert [first.text, second.text] == ["Acme", "Oslo"]
@@ -63,7 +69,9 @@ def test_a_chain_answers_with_its_last_name_alone() -> None:
     assert weigh([unit], [reads(unit, "works", "leads")]).answers == ()
 
 
-@pytest.mark.parametrize(("start", "words"), [(0, "Per Dahl,"), (500, " Per Dahl"), (3, "Per Dahl"), (0, "Vik | By Per Dahl")])
+@pytest.mark.parametrize(
+    ("start", "words"), [(0, "Per Dahl,"), (500, " Per Dahl"), (3, "Per Dahl"), (0, "Vik | By Per Dahl")]
+)
 def test_the_span_of_a_passage_points_into_its_text(start: int, words: str) -> None:
     unit = window("By Per Dahl, in 1871.", start)
     (answer,) = weigh([unit], [reads(unit, words)]).answers
@@ -103,14 +111,19 @@ def test_the_set_holds_near_facts_of_one_relation_and_topic() -> None:
     weighed = weigh(units, [reads(u, e, relevance=r) for u, e, r in zip(units, ends, relevances, strict=True)])
     assert [answer.text for answer in answer_set(weighed)] == ["Oslo", "Rome"]
     passage = window("Ann lives in Oslo.")
-    assert len(answer_set(weigh([passage, units[1]], [reads(passage, "Oslo", relevance=4), reads(units[1], "Rome")]))) == 1
+    assert (
+        len(answer_set(weigh([passage, units[1]], [reads(passage, "Oslo", relevance=4), reads(units[1], "Rome")]))) == 1
+    )
     assert answer_set(Weighed()) == []
 
 
 @pytest.mark.parametrize(("yes", "no", "side"), [(0.8, 0.1, "yes"), (0.2, 0.6, "no")])
 def test_the_verdict_is_that_of_the_unit_that_gives_one(yes: float, no: float, side: str) -> None:
     units = [fact_unit("Ann", "works at", "Acme"), fact_unit("Ann", "lives in", "Oslo")]
-    readings = [reads(units[0], "Acme", verdict=(0.99, 0.005, 0.005)), reads(units[1], "Oslo", verdict=(1 - yes - no, yes, no))]
+    readings = [
+        reads(units[0], "Acme", verdict=(0.99, 0.005, 0.005)),
+        reads(units[1], "Oslo", verdict=(1 - yes - no, yes, no)),
+    ]
     weighed = weigh(units, readings, 0.9)
     assert weighed.verdict == (side, pytest.approx(max(yes, no) / (yes + no)))
     assert weighed.verdict_unit is units[1] and weighed.asks_verdict == 0.9

@@ -133,7 +133,9 @@ def test_retired_facts_are_no_evidence(memory: GraphMemory) -> None:
     assert checked(find(memory, "Where does Ann Berg live?")) == ["Ann Berg | likes | tea"]
 
 
-@pytest.mark.parametrize("question", ["Where " * 50_000, "\x00 \ud800", '"*) OR (" NEAR/3 ^', "?" * 10_000, "🦀" * 5_000])
+@pytest.mark.parametrize(
+    "question", ["Where " * 50_000, "\x00 \ud800", '"*) OR (" NEAR/3 ^', "?" * 10_000, "🦀" * 5_000]
+)
 def test_hostile_questions_find_evidence_or_none(memory: GraphMemory, question: str) -> None:
     memory.add("Ann Berg", "lives in", "Oslo")
     memory.add_passages([("Vik", STORY)])
