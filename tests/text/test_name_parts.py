@@ -26,6 +26,7 @@ def names(store: Any) -> Any:
         ("Does Prof. Smith know Tarnwick?", {"Prof. Smith": {"John Smith"}, "Tarnwick": {"Tarnwick Instruments"}}),
         ("New York, Nunez", {"New York": {"New York City"}, "Nunez": {"José Núñez"}}),
         ("What does Tarnwick Holdings make, or Ada Byron?", {}),  # other names with the same word
+        ("Is Aunt Lovelace here?", {"Aunt Lovelace": {"Ada Lovelace"}}),
         ("Describe Smith", {"Smith": {"John Smith"}}),
         ("is smith there", {"smith": {"John Smith"}}),
         ("Is smith there, Bob?", {}),  # a text with capitals means its capitals
