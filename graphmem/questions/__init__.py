@@ -1,4 +1,5 @@
-"""Question understanding: what a question names, and which of its names the memory does not know.
+"""Question understanding: what language a question is in, and which of its names the memory does not know.
 
-``unknown_names`` finds the names that nothing in the memory holds, with the known names most like them.
+``unknown_names`` finds the names that nothing in the memory holds, with the known names most like them; ``is_english``
+tells other languages.
 """
