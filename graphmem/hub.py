@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
-from functools import cache
+from functools import cache, lru_cache
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from graphmem.adapters.gguf_cache import converted
 from graphmem.adapters.light_imports import light_imports
 from graphmem.adapters.quick_load import load_model
-from graphmem.core.errors import MissingExtra, ModelNotFound, UnsupportedModel
+from graphmem.core.errors import MissingExtra, ModelNotFound, UnsupportedModel, WeightsMismatch
 from graphmem.core.paths import WEIGHTS
 from graphmem.text.name_tagging import Tagger, capitalised
 
 if TYPE_CHECKING:
     from graphmem.adapters.sentence_transformers import SentenceTransformerEncoder
+    from graphmem.encoding.evidence_encoder import EvidenceEncoder
 
 DEFAULT_ENCODER = "all-minilm-l6-v2"
 DEFAULT_MODEL = "smollm2-135m"
@@ -97,6 +99,33 @@ def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
         return SentenceTransformerEncoder(found.where)
     except OSError as error:
         raise _not_found(found.name, f" ({error})") from error
+
+
+@lru_cache(maxsize=4)
+def load_evidence_encoder(encoder: Any, weights: str | None = None) -> EvidenceEncoder | None:
+    """The evidence encoder of a weights file (the shipped one when None), on the text encoder it was trained on.
+
+    That is ``encoder`` where its fingerprint fits, else the packaged text encoder. None, with a warning, where the
+    shipped weights fit neither. It is shared by the memories of one text encoder.
+
+    Raises:
+        WeightsMismatch: a given file is of another kind, or fits neither encoder.
+    """
+    from graphmem.encoding.evidence_encoder import SHIPPED, EvidenceEncoder, load_evidence_weights
+
+    try:
+        found = load_evidence_weights(weights or SHIPPED)
+        fits = found.meta.get("fingerprint")
+        base = encoder if getattr(encoder, "fingerprint", None) == fits and hasattr(encoder, "transformer") else None
+        base = base or load_encoder()
+        if base.fingerprint != fits:
+            raise WeightsMismatch(f"{found.path} was trained with text encoder {fits}, which is not installed")
+    except (WeightsMismatch, ModelNotFound) as error:
+        if weights is not None:
+            raise
+        warnings.warn(f"answering without the evidence encoder: {error}", stacklevel=3)
+        return None
+    return EvidenceEncoder(base.transformer, base.tokenizer, found.tensors)
 
 
 @cache

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
     from graphmem.ingestion.documents import Item, PassagesAdded
+    from graphmem.reasoning.evidence_reader import EvidenceReader
     from graphmem.retrieval.results import Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig, Retriever
     from graphmem.storage.exchange.ingest import Ingested
@@ -50,17 +51,19 @@ class GraphMemory(Revision, Upkeep):
     def __init__(
         self, store: SQLiteStore, encoder: TextEncoder | str | None = None, *,
         config: RetrievalConfig | None = None, retriever: str | os.PathLike[str] | None = None,
+        evidence: bool | str | os.PathLike[str] = True,
     ) -> None:  # fmt: skip
         self._store: SQLiteStore | None = store
-        self._encoder, self._config, self._weights = encoder, config, retriever
+        self._encoder, self._config, self._weights, self._evidence = encoder, config, retriever, evidence
         self._retriever: Retriever | None = None
+        self._reader: EvidenceReader | None = None
         self._uses: Counter[int] = Counter()
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], *, encoder: TextEncoder | str | None = None,
         config: RetrievalConfig | None = None, namespace: str = "default", read_only: bool = False,
-        retriever: str | os.PathLike[str] | None = None,
+        retriever: str | os.PathLike[str] | None = None, evidence: bool | str | os.PathLike[str] = True,
     ) -> GraphMemory:  # fmt: skip
         """Open the memory at ``path``; it is made if there is none. ``":memory:"`` lives in RAM only.
 
@@ -69,8 +72,8 @@ class GraphMemory(Revision, Upkeep):
                 search first needs it.
             config: bounds and sizes of every search.
             namespace: the isolated part of the file to work in.
-            retriever: file of weights that ``graphmem train retriever`` wrote, read at the first search; None for
-                the shipped weights.
+            retriever: weights that ``graphmem train retriever`` wrote; None for the shipped ones.
+            evidence: whether questions are read with their evidence, or weights of ``graphmem train evidence``.
 
         Raises:
             NotAMemory: a directory, or a file that graphmem did not make.
@@ -84,7 +87,7 @@ class GraphMemory(Revision, Upkeep):
             store = SQLiteStore.open(file, namespace=namespace, read_only=read_only)
         except OSError as error:
             raise NotAMemory(f"cannot open {file!r:.80}: {error.strerror}") from None
-        return cls(store, encoder, config=config, retriever=retriever)
+        return cls(store, encoder, config=config, retriever=retriever, evidence=evidence)
 
     @property
     def store(self) -> SQLiteStore:
@@ -116,6 +119,18 @@ class GraphMemory(Revision, Upkeep):
             weights = None if self._weights is None else os.fspath(self._weights)
             self._retriever = Retriever(self.store, self.encoder, weights, config=self._config)
         return self._retriever
+
+    @property
+    def evidence_reader(self) -> EvidenceReader | None:
+        """The reader of evidence over this memory; None where it is off, or its weights fit no installed encoder."""
+        if self._reader is None and self._evidence:
+            from graphmem.hub import load_evidence_encoder
+            from graphmem.reasoning.evidence_reader import EvidenceReader
+
+            network = load_evidence_encoder(self.encoder, None if self._evidence is True else os.fspath(self._evidence))
+            self._evidence = self._evidence if network else False
+            self._reader = EvidenceReader(self.store, self.retriever.queries, network) if network else None
+        return self._reader
 
     def add(
         self, subject: str, relation: str, object: str, *, text: str = "", source: str | None = None,
@@ -260,7 +275,7 @@ class GraphMemory(Revision, Upkeep):
         return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
 
     def merge(self, keep: str, absorb: str) -> JournalEntry:
-        """Merge two nodes into one: the facts and names of ``absorb`` move to ``keep``."""
+        """Merge two nodes: the facts and names of ``absorb`` move to ``keep``."""
         return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
@@ -292,7 +307,7 @@ class GraphMemory(Revision, Upkeep):
             as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
                 it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
-            links: also facts that join passages to names; else only where ``relation`` or an end asks for them.
+            links: also facts that join passages to names, even if neither ``relation`` nor an end asks for them.
 
         Raises:
             InvalidTime: ``as_of`` or ``known_at`` cannot be read.
@@ -335,10 +350,6 @@ class GraphMemory(Revision, Upkeep):
         self._uses.update(node.id for one in found for node in one.nodes)
         return found
 
-    def stats(self) -> dict[str, Any]:
-        """Counts of nodes, facts, relations, journal entries and vectors, and the size of the file in bytes."""
-        return self.store.stats()
-
     def encode(self, *, batch: int = 512, progress: bool = True) -> int:
         """Write vectors for the nodes that have none yet; return how many. A search does this when it must."""
         from graphmem.encoding.node_embeddings import encode_with_bar
@@ -362,7 +373,7 @@ class GraphMemory(Revision, Upkeep):
         """Close the file. Safe to call twice."""
         if self._store is not None:
             self._store.close()
-        self._store = self._retriever = None
+        self._store = self._retriever = self._reader = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphMemory:
         """The same memory: copies of what holds one share the open file."""

@@ -31,7 +31,7 @@ from graphmem.fusion.context_builder import ContextBuilder, Memory
 from graphmem.fusion.hooks import MemoryHooks
 from graphmem.fusion.layers import WEIGHTS_FILE, FusionLayers, load_fusion, save_fusion, with_layers
 from graphmem.fusion.memory_tokens import NameTokenizer, TokenTable
-from graphmem.generation.answering import MIN_CONFIDENCE, WhenUnknown, answer_question
+from graphmem.generation.answering import AskOptions, WhenUnknown, answer_question
 from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import RetrievalSchedule
 from graphmem.generation.description import describe_node
@@ -143,7 +143,7 @@ class GraphMemoryModel(nn.Module):
 
     def ask(
         self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None,
-        when_unknown: WhenUnknown = "attend", min_confidence: float = MIN_CONFIDENCE, all_answers: bool = False,
+        when_unknown: WhenUnknown = "refuse", min_confidence: float | None = None, all_answers: bool = False,
         schedule: RetrievalSchedule | None = None,
     ) -> Answer:  # fmt: skip
         """Answer a question from the memory.
@@ -152,11 +152,12 @@ class GraphMemoryModel(nn.Module):
             question: plain text.
             max_new_tokens: longest answer; of each answer, with ``all_answers``.
             as_of: answer from facts that held at that time.
-            refusal: text of a refusal; the config's when None.
-            when_unknown: what to do where the memory's confidence in its answer is below ``min_confidence``:
-                ``attend`` lets the memory layers decide how much they attend to it, ``answer`` answers from the
-                retrieval nevertheless, ``refuse`` returns the refusal, ``base`` lets the base answer without memory.
-            min_confidence: a probability, 0..1.
+            refusal: text where the answer is not known; None says what is known nearby.
+            when_unknown: what to do where the confidence in the answer is below ``min_confidence``: ``refuse`` says
+                that the memory does not hold it (status ``not_known``), ``answer`` gives the best answer nevertheless,
+                ``base`` lets the base answer without memory (``from_base``), ``attend`` lets the memory layers decide
+                how much they attend to what was retrieved.
+            min_confidence: a probability, 0..1; None takes the one that was calibrated.
             all_answers: generate every node that ties with the best (``Answer.answers``).
             schedule: when to retrieve again while the answer is generated; None retrieves once.
 
@@ -165,7 +166,7 @@ class GraphMemoryModel(nn.Module):
             NotAttached: the memory has been detached.
         """
         options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers, schedule)
-        return answer_question(self, question, *options)
+        return answer_question(self, question, AskOptions(*options))
 
     def describe(self, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:
         """Describe an entity, given as a node, id or name, in sentences, one for each of its relations (one at least).

@@ -85,6 +85,27 @@ class ListingStore(PassageStore):
             page = raw.execute(f"SELECT e.id {where} ORDER BY {order} LIMIT :limit OFFSET :offset", values).fetchall()
             return int(total), queries.facts_by_id(raw, self._ns, [row[0] for row in page])
 
+    def fact_ids_around(self, nodes: Iterable[int], *, limit: int, as_of: int | None = None) -> list[int]:
+        """Ids of facts with one of the nodes at an end, at most ``limit`` newest of each end; passages' links left out.
+
+        Facts of any valid time, or those that held at ``as_of`` (microseconds); retired facts are not among them.
+        """
+        with self.connection.reading() as raw:
+            condition, values = f"e.retired_at IS NULL AND {queries.HELD}", dict[str, Any]()
+            if as_of is not None:
+                condition, values = queries.visible(raw, as_of)
+            links = ", ".join(str(int(row)) for name in (TITLED, MENTIONS) for row in (self._relation(name) or 0,))
+            found: dict[int, None] = {}
+            for end in ("src", "dst"):
+                sql = (
+                    f"SELECT e.id FROM edges e WHERE e.{end} = :node AND +e.ns = :ns AND {condition} "
+                    f"AND e.rel NOT IN ({links}) ORDER BY e.id DESC LIMIT :limit"
+                )
+                for node in nodes:
+                    rows = raw.execute(sql, {**values, "node": int(node), "ns": self._ns, "limit": limit})
+                    found.update(dict.fromkeys(row[0] for row in rows))
+        return list(found)
+
     def pinned(self) -> list[int]:
         """Ids of the pinned facts."""
         sql = "SELECT id FROM edges WHERE +ns = ? AND pinned = 1 AND retired_at IS NULL ORDER BY id"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,7 @@ def film_model(
         yield attacher(base, weights)(opened)
 
 
-def attacher(base: str, weights: str | None = None) -> Callable[[GraphMemory], GraphMemoryModel]:
+def attacher(base: str, weights: str | Path | None = None) -> Callable[[GraphMemory], GraphMemoryModel]:
     """A function that attaches the base, loaded once, to a memory."""
     from graphmem.hub import load_language_model
     from graphmem.model import GraphMemoryModel
@@ -190,6 +190,25 @@ def answer_report(
 
 
 @measurement
+@data_folder
+@click.option("--sets", type=names, default="squad,squad-all,2wiki,boolq", show_default=True, help="Sets to ask.")
+@draw("Questions drawn of each set; all if left out.")
+@click.option("--memory", type=new, help="Keep the passages of squad-all here, or use them again.")
+@click.option("--answers", "kept", type=new, help="Append each answer here; what it holds is not asked again.")
+@click.option("--baseline", is_flag=True, help="Ask the base with the retrieved evidence in its prompt too.")
+@base_model
+@weights_folder
+def documents(data: Path | None, base: str, weights: str | None, **options: Any) -> Report:
+    """Questions answered from documents: SQuAD with one passage and with all, 2WikiMultiHopQA, BoolQ.
+
+    Only rows held out of training are asked.
+    """
+    from graphmem.evaluation.documents import evaluate_documents
+
+    return evaluate_documents(attacher(base, weights), folder=data, log=log, **options)
+
+
+@measurement
 @click.option("--weights", type=existing, help="Weights of the extractor; the shipped ones if left out.")
 @click.option("--webnlg", type=existing, help="A WebNLG file to read instead of generated texts.")
 @draw("Texts a set.", 300, seed=7)
@@ -266,19 +285,43 @@ def disambiguation(n: int, seed: int) -> Report:
     return evaluate_disambiguation(network, n, seed)
 
 
+people_folders = click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=existing)
+show = click.option("--show", "failures", is_flag=True, help="Print every failure to standard error.")
+
+
 @measurement
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=existing)
+@people_folders
 @click.option(
     "--parts", type=names, default="ask,unknown,read,chat", show_default=True, help="Parts to run, with commas between."
 )
+@click.option("--baseline", is_flag=True, help="Ask the base with the retrieved evidence in its prompt too.")
 @base_model
 @weights_folder
-@click.option("--show", "failures", is_flag=True, help="Print every failure to standard error.")
-def people(folders: tuple[Path, ...], parts: Any, base: str, weights: str | None, failures: bool) -> Any:
+@show
+def people(
+    folders: tuple[Path, ...], parts: Any, baseline: bool, base: str, weights: str | None, failures: bool
+) -> Any:
     """People's questions about their own facts and documents: asking, refusing, reading, conversations.
 
     Each DIR holds facts.tsv, docs.jsonl, questions.jsonl, unknown.jsonl and chats.jsonl.
     """
     from graphmem.evaluation.people import evaluate_people
 
-    return evaluate_people(attacher(base, weights), folders, parts, log=log if failures else None)
+    return evaluate_people(attacher(base, weights), folders, parts, baseline=baseline, log=log if failures else None)
+
+
+@measurement
+@people_folders
+@click.option("--parts", type=names, default="evidence", show_default=True, help="Parts to take away.")
+@click.option("--arms", type=existing, help="Folder of trained arms, one a part; a part without one is switched off.")
+@base_model
+@show
+def ablation(folders: tuple[Path, ...], parts: Any, arms: Path | None, base: str, failures: bool) -> Report:
+    """What each part does: people's questions with it and without it.
+
+    Each DIR is a set as `graphmem evaluate people` takes it.
+    """
+    from graphmem.evaluation.ablation import evaluate_ablation
+
+    attach = cache(partial(attacher, base))  # arms with the same weights share a model
+    return evaluate_ablation(attach, folders, parts, arms=arms, log=log if failures else None)

@@ -140,6 +140,8 @@ TRAINERS = {
     "custom": "training.fusion.custom",
     "retriever": "training.retriever.train",
     "evidence": "training.evidence.train",
+    "answer-type": "training.evidence.answer_type",
+    "calibration": "training.evidence.calibration",
     "passage-reranker": "training.passage_reranker",
     "fusion": "training.fusion.train",
     "continuation": "training.fusion.train_continuation",

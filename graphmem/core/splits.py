@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Literal
 
 from graphmem.core.names import normalise
@@ -23,3 +23,8 @@ def passage_split(title: str) -> Split:
     if data_split(title) != "train":
         return "train"
     return "dev" if data_split(f"passage {title}") == "dev" else "test"
+
+
+def held(key: str, parts: int = 8) -> bool:
+    """Whether a row of a data set is held out: never trained on. One of ``parts``, by the hash of its key."""
+    return int(sha256(key.encode()).hexdigest(), 16) % parts == 0

@@ -59,6 +59,11 @@ class Upkeep:
         """The store below."""
         raise NotImplementedError
 
+    def stats(self) -> dict[str, Any]:
+        """Counts of nodes, facts, relations, journal entries and vectors, and the size of the file in bytes."""
+        counts: dict[str, Any] = self.store.stats()
+        return counts
+
     def compact(self, *, before: Time, progress: bool = False) -> tuple[int, int]:
         """Make the file smaller: drop what entries recorded before a time changed. Bytes before and after.
 

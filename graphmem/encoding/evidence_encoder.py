@@ -91,7 +91,7 @@ class EvidenceNetwork(nn.Module):
         """Token states [U, L, K], span logits [U, L, 2] (start, end; -inf outside the unit), unit logits [U, 5].
 
         Unit logits are relevance, "asks for a verdict", and the logits of ``VERDICTS``. ``features`` holds
-        ``input_ids``, ``attention_mask``, ``token_type_ids`` and ``in_unit`` (bool: tokens of the unit, and position 0).
+        ``input_ids``, ``attention_mask``, ``token_type_ids`` and ``in_unit`` (bool: tokens of the unit; position 0).
         """
         inputs = {key: features[key] for key in ("input_ids", "attention_mask", "token_type_ids")}
         states = self.bert(**inputs, return_dict=True)[0]
@@ -116,7 +116,9 @@ class Encoded(NamedTuple):
     offsets: list[list[tuple[int, int]]]
 
 
-def encode_pairs(tokenizer: Any, questions: Sequence[str], units: Sequence[str], max_tokens: int = MAX_TOKENS) -> Encoded:
+def encode_pairs(
+    tokenizer: Any, questions: Sequence[str], units: Sequence[str], max_tokens: int = MAX_TOKENS
+) -> Encoded:
     """Tokens of each question with its unit, padded to the longest."""
     cut = [_cut(tokenizer, question) for question in questions]
     batch = tokenizer(

@@ -35,7 +35,9 @@ class EvidenceText(NamedTuple):
     dates: tuple[int, int] = (0, 0)
 
 
-def fact_text(subject: str, relation: str, object: str, begin: str | None = None, end: str | None = None) -> EvidenceText:
+def fact_text(
+    subject: str, relation: str, object: str, begin: str | None = None, end: str | None = None
+) -> EvidenceText:
     """A fact as ``subject | relation | object | from 1998 until June 2019``."""
     head = f"{subject}{SEPARATOR}{relation_words(relation)}{SEPARATOR}"
     text = head + object

@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from inspect import signature
 from random import Random
 from typing import Any
 
 from graphmem.adapters.chat_templates import chat_prompt
 from graphmem.core.names import normalise
 from graphmem.datasets.wikimovies import Question, load_questions, trained_answers
+from graphmem.encoding.evidence_text import interval_words, passage_text
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import bootstrap_interval, mean
 from graphmem.generation.batching import generate_texts
@@ -22,6 +24,9 @@ from graphmem.text.answer_matching import contains, is_right
 
 CLOSED_BOOK, IN_CONTEXT, GRAPHMEM, TOP_1 = "closed book", "in-context facts", "graphmem", "top-1 retrieval"
 METHODS = (CLOSED_BOOK, IN_CONTEXT, GRAPHMEM, TOP_1)
+
+PROMPT_FACTS, PROMPT_PASSAGES = 50, 5
+"""Retrieved facts and passages in the prompt of ``PromptedBase``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,49 @@ def answers_by_method(
             spent += 0.0 if method == CLOSED_BOOK else search
             answers.append(ScoredAnswer(text, is_right(text, q.answers), contains(text, q.answers), tokens, spent))
         yield method, answers
+
+
+def ask_on(model: Any, question: str, day: str | None) -> Any:
+    """The model's answer; asked on that day (ISO date) where ``ask`` takes one."""
+    return model.ask(question, at=day) if day and "at" in signature(model.ask).parameters else model.ask(question)
+
+
+def is_refused(answer: Any) -> bool:
+    """Whether the memory said that it does not know."""
+    status = getattr(answer, "status", None)
+    return status == "not_known" if status is not None else bool(getattr(answer, "refused", False))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptedAnswer:
+    """What the base alone says."""
+
+    text: str
+    status: str = "from_base"
+    answers: tuple[str, ...] = ()
+
+
+class PromptedBase:
+    """The base of a model with what the memory retrieves in its prompt: the baseline of the model's ``ask``."""
+
+    def __init__(self, model: Any, max_new_tokens: int = 32) -> None:
+        self.model, self.max_new_tokens = model, max_new_tokens
+
+    def ask(self, question: str) -> PromptedAnswer:
+        """Answer from at most ``PROMPT_FACTS`` facts and ``PROMPT_PASSAGES`` passages, decoded greedily."""
+        found = self.model.memory.retrieve(question)
+        lines = [_dated(fact) for fact in found.facts[:PROMPT_FACTS]]
+        lines += [passage_text(p.title, p.text).text for p in found.passages[:PROMPT_PASSAGES]]
+        task = "Use them. Answer in as few words as you can, with yes or no where that is asked."
+        text = "\n".join(("Facts and texts:", *lines, "", task))
+        prompt = chat_prompt(self.model.tokenizer, f"Question: {question}", text)
+        ((said, *_),) = generate_texts(self.model, [prompt], None, max_new_tokens=self.max_new_tokens)
+        return PromptedAnswer(said)
+
+
+def _dated(fact: Any) -> str:
+    line, interval = fact_lines([fact]), interval_words(fact.valid_from, fact.valid_to)
+    return f"{line[:-1]} ({interval})." if interval else line
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,17 @@
 A set is a folder with ``facts.tsv`` (subject, relation, object, valid from, valid to), ``docs.jsonl``,
 ``questions.jsonl``, ``unknown.jsonl``, ``chats.jsonl``, and a README that names the day on which it is asked. Parts:
 
-- ``ask``: facts and documents are loaded; each question is asked by itself. An answer is right if every wanted string
-  occurs as a whole phrase in its first 40 words (case, accents, articles and punctuation ignored); yes/no answers must
-  begin with it; of several answers at least half must be acceptable, except in lists, counts and comparisons.
-- ``unknown``: questions that the set does not answer; right if refused.
+- ``ask``: facts and documents (with their dates) are loaded; each question is asked by itself, on the set's day where
+  ``ask`` takes one. An answer is right if every wanted string occurs as a whole phrase in its first 40 words (case,
+  accents, articles and punctuation ignored); yes/no answers must begin with it; of several answers at least half must
+  be acceptable, except in lists, counts and comparisons. "Not known" is never right.
+- ``unknown``: questions that the set does not answer; right if refused (status "not_known").
 - ``read``: documents are read one after the other. Facts count as pairs of ends (subject, object), names resolved by
   the memory; an object also matches a phrase that holds it, or lies in it, with at least half of its words.
 - ``chat``: conversations; answers are scored as in ``ask``, statements by the facts that hold right after the turn.
+
+The calibration error compares ``confidence`` with the share of questions that were answered rightly, over ``ask`` and
+``unknown`` together: nothing is right where nothing is known, so a refusal should come with a low confidence.
 """
 
 from __future__ import annotations
@@ -18,24 +22,23 @@ import json
 import re
 import sys
 import time
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from graphmem.core.errors import GraphMemError, InvalidName, InvalidTime, InvalidValue
 from graphmem.core.types import Fact
 from graphmem.datasets.files import read_lines, read_rows
+from graphmem.evaluation.answers import PromptedBase, ask_on, is_refused
 from graphmem.evaluation.report import markdown_table
-from graphmem.evaluation.statistics import mean, percentile_interval, resampled_means
+from graphmem.evaluation.statistics import calibration_error, mean, percentile_interval, resampled_means
 from graphmem.memory import GraphMemory
+from graphmem.text.phrases import HEAD_WORDS, is_acceptable, is_similar, plain, wanted_strings
 
 PARTS = ("ask", "unknown", "read", "chat")
-HEAD_WORDS = 40
-"""Words of an answer that are scored."""
 
 Values = Mapping[str, Sequence[float]]
 """One figure a question (or fact, or turn) by measure."""
@@ -44,13 +47,17 @@ Ends = tuple[str, str]
 Attach = Callable[[GraphMemory], Any]
 
 _MONTHS = ["", *"January February March April May June July August September October November December".split()]
-_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_NUMBERS = {word: str(i) for i, word in enumerate(_WORDS)}
-_LETTERS = str.maketrans("øłđ’‘–—", "old''--")
 _UNCHECKED = ("list", "count", "comparison")
 """Kinds of question whose answers may hold more than what is wanted."""
 _REFUSABLE = ("1-hop", "reverse", "when", "docs")
 """Kinds over which false refusals are counted."""
+GROUPS = {
+    "1-hop and reverse": ("1-hop", "reverse"),
+    "several facts": ("2-hop", "3-hop", "both", "time-scoped", "comparison"),
+    "operations": ("yes", "count", "list", "comparison", "both", "negation"),
+}
+"""Kinds that are also counted together."""
+CALIBRATION, PROMPTED = "calibration error", "in the prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +77,24 @@ class Estimate:
 class PeopleReport:
     """Estimates by set and measure, and means over the sets; a measure without questions is left out.
 
-    For the intervals of the means, questions are resampled within each set.
+    For the intervals of the means, questions are resampled within each set; the mean calibration error is that of the
+    questions of all sets. ``answers`` holds one mapping a question.
     """
 
     sets: dict[str, dict[str, Estimate]]
     mean: dict[str, Estimate]
+    answers: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @classmethod
-    def of(cls, values: Mapping[str, Values]) -> PeopleReport:
+    def of(cls, values: Mapping[str, Values], answers: Sequence[dict[str, Any]] = ()) -> PeopleReport:
         """The report of the figures of each set."""
-        sets = {name: {key: _estimate([rows]) for key, rows in own.items() if rows} for name, own in values.items()}
+        sets = {name: {key: estimate([rows]) for key, rows in own.items() if rows} for name, own in values.items()}
+        for name, own in sets.items():
+            own |= _calibration([row for row in answers if row["set"] == name])
         keys = sorted(dict.fromkeys(key for own in sets.values() for key in own), key=lambda key: ":" in key)
-        means = {key: _estimate([own[key] for own in values.values() if own.get(key)]) for key in keys}
-        return cls(sets, means)
+        groups = {key: [own[key] for own in values.values() if own.get(key)] for key in keys}
+        means = {key: estimate(rows) if rows else _calibration(answers)[key] for key, rows in groups.items()}
+        return cls(sets, means, list(answers))
 
     def table(self) -> str:
         """A Markdown table: a row a measure, a column a set, then the mean over the sets."""
@@ -96,42 +108,70 @@ class PeopleReport:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
 
 
-def _estimate(groups: Sequence[Sequence[float]]) -> Estimate:
+def estimate(groups: Sequence[Sequence[float]]) -> Estimate:
+    """The mean over groups of their means; questions are resampled within each group."""
     means = [resampled_means(rows, seed) for seed, rows in enumerate(groups)]
     low, high = percentile_interval(sum(means[1:], means[0]) / len(means))
     return Estimate(mean([mean(rows) for rows in groups]), sum(map(len, groups)), low, high)
 
 
-def evaluate_people(
-    attach: Attach, folders: Iterable[Path], parts: Sequence[str] = PARTS, *, log: Callable[[str], None] | None = None
-) -> PeopleReport:
-    """Run the parts on the sets of all folders, each in a fresh memory; ``log`` gets a line for each failure.
+def _calibration(answers: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:
+    """The calibration error of answers, if they have a confidence."""
+    known = [row for row in answers if row["confidence"] is not None]
+    if not known:
+        return {}
+    pairs = [(float(row["confidence"]), float(row["right"] and row["part"] == "ask")) for row in known]
+    error, low, high = calibration_error(pairs)
+    return {CALIBRATION: Estimate(error, len(pairs), low, high)}
 
-    ``attach`` makes a ``GraphMemoryModel`` of a memory; it is detached after each part.
+
+def evaluate_people(
+    attach: Attach, folders: Iterable[Path], parts: Sequence[str] = PARTS, *, baseline: bool = False,
+    options: Mapping[str, Any] | None = None, log: Callable[[str], None] | None = None,
+) -> PeopleReport:  # fmt: skip
+    """Run the parts on the sets of all folders, each in a fresh memory.
+
+    Args:
+        attach: makes a ``GraphMemoryModel`` of a memory; it is detached after each part.
+        folders: one a set.
+        parts: of ``PARTS``.
+        baseline: ask the base too, with what the memory retrieves in its prompt.
+        options: of ``GraphMemory.open``, for each memory.
+        log: gets a line for each failure.
 
     Raises:
-        InvalidValue: a part that there is not, or a folder without ``facts.tsv``.
+        InvalidValue: a part that there is not, a folder without ``facts.tsv``, or two of the same name.
     """
     if unknown := [part for part in parts if part not in PARTS]:
         raise InvalidValue(f"no part {unknown[0]!r}; choose of {', '.join(PARTS)}")
     values: dict[str, Values] = {}
+    answers: list[dict[str, Any]] = []
     for folder in folders:
         if not (folder / "facts.tsv").exists():
             raise InvalidValue(f"{folder} holds no facts.tsv")
-        task = PeopleTask(folder, log or (lambda line: None))
+        task = PeopleTask(folder, log or (lambda line: None), options)
+        if task.name in values:
+            raise InvalidValue(f"two of the folders are named {task.name}; a set is known by the name of its folder")
         own: dict[str, Sequence[float]] = {}
         for part in (part for part in PARTS if part in parts):
             with task.attached(attach, documents=part != "read") as model:
                 own |= getattr(task, part)(model)
-        values[folder.name] = own
-    return PeopleReport.of(values)
+                if baseline and part == "ask":
+                    own |= {f"{PROMPTED}: {key}": rows for key, rows in task.ask(PromptedBase(model), PROMPTED).items()}
+        values[task.name] = own
+        answers += task.answers
+    return PeopleReport.of(values, answers)
 
 
 class PeopleTask:
-    """The set of one folder: loads its memory and scores each part; ``log`` gets a line for each failure."""
+    """The set of one folder: loads its memory, opened with ``options``, and scores each part.
 
-    def __init__(self, folder: Path, log: Callable[[str], None]) -> None:
-        self.folder, self.log = folder, log
+    ``log`` gets a line for each failure, ``answers`` a mapping for each question.
+    """
+
+    def __init__(self, folder: Path, log: Callable[[str], None], options: Mapping[str, Any] | None = None) -> None:
+        self.folder, self.name, self.log, self.options = folder, folder.resolve().name, log, dict(options or {})
+        self.answers: list[dict[str, Any]] = []
         readme = folder / "README.md"
         self.day = asking_day(readme.read_text(encoding="utf-8")) if readme.exists() else None
 
@@ -143,10 +183,10 @@ class PeopleTask:
     @contextmanager
     def attached(self, attach: Attach, *, documents: bool = True) -> Iterator[Any]:
         """A model with a memory in RAM that holds the facts, and the documents as passages."""
-        with GraphMemory.open(":memory:") as memory:
+        with GraphMemory.open(":memory:", **self.options) as memory:
             self.write_facts(memory)
             if documents:
-                memory.add_passages([(d["title"], d["text"]) for d in self.rows("docs.jsonl")], source="docs")
+                self.write_documents(memory)
             model = attach(memory)
             try:
                 yield model
@@ -171,34 +211,56 @@ class PeopleTask:
                 self.log(f"  {subject} | {relation} | {value}: {error}")
                 memory.add(subject, relation, value, source="facts.tsv")
 
-    def ask(self, model: Any) -> Values:
+    def write_documents(self, memory: GraphMemory) -> None:
+        """Write ``docs.jsonl`` as passages with their dates. Writes."""
+        for document in self.rows("docs.jsonl"):
+            passage = [(document["title"], document["text"])]
+            try:
+                memory.add_passages(passage, source="docs", date=document.get("date") or None)
+            except InvalidTime as error:
+                self.log(f"  {document['title']}: {error}")
+                memory.add_passages(passage, source="docs")
+
+    def put(self, model: Any, part: str, question: str) -> Any:
+        """The answer to a question on the set's day, with what is kept of it."""
+        answer = ask_on(model, question, self.day)
+        kept = {"set": self.name, "part": part, "question": question, "text": str(answer.text)}
+        self.answers.append({**kept, "refused": is_refused(answer), "confidence": getattr(answer, "confidence", None)})
+        return answer
+
+    def ask(self, model: Any, part: str = "ask") -> Values:
         """Right answers, by where they lie and by kind; false refusals; CPU seconds an answer."""
         values: defaultdict[str, list[float]] = defaultdict(list)
         for q in self.rows("questions.jsonl"):
             started = time.process_time()
-            answer = model.ask(q["question"])
-            seconds = time.process_time() - started
+            answer = self.put(model, part, q["question"])
+            seconds, refused = time.process_time() - started, is_refused(answer)
             acceptable = [is_acceptable(str(name), wanted_strings(q["answers"])) for name in answer.answers]
             guessed = len(acceptable) > 1 and q["kind"] not in _UNCHECKED and 2 * sum(acceptable) < len(acceptable)
-            right = is_acceptable(answer.text, q["answers"]) and not answer.refused and not guessed
+            right = is_acceptable(answer.text, q["answers"]) and not refused and not guessed
             kind = "docs" if q["needs"] != "facts" else re.split("[/ ]", q["kind"])[0]
+            self.answers[-1] |= {"kind": kind, "right": right}
             values["ask"].append(right)
             values["ask docs" if kind == "docs" else "ask facts"].append(right)
             if kind in _REFUSABLE:
-                values["false refusals"].append(answer.refused)
+                values["false refusals"].append(refused)
             values["CPU s/answer"].append(seconds)
-            values[f"ask: {kind}"].append(right)
+            for name in (kind, *(group for group, kinds in GROUPS.items() if kind in kinds)):
+                values[f"ask: {name}"].append(right)
             if not right:
-                self.log(f"  ask [{q['kind']}] {q['question']} → {answer.text[:90]!r}, wanted {q['answers'][:2]}")
+                self.log(f"  {part} [{q['kind']}] {q['question']} → {answer.text[:90]!r}, wanted {q['answers'][:2]}")
         return values
 
     def unknown(self, model: Any) -> Values:
         """Refusals of questions that the set does not answer."""
-        answers = [(q["question"], model.ask(q["question"])) for q in self.rows("unknown.jsonl")]
-        for question, answer in answers:
-            if not answer.refused:
-                self.log(f"  unknown {question} → {answer.text[:90]!r}")
-        return {"unknown refused": [float(answer.refused) for _, answer in answers]}
+        refusals = []
+        for q in self.rows("unknown.jsonl"):
+            answer = self.put(model, "unknown", q["question"])
+            refusals.append(float(is_refused(answer)))
+            self.answers[-1] |= {"kind": q.get("kind", ""), "right": bool(refusals[-1])}
+            if not refusals[-1]:
+                self.log(f"  unknown {q['question']} → {answer.text[:90]!r}")
+        return {"unknown refused": refusals}
 
     def read(self, model: Any) -> Values:
         """Facts written from the documents, against those that hold on the set's day."""
@@ -243,7 +305,7 @@ class PeopleTask:
                 text, refused, wanted = "", False, turn.get("answers")
                 try:
                     reply = session.say(turn["user"], at=chat.get("date"))
-                    text, refused = reply.text, bool(reply.answer and reply.answer.refused)
+                    text, refused = reply.text, bool(reply.answer and is_refused(reply.answer))
                 except GraphMemError as error:
                     self.log(f"  chat {chat['id']}: {error}")
                 if wanted is not None:
@@ -264,7 +326,7 @@ class PeopleTask:
 
     def answers_change(self, model: Any, fact: Mapping[str, Any]) -> bool:
         """Whether the new value of a change is generated, and not after the old one."""
-        text = model.ask(f"What is {fact['subject']}'s {fact['relation']} now?").text
+        text = ask_on(model, f"What is {fact['subject']}'s {fact['relation']} now?", self.day).text
         head = f" {plain(' '.join(text.split()[:HEAD_WORDS]))} "
         new, old = (head.find(f" {plain(name)} ") if name else -1 for name in (fact["object"], fact.get("old", "")))
         return new >= 0 and not 0 <= old < new
@@ -302,48 +364,7 @@ def _name(memory: GraphMemory, name: str) -> str:
 
 def matches(pair: Ends, pairs: set[Ends]) -> bool:
     """Whether a pair of ends is among others, or one with its subject and a similar object is."""
-    return pair in pairs or any(pair[0] == subject and _similar(pair[1], object) for subject, object in pairs)
-
-
-def _similar(one: str, other: str) -> bool:
-    short, long = sorted((re.sub("[€£$]", "", plain(name)) for name in (one, other)), key=len)
-    whole = short and f" {short} " in f" {long} "
-    return short == long or bool(whole and 2 * len(short.split()) >= len(long.split()))
-
-
-def plain(text: str) -> str:
-    """Lower case without accents, punctuation and articles."""
-    letters = unicodedata.normalize("NFKD", str(text).casefold())
-    letters = "".join(c for c in letters if not unicodedata.combining(c)).translate(_LETTERS)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", re.sub(r"[^\w%€£$]+", " ", letters)).split())
-
-
-def contains_phrase(text: str, phrase: str) -> bool:
-    """Whether a phrase occurs in a text as whole words; number words equal digits, currency signs may be missing."""
-    have, want = (" ".join(_NUMBERS.get(word, word) for word in plain(x).split()) for x in (text, phrase))
-    if not re.search("[€£$]", want):
-        have = re.sub("[€£$]", "", have)
-    return bool(want) and f" {want} " in f" {have} "
-
-
-def is_acceptable(text: str, answers: Sequence[Any]) -> bool:
-    """Whether the first words of a text hold one of the alternatives: a phrase, or ``{"all": [...]}`` of phrases."""
-    head = " ".join(str(text).split()[:HEAD_WORDS])
-    return any(_holds(head, answer) for answer in answers)
-
-
-def _holds(head: str, answer: Any) -> bool:
-    if isinstance(answer, Mapping):
-        return all(any(contains_phrase(head, one) for one in wanted_strings([want])) for want in answer["all"])
-    if plain(answer) in ("yes", "no"):
-        return plain(head).split()[:1] == [plain(answer)]
-    return contains_phrase(head, answer)
-
-
-def wanted_strings(answers: Sequence[Any]) -> list[str]:
-    """Every string that one of the alternatives names."""
-    parts = [want for answer in answers for want in (answer["all"] if isinstance(answer, Mapping) else [answer])]
-    return [one for want in parts for one in (want if isinstance(want, list) else [want])]
+    return pair in pairs or any(pair[0] == subject and is_similar(pair[1], object) for subject, object in pairs)
 
 
 def date_of(value: object) -> str:

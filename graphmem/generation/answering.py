@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from graphmem.core import arguments
-from graphmem.core.times import Time
+from graphmem.core.times import Time, to_micros
 from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, candidates, rank_features
 from graphmem.fusion.config import REFUSAL
 from graphmem.generation.attribution import Answer, answer_path
 from graphmem.generation.decoding import (
-    GeneratedAnswer,
     RetrievalSchedule,
     answer_room,
     generate_answer,
@@ -25,73 +24,116 @@ from graphmem.generation.decoding import (
     prompt_ids,
 )
 from graphmem.generation.description import describe_topic
+from graphmem.generation.evidence_answers import evidence_answer
 from graphmem.retrieval.answerability import confidence
 
-WhenUnknown = Literal["attend", "answer", "refuse", "base"]
-WHEN_UNKNOWN: tuple[WhenUnknown, ...] = ("attend", "answer", "refuse", "base")
+WhenUnknown = Literal["refuse", "answer", "base", "attend"]
+WHEN_UNKNOWN: tuple[WhenUnknown, ...] = ("refuse", "answer", "base", "attend")
 
 MIN_CONFIDENCE = 0.9
-"""Default confidence below which ``when_unknown`` applies; chosen on WikiMovies' dev questions."""
+"""Confidence of a retrieval below which ``when_unknown`` applies where no evidence is read; chosen on WikiMovies' dev
+questions."""
 
 TIE_MARGIN = 1.0
 """Nats of relevance within which a node ties with the best; chosen on WikiMovies' dev questions."""
 
 
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """Options of ``GraphMemoryModel.ask``; wrong types and values raise ``InvalidValue``."""
+
+    max_new_tokens: int = 64
+    as_of: Time | None = None
+    refusal: str | None = None
+    when_unknown: WhenUnknown = "refuse"
+    min_confidence: float | None = None
+    all_answers: bool = False
+    schedule: RetrievalSchedule | None = None
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.when_unknown, str) and self.when_unknown in WHEN_UNKNOWN
+        require(known, "when_unknown", self.when_unknown, f"one of {', '.join(WHEN_UNKNOWN)}")
+        if self.min_confidence is not None:
+            arguments.number(self.min_confidence, "min_confidence", "a probability, 0..1", 0, 1)
+        arguments.text(self.refusal, "refusal", optional=True)
+        arguments.whole(self.max_new_tokens, "max_new_tokens")
+        arguments.moment(self.as_of, "as_of")
+        arguments.flag(self.all_answers, "all_answers")
+        arguments.instance(self.schedule, (RetrievalSchedule, type(None)), "schedule", "a RetrievalSchedule or None")
+
+
 @torch.inference_mode()
-def answer_question(
-    model: Any, question: str, max_new_tokens: int, as_of: Time | None, refusal: str | None, when_unknown: WhenUnknown,
-    min_confidence: float, all_answers: bool, schedule: RetrievalSchedule | None,
-) -> Answer:  # fmt: skip
+def answer_question(model: Any, question: str, options: AskOptions) -> Answer:
     """Answer a question, see ``GraphMemoryModel.ask``."""
-    known = isinstance(when_unknown, str) and when_unknown in WHEN_UNKNOWN
-    require(known, "when_unknown", when_unknown, f"one of {', '.join(WHEN_UNKNOWN)}")
-    arguments.number(min_confidence, "min_confidence", "a probability, 0..1", 0, 1)
     arguments.text(question, "question", blank=False)
-    arguments.text(refusal, "refusal", optional=True)
-    arguments.whole(max_new_tokens, "max_new_tokens")
-    arguments.moment(as_of, "as_of")
-    arguments.flag(all_answers, "all_answers")
-    arguments.instance(schedule, (RetrievalSchedule, type(None)), "schedule", "a RetrievalSchedule or None")
-    started, contexts, config = time.perf_counter(), model.contexts, model.config
-    prompt, refusal = prompt_ids(model, question), refusal or config.refusal
-    max_new_tokens = answer_room(model, prompt, max_new_tokens)
-    retrieval = None if contexts.disabled else contexts.retrieve(question, as_of)
-    if unclear := getattr(retrieval, "unclear", ()):
-        asked = asked_back(unclear)
-        return Answer(asked, (), (), retrieval, len(prompt), time.perf_counter() - started, 0.0, (), (asked,), True)
-    description = describe_topic(model, retrieval, max_new_tokens, as_of)
-    if description is not None:
-        return replace(description, prompt_tokens=len(prompt), seconds=time.perf_counter() - started)
-    unknown = retrieval is not None and confidence(retrieval) < min_confidence
-    refused = unknown and when_unknown == "refuse"
-    if refused:
-        generated = [GeneratedAnswer(refusal or REFUSAL)]
-    elif retrieval is None or (unknown and when_unknown == "base"):
-        generated = [GeneratedAnswer(generate_plain(model, prompt, max_new_tokens))]
-    else:
-        trust = 0.0 if when_unknown == "answer" else config.trust
-        offered = None if all_answers else refusal
-        found = candidates(retrieval, config.max_nodes, offered, trust, config.min_answerability)
-        scores = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: config.max_nodes]
-        ties = min(len(found.ids), int(np.sum(scores >= scores[:1] - TIE_MARGIN))) if all_answers else 1
-        each = isolate_ties(found, scores.tolist(), ties) if ties > 1 else [found]
-        again = schedule if len(each) == 1 else None
-        made = [generate_answer(model, question, one, retrieval, max_new_tokens, again) for one in each]
-        generated = list({one.text: one for one in made}.values())
+    started, contexts = time.perf_counter(), model.contexts
+    prompt = prompt_ids(model, question)
+    room = answer_room(model, prompt, options.max_new_tokens)
+    options = replace(options, max_new_tokens=room, refusal=options.refusal or model.config.refusal)
+    retrieval = None if contexts.disabled else contexts.retrieve(question, options.as_of)
+    done = lambda made: replace(made, prompt_tokens=len(prompt), seconds=time.perf_counter() - started)
+    if retrieval is None:
+        return done(base_answer(model, prompt, None, options))
+    if (description := describe_topic(model, retrieval, room, options.as_of)) is not None:
+        return done(description)
+    if (reader := getattr(model.memory, "evidence_reader", None)) is None:
+        if unclear := getattr(retrieval, "unclear", ()):
+            return done(ask_back(unclear, retrieval))
+        return done(retrieval_answer(model, question, prompt, retrieval, options))
+    weighed = reader.read(retrieval, None if options.as_of is None else to_micros(options.as_of))
+    least = 0.0 if options.when_unknown == "answer" and weighed.answers else options.min_confidence
+    made = evidence_answer(
+        model, question, retrieval, weighed, max_new_tokens=room, min_confidence=least,
+        all_answers=options.all_answers, refusal=options.refusal,
+    )  # fmt: skip
+    if made is None:
+        return done(ask_back(retrieval.unclear, retrieval))
+    if made.status == "not_known" and options.when_unknown in ("base", "attend"):
+        if options.when_unknown == "base":
+            return done(base_answer(model, prompt, retrieval, options))
+        return done(retrieval_answer(model, question, prompt, retrieval, options))
+    return done(made)
+
+
+def base_answer(model: Any, prompt: Sequence[int], retrieval: Any, options: AskOptions) -> Answer:
+    """The base's own answer, without the memory."""
+    text = generate_plain(model, prompt, options.max_new_tokens)
+    known = 0.0 if retrieval is None else float(retrieval.answerable)
+    return Answer(text, (), (), retrieval, 0, 0.0, known, (), (text,), status="from_base")
+
+
+def ask_back(unclear: Sequence[tuple[str, Sequence[str]]], retrieval: Any) -> Answer:
+    """The question that an unclear name is answered with."""
+    name, readings = unclear[0]
+    text = f"{name} may mean {', '.join(readings[:-1])} or {readings[-1]}; say which one."
+    return Answer(text, (), (), retrieval, 0, 0.0, 0.0, (), (text,), True, "ambiguous")
+
+
+def retrieval_answer(model: Any, question: str, prompt: Sequence[int], retrieval: Any, options: AskOptions) -> Answer:
+    """The answer that the memory layers generate from a retrieval alone, without reading the evidence."""
+    config, least = model.config, MIN_CONFIDENCE if options.min_confidence is None else options.min_confidence
+    unknown = confidence(retrieval) < least
+    if unknown and options.when_unknown == "refuse":
+        text = options.refusal or REFUSAL
+        return Answer(text, (), (), retrieval, 0, 0.0, float(retrieval.answerable), (), (text,), True, "not_known")
+    if unknown and options.when_unknown == "base":
+        return base_answer(model, prompt, retrieval, options)
+    trust = 0.0 if options.when_unknown == "answer" else config.trust
+    offered = None if options.all_answers else options.refusal
+    found = candidates(retrieval, config.max_nodes, offered, trust, config.min_answerability)
+    scores = np.sort(np.array([node.score for node in retrieval.nodes], np.float32))[::-1][: config.max_nodes]
+    ties = min(len(found.ids), int(np.sum(scores >= scores[:1] - TIE_MARGIN))) if options.all_answers else 1
+    each = isolate_ties(found, scores.tolist(), ties) if ties > 1 else [found]
+    again = options.schedule if len(each) == 1 else None
+    made = [generate_answer(model, question, one, retrieval, options.max_new_tokens, again) for one in each]
+    generated = list({one.text: one for one in made}.values())
     paths = [answer_path(g.text, g.candidates, retrieval) for g in generated if g.candidates is not None]
     facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
     answers, sources = tuple(g.text for g in generated), tuple(source for g in generated for source in g.sources)
     return Answer(
-        ", ".join(answers), tuple(dict.fromkeys(facts)), paths[0] if paths else (), retrieval, len(prompt),
-        time.perf_counter() - started, 0.0 if retrieval is None else float(retrieval.answerable), sources, answers,
-        refused,
+        ", ".join(answers), tuple(dict.fromkeys(facts)), paths[0] if paths else (), retrieval, 0, 0.0,
+        float(retrieval.answerable), sources, answers,
     )  # fmt: skip
-
-
-def asked_back(unclear: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """The question that an unclear name is answered with."""
-    name, readings = unclear[0]
-    return f"{name} may mean {', '.join(readings[:-1])} or {readings[-1]}; say which one."
 
 
 def isolate_ties(found: Candidates, relevance: Sequence[float], ties: int) -> list[Candidates]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -36,26 +36,55 @@ class TokenSource:
     source: str | None = None
 
 
+Status = Literal["answered", "not_known", "ambiguous", "from_base"]
+"""``not_known``: the memory does not hold the answer; ``ambiguous``: a name may mean several nodes, and the text asks
+which; ``from_base``: the base model's own words, without the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Words of a passage that answer a question, with the sentence around them.
+
+    Attributes:
+        text: the sentence.
+        title, passage: of the document, and the id of the passage's node.
+        start, end: characters of the answer in the passage's text.
+        date: of the passage.
+    """
+
+    text: str
+    title: str
+    passage: int
+    start: int
+    end: int
+    date: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.text}" if self.title else self.text
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer with its evidence.
 
     Attributes:
         text: as generated.
-        evidence: facts: the path to the answer first, then the retrieval's others.
+        evidence: facts and quotes that say the answer, the strongest first; of an answer without the evidence encoder,
+            the path to it and the retrieval's other facts; of an unknown one, what is held nearby.
         path: the chain of facts from the question's topic to the answer; empty where there is none.
         retrieval: the memory's; None with the memory disabled, or for a description of a given node.
         prompt_tokens: length of the prompt.
         seconds: retrieval and generation together.
-        answerable: the memory's probability that it holds the answer, 0..1.
+        answerable: the memory's probability that it holds the answer, 0..1; the same as ``confidence``.
         sources: of each token.
         answers: each answer by itself; one, unless all were requested.
         refused: whether the refusal was returned because the memory does not hold the answer, or the text asks back
             which of several nodes a name means.
+        status: where the answer comes from, or why there is none.
     """
 
     text: str
-    evidence: tuple[Fact, ...]
+    evidence: tuple[Fact | Quote, ...]
     path: tuple[Fact, ...]
     retrieval: Any
     prompt_tokens: int
@@ -64,6 +93,12 @@ class Answer:
     sources: tuple[TokenSource, ...] = field(default=(), repr=False)
     answers: tuple[str, ...] = ()
     refused: bool = False
+    status: Status = "answered"
+
+    @property
+    def confidence(self) -> float:
+        """Probability that the answer is right, 0..1."""
+        return self.answerable
 
     def __str__(self) -> str:
         return self.text

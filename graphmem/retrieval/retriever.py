@@ -73,8 +73,8 @@ class Retriever:
     ) -> None:  # fmt: skip
         self.store, self.encoder, self.weights = store, encoder, weights
         self.config = config or RetrievalConfig()
-        self._queries = QueryEncoder(encoder)
-        self._seeds = SeedFinder(store, self._queries)
+        self.queries = QueryEncoder(encoder)
+        self._seeds = SeedFinder(store, self.queries)
         self._passages: PassageSearch | None = None
 
     def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
@@ -92,7 +92,7 @@ class Retriever:
         finder = copy(self._seeds)
         finder.store = store
         seeds = finder.find(query, max_seeds=self.config.max_seeds, index=index)
-        ranked = chosen.rank(Search(query, seeds, index, store, self._queries, self.config.budget))
+        ranked = chosen.rank(Search(query, seeds, index, store, self.queries, self.config.budget))
         found = self._result(query, ranked, seeds, ranker, top_k)
         if store is self.store:
             return found
@@ -102,7 +102,7 @@ class Retriever:
         from graphmem.retrieval.passages.search import PassageSearch
 
         if self._passages is None:
-            self._passages = PassageSearch(self.store, self._queries)
+            self._passages = PassageSearch(self.store, self.queries)
         chosen: Any = ranker if ranker in ("ppr", "dense", "bm25") else "learned"
         return self._passages.search(query, top_k=top_k, ranker=chosen, as_of=as_of, damping=self.config.damping)
 
@@ -117,7 +117,7 @@ class Retriever:
         if isinstance(queries, str):
             raise InvalidValue(f"queries must be a list, not {queries!r:.80}; use retrieve() for one")
         if ranker not in ("ppr", "bm25") and hasattr(self.encoder, "encode_tokens"):
-            self._queries.prepare(self._seeds.masked_queries([checked_query(query) for query in queries]))
+            self.queries.prepare(self._seeds.masked_queries([checked_query(query) for query in queries]))
         return [self.retrieve(query, top_k=top_k, ranker=ranker, as_of=as_of) for query in queries]
 
     def _result(self, query: str, ranked: Ranked, seeds: Seeds, ranker: str, top_k: int) -> Retrieval:
@@ -146,7 +146,7 @@ class Retriever:
     @cached_property
     def _scorer(self) -> RelationScorer:
         assert self._modules is not None
-        return RelationScorer(self._modules["gates"], self._queries, self._modules.get("aligner"))
+        return RelationScorer(self._modules["gates"], self.queries, self._modules.get("aligner"))
 
     @cached_property
     def _modules(self) -> dict[str, Any] | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 from graphmem.core.names import normalise
@@ -21,6 +24,28 @@ def contains(text: str, answers: Iterable[str]) -> bool:
     """Whether a gold answer occurs anywhere in the text, as whole words."""
     words = f" {_words(text)} "
     return any(f" {_words(answer)} " in words for answer in answers if _words(answer))
+
+
+def token_f1(text: str, answers: Iterable[str]) -> float:
+    """F1 of the words of the text against those of the gold answer that it fits best, as SQuAD counts it."""
+    have = _squad_words(text)
+    return max((_f1(have, _squad_words(answer)) for answer in answers), default=0.0)
+
+
+def exact_match(text: str, answers: Iterable[str]) -> bool:
+    """Whether the words of the text are those of a gold answer, as SQuAD compares them."""
+    return any(_squad_words(text) == _squad_words(answer) for answer in answers)
+
+
+def _f1(have: list[str], want: list[str]) -> float:
+    shared = sum((Counter(have) & Counter(want)).values())
+    return 2 * shared / (len(have) + len(want)) if shared else float(have == want)
+
+
+def _squad_words(text: str) -> list[str]:
+    """Words without punctuation and articles (1606.05250, 6.1)."""
+    marks = (c for c in normalise(text) if c not in string.punctuation and unicodedata.category(c)[0] != "P")
+    return [word for word in "".join(marks).split() if word not in ("a", "an", "the")]
 
 
 def _bare(text: str) -> str:

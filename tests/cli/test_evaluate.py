@@ -16,8 +16,8 @@ from graphmem.evaluation.answers import METHODS
 from graphmem.evaluation.report import Report, markdown_table
 
 COMMANDS = (
-    "answers", "disambiguation", "extraction", "locality", "passages", "people", "retrieval", "state-tracking",
-    "text-edits",
+    "ablation", "answers", "disambiguation", "documents", "extraction", "locality", "passages", "people", "retrieval",
+    "state-tracking", "text-edits",
 )  # fmt: skip
 
 
@@ -54,9 +54,29 @@ def test_a_report_is_printed_and_written(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert json.loads(run("retrieval", "worlds", "--json"))["rows"][0]["ranker"] == "gnn"
 
 
+def test_options_reach_the_measurement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from graphmem.evaluation import ablation, documents, people
+
+    calls: list[Any] = []
+    for module, name in ((ablation, "ablation"), (documents, "documents"), (people, "people")):
+        monkeypatch.setattr(
+            module, f"evaluate_{name}", lambda *args, **options: calls.append((args[1:], options)) or Report([])
+        )
+    run("people", str(tmp_path), "--baseline", "--parts", "ask")
+    run("ablation", str(tmp_path), "--arms", str(tmp_path))
+    run("documents", "--sets", "boolq,squad", "--n", "3", "--seed", "4", "--data", str(tmp_path))
+    (people_args, people_options), (ablation_args, ablation_options), (_, document_options) = calls
+    assert people_args == ((tmp_path,), ("ask",)) and people_options["baseline"] is True
+    assert ablation_args == ((tmp_path,), ("evidence",)) and ablation_options["arms"] == tmp_path
+    wanted = {"sets": ("boolq", "squad"), "n": 3, "seed": 4, "folder": tmp_path, "memory": None, "baseline": False}
+    assert {key: document_options[key] for key in wanted} == wanted
+
+
 def test_wrong_names_are_errors() -> None:
     assert "no method 'magic'" in run("answers", "--methods", "magic", code=2)
     assert "no part 'sing'" in run("people", ".", "--parts", "sing", code=1)
+    assert "no part 'soul'" in run("ablation", ".", "--parts", "evidence,soul", code=1)
+    assert "no set 'nq'" in run("documents", "--sets", "squad,nq", code=1)
     assert "choose one of" in run("retrieval", "nowhere", code=1)
 
 

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from graphmem.core.splits import data_split
+from graphmem.core.splits import data_split, held
 from graphmem.core.types import Triple
 from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import chain_text
 from graphmem.synthetic.worlds import World
-from graphmem.training.evidence.examples import Example, Unit, held, reworded, shuffled, with_part_of_name
-from graphmem.training.evidence.fact_examples import KEEP
+from graphmem.training.evidence.examples import KEEP, Example, Unit, reworded, shuffled, with_part_of_name
 
 Step = tuple[Triple, int]
 """A fact and its direction: 1 leads from the object to the subject."""
@@ -79,7 +78,11 @@ def chain_example(
         wrong += [[*gold[:stop], step] for step in rng.sample(others, min(2, len(others)))]
     wrong += [random_walk(arcs, topic, rng.randint(1, 3), rng) for _ in range(3)]
     patterns = {_pattern(chain) for chain in right}
-    kept = {chain_unit(w, False).text: w for w in wrong if w and _pattern(w) not in patterns and end_of(w[-1]) not in answers}
+    kept = {
+        chain_unit(w, False).text: w
+        for w in wrong
+        if w and _pattern(w) not in patterns and end_of(w[-1]) not in answers
+    }
     units = [chain_unit(chain, True) for chain in golds]
     units += [chain_unit(kept[text], False) for text in rng.sample(sorted(kept), min(7, len(kept)))]
     question = reworded(with_part_of_name(question, topic, rng), rng)
@@ -118,7 +121,9 @@ def metaqa(folder: Path, rng: Random, count: int = 1300) -> Iterator[Example]:
     """MetaQA's questions of two and three hops whose topics are in the training split."""
     arcs = arcs_of(tuple(line.split("\t")) for line in read_lines(folder / "metaqa" / "kb.tsv.gz"))  # type: ignore[misc]
     for hops in (2, 3):
-        rows = [row for row in read_rows(folder / "metaqa" / f"dev_{hops}hop.jsonl") if data_split(row["topic"]) == "train"]
+        rows = [
+            row for row in read_rows(folder / "metaqa" / f"dev_{hops}hop.jsonl") if data_split(row["topic"]) == "train"
+        ]
         for row in rng.sample(rows, min(count, len(rows))):
             answers = set(row["answers"])
             path = path_to(arcs, row["topic"], answers, hops)
@@ -177,10 +182,16 @@ def _two_hops(
 
 def musique(folder: Path, rng: Random) -> Iterator[Example]:
     """MuSiQue's questions of two linear steps."""
-    rows, facts = [], []
+    rows: list[tuple[str, Triple, Triple]] = []
+    facts: list[Triple] = []
     for row in read_rows(folder / "multihop_2wiki_musique" / "musique_dev_decomposed_clean.jsonl.gz"):
         steps = [step["question"].partition(" >> ") for step in row["question_decomposition"]]
-        if held(row["question"].lower()) or len(steps) != 2 or not all(sign for _, sign, _ in steps) or steps[1][0] != "#1":
+        if (
+            held(row["question"].lower())
+            or len(steps) != 2
+            or not all(sign for _, sign, _ in steps)
+            or steps[1][0] != "#1"
+        ):
             continue
         bridge = row["question_decomposition"][0]["answer"]
         rows.append((row["question"], (steps[0][0], steps[0][2], bridge), (bridge, steps[1][2], row["answer"])))
@@ -222,7 +233,9 @@ def vquanda_chains(folder: Path, rng: Random) -> Iterator[Example]:
         own += [(between, f[1], f[2]) for f in rng.sample(facts, 3)]
         arcs = arcs_of(own)
         chain = [(first, int(first[2] == topic)), (second, int(second[2] == between))]
-        if end_of(chain[-1]) == answer and (made := chain_example(question, topic, [chain], {answer}, arcs, rng, "vquanda chains")):
+        if end_of(chain[-1]) == answer and (
+            made := chain_example(question, topic, [chain], {answer}, arcs, rng, "vquanda chains")
+        ):
             yield made
 
 
@@ -235,4 +248,3 @@ def all_chains(folder: Path, rng: Random) -> Iterable[list[Example]]:
     yield list(over_worlds(rng))
     for make in (metaqa, two_wiki, musique, vquanda_chains):
         yield list(make(folder, rng))
-

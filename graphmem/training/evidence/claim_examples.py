@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
+from graphmem.core.splits import held
 from graphmem.datasets.files import read_lines, read_rows
 from graphmem.encoding.evidence_text import passage_text
 from graphmem.synthetic.templates import load
-from graphmem.training.evidence.examples import NO, YES, Example, Unit, held, reworded
+from graphmem.training.evidence.examples import NO, YES, Example, Unit, reworded
 
 
 def boolq(folder: Path, rng: Random) -> Iterator[Example]:
@@ -62,4 +63,3 @@ def all_claims(folder: Path, rng: Random) -> Iterable[list[Example]]:
     """The examples of each set."""
     for make in (boolq, fever, creak):
         yield list(make(folder, rng))
-

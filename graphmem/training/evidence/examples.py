@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from random import Random
 
-from graphmem.encoding.evidence_text import EvidenceText
+from graphmem.encoding.evidence_text import LINK, SEPARATOR, EvidenceText, fact_text
 from graphmem.synthetic.templates import load
+from graphmem.text.name_tagging import Tagger
 
 NO_VERDICT, YES, NO = 0, 1, 2
+
+KEEP = 0.72
+"""Share of questions on facts that keep the fact that answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,6 @@ class Example:
     asks_verdict: bool = False
 
 
-def held(key: str, parts: int = 8) -> bool:
-    """Whether a row is held out: never trained on. One of ``parts``, by the hash of its key."""
-    return int(sha256(key.encode()).hexdigest(), 16) % parts == 0
-
-
 def answer_unit(evidence: EvidenceText, field: str) -> Unit:
     """A unit whose ``subject``, ``object`` or ``dates`` is the answer; the year alone counts in dates too."""
     start, end = getattr(evidence, field)
@@ -53,6 +51,21 @@ def answer_unit(evidence: EvidenceText, field: str) -> Unit:
         return Unit(evidence.text, ((start, end),), True)
     found = re.finditer(r"(?:\d{1,2} )?(?:[A-Z][a-z]+ )?\d{4}", evidence.text[start:end])
     return Unit(evidence.text, tuple((start + m.start(), start + m.end()) for m in found), True)
+
+
+def other_unit(fact: Sequence[str], rng: Random) -> Unit:
+    return Unit(fact_text(fact[0], fact[1], fact[2], *random_dates(rng)).text)
+
+
+def random_dates(rng: Random) -> tuple[str | None, str | None]:
+    """An interval for a fifth of the facts."""
+    if rng.random() > 0.2:
+        return None, None
+    year = rng.randint(1950, 2022)
+    begin = rng.choice(
+        (f"{year}", f"{year}-{rng.randint(1, 12):02d}", f"{year}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}")
+    )
+    return begin, (f"{year + rng.randint(1, 9)}" if rng.random() < 0.3 else None)
 
 
 def occurrences(text: str, answer: str, start: int = 0) -> tuple[tuple[int, int], ...]:
@@ -95,6 +108,45 @@ def with_part_of_name(question: str, name: str, rng: Random, chance: float = 0.2
     if not 2 <= len(words) <= 3 or not all(word[:1].isupper() for word in words) or rng.random() > chance:
         return question
     return question.replace(name, words[0] if rng.random() < 0.7 else words[-1])
+
+
+class Strangers:
+    """Units of the other kind that answer nothing: facts for questions on passages, passages for questions on facts.
+
+    A fact gets the name of the passage's title, or one in the question, as its subject; a passage often a
+    name of the facts as its title. So neither kind is relevant by its form, and a name alone makes nothing relevant.
+    """
+
+    def __init__(self, examples: Sequence[Example], tagger: Tagger) -> None:
+        rows = [unit.text.split(SEPARATOR) for e in examples for unit in e.units if LINK not in unit.text]
+        self.tails = [(row[1], row[2]) for row in rows if len(row) in (3, 4)]
+        self.texts = [unit.text for e in examples for unit in e.units if not _is_fact(unit) and len(unit.text) > 120]
+        self.tagger = tagger
+
+    def beside(self, example: Example, rng: Random) -> Example:
+        """The example with up to three strangers, in half of the cases."""
+        if rng.random() < 0.5 or not self.texts or not self.tails:
+            return example
+        units = list(example.units)
+        if any(_is_fact(unit) for unit in units):
+            names = [unit.text.split(SEPARATOR)[0] for unit in units if _is_fact(unit)]
+            text = rng.choice(self.texts).split(SEPARATOR)[-1][: rng.choice((160, 260))]
+            units.append(Unit(f"{rng.choice(names)}{SEPARATOR}{text}" if rng.random() < 0.6 else text))
+        else:
+            spans = self.tagger([example.question])[0]
+            names = [example.question[a:b] for a, b in spans] + [
+                u.text.split(SEPARATOR)[0] for u in units if SEPARATOR in u.text
+            ]
+            for _ in range(rng.randint(1, 3)):
+                relation, object = rng.choice(self.tails)
+                units.append(Unit(SEPARATOR.join((rng.choice(names or ["it"]), relation, object))))
+        rng.shuffle(units)
+        return replace(example, units=tuple(units))
+
+
+def _is_fact(unit: Unit) -> bool:
+    """Whether a unit is a fact or a chain, by its separators."""
+    return unit.text.split(LINK)[0].count(SEPARATOR) >= 2
 
 
 def sample(rows: Sequence[Example], count: int, rng: Random) -> list[Example]:

@@ -6,36 +6,33 @@ at other subjects. In a share of the examples the fact that answers is missing, 
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import tarfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from graphmem.core.splits import held
 from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import fact_text, relation_words
-from graphmem.synthetic.names import CLOSED, KINDS, NameGenerator
-from graphmem.synthetic.templates import fill, load
-from graphmem.text.lexicon import Relation, load_lexicon
+from graphmem.synthetic.templates import load
 from graphmem.training.evidence.examples import (
+    KEEP,
     NO,
     YES,
     Example,
     Unit,
     answer_unit,
-    held,
+    other_unit,
+    random_dates,
     reworded,
     shuffled,
     with_part_of_name,
 )
-
-KEEP = 0.72
-"""Share of examples that keep the fact that answers."""
+from graphmem.training.evidence.lexicon_examples import lexicon
+from graphmem.training.evidence.table_examples import tables
 
 
 class Graph:
@@ -84,14 +81,17 @@ def _topic_in(question: str, name: str) -> str | None:
     return match.group() if match else None
 
 
-def simple_questions(folder: Path) -> list[Asked]:
-    """SimpleQuestions whose topic stands in the question; names of the relation are those of DBpedia and Freebase."""
+def simple_questions(folder: Path, held_out: bool = False) -> list[Asked]:
+    """SimpleQuestions whose topic stands in the question, or those that are held out of training.
+
+    Names of the relation are those of DBpedia and Freebase.
+    """
     found = []
     for name in ("test", "valid"):
         for row in read_json(folder / "simplequestions" / f"{name}.json.gz")["Questions"]:
             topic = _topic_in(row["Query"], row["Subject"].rsplit("/", 1)[-1])
             predicates = row["PredicateList"]
-            if topic is None or len(predicates) != 1 or held(row["Query"]):
+            if topic is None or len(predicates) != 1 or held(row["Query"]) != held_out:
                 continue
             freebase = row["FreebasePredicate"].removeprefix("www.freebase.com")
             names = (predicates[0]["Predicate"].rsplit("/", 1)[-1], freebase.rsplit("/", 1)[-1].replace("_", " "))
@@ -120,30 +120,19 @@ def over_simple_questions(folder: Path, graph: Graph, rng: Random) -> Iterator[E
         else:
             other, topic, question = rng.choice(objects), one.topic, one.question
             subject, object = (other, topic) if one.backward else (topic, other)
-            beside = [(subject, rng.choice(s.names), rng.choice(graph.by_relation.get(s.key, [("", rng.choice(pool))]))[1])
-                      for s in rng.sample(siblings, min(3, len(siblings)))]  # fmt: skip
+            value = lambda s: rng.choice(graph.by_relation.get(s.key, [("", rng.choice(pool))]))[1]
+            drawn = rng.sample(siblings, min(3, len(siblings)))
+            beside = [(subject, rng.choice(s.names), value(s)) for s in drawn]
         if len(subject) > 60 or len(object) > 60:
             continue
         elsewhere = [(s.topic, relation, rng.choice(objects)) for s in rng.sample(asked, 2)]
         if one.backward:  # the same two names the other way round, and the topic's own facts
             beside.append((topic, rng.choice(rng.choice(asked).names), rng.choice(pool)))
-        gold = answer_unit(fact_text(subject, relation, object, *_dates(rng)), "subject" if one.backward else "object")
-        units = [gold, *(_other(fact, rng) for fact in (*beside, *elsewhere))]
+        text = fact_text(subject, relation, object, *random_dates(rng))
+        gold = answer_unit(text, "subject" if one.backward else "object")
+        units = [gold, *(other_unit(fact, rng) for fact in (*beside, *elsewhere))]
         question = with_part_of_name(question, topic, rng)
         yield shuffled(Example(reworded(question, rng), tuple(units), "simplequestions"), rng, KEEP)
-
-
-def _other(fact: Sequence[str], rng: Random) -> Unit:
-    return Unit(fact_text(fact[0], fact[1], fact[2], *_dates(rng)).text)
-
-
-def _dates(rng: Random) -> tuple[str | None, str | None]:
-    """An interval for a fifth of the facts."""
-    if rng.random() > 0.2:
-        return None, None
-    year = rng.randint(1950, 2022)
-    begin = rng.choice((f"{year}", f"{year}-{rng.randint(1, 12):02d}", f"{year}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"))
-    return begin, (f"{year + rng.randint(1, 9)}" if rng.random() < 0.3 else None)
 
 
 _TRIPLE = re.compile(r"(<[^>]+>|\?\w+)\s+<([^>]+)>\s+(<[^>]+>|\?\w+)")
@@ -164,14 +153,13 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
         (subject, predicate, object) = found[0]
         relation = _local(predicate)
         answers = re.findall(r"\[([^\]]+)\]", row["verbalized_answer"])
-        name = lambda end: _thing(end)
         beside = [(rng.choice(things), relation, rng.choice(things))]
         if row["query"].startswith("ASK"):
             s, o = _thing(subject), _thing(object)
             no = rng.random() < 0.5
             stated = rng.choice(things) if no else o
             units = [Unit(fact_text(s, relation, stated).text, (), True, NO if no else YES)]
-            units += [_other((s, rng.choice(relations), rng.choice(things)), rng) for _ in range(3)]
+            units += [other_unit((s, rng.choice(relations), rng.choice(things)), rng) for _ in range(3)]
             yield shuffled(Example(reworded(row["question"], rng), tuple(units), "vquanda", True), rng, 0.85)
             continue
         if subject[0] == "?" and object[0] == "?" or "COUNT" in row["query"] or len(answers) != 1:
@@ -180,7 +168,7 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
         if any(value in ("...", "", "answer") or len(value) > 60 for value in values):
             continue
         backward = subject[0] == "?"
-        topic = name(object if backward else subject)
+        topic = _thing(object if backward else subject)
         for value in values[:1]:
             ends = (value, topic) if backward else (topic, value)
             gold = answer_unit(fact_text(ends[0], relation, ends[1]), "subject" if backward else "object")
@@ -189,7 +177,7 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
             beside += [(topic, rng.choice(relations), rng.choice(things)) for _ in range(3)]
             if backward:
                 beside.append((topic, relation, rng.choice(things)))
-            units = [gold, *more, *(_other(fact, rng) for fact in beside)]
+            units = [gold, *more, *(other_unit(fact, rng) for fact in beside)]
             yield shuffled(Example(reworded(row["question"], rng), tuple(units), "vquanda"), rng, KEEP)
 
 
@@ -210,7 +198,7 @@ def popqa(folder: Path, rng: Random) -> Iterator[Example]:
         same = [o for o in rows if o["relation"] == row["relation"] and o["subject"] != row["subject"]]
         beside += [(o["subject"], o["relation"], o["object"]) for o in rng.sample(same, min(2, len(same)))]
         gold = answer_unit(fact_text(row["subject"], row["relation"], row["object"]), "object")
-        units = [gold, *(_other(fact, rng) for fact in beside)]
+        units = [gold, *(other_unit(fact, rng) for fact in beside)]
         yield shuffled(Example(reworded(row["question"], rng), tuple(units), "popqa"), rng, KEEP)
 
 
@@ -226,7 +214,8 @@ def wikimovies(folder: Path, rng: Random, count: int = 1500) -> Iterator[Example
     rows = [row for row in read_rows(folder / "metaqa" / "dev_1hop.jsonl") if data_split(row["topic"]) == "train"]
     for row in rng.sample(rows, min(count, len(rows))):
         facts, answers = by_name[row["topic"]], set(row["answers"])
-        gold, rest = [], []
+        gold: list[tuple[Any, str]] = []
+        rest: list[tuple[Any, str]] = []
         for fact in facts:
             other = fact[2] if fact[0] == row["topic"] else fact[0]
             field = "object" if other == fact[2] else "subject"
@@ -236,137 +225,6 @@ def wikimovies(folder: Path, rng: Random, count: int = 1500) -> Iterator[Example
         golds = [answer_unit(fact_text(*fact), field) for fact, field in rng.sample(gold, min(2, len(gold)))]
         units = [*golds, *(Unit(fact_text(*fact).text) for fact, _ in rng.sample(rest, min(5, len(rest))))]
         yield shuffled(Example(reworded(row["question"], rng), tuple(units), "metaqa"), rng, 0.85)
-
-
-def tables(folder: Path, rng: Random) -> Iterator[Example]:
-    """Cells of WikiTableQuestions' tables as facts (row, column, value), asked for in both directions."""
-    forms = load("questions")
-    with tarfile.open(folder / "wikitablequestions" / "csv_tables.tar.gz") as archive:
-        for member in archive.getmembers():
-            if not member.name.endswith(".csv") or held(member.name):
-                continue
-            file = archive.extractfile(member)
-            assert file is not None
-            rows = list(csv.reader(io.StringIO(file.read().decode("utf-8", "replace").replace('\\"', '""'))))
-            yield from _table_examples(rows, forms, rng)
-
-
-def _table_examples(rows: list[list[str]], forms: dict[str, Any], rng: Random) -> Iterator[Example]:
-    if len(rows) < 4:
-        return
-    head, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
-    fits = lambda cell: 0 < len(cell.strip()) <= 50
-    key = next((c for c in range(len(head)) if len(body) > 2 and head[c].strip()
-                and len({row[c] for row in body}) > 0.9 * len(body)
-                and sum(any(ch.isalpha() for ch in row[c]) for row in body) > 0.8 * len(body)), None)  # fmt: skip
-    columns = [c for c in range(len(head)) if c != key and 2 < len(head[c].strip()) < 30]
-    if key is None or not columns:
-        return
-    for _ in range(2):
-        row, column = rng.choice(body), rng.choice(columns)
-        if not fits(row[key]) or not fits(row[column]):
-            continue
-        relation, subject, object = head[column].strip().lower(), row[key].strip(), row[column].strip()
-        values = [other[column].strip() for other in body]
-        backward = rng.random() < 0.35 and values.count(object) == 1
-        field = "subject" if backward else "object"
-        gold = answer_unit(fact_text(subject, relation, object), field)
-        others = [(subject, head[c].lower(), row[c].strip()) for c in columns if c != column and fits(row[c])]
-        same = [(other[key].strip(), relation, other[column].strip()) for other in body if other is not row
-                and fits(other[key]) and fits(other[column])]  # fmt: skip
-        beside = rng.sample(others, min(3, len(others))) + rng.sample(same, min(3, len(same)))
-        topic = object if backward else subject
-        if not backward and rng.random() < 0.4:
-            question = rng.choice(forms["noun_questions"]).format(a=topic, r=relation)
-        else:
-            phrase = rng.choice(forms["noun_phrases"][int(backward)]).format(a=topic, r=relation)
-            question = rng.choice(forms["questions"]).format(phrase)
-        units = [gold, *(Unit(fact_text(*fact).text) for fact in beside)]
-        yield shuffled(Example(reworded(question + "?", rng), tuple(units), "tables"), rng, KEEP)
-
-
-def lexicon(rng: Random, each: int = 14) -> Iterator[Example]:
-    """Questions of the relation lexicon over invented names: both directions, past values, dates, yes and no."""
-    relations = [r for r in load_lexicon() if r.subject in KINDS and r.object in KINDS]
-    by_subject: dict[str, list[Relation]] = defaultdict(list)
-    for relation in relations:
-        by_subject[relation.subject].append(relation)
-    maker = _Names(rng)
-    for relation in relations:
-        for _ in range(each):
-            yield _lexicon_example(relation, by_subject[relation.subject], maker, rng)
-
-
-class _Names:
-    """Pools of invented names by type."""
-
-    def __init__(self, rng: Random, size: int = 400) -> None:
-        made = NameGenerator(rng)
-        self.pools = {kind: list(CLOSED[kind]) if kind in CLOSED else made.names(kind, size) for kind in sorted(KINDS)}
-        self.rng = rng
-
-    def one(self, kind: str, but: str = "") -> str:
-        """A name of a type, another than ``but``."""
-        found = self.rng.choice(self.pools[kind])
-        return found if found != but else self.one(kind, but) if len(self.pools[kind]) > 1 else found
-
-
-def _lexicon_example(relation: Relation, siblings: Sequence[Relation], names: _Names, rng: Random) -> Example:
-    forms = load("requests")
-    name = lambda r: rng.choice((r.relation, r.relation, r.noun, *r.paraphrases))
-    s, o, r = names.one(relation.subject), names.one(relation.object), name(relation)
-    year = rng.randint(1960, 2020)
-    begin, middle = str(year), str(year + rng.randint(1, 12))
-    old = names.one(relation.object, o)
-    beside = [(s, name(other), names.one(other.object)) for other in rng.sample(list(siblings), min(3, len(siblings)))
-              if other is not relation]  # fmt: skip
-    beside += [(names.one(relation.subject, s), r, names.one(relation.object, o)) for _ in range(2)]
-    others = [_other(fact, rng) for fact in beside]
-    chance, noun = rng.random(), relation.noun
-    if chance < 0.22:  # who or what has it: the subject is wanted
-        question = fill(rng.choice(relation.inverse_questions), {"o": o})
-        gold = answer_unit(fact_text(s, r, o, *_dates(rng)), "subject")
-        if relation.subject == relation.object:
-            others.append(Unit(fact_text(o, r, names.one(relation.object, o)).text))
-        question = with_part_of_name(question, o, rng)
-    elif chance < 0.36:  # dates
-        key = rng.choice(("since", "until"))
-        question = rng.choice(forms[key]).format(s=s, o=o, r=noun)
-        dated = (middle, None) if key == "since" else (begin, middle)
-        unit = fact_text(s, r, o, *dated)
-        gold = answer_unit(unit, "dates")
-        if key == "until":  # the later year alone
-            gold = Unit(unit.text, tuple(span for span in gold.spans if unit.text[span[0] : span[1]] == middle), True)
-        others.append(Unit(fact_text(s, r, old, *((begin, middle) if key == "since" else (middle, None))).text))
-        question = with_part_of_name(question, s, rng)
-    elif chance < 0.5:  # yes or no
-        no = rng.random() < 0.5
-        asked = names.one(relation.object, o) if no else o
-        if rng.random() < 0.5:
-            claim = fill(rng.choice(relation.statements), {"s": s, "o": asked}).rstrip(".")
-            question = rng.choice(forms["claim"]).format(claim)
-        else:
-            question = rng.choice(forms["verdict"]).format(s=s, o=asked, r=noun)
-        says = (NO if relation.functional else 0) if no else YES
-        gold = Unit(fact_text(s, r, o).text, (), says > 0, says)
-        question = with_part_of_name(question, s, rng)
-        return shuffled(Example(reworded(question, rng), (gold, *others), "lexicon", True), rng, 0.85)
-    else:
-        question = fill(rng.choice(relation.questions), {"s": s})
-        dated: tuple[str | None, str | None] = (None, None)
-        if relation.functional and rng.random() < 0.35:  # the value then, or now
-            past = rng.random() < 0.4
-            then, now = (begin, middle), (middle, None)
-            gold_dates, other_dates = (then, now) if past else (now, then)
-            inside = str(rng.randint(year, int(middle) - 1)) if past else ""
-            frames = ["{q}"] * 2 + forms["now"] if not past else forms["at"] + forms["before"] * (rng.random() < 0.4)
-            frame = rng.choice(frames)
-            question = frame.format(q=question, y=inside, o=old)
-            dated = gold_dates
-            others.append(Unit(fact_text(s, r, old, *other_dates).text))
-        gold = answer_unit(fact_text(s, r, o, *dated), "object")
-        question = with_part_of_name(question, s, rng)
-    return shuffled(Example(reworded(question, rng), (gold, *others), "lexicon"), rng, KEEP)
 
 
 def musique_steps(folder: Path, rng: Random) -> Iterator[Example]:
@@ -385,26 +243,8 @@ def musique_steps(folder: Path, rng: Random) -> Iterator[Example]:
         )
         beside = [(subject, other[1], other[2]) for other in rng.sample(steps, 3) if other[1] != relation]
         beside += [(other[0], relation, other[2]) for other in rng.sample(steps, 2) if other[0] != subject]
-        units = [answer_unit(fact_text(subject, relation, object), "object"), *(_other(f, rng) for f in beside)]
+        units = [answer_unit(fact_text(subject, relation, object), "object"), *(other_unit(f, rng) for f in beside)]
         yield shuffled(Example(reworded(question + "?", rng), tuple(units), "musique steps"), rng, KEEP)
-
-
-def questions_as_facts(folder: Path, rng: Random) -> Iterator[Example]:
-    """2Wiki's evidence: its first hop is relevant where a question names the subject and one fact answers it."""
-    home = folder / "multihop_2wiki_musique"
-    never = {row["question"].lower() for row in read_rows(folder / "2wiki" / "dev.jsonl")}
-    for row in read_rows(home / "2wiki_dev4000_evidences_clean.jsonl.gz"):
-        if row["question"].lower() in never or held(row["question"].lower()) or row["answer"] in ("yes", "no"):
-            continue
-        last = [e for e in row["evidences"] if e[2] == row["answer"]]
-        if len(last) != 1 or row["type"] not in ("compositional", "inference"):
-            continue
-        units = []
-        for subject, relation, object in row["evidences"]:
-            gold = object == row["answer"]
-            text = fact_text(subject, relation, object)
-            units.append(answer_unit(text, "object") if gold else Unit(text.text))
-        yield shuffled(Example(row["question"], tuple(units), "2wiki facts"), rng)
 
 
 def all_facts(folder: Path, rng: Random) -> Iterable[list[Example]]:
@@ -414,4 +254,3 @@ def all_facts(folder: Path, rng: Random) -> Iterable[list[Example]]:
     yield list(lexicon(rng))
     for make in (vquanda, popqa, wikimovies, tables, musique_steps):
         yield list(make(folder, rng))
-

@@ -12,19 +12,22 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from graphmem.core.splits import held
 from graphmem.datasets.files import read_lines, read_rows
 from graphmem.encoding.evidence_text import passage_text
 from graphmem.text.sentences import sentences
-from graphmem.training.evidence.examples import Example, Unit, held, occurrences, reworded
+from graphmem.training.evidence.examples import Example, Unit, occurrences, reworded
 
 LONGEST = 900
 """Characters of a unit of text, about 220 tokens."""
 
 
-def part_of(text: str, spans: Sequence[tuple[int, int]], rng: Random) -> tuple[str, tuple[tuple[int, int], ...]]:
+def part_of(
+    text: str, spans: Sequence[tuple[int, int]], rng: Random, most: int = LONGEST
+) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Whole sentences of a text around one of the spans (anywhere without spans), and the spans inside it."""
     found = sentences(text) or [(0, len(text))]
-    wanted = LONGEST if rng.random() < 0.5 else rng.choice((150, 300, 450, 600))
+    wanted = min(most, LONGEST if rng.random() < 0.5 else rng.choice((150, 300, 450, 600)))
     at = rng.choice(list(spans))[0] if spans else rng.randrange(max(1, len(text)))
     middle = next((k for k, (start, end) in enumerate(found) if start <= at < end), 0)
     first = last = middle
@@ -40,9 +43,11 @@ def part_of(text: str, spans: Sequence[tuple[int, int]], rng: Random) -> tuple[s
     return text[start:end].rstrip(), tuple((a - start, b - start) for a, b in spans if start <= a and b <= end)
 
 
-def text_unit(title: str, text: str, spans: Sequence[tuple[int, int]], rng: Random, verdict: int = 0) -> Unit:
+def text_unit(
+    title: str, text: str, spans: Sequence[tuple[int, int]], rng: Random, verdict: int = 0, most: int = LONGEST
+) -> Unit:
     """A part of a passage with its title as a unit; relevant where it holds a span, or gives a verdict."""
-    part, inside = part_of(text, spans, rng)
+    part, inside = part_of(text, spans, rng, most)
     evidence = passage_text(title, part)
     offset = evidence.object[0]
     moved = tuple((a + offset, b + offset) for a, b in inside)
@@ -63,12 +68,17 @@ def squad(folder: Path, rng: Random) -> Iterator[Example]:
     for row in rows:
         answer, start = row["answers"][0], int(row["start"])
         title = _title(row["title"] or "", rng)
-        others = [text for text in rng.sample(by_title[row["title"] or ""], min(3, len(by_title[row["title"] or ""])))
-                  if text != row["context"] and answer.lower() not in text.lower()][:1]  # fmt: skip
+        article = by_title[row["title"] or ""]
+        drawn = rng.sample(article, min(4, len(article)))
+        others = [text for text in drawn if text != row["context"] and answer.lower() not in text.lower()][:2]
         units = [text_unit(title, row["context"], [(start, start + len(answer))], rng)]
-        units += [text_unit(title, text, (), rng) for text in others if rng.random() < 0.5]
-        if rng.random() < 0.12 and others:
-            units = [text_unit(title, others[0], (), rng)]
+        if others and rng.random() < 0.6:  # another passage of the article, or two short parts of such passages
+            units += [
+                text_unit(title, text, (), rng, most=rng.choice((600, 260, 260)))
+                for text in others[: rng.randint(1, 2)]
+            ]
+        if len(units) > 1 and rng.random() < 0.3:
+            units = units[1:]
         yield Example(reworded(row["question"], rng), tuple(units), "squad")
 
 
@@ -131,7 +141,8 @@ def fairytales(folder: Path, rng: Random) -> Iterator[Example]:
     with tarfile.open(folder / "fairytaleqa" / "train.tar.gz") as archive:
         files = {m.name: m for m in archive.getmembers() if m.isfile() and m.name.endswith(".csv")}
         for name in sorted(name for name in files if name.endswith("-questions.csv")):
-            story = next((f for f in files if f.rsplit("/", 1)[-1] == name.rsplit("/", 1)[-1].replace("-questions", "-story")), None)  # fmt: skip
+            wanted = name.rsplit("/", 1)[-1].replace("-questions", "-story")
+            story = next((file for file in files if file.rsplit("/", 1)[-1] == wanted), None)
             if story is None:
                 continue
             sections = {r["section"]: r["text"] for r in _table(archive, files[story])}

@@ -1,0 +1,182 @@
+"""Answers from units of evidence that were read with a question: facts and passages on one scale.
+
+A unit's weight is its relevance logit (0: as likely as no unit at all) plus the log-probability that its best span
+is an answer. Units with the same answer add up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphmem.core.names import normalise
+from graphmem.encoding.evidence_encoder import VERDICTS, Reading
+from graphmem.retrieval.evidence import EvidenceUnit
+
+SET_MARGIN = 2.0
+"""Nats below the best within which facts of the same relation and topic are answers too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A unit with its reading, and what it answers.
+
+    Attributes:
+        text: a name, a date, or words of a passage.
+        node: of the name; -1 for other texts.
+        weight: see the module.
+        field: ``subject``, ``object`` or ``dates`` of the last fact; ``span`` for a passage.
+        span: characters of the answer in the passage's text; (0, 0) for facts.
+    """
+
+    unit: EvidenceUnit
+    reading: Reading
+    text: str
+    node: int
+    weight: float
+    field: str
+    span: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedAnswer:
+    """An answer with the units that support it, the best first; ``weight`` is their log-sum-exp."""
+
+    text: str
+    node: int
+    weight: float
+    support: tuple[Support, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the evidence says to a question.
+
+    Attributes:
+        answers: best first; empty without evidence.
+        asks_verdict: probability that the question is answered by yes or no.
+        verdict: one of ``VERDICTS`` with its probability, from ``verdict_unit``.
+        relevance: highest relevance logit of a unit.
+    """
+
+    answers: tuple[WeighedAnswer, ...] = ()
+    asks_verdict: float = 0.0
+    verdict: tuple[str, float] = (VERDICTS[0], 1.0)
+    verdict_unit: EvidenceUnit | None = field(default=None, repr=False)
+    relevance: float = float("-inf")
+
+    def features(self) -> tuple[float, ...]:
+        """Numbers from which the probability that the best answer is right is calibrated, see ``calibration``."""
+        first = self.answers[0].weight if self.answers else -8.0
+        second = self.answers[1].weight if len(self.answers) > 1 else -8.0
+        best = self.answers[0].support[0] if self.answers else None
+        margin = best.reading.margin if best is not None else -8.0
+        return (
+            max(-8.0, min(8.0, first)), max(-8.0, min(8.0, first - second)), max(-8.0, min(8.0, margin)),
+            max(-8.0, min(8.0, self.relevance)),
+        )  # fmt: skip
+
+
+def weigh(units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0) -> Weighed:
+    """Ranked answers and the verdict of units that were read, with the probability that a verdict is asked for."""
+    if not units:
+        return Weighed()
+    found: dict[str, list[Support]] = {}
+    for unit, reading in zip(units, readings, strict=True):
+        for support in _supports(unit, reading):
+            found.setdefault(normalise(support.text) or support.text, []).append(support)
+    answers = []
+    for group in found.values():
+        group.sort(key=lambda support: -support.weight)
+        weight = _log_sum_exp([support.weight for support in group])
+        answers.append(WeighedAnswer(group[0].text, group[0].node, weight, tuple(group)))
+    answers.sort(key=lambda answer: -answer.weight)
+    verdict, unit_of_verdict = _verdict(units, readings)
+    best = max(reading.relevance for reading in readings)
+    return Weighed(tuple(answers), asks_verdict, verdict, unit_of_verdict, best)
+
+
+def _supports(unit: EvidenceUnit, reading: Reading) -> Iterator[Support]:
+    """What a unit answers, by its best span; a chain answers with the name that it leads to."""
+    chain = len(unit.facts) > 1
+    for span in reading.spans if chain else reading.spans[:1]:
+        weight = reading.relevance - _softplus(-(span.score - reading.not_here))
+        if unit.passage is not None:
+            start, end = unit.evidence.object
+            first, last = max(span.start, start), min(span.end, end)
+            text = unit.text[first:last].strip(" \n,;:")
+            if text:
+                at = unit.start + first - start
+                yield Support(unit, reading, text, -1, weight, "span", (at, at + last - first))
+            return
+        name = _field(unit, span.start, span.end)
+        if chain and name != "object":
+            continue
+        if name == "dates":
+            yield Support(unit, reading, unit.text[span.start : span.end], -1, weight, name)
+        elif chain:
+            yield Support(unit, reading, unit.text[slice(*unit.evidence.object)], _end_of(unit), weight, name)
+        else:
+            fact, edge = unit.facts[-1], unit.edges[-1]
+            text, node = (fact.subject, edge.src) if name == "subject" else (fact.object, edge.dst)
+            yield Support(unit, reading, text, node, weight, name)
+        return
+
+
+def _field(unit: EvidenceUnit, start: int, end: int) -> str:
+    """The field of a fact that a span overlaps most; ``relation`` where it lies between them."""
+    overlap = {
+        name: min(end, last) - max(start, first)
+        for name in ("subject", "object", "dates")
+        for first, last in (getattr(unit.evidence, name),)
+    }
+    best = max(overlap, key=lambda name: overlap[name])
+    return best if overlap[best] > 0 else "relation"
+
+
+def _end_of(unit: EvidenceUnit) -> int:
+    fact, edge = unit.facts[-1], unit.edges[-1]
+    return edge.dst if fact.object == unit.text[slice(*unit.evidence.object)] else edge.src
+
+
+def _verdict(
+    units: Sequence[EvidenceUnit], readings: Sequence[Reading]
+) -> tuple[tuple[str, float], EvidenceUnit | None]:
+    """The verdict of the unit that is most likely to give one, weighed by relevance."""
+    at = max(range(len(units)), key=lambda k: readings[k].relevance + math.log(max(1e-9, 1 - readings[k].verdict[0])))
+    neither, yes, no = readings[at].verdict
+    side = ("yes", yes) if yes >= no else ("no", no)
+    return (side[0], side[1] / max(1e-9, yes + no)), units[at]
+
+
+def answer_set(weighed: Weighed) -> list[WeighedAnswer]:
+    """The best answer, and the answers of further facts of the same relation, direction and topic near it."""
+    if not weighed.answers:
+        return []
+    best = weighed.answers[0]
+    kind = _kind(best.support[0])
+    if kind is None:
+        return [best]
+    return [
+        answer for answer in weighed.answers
+        if answer is best or (answer.weight >= best.weight - SET_MARGIN and _kind(answer.support[0]) == kind)
+    ]  # fmt: skip
+
+
+def _kind(support: Support) -> tuple[Any, ...] | None:
+    """Relation, direction and topic of a fact's answer; None for dates, chains and passages."""
+    if len(support.unit.facts) != 1 or support.field not in ("subject", "object"):
+        return None
+    edge, fact = support.unit.edges[0], support.unit.facts[0]
+    return fact.relation, support.field, edge.dst if support.field == "subject" else edge.src
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def _log_sum_exp(values: Sequence[float]) -> float:
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values)) if math.isfinite(top) else top
