@@ -212,8 +212,7 @@ class GraphMemory(Revision, Upkeep):
         a stopped call resumes when repeated. No language model is used. ``undo`` accepts the result.
 
         Args:
-            documents: (title, text) or (title, text, date) each, any iterable; a title may be empty, a long text
-                becomes several passages.
+            documents: (title, text) or (title, text, date) each; the title may be empty; long texts are split.
             date: date of the documents that have none of their own.
             tagger: name tagger: takes texts, returns the (start, end) spans of names in each. None for spaCy's small
                 English model where the extra ``spacy`` is installed, else runs of capitalised words.
