@@ -177,10 +177,12 @@ class _Judge:
     def _is_known(self, word: _Word, run: Sequence[_Word]) -> bool:
         if self.held.intersection((*self._forms(word), *self._renamed(word, run))):
             return True
-        over = (match for match in self.matches if match.start <= word.start and word.end <= match.end)
+        over = [match for match in self.matches if match.start <= word.start and word.end <= match.end]
         pieces = set().union(*(self.linked.get(node, set()) for match in over for node in match.nodes))
         if pieces & (self._forms(word) | other_first_names(word.folded)):
             return True
+        if any(match.text == self.query[word.start : word.end] for match in over):  # the beginning of a first name
+            return any(piece.startswith(word.folded) for piece in pieces) and not other_first_names(word.folded)
         is_name = len(run) > 1 and bool(other_first_names(word.folded))
         return _is_ordinary(word) and not is_name
 

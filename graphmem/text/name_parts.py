@@ -35,7 +35,7 @@ def match_parts(text: str, store: Any, relation_words: Collection[str] = ()) -> 
     A part is a whole run of capitalised words, without words of the language or titles before it: "Project Falcon" is
     no part of Project Kestrel. In a text without capitals it is any words that no relation's name contains. What no
     name has is read without a final s ("tobys wife"), then as a short or a full form of a first name, at a lower score,
-    then as the most similar word that some name has.
+    then as the most similar word that some name has, then as the beginning of one name ("Lew" of Lewis Hart).
     """
     text = text[:MAX_CHARACTERS]
     words = trimmed_words(text)
@@ -59,6 +59,8 @@ def match_parts(text: str, store: Any, relation_words: Collection[str] = ()) -> 
             nodes, share = tuple(dict.fromkeys(chain.from_iterable(begins))), NICKNAME
         if not nodes:
             nodes, share = _first_reading(similar.get(phrase, ()), found, names), 1.0
+        if not nodes and (words[0][0] < span[0] if capitals else is_possessive(text, span)):
+            nodes, share = _begun(phrase, store), NICKNAME
         start, end = _with_title(text, words, span)
         if nodes and all(end <= other.start or start >= other.end for other in kept):
             kept.append(NameMatch(start, end, text[start:end], nodes, (span[1] - span[0]) * 1.5 * share))
@@ -69,6 +71,16 @@ def _first_reading(
     forms: Sequence[str], found: Mapping[str, Sequence[int]], names: Mapping[int, list[tuple[str, ...]]]
 ) -> tuple[int, ...]:
     return next((nodes for form in forms if (nodes := _readings(form, found[form], names))), ())
+
+
+def _begun(phrase: str, store: Any) -> tuple[int, ...]:
+    """The one node whose first name begins with a word that is no first name itself."""
+    if " " in phrase or other_first_names(phrase):
+        return ()
+    found = store.named_with([f"{phrase}*"], limit=MAX_READINGS)
+    names = _names(store, found).items()
+    begun = [node for node, own in names if any(len(name) > 1 and name[0].startswith(phrase) for name in own)]
+    return tuple(begun) if len(begun) == 1 and len(found[f"{phrase}*"]) < MAX_READINGS else ()
 
 
 def is_possessive(text: str, span: tuple[int, int]) -> bool:

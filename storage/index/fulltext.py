@@ -115,7 +115,10 @@ def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int, count
 
 
 def named_with(raw: sqlite3.Connection, ns: int, phrases: Sequence[str], limit: int) -> dict[str, list[int]]:
-    """For each phrase, at most ``limit`` live nodes, without ``SYSTEM_KINDS``, with its words in sequence in a name."""
+    """For each phrase, at most ``limit`` live nodes, without ``SYSTEM_KINDS``, with its words in sequence in a name.
+
+    The last word of a phrase that ends in ``*`` is the beginning of a word.
+    """
     sql = (
         "SELECT n.id FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid WHERE node_fts MATCH ? AND +n.ns = ? "
         f"AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS} LIMIT ?"
@@ -123,7 +126,8 @@ def named_with(raw: sqlite3.Connection, ns: int, phrases: Sequence[str], limit: 
     found = {}
     for phrase in phrases:
         inside = " ".join(_WORD.findall(phrase))
-        rows = raw.execute(sql, (f'{{name aliases}} : "{inside}"', ns, limit)) if inside else ()
+        match = f'{{name aliases}} : "{inside}"' + " *" * phrase.endswith("*")
+        rows = raw.execute(sql, (match, ns, limit)) if inside else ()
         found[phrase] = [row[0] for row in rows]
     return found
 

@@ -78,6 +78,7 @@ def test_names_that_nothing_holds_are_given_with_the_nearest(
         "Where does Joana Pike live?",  # one letter less
         "Where does Joanna Pkie live?",  # two letters changed places
         "Where does Toby live, and Toby Renn?",  # another form of the first name
+        "Is Tob here?",  # the beginning of a first name
         "Is Grandpa Pat here, or Auntie Maeve, or Skipper Pat?",  # forms of address
         "Did Mr. Renn call?",
         "Did Zora Quist pay at the Blue Anchor?",  # in a document only

@@ -61,6 +61,9 @@ def people(store: Any) -> Any:
         ("Is Beth here?", {"Beth": {"Elizabeth Pike", "Betty Pyke"}}),
         ("Does Bobby know Robert?", {"Bobby": {"Robert Hale", "Bob Ames"}, "Robert": {"Robert Hale"}}),  # as written
         ("Does Tom know her?", {}),  # Thomas is a surname
+        ("Is Tob here, and Rel?", {"Tob": {"Tobias Renn"}, "Rel": {"Release 2.1"}}),
+        ("Is Eli here?", {}),  # a first name of its own
+        ("is tob here", {}), ("is tob's key here", {"tob": {"Tobias Renn"}}),
         ("can i pay a bill here", {"bill": {"Bill Shaw Ltd"}}),
         ("what is the penny for", {}),
         ("where are neds keys", {"neds": {"Edwin Cole"}}),
