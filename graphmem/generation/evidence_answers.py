@@ -21,6 +21,9 @@ from graphmem.text.sentences import sentences
 AMBIGUITY_MARGIN = 2.0
 """Nats by which an answer about one reading of an unclear name must lead those about the others."""
 
+SUPPORT_MARGIN = 4.0
+"""Nats below the best answer within which a unit is given as evidence."""
+
 NEARBY = 4
 """Relations that a "not known" answer mentions."""
 
@@ -46,7 +49,8 @@ def evidence_answer(
         chosen += [a for a in weighed.answers if a not in chosen and a.weight >= chosen[0].weight - 1.0]
     first = _spoken(model, question, retrieval, chosen[0], max_new_tokens)
     texts = (first.text, *(answer.text for answer in chosen[1:]))
-    support = [support for answer in chosen for support in answer.support]
+    near = lambda one: one.weight >= chosen[0].weight - SUPPORT_MARGIN
+    support = [one for answer in chosen for one in answer.support if one is answer.support[0] or near(one)]
     evidence = tuple(dict.fromkeys(item for one in support for item in evidence_of(one)))
     return Answer(
         ", ".join(texts), evidence, chosen[0].support[0].unit.facts, retrieval, 0, 0.0, known, first.sources, texts
