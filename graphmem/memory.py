@@ -127,8 +127,8 @@ class GraphMemory(Revision, Upkeep):
             from graphmem.hub import load_evidence_encoder
             from graphmem.reasoning.evidence_reader import EvidenceReader
 
-            network = load_evidence_encoder(self.encoder, None if self._evidence is True else os.fspath(self._evidence))
-            self._evidence = self._evidence if network else False
+            encoder: Any = self.encoder
+            network = load_evidence_encoder(encoder, None if self._evidence is True else os.fspath(self._evidence))
             self._reader = EvidenceReader(self.store, self.retriever.queries, network) if network else None
         return self._reader
 

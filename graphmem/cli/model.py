@@ -35,8 +35,8 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @click.option("--as-of", help="Answer from the facts valid at that time.")
 @click.option("--facts/--no-facts", default=True, help="Show the facts that lead to the answer.")
 @click.option("--when-unknown", type=click.Choice(("refuse", "answer", "base", "attend")), default="refuse",
-              show_default=True, help="Where the memory holds no answer: say so, give the best answer all the same, let "
-              "the base answer alone, or let the memory layers decide.")  # fmt: skip
+              show_default=True, help="Where the memory holds no answer: say so, give the best answer all the same, "
+              "let the base answer alone, or let the memory layers decide.")  # fmt: skip
 @click.option("--min-confidence", type=click.FloatRange(0, 1),
               help="Confidence below which the answer counts as unknown; calibrated if left out.")  # fmt: skip
 @click.option("--all", "all_answers", is_flag=True, help="Generate all answers, not only the best.")

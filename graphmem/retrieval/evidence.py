@@ -133,7 +133,7 @@ class EvidenceSearch:
         if not len(retrieval.subgraph.node_ids):
             return
         for path in retrieval.paths[: self.budget.paths]:
-            if len(path.facts) > 1:
+            if len(path.facts) > 1 and len({fact.id for fact in path.facts}) == len(path.facts):
                 edges = tuple(self.store.edges([fact.id for fact in path.facts]))
                 yield chain_unit(path.facts, edges, path.node.name)
 
