@@ -97,10 +97,11 @@ def _not_known(
         if unit.facts and named & {unit.edges[0].src, unit.edges[0].dst}:
             near.append(unit.facts[0])
     relations = list(dict.fromkeys(relation_words(fact.relation) for fact in near))[:NEARBY]
-    text = refusal or ("The memory does not say." if is_english(retrieval.query) else NOT_ENGLISH)
-    if refusal is None and unknown:
+    english = is_english(retrieval.query)
+    text = refusal or ("The memory does not say." if english else NOT_ENGLISH)
+    if refusal is None and unknown and english:
         text = " ".join(_unknown_text(name) for name in unknown)
-    elif refusal is None and relations:
+    elif refusal is None and relations and english:
         names = dict.fromkeys(fact.subject for fact in near)
         text += f" About {' and '.join(list(names)[:2])} it holds: {', '.join(relations)}."
     return Answer(text, tuple(near[:NEARBY]), (), retrieval, 0, 0.0, known, (), (), True, "not_known")
