@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
     from graphmem.consolidation.graph import Consolidation, ConsolidationConfig
-    from graphmem.ingestion.documents import PassagesAdded
+    from graphmem.ingestion.documents import Item, PassagesAdded
     from graphmem.reasoning.evidence_reader import EvidenceReader
     from graphmem.retrieval.results import Retrieval
     from graphmem.retrieval.retriever import RetrievalConfig, Retriever
@@ -127,8 +127,8 @@ class GraphMemory(Revision, Upkeep):
             from graphmem.hub import load_evidence_encoder
             from graphmem.reasoning.evidence_reader import EvidenceReader
 
-            network = load_evidence_encoder(self.encoder, None if self._evidence is True else os.fspath(self._evidence))
-            self._evidence = self._evidence if network else False
+            encoder: Any = self.encoder
+            network = load_evidence_encoder(encoder, None if self._evidence is True else os.fspath(self._evidence))
             self._reader = EvidenceReader(self.store, self.retriever.queries, network) if network else None
         return self._reader
 
@@ -203,23 +203,24 @@ class GraphMemory(Revision, Upkeep):
         )  # fmt: skip
 
     def add_passages(
-        self, documents: Iterable[tuple[str, str]], *, source: str | None = None, date: Time | None = None,
+        self, documents: Iterable[Item], *, source: str | None = None, date: Time | None = None,
         progress: bool = False, tagger: Tagger | None = None, encode: bool = True,
     ) -> PassagesAdded:  # fmt: skip
         """Write plain documents as passages, linked to what they name; ``retrieve(...).passages`` finds them.
 
-        One transaction and journal entry for every 256 documents. Known documents are left alone, so a stopped call
-        resumes when repeated. No language model is used. ``undo`` accepts the result.
+        One transaction and journal entry for every 256 documents. Known documents are left alone, their dates too, so
+        a stopped call resumes when repeated. No language model is used. ``undo`` accepts the result.
 
         Args:
-            documents: (title, text) pairs, any iterable; a title may be empty, a long text becomes several passages.
-            date: date of the documents themselves.
+            documents: (title, text) or (title, text, date) each; the title may be empty; long texts are split.
+            date: date of the documents that have none of their own.
             tagger: name tagger: takes texts, returns the (start, end) spans of names in each. None for spaCy's small
                 English model where the extra ``spacy`` is installed, else runs of capitalised words.
             encode: make the passages' vectors now, not at the first search.
 
         Raises:
-            InvalidValue: an item that is no (title, text), an empty text, NUL, lone surrogates or an over-long title.
+            InvalidValue: an item that is no such tuple, an empty text, NUL, lone surrogates or an over-long title.
+            InvalidTime: a date that cannot be read.
         """
         from graphmem.hub import load_tagger
         from graphmem.ingestion.documents import add_passages

@@ -116,6 +116,11 @@ class PassageStore(VectorStore):
         with self.connection.reading() as raw:
             return [node for node, _ in self._matching(raw, f'{{text}} : "{" ".join(words)}"', limit)]
 
+    def held(self, phrases: Sequence[str]) -> set[str]:
+        """The phrases whose words stand in sequence in a name, an alias or a text of an entity, passage or fact."""
+        with self.connection.reading() as raw:
+            return fulltext.held(raw, self._ns, phrases)
+
     def _matching(self, raw: sqlite3.Connection, match: str, limit: int) -> list[tuple[int, float]]:
         sql = (
             "SELECT id, score FROM (SELECT n.id AS id, -bm25(node_fts, 2.0, 1.0, 1.0) AS score "

@@ -310,7 +310,7 @@ class SQLiteStore(ListingStore):
             return fulltext.search_edges(raw, self._ns, query, limit, facts, best, counts[1])
 
     def named_with(self, phrases: Sequence[str], *, limit: int = 16) -> dict[str, list[int]]:
-        """For each phrase, ids of live entities whose name or alias contains its words in sequence."""
+        """For each phrase, ids of live entities with its words in sequence in a name, or alias; ``an*`` begins one."""
         with self.connection.reading() as raw:
             return fulltext.named_with(raw, self._ns, phrases, limit)
 

@@ -34,10 +34,11 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @weights_folder
 @click.option("--as-of", help="Answer from the facts valid at that time.")
 @click.option("--facts/--no-facts", default=True, help="Show the facts that lead to the answer.")
-@click.option("--when-unknown", type=click.Choice(("attend", "answer", "refuse", "base")), default="attend",
-              show_default=True, help="Where the memory may hold no answer: the memory layers decide, the best node is "
-              "answered all the same, the question is refused, or the base answers alone.")  # fmt: skip
-@click.option("--min-confidence", type=click.FloatRange(0, 1), help="Confidence below which `refuse` refuses.")
+@click.option("--when-unknown", type=click.Choice(("refuse", "answer", "base", "attend")), default="refuse",
+              show_default=True, help="Where the memory holds no answer: say so, give the best answer all the same, "
+              "let the base answer alone, or let the memory layers decide.")  # fmt: skip
+@click.option("--min-confidence", type=click.FloatRange(0, 1),
+              help="Confidence below which the answer counts as unknown; calibrated if left out.")  # fmt: skip
 @click.option("--all", "all_answers", is_flag=True, help="Generate all answers, not only the best.")
 @retriever_weights
 @click.option("--max-retrievals", type=click.IntRange(0), default=0,
@@ -63,11 +64,14 @@ def ask(
     if drawing:
         click.echo(f"written: {save_attribution(question, answer, drawing)}", err=True)
     if json_:
-        answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused}
-        return emit({"question": question, **answers, "path": answer.path, "answerable": answer.answerable})
+        answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused, "status": answer.status}
+        found = {"path": answer.path, "evidence": answer.evidence, "answerable": answer.answerable}
+        return emit({"question": question, **answers, **found, "confidence": answer.confidence})
     click.echo(lines_of(answer.text))
-    for fact in answer.path if facts else ():
-        click.echo(f"  because {printable(fact)}")
+    if answer.status == "from_base":
+        click.echo("  from the base model, not from the memory")
+    for item in (answer.path or answer.evidence[:1]) if facts and answer.status == "answered" else ():
+        click.echo(f"  because {printable(item)}")
 
 
 @memory_command()

@@ -66,7 +66,7 @@ def _notes(done: Ingested) -> list[str]:
 @click.argument("files", type=existing_file, nargs=-1, required=True)
 @click.option("--source", help="Source of the documents.")
 def add_passages(memory: GraphMemory, files: tuple[Path, ...], source: str | None, json_: bool) -> None:
-    """Add the documents of FILES: JSON lines with title and text, or plain text files named by their titles.
+    """Add the documents of FILES: JSON lines with title, text and date, or plain text files named by their titles.
 
     They become passages linked to the entities that they mention, and `graphmem search` finds them. No language model
     is needed. Passages that are there already are skipped, so that an interrupted run is resumed.

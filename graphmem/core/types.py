@@ -32,6 +32,9 @@ TITLED = "has passage"
 MENTIONS = "passage mentions"
 """Relation from a passage to each entity that its text names."""
 
+ALSO_KNOWN = "also known as"
+"""Relation from a node to another name of it. Texts that are read give aliases, and no such facts."""
+
 
 Factuality = Literal["asserted", "planned", "negated", "reported", "uncertain"]
 """How a text presents a fact. Only asserted facts hold; the others are kept beside them."""

@@ -12,6 +12,8 @@ from graphmem.encoding.evidence_text import relation_words
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
 from graphmem.generation.attribution import Answer, Quote
 from graphmem.generation.decoding import GeneratedAnswer, generate_answer
+from graphmem.questions.language import is_english
+from graphmem.questions.unknown_names import UnknownName, unknown_names
 from graphmem.reasoning.calibration import confidence_of
 from graphmem.reasoning.weighing import Support, Weighed, WeighedAnswer, answer_set
 from graphmem.retrieval.evidence import EvidenceUnit, named_nodes
@@ -19,8 +21,16 @@ from graphmem.retrieval.passages.links import title_of
 from graphmem.text.answer_matching import contains
 from graphmem.text.sentences import sentences
 
+NOT_ENGLISH = "The memory does not say. Questions are read in English."
+
 AMBIGUITY_MARGIN = 2.0
 """Nats by which an answer about one reading of an unclear name must lead those about the others."""
+
+SUPPORT_MARGIN = 4.0
+"""Nats below the best answer within which a unit is given as evidence."""
+
+UNKNOWN_NAME = 0.1
+"""Factor of the confidence where the question names what the memory does not hold."""
 
 NEARBY = 4
 """Relations that a "not known" answer mentions."""
@@ -38,10 +48,13 @@ def evidence_answer(
     if getattr(retrieval, "unclear", ()) and not _is_clear(retrieval, weighed):
         return None
     known, least = confidence_of(weighed)
+    unknown = unknown_names(retrieval.query, retrieval.store, retrieval.seeds.mentions)
+    if unknown:
+        known *= UNKNOWN_NAME
     verdict = weighed.asks_verdict > 0.5
     nothing = weighed.verdict_unit is None if verdict else not weighed.answers
     if nothing or known < (least if min_confidence is None else min_confidence):
-        return _not_known(retrieval, weighed, known, refusal)
+        return _not_known(retrieval, weighed, known, refusal, unknown)
     if verdict:
         return _verdict_answer(retrieval, weighed, known)
     chosen = answer_set(weighed)
@@ -49,7 +62,8 @@ def evidence_answer(
         chosen += [a for a in weighed.answers if a not in chosen and a.weight >= chosen[0].weight - 1.0]
     first = _spoken(model, question, retrieval, chosen[0], max_new_tokens)
     texts = (first.text, *(answer.text for answer in chosen[1:]))
-    support = [support for answer in chosen for support in answer.support]
+    near = lambda one: one.weight >= chosen[0].weight - SUPPORT_MARGIN
+    support = [one for answer in chosen for one in answer.support if one is answer.support[0] or near(one)]
     evidence = tuple(dict.fromkeys(item for one in support for item in evidence_of(one)))
     return Answer(
         ", ".join(texts), evidence, chosen[0].support[0].unit.facts, retrieval, 0, 0.0, known, first.sources, texts
@@ -76,8 +90,10 @@ def _verdict_answer(retrieval: Any, weighed: Weighed, known: float) -> Answer:
     return Answer(text, evidence, unit.facts, retrieval, 0, 0.0, known, (), (side,))
 
 
-def _not_known(retrieval: Any, weighed: Weighed, known: float, refusal: str | None) -> Answer:
-    """That the memory does not hold the answer, and which relations of the named nodes it does hold."""
+def _not_known(
+    retrieval: Any, weighed: Weighed, known: float, refusal: str | None, unknown: Sequence[UnknownName]
+) -> Answer:
+    """That the memory does not hold the answer: the names that it does not know, and what it holds nearby."""
     named = set(named_nodes(retrieval))
     near: list[Fact] = []
     for answer in weighed.answers:
@@ -85,11 +101,19 @@ def _not_known(retrieval: Any, weighed: Weighed, known: float, refusal: str | No
         if unit.facts and named & {unit.edges[0].src, unit.edges[0].dst}:
             near.append(unit.facts[0])
     relations = list(dict.fromkeys(relation_words(fact.relation) for fact in near))[:NEARBY]
-    text = refusal or "The memory does not say."
-    if refusal is None and relations:
-        names = retrieval.store.names(sorted(named))[:2]
-        text += f" About {' and '.join(names)} it holds: {', '.join(relations)}."
+    english = is_english(retrieval.query)
+    text = refusal or ("The memory does not say." if english else NOT_ENGLISH)
+    if refusal is None and unknown and english:
+        text = " ".join(_unknown_text(name) for name in unknown)
+    elif refusal is None and relations and english:
+        names = dict.fromkeys(fact.subject for fact in near)
+        text += f" About {' and '.join(list(names)[:2])} it holds: {', '.join(relations)}."
     return Answer(text, tuple(near[:NEARBY]), (), retrieval, 0, 0.0, known, (), (), True, "not_known")
+
+
+def _unknown_text(name: UnknownName) -> str:
+    near = f" Names like it: {', '.join(name.near)}." if name.near else ""
+    return f"The memory holds no {name.text}.{near}"
 
 
 def _is_clear(retrieval: Any, weighed: Weighed) -> bool:

@@ -24,10 +24,10 @@ import numpy as np
 from tqdm import tqdm
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, JournalEntry
-from graphmem.core.errors import InvalidName, InvalidValue, NotFound
+from graphmem.core.errors import InvalidName, InvalidTime, InvalidValue, NotFound
 from graphmem.core.names import MAX_NAME, check_name, normalise, unstorable
 from graphmem.core.protocols import GraphStore, TextEncoder
-from graphmem.core.times import Time
+from graphmem.core.times import Time, read_time
 from graphmem.core.types import MENTIONS, PASSAGE, TITLED, Node
 from graphmem.encoding.node_embeddings import encode_passages
 from graphmem.text.name_tagging import Tagger, capitalised, short_title, title_spans
@@ -50,6 +50,9 @@ MAX_LINE = 16 << 20
 
 MAX_FILE = 64 << 20
 """Longest file that is one document, in characters."""
+
+Item = tuple[str, str] | tuple[str, str, Time | None]
+"""What a caller may pass as a document: title and text, and perhaps its date."""
 
 _BREAK = re.compile(r"\n\s*\n|(?<=[.!?。！？])\s+|\n|(?<=[。！？])")
 
@@ -83,10 +86,11 @@ class PassagesAdded:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Title and text of a document, checked."""
+    """Title, text and date of a document, checked."""
 
     title: str
     text: str
+    date: Time | None = None
 
     @property
     def name(self) -> str:
@@ -106,30 +110,32 @@ class Document:
 
 
 def add_passages(
-    store: GraphStore, documents: Iterable[tuple[str, str]], *, encoder: TextEncoder | None, source: str | None = None,
+    store: GraphStore, documents: Iterable[Item], *, encoder: TextEncoder | None, source: str | None = None,
     date: Time | None = None, tagger: Tagger = capitalised, progress: bool = False, batch: int = BATCH,
 ) -> PassagesAdded:  # fmt: skip
     """Write documents as passages, one transaction and one journal entry a ``batch`` of documents.
 
-    Known passages are left as they are, so a stopped run resumes when it is repeated.
+    Known passages are left as they are, their dates too, so a stopped run resumes when it is repeated.
 
     Args:
-        documents: (title, text) each; a title may be empty. A list is checked whole before anything is written.
+        documents: (title, text) or (title, text, date) each; a title may be empty. A list is checked whole before
+            anything is written.
         encoder: encoder of the passages; None leaves that to the first search.
-        date: date of the documents themselves.
+        date: date of the documents that have none of their own.
 
     Raises:
-        InvalidValue: an item that is no (title, text), an empty text, or characters that cannot be stored. Batches
-            before it stay written where ``documents`` is a stream.
+        InvalidValue: an item that is no such tuple, an empty text, or characters that cannot be stored. Batches before
+            it stay written where ``documents`` is a stream. InvalidTime: a date that cannot be read.
     """
     if isinstance(documents, (str, bytes)) or not isinstance(documents, Iterable):
-        raise InvalidValue(f"documents must be (title, text) pairs, not {documents!r:.80}")
+        raise InvalidValue(f"documents must be (title, text) or (title, text, date) tuples, not {documents!r:.80}")
     if source is not None:
         check_name(source, "source")
-    stream: Iterator[Document] = (check_document(at, item) for at, item in enumerate(documents))
+    date = _checked_date(date, "date=")
+    stream: Iterator[Document] = (check_document(at, item, date) for at, item in enumerate(documents))
     if isinstance(documents, Sequence):
         stream = iter(list(stream))
-    writer = _Writer(store, encoder, source, tagger, date)
+    writer = _Writer(store, encoder, source, tagger)
     total = len(documents) if isinstance(documents, Sequence) else None
     with tqdm(total=total, desc="passages", unit="", disable=not progress) as bar:
         while part := list(islice(stream, batch)):
@@ -138,14 +144,16 @@ def add_passages(
     return PassagesAdded(writer.documents, writer.passages, writer.words, tuple(writer.entries))
 
 
-def check_document(position: int, item: Any) -> Document:
-    """Return a (title, text) pair as a document.
+def check_document(position: int, item: Any, date: Time | None = None) -> Document:
+    """Return (title, text) or (title, text, date) as a document; ``date`` is that of one without its own.
 
     Raises:
         InvalidValue: not two texts, an empty text, NUL or lone surrogates, or a title that is too long for a name.
+        InvalidTime: a date that cannot be read.
     """
-    if not (isinstance(item, (tuple, list)) and len(item) == 2 and all(isinstance(part, str) for part in item)):
-        raise InvalidValue(f"document {position} is no (title, text) pair of texts: {item!r:.80}")
+    fits = isinstance(item, (tuple, list)) and len(item) in (2, 3)
+    if not fits or not all(isinstance(part, str) for part in item[:2]):
+        raise InvalidValue(f"document {position} is no (title, text) or (title, text, date): {item!r:.80}")
     title, text = item[0].strip(), item[1].strip()
     if not text:
         raise InvalidValue(f"document {position} ({title!r:.60}) has an empty text")
@@ -156,7 +164,18 @@ def check_document(position: int, item: Any) -> Document:
         raise InvalidValue(f"document {position}: {error}") from None
     if reason := unstorable(text):
         raise InvalidValue(f"document {position}: text {reason}")
-    return Document(title, text)
+    own = _checked_date(item[2], f"document {position} ({title!r:.60})") if len(item) == 3 else None
+    return Document(title, text, date if own is None else own)
+
+
+def _checked_date(date: Any, where: str) -> Time | None:
+    """A date that can be read; None for None and an empty text. Raises ``InvalidTime``, which says where."""
+    try:
+        date = None if date == "" else date
+        read_time(date)
+    except InvalidTime as error:
+        raise InvalidTime(f"{where}: {error}") from None
+    return date
 
 
 def split_document(document: Document) -> list[Document]:
@@ -168,23 +187,23 @@ def split_document(document: Document) -> list[Document]:
         fits = last >= 0 and breaks[last] >= start + SPLIT_CHARACTERS // 2
         starts.append(breaks[last] if fits else start + SPLIT_CHARACTERS)
     parts = (text[a:b].strip() for a, b in pairwise([*starts, len(text)]))
-    return [Document(document.title, part) for part in parts if part]
+    return [Document(document.title, part, document.date) for part in parts if part]
 
 
 class _Writer:
     """Writer of batches of documents to one store, with counts."""
 
-    def __init__(
-        self, store: GraphStore, encoder: TextEncoder | None, source: str | None, tagger: Tagger, date: Time | None
-    ) -> None:
-        self.store, self.encoder, self.source, self.tagger, self.date = store, encoder, source, tagger, date
+    def __init__(self, store: GraphStore, encoder: TextEncoder | None, source: str | None, tagger: Tagger) -> None:
+        self.store, self.encoder, self.source, self.tagger = store, encoder, source, tagger
         self.documents, self.passages, self.words = 0, 0, 0
         self.entries: list[JournalEntry] = []
 
     def write(self, documents: Sequence[Document]) -> None:
         """Write one batch, in one transaction, and the vectors of its passages after it."""
         self.documents += len(documents)
-        named = {part.name: part for document in documents for part in split_document(document)}
+        named: dict[str, Document] = {}
+        for part in (part for document in documents for part in split_document(document)):
+            named.setdefault(part.name, part)
         known = self.store.resolve_many([normalise(name) for name in named], records=True)
         new = {name: part for name, part in named.items() if not known[normalise(name)]}
         if not new:
@@ -200,7 +219,7 @@ class _Writer:
 
     def _passages(self, new: dict[str, Document]) -> Iterator[Edit]:
         for name, part in new.items():
-            yield AddNode(name, PASSAGE, part.text, (), {"title": part.title}, self.date)
+            yield AddNode(name, PASSAGE, part.text, (), {"title": part.title}, part.date)
             for subject in part.subjects:
                 yield AddEdge(subject, TITLED, name, source=self.source)
 
@@ -271,14 +290,15 @@ def names_in(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
     return [name for norm, name in names.items() if norm]
 
 
-def read_documents(path: Path) -> Iterator[tuple[str, str]]:
-    """(title, text) of each document of a file; files that end in ``.gz`` are unpacked.
+def read_documents(path: Path) -> Iterator[tuple[str, str, Time | None]]:
+    """(title, text, date) of each document of a file; files that end in ``.gz`` are unpacked.
 
-    ``.jsonl`` and ``.ndjson`` hold one object a line with ``text`` and perhaps ``title``; any other file is one
-    document, with the file name as the title. Text is UTF-8, or UTF-16 with its byte order mark.
+    ``.jsonl`` and ``.ndjson`` hold one object a line with ``text`` and perhaps ``title`` and ``date``; any other file
+    is one document, with the file name as the title. Text is UTF-8, or UTF-16 with its byte order mark.
 
     Raises:
         InvalidValue: the file cannot be read, is too long, or a line is no such object; the message names the line.
+            InvalidTime: so for a date.
     """
     try:
         opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
@@ -292,7 +312,7 @@ def read_documents(path: Path) -> Iterator[tuple[str, str]]:
                 text = file.read(MAX_FILE + 1)
                 if len(text) > MAX_FILE:
                     raise InvalidValue(f"{path} has more than {MAX_FILE:,} characters; split it into JSON lines")
-                yield plain.stem, text
+                yield plain.stem, text, None
                 return
             for number in count(1):
                 line = file.readline(MAX_LINE)
@@ -306,12 +326,12 @@ def read_documents(path: Path) -> Iterator[tuple[str, str]]:
         raise InvalidValue(f"cannot read {path} as text: {error}") from None
 
 
-def _document(path: Path, number: int, line: str) -> tuple[str, str]:
+def _document(path: Path, number: int, line: str) -> tuple[str, str, Time | None]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InvalidValue(f"{path}, line {number} is not JSON: {error}") from None
     title, text = (row.get("title", ""), row.get("text")) if isinstance(row, dict) else (None, None)
     if not isinstance(title, str) or not isinstance(text, str) or not text.strip():
-        raise InvalidValue(f"{path}, line {number} needs a `text`, and perhaps a `title`: {line.strip():.60}")
-    return title, text
+        raise InvalidValue(f"{path}, line {number} needs a `text`, perhaps a `title` and `date`: {line.strip():.60}")
+    return title, text, _checked_date(row.get("date"), f"{path}, line {number}")

@@ -6,11 +6,9 @@ import re
 from collections.abc import Sequence
 
 from graphmem.core.names import normalise
-from graphmem.core.types import Fact
+from graphmem.core.types import ALSO_KNOWN, Fact
 from graphmem.text.sentences import Stretch
 
-ALSO_KNOWN = "also known as"
-"""Relation of a candidate that gives another name; the memory keeps it as an alias, not as a fact."""
 _HOW = r"(?:also|better|commonly|formerly|previously|originally|sometimes|often|now|simply|professionally|widely)"
 _ALIAS = re.compile(
     rf"^(?:[\s,(]*(?:(?:is|was|were|are|has been)\s+)?(?:{_HOW}\s+)*"

@@ -11,9 +11,9 @@ import torch
 
 from graphmem.core.parallel import parallel_map
 from graphmem.core.times import Time
-from graphmem.core.types import Fact
+from graphmem.core.types import ALSO_KNOWN, Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.reading.alias_patterns import ALSO_KNOWN, find_aliases, is_renaming
+from graphmem.reading.alias_patterns import find_aliases, is_renaming
 from graphmem.reading.candidates import CandidateFact, check_text, mark_competition
 from graphmem.reading.hidden_states import TokenStates, token_states
 from graphmem.reading.mention_spans import MentionSpan, add_pronouns, align_spans, candidate_pairs, is_possessive

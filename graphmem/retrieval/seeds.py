@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from graphmem.core.names import normalise, normalise_relation
+from graphmem.core.names import fold, normalise, normalise_relation
 from graphmem.core.protocols import GraphIndex, GraphStore, TextEncoder
+from graphmem.core.types import ALSO_KNOWN
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.node_embeddings import encode_nodes
 from graphmem.text.fuzzy_matching import match_fuzzy
 from graphmem.text.name_matching import MAX_CHARACTERS, NameMatch, best_matches, mask_names, match_names
-from graphmem.text.name_parts import match_parts
+from graphmem.text.name_parts import is_possessive, match_parts, other_first_names
+from graphmem.text.word_classes import STOP_WORDS, ordinary_words
 
 MAX_BACKLOG = 50_000
 """Nodes that one search encodes at most before it answers."""
@@ -83,13 +85,14 @@ class SeedFinder:
         """Seeds of a query: exact names if there are any, else fuzzy ones, else BM25 and vectors fused by rank.
 
         Exact names are names, aliases and their folded forms; fuzzy ones are parts of names and misspelt names. A name
-        that may mean several nodes means the one that has facts of a relation in the query, where there is one.
+        that may mean several nodes means the one that has facts of a relation in the query, where there is one. Where
+        facts say that something is ``also known as`` a name, it is found too.
         Only the query's first ``MAX_CHARACTERS`` count. Where no exact name is found, nodes that lack a vector are
         encoded and their vectors stored. ``index`` is the graph whose facts are compared; None is the present one.
         """
         query = query[:MAX_CHARACTERS]
         index = self.store.index() if index is None else index
-        exact = match_names(query, self.store)
+        exact = self._exact(query, index)
         if exact:
             exact += self._parts_beside(query, exact, index)
             return self._from_matches(query, exact, max_seeds, "exact", index)
@@ -98,7 +101,8 @@ class SeedFinder:
         dense = self._nearest(vector)
         near = sorted({*lexical, *dense})
         parts = match_parts(query, self.store, _words_of(index.relations))
-        fuzzy = best_matches([*parts, *match_fuzzy(query, dict(zip(near, self.store.names(near), strict=True)))])
+        spelt = match_fuzzy(query, dict(zip(near, self.store.names(near), strict=True)))
+        fuzzy = best_matches([*self._topics(query, parts, index), *spelt], lambda m: self._is_topic(query, m, index))
         if fuzzy:
             return self._from_matches(query, fuzzy, max_seeds, "fuzzy", index)
         ends = list(dict.fromkeys(end for edge in self.store.edges(facts) for end in (edge.src, edge.dst)))
@@ -112,7 +116,47 @@ class SeedFinder:
     def masked_queries(self, queries: Sequence[str]) -> list[str]:
         """The texts that a search of each query encodes: the query with its exact names masked."""
         cut = [query[:MAX_CHARACTERS] for query in queries]
-        return [text for text in (mask_names(query, match_names(query, self.store)) for query in cut) if text.strip()]
+        index = self.store.index()
+        return [text for text in (mask_names(query, self._exact(query, index)) for query in cut) if text.strip()]
+
+    def _exact(self, query: str, index: GraphIndex) -> list[NameMatch]:
+        return match_names(query, self.store, lambda match: self._is_topic(query, match, index))
+
+    def _is_topic(self, query: str, match: NameMatch, index: GraphIndex) -> bool:
+        """Whether a short match is written like a name, and is no word of the language.
+
+        A capital within a sentence is. Another word is one where its node has facts of its own, and it is written just
+        as the node, or is no ordinary word and begins the query with a capital or stands in a query without capitals.
+        """
+        if all(fold(word) in STOP_WORDS for word in match.text.split()):
+            return False
+        if match.text[:1].isupper() and match.start:
+            return True
+        cased = match.text[:1].isupper() or not _has_capitals(query)
+        written = match.text in self.store.names(match.nodes) or (cased and not _is_ordinary(query, match))
+        return written and bool(self._subjects(match.nodes, index))
+
+    def _topics(self, query: str, parts: list[NameMatch], index: GraphIndex) -> list[NameMatch]:
+        """In a query without capitals, the parts that name nodes with facts of their own, if there are any."""
+        if _has_capitals(query):
+            return parts
+        return [part for part in parts if self._subjects(part.nodes, index)] or parts
+
+    def _subjects(self, nodes: Sequence[int], index: GraphIndex) -> set[int]:
+        """The nodes that are subjects of facts, or other names of nodes."""
+        arcs = index.expand(np.asarray(nodes, np.int64), FACT_ARCS)
+        return {
+            nodes[origin]
+            for origin, code in zip(arcs.origin.tolist(), arcs.relation.tolist(), strict=True)
+            if not code & 1 or _is_alias(code, index)
+        }
+
+    def _known_as(self, nodes: Sequence[int], index: GraphIndex) -> tuple[int, ...]:
+        """The nodes of which facts say that they are also known by the name of one of these."""
+        arcs = index.expand(np.asarray(nodes, np.int64), FACT_ARCS)
+        found = zip(arcs.relation.tolist(), arcs.target.tolist(), strict=True)
+        owners = (end for code, end in found if code & 1 and _is_alias(code, index))
+        return tuple(dict.fromkeys(owner for owner in owners if owner not in nodes))
 
     def _from_matches(
         self, query: str, matches: Sequence[NameMatch], max_seeds: int, strategy: str, index: GraphIndex
@@ -120,20 +164,36 @@ class SeedFinder:
         """Seeds from names, each with its likely readings; a name that keeps several is unclear."""
         words = sorted(_words_of([mask_names(query, matches)]))
         matches = [replace(match, nodes=self._likely(match, words, index)) for match in matches]
-        unclear = tuple((m.text, tuple(self.store.names(m.nodes))) for m in matches if len(m.nodes) > 1)
+        known = [self._known_as(match.nodes, index) for match in matches]
+        readings = [(match.text, owners or match.nodes) for match, owners in zip(matches, known, strict=True)]
+        unclear = tuple((text, tuple(self.store.names(nodes))) for text, nodes in readings if len(nodes) > 1)
+        matches = [replace(m, nodes=(*owners, *m.nodes)) for m, owners in zip(matches, known, strict=True)]
         return replace(_from_matches(query, matches, max_seeds, strategy), unclear=unclear)
 
     def _parts_beside(self, query: str, exact: Sequence[NameMatch], index: GraphIndex) -> list[NameMatch]:
-        """Capitalised parts of names outside the exact names, where each has one likely reading."""
-        rest = query
+        """Parts of names outside the exact names, where each has one likely reading.
+
+        They are capitalised; in a query without capitals they have a digit, or begin the name of a node with facts of
+        its own.
+        """
+        rest, capitals = query, _has_capitals(query)
         for match in exact:
             rest = rest[: match.start] + "," * (match.end - match.start) + rest[match.end :]
-        if not any(word[:1].isupper() for word in rest.split()[1:]):
+        if capitals and not _has_capitals(rest):
             return []
         words = sorted(_words_of([mask_names(query, exact)]))
-        parts = (replace(part, score=0.9 * exact[-1].score) for part in match_parts(rest, self.store))
+        found = match_parts(rest, self.store, () if capitals else _words_of(index.relations))
+        parts = (replace(part, score=0.9 * exact[-1].score) for part in found)
         likely = (replace(part, nodes=self._likely(part, words, index)) for part in parts)
-        return [replace(part, text=query[part.start : part.end]) for part in likely if len(part.nodes) == 1]
+        single = [replace(part, text=query[part.start : part.end]) for part in likely if len(part.nodes) == 1]
+        return single if capitals else [part for part in single if self._begins(rest, part, index)]
+
+    def _begins(self, rest: str, part: NameMatch, index: GraphIndex) -> bool:
+        """Whether a part is no ordinary word and begins the name of its node, which has facts of its own."""
+        word = fold(part.text).split()[0]
+        first = {fold(name).split()[0] for name in self.store.names(part.nodes)}
+        begins = first & {word, word.removesuffix("s"), *other_first_names(word)} or any(map(str.isdigit, part.text))
+        return bool(begins and not _is_ordinary(rest, part) and self._subjects(part.nodes, index))
 
     def _likely(self, match: NameMatch, words: Sequence[str], index: GraphIndex) -> tuple[int, ...]:
         """The node of exactly that name; else, of several nodes, the one with facts of a relation in the query."""
@@ -214,6 +274,19 @@ def encode_missing(store: GraphStore, encoder: TextEncoder) -> None:
         count = f"{len(missing) - MAX_BACKLOG:,}"
         advice = "found by name and BM25 only; run `graphmem reencode FILE`, or memory.encode()"
         warnings.warn(f"{count} nodes have no vector yet and are {advice}", stacklevel=2)
+
+
+def _is_alias(code: int, index: GraphIndex) -> bool:
+    return normalise_relation(index.relations[code >> 1]) == ALSO_KNOWN
+
+
+def _is_ordinary(query: str, match: NameMatch) -> bool:
+    """Whether a match is an ordinary word without a possessive."""
+    return fold(match.text) in ordinary_words() and not is_possessive(query, (match.start, match.end))
+
+
+def _has_capitals(query: str) -> bool:
+    return any(word[:1].isupper() for word in query.split()[1:])
 
 
 def _words_of(texts: Iterable[str]) -> set[str]:

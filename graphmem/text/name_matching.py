@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphmem.core.names import fold, normalise
@@ -22,7 +22,8 @@ _FOLDED = 0.9  # share of the score of a folded name
 
 _OPENING = "\"'([{<«“‘¿¡*"
 _CLOSING = "\"')]}>»”’.,;:!?*…"
-_POSSESSIVE = re.compile(r"['’`ʼ′´＇]s?$", re.IGNORECASE)
+POSSESSIVE = re.compile(r"['’`ʼ′´＇]s?$", re.IGNORECASE)
+"""The end of a possessive."""
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
@@ -37,10 +38,15 @@ class NameMatch:
     score: float
 
 
-def match_names(text: str, store: Any) -> list[NameMatch]:
+Also = Callable[[NameMatch], bool]
+"""Whether a match is kept though its score is low."""
+
+
+def match_names(text: str, store: Any, also: Also | None = None) -> list[NameMatch]:
     """Names in a text that do not overlap, highest score first; two look-ups in the store.
 
     A span that is no name or alias may be the folded form of one ("Jose Nunez" of José Núñez), at a lower score.
+    ``also`` is that of ``best_matches``.
     """
     spans = dict.fromkeys(name_spans(text[:MAX_CHARACTERS]))
     names = {span: normalise(text[slice(*span)]) for span in spans}
@@ -52,16 +58,22 @@ def match_names(text: str, store: Any) -> list[NameMatch]:
         if nodes := found.get(name) or others.get(folded.get(span, "")):
             share = 1.0 if found.get(name) else _FOLDED
             matches.append(NameMatch(*span, text[slice(*span)], tuple(nodes), share * _score(text, span)))
-    return best_matches(matches)
+    return best_matches(matches, also)
 
 
-def best_matches(matches: Iterable[NameMatch]) -> list[NameMatch]:
-    """Matches that do not overlap, highest score first, without those far below the best ("In" next to a full name)."""
+def best_matches(matches: Iterable[NameMatch], also: Also | None = None) -> list[NameMatch]:
+    """Matches that do not overlap, highest score first, without those far below the best ("In" next to a full name).
+
+    Of these, ``also`` says which are kept, as the last.
+    """
     kept: list[NameMatch] = []
     for match in sorted(matches, key=lambda match: (-match.score, match.start)):
         if all(match.end <= other.start or match.start >= other.end for other in kept):
             kept.append(match)
-    return [match for match in kept if match.score > 0 and match.score >= 0.6 * kept[0].score]
+    least = 0.6 * kept[0].score if kept else 0.0
+    best = [match for match in kept if match.score > 0 and match.score >= least]
+    lower = [match for match in kept if also and 0 < match.score < least and also(match)]
+    return best + [replace(match, score=least) for match in lower]
 
 
 def mask_names(text: str, matches: Sequence[Any]) -> str:
@@ -94,7 +106,7 @@ def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
         if end > first or text[end - 1] not in _CLOSING:
             yield begin, end
             last = max(begin, end - 2)
-            if possessive := _POSSESSIVE.search(text[last:end]):
+            if possessive := POSSESSIVE.search(text[last:end]):
                 yield begin, last + possessive.start()
         if text[end - 1] not in _CLOSING:
             return

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
+
+from graphmem.core.paths import DATA
+
 STOP_WORDS = frozenset(
     """a about above act acted acting actor actors actress after again all also am an and any are as at award be because
     been before being below between both but by came can come city could country created date day did direct directed
@@ -27,6 +32,12 @@ _CALENDAR = frozenset(
     "dollar dollars pound pounds about around over nearly early late between before after since until "
     "one two three four five six seven eight nine ten eleven twelve".split()
 )
+
+
+@cache
+def ordinary_words() -> frozenset[str]:
+    """Frequent English words, and first names that are words as well: without a capital they may be no names."""
+    return frozenset(json.loads((DATA / "ordinary_words.json").read_text(encoding="utf-8")))
 
 
 def is_pronoun(words: str) -> bool:

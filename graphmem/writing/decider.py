@@ -13,9 +13,8 @@ from graphmem.core.history import recorded_facts
 from graphmem.core.names import normalise, normalise_relation
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, as_text, end_micros, from_micros, to_micros
-from graphmem.core.types import Fact
+from graphmem.core.types import ALSO_KNOWN, Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.reading.alias_patterns import ALSO_KNOWN
 from graphmem.reading.candidates import CandidateFact
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity
 from graphmem.writing.gate_features import Action, GraphContext, evidence_record, held_order, role_agreement

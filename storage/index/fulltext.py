@@ -17,7 +17,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from graphmem.core.names import normalise, normalise_relation
-from graphmem.core.types import MENTIONS, SYSTEM_KINDS, TITLED
+from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
 
@@ -115,7 +115,10 @@ def search_nodes(raw: sqlite3.Connection, ns: int, query: str, limit: int, count
 
 
 def named_with(raw: sqlite3.Connection, ns: int, phrases: Sequence[str], limit: int) -> dict[str, list[int]]:
-    """For each phrase, at most ``limit`` live nodes, without ``SYSTEM_KINDS``, with its words in sequence in a name."""
+    """For each phrase, at most ``limit`` live nodes, without ``SYSTEM_KINDS``, with its words in sequence in a name.
+
+    The last word of a phrase that ends in ``*`` is the beginning of a word.
+    """
     sql = (
         "SELECT n.id FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid WHERE node_fts MATCH ? AND +n.ns = ? "
         f"AND n.retired_at IS NULL AND n.kind NOT IN {SYSTEM_KINDS} LIMIT ?"
@@ -123,9 +126,29 @@ def named_with(raw: sqlite3.Connection, ns: int, phrases: Sequence[str], limit: 
     found = {}
     for phrase in phrases:
         inside = " ".join(_WORD.findall(phrase))
-        rows = raw.execute(sql, (f'{{name aliases}} : "{inside}"', ns, limit)) if inside else ()
+        match = f'{{name aliases}} : "{inside}"' + " *" * phrase.endswith("*")
+        rows = raw.execute(sql, (match, ns, limit)) if inside else ()
         found[phrase] = [row[0] for row in rows]
     return found
+
+
+def held(raw: sqlite3.Connection, ns: int, phrases: Sequence[str]) -> set[str]:
+    """Phrases whose words stand in sequence in a name, alias or text of a live entity or passage, or a fact's text."""
+    node = (
+        "SELECT 1 FROM node_fts CROSS JOIN nodes n ON n.id = node_fts.rowid "
+        "WHERE node_fts MATCH :match AND +n.ns = :ns "
+        f"AND n.retired_at IS NULL AND (n.kind = '{PASSAGE}' OR n.kind NOT IN {SYSTEM_KINDS}) LIMIT 1"
+    )
+    condition, values = visible(raw, None)
+    edge = (
+        "SELECT 1 FROM edge_fts CROSS JOIN edges e ON e.id = edge_fts.rowid "
+        f"WHERE edge_fts MATCH :match AND +e.ns = :ns AND {condition} LIMIT 1"
+    )
+    inside = {phrase: " ".join(_WORD.findall(phrase)) for phrase in phrases}
+    rows = {phrase: {"match": f'"{words}"', "ns": ns} for phrase, words in inside.items() if words}
+    return {
+        p for p, row in rows.items() if raw.execute(node, row).fetchone() or raw.execute(edge, values | row).fetchone()
+    }
 
 
 def similar_words(raw: sqlite3.Connection, word: str, counts: WordCounts) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 
@@ -7,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from graphmem.cli.main import main
-from graphmem.core.errors import InvalidValue, NotFound
+from graphmem.core.errors import InvalidTime, InvalidValue, NotFound
 from graphmem.core.types import MENTIONS, TITLED
 from graphmem.ingestion.documents import MAX_CHARACTERS, Document, read_documents, split_document
 from graphmem.memory import GraphMemory
@@ -103,14 +104,18 @@ def test_undo_takes_back_all_batches(memory: GraphMemory) -> None:
 @pytest.mark.parametrize(
     ("documents", "message"),
     [
-        ("text", "pairs"),
-        (5, "pairs"),
+        ("text", "tuples"),
+        (5, "tuples"),
         ([LOTHAIR, "text"], "document 1 is no"),
         ([LOTHAIR, ("A", None)], "document 1 is no"),
         ([("A", " ")], "document 0 .* empty"),
         ([("A", "a\0b")], "document 0: .* NUL"),
         ([("A", "a\ud800b")], "document 0: .* surrogate"),
         ([("A" * 2000, "text")], "document 0: title has 2000 characters"),
+        ([LOTHAIR, ("A", "text", "2024", "x")], "document 1 is no"),
+        ([LOTHAIR, ("A", "text", "the day of the cat")], r"document 1 \('A'\): cannot read 'the day of the cat'"),
+        ([("A", "text", 2024.5)], "document 0 .*cannot read 2024.5 as a time"),
+        ([("A", "text", ["2024"])], "document 0 .*cannot read"),
     ],
 )
 def test_bad_documents_are_named_and_nothing_is_written(memory: GraphMemory, documents, message: str) -> None:
@@ -146,12 +151,55 @@ def test_spacy_tagger(memory: GraphMemory) -> None:
 
 
 def test_json_lines_and_plain_text(tmp_path) -> None:
-    lines = "\n".join(json.dumps(row) for row in ({"title": "A", "text": "One."}, {"text": "Two."})) + "\n\n"
+    lines = (
+        "\n".join(
+            json.dumps(row)
+            for row in ({"title": "A", "text": "One.", "date": "May 1901"}, {"text": "Two.", "date": ""})
+        )
+        + "\n\n"
+    )
     with gzip.open(tmp_path / "docs.jsonl.gz", "wt") as file:
         file.write(lines)
-    assert list(read_documents(tmp_path / "docs.jsonl.gz")) == [("A", "One."), ("", "Two.")]
+    assert list(read_documents(tmp_path / "docs.jsonl.gz")) == [("A", "One.", "May 1901"), ("", "Two.", None)]
     (tmp_path / "Graz.txt").write_text("Graz is a city.")
-    assert list(read_documents(tmp_path / "Graz.txt")) == [("Graz", "Graz is a city.")]
+    assert list(read_documents(tmp_path / "Graz.txt")) == [("Graz", "Graz is a city.", None)]
+
+
+@pytest.mark.parametrize(
+    ("item", "date"),
+    [
+        (("A", "One."), "2020-01-02"),
+        (("A", "One.", None), "2020-01-02"),
+        (["A", "One.", "2024-09"], "2024-09"),
+        (("A", "One.", dt.date(1999, 5, 1)), "1999-05-01"),
+        (("A", "One.", 1815), "1815"),
+        (("A", "One.", "1815~"), "1815~"),
+    ],
+)
+def test_each_document_has_its_own_date_or_that_of_the_call(memory: GraphMemory, item, date: str) -> None:
+    add(memory, item, date="2020-01-02")
+    assert memory.node(memory.facts("A", TITLED)[0].object).date == date
+
+
+def test_every_part_of_a_long_document_has_its_date_and_a_known_document_keeps_its_own(memory: GraphMemory) -> None:
+    text = " ".join(f"Sentence number {i} is here." for i in range(400))
+    assert add(memory, ("Long", text, "2001"), ("Long", text, "2002")).passages > 2
+    assert add(memory, ("Long", text, "2003")).passages == 0
+    parts = memory.facts("Long", TITLED)
+    assert len(parts) > 2 and {memory.node(part.object).date for part in parts} == {"2001"}
+
+
+def test_a_date_of_the_call_that_cannot_be_read_is_named(memory: GraphMemory) -> None:
+    with pytest.raises(InvalidTime, match="date=: cannot read 'soon'"):
+        add(memory, LOTHAIR, date="soon")
+    assert len(memory) == 0
+
+
+@pytest.mark.parametrize("date", ['"soon"', "true", "[2024]", "1e999"])
+def test_a_bad_date_in_a_file_is_named(tmp_path, date: str) -> None:
+    (tmp_path / "docs.jsonl").write_text('{"text": "fine"}\n{"text": "x", "date": ' + date + "}")
+    with pytest.raises(InvalidTime, match="line 2"):
+        list(read_documents(tmp_path / "docs.jsonl"))
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"title": "A"}', '{"title": 3, "text": "x"}', '{"text": " "}'])
@@ -187,7 +235,7 @@ def test_marked_and_endless_files_are_read_or_named(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     for encoding in ("utf-8-sig", "utf-16"):
         path.write_text("Łódź is a city.", encoding=encoding)
-        assert list(read_documents(path)) == [("a", "Łódź is a city.")]
+        assert list(read_documents(path)) == [("a", "Łódź is a city.", None)]
     monkeypatch.setattr("graphmem.ingestion.documents.MAX_FILE", 8)
     with pytest.raises(InvalidValue, match="characters"):
         list(read_documents(path))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from graphmem.core.edits import AddEdge
+from pathlib import Path
+
+from graphmem.core.edits import AddEdge, AddNode
 from graphmem.memory import GraphMemory
 from graphmem.storage.index.fulltext import WordCounts, matches, words
 
@@ -14,3 +16,18 @@ def test_a_word_of_a_query_is_one_token_of_the_index() -> None:
         raw = memory.store.connection.raw
         assert matches(raw, "Ann_1", WordCounts("node_fts")) == ['"1" OR "ann"']
         assert memory.store.search_text("oslo_ann", limit=9)
+
+
+def test_phrases_are_held_by_names_aliases_texts_and_passages_of_the_namespace(tmp_path: Path) -> None:
+    with GraphMemory.open(tmp_path / "m.db") as memory:
+        memory.add("Zoë Quist", "knows", "Wade Ott", text="Zoë met him in Lima")
+        memory.add_alias("Zoë Quist", "Zed")
+        memory.add_passages([("June", "Ragna paid at the Blue Anchor.")], encode=False, tagger=lambda texts: [[]])
+        memory.store.apply([AddNode("session:x", "session", "where is Imke")])
+        asked = ["quist", "zoe quist", "ott", "zed", "lima", "blue anchor", "ragna", "june"]
+        unknown = ["anchor blue", "imke", "quist ott", "", '"', "* OR a", "knows"]
+        assert memory.store.held([*asked, *unknown]) == {*asked}
+        memory.retire("Zoë Quist", "knows", "Wade Ott")
+        assert "lima" not in memory.store.held(asked)
+    with GraphMemory.open(tmp_path / "m.db", namespace="other") as other:
+        assert other.store.held(asked) == set()
