@@ -101,7 +101,6 @@ def load_encoder(name: str | None = None) -> SentenceTransformerEncoder:
         raise _not_found(found.name, f" ({error})") from error
 
 
-@lru_cache(maxsize=4)
 def load_evidence_encoder(encoder: Any, weights: str | None = None) -> EvidenceEncoder | None:
     """The evidence encoder of a weights file (the shipped one when None), on the text encoder it was trained on.
 
@@ -111,21 +110,34 @@ def load_evidence_encoder(encoder: Any, weights: str | None = None) -> EvidenceE
     Raises:
         WeightsMismatch: a given file is of another kind, or fits neither encoder.
     """
-    from graphmem.encoding.evidence_encoder import SHIPPED, EvidenceEncoder, load_evidence_weights
+    from graphmem.core.checkpoints import read_meta
+    from graphmem.encoding.evidence_encoder import KIND, SHIPPED
 
+    path = weights or str(SHIPPED)
     try:
-        found = load_evidence_weights(weights or SHIPPED)
-        fits = found.meta.get("fingerprint")
+        fits = read_meta(path, kind=KIND).get("fingerprint")
         base = encoder if getattr(encoder, "fingerprint", None) == fits and hasattr(encoder, "transformer") else None
-        base = base or load_encoder()
+        base = base or _packaged_encoder()
         if base.fingerprint != fits:
-            raise WeightsMismatch(f"{found.path} was trained with text encoder {fits}, which is not installed")
+            raise WeightsMismatch(f"{path} was trained with text encoder {fits}, which is not installed")
+        return _evidence_encoder(base, path)
     except (WeightsMismatch, ModelNotFound) as error:
         if weights is not None:
             raise
         warnings.warn(f"answering without the evidence encoder: {error}", stacklevel=3)
         return None
-    return EvidenceEncoder(base.transformer, base.tokenizer, found.tensors)
+
+
+@cache
+def _packaged_encoder() -> SentenceTransformerEncoder:
+    return load_encoder()
+
+
+@lru_cache(maxsize=4)
+def _evidence_encoder(base: Any, path: str) -> EvidenceEncoder:
+    from graphmem.encoding.evidence_encoder import EvidenceEncoder, load_evidence_weights
+
+    return EvidenceEncoder(base.transformer, base.tokenizer, load_evidence_weights(path).tensors)
 
 
 @cache

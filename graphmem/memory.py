@@ -127,8 +127,8 @@ class GraphMemory(Revision, Upkeep):
             from graphmem.hub import load_evidence_encoder
             from graphmem.reasoning.evidence_reader import EvidenceReader
 
-            encoder: Any = self.encoder
-            network = load_evidence_encoder(encoder, None if self._evidence is True else os.fspath(self._evidence))
+            network = load_evidence_encoder(self.encoder, None if self._evidence is True else os.fspath(self._evidence))
+            self._evidence = network is not None and self._evidence  # without weights it is said once
             self._reader = EvidenceReader(self.store, self.retriever.queries, network) if network else None
         return self._reader
 

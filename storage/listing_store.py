@@ -96,13 +96,14 @@ class ListingStore(PassageStore):
                 condition, values = queries.visible(raw, as_of)
             links = ", ".join(str(int(row)) for name in (TITLED, MENTIONS) for row in (self._relation(name) or 0,))
             found: dict[int, None] = {}
+            ids = [int(node) for node in nodes]
             for end in ("src", "dst"):
                 sql = (
                     f"SELECT e.id FROM edges e WHERE e.{end} = :node AND +e.ns = :ns AND {condition} "
                     f"AND e.rel NOT IN ({links}) ORDER BY e.id DESC LIMIT :limit"
                 )
-                for node in nodes:
-                    rows = raw.execute(sql, {**values, "node": int(node), "ns": self._ns, "limit": limit})
+                for node in ids:
+                    rows = raw.execute(sql, {**values, "node": node, "ns": self._ns, "limit": limit})
                     found.update(dict.fromkeys(row[0] for row in rows))
         return list(found)
 

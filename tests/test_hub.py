@@ -1,4 +1,4 @@
-"""Models from GGUF files: converted once, with the tensors and the tokens that transformers reads from the file."""
+"""Models from GGUF files, converted once, with the tensors and tokens that transformers reads; the evidence encoder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType, GGUFWriter, quants
 
-from graphmem.core.errors import ModelNotFound, UnsupportedModel
-from graphmem.hub import load_language_model
+from graphmem.core.errors import ModelNotFound, UnsupportedModel, WeightsMismatch
+from graphmem.hub import load_evidence_encoder, load_language_model
+from graphmem.memory import GraphMemory
+from graphmem.testing import HashEncoder
 
 WIDTH, HIDDEN, TOKENS = 64, 96, ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *"abcdefgh", "Ġ", "ab", "cd", "Ġa"]
 
@@ -125,3 +127,22 @@ def test_the_packaged_model_is_the_file_s_bit_for_bit() -> None:
     want = AutoModelForCausalLM.from_pretrained(found.where, gguf_file=found.gguf, dtype=torch.bfloat16)
     have, want = tensors(load_language_model()[0]), tensors(want)
     assert set(have) == set(want) and all(torch.equal(have[name], want[name]) for name in want)
+
+
+def test_without_the_shipped_evidence_weights_a_memory_answers_from_search_alone(
+    encoder: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("graphmem.encoding.evidence_encoder.SHIPPED", tmp_path / "none.safetensors")
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
+        with pytest.warns(UserWarning, match="without the evidence encoder") as said:
+            assert memory.evidence_reader is None and memory.evidence_reader is None
+        assert len(said) == 1
+
+
+def test_memories_of_one_text_encoder_share_the_evidence_encoder(encoder: Any) -> None:
+    first, second = load_evidence_encoder(encoder), load_evidence_encoder(encoder)
+    assert first is not None and first is second
+    other = load_evidence_encoder(HashEncoder(16))
+    assert other is not None and other is load_evidence_encoder(HashEncoder(16))
+    with pytest.raises(WeightsMismatch, match="cannot read"):
+        load_evidence_encoder(encoder, "no/such.safetensors")

@@ -87,7 +87,7 @@ def test_changing_the_named_node_changes_the_answer(model: GraphMemoryModel) -> 
 
 
 def test_nothing_found_and_memory_disabled_are_the_base(model: GraphMemoryModel) -> None:
-    past = model.ask("Where was Ada born?", as_of="1800", max_new_tokens=6)
+    past = model.ask("Where was Ada born?", as_of="1800", max_new_tokens=6, when_unknown="attend")
     with model.memory_disabled():
         alone = model.ask("Where was Ada born?", max_new_tokens=6)
     assert past.text == alone.text and alone.retrieval is None and past.answerable == 0

@@ -17,6 +17,7 @@ from graphmem.cli.model import load_model
 from graphmem.core.edits import JournalEntry, Retire
 from graphmem.core.errors import GraphMemError, InvalidValue, NotFound
 from graphmem.core.names import check_name
+from graphmem.core.types import Fact
 
 if TYPE_CHECKING:
     from graphmem.generation.conversation import Reply, Session
@@ -186,9 +187,14 @@ class Chat:
         answer: Any = self.last.answer
         if answer is None:
             return click.echo("the answer comes from the language model and the last turns, not from the memory")
+        quotes = [item for item in answer.evidence if not isinstance(item, Fact)]
         for fact in answer.path:
             click.echo(f"because {fact_line(fact).partition(chr(9))[2]}")
-        if not answer.path:
+        for quote in quotes if answer.status == "answered" else ():
+            click.echo(f"because {printable(quote)}")
+        if answer.status in ("not_known", "ambiguous"):
+            click.echo("the memory does not say")
+        elif not answer.path and not quotes:
             click.echo("no chain of facts leads to the answer: the language model may have made it up")
         click.echo(f"probability that the memory holds the answer: {100 * answer.answerable:.0f} %")
 

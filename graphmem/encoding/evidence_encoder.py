@@ -160,6 +160,7 @@ class EvidenceEncoder:
     def read(self, question: str, units: Sequence[str], *, max_spans: int = 3) -> list[Reading]:
         """Read every unit with the question, in batches of units of similar length; readings in their order."""
         readings: list[Reading | None] = [None] * len(units)
+        question = _cut(self.tokenizer, question)
         with self._lock, torch.inference_mode():
             for rows in _batches(self.tokenizer, question, units):
                 texts = [units[row] for row in rows]

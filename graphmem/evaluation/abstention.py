@@ -11,7 +11,6 @@ from graphmem.core.splits import data_split
 from graphmem.datasets.wikimovies import COVERED, Question, load_facts, load_questions
 from graphmem.evaluation.report import Report
 from graphmem.evaluation.statistics import mean, set_scores
-from graphmem.generation.answering import MIN_CONFIDENCE
 from graphmem.synthetic.names import NameGenerator
 from graphmem.text.answer_matching import is_right
 from graphmem.text.lexicon import split_relations
@@ -30,12 +29,13 @@ class RefusalReport(Report):
     recall: float = 0.0
     f1: float = 0.0
     right: float = 0.0
-    min_confidence: float = MIN_CONFIDENCE
+    min_confidence: float | None = None
 
     def table(self) -> str:
         """The rows, and a line of precision, recall and F1."""
         scores = f"precision {self.precision:.3f}, recall {self.recall:.3f}, F1 {self.f1:.3f}"
-        known = f"answerable ones right {self.right:.3f} (min_confidence {self.min_confidence})"
+        least = "calibrated" if self.min_confidence is None else self.min_confidence
+        known = f"answerable ones right {self.right:.3f} (min_confidence {least})"
         return f"{super().table()}\n\nrefusals: {scores}; {known}"
 
 
@@ -57,7 +57,7 @@ def unanswerable_questions(split: str, n: int, seed: int = 0) -> list[tuple[str,
 
 def evaluate_refusal(
     model: Any, known: Sequence[Question], unknown: Sequence[tuple[str, str]], *,
-    min_confidence: float = MIN_CONFIDENCE,
+    min_confidence: float | None = None,
 ) -> RefusalReport:  # fmt: skip
     """Ask questions that the memory answers, and (question, kind) that it does not, with ``when_unknown="refuse"``."""
     options: dict[str, Any] = {"when_unknown": "refuse", "min_confidence": min_confidence}

@@ -23,7 +23,7 @@ from graphmem.generation.decoding import (
     generate_plain,
     prompt_ids,
 )
-from graphmem.generation.description import describe_topic
+from graphmem.generation.description import describe_topic, requested_topic
 from graphmem.generation.evidence_answers import evidence_answer
 from graphmem.retrieval.answerability import confidence
 
@@ -74,11 +74,12 @@ def answer_question(model: Any, question: str, options: AskOptions) -> Answer:
     done = lambda made: replace(made, prompt_tokens=len(prompt), seconds=time.perf_counter() - started)
     if retrieval is None:
         return done(base_answer(model, prompt, None, options))
+    reader, unclear = getattr(model.memory, "evidence_reader", None), getattr(retrieval, "unclear", ())
+    if unclear and (reader is None or requested_topic(retrieval) is not None):
+        return done(ask_back(unclear, retrieval))
     if (description := describe_topic(model, retrieval, room, options.as_of)) is not None:
         return done(description)
-    if (reader := getattr(model.memory, "evidence_reader", None)) is None:
-        if unclear := getattr(retrieval, "unclear", ()):
-            return done(ask_back(unclear, retrieval))
+    if reader is None:
         return done(retrieval_answer(model, question, prompt, retrieval, options))
     weighed = reader.read(retrieval, None if options.as_of is None else to_micros(options.as_of))
     least = 0.0 if options.when_unknown == "answer" and weighed.answers else options.min_confidence
@@ -87,7 +88,7 @@ def answer_question(model: Any, question: str, options: AskOptions) -> Answer:
         all_answers=options.all_answers, refusal=options.refusal,
     )  # fmt: skip
     if made is None:
-        return done(ask_back(retrieval.unclear, retrieval))
+        return done(ask_back(unclear, retrieval))
     if made.status == "not_known" and options.when_unknown in ("base", "attend"):
         if options.when_unknown == "base":
             return done(base_answer(model, prompt, retrieval, options))

@@ -109,7 +109,7 @@ def describe_node(model: Any, node: Node | int | str, *, max_new_tokens: int = 6
     made = describe(model, store, int(found.id), max_new_tokens, as_of)
     if made is None:
         refusal = model.config.refusal or REFUSAL
-        made = Answer(refusal, (), (), None, 0, 0.0, 0.0, (), (refusal,), refused=True)
+        made = Answer(refusal, (), (), None, 0, 0.0, 0.0, (), (refusal,), True, "not_known")
     return replace(made, seconds=time.perf_counter() - started)
 
 

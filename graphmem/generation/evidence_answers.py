@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from graphmem.questions.language import is_english
 from graphmem.questions.unknown_names import UnknownName, unknown_names
 from graphmem.reasoning.calibration import confidence_of
 from graphmem.reasoning.weighing import Support, Weighed, WeighedAnswer, answer_set
-from graphmem.retrieval.evidence import EvidenceUnit
+from graphmem.retrieval.evidence import EvidenceUnit, named_nodes
+from graphmem.retrieval.passages.links import title_of
 from graphmem.text.answer_matching import contains
 from graphmem.text.sentences import sentences
 
@@ -50,9 +51,11 @@ def evidence_answer(
     unknown = unknown_names(retrieval.query, retrieval.store, retrieval.seeds.mentions)
     if unknown:
         known *= UNKNOWN_NAME
-    if known < (least if min_confidence is None else min_confidence):
+    verdict = weighed.asks_verdict > 0.5
+    nothing = weighed.verdict_unit is None if verdict else not weighed.answers
+    if nothing or known < (least if min_confidence is None else min_confidence):
         return _not_known(retrieval, weighed, known, refusal, unknown)
-    if weighed.asks_verdict > 0.5:
+    if verdict:
         return _verdict_answer(retrieval, weighed, known)
     chosen = answer_set(weighed)
     if all_answers:
@@ -81,7 +84,8 @@ def _verdict_answer(retrieval: Any, weighed: Weighed, known: float) -> Answer:
     """Yes or no, with the fact or sentence that says so."""
     side, unit = weighed.verdict[0], weighed.verdict_unit
     assert unit is not None
-    evidence = tuple(_items(unit, unit.evidence.object[0]))
+    first, last = unit.evidence.object
+    evidence = tuple(_items(unit, (unit.start, unit.start + last - first)))
     text = f"{side.capitalize()}: {evidence[0]}" if evidence else side.capitalize()
     return Answer(text, evidence, unit.facts, retrieval, 0, 0.0, known, (), (side,))
 
@@ -90,7 +94,7 @@ def _not_known(
     retrieval: Any, weighed: Weighed, known: float, refusal: str | None, unknown: Sequence[UnknownName]
 ) -> Answer:
     """That the memory does not hold the answer: the names that it does not know, and what it holds nearby."""
-    named = set(retrieval.seeds.nodes.tolist()) if retrieval.seeds.strategy in ("exact", "fuzzy") else set()
+    named = set(named_nodes(retrieval))
     near: list[Fact] = []
     for answer in weighed.answers:
         unit = answer.support[0].unit
@@ -128,18 +132,14 @@ def _is_clear(retrieval: Any, weighed: Weighed) -> bool:
 
 def evidence_of(support: Support) -> Sequence[Fact | Quote]:
     """Facts of a unit, or the quote around its answer."""
-    return _items(support.unit, support.reading.spans[0].start if support.reading.spans else 0)
+    return _items(support.unit, support.span)
 
 
-def _items(unit: EvidenceUnit, at: int) -> Sequence[Fact | Quote]:
+def _items(unit: EvidenceUnit, span: tuple[int, int]) -> Sequence[Fact | Quote]:
+    """Facts of a unit, or the sentence of its passage around a span of that passage's text."""
     if unit.passage is None:
         return unit.facts
-    offset = unit.evidence.object[0]
-    place = unit.start + max(0, at - offset)
-    text, title = unit.passage.text, unit.text[slice(*unit.evidence.subject)]
-    start, end = next(((a, b) for a, b in _spans(text) if a <= place < b), (0, len(text)))
-    return (Quote(text[start:end].strip(), title, unit.passage.id, place, place, unit.passage.date),)
-
-
-def _spans(text: str) -> Iterable[tuple[int, int]]:
-    return sentences(text)
+    (first, last), text = span, unit.passage.text
+    start, end = next(((a, b) for a, b in sentences(text) if a <= first < b), (0, len(text)))
+    quoted = text[start : max(end, last)].strip()
+    return (Quote(quoted, title_of(unit.passage), unit.passage.id, first, last, unit.passage.date),)

@@ -7,7 +7,7 @@ is an answer. Units with the same answer add up.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,10 @@ from graphmem.retrieval.evidence import EvidenceUnit
 
 SET_MARGIN = 2.0
 """Nats below the best within which facts of the same relation and topic are answers too."""
+
+
+STRIPPED = " \n,;:"
+"""Signs that no answer from a passage begins or ends with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,19 @@ class Weighed:
         )  # fmt: skip
 
 
-def weigh(units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0) -> Weighed:
-    """Ranked answers and the verdict of units that were read, with the probability that a verdict is asked for."""
+def weigh(
+    units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0, named: Collection[int] = ()
+) -> Weighed:
+    """Ranked answers and the verdict of units that were read, with the probability that a verdict is asked for.
+
+    ``named`` are the nodes that the question names. One is no answer from a fact whose other end it does not name,
+    unless the question names further nodes, as one between alternatives does.
+    """
     if not units:
         return Weighed()
     found: dict[str, list[Support]] = {}
     for unit, reading in zip(units, readings, strict=True):
-        for support in _supports(unit, reading):
+        for support in _supports(unit, reading, named):
             found.setdefault(normalise(support.text) or support.text, []).append(support)
     answers = []
     for group in found.values():
@@ -98,21 +108,22 @@ def weigh(units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdi
     return Weighed(tuple(answers), asks_verdict, verdict, unit_of_verdict, best)
 
 
-def _supports(unit: EvidenceUnit, reading: Reading) -> Iterator[Support]:
+def _supports(unit: EvidenceUnit, reading: Reading, named: Collection[int]) -> Iterator[Support]:
     """What a unit answers, by its best span; a chain answers with the name that it leads to."""
-    chain = len(unit.facts) > 1
-    for span in reading.spans if chain else reading.spans[:1]:
+    chain, given = len(unit.facts) > 1, _given_field(unit, named)
+    for span in reading.spans if chain or given else reading.spans[:1]:
         weight = reading.relevance - _softplus(-(span.score - reading.not_here))
         if unit.passage is not None:
             start, end = unit.evidence.object
-            first, last = max(span.start, start), min(span.end, end)
-            text = unit.text[first:last].strip(" \n,;:")
-            if text:
-                at = unit.start + first - start
-                yield Support(unit, reading, text, -1, weight, "span", (at, at + last - first))
+            part = unit.text[max(span.start, start) : min(span.end, end)].rstrip(STRIPPED)
+            if text := part.lstrip(STRIPPED):
+                at = unit.start + max(span.start, start) - start + len(part) - len(text)
+                yield Support(unit, reading, text, -1, weight, "span", (at, at + len(text)))
             return
         name = _field(unit, span.start, span.end)
-        if chain and name != "object":
+        if name == "relation" and not chain:
+            name = "subject" if given == "object" else "object"
+        if name == given or (chain and name != "object"):
             continue
         if name == "dates":
             yield Support(unit, reading, unit.text[span.start : span.end], -1, weight, name)
@@ -123,6 +134,13 @@ def _supports(unit: EvidenceUnit, reading: Reading) -> Iterator[Support]:
             text, node = (fact.subject, edge.src) if name == "subject" else (fact.object, edge.dst)
             yield Support(unit, reading, text, node, weight, name)
         return
+
+
+def _given_field(unit: EvidenceUnit, named: Collection[int]) -> str | None:
+    """The end of a fact that holds all that the question names; None where neither or both do."""
+    if len(unit.edges) != 1 or len(named) != 1 or unit.edges[0].src == unit.edges[0].dst:
+        return None
+    return "subject" if unit.edges[0].src in named else "object" if unit.edges[0].dst in named else None
 
 
 def _field(unit: EvidenceUnit, start: int, end: int) -> str:

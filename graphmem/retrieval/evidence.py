@@ -18,6 +18,7 @@ from graphmem.core.types import Edge, Fact, Node
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.evidence_text import EvidenceText, chain_text, passage_text, stored_fact_text
 from graphmem.retrieval.passages.links import title_of
+from graphmem.text.name_matching import MAX_CHARACTERS
 from graphmem.text.sentences import sentences
 
 MAX_POOL = 400
@@ -85,11 +86,11 @@ class EvidenceSearch:
 
     def find(self, retrieval: Any, as_of: int | None = None) -> list[EvidenceUnit]:
         """Units of evidence for the query of a retrieval, each text once: facts, chains, windows."""
-        query = retrieval.query.strip()
+        query = retrieval.query[:MAX_CHARACTERS].strip()
         if not query:
             return []
         vector = np.asarray(self.encoder.encode([query])[0], np.float32)
-        named = _named(retrieval)
+        named = named_nodes(retrieval)
         pool = self._pool(retrieval, named, vector, as_of)
         units = [*pool[: self.budget.facts], *self._paths(retrieval), *self._chains(pool, named, vector, as_of)]
         units += self._windows(retrieval, vector)
@@ -104,7 +105,7 @@ class EvidenceSearch:
 
     def _near(self, retrieval: Any, vector: np.ndarray, named: Sequence[int]) -> list[int]:
         """Nodes nearest to the question by words and by vectors, and ends of facts that share its words."""
-        nodes, facts = self.store.search_texts(retrieval.query, nodes=NEAR_NODES, facts=8)
+        nodes, facts = self.store.search_texts(retrieval.query[:MAX_CHARACTERS], nodes=NEAR_NODES, facts=8)
         found = [*nodes[:NEAR_NODES], *(end for edge in self.store.edges(facts) for end in (edge.src, edge.dst))]
         if not named or len(self.store.missing_vectors(self.encoder.fingerprint)) <= MAX_MISSING:
             from graphmem.retrieval.seeds import encode_missing
@@ -133,7 +134,7 @@ class EvidenceSearch:
         if not len(retrieval.subgraph.node_ids):
             return
         for path in retrieval.paths[: self.budget.paths]:
-            if len(path.facts) > 1 and len({fact.id for fact in path.facts}) == len(path.facts):
+            if len(path.facts) > 1 and len(set(path.nodes)) == len(path.nodes):  # a walk back is no chain
                 edges = tuple(self.store.edges([fact.id for fact in path.facts]))
                 yield chain_unit(path.facts, edges, path.node.name)
 
@@ -166,7 +167,7 @@ class EvidenceSearch:
         found = [passage.id for passage in retrieval.passages]
         if not found:
             return []
-        found += [passage for passage, _, _ in self.store.search_sentences(retrieval.query, limit=12)]
+        found += [passage for passage, _, _ in self.store.search_sentences(retrieval.query[:MAX_CHARACTERS], limit=12)]
         nodes = self.store.passages_by_id(list(dict.fromkeys(found)))
         units = [unit for passage in dict.fromkeys(found) if passage in nodes for unit in windows_of(nodes[passage])]
         cosines = self._vectors([unit.text for unit in units]) @ vector
@@ -204,7 +205,7 @@ def windows_of(passage: Node) -> list[EvidenceUnit]:
     ]
 
 
-def _named(retrieval: Any) -> list[int]:
+def named_nodes(retrieval: Any) -> list[int]:
     """Nodes that the question names."""
     seeds = retrieval.seeds
     return [int(node) for node in seeds.nodes] if seeds.strategy in ("exact", "fuzzy") else []

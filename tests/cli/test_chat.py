@@ -55,6 +55,16 @@ def test_what_was_written_is_listed_explained_and_undone(chat: Any, tmp_path: Pa
         assert memory.facts() == []
 
 
+def test_answers_from_documents_and_unknown_ones_are_explained(chat: Any, tmp_path: Path) -> None:
+    text = "The lighthouse of Vik was built by Per Dahl in 1871."
+    with GraphMemory.open(tmp_path / "m.db") as memory:
+        memory.add_passages([("Vik", f"{text} It is white.")])
+    said = chat("Who built the lighthouse of Vik?", "/why").stdout.splitlines()
+    assert "Per Dahl" in said[0] and said[1] == f"because Vik: {text}"
+    unknown = chat("Where does Olav Moe live?", "/why", options=("--session", "another")).stdout.splitlines()
+    assert unknown[-2] == "the memory does not say" and "made it up" not in "".join(said + unknown)
+
+
 def test_a_fact_is_forgotten_by_its_number_in_a_later_call(chat: Any, tmp_path: Path) -> None:
     chat("Kalle Berg lives in Turku.")
     said = chat("/facts", "/facts Kalle Berg", "/forget x", "/forget 1", "/facts Kalle Berg", "/why")

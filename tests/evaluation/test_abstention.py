@@ -30,7 +30,8 @@ def test_refusals_are_counted_by_kind() -> None:
     assert made.precision == 0.5 and made.recall == 0.5 and made.f1 == pytest.approx(0.5)
     assert {row["questions"]: row["refused"] for row in made.rows} == {KNOWN: pytest.approx(1 / 3), NO_RELATION: 0.5}
     assert made.right == pytest.approx(1 / 3)
-    assert "F1 0.500" in made.table()
+    assert "F1 0.500" in made.table() and "min_confidence calibrated" in made.table()
+    assert "min_confidence 0.4" in evaluate_refusal(model, known, [("d", NO_RELATION)], min_confidence=0.4).table()
 
 
 def test_lists_are_scored_as_sets() -> None:

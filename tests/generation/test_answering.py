@@ -8,7 +8,7 @@ import transformers
 
 from graphmem.core.edits import AddNode
 from graphmem.fusion.config import FusionConfig
-from graphmem.generation.answering import asked_back
+from graphmem.generation.answering import ask_back
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer
@@ -40,10 +40,11 @@ def test_a_name_of_several_nodes_is_asked_back(model: GraphMemoryModel, question
 
 
 def test_the_question_decides_between_them_where_it_can(model: GraphMemoryModel) -> None:
-    answer = model.ask("Where does Ann live?", max_new_tokens=4)
+    answer = model.ask("Where does Ann live?", max_new_tokens=4, when_unknown="answer")
     assert answer.retrieval.unclear == () and not answer.refused
     assert model.memory.store.names(answer.retrieval.seeds.nodes) == ["Ann Berg"]
 
 
 def test_more_readings_are_listed() -> None:
-    assert asked_back([("Ann", ("A", "B", "C")), ("Bob", ("D", "E"))]) == "Ann may mean A, B or C; say which one."
+    answer = ask_back([("Ann", ("A", "B", "C")), ("Bob", ("D", "E"))], None)
+    assert (answer.text, answer.status) == ("Ann may mean A, B or C; say which one.", "ambiguous")

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    made = AnswerTypeClassifier(layer.weight[0].detach().numpy(), float(layer.bias[0]), mean, scale)
+    made = AnswerTypeClassifier(layer.weight[0].detach().numpy(), float(layer.bias[0].detach()), mean, scale)
     right = (made.verdict(encoder, [q for (q, _), t in zip(rows, test, strict=True) if t]) > 0.5) == y[test].astype(
         bool
     )

@@ -85,9 +85,12 @@ def graphs(folder: Path, rng: Random, count: int) -> Iterator[Case]:
     rows = [one for one in simple_questions(folder, held_out=True) if one.key in graph.by_relation]
     for _ in range(count):
         facts: dict[tuple[str, str, str], None] = {}
-        asked, gone = [], set()
-        for one in rng.sample(rows, 8):
+        asked, gone, drawn = [], set(), set()
+        for one in rng.sample(rows, min(8, len(rows))):
             subject, object = rng.choice(graph.by_relation[one.key])
+            if (subject, object) in drawn or max(len(subject), len(object)) >= 80:  # may be lost for another question
+                continue
+            drawn.add((subject, object))
             topic = object if one.backward else subject
             question = reworded(with_part_of_name(one.question.replace(one.topic, topic), topic, rng), rng)
             relation = rng.choice(one.names)

@@ -156,9 +156,8 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
         beside = [(rng.choice(things), relation, rng.choice(things))]
         if row["query"].startswith("ASK"):
             s, o = _thing(subject), _thing(object)
-            no = rng.random() < 0.5
-            stated = rng.choice(things) if no else o
-            units = [Unit(fact_text(s, relation, stated).text, (), True, NO if no else YES)]
+            stated = rng.choice(things) if rng.random() < 0.5 else o
+            units = [Unit(fact_text(s, relation, stated).text, (), True, YES if stated == o else NO)]
             units += [other_unit((s, rng.choice(relations), rng.choice(things)), rng) for _ in range(3)]
             yield shuffled(Example(reworded(row["question"], rng), tuple(units), "vquanda", True), rng, 0.85)
             continue

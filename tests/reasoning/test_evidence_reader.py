@@ -1,0 +1,111 @@
+"""The reader of a memory's evidence: what it finds, what turns it off, other text encoders, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphmem.core.errors import WeightsMismatch
+from graphmem.core.times import to_micros
+from graphmem.encoding.evidence_encoder import EvidenceNetwork, save_evidence_encoder
+from graphmem.memory import GraphMemory
+from graphmem.reasoning.weighing import Weighed
+from graphmem.testing import HashEncoder
+
+QUESTION = "Where does Ann Berg live?"
+
+
+@dataclass
+class Unhashable:
+    """A text encoder that compares by value, and so cannot be hashed."""
+
+    dim: int = 16
+    fingerprint: str = "unhashable"
+    words: HashEncoder = field(default_factory=lambda: HashEncoder(16))
+
+    def encode(self, texts: Any) -> Any:
+        return self.words.encode(texts)
+
+
+@pytest.fixture
+def memory(encoder: Any) -> Iterator[GraphMemory]:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        yield opened
+
+
+def read(memory: GraphMemory, question: str, as_of: str | None = None) -> Weighed:
+    reader = memory.evidence_reader
+    assert reader is not None
+    return reader.read(memory.retrieve(question, as_of=as_of), None if as_of is None else to_micros(as_of))
+
+
+def test_a_fact_in_the_words_of_the_question_is_the_answer(memory: GraphMemory) -> None:
+    memory.add_many([("Ann Berg", "lives in", "Oslo"), ("Ann Berg", "likes", "tea"), ("Olav", "lives in", "Rome")])
+    weighed = read(memory, QUESTION)
+    assert weighed.answers[0].text == "Oslo" and weighed.asks_verdict < 0.5
+    (fact,) = weighed.answers[0].support[0].unit.facts
+    assert fact == memory.facts("Ann Berg", "lives in")[0]
+    assert weighed.answers[0].node == memory.store.find("Oslo").id
+    assert read(memory, "Does Ann Berg live in Oslo?").asks_verdict > 0.5
+
+
+def test_a_passage_answers_with_words_of_its_own(memory: GraphMemory) -> None:
+    memory.add_passages([("Vik", "The lighthouse of Vik was built by Per Dahl in 1871. It is white.")])
+    for answer in read(memory, "Who built the lighthouse of Vik?").answers:
+        for support in answer.support:
+            passage = support.unit.passage
+            assert passage is not None and passage.text[slice(*support.span)] == support.text
+
+
+def test_only_facts_of_the_time_asked_for_are_read(memory: GraphMemory) -> None:
+    memory.add("Ann Berg", "lives in", "Rome", valid_from="1990", valid_to="2000")
+    memory.add("Ann Berg", "lives in", "Oslo", valid_from="2000")
+    then = read(memory, QUESTION, "1995")
+    assert {answer.text for answer in then.answers} & {"Rome", "Oslo"} == {"Rome"}
+    assert {"Rome", "Oslo"} <= {answer.text for answer in read(memory, QUESTION).answers}
+
+
+def test_nothing_is_read_in_an_empty_memory(memory: GraphMemory) -> None:
+    assert read(memory, QUESTION) == Weighed()
+
+
+def test_the_reader_is_made_once_and_can_be_turned_off(encoder: Any, memory: GraphMemory) -> None:
+    assert memory.evidence_reader is memory.evidence_reader
+    with GraphMemory.open(":memory:", encoder=encoder, evidence=False) as plain:
+        assert plain.evidence_reader is None
+
+
+@pytest.mark.parametrize("other", [HashEncoder(16), Unhashable()], ids=["hash", "unhashable"])
+def test_a_memory_with_another_text_encoder_is_read(other: Any) -> None:
+    with GraphMemory.open(":memory:", encoder=other) as memory, pytest.warns(UserWarning, match="untrained ranker"):
+        memory.add("Ann Berg", "lives in", "Oslo")
+        weighed = read(memory, QUESTION)
+        assert weighed.answers[0].text == "Oslo" and 0 <= weighed.asks_verdict <= 1
+
+
+def test_weights_of_ones_own(encoder: Any, tmp_path: Path) -> None:
+    network = EvidenceNetwork.of(encoder.transformer)
+    fits = save_evidence_encoder(tmp_path / "own.safetensors", network, encoder.fingerprint)
+    with GraphMemory.open(":memory:", encoder=encoder, evidence=fits) as memory:
+        memory.add("Ann Berg", "lives in", "Oslo")
+        assert {support.text for answer in read(memory, QUESTION).answers for support in answer.support} <= {"Oslo"}
+    strange = save_evidence_encoder(tmp_path / "strange.safetensors", network, "another")
+    for path, words in ((strange, "text encoder another"), (tmp_path / "none", "cannot read")):
+        with GraphMemory.open(":memory:", encoder=encoder, evidence=path) as memory:
+            with pytest.raises(WeightsMismatch, match=words):
+                memory.evidence_reader  # noqa: B018
+
+
+def test_several_threads_read_the_same(memory: GraphMemory) -> None:
+    memory.add_many([(f"Person {n}", "lives in", f"Town {n}") for n in range(12)])
+    questions = [f"Where does Person {n} live?" for n in range(12)]
+    alone = [read(memory, question).answers[0] for question in questions]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda question: read(memory, question).answers[0], questions))
+    assert [answer.text for answer in together] == [answer.text for answer in alone]
+    assert [answer.weight for answer in together] == pytest.approx([answer.weight for answer in alone], abs=0.2)

@@ -1,0 +1,128 @@
+"""Training of the evidence encoder: batches, targets, losses that fall, weights that are written."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+
+from graphmem.encoding.evidence_encoder import EvidenceNetwork, encode_pairs, load_evidence_weights
+from graphmem.training.evidence import chain_examples, fact_examples, train
+from graphmem.training.evidence.examples import Example, Unit
+from graphmem.training.evidence.lexicon_examples import lexicon
+from graphmem.training.evidence.train import batches, data_hash, losses_of, training_examples
+
+FACTS = Example(
+    "Where does Ann live?", (Unit("Ann | lives in | Oslo", ((17, 21),), True), Unit("Ann | likes | tea")), "made"
+)
+CLAIM = Example(
+    "Is Ann from Oslo?", (Unit("Ann | lives in | Oslo", (), True, 1), Unit("Ann | likes | tea")), "made", True
+)
+STORY = Example("Who built it?", (Unit("Vik | " + "It was built by Per Dahl. " * 30, ((22, 30),), True),), "text")
+
+
+@pytest.fixture
+def network(encoder: Any) -> EvidenceNetwork:
+    torch.manual_seed(0)
+    return EvidenceNetwork.of(encoder.transformer)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer examples of the sets that are made without data."""
+    monkeypatch.setattr(chain_examples, "over_worlds", partial(chain_examples.over_worlds, worlds=1, each=10))
+    monkeypatch.setattr(fact_examples, "lexicon", partial(lexicon, each=1))
+
+
+def test_every_example_is_in_one_batch_of_an_epoch(data: Path) -> None:
+    rng = Random(0)
+    examples = [*fact_examples.popqa(data, rng), *fact_examples.musique_steps(data, rng), *[STORY] * 9, *[FACTS] * 40]
+    steps = batches(examples, 1500, 2, 0)
+    assert sorted(at for step in steps for at in step) == sorted([*range(len(examples))] * 2)
+    for step in steps:
+        rows = [examples[at] for at in step]
+        assert len({train.length_class(example) for example in rows}) == 1
+        longest = max((len(e.question) + max(len(u.text) for u in e.units)) / 4 + 4 for e in rows)
+        assert len(step) == 1 or longest * sum(len(example.units) for example in rows) <= 1500
+    assert batches(examples, 1500, 2, 0) == steps != batches(examples, 1500, 2, 1)
+
+
+def test_losses_are_finite_and_fall(encoder: Any, network: EvidenceNetwork) -> None:
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=3e-4)
+    network.eval()
+    seen = []
+    for _ in range(4):
+        found = losses_of(network, encoder.tokenizer, [FACTS, CLAIM, STORY])
+        assert set(found) == {"span", "rank", "asks", "verdict"} and all(v.isfinite() for v in found.values())
+        total = torch.stack(list(found.values())).sum()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        seen.append(float(total.detach()))
+    assert seen[3] < seen[0] and all(p.grad is None for p in network.bert.embeddings.parameters())
+
+
+@pytest.mark.parametrize("example", [
+    Example("Where?", (Unit("Ann | likes | tea"), Unit("Ann | likes | jam")), "nothing answers"),
+    Example("Is it?", (Unit("Ann | likes | tea"),), "nothing answers", True),
+    Example("x " * 400, (Unit("y " * 900 + "z", ((1800, 1801),), True),), "the answer is cut off"),
+    Example("", (Unit("-", ((0, 1),), True),), "no question"),
+], ids=lambda example: example.source)  # fmt: skip
+def test_losses_of_odd_examples_are_finite(encoder: Any, network: EvidenceNetwork, example: Example) -> None:
+    with torch.no_grad():
+        assert all(math.isfinite(value) for value in losses_of(network, encoder.tokenizer, [example]).values())
+
+
+def test_targets_stand_at_the_tokens_of_the_answer(encoder: Any) -> None:
+    examples = [FACTS, CLAIM, STORY, Example("q", (Unit("y " * 900 + "z", ((1800, 1801),), True),), "cut off")]
+    units = [(number, unit) for number, example in enumerate(examples) for unit in example.units]
+    encoded = encode_pairs(
+        encoder.tokenizer, [examples[n].question for n, _ in units], [unit.text for _, unit in units]
+    )
+    length = encoded.features["input_ids"].shape[1]
+    starts, ends, weights = train._span_targets(encoded.offsets, units, examples, length)
+    for row, (_, unit) in enumerate(units[:5]):
+        at = list(zip(starts[row].nonzero()[:, 0].tolist(), ends[row].nonzero()[:, 0].tolist(), strict=True))
+        found = [unit.text[encoded.offsets[row][a][0] : encoded.offsets[row][b][1]] for a, b in at]
+        assert found == [unit.text[a:b] for a, b in unit.spans] or at == [(0, 0)]
+    assert weights.tolist() == pytest.approx([1.0, train.NULL_WEIGHT, 0.0, 0.0, 1.0, 0.0])
+    assert not starts[5].any(), "an answer that was cut off is no evidence that there is none"
+
+
+def test_the_sets_are_bounded_mixed_and_fixed_by_the_seed(data: Path, checked: Any, small: None) -> None:
+    made = training_examples(data, 0, 30)
+    checked(made)
+    counts = {source: sum(example.source == source for example in made) for source in {e.source for e in made}}
+    assert max(counts.values()) <= 60 and len(counts) > 15  # metaqa and 2wiki are made by two makers each
+    assert counts["squad"] == round(30 * train.FEWER["squad"])
+    kinds = {(unit.text.count(" | ") >= 2) for example in made if example.source == "popqa" for unit in example.units}
+    assert kinds == {True, False}, "passages stand beside facts"
+    assert training_examples(data, 0, 30) == made != training_examples(data, 1, 30)
+
+
+def test_the_hash_of_the_data_is_of_the_files_that_are_read(data: Path, tmp_path: Path) -> None:
+    before = data_hash(data)
+    assert before == data_hash(data) != data_hash(tmp_path)
+    for name in train.SETS:
+        if name not in ("drop", "kgc", "kgc_inductive_grail"):
+            assert (data / name).is_dir(), name
+
+
+def test_the_trainer_writes_weights_that_can_be_read(
+    data: Path, tmp_path: Path, encoder: Any, small: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "made.safetensors"
+    options = ["--data", str(data), "--out", str(out), "--each", "4", "--steps", "2", "--tokens", "400"]
+    train.main(options)
+    found = load_evidence_weights(out, encoder.fingerprint)
+    assert found.meta["steps"] == 2 and found.meta["data"] == data_hash(data)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["out"] == str(out)
+    network = EvidenceNetwork.of(encoder.transformer).load_trained(found.tensors)
+    with torch.no_grad():
+        assert all(math.isfinite(v) for v in losses_of(network, encoder.tokenizer, [FACTS]).values())
