@@ -144,6 +144,33 @@ class Strangers:
         return replace(example, units=tuple(units))
 
 
+def with_wrong_chains(example: Example, rng: Random) -> Example:
+    """The example with up to three chains that do not answer it, in two thirds of the questions on single facts.
+
+    From the fact that answers, or would: another name with the same value; a further fact behind it; the asked relation
+    at a neighbour of the topic. And now and then another name of the subject, which is no answer either.
+    """
+    facts = [unit for unit in example.units if _is_fact(unit) and LINK not in unit.text]
+    if not facts or any(LINK in unit.text for unit in example.units) or rng.random() > 0.67:
+        return example
+    rows = [unit.text.split(SEPARATOR)[:3] for unit in facts]
+    gold = next((row for row, unit in zip(rows, facts, strict=True) if unit.relevant), rng.choice(rows))
+    others = [row for row in rows if row is not gold] or [gold]
+    beside, join = lambda: rng.choice(others), lambda *parts: LINK.join(SEPARATOR.join(part) for part in parts)
+    made = [
+        join(gold, (beside()[0], gold[1], gold[2])), join(gold, (gold[2], beside()[1], beside()[2])),
+        join((gold[0], beside()[1], beside()[2]), (beside()[2], gold[1], beside()[2])),
+        join((beside()[0], beside()[1], gold[0]), (beside()[0], gold[1], beside()[2])),
+    ]  # fmt: skip
+    texts = rng.sample(made, rng.randint(1, 3))
+    if rng.random() < 0.3:
+        texts.append(SEPARATOR.join((gold[0], "also known as", gold[0].split()[0])))
+    known = {unit.text for unit in example.units}
+    units = [*example.units, *(Unit(text) for text in texts if text not in known)]
+    rng.shuffle(units)
+    return replace(example, units=tuple(units))
+
+
 def _is_fact(unit: Unit) -> bool:
     """Whether a unit is a fact or a chain, by its separators."""
     return unit.text.split(LINK)[0].count(SEPARATOR) >= 2

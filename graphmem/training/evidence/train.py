@@ -22,7 +22,7 @@ from graphmem.hub import load_encoder
 from graphmem.text.name_tagging import capitalised
 from graphmem.training.evidence.chain_examples import all_chains
 from graphmem.training.evidence.claim_examples import all_claims
-from graphmem.training.evidence.examples import Example, Strangers, sample
+from graphmem.training.evidence.examples import Example, Strangers, sample, with_wrong_chains
 from graphmem.training.evidence.fact_examples import all_facts
 from graphmem.training.evidence.passage_examples import all_passages
 from graphmem.training.loop import LoopConfig, run, run_folder, started
@@ -49,7 +49,7 @@ def training_examples(folder: Path, seed: int, most: int) -> list[Example]:
             bound = round(most * FEWER.get(examples[0].source, 1.0))
             made += sample(examples, bound, Random(f"{seed} {sets.__name__} {number}"))
     strangers, rng = Strangers(made, capitalised), Random(f"{seed} strangers")
-    return [strangers.beside(example, rng) for example in made]
+    return [strangers.beside(with_wrong_chains(example, rng), rng) for example in made]
 
 
 def length_class(example: Example) -> int:
