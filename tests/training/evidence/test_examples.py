@@ -19,6 +19,7 @@ from graphmem.training.evidence.examples import (
     sample,
     shuffled,
     with_part_of_name,
+    with_wrong_chains,
 )
 
 GOLD, OTHER = Unit("Ann | lives in | Oslo", ((17, 21),), True), Unit("Ann | likes | tea")
@@ -86,6 +87,22 @@ def test_strangers_are_of_the_other_kind_and_answer_nothing() -> None:
             assert not any(unit.relevant or unit.spans or unit.verdict for unit in added)
             assert all(unit.text.count(" | ") in separators for unit in added)
     assert Strangers([facts], capitalised).beside(facts, rng) == facts, "without passages there are none"
+
+
+def test_wrong_chains_stand_beside_single_facts_and_answer_nothing() -> None:
+    example, rng = Example("Where does Ann live?", (GOLD, OTHER, Unit("Olav | lives in | Rome")), "facts"), Random(0)
+    made = [with_wrong_chains(example, rng) for _ in range(300)]
+    assert 0.5 < sum(one != example for one in made) / len(made) < 0.8
+    added = [[unit for unit in one.units if unit not in example.units] for one in made]
+    assert max(map(len, added)) <= 4 and not any(u.relevant or u.spans or u.verdict for units in added for u in units)
+    texts = {unit.text for units in added for unit in units}
+    assert "Ann | lives in | Oslo ; Olav | lives in | Oslo" in texts and "Ann | also known as | Ann" in texts
+    assert all(set(example.units) <= set(one.units) for one in made)
+    chain = Unit("Ann | likes | tea ; tea | from | Assam")
+    for kept in (Example("Q", (Unit(STORY),), "text"), Example("Q", (GOLD, chain), "chains")):
+        assert all(with_wrong_chains(kept, Random(seed)) == kept for seed in range(20))
+    for seed in range(20):
+        assert GOLD in with_wrong_chains(Example("Q", (GOLD,), "alone"), Random(seed)).units
 
 
 def test_a_sample_is_bounded() -> None:
