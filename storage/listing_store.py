@@ -22,6 +22,9 @@ from graphmem.storage.tables.schema import COLUMNS
 _SYSTEM = f"SELECT id FROM nodes WHERE kind IN {SYSTEM_KINDS}"
 _OTHER_END = "id IN (SELECT e.{} FROM edges e WHERE e.{} = ? AND e.rel = ? AND e.retired_at IS NULL)"
 _HASH = re.compile(r" ¶ [0-9a-f]+$")  # at the end of a passage's name
+MAX_SORTED = 10_000
+"""Facts of a subject of which the newest are found."""
+
 _SAMPLE = 3
 """Facts of a bulk load that are described."""
 
@@ -88,7 +91,8 @@ class ListingStore(PassageStore):
     def fact_ids_around(self, nodes: Iterable[int], *, limit: int, as_of: int | None = None) -> list[int]:
         """Ids of facts with one of the nodes at an end, at most ``limit`` newest of each end; passages' links left out.
 
-        Facts of any valid time, or those that held at ``as_of`` (microseconds); retired facts are not among them.
+        Facts of any valid time, or those that held at ``as_of`` (microseconds); retired facts are not among them. Of an
+        subject with more than ``MAX_SORTED`` facts, the newest of those about its oldest objects: hubs cost little.
         """
         with self.connection.reading() as raw:
             condition, values = f"e.retired_at IS NULL AND {queries.HELD}", dict[str, Any]()
@@ -98,10 +102,11 @@ class ListingStore(PassageStore):
             found: dict[int, None] = {}
             ids = [int(node) for node in nodes]
             for end in ("src", "dst"):
-                sql = (
-                    f"SELECT e.id FROM edges e WHERE e.{end} = :node AND +e.ns = :ns AND {condition} "
-                    f"AND e.rel NOT IN ({links}) ORDER BY e.id DESC LIMIT :limit"
-                )
+                sql = f"SELECT e.id FROM edges e WHERE e.{end} = :node AND +e.ns = :ns AND {condition} "
+                sql += f"AND e.rel NOT IN ({links})"
+                if end == "src":  # its index is not in the order of ids
+                    sql = f"SELECT id FROM ({sql} LIMIT {MAX_SORTED}) e"
+                sql += " ORDER BY e.id DESC LIMIT :limit"
                 for node in ids:
                     rows = raw.execute(sql, {**values, "node": node, "ns": self._ns, "limit": limit})
                     found.update(dict.fromkeys(row[0] for row in rows))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from graphmem.core.edits import AddEdge, AddNode, Retire
 from graphmem.core.times import to_micros
 from graphmem.memory import GraphMemory
@@ -47,6 +49,21 @@ def test_the_newest_facts_of_each_end_are_kept(store: Any) -> None:
     assert around(store, "Hub", limit=2) == {
         "Hub | knows | Friend 28", "Hub | knows | Friend 29", "Fan 28 | follows | Hub", "Fan 29 | follows | Hub",
     }  # fmt: skip
+
+
+def test_a_hub_is_not_sorted_as_a_whole(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.apply([AddEdge("Hub", "knows", f"Friend {n}") for n in range(3000)])
+    hub = store.find("Hub").id
+    steps: list[int] = []
+    with store.connection.reading() as raw:
+        for most in (10, 10_000):
+            monkeypatch.setattr("graphmem.storage.listing_store.MAX_SORTED", most)
+            steps.append(0)
+            raw.set_progress_handler(lambda: steps.append(steps.pop() + 1), 10)  # noqa: B023
+            found = store.fact_ids_around([hub], limit=5)
+            raw.set_progress_handler(None, 0)
+            assert len(found) == 5 and found == sorted(found, reverse=True)
+    assert 20 * steps[0] < steps[1]
 
 
 def test_links_of_passages_are_no_facts(encoder: Any) -> None:
