@@ -9,7 +9,7 @@ from graphmem.core.errors import WeightsMismatch
 from graphmem.core.names import normalise
 from graphmem.encoding.evidence_encoder import EvidenceEncoder, Reading
 from graphmem.questions.answer_type import AnswerTypeClassifier
-from graphmem.reasoning.calibration import probability
+from graphmem.reasoning.calibration import load_calibration, probability
 from graphmem.reasoning.weighing import Weighed, weigh
 from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes
 
@@ -43,7 +43,7 @@ class EvidenceReader:
         else:
             best = max(readings, key=lambda reading: reading.relevance)
             asks = probability((0.0, 1.0), (best.asks_verdict,))
-        return weigh(units, readings, asks, excluded(retrieval))
+        return weigh(units, readings, asks, excluded(retrieval), load_calibration()["kinds"])
 
     def read_units(self, retrieval: Any, units: Sequence[EvidenceUnit]) -> list[Reading]:
         """Each unit read with the question: facts with the names that they use, passages with those as asked."""

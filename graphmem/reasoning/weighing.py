@@ -84,17 +84,21 @@ class Weighed:
 
 
 def weigh(
-    units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0, named: Collection[int] = ()
-) -> Weighed:
-    """Ranked answers and the verdict of units that were read, with the probability that a verdict is asked for.
+    units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0,
+    named: Collection[int] = (), kinds: Sequence[float] = (0.0, 0.0, 0.0),
+) -> Weighed:  # fmt: skip
+    """Ranked answers and the verdict of units that were read.
 
-    ``named`` are nodes that are no answers because the question names them.
+    Args:
+        asks_verdict: probability that the question asks for yes or no.
+        named: nodes that are no answers because the question names them.
+        kinds: nats added to the weight of a fact, a chain and a passage, see ``calibration``.
     """
     if not units:
         return Weighed()
     found: dict[str, list[Support]] = {}
     for unit, reading in zip(units, readings, strict=True):
-        for support in _supports(unit, reading, named):
+        for support in _supports(unit, reading, named, kinds):
             found.setdefault(normalise(support.text) or support.text, []).append(support)
     answers = []
     for group in found.values():
@@ -107,11 +111,14 @@ def weigh(
     return Weighed(tuple(answers), asks_verdict, verdict, unit_of_verdict, best)
 
 
-def _supports(unit: EvidenceUnit, reading: Reading, named: Collection[int]) -> Iterator[Support]:
+def _supports(
+    unit: EvidenceUnit, reading: Reading, named: Collection[int], kinds: Sequence[float]
+) -> Iterator[Support]:  # fmt: skip
     """What a unit answers, by the best span that may be an answer; a chain answers with the name that it leads to."""
     chain = len(unit.facts) > 1
+    known = reading.relevance + kinds[kind_of(unit)]
     for span in reading.spans:
-        weight = reading.relevance - _softplus(-(span.score - reading.not_here))
+        weight = known - _softplus(-(span.score - reading.not_here))
         if unit.passage is not None:
             start, end = unit.evidence.object
             part = unit.text[max(span.start, start) : min(span.end, end)].rstrip(STRIPPED)
@@ -134,6 +141,11 @@ def _supports(unit: EvidenceUnit, reading: Reading, named: Collection[int]) -> I
         if node not in named:
             yield Support(unit, reading, text, node, weight, field)
             return
+
+
+def kind_of(unit: EvidenceUnit) -> int:
+    """0 for a fact, 1 for a chain, 2 for a window of a passage."""
+    return 2 if unit.passage is not None else int(len(unit.facts) > 1)
 
 
 def _field(unit: EvidenceUnit, start: int, end: int) -> str:
