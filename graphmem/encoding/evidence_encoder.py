@@ -167,7 +167,7 @@ class EvidenceEncoder:
                 encoded = encode_pairs(self.tokenizer, [question] * len(rows), texts)
                 _, spans, logits = self.network(encoded.features)
                 for at, row in enumerate(rows):
-                    readings[row] = _reading(spans[at], logits[at], encoded.offsets[at], max_spans)
+                    readings[row] = _reading(texts[at], spans[at], logits[at], encoded.offsets[at], max_spans)
         return [reading for reading in readings if reading is not None]
 
 
@@ -184,18 +184,23 @@ def _batches(tokenizer: Any, question: str, units: Sequence[str]) -> Iterator[li
         yield rows
 
 
-def _reading(spans: Tensor, unit: Tensor, offsets: Sequence[tuple[int, int]], max_spans: int) -> Reading:
+def _reading(
+    text: str, spans: Tensor, unit: Tensor, offsets: Sequence[tuple[int, int]], max_spans: int
+) -> Reading:  # fmt: skip
     verdict = unit[2:].softmax(-1).tolist()
-    found = tuple(best_spans(spans.numpy(), offsets, max_spans))
+    found = tuple(best_spans(spans.numpy(), offsets, max_spans, text))
     return Reading(float(unit[0]), found, float(spans[0].sum()), (verdict[0], verdict[1], verdict[2]), float(unit[1]))
 
 
-def best_spans(logits: np.ndarray, offsets: Sequence[tuple[int, int]], count: int) -> list[Span]:
-    """The best spans that do not overlap; ``logits`` float32 [L, 2] of one unit."""
+def best_spans(logits: np.ndarray, offsets: Sequence[tuple[int, int]], count: int, text: str = "") -> list[Span]:
+    """The best spans that do not overlap and go over no line break; ``logits`` float32 [L, 2] of one unit."""
     start, end = logits[1:, 0], logits[1:, 1]
     scores = start[:, None] + end[None, :]
     length = len(start)
     near = np.tri(length, length, MAX_SPAN - 1, dtype=bool) & ~np.tri(length, length, -1, dtype=bool)
+    if "\n" in text:
+        line = np.array([text.count("\n", 0, first) for first, _ in offsets[1:]])
+        near &= line[:, None] == line[None, :]
     scores = np.where(near & np.isfinite(scores), scores, -np.inf)
     found: list[Span] = []
     while len(found) < count and length and np.isfinite(scores.max()):

@@ -20,7 +20,11 @@ FILE = WEIGHTS / "calibration.json"
 
 @cache
 def load_calibration(path: Path = FILE) -> dict[str, list[float]]:
-    """Weights of ``answer`` and ``verdict``, bias first, and ``least``: their confidences from which they answer."""
+    """What was fitted.
+
+    ``answer`` and ``verdict``: weights, bias first; ``least``: the confidences from which these are given; ``kinds``:
+    nats added to the weights of facts, chains and passages.
+    """
     found: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphmem.core.errors import WeightsMismatch
-from graphmem.encoding.evidence_encoder import EvidenceEncoder
+from graphmem.core.names import normalise
+from graphmem.encoding.evidence_encoder import EvidenceEncoder, Reading
 from graphmem.questions.answer_type import AnswerTypeClassifier
-from graphmem.reasoning.calibration import probability
+from graphmem.reasoning.calibration import load_calibration, probability
 from graphmem.reasoning.weighing import Weighed, weigh
-from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, named_nodes
+from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes
 
 
 class EvidenceReader:
@@ -35,10 +37,34 @@ class EvidenceReader:
         units = self.search.find(retrieval, as_of)
         if not units:
             return Weighed()
-        readings = self.network.read(retrieval.query, [unit.text for unit in units])
+        readings = self.read_units(retrieval, units)
         if self.types is not None:
             asks = float(self.types.verdict(self.encoder, [retrieval.query])[0])
         else:
             best = max(readings, key=lambda reading: reading.relevance)
             asks = probability((0.0, 1.0), (best.asks_verdict,))
-        return weigh(units, readings, asks, named_nodes(retrieval))
+        return weigh(units, readings, asks, excluded(retrieval), load_calibration()["kinds"])
+
+    def read_units(self, retrieval: Any, units: Sequence[EvidenceUnit]) -> list[Reading]:
+        """Each unit read with the question: facts with the names that they use, passages with those as asked."""
+        facts = [unit.text for unit in units if unit.passage is None]
+        texts = [unit.text for unit in units if unit.passage is not None]
+        read_facts = iter(self.network.read(with_full_names(retrieval), facts))
+        read_texts = iter(self.network.read(retrieval.query, texts))
+        return [next(read_facts if unit.passage is None else read_texts) for unit in units]
+
+
+def excluded(retrieval: Any) -> frozenset[int]:
+    """Nodes that are no answers: what the question names, unless it names several things, to choose one of them."""
+    spans = {(mention.start, mention.end) for mention in retrieval.seeds.mentions}
+    return frozenset(named_nodes(retrieval)) if len(spans) == 1 else frozenset()
+
+
+def with_full_names(retrieval: Any) -> str:
+    """The question with the full name of each node that it names by an alias or a part, where that is one node."""
+    query = str(retrieval.query)
+    for mention in sorted(retrieval.seeds.mentions, key=lambda mention: -mention.start):
+        names = [name for name in retrieval.store.names(mention.nodes) if normalise(name) != normalise(mention.text)]
+        if len(names) == 1:
+            query = query[: mention.start] + names[0] + query[mention.end :]
+    return query

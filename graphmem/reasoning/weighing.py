@@ -84,18 +84,21 @@ class Weighed:
 
 
 def weigh(
-    units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0, named: Collection[int] = ()
-) -> Weighed:
-    """Ranked answers and the verdict of units that were read, with the probability that a verdict is asked for.
+    units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0,
+    named: Collection[int] = (), kinds: Sequence[float] = (0.0, 0.0, 0.0),
+) -> Weighed:  # fmt: skip
+    """Ranked answers and the verdict of units that were read.
 
-    ``named`` are the nodes that the question names. One is no answer from a fact whose other end it does not name,
-    unless the question names further nodes, as one between alternatives does.
+    Args:
+        asks_verdict: probability that the question asks for yes or no.
+        named: nodes that are no answers because the question names them.
+        kinds: nats added to the weight of a fact, a chain and a passage, see ``calibration``.
     """
     if not units:
         return Weighed()
     found: dict[str, list[Support]] = {}
     for unit, reading in zip(units, readings, strict=True):
-        for support in _supports(unit, reading, named):
+        for support in _supports(unit, reading, named, kinds):
             found.setdefault(normalise(support.text) or support.text, []).append(support)
     answers = []
     for group in found.values():
@@ -108,39 +111,41 @@ def weigh(
     return Weighed(tuple(answers), asks_verdict, verdict, unit_of_verdict, best)
 
 
-def _supports(unit: EvidenceUnit, reading: Reading, named: Collection[int]) -> Iterator[Support]:
-    """What a unit answers, by its best span; a chain answers with the name that it leads to."""
-    chain, given = len(unit.facts) > 1, _given_field(unit, named)
-    for span in reading.spans if chain or given else reading.spans[:1]:
-        weight = reading.relevance - _softplus(-(span.score - reading.not_here))
+def _supports(
+    unit: EvidenceUnit, reading: Reading, named: Collection[int], kinds: Sequence[float]
+) -> Iterator[Support]:  # fmt: skip
+    """What a unit answers, by the best span that may be an answer; a chain answers with the name that it leads to."""
+    chain = len(unit.facts) > 1
+    known = reading.relevance + kinds[kind_of(unit)]
+    for span in reading.spans:
+        weight = known - _softplus(-(span.score - reading.not_here))
         if unit.passage is not None:
             start, end = unit.evidence.object
             part = unit.text[max(span.start, start) : min(span.end, end)].rstrip(STRIPPED)
             if text := part.lstrip(STRIPPED):
                 at = unit.start + max(span.start, start) - start + len(part) - len(text)
                 yield Support(unit, reading, text, -1, weight, "span", (at, at + len(text)))
-            return
-        name = _field(unit, span.start, span.end)
-        if name == "relation" and not chain:
-            name = "subject" if given == "object" else "object"
-        if name == given or (chain and name != "object"):
+                return
             continue
-        if name == "dates":
-            yield Support(unit, reading, unit.text[span.start : span.end], -1, weight, name)
-        elif chain:
-            yield Support(unit, reading, unit.text[slice(*unit.evidence.object)], _end_of(unit), weight, name)
-        else:
-            fact, edge = unit.facts[-1], unit.edges[-1]
-            text, node = (fact.subject, edge.src) if name == "subject" else (fact.object, edge.dst)
-            yield Support(unit, reading, text, node, weight, name)
-        return
+        field = _field(unit, span.start, span.end)
+        if field == "dates":
+            yield Support(unit, reading, unit.text[span.start : span.end], -1, weight, field)
+            return
+        fact, edge = unit.facts[-1], unit.edges[-1]
+        if field == "relation" and not chain and (edge.src in named) != (edge.dst in named):
+            field = "object" if edge.src in named else "subject"
+        if field == "relation" or (chain and field != "object"):
+            continue
+        forward = field == "object" if not chain else fact.object == unit.text[slice(*unit.evidence.object)]
+        text, node = (fact.object, edge.dst) if forward else (fact.subject, edge.src)
+        if node not in named:
+            yield Support(unit, reading, text, node, weight, field)
+            return
 
 
-def _given_field(unit: EvidenceUnit, named: Collection[int]) -> str | None:
-    """The end of a fact that holds all that the question names; None where neither or both do."""
-    if len(unit.edges) != 1 or len(named) != 1 or unit.edges[0].src == unit.edges[0].dst:
-        return None
-    return "subject" if unit.edges[0].src in named else "object" if unit.edges[0].dst in named else None
+def kind_of(unit: EvidenceUnit) -> int:
+    """0 for a fact, 1 for a chain, 2 for a window of a passage."""
+    return 2 if unit.passage is not None else int(len(unit.facts) > 1)
 
 
 def _field(unit: EvidenceUnit, start: int, end: int) -> str:
@@ -152,11 +157,6 @@ def _field(unit: EvidenceUnit, start: int, end: int) -> str:
     }
     best = max(overlap, key=lambda name: overlap[name])
     return best if overlap[best] > 0 else "relation"
-
-
-def _end_of(unit: EvidenceUnit) -> int:
-    fact, edge = unit.facts[-1], unit.edges[-1]
-    return edge.dst if fact.object == unit.text[slice(*unit.evidence.object)] else edge.src
 
 
 def _verdict(

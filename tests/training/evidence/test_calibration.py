@@ -21,13 +21,16 @@ from graphmem.training.evidence.calibration import (
     Case,
     Point,
     articles,
+    best_kinds,
     fit,
     graphs,
     least_confidence,
+    mixed,
     point,
-    points,
+    read_cases,
     tables,
     verdicts,
+    worlds,
 )
 
 
@@ -107,7 +110,11 @@ def test_points_are_made_by_reading_memories(encoder: Any) -> None:
         [Asked("Where does Ann Berg live?", ("Oslo",)), Asked("Where was Olav born?", ()),
          Asked("Is Vik by the sea?", ("yes",), True)],
     )  # fmt: skip
-    known, unknown, verdict = points([case], True, encoder)
+    read = list(read_cases([case], True, encoder))
+    assert best_kinds(read) == [0, 0, 0], "nothing is added where it makes no answer right"
+    known, unknown, verdict = (point(row.weighed([0, 0, 0]), row.one) for row in read)
+    off = next(row for row in read if row.one.question.startswith("Where does")).weighed([-9, 0, 0])
+    assert off.answers[0].weight < read[0].weighed([0, 0, 0]).answers[0].weight - 5
     assert (known.right, known.answerable, known.verdict) == (True, True, False)
     assert (unknown.right, unknown.answerable) == (False, False)
     assert verdict.verdict and verdict.answerable and len(verdict.features) == 2
@@ -117,6 +124,15 @@ def test_points_are_made_by_reading_memories(encoder: Any) -> None:
     )
 
 
+def test_half_of_the_memories_hold_facts_beside_passages() -> None:
+    facts = [("Ann", "likes", "tea")]
+    cases = [Case(facts, [], []) for _ in range(20)] + [Case([], [("Vik", "By the sea.")], []) for _ in range(20)]
+    both = [case for case in mixed(cases, Random(0)) if case.facts and case.passages]
+    assert 3 < len(both) < 20 and all(case.facts == facts for case in both)
+    made = list(worlds(Random(0), 2))
+    assert all(case.facts and 2 < len(case.asked) <= 6 for case in made)
+
+
 def test_the_command_writes_weights_that_can_be_read(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +140,6 @@ def test_the_command_writes_weights_that_can_be_read(
     out = tmp_path / "calibration.json"
     calibration.main(["--data", str(data), "--out", str(out), "--cases", "2"])
     found = load_calibration(out)
-    assert {name: len(found[name]) for name in found} == {"least": 2, "answer": 5, "verdict": 3}
+    assert {name: len(found[name]) for name in found} == {"least": 2, "answer": 5, "verdict": 3, "kinds": 3}
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert [line["kind"] for line in lines] == ["answer", "verdict"] and all(line["n"] > 5 for line in lines)
