@@ -64,7 +64,7 @@ def with_full_names(retrieval: Any) -> str:
     """The question with the full name of each node that it names by an alias or a part, where that is one node."""
     query = str(retrieval.query)
     for mention in sorted(retrieval.seeds.mentions, key=lambda mention: -mention.start):
-        names = [name for name in retrieval.store.names(mention.nodes) if normalise(name) != normalise(mention.text)]
-        if len(names) == 1:
+        names = retrieval.store.names(mention.nodes)
+        if len(names) == 1 and normalise(names[0]) != normalise(mention.text):
             query = query[: mention.start] + names[0] + query[mention.end :]
     return query

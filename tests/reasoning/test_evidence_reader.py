@@ -14,6 +14,7 @@ from graphmem.core.errors import WeightsMismatch
 from graphmem.core.times import to_micros
 from graphmem.encoding.evidence_encoder import EvidenceNetwork, save_evidence_encoder
 from graphmem.memory import GraphMemory
+from graphmem.reasoning.evidence_reader import excluded, with_full_names
 from graphmem.reasoning.weighing import Weighed
 from graphmem.testing import HashEncoder
 
@@ -68,6 +69,32 @@ def test_only_facts_of_the_time_asked_for_are_read(memory: GraphMemory) -> None:
     then = read(memory, QUESTION, "1995")
     assert {answer.text for answer in then.answers} & {"Rome", "Oslo"} == {"Rome"}
     assert {"Rome", "Oslo"} <= {answer.text for answer in read(memory, QUESTION).answers}
+
+
+def test_facts_are_read_with_full_names_and_texts_with_those_as_asked(memory: GraphMemory) -> None:
+    memory.add_many(
+        [
+            ("Tobias Renn", "occupation", "baker"),
+            ("Ann Berg", "sister of", "Tobias Renn"),
+            ("Ann Field", "likes", "tea"),
+        ]
+    )
+    memory.add_alias("Tobias Renn", "Toby")
+    full = lambda question: with_full_names(memory.retrieve(question))
+    assert full("What is Toby's job?") == "What is Tobias Renn's job?"
+    assert full("Is Toby, that is Tobias Renn, older?") == "Is Tobias Renn, that is Tobias Renn, older?"
+    assert full("What is Tobias Renn's job?") == "What is Tobias Renn's job?"
+    for question in ("Who is Ann?", "What is the weather?", "", "Toby " * 30_000):
+        found = full(question)
+        assert "Ann Berg" not in found, "an unclear name stays as it is"
+        assert found.replace("Tobias Renn", "Toby") == memory.retrieve(question).query
+
+
+def test_what_the_question_names_is_excluded_unless_it_names_several_things(memory: GraphMemory) -> None:
+    memory.add_many([("Ann Berg", "lives in", "Oslo"), ("Olav Moe", "lives in", "Rome")])
+    nodes = lambda question: set(memory.store.names(sorted(excluded(memory.retrieve(question)))))
+    assert nodes("Where does Ann Berg live?") == {"Ann Berg"}
+    assert nodes("Who lives in Rome, Ann Berg or Olav Moe?") == set() == nodes("Who is it?")
 
 
 def test_nothing_is_read_in_an_empty_memory(memory: GraphMemory) -> None:
