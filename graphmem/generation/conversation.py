@@ -24,6 +24,7 @@ from graphmem.core.times import Time, from_micros, to_micros
 from graphmem.generation.attribution import Answer
 from graphmem.generation.decoding import generate_plain, prompt_ids
 from graphmem.reading.candidates import check_text
+from graphmem.reasoning.calibration import confidence_of
 from graphmem.text.sentences import is_question, sentences
 from graphmem.writing.decider import free_record
 from graphmem.writing.deduplication import is_mark
@@ -46,7 +47,8 @@ class SessionConfig:
     Attributes:
         max_turns: size of the working buffer; the oldest turns leave first.
         max_characters: of each turn in the buffer.
-        min_answerability: answerability, 0..1, below which a question is answered from the buffer instead.
+        min_answerability: answerability, 0..1, below which a question is answered from the buffer instead, where no
+            evidence is read; else the answer's status decides.
         max_new_tokens: longest answer.
         speaker: name of the user, which replaces the first person ("I live in Rome"). None takes the name that the
             session was held under before; without one, sentences in the first person are not read.
@@ -147,12 +149,21 @@ class Session:
         return "\n".join(turn.text for turn in self.turns if turn.role == "user")
 
     def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
-        """From the memory; where it is unlikely to hold the answer, by the base with the last turns in its prompt."""
+        """From the memory; where it does not hold the answer, from the last turns, where they do.
+
+        Without an evidence encoder the base answers in the second case, with the last turns in its prompt.
+        """
         if before.strip():
             question = shipped_extractor(self.model).resolve_pronouns(question, before)
         answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens)
-        if answer.answerable >= self.config.min_answerability or not before.strip():
+        reader = getattr(self.model.memory, "evidence_reader", None)
+        unknown = answer.status == "not_known" if reader else answer.answerable < self.config.min_answerability
+        if not unknown or not before.strip():
             return answer.text, answer
+        if reader is not None:
+            weighed = reader.read_text(question, before)
+            known, least = confidence_of(weighed)
+            return (weighed.answers[0].text, None) if known >= least and weighed.answers else (answer.text, answer)
         prompt = prompt_ids(self.model, question, before)
         return generate_plain(self.model, prompt, self.config.max_new_tokens), None
 

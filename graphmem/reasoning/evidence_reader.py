@@ -7,11 +7,12 @@ from typing import Any
 
 from graphmem.core.errors import WeightsMismatch
 from graphmem.core.names import normalise
+from graphmem.core.types import PASSAGE, Node
 from graphmem.encoding.evidence_encoder import EvidenceEncoder, Reading
 from graphmem.questions.answer_type import AnswerTypeClassifier
 from graphmem.reasoning.calibration import load_calibration, probability
 from graphmem.reasoning.weighing import Weighed, weigh
-from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes
+from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes, windows_of
 
 
 class EvidenceReader:
@@ -44,6 +45,11 @@ class EvidenceReader:
             best = max(readings, key=lambda reading: reading.relevance)
             asks = probability((0.0, 1.0), (best.asks_verdict,))
         return weigh(units, readings, asks, excluded(retrieval), load_calibration()["kinds"])
+
+    def read_text(self, question: str, text: str) -> Weighed:
+        """What a text that is no passage of the memory says to a question."""
+        units = windows_of(Node(-1, "text", PASSAGE, text))
+        return weigh(units, self.network.read(question, [unit.text for unit in units]))
 
     def read_units(self, retrieval: Any, units: Sequence[EvidenceUnit]) -> list[Reading]:
         """Each unit read with the question: facts with the names that they use, passages with those as asked."""
