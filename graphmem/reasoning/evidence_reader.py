@@ -7,7 +7,7 @@ from typing import Any
 
 from graphmem.core.errors import WeightsMismatch
 from graphmem.core.names import normalise
-from graphmem.core.types import PASSAGE, Node
+from graphmem.core.types import PASSAGE, Edge, Node
 from graphmem.encoding.evidence_encoder import EvidenceEncoder, Reading
 from graphmem.questions.answer_type import AnswerTypeClassifier
 from graphmem.reasoning.calibration import load_calibration, probability
@@ -67,10 +67,23 @@ def excluded(retrieval: Any) -> frozenset[int]:
 
 
 def with_full_names(retrieval: Any) -> str:
-    """The question with the full name of each node that it names by an alias or a part, where that is one node."""
-    query = str(retrieval.query)
+    """The question with the full name of each node that it names by an alias or a part, where that is one node.
+
+    A node with the words of the mention that has one fact only, which leads to the other reading, is a name of that
+    node: some memories hold "Ann Berg | also known as | Annie" as a fact.
+    """
+    query, store = str(retrieval.query), retrieval.store
     for mention in sorted(retrieval.seeds.mentions, key=lambda mention: -mention.start):
-        names = retrieval.store.names(mention.nodes)
+        nodes = list(mention.nodes)
+        if len(nodes) == 2:
+            around = {node: store.edges(store.fact_ids_around([node], limit=2)) for node in nodes}
+            nodes = [node for node in nodes if not _is_name_of_another(node, nodes, around[node])]
+        names = store.names(nodes)
         if len(names) == 1 and normalise(names[0]) != normalise(mention.text):
             query = query[: mention.start] + names[0] + query[mention.end :]
     return query
+
+
+def _is_name_of_another(node: int, nodes: Sequence[int], facts: Sequence[Edge]) -> bool:
+    """Whether a node's only fact has it as the object and the other node as the subject."""
+    return len(facts) == 1 and facts[0].dst == node and facts[0].src in nodes

@@ -136,3 +136,9 @@ def test_several_threads_read_the_same(memory: GraphMemory) -> None:
         together = list(pool.map(lambda question: read(memory, question).answers[0], questions))
     assert [answer.text for answer in together] == [answer.text for answer in alone]
     assert [answer.weight for answer in together] == pytest.approx([answer.weight for answer in alone], abs=0.2)
+
+
+def test_a_name_that_is_held_as_a_fact_stands_for_its_owner(memory: GraphMemory) -> None:
+    memory.add_many([("Ann Berg", "also known as", "Annie"), ("Ann Berg", "lives in", "Oslo")])
+    assert with_full_names(memory.retrieve("Where does Annie live?")) == "Where does Ann Berg live?"
+    assert read(memory, "Where does Annie live?").answers[0].text == "Oslo"

@@ -93,11 +93,13 @@ def test_the_seed_fixes_the_cases(data: Path, make: Callable[..., Any]) -> None:
 
 
 def test_a_regression_finds_the_weights_of_its_points() -> None:
-    rng, weights = np.random.default_rng(0), [-0.5, 1.5, -1.0]
+    rng, weights = np.random.default_rng(0), [-0.5, 1.5, 1.0]
     x = rng.normal(size=(6000, 2))
     rows = [Point((float(a), float(b)), bool(rng.random() < probability(weights, (a, b))), True, False) for a, b in x]
     found = fit(rows)
     assert found == pytest.approx(weights, abs=0.15)
+    against = fit([row._replace(features=(row.features[0], -row.features[1])) for row in rows])
+    assert against[2] == 0 and against[1] > 1, "no weight is negative"
     least = least_confidence(rows, found)
     right = [probability(found, row.features) for row in rows if row.right]
     assert np.mean([known < least for known in right]) == pytest.approx(LOST, abs=0.01)
