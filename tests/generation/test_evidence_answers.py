@@ -47,7 +47,7 @@ def answered(
     for unit in units:
         relevance, words = says(unit)
         at = unit.text.rfind(words)
-        spans = (Span(at, at + len(words), 6.0),) if words and at >= 0 else ()
+        spans = (Span(at, at + len(words), 6.0 if relevance > 0 else -6.0),) if words and at >= 0 else ()
         readings.append(Reading(relevance, spans, 0.0, verdict if relevance > 0 else (1.0, 0.0, 0.0), 0.0))
     given = {"max_new_tokens": 6, "min_confidence": None, "all_answers": False, "refusal": None} | options
     return evidence_answer(model, question, retrieval, weigh(units, readings, asks, named_nodes(retrieval)), **given)
