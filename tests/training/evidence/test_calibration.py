@@ -132,7 +132,12 @@ def test_half_of_the_memories_hold_facts_beside_passages() -> None:
     both = [case for case in mixed(cases, Random(0)) if case.facts and case.passages]
     assert 3 < len(both) < 20 and all(case.facts == facts for case in both)
     made = list(worlds(Random(0), 2))
-    assert all(case.facts and 2 < len(case.asked) <= 6 for case in made)
+    assert all(case.facts and 2 < len(case.asked) <= 10 for case in made)
+    claims = [(one, set(case.facts)) for case in made for one in case.asked if one.verdict]
+    assert len(claims) == 8 and {answer for one, _ in claims for answer in one.answers} <= {"yes", "no"}
+    for one, facts in claims:
+        held_names = [s for s, _, o in facts if s.lower() in one.question.lower() and o.lower() in one.question.lower()]
+        assert held_names or one.answers != ("yes",)
 
 
 def test_the_command_writes_weights_that_can_be_read(
