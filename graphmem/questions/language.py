@@ -26,9 +26,9 @@ _ENGLISH = ("en", "pcm")
 
 
 def is_english(question: str) -> bool:
-    """Whether a question is in English, as far as it can be told; what is too short or no language counts as English.
+    """Whether a question is in English; one that is too short, or in no language, counts as English.
 
-    Most questions are told by their frequent words alone; the identifier (py3langid) is loaded for the others.
+    Frequent words decide for most questions; the identifier (py3langid) is loaded for the others.
     """
     text = question[:MAX_CHARACTERS]
     if not any(map(str.isalpha, text)):

@@ -18,6 +18,7 @@ from graphmem.core.types import Edge, Fact, Node
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.evidence_text import EvidenceText, chain_text, passage_text, stored_fact_text
 from graphmem.retrieval.passages.links import title_of
+from graphmem.retrieval.seeds import encode_missing
 from graphmem.text.name_matching import MAX_CHARACTERS
 from graphmem.text.sentences import sentences
 
@@ -108,8 +109,6 @@ class EvidenceSearch:
         nodes, facts = self.store.search_texts(retrieval.query[:MAX_CHARACTERS], nodes=NEAR_NODES, facts=8)
         found = [*nodes[:NEAR_NODES], *(end for edge in self.store.edges(facts) for end in (edge.src, edge.dst))]
         if not named or len(self.store.missing_vectors(self.encoder.fingerprint)) <= MAX_MISSING:
-            from graphmem.retrieval.seeds import encode_missing
-
             encode_missing(self.store, self.encoder)
             found += self.store.approximate_nearest(vector, self.encoder.fingerprint, NEAR_NODES).tolist()
         return [int(node) for node in dict.fromkeys(found)]

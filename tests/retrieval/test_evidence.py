@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -143,7 +144,8 @@ def test_hostile_questions_find_evidence_or_none(memory: GraphMemory, question: 
         retrieval = memory.retrieve(question)
     except ValueError:
         return  # refused before it comes here
-    checked(EvidenceSearch(memory.store, memory.retriever.queries).find(retrieval))
+    units = EvidenceSearch(memory.store, memory.retriever.queries).find(retrieval)
+    assert len(checked(units)) == len(units) <= sum(astuple(EvidenceBudget()))
 
 
 def test_a_memory_that_may_only_be_read_gives_evidence(encoder: Any, tmp_path: Any) -> None:

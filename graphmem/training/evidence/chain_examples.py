@@ -18,6 +18,7 @@ from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import chain_text
 from graphmem.synthetic.worlds import World
 from graphmem.training.evidence.examples import KEEP, Example, Unit, reworded, shuffled, with_part_of_name
+from graphmem.training.evidence.fact_examples import TRIPLE, thing
 
 Step = tuple[Triple, int]
 """A fact and its direction: 1 leads from the object to the subject."""
@@ -200,16 +201,13 @@ def musique(folder: Path, rng: Random) -> Iterator[Example]:
         yield from _two_hops(question, first, second, facts, rng, "musique chains")
 
 
-_SELECT = re.compile(r"(<[^>]+>|\?\w+)\s+<([^>]+)>\s+(<[^>]+>|\?\w+)")
-
-
 def vquanda_chains(folder: Path, rng: Random) -> Iterator[Example]:
     """VQuAnDa's questions of two triples in a row; the name between is invented by taking one of the set."""
     rows, things = [], []
     for name in ("train", "test"):
         for row in read_json(folder / "kgqa_vquanda" / f"{name}.json.gz"):
-            found = [t for t in _SELECT.findall(row["query"]) if not t[1].endswith("#type")]
-            things += [_thing(end) for s, _, o in found for end in (s, o) if end[0] == "<"]
+            found = [t for t in TRIPLE.findall(row["query"]) if not t[1].endswith("#type")]
+            things += [thing(end) for s, _, o in found for end in (s, o) if end[0] == "<"]
             answers = re.findall(r"\[([^\]]+)\]", row["verbalized_answer"])
             if len(found) == 2 and len(answers) == 1 and not held(row["question"]) and "COUNT" not in row["query"]:
                 rows.append((row["question"], found, answers[0].split(",")[0].strip()))
@@ -222,9 +220,9 @@ def vquanda_chains(folder: Path, rng: Random) -> Iterator[Example]:
         if len(topics) != 1 or len(answer) > 60 or answer in ("...", "", "answer"):
             continue
         between = rng.choice(things)
-        fill_ = lambda end, names=names, between=between: _thing(end) if end[0] == "<" else names.get(end, between)
+        fill_ = lambda end, names=names, between=between: thing(end) if end[0] == "<" else names.get(end, between)
         triples = [(fill_(s), relation.rsplit("/", 1)[-1], fill_(o)) for s, relation, o in found]
-        topic = _thing(topics[0])
+        topic = thing(topics[0])
         first = next(t for t in triples if topic in (t[0], t[2]))
         second = next((t for t in triples if t is not first), None)
         if second is None or between not in (first[0], first[2]) or between not in (second[0], second[2]):
@@ -237,10 +235,6 @@ def vquanda_chains(folder: Path, rng: Random) -> Iterator[Example]:
             made := chain_example(question, topic, [chain], {answer}, arcs, rng, "vquanda chains")
         ):
             yield made
-
-
-def _thing(uri: str) -> str:
-    return re.sub(r"\s*\(.*\)$", "", uri.strip("<>").rsplit("/", 1)[-1].replace("_", " "))
 
 
 def all_chains(folder: Path, rng: Random) -> Iterable[list[Example]]:

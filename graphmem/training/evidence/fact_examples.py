@@ -135,7 +135,7 @@ def over_simple_questions(folder: Path, graph: Graph, rng: Random) -> Iterator[E
         yield shuffled(Example(reworded(question, rng), tuple(units), "simplequestions"), rng, KEEP)
 
 
-_TRIPLE = re.compile(r"(<[^>]+>|\?\w+)\s+<([^>]+)>\s+(<[^>]+>|\?\w+)")
+TRIPLE = re.compile(r"(<[^>]+>|\?\w+)\s+<([^>]+)>\s+(<[^>]+>|\?\w+)")
 
 
 def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
@@ -143,9 +143,9 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
     rows = []
     for name in ("train", "test"):
         rows += [row for row in read_json(folder / "kgqa_vquanda" / f"{name}.json.gz") if not held(row["question"])]
-    triples = {row["uid"]: _TRIPLE.findall(row["query"]) for row in rows}
+    triples = {row["uid"]: TRIPLE.findall(row["query"]) for row in rows}
     relations = [_local(t[1]) for found in triples.values() for t in found if not t[1].endswith("#type")]
-    things = [_thing(end) for found in triples.values() for s, _, o in found for end in (s, o) if end[0] == "<"]
+    things = [thing(end) for found in triples.values() for s, _, o in found for end in (s, o) if end[0] == "<"]
     for row in rows:
         found = [t for t in triples[row["uid"]] if not t[1].endswith("#type")]
         if len(found) != 1:
@@ -155,7 +155,7 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
         answers = re.findall(r"\[([^\]]+)\]", row["verbalized_answer"])
         beside = [(rng.choice(things), relation, rng.choice(things))]
         if row["query"].startswith("ASK"):
-            s, o = _thing(subject), _thing(object)
+            s, o = thing(subject), thing(object)
             stated = rng.choice(things) if rng.random() < 0.5 else o
             units = [Unit(fact_text(s, relation, stated).text, (), True, YES if stated == o else NO)]
             units += [other_unit((s, rng.choice(relations), rng.choice(things)), rng) for _ in range(3)]
@@ -167,7 +167,7 @@ def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
         if any(value in ("...", "", "answer") or len(value) > 60 for value in values):
             continue
         backward = subject[0] == "?"
-        topic = _thing(object if backward else subject)
+        topic = thing(object if backward else subject)
         for value in values[:1]:
             ends = (value, topic) if backward else (topic, value)
             gold = answer_unit(fact_text(ends[0], relation, ends[1]), "subject" if backward else "object")
@@ -184,7 +184,8 @@ def _local(uri: str) -> str:
     return uri.rsplit("/", 1)[-1]
 
 
-def _thing(uri: str) -> str:
+def thing(uri: str) -> str:
+    """The name at the end of an address, without its parenthesis."""
     return re.sub(r"\s*\(.*\)$", "", uri.strip("<>").rsplit("/", 1)[-1].replace("_", " "))
 
 
