@@ -151,18 +151,24 @@ def with_wrong_chains(example: Example, rng: Random) -> Example:
     at a neighbour of the topic. And now and then another name of the subject, which is no answer either.
     """
     facts = [unit for unit in example.units if _is_fact(unit) and LINK not in unit.text]
-    if not facts or any(LINK in unit.text for unit in example.units) or rng.random() > 0.67:
+    single = sum(unit.relevant for unit in example.units) <= 1 and not any(LINK in unit.text for unit in example.units)
+    if not facts or not single or example.asks_verdict or rng.random() > 0.67:
         return example
     rows = [unit.text.split(SEPARATOR)[:3] for unit in facts]
-    gold = next((row for row, unit in zip(rows, facts, strict=True) if unit.relevant), rng.choice(rows))
+    at = next((k for k, unit in enumerate(facts) if unit.relevant), rng.randrange(len(facts)))
+    gold, backward = rows[at], any(end <= len(rows[at][0]) for _, end in facts[at].spans)
     others = [row for row in rows if row is not gold] or [gold]
     beside, join = lambda: rng.choice(others), lambda *parts: LINK.join(SEPARATOR.join(part) for part in parts)
-    made = [
-        join(gold, (beside()[0], gold[1], gold[2])), join(gold, (gold[2], beside()[1], beside()[2])),
-        join((gold[0], beside()[1], beside()[2]), (beside()[2], gold[1], beside()[2])),
-        join((beside()[0], beside()[1], gold[0]), (beside()[0], gold[1], beside()[2])),
-    ]  # fmt: skip
-    texts = rng.sample(made, rng.randint(1, 3))
+    answer = gold[0] if backward else gold[2]
+    made = [join(gold, (answer, beside()[1], beside()[2])), join((beside()[0], beside()[1], answer), gold)]
+    if not backward:
+        made += [
+            join(gold, (beside()[0], gold[1], gold[2])),
+            join((gold[0], beside()[1], beside()[2]), (beside()[2], gold[1], beside()[2])),
+            join((beside()[0], beside()[1], gold[0]), (beside()[0], gold[1], beside()[2])),
+        ]
+        made.pop(1)
+    texts = rng.sample(made, rng.randint(1, min(3, len(made))))
     if rng.random() < 0.3:
         texts.append(SEPARATOR.join((gold[0], "also known as", gold[0].split()[0])))
     known = {unit.text for unit in example.units}

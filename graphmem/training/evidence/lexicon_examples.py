@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from graphmem.encoding.evidence_text import fact_text, passage_text
+from graphmem.encoding.evidence_text import SEPARATOR, fact_text, passage_text, relation_words
 from graphmem.synthetic.names import CLOSED, KINDS, NameGenerator
 from graphmem.synthetic.templates import fill, load
 from graphmem.text.lexicon import Relation, load_lexicon
@@ -26,7 +26,7 @@ from graphmem.training.evidence.examples import (
 )
 
 
-def lexicon(rng: Random, each: int = 14) -> Iterator[Example]:
+def lexicon(rng: Random, each: int = 20) -> Iterator[Example]:
     """Questions of the relation lexicon over invented names: both directions, past values, dates, yes and no."""
     relations = [r for r in load_lexicon() if r.subject in KINDS and r.object in KINDS]
     by_subject: dict[str, list[Relation]] = defaultdict(list)
@@ -98,6 +98,9 @@ def _lexicon_example(relation: Relation, siblings: Sequence[Relation], names: _N
         return shuffled(Example(reworded(question, rng), (gold, *others), "lexicon", True), rng, 0.85)
     else:
         question = fill(rng.choice(relation.questions), {"s": s})
+        if rng.random() < 0.12:  # asked by the owner of the memory, whose name is not said
+            question = rng.choice(forms["ours"]).format(r=noun)
+            others = [unit for unit in others if unit.text.split(SEPARATOR)[1:2] != [relation_words(r)]]
         dated: tuple[str | None, str | None] = (None, None)
         if relation.functional and rng.random() < 0.35:  # the value then, or now
             past = rng.random() < 0.4

@@ -1,10 +1,11 @@
-"""Examples whose evidence is text: SQuAD, DROP, HotpotQA, 2Wiki, MuSiQue, FairytaleQA, QED and QAMR."""
+"""Examples whose evidence is text: SQuAD, DROP, HotpotQA, 2Wiki, MuSiQue, FairytaleQA, FriendsQA, QED and QAMR."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from random import Random
 from typing import Any
 
 from graphmem.core.splits import held
-from graphmem.datasets.files import read_lines, read_rows
+from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import passage_text
 from graphmem.text.sentences import sentences
 from graphmem.training.evidence.examples import Example, Unit, occurrences, reworded
@@ -194,7 +195,37 @@ def qamr(folder: Path, rng: Random) -> Iterator[Example]:
         yield Example(reworded(question, rng), tuple(units), "qamr")
 
 
+def friends(folder: Path, rng: Random) -> Iterator[Example]:
+    """FriendsQA: questions on dialogue, a line for each turn; answered by words of a turn or by its speaker."""
+    for scene in read_json(folder / "dialog_friendsqa" / "friendsqa_dev.json.gz")["data"]:
+        for paragraph in scene["paragraphs"]:
+            turns = [(" and ".join(turn["speakers"]), turn["utterance"]) for turn in paragraph["utterances:"]]
+            for asked in paragraph["qas"]:
+                if not held(asked["question"]) and (unit := _dialogue_unit(turns, asked["answers"], rng)) is not None:
+                    yield Example(reworded(asked["question"], rng), (unit,), "friendsqa")
+
+
+def _dialogue_unit(turns: Sequence[tuple[str, str]], answers: Sequence[dict[str, Any]], rng: Random) -> Unit | None:
+    """Turns around the first answer, with the answer's span; None where the answer cannot be placed."""
+    answer = answers[0]
+    at, wanted = int(answer["utterance_id"]), _joined(answer["answer_text"])
+    first, text = max(0, at - rng.randint(0, 4)), ""
+    spans: list[tuple[int, int]] = []
+    for number in range(first, min(len(turns), at + rng.randint(1, 5))):
+        speaker, said = turns[number][0], _joined(turns[number][1])
+        start = len(text) if answer["is_speaker"] else len(text) + len(speaker) + 2
+        text += f"{speaker}: {said}\n"
+        inside = occurrences(text, wanted, start) if number == at else ()
+        spans += inside[:1]
+    return Unit(passage_text("", text.rstrip()).text, tuple(spans), True) if spans and len(text) < 1400 else None
+
+
+def _joined(tokens: str) -> str:
+    """Words of tokens, without the blanks that stand before signs."""
+    return re.sub(r" (?=[.,!?;:…]|'|n't\b)", "", tokens).strip(" .,!?")
+
+
 def all_passages(folder: Path, rng: Random) -> Iterable[list[Example]]:
     """The examples of each set."""
-    for make in (squad, drop, multihop, fairytales, qed, qamr):
+    for make in (squad, drop, multihop, fairytales, friends, qed, qamr):
         yield list(make(folder, rng))

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from graphmem.core.checkpoints import load_module
 from graphmem.datasets.files import data_folder
@@ -25,18 +26,19 @@ from graphmem.training.evidence.claim_examples import all_claims
 from graphmem.training.evidence.examples import Example, Strangers, sample, with_wrong_chains
 from graphmem.training.evidence.fact_examples import all_facts
 from graphmem.training.evidence.passage_examples import all_passages
+from graphmem.training.evidence.set_examples import all_sets
 from graphmem.training.loop import LoopConfig, run, run_folder, started
 
 NULL_WEIGHT = 0.3
 """Weight of the span loss of a unit that does not hold the answer; there are several for each that does."""
 
-LENGTHS = (72, 130, 10_000)
-"""Upper bounds of the classes of length, in tokens, that are batched together."""
+PACKED = 4096
+"""Tokens, padding included, that the encoder reads at once; units of similar length are read together."""
 
 
 FEWER = {
-    "squad": 0.6, "simplequestions": 0.4, "boolq": 0.15, "fever": 0.15, "creak": 0.1, "qamr": 0.1,
-    "fairytaleqa": 0.1, "drop": 0.1, "worlds": 0.15, "tables": 0.16,
+    "simplequestions": 0.5, "boolq": 0.4, "fever": 0.25, "creak": 0.2, "qamr": 0.2, "fairytaleqa": 0.2, "drop": 0.15,
+    "worlds": 0.16, "tables": 0.17,
 }  # fmt: skip
 """Sets of which a smaller share of the bound is taken: narrow ones, and long ones."""
 
@@ -44,7 +46,7 @@ FEWER = {
 def training_examples(folder: Path, seed: int, most: int) -> list[Example]:
     """At most ``most`` examples of each set."""
     made: list[Example] = []
-    for sets in (all_facts, all_chains, all_passages, all_claims):
+    for sets in (all_facts, all_sets, all_chains, all_passages, all_claims):
         for number, examples in enumerate(sets(folder, Random(f"{seed} {sets.__name__}"))):
             bound = round(most * FEWER.get(examples[0].source, 1.0))
             made += sample(examples, bound, Random(f"{seed} {sets.__name__} {number}"))
@@ -52,44 +54,61 @@ def training_examples(folder: Path, seed: int, most: int) -> list[Example]:
     return [strangers.beside(with_wrong_chains(example, rng), rng) for example in made]
 
 
-def length_class(example: Example) -> int:
-    """Class of the longest unit; about four characters a token."""
-    longest = (len(example.question) + max(len(unit.text) for unit in example.units)) / 4
-    return next(k for k, bound in enumerate(LENGTHS) if longest <= bound)
+def length_of(example: Example) -> float:
+    """Tokens of an example's units with the question, about; four characters a token."""
+    return sum((len(example.question) + len(unit.text)) / 4 + 4 for unit in example.units)
 
 
 def batches(examples: Sequence[Example], tokens: int, epochs: int, seed: int) -> list[list[int]]:
-    """Positions of the examples of each step: of one class of length, about ``tokens`` tokens with padding."""
+    """Positions of the examples of each step, in random order: about ``tokens`` tokens a step without padding."""
     steps: list[list[int]] = []
     for epoch in range(epochs):
-        rng = Random(f"{seed} {epoch}")
-        order = rng.sample(range(len(examples)), len(examples))
-        open_: dict[int, tuple[list[int], int, float]] = {}
-        made: list[list[int]] = []
-        for at in order:
-            example = examples[at]
-            kind = length_class(example)
-            rows, units, longest = open_.get(kind, ([], 0, 0.0))
-            length = (len(example.question) + max(len(unit.text) for unit in example.units)) / 4 + 4
-            if rows and max(longest, length) * (units + len(example.units)) > tokens:
-                made.append(rows)
-                rows, units, longest = [], 0, 0.0
-            open_[kind] = ([*rows, at], units + len(example.units), max(longest, length))
-        made += [rows for rows, _, _ in open_.values() if rows]
-        rng.shuffle(made)
-        steps += made
+        rng, rows, length = Random(f"{seed} {epoch}"), [], 0.0
+        for at in rng.sample(range(len(examples)), len(examples)):
+            rows.append(at)
+            length += length_of(examples[at])
+            if length >= tokens:
+                steps.append(rows)
+                rows, length = [], 0.0
+        steps += [rows] if rows else []
     return steps
+
+
+def groups(lengths: Sequence[int], tokens: int = PACKED) -> list[list[int]]:
+    """Units that are read together, of similar length: at most ``tokens`` tokens with padding, one unit at least."""
+    made: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        last = made[-1] if made else []
+        wasted = sum(lengths[row] - lengths[other] for other in last) > 0.2 * lengths[row] * (len(last) + 1)
+        if not last or lengths[row] * (len(last) + 1) > tokens or wasted:
+            made.append([row])
+        else:
+            last.append(row)
+    return made
 
 
 def losses_of(network: EvidenceNetwork, tokenizer: Any, examples: Sequence[Example]) -> dict[str, Tensor]:
     """Losses of spans, of relevance over the units of each question, of verdicts and of the kind of question."""
     units = [(number, unit) for number, example in enumerate(examples) for unit in example.units]
-    encoded = encode_pairs(tokenizer, [examples[n].question for n, _ in units], [unit.text for _, unit in units])
-    with torch.autocast("cpu", torch.bfloat16):
-        _, spans, logits = network(encoded.features)
-    starts, ends, weights = _span_targets(encoded.offsets, units, examples, spans.shape[1])
-    log = functional.log_softmax(spans, 1)
-    span = -(_marginal(log[..., 0], starts) + _marginal(log[..., 1], ends)) / 2
+    lengths = [(len(examples[n].question) + len(unit.text)) // 4 + 4 for n, unit in units]
+    order: list[int] = []
+    logits_of, span_losses, weights_of = [], [], []
+    read = groups(lengths)
+    pairs = [[(examples[units[row][0]].question, units[row][1].text) for row in rows] for rows in read]
+    encoded_groups = [encode_pairs(tokenizer, [q for q, _ in rows], [text for _, text in rows]) for rows in pairs]
+    # one context of autocast: the weights are converted once a step; plain attention: its backward pass is faster here
+    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        outputs = [network(encoded.features)[1:] for encoded in encoded_groups]
+    for rows, encoded, (spans, logits) in zip(read, encoded_groups, outputs, strict=True):
+        chosen = [units[row] for row in rows]
+        starts, ends, weights = _span_targets(encoded.offsets, chosen, examples, spans.shape[1])
+        log = functional.log_softmax(spans, 1)
+        span_losses.append(-(_marginal(log[..., 0], starts) + _marginal(log[..., 1], ends)) / 2)
+        logits_of.append(logits)
+        weights_of.append(weights)
+        order += rows
+    units = [units[row] for row in order]
+    span, logits, weights = torch.cat(span_losses), torch.cat(logits_of), torch.cat(weights_of)
     relevant = torch.tensor([unit.relevant for _, unit in units])
     rank = _ranking_loss(logits[:, 0], relevant, torch.tensor([n for n, _ in units]), len(examples))
     single = functional.binary_cross_entropy_with_logits(logits[:, 0], relevant.float())
@@ -99,9 +118,9 @@ def losses_of(network: EvidenceNetwork, tokenizer: Any, examples: Sequence[Examp
         "rank": 0.5 * rank + 0.5 * single,
         "asks": 0.2 * functional.binary_cross_entropy_with_logits(logits[:, 1], asks),
     }
-    if (rows := asks.nonzero()[:, 0]).numel():
-        says = torch.tensor([unit.verdict for _, unit in units])[rows]
-        found["verdict"] = functional.cross_entropy(logits[rows, 2:], says)
+    if (rows_ := asks.nonzero()[:, 0]).numel():
+        says = torch.tensor([unit.verdict for _, unit in units])[rows_]
+        found["verdict"] = functional.cross_entropy(logits[rows_, 2:], says)
     return found
 
 
@@ -187,8 +206,9 @@ def data_hash(folder: Path) -> str:
 
 
 SETS = (
-    "2wiki", "boolq", "creak", "drop", "fairytaleqa", "fever", "hotpotqa", "kgc", "kgc_inductive_grail", "kgqa_vquanda",
-    "metaqa", "multihop_2wiki_musique", "nq", "popqa", "qasrl_qamr", "simplequestions", "squad", "wikitablequestions",
+    "2wiki", "boolq", "creak", "dialog_friendsqa", "drop", "fairytaleqa", "fever", "hotpotqa", "kgc",
+    "kgc_inductive_grail", "kgqa_vquanda", "metaqa", "multihop_2wiki_musique", "nq", "popqa", "qasrl_qamr",
+    "simplequestions", "squad", "wikitablequestions",
 )  # fmt: skip
 """Folders of the data that training reads."""
 
@@ -201,6 +221,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--each", type=int, default=14_000, help="examples of each set, at most")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="stop after this many steps; 0 goes through all examples")
-    parser.add_argument("--tokens", type=int, default=4096, help="tokens of one step, padding included")
+    parser.add_argument("--tokens", type=int, default=3000, help="tokens of one step, about")
     parser.add_argument("--rate", type=float, default=1.2e-4, help="peak learning rate")
     return parser

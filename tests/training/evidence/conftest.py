@@ -83,6 +83,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _chains(folder, rows)
     _passages(folder, rows)
     _claims(folder, rows)
+    _sets(folder, rows)
     return folder.home
 
 
@@ -122,6 +123,22 @@ def _facts(folder: Folder, rows: range) -> None:
     })  # fmt: skip
 
 
+def _sets(folder: Folder, rows: range) -> None:
+    asked = ("where is Row2 of {0}", "who is from Place3 of {0}?", "which row has the last year of {0}?")
+    table = [f"nt-{n}\t{asked[n % 3].format(n)}\tcsv/{n}.csv\t{answer}" for n in rows
+             for answer in ((f"Place2 of {n}", f"Row3 of {n}", f"Row7 of {n}")[n % 3],)]  # fmt: skip
+    folder.lines("wikitablequestions/training.tsv.gz", ["id\tutterance\tcontext\ttargetValue", *table])
+    turns = lambda n: [
+        {"uid": 0, "speakers": [f"Person{n}"], "utterance": "Hello ."},
+        {"uid": 1, "speakers": ["Ann"], "utterance": f"I was born in Town{n} , you know ?"},
+    ]  # fmt: skip
+    answers = lambda n: [{"answer_text": f"Town{n}", "utterance_id": 1, "is_speaker": False} if n % 2 else
+                         {"answer_text": "Ann", "utterance_id": 1, "is_speaker": True}]  # fmt: skip
+    scenes = [{"paragraphs": [{"utterances:": turns(n), "qas": [{"question": WHERE(n), "answers": answers(n)}]}]}
+              for n in rows]  # fmt: skip
+    folder.lines("dialog_friendsqa/friendsqa_dev.json.gz", [json.dumps({"data": scenes})])
+
+
 def _chains(folder: Folder, rows: range) -> None:
     folder.lines("metaqa/kb.tsv.gz", [line for n in rows for line in (
         f"Film{n}\tdirected_by\tPerson{n}", f"Film{n}\trelease_year\t{1900 + n}", f"Sequel{n}\tdirected_by\tPerson{n}",
@@ -139,6 +156,10 @@ def _chains(folder: Folder, rows: range) -> None:
         {"question": f"Where was the {births[n % 2][0]} of Person{n} born or buried?", "type": "compositional",
          "evidences": [[f"Person{n}", births[n % 2][0], f"Parent{n}"], [f"Parent{n}", births[n % 2][1], f"Town{n}"]],
          "answer": f"Town{n}"} for n in rows
+    ] + [
+        {"question": f"Who is older, Person{n} or Person{n + 1}?", "type": "comparison", "answer": f"Person{n}",
+         "evidences": [[f"Person{n + k}", ("date of birth", "birth year")[n % 2], str(1900 + n + k)] for k in (0, 1)]}
+        for n in rows
     ])  # fmt: skip
     folder.lines("2wiki/dev.jsonl", [
         {"question": question} for n in rows if n % 8 == 3
@@ -160,9 +181,16 @@ def _chains(folder: Folder, rows: range) -> None:
         ),
         ("Who was born in the town of Person {}?", "SELECT ?uri WHERE {{ ?uri {birth} {} }}", "[Child{}] was."),
     )
+    forms = (
+        *forms,
+        ("How many were born at the place of Person {}?", "SELECT DISTINCT COUNT(?uri) WHERE {{ ?uri {birth} {} }}",
+         "There are [3]."),
+        ("Who comes from both Person {} and Town{}?", "SELECT ?uri WHERE {{ ?uri {birth} {} . ?uri {land} {town} }}",
+         "It is [Twin{}]."),
+    )  # fmt: skip
     asked = []
     for n in rows:
-        question, query, answer = forms[n % 4]
+        question, query, answer = forms[n % 6]
         query = query.format(DBPEDIA.format(f"Person_{n}"), birth=birth, land=land, town=DBPEDIA.format(f"Town{n}"))
         asked.append(
             {"uid": str(n), "question": question.format(n, n), "query": query, "verbalized_answer": answer.format(n)}

@@ -76,7 +76,7 @@ def test_questions_over_made_worlds(checked: Any) -> None:
     (metaqa, lambda n: data_split(f"Film{n}") == "train", ("Sequel", "Genre")),
     (two_wiki, lambda n: n % 8 != 3 and not held(BURIED(BIRTHS[n % 2], n)), ("Town",)),
     (musique, lambda n: not held(f"in which land is the town of person{n}?"), ("Land",)),
-    (vquanda_chains, lambda n: n % 4 == 2 and not held(f"In which land was Person {n} born?"), ("Land",)),
+    (vquanda_chains, lambda n: n % 6 == 2 and not held(f"In which land was Person {n} born?"), ("Land",)),
 ])  # fmt: skip
 def test_sets_of_chains(
     data: Path, checked: Any, make: Callable[[Path, Random], Any], kept: Callable[[int], bool], names: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from graphmem.encoding.evidence_text import fact_text
 from graphmem.text.name_tagging import capitalised
 from graphmem.training.evidence.examples import (
+    YES,
     Example,
     Strangers,
     Unit,
@@ -103,6 +105,18 @@ def test_wrong_chains_stand_beside_single_facts_and_answer_nothing() -> None:
         assert all(with_wrong_chains(kept, Random(seed)) == kept for seed in range(20))
     for seed in range(20):
         assert GOLD in with_wrong_chains(Example("Q", (GOLD,), "alone"), Random(seed)).units
+
+
+def test_wrong_chains_do_not_end_in_a_right_name() -> None:
+    asked = Unit("Ann | lives in | Oslo", ((0, 3),), True)
+    backward = Example("Who lives in Oslo?", (asked, OTHER, Unit("Olav | lives in | Rome")), "facts")
+    texts = {unit.text for seed in range(200) for unit in with_wrong_chains(backward, Random(seed)).units}
+    assert "Ann | lives in | Oslo ; Olav | lives in | Oslo" not in texts
+    assert "Ann | lives in | Oslo ; Ann | likes | tea" in texts
+    two = replace(backward, units=(asked, Unit("Ole | lives in | Oslo", ((0, 3),), True)))
+    verdict = Example("Does Ann live in Oslo?", (replace(asked, spans=(), verdict=YES), OTHER), "facts", True)
+    for kept in (two, verdict):
+        assert all(with_wrong_chains(kept, Random(seed)) == kept for seed in range(30))
 
 
 def test_a_sample_is_bounded() -> None:

@@ -16,6 +16,7 @@ from graphmem.training.evidence.passage_examples import (
     LONGEST,
     drop,
     fairytales,
+    friends,
     multihop,
     part_of,
     qamr,
@@ -88,3 +89,12 @@ def test_some_questions_on_articles_stand_beside_other_passages_alone(data: Path
     made = [example for seed in range(6) for example in squad(data, Random(seed))]
     unanswered = sum(not any(unit.relevant for unit in example.units) for example in made) / len(made)
     assert 0.05 < unanswered < 0.35 and {len(example.units) for example in made} == {1, 2, 3}
+
+
+def test_answers_on_dialogue_are_words_of_a_turn_or_its_speaker(data: Path, checked: Any) -> None:
+    made = list(friends(data, Random(0)))
+    assert checked(made) == {n for n in range(ROWS) if not held(WHERE(n))}
+    for example in made:
+        (n,), (unit,) = checked([example]), example.units
+        assert [unit.text[a:b] for a, b in unit.spans] == ([f"Town{n}"] if n % 2 else ["Ann"])
+        assert f"Ann: I was born in Town{n}, you know" in unit.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -46,11 +47,26 @@ def test_every_example_is_in_one_batch_of_an_epoch(data: Path) -> None:
     steps = batches(examples, 1500, 2, 0)
     assert sorted(at for step in steps for at in step) == sorted([*range(len(examples))] * 2)
     for step in steps:
-        rows = [examples[at] for at in step]
-        assert len({train.length_class(example) for example in rows}) == 1
-        longest = max((len(e.question) + max(len(u.text) for u in e.units)) / 4 + 4 for e in rows)
-        assert len(step) == 1 or longest * sum(len(example.units) for example in rows) <= 1500
+        lengths = [train.length_of(examples[at]) for at in step]
+        assert sum(lengths[:-1]) < 1500, "the step is closed by the example that fills it"
     assert batches(examples, 1500, 2, 0) == steps != batches(examples, 1500, 2, 1)
+
+
+def test_units_of_similar_length_are_read_together() -> None:
+    rng = Random(0)
+    lengths = [rng.choice((12, 14, 20, 90, 220)) for _ in range(200)] + [9000]
+    made = train.groups(lengths, 2000)
+    assert sorted(row for rows in made for row in rows) == list(range(201)) and [200] in made
+    padded = sum(max(lengths[row] for row in rows) * len(rows) for rows in made)
+    assert all(max(lengths[row] for row in rows) * len(rows) <= 2000 or len(rows) == 1 for rows in made)
+    assert padded < 1.25 * sum(lengths) and train.groups([]) == []
+
+
+def test_losses_do_not_depend_on_the_order_of_the_units(encoder: Any, network: EvidenceNetwork) -> None:
+    turned = [replace(example, units=example.units[::-1]) for example in (FACTS, CLAIM, STORY)]
+    with torch.no_grad():
+        one, other = (losses_of(network, encoder.tokenizer, rows) for rows in ([FACTS, CLAIM, STORY], turned))
+    assert {key: round(float(v), 2) for key, v in one.items()} == {key: round(float(v), 2) for key, v in other.items()}
 
 
 def test_losses_are_finite_and_fall(encoder: Any, network: EvidenceNetwork) -> None:
@@ -100,7 +116,7 @@ def test_the_sets_are_bounded_mixed_and_fixed_by_the_seed(data: Path, checked: A
     checked(made)
     counts = {source: sum(example.source == source for example in made) for source in {e.source for e in made}}
     assert max(counts.values()) <= 60 and len(counts) > 15  # metaqa and 2wiki are made by two makers each
-    assert counts["squad"] == round(30 * train.FEWER["squad"])
+    assert counts["boolq"] == round(30 * train.FEWER["boolq"])
     kinds = {(unit.text.count(" | ") >= 2) for example in made if example.source == "popqa" for unit in example.units}
     assert kinds == {True, False}, "passages stand beside facts"
     assert training_examples(data, 0, 30) == made != training_examples(data, 1, 30)
