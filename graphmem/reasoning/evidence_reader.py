@@ -11,7 +11,7 @@ from graphmem.core.types import PASSAGE, Edge, Node
 from graphmem.encoding.evidence_encoder import EvidenceEncoder, Reading
 from graphmem.questions.answer_type import AnswerTypeClassifier
 from graphmem.reasoning.calibration import load_calibration, probability
-from graphmem.reasoning.weighing import Weighed, weigh
+from graphmem.reasoning.weighing import Weighed, is_alias, weigh
 from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes, windows_of
 
 
@@ -44,7 +44,9 @@ class EvidenceReader:
         else:
             best = max(readings, key=lambda reading: reading.relevance)
             asks = probability((0.0, 1.0), (best.asks_verdict,))
-        return weigh(units, readings, asks, excluded(retrieval), load_calibration()["kinds"])
+        return weigh(
+            units, readings, asks, excluded(retrieval), load_calibration()["kinds"], named_in_full(retrieval)
+        )
 
     def read_text(self, question: str, text: str) -> Weighed:
         """What a text that is no passage of the memory says to a question."""
@@ -52,18 +54,27 @@ class EvidenceReader:
         return weigh(units, self.network.read(question, [unit.text for unit in units]))
 
     def read_units(self, retrieval: Any, units: Sequence[EvidenceUnit]) -> list[Reading]:
-        """Each unit read with the question: facts with the names that they use, passages with those as asked."""
-        facts = [unit.text for unit in units if unit.passage is None]
-        texts = [unit.text for unit in units if unit.passage is not None]
+        """Each unit read with the question: facts with the names that they use, others with those as asked."""
+        as_asked = [unit.passage is not None or is_alias(unit) for unit in units]
+        facts = [unit.text for unit, asked in zip(units, as_asked, strict=True) if not asked]
+        others = [unit.text for unit, asked in zip(units, as_asked, strict=True) if asked]
         read_facts = iter(self.network.read(with_full_names(retrieval), facts))
-        read_texts = iter(self.network.read(retrieval.query, texts))
-        return [next(read_facts if unit.passage is None else read_texts) for unit in units]
+        read_others = iter(self.network.read(retrieval.query, others))
+        return [next(read_others if asked else read_facts) for asked in as_asked]
 
 
 def excluded(retrieval: Any) -> frozenset[int]:
     """Nodes that are no answers: what the question names, unless it names several things, to choose one of them."""
     spans = {(mention.start, mention.end) for mention in retrieval.seeds.mentions}
     return frozenset(named_nodes(retrieval)) if len(spans) == 1 else frozenset()
+
+
+def named_in_full(retrieval: Any) -> frozenset[int]:
+    """Nodes whose own name, not another one, stands in the question."""
+    nodes = [node for mention in retrieval.seeds.mentions for node in mention.nodes]
+    said = {normalise(mention.text) for mention in retrieval.seeds.mentions}
+    names = retrieval.store.names(nodes)
+    return frozenset(node for node, name in zip(nodes, names, strict=True) if normalise(name) in said)
 
 
 def with_full_names(retrieval: Any) -> str:

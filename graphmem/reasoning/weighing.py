@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, normalise_relation
+from graphmem.core.types import ALSO_KNOWN
 from graphmem.encoding.evidence_encoder import VERDICTS, Reading
 from graphmem.retrieval.evidence import EvidenceUnit
 
@@ -85,20 +86,23 @@ class Weighed:
 
 def weigh(
     units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0,
-    named: Collection[int] = (), kinds: Sequence[float] = (0.0, 0.0, 0.0),
+    named: Collection[int] = (), kinds: Sequence[float] = (0.0, 0.0, 0.0), in_full: Collection[int] | None = None,
 ) -> Weighed:  # fmt: skip
     """Ranked answers and the verdict of units that were read.
 
     Args:
         asks_verdict: probability that the question asks for yes or no.
         named: nodes that are no answers because the question names them.
+        in_full: those of them that it names by their own name: one that it names by another name is an answer of
+            the fact that gives this name. ``named`` if left out.
         kinds: nats added to the weight of a fact, a chain and a passage, see ``calibration``.
     """
     if not units:
         return Weighed()
     found: dict[str, list[Support]] = {}
     for unit, reading in zip(units, readings, strict=True):
-        for support in _supports(unit, reading, named, kinds):
+        apart = named if in_full is None or not is_alias(unit) else [node for node in named if node in in_full]
+        for support in _supports(unit, reading, apart, kinds):
             found.setdefault(normalise(support.text) or support.text, []).append(support)
     answers = []
     for group in found.values():
@@ -141,6 +145,11 @@ def _supports(
         if node not in named:
             yield Support(unit, reading, text, node, weight, field)
             return
+
+
+def is_alias(unit: EvidenceUnit) -> bool:
+    """Whether a unit is a fact that gives another name of its subject."""
+    return len(unit.facts) == 1 and normalise_relation(unit.facts[0].relation) == ALSO_KNOWN
 
 
 def kind_of(unit: EvidenceUnit) -> int:

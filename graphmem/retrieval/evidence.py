@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.protocols import GraphStore, TextEncoder
-from graphmem.core.types import Edge, Fact, Node
+from graphmem.core.types import ALSO_KNOWN, Edge, Fact, Node
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.evidence_text import EvidenceText, chain_text, passage_text, stored_fact_text
 from graphmem.retrieval.passages.links import title_of
@@ -30,6 +30,9 @@ PER_NAME, PER_NODE, NEAR_NODES = 120, 24, 32
 
 MAX_MISSING = 5_000
 """Nodes without a vector up to which they are encoded for a question that names something."""
+
+MAX_ALIASES = 8
+"""Nodes of which other names are read, and other names of each."""
 
 NAMED, BESIDE = 0.4, 0.15
 """Added to the cosine of a fact with an end that the question names, and of one that is one fact further."""
@@ -93,9 +96,17 @@ class EvidenceSearch:
         vector = np.asarray(self.encoder.encode([query])[0], np.float32)
         named = named_nodes(retrieval)
         pool = self._pool(retrieval, named, vector, as_of)
-        units = [*pool[: self.budget.facts], *self._paths(retrieval), *self._chains(pool, named, vector, as_of)]
+        units = [*self._aliases(named), *pool[: self.budget.facts], *self._paths(retrieval)]
+        units += self._chains(pool, named, vector, as_of)
         units += self._windows(retrieval, vector)
         return list({unit.text: unit for unit in units[::-1]}.values())[::-1]
+
+    def _aliases(self, named: Sequence[int]) -> Iterator[EvidenceUnit]:
+        """The other names of what the question names, as facts without a record of their own."""
+        for node in self.store.nodes(named[:MAX_ALIASES]):
+            for alias in node.aliases[:MAX_ALIASES]:
+                fact, edge = Fact(node.name, ALSO_KNOWN, alias), Edge(-1, node.id, ALSO_KNOWN, -1)
+                yield EvidenceUnit(stored_fact_text(fact), (fact,), (edge,))
 
     def _pool(self, retrieval: Any, named: Sequence[int], vector: np.ndarray, as_of: int | None) -> list[EvidenceUnit]:
         """Facts around what the question names and around what is near to it, best first."""

@@ -14,7 +14,7 @@ from graphmem.core.errors import WeightsMismatch
 from graphmem.core.times import to_micros
 from graphmem.encoding.evidence_encoder import EvidenceNetwork, save_evidence_encoder
 from graphmem.memory import GraphMemory
-from graphmem.reasoning.evidence_reader import excluded, with_full_names
+from graphmem.reasoning.evidence_reader import excluded, named_in_full, with_full_names
 from graphmem.reasoning.weighing import Weighed
 from graphmem.testing import HashEncoder
 
@@ -142,3 +142,21 @@ def test_a_name_that_is_held_as_a_fact_stands_for_its_owner(memory: GraphMemory)
     memory.add_many([("Ann Berg", "also known as", "Annie"), ("Ann Berg", "lives in", "Oslo")])
     assert with_full_names(memory.retrieve("Where does Annie live?")) == "Where does Ann Berg live?"
     assert read(memory, "Where does Annie live?").answers[0].text == "Oslo"
+
+
+@pytest.mark.parametrize("held_as_fact", [True, False])
+def test_another_name_is_read_as_a_fact(memory: GraphMemory, held_as_fact: bool) -> None:
+    memory.add_many([("Ann Berg", "lives in", "Oslo"), ("Olav", "lives in", "Rome")])
+    if held_as_fact:
+        memory.add("Ann Berg", "also known as", "Skipper")
+    else:
+        memory.add_alias("Ann Berg", "Skipper")
+    owner = read(memory, "Who is also known as Skipper?").answers[0]
+    (fact,) = owner.support[0].unit.facts
+    assert (owner.text, fact.relation, fact.object) == ("Ann Berg", "also known as", "Skipper")
+    assert owner.node == memory.store.find("Ann Berg").id
+    other = read(memory, "What is Ann Berg also known as?").answers[0]
+    assert other.text == "Skipper" and other.support[0].unit.facts[0].object == "Skipper"
+    assert read(memory, "Where does Skipper live?").answers[0].text == "Oslo"
+    named = named_in_full(memory.retrieve("Where does Skipper live?"))
+    assert memory.store.find("Ann Berg").id not in named if not held_as_fact else named
