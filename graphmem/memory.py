@@ -303,8 +303,8 @@ class GraphMemory(Revision, Upkeep):
 
         Args:
             subject: name or alias of the subject; None for any. Likewise ``relation`` and ``object``.
-            as_of: only what held at that time. A fact holds from its ``valid_from``, or from when it was recorded if
-                it has none (from always, where it had ended by then), until its ``valid_to``. None: what holds now.
+            as_of: only what held at that time. A fact holds from its ``valid_from`` until its ``valid_to``; one without
+                a ``valid_from`` at any time before its end, as far as is known. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
             links: also facts that join passages to names, even if neither ``relation`` nor an end asks for them.
 

@@ -144,7 +144,7 @@ class GraphMemoryModel(nn.Module):
     def ask(
         self, question: str, *, max_new_tokens: int = 64, as_of: Time | None = None, refusal: str | None = None,
         when_unknown: WhenUnknown = "refuse", min_confidence: float | None = None, all_answers: bool = False,
-        schedule: RetrievalSchedule | None = None,
+        schedule: RetrievalSchedule | None = None, at: Time | None = None,
     ) -> Answer:  # fmt: skip
         """Answer a question from the memory.
 
@@ -160,12 +160,15 @@ class GraphMemoryModel(nn.Module):
             min_confidence: a probability, 0..1; None takes the one that was calibrated.
             all_answers: generate every node that ties with the best (``Answer.answers``).
             schedule: when to retrieve again while the answer is generated; None retrieves once.
+            at: moment of asking: what "now" and "last year" mean, and up to when a length of time is counted; now when
+                None. ``as_of`` is another thing: the view of the facts of another time.
 
         Raises:
+            InvalidTime: ``at`` or ``as_of`` cannot be read.
             InvalidValue: the question is empty, or ``when_unknown`` or ``min_confidence`` is out of range.
             NotAttached: the memory has been detached.
         """
-        options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers, schedule)
+        options = (max_new_tokens, as_of, refusal, when_unknown, min_confidence, all_answers, schedule, at)
         return answer_question(self, question, AskOptions(*options))
 
     def describe(self, node: Node | int | str, *, max_new_tokens: int = 64, as_of: Time | None = None) -> Answer:

@@ -88,11 +88,14 @@ class ListingStore(PassageStore):
             page = raw.execute(f"SELECT e.id {where} ORDER BY {order} LIMIT :limit OFFSET :offset", values).fetchall()
             return int(total), queries.facts_by_id(raw, self._ns, [row[0] for row in page])
 
-    def fact_ids_around(self, nodes: Iterable[int], *, limit: int, as_of: int | None = None) -> list[int]:
+    def fact_ids_around(
+        self, nodes: Iterable[int], *, limit: int, as_of: int | None = None, relation: str | None = None
+    ) -> list[int]:
         """Ids of facts with one of the nodes at an end, at most ``limit`` newest of each end; passages' links left out.
 
-        Facts of any valid time, or those that held at ``as_of`` (microseconds); retired facts are not among them. Of an
+        Facts of any valid time, or those that held at ``as_of`` (microseconds); retired facts are not among them. Of a
         subject with more than ``MAX_SORTED`` facts, the newest of those about its oldest objects: hubs cost little.
+        With a ``relation``, those of it among ``MAX_SORTED`` facts of each end.
         """
         with self.connection.reading() as raw:
             condition, values = f"e.retired_at IS NULL AND {queries.HELD}", dict[str, Any]()
@@ -101,11 +104,14 @@ class ListingStore(PassageStore):
             links = ", ".join(str(int(row)) for name in (TITLED, MENTIONS) for row in (self._relation(name) or 0,))
             found: dict[int, None] = {}
             ids = [int(node) for node in nodes]
+            if relation is not None:
+                values["rel"] = self._relation(normalise_relation(relation)) or 0
             for end in ("src", "dst"):
                 sql = f"SELECT e.id FROM edges e WHERE e.{end} = :node AND +e.ns = :ns AND {condition} "
                 sql += f"AND e.rel NOT IN ({links})"
-                if end == "src":  # its index is not in the order of ids
-                    sql = f"SELECT id FROM ({sql} LIMIT {MAX_SORTED}) e"
+                if end == "src" or relation is not None:  # the index of subjects is not in the order of ids
+                    sql = f"SELECT id, rel FROM ({sql.replace('e.id', 'e.id, e.rel', 1)} LIMIT {MAX_SORTED}) e"
+                    sql += " WHERE e.rel = :rel" if relation is not None else ""
                 sql += " ORDER BY e.id DESC LIMIT :limit"
                 for node in ids:
                     rows = raw.execute(sql, {**values, "node": node, "ns": self._ns, "limit": limit})

@@ -89,6 +89,15 @@ def test_without_times_as_of_sees_what_was_written_by_then(memory: GraphMemory) 
     assert lines(memory.facts("Bob", known_at=before)) == ["Bob | works at | Acme"]
 
 
+def test_an_undated_fact_held_before_it_was_recorded_as_far_as_is_known(memory: GraphMemory) -> None:
+    memory.add("Bob", "works at", "Acme")
+    memory.add("Bob", "lives in", "Oslo", valid_to="2020")
+    assert lines(memory.facts("Bob", as_of="2024-11-30")) == ["Bob | works at | Acme"]
+    assert lines(memory.facts("Bob", as_of="1990")) == ["Bob | works at | Acme", "Bob | lives in | Oslo"]
+    assert memory.facts("Bob", known_at="2024-11-30") == []
+    assert memory.facts("Bob", as_of="2024-11-30")[0].valid_from is None
+
+
 def test_undo_and_redo_are_exact(memory: GraphMemory) -> None:
     memory.add("a", "r", "b")
     before = memory.facts()

@@ -33,6 +33,7 @@ def load_model(memory: GraphMemory, base: str, weights: str | None) -> GraphMemo
 @base_model
 @weights_folder
 @click.option("--as-of", help="Answer from the facts valid at that time.")
+@click.option("--at", help="Moment of asking, to which now and last year refer; now if left out.")
 @click.option("--facts/--no-facts", default=True, help="Show the facts that lead to the answer.")
 @click.option("--when-unknown", type=click.Choice(("refuse", "answer", "base", "attend")), default="refuse",
               show_default=True, help="Where the memory holds no answer: say so, give the best answer all the same, "
@@ -144,7 +145,8 @@ TRAINERS = {
     "custom": "training.fusion.custom",
     "retriever": "training.retriever.train",
     "evidence": "training.evidence.train",
-    "answer-type": "training.evidence.answer_type",
+    "operation": "training.evidence.operation",
+    "temporal-form": "training.evidence.temporal_form",
     "calibration": "training.evidence.calibration",
     "passage-reranker": "training.passage_reranker",
     "fusion": "training.fusion.train",

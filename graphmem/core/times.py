@@ -51,6 +51,12 @@ class Interval(NamedTuple):
     text: str | None
 
 
+def is_date_like(text: str) -> bool:
+    """Whether every word of a text is a number or a word of dates, so that it is worth reading as a time."""
+    words = re.findall(r"\d+|[^\W\d]+", text.lower())
+    return bool(words) and all(word.isdigit() or word in _WORDS or word in _ERAS for word in words)
+
+
 def to_micros(time: Time | None) -> int | None:
     """First instant of a time, in microseconds since 1970 UTC; None for None and ``..``.
 

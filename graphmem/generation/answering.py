@@ -25,6 +25,7 @@ from graphmem.generation.decoding import (
 )
 from graphmem.generation.description import describe_topic, requested_topic
 from graphmem.generation.evidence_answers import evidence_answer
+from graphmem.generation.set_answers import set_answer
 from graphmem.retrieval.answerability import confidence
 
 WhenUnknown = Literal["refuse", "answer", "base", "attend"]
@@ -49,6 +50,7 @@ class AskOptions:
     min_confidence: float | None = None
     all_answers: bool = False
     schedule: RetrievalSchedule | None = None
+    at: Time | None = None
 
     def __post_init__(self) -> None:
         known = isinstance(self.when_unknown, str) and self.when_unknown in WHEN_UNKNOWN
@@ -58,6 +60,7 @@ class AskOptions:
         arguments.text(self.refusal, "refusal", optional=True)
         arguments.whole(self.max_new_tokens, "max_new_tokens")
         arguments.moment(self.as_of, "as_of")
+        arguments.moment(self.at, "at")
         arguments.flag(self.all_answers, "all_answers")
         arguments.instance(self.schedule, (RetrievalSchedule, type(None)), "schedule", "a RetrievalSchedule or None")
 
@@ -81,7 +84,10 @@ def answer_question(model: Any, question: str, options: AskOptions) -> Answer:
         return done(description)
     if reader is None:
         return done(retrieval_answer(model, question, prompt, retrieval, options))
-    weighed = reader.read(retrieval, None if options.as_of is None else to_micros(options.as_of))
+    as_of = None if options.as_of is None else to_micros(options.as_of)
+    if not unclear and (counted := set_answer(reader, retrieval, as_of)) is not None:
+        return done(counted)
+    weighed = reader.read(retrieval, as_of, to_micros(options.at))
     least = 0.0 if options.when_unknown == "answer" and weighed.answers else options.min_confidence
     made = evidence_answer(
         model, question, retrieval, weighed, max_new_tokens=room, min_confidence=least,

@@ -81,6 +81,7 @@ class Answer:
         refused: whether the refusal was returned because the memory does not hold the answer, or the text asks back
             which of several nodes a name means.
         status: where the answer comes from, or why there is none.
+        explanation: of an answer that was computed from a set: what was computed, in one line.
     """
 
     text: str
@@ -94,6 +95,7 @@ class Answer:
     answers: tuple[str, ...] = ()
     refused: bool = False
     status: Status = "answered"
+    explanation: str = ""
 
     @property
     def confidence(self) -> float:

@@ -118,7 +118,7 @@ class Session:
 
         Args:
             text: the turn; blank text writes nothing.
-            at: its time; now when None.
+            at: its time, and the moment of asking; now when None.
             trust: in the user's statements, 0..1.
 
         Raises:
@@ -140,7 +140,7 @@ class Session:
         question = extract_question(text, stated=bool(plan.facts))
         if not question:
             return Reply("", None, plan, entry)
-        response, answer = self._answer(question, before)
+        response, answer = self._answer(question, before, at)
         self._remember(Turn("model", response, when), stated=False)
         return Reply(response, answer, plan, entry)
 
@@ -148,14 +148,14 @@ class Session:
         """The user's turns in the buffer, oldest first."""
         return "\n".join(turn.text for turn in self.turns if turn.role == "user")
 
-    def _answer(self, question: str, before: str) -> tuple[str, Answer | None]:
+    def _answer(self, question: str, before: str, at: Time | None) -> tuple[str, Answer | None]:
         """From the memory; where it does not hold the answer, from the last turns, where they do.
 
         Without an evidence encoder the base answers in the second case, with the last turns in its prompt.
         """
         if before.strip():
             question = shipped_extractor(self.model).resolve_pronouns(question, before)
-        answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens)
+        answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens, at=at)
         reader = getattr(self.model.memory, "evidence_reader", None)
         unknown = answer.status == "not_known" if reader else answer.answerable < self.config.min_answerability
         if not unknown or not before.strip():

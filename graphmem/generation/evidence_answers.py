@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.types import Fact
-from graphmem.encoding.evidence_text import relation_words
+from graphmem.encoding.evidence_text import interval_words, relation_words
 from graphmem.fusion.candidates import CERTAIN, Candidates, rank_features
 from graphmem.generation.attribution import Answer, Quote
 from graphmem.generation.decoding import GeneratedAnswer, generate_answer
@@ -103,6 +103,11 @@ def _not_known(
     relations = list(dict.fromkeys(relation_words(fact.relation) for fact in near))[:NEARBY]
     english = is_english(retrieval.query)
     text = refusal or ("The memory does not say." if english else NOT_ENGLISH)
+    if refusal is None and weighed.other_times and english:  # the relation is known, of other times
+        held = weighed.other_times[:NEARBY]
+        known_times = [f"{fact.object} ({interval_words(fact.valid_from, fact.valid_to)})" for fact in held]
+        text = f"The memory does not say for that time. It holds for other times: {', '.join(known_times)}."
+        return Answer(text, held, (), retrieval, 0, 0.0, known, (), (), True, "not_known")
     if refusal is None and unknown and english:
         text = " ".join(_unknown_text(name) for name in unknown)
     elif refusal is None and relations and english:

@@ -1,4 +1,6 @@
 """Reasoning over evidence that was read with a question: answers, verdicts, and how certain they are.
 
-``evidence_reader`` reads the evidence of a question, ``weighing`` makes ranked answers of what was read.
+``evidence_reader`` reads the evidence of a question, ``weighing`` makes ranked answers of what was read,
+``temporal_weighing`` keeps those of the time asked about, and ``durations`` computes how long something held.
+``operations`` counts, lists and compares sets of nodes, which ``patterns`` around ``topics`` select.
 """

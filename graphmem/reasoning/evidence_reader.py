@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphmem.core.errors import WeightsMismatch
 from graphmem.core.names import normalise
 from graphmem.core.types import PASSAGE, Edge, Node
 from graphmem.encoding.evidence_encoder import EvidenceEncoder, Reading
-from graphmem.questions.answer_type import AnswerTypeClassifier
+from graphmem.questions.operation import OPERATIONS, OperationClassifier, QuestionForm
+from graphmem.questions.temporal_form import TemporalClassifier
+from graphmem.questions.time_expressions import moment_of_asking
+from graphmem.questions.time_scope import TimeScope, time_scope, without_phrase
 from graphmem.reasoning.calibration import load_calibration, probability
+from graphmem.reasoning.durations import in_durations
+from graphmem.reasoning.temporal_weighing import in_time
 from graphmem.reasoning.weighing import Weighed, is_alias, weigh
 from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes, windows_of
 
@@ -29,38 +35,111 @@ class EvidenceReader:
     ) -> None:
         self.search, self.network, self.encoder = EvidenceSearch(store, encoder, budget), network, encoder
         try:
-            self.types: AnswerTypeClassifier | None = AnswerTypeClassifier.load(encoder.fingerprint)
-        except WeightsMismatch:  # the memory has another text encoder; the evidence encoder tells the type less well
-            self.types = None
+            self.operations: OperationClassifier | None = OperationClassifier.load(encoder.fingerprint)
+        except WeightsMismatch:  # every question is a lookup then, or asks for a verdict as far as the units say
+            self.operations = None
+        try:
+            self.temporal: TemporalClassifier | None = TemporalClassifier.load(encoder.fingerprint)
+        except WeightsMismatch:  # no time is set by a question then
+            self.temporal = None
 
-    def read(self, retrieval: Any, as_of: int | None = None) -> Weighed:
-        """What the evidence says to the query of a retrieval, among facts that held at ``as_of`` (microseconds)."""
-        units = self.search.find(retrieval, as_of)
+    def read(self, retrieval: Any, as_of: int | None = None, at: int | None = None) -> Weighed:
+        """What the evidence says to the query of a retrieval.
+
+        Args:
+            as_of: only facts that held at that time, in microseconds.
+            at: moment of asking in microseconds, for relative times and for what holds now; ``as_of``, or now.
+        """
+        scope = self.scope(retrieval, as_of if at is None else at)
+        if (
+            scope.is_set
+            and self._asks_verdict(retrieval) <= 0.5
+            and (asked := without_phrase(retrieval, scope)).query.strip()
+        ):
+            weighed = self._read_as(asked, retrieval, scope, as_of)
+            if weighed.other_times or _is_dated(weighed):
+                return weighed
+        return self._read_as(retrieval, retrieval, scope, as_of)  # the time may be a condition on a value
+
+    def _read_as(self, asked: Any, retrieval: Any, scope: TimeScope, as_of: int | None) -> Weighed:
+        """What the evidence says to the query of ``asked``: that of the retrieval, or the same without its time."""
+        units = self.search.find(retrieval if scope.nodes else asked, as_of)
+        if scope.nodes:  # the holder named is in the pattern asked for
+            units += self.search.dated_facts(scope.nodes, as_of)
+            units = list({unit.text: unit for unit in units}.values())
         if not units:
             return Weighed()
-        readings = self.read_units(retrieval, units)
-        if self.types is not None:
-            asks = float(self.types.verdict(self.encoder, [retrieval.query])[0])
+        readings = self.read_units(asked, units, retrieval.query)
+        if asked is not retrieval:
+            readings = self._read_again(retrieval, units, readings)
+        if self.operations is not None:
+            asks = self._asks_verdict(retrieval)
         else:
             best = max(readings, key=lambda reading: reading.relevance)
             asks = probability((0.0, 1.0), (best.asks_verdict,))
-        return weigh(
-            units, readings, asks, excluded(retrieval), load_calibration()["kinds"], named_in_full(retrieval)
-        )
+        named = frozenset(named_nodes(asked)) if scope.nodes else excluded(asked)
+        weighed = weigh(units, readings, asks, named, load_calibration()["kinds"], named_in_full(asked))
+        if scope.asks == "duration":
+            return in_durations(weighed, units, readings, scope.at)
+        return weighed if as_of is not None else in_time(weighed, scope, self.search.store, named)
+
+    def form(self, question: str) -> QuestionForm | None:
+        """The operation that a question wants; None without a classifier for the memory's text encoder."""
+        return None if self.operations is None else self.operations.forms(self.encoder, [question])[0]
+
+    def _asks_verdict(self, retrieval: Any) -> float:
+        """Probability that yes or no is asked for, by the classifier; 0 without one."""
+        form = self.form(retrieval.query)
+        return 0.0 if form is None else form.probabilities[OPERATIONS.index("verify")]
+
+    def excepting(self, beginning: str) -> float:
+        """Probability that the beginning of a question asks for what is not so; 1 without a classifier."""
+        form = self.form(beginning) if beginning.strip() else None
+        if form is None:
+            return 1.0 if self.operations is None else 0.0
+        return form.probabilities[OPERATIONS.index("except")]
+
+    def _read_again(
+        self, retrieval: Any, units: Sequence[EvidenceUnit], readings: Sequence[Reading]
+    ) -> list[Reading]:  # fmt: skip
+        """Readings in which dated facts are as relevant as to the question with its time, where that is more."""
+        rows = [row for row, unit in enumerate(units) if len(unit.facts) == 1 and unit.evidence.dates != (0, 0)]
+        again = dict(zip(rows, self.read_units(retrieval, [units[row] for row in rows]), strict=True))
+        return [
+            replace(reading, relevance=max(reading.relevance, again[row].relevance)) if row in again else reading
+            for row, reading in enumerate(readings)
+        ]
+
+    def scope(self, retrieval: Any, at: int | None = None) -> TimeScope:
+        """The time that a query asks about; ``at``: moment of asking in microseconds, now when None."""
+        asked_at = moment_of_asking() if at is None else at
+        if self.temporal is None:
+            return TimeScope(asked_at)
+        form = self.temporal.forms(self.encoder, [retrieval.query])[0]
+        return time_scope(form, retrieval.query, retrieval.seeds.mentions, asked_at)
 
     def read_text(self, question: str, text: str) -> Weighed:
         """What a text that is no passage of the memory says to a question."""
         units = windows_of(Node(-1, "text", PASSAGE, text))
         return weigh(units, self.network.read(question, [unit.text for unit in units]))
 
-    def read_units(self, retrieval: Any, units: Sequence[EvidenceUnit]) -> list[Reading]:
-        """Each unit read with the question: facts with the names that they use, others with those as asked."""
+    def read_units(self, retrieval: Any, units: Sequence[EvidenceUnit], query: str | None = None) -> list[Reading]:
+        """Each unit read with the question: facts with the names that they use, others with those as asked.
+
+        ``query`` is the question for passages and other names; passages speak of their times themselves.
+        """
         as_asked = [unit.passage is not None or is_alias(unit) for unit in units]
         facts = [unit.text for unit, asked in zip(units, as_asked, strict=True) if not asked]
         others = [unit.text for unit, asked in zip(units, as_asked, strict=True) if asked]
         read_facts = iter(self.network.read(with_full_names(retrieval), facts))
-        read_others = iter(self.network.read(retrieval.query, others))
+        read_others = iter(self.network.read(retrieval.query if query is None else query, others))
         return [next(read_others if asked else read_facts) for asked in as_asked]
+
+
+def _is_dated(weighed: Weighed) -> bool:
+    """Whether the best answer is that of a fact with an interval."""
+    unit = weighed.answers[0].support[0].unit if weighed.answers else None
+    return unit is not None and any(edge.valid_from is not None or edge.valid_to is not None for edge in unit.edges)
 
 
 def excluded(retrieval: Any) -> frozenset[int]:

@@ -7,12 +7,12 @@ is an answer. Units with the same answer add up.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphmem.core.names import normalise, normalise_relation
-from graphmem.core.types import ALSO_KNOWN
+from graphmem.core.types import ALSO_KNOWN, Fact
 from graphmem.encoding.evidence_encoder import VERDICTS, Reading
 from graphmem.retrieval.evidence import EvidenceUnit
 
@@ -64,6 +64,7 @@ class Weighed:
         asks_verdict: probability that the question is answered by yes or no.
         verdict: one of ``VERDICTS`` with its probability, from ``verdict_unit``.
         relevance: highest relevance logit of a unit.
+        other_times: facts of the relation asked for, where all are of other times than the one asked about.
     """
 
     answers: tuple[WeighedAnswer, ...] = ()
@@ -71,6 +72,7 @@ class Weighed:
     verdict: tuple[str, float] = (VERDICTS[0], 1.0)
     verdict_unit: EvidenceUnit | None = field(default=None, repr=False)
     relevance: float = float("-inf")
+    other_times: tuple[Fact, ...] = ()
 
     def features(self) -> tuple[float, ...]:
         """Numbers from which the probability that the best answer is right is calibrated, see ``calibration``."""
@@ -99,20 +101,25 @@ def weigh(
     """
     if not units:
         return Weighed()
+    apart = named if in_full is None else [node for node in named if node in in_full]
+    supports = [support for unit, reading in zip(units, readings, strict=True)
+                for support in _supports(unit, reading, apart if is_alias(unit) else named, kinds)]  # fmt: skip
+    verdict, unit_of_verdict = _verdict(units, readings)
+    best = max(reading.relevance for reading in readings)
+    return Weighed(answers_of(supports), asks_verdict, verdict, unit_of_verdict, best)
+
+
+def answers_of(supports: Iterable[Support]) -> tuple[WeighedAnswer, ...]:
+    """Answers with all that supports them, best first."""
     found: dict[str, list[Support]] = {}
-    for unit, reading in zip(units, readings, strict=True):
-        apart = named if in_full is None or not is_alias(unit) else [node for node in named if node in in_full]
-        for support in _supports(unit, reading, apart, kinds):
-            found.setdefault(normalise(support.text) or support.text, []).append(support)
+    for support in supports:
+        found.setdefault(normalise(support.text) or support.text, []).append(support)
     answers = []
     for group in found.values():
         group.sort(key=lambda support: -support.weight)
         weight = _log_sum_exp([support.weight for support in group])
         answers.append(WeighedAnswer(group[0].text, group[0].node, weight, tuple(group)))
-    answers.sort(key=lambda answer: -answer.weight)
-    verdict, unit_of_verdict = _verdict(units, readings)
-    best = max(reading.relevance for reading in readings)
-    return Weighed(tuple(answers), asks_verdict, verdict, unit_of_verdict, best)
+    return tuple(sorted(answers, key=lambda answer: -answer.weight))
 
 
 def _supports(

@@ -86,7 +86,7 @@ class EvidenceSearch:
     def __init__(self, store: GraphStore, encoder: TextEncoder, budget: EvidenceBudget | None = None) -> None:
         self.store: Any = store
         self.encoder, self.budget = encoder, budget or EvidenceBudget()
-        self._vectors = EmbeddingCache(encoder, max_texts=50_000)
+        self.vectors = EmbeddingCache(encoder, max_texts=50_000)
 
     def find(self, retrieval: Any, as_of: int | None = None) -> list[EvidenceUnit]:
         """Units of evidence for the query of a retrieval, each text once: facts, chains, windows."""
@@ -107,6 +107,15 @@ class EvidenceSearch:
             for alias in node.aliases[:MAX_ALIASES]:
                 fact, edge = Fact(node.name, ALSO_KNOWN, alias), Edge(-1, node.id, ALSO_KNOWN, -1)
                 yield EvidenceUnit(stored_fact_text(fact), (fact,), (edge,))
+
+    def dated_facts(self, nodes: Iterable[int], as_of: int | None = None) -> list[EvidenceUnit]:
+        """Facts with an interval at some nodes, as units; at most ``PER_NODE`` newest of each end."""
+        ids = self.store.fact_ids_around(nodes, limit=PER_NODE, as_of=as_of)
+        facts = zip(self.store.facts_by_id(ids), self.store.edges(ids), strict=True)
+        return [
+            EvidenceUnit(stored_fact_text(fact), (fact,), (edge,)) for fact, edge in facts
+            if edge.valid_from is not None or edge.valid_to is not None
+        ]  # fmt: skip
 
     def _pool(self, retrieval: Any, named: Sequence[int], vector: np.ndarray, as_of: int | None) -> list[EvidenceUnit]:
         """Facts around what the question names and around what is near to it, best first."""
@@ -130,7 +139,7 @@ class EvidenceSearch:
             return []
         edges, facts, known = self.store.edges(ids), self.store.facts_by_id(ids), set(named)
         texts = [stored_fact_text(fact) for fact in facts]
-        cosines = self._vectors([text.text for text in texts]) @ vector
+        cosines = self.vectors([text.text for text in texts]) @ vector
         beside = {end for edge in edges if known & {edge.src, edge.dst} for end in (edge.src, edge.dst)}
         units = []
         for text, fact, edge, cosine in zip(texts, facts, edges, cosines.tolist(), strict=True):
@@ -180,7 +189,7 @@ class EvidenceSearch:
         found += [passage for passage, _, _ in self.store.search_sentences(retrieval.query[:MAX_CHARACTERS], limit=12)]
         nodes = self.store.passages_by_id(list(dict.fromkeys(found)))
         units = [unit for passage in dict.fromkeys(found) if passage in nodes for unit in windows_of(nodes[passage])]
-        cosines = self._vectors([unit.text for unit in units]) @ vector
+        cosines = self.vectors([unit.text for unit in units]) @ vector
         order = np.argsort(-cosines, kind="stable")[: self.budget.windows]
         return [
             EvidenceUnit(unit.evidence, passage=unit.passage, start=unit.start, score=float(cosines[at]))

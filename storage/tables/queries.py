@@ -31,14 +31,12 @@ PRESENT = (
 """Facts that hold now."""
 
 AS_OF = (
-    "(e.valid_from <= :at OR (e.valid_from IS NULL AND (e.entry <= :upto OR (e.valid_to IS NOT NULL "
-    "AND e.valid_to <= (SELECT j.at FROM journal j WHERE j.id = e.entry))))) "
-    "AND (e.valid_to IS NULL OR e.valid_to > :at) "
+    "(e.valid_from IS NULL OR e.valid_from <= :at) AND (e.valid_to IS NULL OR e.valid_to > :at) "
     f"AND (e.retired_at IS NULL OR (e.entry <= :upto AND e.retired_at > :at)) AND {HELD}"
 )
 """Facts that held at a valid time, as known today; a retired fact counts only before it was retired.
 
-A fact without a beginning holds from when it was recorded; one that had ended by then held at any time before its end.
+A fact without a beginning held at any time before its end, as far as is known.
 
 ``:upto`` is the last entry recorded by then: entries are in the order of their times.
 """
@@ -244,12 +242,12 @@ def facts_known_at(
         for _, row in sorted(edges.items())
         if row[3] not in without
         and all(value is None or row[column] == value for column, value in wanted.items())
-        and _holds(row, known_at, as_of, upto, recorded_at(raw, row))
+        and _holds(row, known_at, as_of, upto)
     ]
     return [_past_fact(raw, row, past_nodes) for row in kept[:limit]]
 
 
-def _holds(row: Row, known_at: int, as_of: int | None, upto: int, recorded: int) -> bool:
+def _holds(row: Row, known_at: int, as_of: int | None, upto: int) -> bool:
     """The rules of ``PRESENT`` and ``AS_OF`` on a row image."""
     start, end, entry, retired_at = row[5], row[6], row[7], row[8]
     if any(row[rows.COLUMNS["edges"].index(name)] is not None for name in ("factuality", "status")):
@@ -258,8 +256,7 @@ def _holds(row: Row, known_at: int, as_of: int | None, upto: int, recorded: int)
         return retired_at is None and (end is None or end > known_at) and (start is None or start <= known_at)
     if retired_at is not None and not (entry <= upto and as_of < retired_at):
         return False
-    started = entry <= upto or (end is not None and end <= recorded) if start is None else start <= as_of
-    return started and (end is None or end > as_of)
+    return (start is None or start <= as_of) and (end is None or end > as_of)
 
 
 def _past_fact(raw: sqlite3.Connection, row: Row, past_nodes: dict[int, Row | None]) -> Fact:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from graphmem.core.edits import AddNode
+from graphmem.core.errors import InvalidTime
 from graphmem.core.types import Fact
 from graphmem.encoding.evidence_encoder import Reading, Span
 from graphmem.fusion.config import FusionConfig
@@ -162,3 +163,17 @@ def test_evidence_turned_off_answers_from_the_retrieval(encoder: Any) -> None:
         model = attach(tiny_model("Llama"), byte_tokenizer(), memory, FusionConfig(match_width=32))
         made = model.ask("Where does Ann Berg live?", max_new_tokens=4, when_unknown="attend")
         assert made.status == "answered" and [str(fact) for fact in made.evidence] == ["Ann Berg | lives in | Oslo"]
+
+
+def test_a_value_of_other_times_is_named_and_not_the_answer(model: GraphMemoryModel) -> None:
+    memory: Any = model.memory
+    memory.add("Ann Field", "employer", "Acme", valid_from="2001", valid_to="2004")
+    memory.add("Ann Field", "employer", "Globex", valid_from="2005")
+    then = model.ask("Who was the employer of Ann Field in 1980?", max_new_tokens=6)
+    assert then.status == "not_known" and {fact.object for fact in then.evidence} == {"Acme", "Globex"}
+    assert "2001" in then.text and "other time" in then.text
+    past = model.ask("Who is the employer of Ann Field?", at="2003", max_new_tokens=6, when_unknown="answer")
+    now = model.ask("Who is the employer of Ann Field?", max_new_tokens=6, when_unknown="answer")
+    assert (past.answers[0], now.answers[0]) == ("Acme", "Globex")
+    with pytest.raises(InvalidTime):
+        model.ask("Who is the employer of Ann Field?", at="some day")

@@ -79,9 +79,7 @@ class Model:
 
     def as_of(self, moment):
         return {
-            n: f
-            for n, f in self.facts.items()
-            if holds(f[5] if f[3] is None else f[3], f[4], moment) and (f[6] is None or f[5] <= moment < f[6])
+            n: f for n, f in self.facts.items() if holds(f[3], f[4], moment) and (f[6] is None or f[5] <= moment < f[6])
         }
 
 

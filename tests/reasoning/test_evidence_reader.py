@@ -71,6 +71,54 @@ def test_only_facts_of_the_time_asked_for_are_read(memory: GraphMemory) -> None:
     assert {"Rome", "Oslo"} <= {answer.text for answer in read(memory, QUESTION).answers}
 
 
+@pytest.fixture
+def moved(memory: GraphMemory) -> GraphMemory:
+    """A memory of three places one after the other."""
+    memory.add("Ann Berg", "lives in", "Rome", valid_from="1990", valid_to="1999")
+    memory.add("Ann Berg", "lives in", "Malmö", valid_from="2000", valid_to="2009")
+    memory.add("Ann Berg", "lives in", "Oslo", valid_from="2010")
+    memory.add("Ann Berg", "likes", "tea")
+    return memory
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Where did Ann Berg live in 1995?", "Rome"), ("Where did Ann Berg live before Malmö?", "Rome"),
+        ("where was ann berg living at the end of May 2004", "Malmö"), ("Where did Ann Berg live after Malmö?", "Oslo"),
+        ("Where does Ann Berg live?", "Oslo"), ("Where did Ann Berg live until 2009?", "Malmö"),
+        ("Where did Ann Berg live before?", "Malmö"),
+        ("How long did Ann Berg live in Malmö?", "9 years (2000 to 2009)"),
+    ],
+)  # fmt: skip
+def test_the_value_of_the_time_asked_about_answers(moved: GraphMemory, question: str, answer: str) -> None:
+    assert read(moved, question).answers[0].text == answer
+
+
+def test_since_when_is_answered_by_the_date(moved: GraphMemory) -> None:
+    best = read(moved, "Since when has Ann Berg lived in Oslo?").answers[0]
+    assert best.support[0].field == "dates" and "2010" in best.text
+
+
+def test_the_present_value_never_answers_for_another_time(moved: GraphMemory) -> None:
+    weighed = read(moved, "Where did Ann Berg live in 1970?")
+    assert weighed.answers == () and [fact.object for fact in weighed.other_times] == ["Rome", "Malmö", "Oslo"]
+
+
+def test_now_is_the_moment_of_asking(moved: GraphMemory) -> None:
+    reader, question = moved.evidence_reader, "Where does Ann Berg live now?"
+    assert reader is not None
+    for day, place in (("1995", "Rome"), ("2005", "Malmö"), (None, "Oslo")):
+        assert reader.read(moved.retrieve(question), at=to_micros(day)).answers[0].text == place
+    long = reader.read(moved.retrieve("How long has Ann Berg lived in Oslo?"), at=to_micros("2030-06-01"))
+    assert long.answers[0].text == "20 years (since 2010)"
+
+
+def test_a_date_that_is_a_value_rules_nothing_out(memory: GraphMemory) -> None:
+    memory.add_many([("Ann Berg", "hired in", "1995"), ("Olav Vik", "hired in", "2005")])
+    assert read(memory, "Who was hired in 1995?").answers[0].text == "Ann Berg"
+
+
 def test_facts_are_read_with_full_names_and_texts_with_those_as_asked(memory: GraphMemory) -> None:
     memory.add_many(
         [

@@ -78,3 +78,19 @@ def test_another_namespace_is_not_seen(store: Any) -> None:
     with GraphMemory.open(store.path, namespace="other") as other:
         other.add("Bob", "lives in", "Rome")
         assert other.store.fact_ids_around([store.find("Ann").id], limit=5) == []
+
+
+def test_facts_of_one_relation_are_found_of_any_time(store: Any) -> None:
+    store.apply(
+        [
+            AddEdge("Ann", "works at", "Acme", valid_from="1990", valid_to="2000"), AddEdge("Ann", "works at", "Beta"),
+            AddEdge("Ann", "lives in", "Oslo"), AddEdge("Olav", "works at", "Ann"),
+        ]
+    )  # fmt: skip
+    node = store.find("Ann").id
+    found = store.fact_ids_around([node], limit=10, relation="works_at")
+    assert {str(fact) for fact in store.facts_by_id(found)} == {
+        "Ann | works at | Acme", "Ann | works at | Beta", "Olav | works at | Ann"
+    }  # fmt: skip
+    assert len(store.fact_ids_around([node], limit=1, relation="works at")) == 2  # one of each end
+    assert store.fact_ids_around([node], limit=10, relation="unheard of") == []

@@ -1,0 +1,114 @@
+"""Hypotheses of the set that a question asks for: one pattern of each topic, topics kept apart, intersected exactly.
+
+Each hypothesis gives every topic a pattern or leaves it out at a cost; a beam keeps the best ones whose intersection
+is not empty. Named alternatives ("A or B, which …") are a union instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from graphmem.reasoning.member_sets import MemberSet
+from graphmem.reasoning.patterns import Pattern
+from graphmem.reasoning.topics import Topic
+
+BEAM, OPTIONS = 24, 12
+"""Hypotheses that are kept, and patterns of a topic that are tried."""
+
+LEFT_OUT = {"name": 4.0, "word": 1.5, "part": 1.5}
+"""Logits that it costs to leave a topic out, by its kind."""
+
+LOWER_CASE = 0.6
+"""Share of the cost for a name that is written without a capital."""
+
+WEAK = 0.5
+"""Logits that it costs to leave out a name that was found by its likeness only."""
+
+SAME = 2.0
+"""Logits that two topics with one and the same pattern gain: what they share."""
+
+CHAINED = 1.0
+"""Logits that a pattern of two steps costs beside other topics: members are next to each of them, as a rule."""
+
+ALTERNATIVES = 0.5
+"""Logits that it costs to take topics as alternatives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A set that the question may ask for.
+
+    Attributes:
+        members: None for any node.
+        patterns: of the topics that it uses.
+        removed: patterns whose members were taken away.
+        alternatives: topics whose nodes are the set.
+        conditions: comparisons with constants that its members meet, in words.
+        before: number of members before some were taken away.
+        score: logits; 0 where every topic has its best pattern.
+    """
+
+    members: MemberSet | None
+    patterns: tuple[Pattern, ...] = ()
+    removed: tuple[Pattern, ...] = ()
+    alternatives: tuple[int, ...] = ()
+    conditions: tuple[str, ...] = ()
+    before: int = 0
+    score: float = field(default=0.0)
+
+    @property
+    def relevance(self) -> float:
+        """Mean logit of the readings of its patterns; 0 without one."""
+        read = [pattern.relevance for pattern in (*self.patterns, *self.removed) if pattern.codes]
+        return sum(read) / len(read) if read else 0.0
+
+
+def cost_of(topic: Topic) -> float:
+    """Logits that leaving out a topic costs."""
+    if topic.weak:
+        return WEAK
+    return LEFT_OUT[topic.kind] * (1.0 if topic.text[:1].isupper() or topic.kind != "name" else LOWER_CASE)
+
+
+def intersections(
+    topics: Sequence[Topic], patterns: Sequence[Sequence[Pattern]], used: Sequence[int], start: Hypothesis | None = None
+) -> list[Hypothesis]:
+    """The best intersections of one pattern of each used topic, best first; one of them leaves out every topic."""
+    beam = [Hypothesis(None) if start is None else start]
+    named = {node for at in used if topics[at].kind == "name" for node in topics[at].nodes}
+    for at in used:
+        grown = [replace(one, score=one.score - cost_of(topics[at])) for one in beam]
+        for one in beam:
+            for pattern in patterns[at][:OPTIONS]:
+                members = pattern.members if one.members is None else one.members & pattern.members
+                if not pattern.near and start is None:
+                    members = members.without(sorted(named - set(topics[at].nodes)))
+                if len(members):
+                    same = any(other.codes == pattern.codes and pattern.codes for other in one.patterns)
+                    chained = len(pattern.codes) > 1 and len(topics) > 1
+                    score = one.score + pattern.score + SAME * same - CHAINED * chained
+                    grown.append(replace(one, members=members, patterns=(*one.patterns, pattern), score=score))
+        grown.sort(key=lambda one: -one.score)
+        beam = grown[:BEAM]
+    return beam
+
+
+def alternatives(
+    topics: Sequence[Topic], patterns: Sequence[Sequence[Pattern]], used: Sequence[int]
+) -> list[Hypothesis]:
+    """Topics as alternatives: their nodes themselves, and what one and the same pattern of several leads to."""
+    chosen = [at for at in used if topics[at].kind == "name"]
+    if len(chosen) < 2:
+        return []
+    nodes = MemberSet.without_facts([node for at in chosen for node in topics[at].nodes])
+    made = [Hypothesis(nodes, alternatives=tuple(chosen), score=-ALTERNATIVES)]
+    for first in patterns[chosen[0]][:OPTIONS]:
+        same = [p for at in chosen[1:] for p in patterns[at] if p.codes == first.codes and not p.near]
+        if same and not first.near:
+            members = first.members
+            for pattern in same:
+                members = members | pattern.members
+            score = min(pattern.score for pattern in (first, *same)) - 2 * ALTERNATIVES
+            made.append(Hypothesis(members, (first, *same), alternatives=tuple(chosen), score=score))
+    return made

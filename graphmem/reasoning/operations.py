@@ -1,0 +1,317 @@
+"""Operations on sets: count, list, intersect, except and superlatives, exact over the facts of the store.
+
+Which set a question asks for is chosen by the readings of the evidence encoder (``patterns``, ``hypotheses``); what
+the set holds, how many it holds and which of them has the largest value is computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from graphmem.core.names import normalise
+from graphmem.core.types import Fact
+from graphmem.encoding.evidence_text import relation_words
+from graphmem.reasoning.constants import cardinals_of, constants_of, is_constant
+from graphmem.reasoning.hypotheses import CHAINED, Hypothesis, alternatives, intersections
+from graphmem.reasoning.measures import Measured, MeasureSearch
+from graphmem.reasoning.member_sets import MemberSet
+from graphmem.reasoning.patterns import Pattern, PatternSearch
+from graphmem.reasoning.topics import Topic, topics_of
+from graphmem.reasoning.values import Value, compare, magnitude, typed
+from graphmem.retrieval.facts_only import facts_only
+
+CENTRE, SCALE = 0.0, 2.0
+"""Logit of relevance of a result that is as likely wrong as right, and logits by which its odds change e-fold."""
+
+MAX_NAMED = 1_000
+"""Members whose names and facts a result holds."""
+
+SEVERAL, LONE, CARDINAL = 2.5, 5.0, 2.0
+"""Logits that a list or a count of several members gains, that a superlative over one member loses, and that a set of
+as many members as the question says gains ("which of the two")."""
+
+VALUES = 2.0
+"""Logits that a count of values loses: what is counted are things."""
+
+COVERED, MEASURED = 2.0, 0.5
+"""Logits for the share of a set that has a value, and for each e-fold of members where the set is not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a result: its name, node and facts, and the value that was compared."""
+
+    text: str
+    node: int
+    facts: tuple[Fact, ...] = field(repr=False)
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an operation gives.
+
+    Attributes:
+        operation: ``count``, ``list``, ``intersect``, ``except`` or ``superlative``.
+        members: of the answer, at most ``MAX_NAMED``.
+        compared: of a superlative, all members with their values.
+        count: number of members, or the number that a fact states.
+        stated: whether a fact states the number; its object is the only member.
+        complete: whether every member was looked at.
+        score: logits of the hypothesis.
+        relevance: mean logit of the readings that it rests on.
+        explanation: one line on what was computed.
+    """
+
+    operation: str
+    members: tuple[Member, ...]
+    compared: tuple[Member, ...] = ()
+    count: float = 0
+    stated: bool = False
+    complete: bool = True
+    score: float = 0.0
+    relevance: float = 0.0
+    explanation: str = ""
+
+    @property
+    def confidence(self) -> float:
+        """Probability, from the readings, that the set is the one that is asked for, 0..1."""
+        logit = (self.relevance + min(0.0, self.score) - CENTRE) / SCALE
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """All facts that were used, those of the answer first."""
+        return tuple(dict.fromkeys(fact for member in (*self.members, *self.compared) for fact in member.facts))
+
+
+class SetOperations:
+    """Operations for one question.
+
+    Args:
+        reader: the ``EvidenceReader`` of the memory.
+        retrieval: of the question.
+        question: with full names.
+        as_of: valid time in microseconds; None for the present.
+    """
+
+    def __init__(self, reader: Any, retrieval: Any, question: str, as_of: int | None = None) -> None:
+        self.reader, self.question = reader, str(retrieval.query)
+        self.store, self.index = facts_only(reader.search.store, reader.search.store.index(as_of))
+        found = topics_of(retrieval, self.store, self.index)
+        numbers = {topic.text for topic in found if len(topic.nodes) == 1 and is_constant(topic.text)}
+        named = self.store.names([topic.nodes[0] for topic in found])
+        self.topics: list[Topic] = [
+            topic for topic, name in zip(found, named, strict=True)
+            if topic.text not in numbers or normalise(name) != normalise(topic.text)
+        ]  # fmt: skip
+        self.cardinals = cardinals_of(retrieval.query)
+        taken = [(topic.start, topic.end) for topic in self.topics]
+        self.constants = constants_of(retrieval.query, taken, reader.search.vectors)
+        self.search = PatternSearch(self.store, self.index, reader, question)
+        self.patterns: list[list[Pattern]] = self.search.patterns(self.topics)
+        self.measures = MeasureSearch(self.search)
+
+    def run(self, form: Any) -> Result | None:
+        """The result of the operation that a question wants, or None where nothing fits."""
+        if form.operation == "superlative":
+            return self.superlative(form)
+        if form.operation == "except":
+            return self.difference()
+        if form.operation in ("count", "list", "intersect"):
+            return self.members_of(form.operation)
+        return None
+
+    def members_of(self, operation: str) -> Result | None:
+        """Count, list or intersection: the best set."""
+        found = self._conditioned(intersections(self.topics, self.patterns, range(len(self.topics))))
+        found = [one for one in found if one.members is not None]
+        if not found:
+            return None
+        best = max(found, key=lambda one: one.score + self._size_bonus(operation, one))
+        if operation == "list" and len(best.patterns) == 1 and best.members is not None and len(best.members) == 1:
+            best = self._with_past(best)
+        result = self._result(operation, best)
+        alone = len(result.members) == 1 and len(best.patterns) == 1 and not best.conditions and not result.stated
+        return None if alone and (operation != "count" or best.relevance < 0) else result  # then it is a lookup
+
+    def _size_bonus(self, operation: str, one: Hypothesis) -> float:
+        """Logits for several members where a list or a count is asked for, and for as many as the question says."""
+        count = 0 if one.members is None else len(one.members)
+        several = SEVERAL if operation in ("list", "count") and count > 1 else 0.0
+        if operation == "count" and count > 1 and one.members is not None:
+            first = self.store.names(one.members.nodes[:1].tolist())[0]
+            several -= VALUES * (typed(first) is not None)
+        return several + (CARDINAL if count in self.cardinals else 0.0)
+
+    def _with_past(self, one: Hypothesis) -> Hypothesis:
+        """A set of one member with those of the past: who ever wore the ring, not who wears it."""
+        pattern = one.patterns[0]
+        if len(pattern.codes) != 1 or pattern.near or one.conditions:
+            return one
+        relation, topic = self.index.relations[pattern.codes[0] >> 1], self.topics[pattern.topic]
+        edges = self.store.edges(self.store.fact_ids_around(topic.nodes, limit=MAX_NAMED))
+        back = bool(pattern.codes[0] % 2)
+        found = [
+            (edge.src if back else edge.dst, edge.id) for edge in edges
+            if edge.relation == relation and (edge.dst if back else edge.src) in topic.nodes
+        ]  # fmt: skip
+        nodes, ids = (np.asarray([pair[at] for pair in found], np.int64) for at in (0, 1))
+        return replace(one, members=MemberSet.of(nodes, ids[:, None])) if len(nodes) else one
+
+    def _conditioned(self, starts: Sequence[Hypothesis]) -> list[Hypothesis]:
+        """Hypotheses with the constants of the question as conditions; a constant is left out at a cost."""
+        found = list(starts)
+        for constant in self.constants[:MAX_CONSTANTS]:
+            grown: list[tuple[Hypothesis, float]] = []
+            for start in found[:STARTS]:
+                for measure in self.measures.measures(start.members):
+                    measured = self.measures.measured(measure, start.members, constant.value)
+                    kept = np.asarray([compare(v, constant.sign, constant.value) for v in measured.values], bool)
+                    if not kept.any():
+                        continue
+                    members = measured.members.only(kept)
+                    members = members if start.members is None else start.members & members
+                    condition = f"{measure.name} {constant.sign} {constant.value.text}"
+                    conditions = (*start.conditions, condition)
+                    grown.append((replace(start, members=members, conditions=conditions), measure.score))
+            best = max((score for _, score in grown), default=0.0)
+            kept_out = [replace(one, score=one.score - CONSTANT) for one in found]
+            found = [*(replace(one, score=one.score + score - best) for one, score in grown), *kept_out]
+            found.sort(key=lambda one: -one.score)
+        return found
+
+    def difference(self) -> Result | None:
+        """Members of one set less those of another."""
+        found: list[Hypothesis] = []
+        for away in self._taken_away():
+            kept = [at for at in range(len(self.topics)) if at not in away]
+            starts = [*alternatives(self.topics, self.patterns, kept), *intersections(self.topics, self.patterns, kept)]
+            for start in sorted(starts, key=lambda one: -one.score)[:OPTIONS_TAKEN]:
+                found += self._less(start, away)
+        found = [one for one in found if one.members is not None and len(one.members)]
+        if not found:
+            return None
+        sizes = {id(one): CARDINAL * (one.before in self.cardinals) for one in found}
+        return self._result("except", max(found, key=lambda one: one.score + sizes[id(one)]))
+
+    def _taken_away(self) -> list[list[int]]:
+        """Topics that the question takes away: the one before which it begins to except, alone or with all after it.
+
+        That is told by the classifier of operations on the beginnings of the question.
+        """
+        count = len(self.topics)
+        if count < 2:
+            return []
+        heads = [self.question[: topic.start] for topic in self.topics]
+        chances = [0.0, *(self.reader.excepting(head) for head in heads)]
+        gains = [after - before for before, after in pairwise(chances)]
+        first = max(range(count), key=lambda at: (gains[at], at))
+        rest = list(range(first, count))
+        return [[first], rest] if 0 < first < count - 1 else [[first]]
+
+    def _less(self, start: Hypothesis, away: Sequence[int]) -> list[Hypothesis]:
+        """A hypothesis less the members of the best pattern of each topic that is taken away."""
+        if start.members is None:
+            return []
+        beam = [replace(start, before=len(start.members))]
+        for at in away:
+            grown = []
+            for one in beam:
+                for pattern in self.patterns[at][:OPTIONS_TAKEN]:
+                    if one.members is None or not len(one.members & pattern.members):
+                        continue
+                    members = one.members - pattern.members
+                    removed = (*one.removed, pattern)
+                    score = one.score + pattern.score - CHAINED * (len(pattern.codes) > 1)
+                    grown.append(replace(one, members=members, removed=removed, score=score))
+            beam = sorted(grown, key=lambda one: -one.score)[:OPTIONS_TAKEN]
+        return beam
+
+    def superlative(self, form: Any) -> Result | None:
+        """The member with the largest or smallest value of the best measure."""
+        every = range(len(self.topics))
+        starts = [*alternatives(self.topics, self.patterns, every), *intersections(self.topics, self.patterns, every)]
+        starts = self._conditioned(sorted(starts, key=lambda one: -one.score))
+        found: list[tuple[float, Hypothesis, str, Measured]] = []
+        for start in sorted(starts, key=lambda one: -one.score)[:STARTS]:
+            for measure in self.measures.measures(start.members):
+                measured = self.measures.measured(measure, start.members)
+                if len(measured.values):
+                    count = len(measured.values)
+                    score = start.score + measure.score - LONE * (count < 2)
+                    if start.members is None:
+                        score += MEASURED * math.log(count)
+                    else:
+                        score += COVERED * count / len(start.members) - COVERED
+                        score += CARDINAL * (len(start.members) in self.cardinals)
+                    found.append((score, start, measure.name, measured))
+        if not found:
+            return None
+        score, start, name, measured = max(found, key=lambda one: one[0])
+        return self._extreme(form, replace(start, score=score), name, measured)
+
+    def _extreme(self, form: Any, start: Hypothesis, name: str, measured: Measured) -> Result:
+        values = measured.values
+        dates = all(value.kind == "date" for value in values)
+        largest = (form.later_date if dates else form.larger_number) > 0.5
+        sizes = [magnitude(value, values) for value in values]
+        best = (max if largest else min)(sizes)
+        members = self._members(measured.members, values)
+        chosen = tuple(member for member, size in zip(members, sizes, strict=False) if size == best)
+        end = ("latest" if largest else "earliest") if dates else ("largest" if largest else "smallest")
+        values_in_words = ", ".join(f"{m.text} {m.value.text}" for m in members[:12] if m.value is not None)
+        explanation = f"{end} {name} of {len(values)}: {values_in_words}"
+        if measured.unlike:
+            explanation += f" ({measured.unlike} with values that do not compare)"
+        complete = measured.members.complete
+        count = len(chosen)
+        return Result("superlative", chosen, members, count, False, complete, start.score, start.relevance, explanation)
+
+    def _result(self, operation: str, best: Hypothesis) -> Result:
+        assert best.members is not None
+        members = self._members(best.members)
+        count, stated = float(len(best.members)), False
+        if operation == "count" and len(members) == 1 and (value := typed(members[0].text)) is not None:
+            if value.kind == "number" and not value.unit:
+                count, stated = value.number, True
+        explanation = "; ".join([*map(self._words, best.patterns), *best.conditions])
+        for pattern in best.removed:
+            explanation += f"; without {self._words(pattern)}"
+        complete = best.members.complete
+        return Result(operation, members, (), count, stated, complete, best.score, best.relevance, explanation)
+
+    def _words(self, pattern: Pattern) -> str:
+        topic = self.topics[pattern.topic].text
+        steps = [
+            f"{'inverse of ' if code % 2 else ''}{relation_words(self.index.relations[code >> 1])}"
+            for code in pattern.codes
+        ]
+        return f"{', '.join(steps)} of {topic}" if steps else topic
+
+    def _members(self, members: MemberSet, values: Sequence[Value] = ()) -> tuple[Member, ...]:
+        nodes = members.nodes[:MAX_NAMED].tolist()
+        ids = [members.facts_of(node) for node in nodes]
+        flat = list(dict.fromkeys(edge for own in ids for edge in own))
+        facts = dict(zip(flat, self.store.facts_by_id(flat), strict=True))
+        names = self.store.names(nodes)
+        return tuple(
+            Member(name, node, tuple(facts[edge] for edge in own), values[at] if values else None)
+            for at, (name, node, own) in enumerate(zip(names, nodes, ids, strict=True))
+        )
+
+
+MAX_CONSTANTS, CONSTANT = 3, 4.0
+"""Constants that are conditions, and logits that leaving one out costs."""
+
+STARTS = 8
+"""Hypotheses of a set whose members are compared."""
+
+OPTIONS_TAKEN = 8
+"""Hypotheses, and patterns of a topic that is taken away, that differences are tried of."""

@@ -1,0 +1,98 @@
+"""Operations on sets over a small memory: counts, lists, intersections, differences and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from graphmem.memory import GraphMemory
+from graphmem.questions.operation import OPERATIONS, QuestionForm
+from graphmem.reasoning.evidence_reader import with_full_names
+from graphmem.reasoning.operations import Result, SetOperations
+
+FACTS = [
+    ("Rex", "species", "dog"), ("Bella", "species", "dog"), ("Milo", "species", "dog"), ("Tom", "species", "cat"),
+    ("Rex", "treated by", "Ann Berg"), ("Bella", "treated by", "Ann Berg"), ("Tom", "treated by", "Ann Berg"),
+    ("Milo", "treated by", "Per Dahl"), ("Rex", "weight", "31.5 kg"), ("Bella", "weight", "900 g"),
+    ("Milo", "weight", "12 kg"), ("Ann Berg", "speaks", "German"), ("Per Dahl", "speaks", "German"),
+    ("Per Dahl", "speaks", "Norwegian"), ("Ann Berg", "joined in", "2011"), ("Per Dahl", "joined in", "2020"),
+    ("Oslo depot", "number of dock doors", "12"), ("Bergen depot", "number of dock doors", "8"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def memory(encoder: Any) -> Iterator[GraphMemory]:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many(FACTS)
+        yield opened
+
+
+def form(operation: str, larger: float = 1.0, later: float = 1.0) -> QuestionForm:
+    chances = tuple(float(name == operation) for name in OPERATIONS)
+    return QuestionForm(operation, chances, larger, later)
+
+
+def run(memory: GraphMemory, question: str, wanted: QuestionForm) -> Result:
+    retrieval = memory.retrieve(question)
+    result = SetOperations(memory.evidence_reader, retrieval, with_full_names(retrieval)).run(wanted)
+    assert result is not None
+    return result
+
+
+def names(result: Result) -> set[str]:
+    return {member.text for member in result.members}
+
+
+def test_a_list_holds_every_member_next_to_all_topics(memory: GraphMemory) -> None:
+    result = run(memory, "Which dogs does Ann Berg treat?", form("list"))
+    assert names(result) == {"Rex", "Bella"} and result.complete
+    assert {str(fact) for fact in result.facts} >= {"Rex | treated by | Ann Berg", "Rex | species | dog"}
+
+
+def test_a_count_counts_members_and_a_number_that_a_fact_states_is_the_count(memory: GraphMemory) -> None:
+    assert run(memory, "How many dogs are there?", form("count")).count == 3
+    stated = run(memory, "How many dock doors does Oslo depot have?", form("count"))
+    assert stated.count == 12 and [member.text for member in stated.members] == ["12"]
+
+
+def test_an_intersection_has_support_from_each_topic(memory: GraphMemory) -> None:
+    assert names(run(memory, "Who speaks German as well as Norwegian?", form("intersect"))) == {"Per Dahl"}
+
+
+def test_a_difference_leaves_out_the_members_of_the_last_topic(memory: GraphMemory) -> None:
+    result = run(memory, "Which patients of Ann Berg are not a dog?", form("except"))
+    assert names(result) == {"Tom"} and "without" in result.explanation
+
+
+def test_units_are_converted_before_values_are_compared(memory: GraphMemory) -> None:
+    heaviest = run(memory, "Which dog has the largest weight?", form("superlative"))
+    assert names(heaviest) == {"Rex"} and len(heaviest.compared) == 3 and "weight" in heaviest.explanation
+    lightest = run(memory, "Which dog has the smallest weight?", form("superlative", larger=0.0))
+    assert names(lightest) == {"Bella"} and lightest.members[0].value is not None
+    assert lightest.members[0].value.text == "900 g"
+
+
+def test_named_alternatives_are_compared_by_what_both_have(memory: GraphMemory) -> None:
+    question = "Who joined first, Ann Berg or Per Dahl?"
+    assert names(run(memory, question, form("superlative", later=0.0))) == {"Ann Berg"}
+    assert names(run(memory, question, form("superlative", later=1.0))) == {"Per Dahl"}
+
+
+def test_a_constant_is_a_condition(memory: GraphMemory) -> None:
+    result = run(memory, "Name the dogs that have a weight of more than 10 kg.", form("list"))
+    assert names(result) == {"Rex", "Milo"} and "> 10 kg" in result.explanation
+
+
+def test_a_question_without_topics_and_constants_has_no_list(memory: GraphMemory) -> None:
+    retrieval = memory.retrieve("Which of them?")
+    assert SetOperations(memory.evidence_reader, retrieval, "Which of them?").run(form("list")) is None
+
+
+def test_a_question_that_names_twenty_things_is_bounded(encoder: Any) -> None:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([(f"Person{at:02d}", "lives in", "Oslo") for at in range(20)])
+        question = "Where do " + " and ".join(f"Person{at:02d}" for at in range(20)) + " live?"
+        result = run(opened, question, form("intersect"))
+        assert names(result) == {"Oslo"}
