@@ -94,10 +94,12 @@ def test_a_query_that_is_no_text_or_asks_for_nothing_is_refused(memory: GraphMem
         memory.retrieve("who", as_of="once")
 
 
-def test_before_anything_was_known_there_is_nothing(memory: GraphMemory) -> None:
-    found = memory.retrieve("where was Ada Lovelace born?", as_of="1700")
+def test_before_a_fact_began_it_is_not_found(memory: GraphMemory) -> None:
+    memory.add("Ada Lovelace", "lived in", "Ockham", valid_from="1835")
+    found = memory.retrieve("where did Ada Lovelace live?", as_of="1700")
     assert_defined(found)
-    assert not found.facts
+    assert "Ockham" not in {fact.object for fact in found.facts}
+    assert "Ockham" in {fact.object for fact in memory.retrieve("where did Ada Lovelace live?", as_of="1840").facts}
 
 
 def test_a_namespace_that_does_not_exist_is_empty_and_is_not_made_by_reading(encoder: Any, tmp_path: Path) -> None:
