@@ -69,7 +69,8 @@ def test_a_dump_comes_back_equal_in_every_row(path, tmp_path):
     with SQLiteStore.open(tmp_path / "back.db") as store:
         assert store.search_text("mathematician")
         store.redo()
-        assert lines(store.facts(as_of=to_micros("1820"))) == ["Ada | lives in | London"]
+        then = lines(store.facts(as_of=to_micros("1820")))
+        assert "Ada | lives in | London" in then and "Ada | lives in | Surrey" not in then
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,8 @@ def test_merging_resolves_duplicates_and_undoes_as_one(path, tmp_path):
         entry = merge(store, path)
         facts = store.facts()
         assert len(lines(facts)) == len(set(lines(facts)))
-        assert lines(store.facts(as_of=to_micros("1820"))) == ["Ada | lives in | London"]
+        then = lines(store.facts(as_of=to_micros("1820")))
+        assert "Ada | lives in | London" in then and "Ada | lives in | Surrey" not in then
         assert store.sources(store.facts(subject=store.resolve("Ada").id)[0].id)[0] == "mine"
         assert store.resolve("secret") is None
         assert store.resolve("x") is not None
