@@ -66,7 +66,7 @@ class TemporalForm:
 
 
 def token_features(states: np.ndarray) -> np.ndarray:
-    """States of each token, the one before and the one after it, float32 [T, 3 K]; states are [T, K]."""
+    """States of each token, its predecessor and its successor, float32 [T, 3 K]; states are [T, K]."""
     empty = np.zeros((1, states.shape[1]), states.dtype)
     return np.concatenate([states, np.concatenate([empty, states[:-1]]), np.concatenate([states[1:], empty])], axis=1)
 

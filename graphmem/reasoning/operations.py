@@ -202,9 +202,9 @@ class SetOperations:
         return self._result("except", max(found, key=lambda one: one.score + sizes[id(one)]))
 
     def _taken_away(self) -> list[list[int]]:
-        """Topics that the question takes away: the one before which it begins to except, alone or with all after it.
+        """Topics that the question takes away: that before which it begins to except, alone or with all later ones.
 
-        That is told by the classifier of operations on the beginnings of the question.
+        The classifier of operations decides it, on the beginnings of the question.
         """
         count = len(self.topics)
         if count < 2:

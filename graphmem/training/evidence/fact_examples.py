@@ -1,7 +1,7 @@
 """Examples whose evidence is facts: real questions over neighbourhoods of facts, tables, and the relation lexicon.
 
 Where a set of questions has no graph, one is made: the asked fact, other facts of the same subject, the same relation
-at other subjects. In a share of the examples the fact that answers is missing, and everything beside it stays.
+at other subjects. In a share of the examples the fact that answers is missing, and all other facts stay.
 """
 
 from __future__ import annotations
