@@ -2,7 +2,8 @@
 
 transformers imports torch's compiler, scipy and accelerate wherever they are installed: three seconds of processor time
 that no answer uses. ``light_imports`` leaves them out while it lasts. Two modules of the compiler get a substitute that
-returns decorated functions as they are and imports the compiler as soon as anything else of it is asked for.
+returns decorated functions as they are and imports the compiler as soon as anything else of it is asked for. The rules
+of tensors without values, half a second of torch's own import, come with the compiler or with ``whole_torch``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 _HIDDEN = ("accelerate", "scipy", "sklearn", "PIL", "torchvision", "torchaudio")
 _COMPILER, _MASKS = "torch._dynamo", "torch._dynamo._trace_wrapped_higher_order_op"
+_META, _LISTS = "torch._meta_registrations", "transformers.utils.import_utils"
 _MARKS = ("allow_in_graph", "assume_constant_result", "disable")  # decorators that matter to compiled code alone
 _COLLECT = 100_000  # objects made between two runs of the collector; imports make many that all stay
 _enabled = _begun = False
@@ -39,6 +42,9 @@ def light_imports() -> Iterator[None]:
         yield
         return
     _begun = True
+    if "torch" not in sys.modules:
+        sys.modules[_META] = _Substitute(_META)
+        sys.meta_path.insert(0, _Finder())
     import torch
 
     hidden = [name for name in _HIDDEN if name not in sys.modules]
@@ -55,6 +61,34 @@ def light_imports() -> Iterator[None]:
             if name in sys.modules and sys.modules[name] is None:
                 del sys.modules[name]
         _remove()
+
+
+def whole_torch() -> None:
+    """Import what ``light_imports`` left out of torch: the rules of operations on tensors without values."""
+    _remove()
+    import_module(_META)
+
+
+class _Finder:
+    """Finder of modules: completes torch before its compiler comes, and gives transformers its kept list of modules."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """None, so that the next finder finds the module; the spec of transformers' lists of modules."""
+        if name == _COMPILER:
+            whole_torch()
+        spec = PathFinder.find_spec(name, path, target) if name == _LISTS else None
+        if spec is None or spec.loader is None:
+            return None
+        from graphmem.adapters import module_lists
+
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            module_lists.keep(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 def _list_models_once() -> None:
@@ -107,12 +141,12 @@ def _unchanged(function: Any = None, *_: Any, **__: Any) -> Any:
 
 
 def _real(name: str) -> Any:
-    _remove()
+    whole_torch()
     return import_module(name)
 
 
 def _remove() -> None:
-    for name in (_COMPILER, _MASKS):
+    for name in (_COMPILER, _MASKS, _META):
         package, _, last = name.rpartition(".")
         if isinstance(sys.modules.get(name), _Substitute):
             del sys.modules[name]

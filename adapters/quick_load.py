@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from graphmem.adapters.light_imports import whole_torch
+
 QUICK = ("bert", "llama")  # kinds whose buffers follow from the config alone
 
 
@@ -32,6 +34,7 @@ def load_model(auto: Any, folder: str | Path, dtype: torch.dtype) -> Any:
             if model is not None and _filled(model, file, dtype):
                 model.config._name_or_path = str(folder)
                 return model.eval()
+    whole_torch()  # the general loader builds a model without values first
     return auto.from_pretrained(str(folder), dtype=dtype)
 
 

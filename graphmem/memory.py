@@ -240,8 +240,8 @@ class GraphMemory(Revision, Upkeep):
         """Give the node ``name`` other names under which it is found too. One transaction.
 
         Raises:
-            Conflict: an alias of another node, unless ``ambiguous``: ``node`` and ``facts`` then say that it may mean
-                either.
+            Conflict: a name or alias of another node, unless ``ambiguous``: ``node`` and ``facts`` then say that an
+                alias of several may mean any of them.
         """
         edit = UpdateNode(self.store.find(name).id, add_aliases=aliases, ambiguous=ambiguous)
         return self.store.apply([edit], action="alias")
@@ -253,7 +253,7 @@ class GraphMemory(Revision, Upkeep):
         """Write a changed value: facts of this subject and relation end at ``at`` (now), the new one begins then.
 
         A value from before the held fact began is history: it ends where that one begins. The value that is held
-        already, under whatever name, changes nothing but its strength.
+        then already, under whatever name, changes nothing but its strength.
         """
         new = AddEdge(subject, relation, object, confidence=confidence, source=source)
         return self.store.apply(superseding(self.store, new, at), action="supersede")

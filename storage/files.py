@@ -38,6 +38,14 @@ def place_of(path: str) -> Place | None:
     return found.st_dev, found.st_ino
 
 
+def is_empty(path: str) -> bool:
+    """Whether the file at a path has no bytes, or is gone."""
+    try:
+        return os.path.getsize(path) == 0
+    except OSError:
+        return True
+
+
 def side_files(path: Path) -> list[Path]:
     """What SQLite and graphmem keep beside a memory: log, its index, rollback journal, snapshots."""
     with suppress(OSError):

@@ -384,10 +384,8 @@ class SQLiteStore(ListingStore):
             raw.executemany(sql, [(node, now) for node in ids])
 
     def usage(self) -> Iterator[tuple[int, int, int, int]]:
-        """Of every live node, by id: its id, when it was made, how often it was used and when last (0: never).
-
-        Times are microseconds. Read a page at a time, so that other writers are not held up.
-        """
+        """Of every live node, by id: its id, when it was made, how often it was used and when last (0: never), in
+        microseconds. Read a page at a time, so that other writers are not held up."""
         sql = (
             "SELECT n.id, n.created_at, coalesce(a.count, 0), coalesce(a.at, 0) "
             "FROM nodes n LEFT JOIN access a ON a.node = n.id "
@@ -395,5 +393,7 @@ class SQLiteStore(ListingStore):
         )
         after = 0
         while page := self.connection.rows(sql, (self._ns, after)):
+            with self.connection.values():
+                queries.numbers(page)
             yield from page
             after = page[-1][0]

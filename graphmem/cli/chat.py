@@ -131,13 +131,17 @@ class Chat:
             if decision.action != "skip":
                 click.echo(f"({decision_line(decision)})")
         if reply.text:
-            return click.echo(lines_of(reply.text))
+            click.echo(lines_of(reply.text))
+            explained = getattr(reply.answer, "explanation", None)
+            if explained is not None and explained.operation == "verify" and explained.members:
+                click.echo(f"  because {printable(explained.members[0].evidence[0])}")
+            return
         if reply.entry is None:
             click.echo("(nothing written)")
             self._explain_first_person(text)
 
     def _explain_first_person(self, text: str) -> None:
-        from graphmem.generation.conversation import resolve_first_person
+        from graphmem.generation.turns import resolve_first_person
 
         if self.session.config.speaker is None and not self.warned and resolve_first_person(text, "") != text:
             self.warned = True
@@ -187,6 +191,8 @@ class Chat:
         answer: Any = self.last.answer
         if answer is None:
             return click.echo("the answer comes from the language model and the last turns, not from the memory")
+        if answer.explanation is not None and answer.explanation.question:
+            click.echo(f"read as: {printable(answer.explanation.question)}")
         quotes = [item for item in answer.evidence if not isinstance(item, Fact)]
         for fact in answer.path:
             click.echo(f"because {fact_line(fact).partition(chr(9))[2]}")

@@ -78,13 +78,20 @@ def film_model(
     memory: Path | None, base: str, weights: str | None, *, films: bool = True
 ) -> Iterator[GraphMemoryModel]:
     """The model attached to a memory of WikiMovies, from a file or filled in RAM; empty where ``films`` is False."""
+    with film_store(memory, films=films) as opened:
+        yield attacher(base, weights)(opened)
+
+
+@contextmanager
+def film_store(memory: Path | None, *, films: bool = True) -> Iterator[GraphMemory]:
+    """A memory of WikiMovies, from a file or filled in RAM; empty where ``films`` is False."""
     from graphmem.datasets.wikimovies import load_facts
     from graphmem.memory import GraphMemory
 
     with GraphMemory.open(memory or ":memory:") as opened:
         if memory is None and films:
             opened.add_many(load_facts(), source="WikiMovies")
-        yield attacher(base, weights)(opened)
+        yield opened
 
 
 def attacher(base: str, weights: str | Path | None = None) -> Callable[[GraphMemory], GraphMemoryModel]:
@@ -325,3 +332,21 @@ def ablation(folders: tuple[Path, ...], parts: Any, arms: Path | None, base: str
 
     attach = cache(partial(attacher, base))  # arms with the same weights share a model
     return evaluate_ablation(attach, folders, parts, arms=arms, log=log if failures else None)
+
+
+@measurement
+@data_folder
+@film_memory
+@click.option(
+    "--half", type=click.Choice(("development", "reported", "all")), default="reported", show_default=True,
+    help="Half of the questions, by the hash of their text; the other one may be developed on.",
+)  # fmt: skip
+@draw("Questions of each kind; all if left out.")
+@show
+def probes(data: Path | None, memory: Path | None, half: Any, n: int | None, seed: int, failures: bool) -> Report:
+    """Questions about two topics and operations on sets over WikiMovies, answered without a language model."""
+    from graphmem.evaluation.probes import evaluate_probes, load_probes
+
+    rows = load_probes(data, half, n, seed)
+    with film_store(memory) as opened:
+        return evaluate_probes(opened, rows, seed, log=log if failures else None)

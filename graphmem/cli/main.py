@@ -6,6 +6,7 @@ Modules are imported when a command needs them, so that ``--help`` is fast.
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import re
@@ -41,7 +42,7 @@ LAZY = (
     dict.fromkeys(_VIEW.split(), "view")
     | dict.fromkeys(_STORE.split(), "store")
     | dict.fromkeys(_MODEL.split(), "model")
-    | {"chat": "chat", "evaluate": "evaluate"}
+    | {"chat": "chat", "evaluate": "evaluate", "explain": "explain"}
 )
 """Commands by the module that defines them, imported when named."""
 
@@ -99,7 +100,11 @@ class Commands(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run the command line; without ``args`` the process is its own, and imports are kept light."""
         light_imports.enable(args is None)
-        return super().main(args, *rest, **options)
+        try:
+            return super().main(args, *rest, **options)
+        finally:
+            if args is None:
+                gc.freeze()  # the interpreter's last collection would walk every object that the imports made
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in WHOLE:

@@ -65,9 +65,10 @@ def ask(
     if drawing:
         click.echo(f"written: {save_attribution(question, answer, drawing)}", err=True)
     if json_:
-        answers = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused, "status": answer.status}
+        said = {"answer": answer.text, "answers": answer.answers, "refused": answer.refused, "status": answer.status}
         found = {"path": answer.path, "evidence": answer.evidence, "answerable": answer.answerable}
-        return emit({"question": question, **answers, **found, "confidence": answer.confidence})
+        known = {"confidence": answer.confidence, "explanation": answer.explanation}
+        return emit({"question": question, **said, **found, **known})
     click.echo(lines_of(answer.text))
     if answer.status == "from_base":
         click.echo("  from the base model, not from the memory")
@@ -147,6 +148,8 @@ TRAINERS = {
     "evidence": "training.evidence.train",
     "operation": "training.evidence.operation",
     "temporal-form": "training.evidence.temporal_form",
+    "graph-network": "training.evidence.graph_network",
+    "turn-form": "training.evidence.turn_form",
     "calibration": "training.evidence.calibration",
     "passage-reranker": "training.passage_reranker",
     "fusion": "training.fusion.train",

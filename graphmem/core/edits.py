@@ -17,7 +17,8 @@ from graphmem.core.types import Fact, FactStatus, Factuality, Place
 class AddNode:
     """Add a node, or strengthen the one of the same normalised name or alias in the namespace.
 
-    An alias that another node has is refused unless ``ambiguous``: a name that may mean either is then asked back.
+    An alias that another node has as its name or alias is refused unless ``ambiguous``. A name that is an alias of
+    several is then asked back; a name comes before an alias.
     """
 
     name: str

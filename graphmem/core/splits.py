@@ -8,6 +8,7 @@ from typing import Literal
 from graphmem.core.names import normalise
 
 Split = Literal["train", "dev", "test"]
+Use = Literal["encoder", "network", "calibration"]
 
 
 def data_split(name: str) -> Split:
@@ -28,3 +29,13 @@ def passage_split(title: str) -> Split:
 def held(key: str, parts: int = 8) -> bool:
     """Whether a row of a data set is held out: never trained on. One of ``parts``, by the hash of its key."""
     return int(sha256(key.encode()).hexdigest(), 16) % parts == 0
+
+
+def use_of(key: str) -> Use:
+    """What a row is for: one of 16 for calibration, one of 16 for what is trained on readings, else the encoder.
+
+    Rows that are not the encoder's are those that ``held`` holds out.
+    """
+    if not held(key):
+        return "encoder"
+    return "calibration" if held(key, 16) else "network"

@@ -11,6 +11,7 @@ import numpy as np
 from graphmem.core.errors import Busy, DiskFull, ReadOnly
 from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.types import PASSAGE, Node
+from graphmem.core.validation import require
 
 
 def node_text(node: Node) -> str:
@@ -57,9 +58,14 @@ def _parts(store: GraphStore, fingerprint: str, nodes: np.ndarray | None, batch:
 
 
 def encode_with_bar(store: GraphStore, encoder: TextEncoder, batch: int, progress: bool) -> int:
-    """``encode_nodes`` for all nodes and passages, with an optional progress bar. Writes to the store."""
+    """``encode_nodes`` for all nodes and passages, with an optional progress bar. Writes to the store.
+
+    Raises:
+        InvalidValue: ``batch`` is below 1.
+    """
     from tqdm import tqdm
 
+    require(batch >= 1, "batch", batch, "at least 1")
     with tqdm(desc="encoding nodes", unit="node", disable=not progress) as bar:
         done, last = encode_nodes(store, encoder, bar.update, batch=batch), 0
         while len(ids := store.passages_without_vectors(encoder.fingerprint, batch, last)):

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
-from graphmem.evaluation.people import Attach, PeopleReport, estimate, evaluate_people
+from graphmem.evaluation.people import GROUPS, Attach, PeopleReport, estimate, evaluate_people
 from graphmem.evaluation.report import Report
 from graphmem.fusion.layers import WEIGHTS_FILE
+from graphmem.memory import GraphMemory
 from graphmem.retrieval.checkpoints import SHIPPED
 
 
@@ -26,14 +27,23 @@ class Part:
         taken: what is taken away, in words.
         off: options of ``GraphMemory.open`` that switch it off.
         cost: what taking it away must cost, in shares.
+        attribute: of the memory's reader of evidence, that is None without the part.
+        questions: group of people's questions that the cost is shown on, see ``GROUPS``; all where it is empty.
     """
 
     taken: str
     off: Mapping[str, Any]
     cost: float
+    attribute: str = ""
+    questions: str = ""
 
 
-PARTS = {"evidence": Part("evidence encoder (facts ranked by search alone)", {"evidence": False}, 0.15)}
+PARTS = {
+    "evidence": Part("evidence encoder (facts ranked by search alone)", {"evidence": False}, 0.15),
+    "graph-network": Part(
+        "graph network (evidence weighed by reading alone)", {}, 0.1, "graph_network", "several facts"
+    ),
+}
 SWITCHED_OFF, RETRAINED = "switched off", "the rest retrained"
 
 
@@ -44,7 +54,7 @@ class AblationRow:
     Attributes:
         arm: whether the rest was retrained without the part.
         cost: of taking it away, paired by question.
-        must_show: the least cost that shows that the part works.
+        must_show: the least cost that shows that the part works; None where another row shows it.
     """
 
     taken_away: str
@@ -57,11 +67,11 @@ class AblationRow:
     without_interval: tuple[float, float]
     cost: float
     cost_interval: tuple[float, float]
-    must_show: float
+    must_show: float | None
 
 
 def evaluate_ablation(
-    attach: Callable[[Path | None], Attach], folders: Iterable[Path], parts: Sequence[str] = tuple(PARTS), *,
+    attach: Callable[[Path | None], Attach], folders: Iterable[Path], parts: Sequence[str] | None = None, *,
     arms: Path | None = None, log: Callable[[str], None] | None = None,
 ) -> Report:  # fmt: skip
     """Ask people's questions with everything, then without each part.
@@ -69,7 +79,7 @@ def evaluate_ablation(
     Args:
         attach: from a folder of weights of the memory layers (None: the shipped ones), what makes a model of a memory.
         folders: one a set, see ``graphmem.evaluation.people``.
-        parts: of ``PARTS``.
+        parts: of ``PARTS``; all where left out.
         arms: folder with a folder for each part whose arm was trained; it holds ``fusion.safetensors``,
             ``retriever.safetensors`` or both.
         log: gets a line for each question answered wrongly.
@@ -77,6 +87,7 @@ def evaluate_ablation(
     Raises:
         InvalidValue: a part that there is not, an arm without weights, or a folder without ``facts.tsv``.
     """
+    parts = tuple(PARTS) if parts is None else parts
     if unknown := [name for name in parts if name not in PARTS]:
         raise InvalidValue(f"no part {unknown[0]!r} to take away; choose of {', '.join(PARTS)}")
     trained = {name: _arm(arms / name) for name in parts if arms is not None and (arms / name).is_dir()}
@@ -86,10 +97,25 @@ def evaluate_ablation(
     report.answers.extend({"without": None, **row} for row in whole.answers)
     for name in parts:
         weights, options = trained.get(name, (None, {}))
-        without = evaluate_people(attach(weights), folders, ["ask"], options={**PARTS[name].off, **options}, log=log)
+        part = PARTS[name]
+        without = evaluate_people(
+            _without(part, attach(weights)), folders, ["ask"], options={**part.off, **options}, log=log
+        )
         report.answers.extend({"without": name, **row} for row in without.answers)
-        report.rows.append(_row(PARTS[name], RETRAINED if name in trained else SWITCHED_OFF, whole, without))
+        arm = RETRAINED if name in trained else SWITCHED_OFF
+        report.rows.extend(_row(part, arm, whole, without, group) for group in dict.fromkeys((part.questions, "")))
     return report
+
+
+def _without(part: Part, attach: Attach) -> Attach:
+    """``attach``, for memories whose reader of evidence lacks the part."""
+
+    def attached(memory: GraphMemory) -> Any:
+        if part.attribute and memory.evidence_reader is not None:
+            setattr(memory.evidence_reader, part.attribute, None)
+        return attach(memory)
+
+    return attached
 
 
 def _arm(folder: Path) -> tuple[Path | None, dict[str, Any]]:
@@ -100,19 +126,21 @@ def _arm(folder: Path) -> tuple[Path | None, dict[str, Any]]:
     return folder if layers.exists() else None, {"retriever": retriever} if retriever.exists() else {}
 
 
-def _row(part: Part, arm: str, whole: PeopleReport, without: PeopleReport) -> AblationRow:
-    having, lacking = _by_set(whole), _by_set(without)
+def _row(part: Part, arm: str, whole: PeopleReport, without: PeopleReport, group: str) -> AblationRow:
+    having, lacking = _by_set(whole, group), _by_set(without, group)
     gains = {name: [a - b for a, b in zip(rows, lacking[name], strict=True)] for name, rows in having.items()}
     one, other, cost = (estimate(list(groups.values())) for groups in (having, lacking, gains))
     return AblationRow(
-        part.taken, arm, "people's questions", one.n, one.value, (one.low, one.high), other.value,
-        (other.low, other.high), cost.value, (cost.low, cost.high), part.cost,
+        part.taken, arm, f"people's questions{f', {group}' if group else ''}", one.n, one.value, (one.low, one.high),
+        other.value, (other.low, other.high), cost.value, (cost.low, cost.high),
+        part.cost if group == part.questions else None,
     )  # fmt: skip
 
 
-def _by_set(report: PeopleReport) -> dict[str, list[float]]:
-    """Whether each question was answered rightly, in the order of the sets."""
+def _by_set(report: PeopleReport, group: str) -> dict[str, list[float]]:
+    """Whether each question of a group was answered rightly, in the order of the sets; sets without one left out."""
     rows: dict[str, list[float]] = {name: [] for name in report.sets}
     for answer in report.answers:
-        rows[answer["set"]].append(float(answer["right"]))
-    return rows
+        if not group or answer["kind"] in GROUPS[group]:
+            rows[answer["set"]].append(float(answer["right"]))
+    return {name: right for name, right in rows.items() if right}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -25,7 +25,9 @@ from graphmem.generation.decoding import (
 )
 from graphmem.generation.description import describe_topic, requested_topic
 from graphmem.generation.evidence_answers import evidence_answer
-from graphmem.generation.set_answers import set_answer
+from graphmem.generation.explanation import explain_facts, explain_reading
+from graphmem.generation.set_answers import contradicted, set_answer
+from graphmem.reasoning.weighing import Weighed
 from graphmem.retrieval.answerability import confidence
 
 WhenUnknown = Literal["refuse", "answer", "base", "attend"]
@@ -41,7 +43,11 @@ TIE_MARGIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """Options of ``GraphMemoryModel.ask``; wrong types and values raise ``InvalidValue``."""
+    """Options of ``GraphMemoryModel.ask``; wrong types and values raise ``InvalidValue``.
+
+    ``revise`` gets what the evidence says and returns what is answered from; conversations add their turns to it.
+    ``sets``: whether operations on sets are computed.
+    """
 
     max_new_tokens: int = 64
     as_of: Time | None = None
@@ -51,6 +57,8 @@ class AskOptions:
     all_answers: bool = False
     schedule: RetrievalSchedule | None = None
     at: Time | None = None
+    revise: Callable[[Weighed], Weighed] | None = None
+    sets: bool = True
 
     def __post_init__(self) -> None:
         known = isinstance(self.when_unknown, str) and self.when_unknown in WHEN_UNKNOWN
@@ -78,28 +86,51 @@ def answer_question(model: Any, question: str, options: AskOptions) -> Answer:
     if retrieval is None:
         return done(base_answer(model, prompt, None, options))
     reader, unclear = getattr(model.memory, "evidence_reader", None), getattr(retrieval, "unclear", ())
+    as_of = to_micros(options.as_of)
     if unclear and (reader is None or requested_topic(retrieval) is not None):
         return done(ask_back(unclear, retrieval))
     if (description := describe_topic(model, retrieval, room, options.as_of)) is not None:
-        return done(description)
+        explained = explain_facts("describe", description.text, description.path, as_of)
+        return done(replace(description, explanation=explained))
     if reader is None:
         return done(retrieval_answer(model, question, prompt, retrieval, options))
-    as_of = None if options.as_of is None else to_micros(options.as_of)
-    if not unclear and (counted := set_answer(reader, retrieval, as_of)) is not None:
-        return done(counted)
-    weighed = reader.read(retrieval, as_of, to_micros(options.at))
-    least = 0.0 if options.when_unknown == "answer" and weighed.answers else options.min_confidence
-    made = evidence_answer(
-        model, question, retrieval, weighed, max_new_tokens=room, min_confidence=least,
-        all_answers=options.all_answers, refusal=options.refusal,
-    )  # fmt: skip
-    if made is None:
-        return done(ask_back(unclear, retrieval))
+    made = read_answer(model, reader, question, retrieval, options)
     if made.status == "not_known" and options.when_unknown in ("base", "attend"):
         if options.when_unknown == "base":
             return done(base_answer(model, prompt, retrieval, options))
         return done(retrieval_answer(model, question, prompt, retrieval, options))
     return done(made)
+
+
+def read_answer(model: Any, reader: Any, question: str, retrieval: Any, options: AskOptions) -> Answer:
+    """The answer of an ``EvidenceReader``: from a set where the question wants one, else from single evidence.
+
+    What is less likely than ``min_confidence`` is not known, unless ``when_unknown`` is "answer".
+    """
+    unclear = getattr(retrieval, "unclear", ())
+    as_of = None if options.as_of is None else to_micros(options.as_of)
+    counted = None if unclear or not options.sets else set_answer(reader, retrieval, as_of)
+    least = None if options.when_unknown == "answer" else options.min_confidence
+    if counted is not None and (least is None or counted.confidence >= least):
+        return counted
+    at = to_micros(options.at)
+    weighed = reader.read(retrieval, as_of, at)
+    if options.revise is not None:
+        weighed = options.revise(weighed)
+    made = evidence_answer(
+        model, question, retrieval, weighed, max_new_tokens=options.max_new_tokens,
+        min_confidence=0.0 if options.when_unknown == "answer" and weighed.answers else options.min_confidence,
+        all_answers=options.all_answers, refusal=options.refusal,
+    )  # fmt: skip
+    if made is None:
+        return ask_back(unclear, retrieval)
+    if weighed.asks_verdict > 0.5 and not unclear:
+        floor = max(made.confidence, least or 0.0)
+        if (denied := contradicted(reader, retrieval, as_of, floor)) is not None:
+            return denied
+    scope = reader.scope(retrieval, as_of if at is None else at)
+    explained = explain_reading(made, weighed, scope, retrieval.query, retrieval.store, as_of)
+    return replace(made, explanation=explained)
 
 
 def base_answer(model: Any, prompt: Sequence[int], retrieval: Any, options: AskOptions) -> Answer:
@@ -137,9 +168,10 @@ def retrieval_answer(model: Any, question: str, prompt: Sequence[int], retrieval
     paths = [answer_path(g.text, g.candidates, retrieval) for g in generated if g.candidates is not None]
     facts = [*(fact for path in paths for fact in path), *(getattr(retrieval, "facts", ()) or ())]
     answers, sources = tuple(g.text for g in generated), tuple(source for g in generated for source in g.sources)
+    path = tuple(paths[0]) if paths else ()
     return Answer(
-        ", ".join(answers), tuple(dict.fromkeys(facts)), paths[0] if paths else (), retrieval, 0, 0.0,
-        float(retrieval.answerable), sources, answers,
+        ", ".join(answers), tuple(dict.fromkeys(facts)), path, retrieval, 0, 0.0, float(retrieval.answerable), sources,
+        answers, explanation=explain_facts("search", answers[0] if answers else "", path, to_micros(options.as_of)),
     )  # fmt: skip
 
 

@@ -63,6 +63,50 @@ class Quote:
         return f"{self.title}: {self.text}" if self.title else self.text
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainedItem:
+    """One thing that an answer holds, or that was compared with it, and the evidence for it.
+
+    Attributes:
+        text: its name, or the words of a passage.
+        value: the value that was compared; empty where none was.
+        evidence: its chain of facts, or a quote.
+    """
+
+    text: str
+    value: str = ""
+    evidence: tuple[Fact | Quote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How an answer was found.
+
+    Attributes:
+        operation: ``lookup``, ``duration``, ``verify``, ``count``, ``list``, ``superlative``, ``intersect``,
+            ``except``, ``describe``, or ``search`` where no evidence was read.
+        time: the time that it holds for, in words.
+        steps: what was computed: patterns of facts with ``?`` for the members, conditions, what was compared.
+        members: what the answer holds, each with its evidence.
+        considered: what was compared, or would have been the next answers; of an unknown answer, what is nearest.
+        count: number of members, also of those beyond ``members``.
+        complete: whether every member was looked at.
+        question: as it was completed from the turns before; empty for a question that was read as it stands.
+    """
+
+    operation: str
+    time: str
+    steps: tuple[str, ...] = ()
+    members: tuple[ExplainedItem, ...] = ()
+    considered: tuple[ExplainedItem, ...] = ()
+    count: int = 0
+    complete: bool = True
+    question: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {'; '.join(self.steps)}" if self.steps else self.operation
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer with its evidence.
@@ -81,7 +125,8 @@ class Answer:
         refused: whether the refusal was returned because the memory does not hold the answer, or the text asks back
             which of several nodes a name means.
         status: where the answer comes from, or why there is none.
-        explanation: of an answer that was computed from a set: what was computed, in one line.
+        explanation: the operation, the time, and each member with its evidence; None without the memory, and where the
+            text asks back.
     """
 
     text: str
@@ -95,7 +140,7 @@ class Answer:
     answers: tuple[str, ...] = ()
     refused: bool = False
     status: Status = "answered"
-    explanation: str = ""
+    explanation: Explanation | None = field(default=None, repr=False)
 
     @property
     def confidence(self) -> float:

@@ -11,33 +11,55 @@ kinds. Facts and buffer are separate journal entries, so that a fact can be undo
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphmem.core import arguments
 from graphmem.core.edits import AddNode, JournalEntry
-from graphmem.core.errors import InvalidValue
+from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.names import check_name
 from graphmem.core.times import Time, from_micros, to_micros
-from graphmem.generation.attribution import Answer
+from graphmem.generation.answering import AskOptions, answer_question
+from graphmem.generation.attribution import Answer, Explanation, Quote
 from graphmem.generation.decoding import generate_plain, prompt_ids
+from graphmem.generation.turns import (
+    Question,
+    Turn,
+    form_of,
+    last_sentences,
+    questions_of,
+    resolve_first_person,
+    statements,
+    without_first_person,
+)
+from graphmem.questions.turn_form import TurnClassifier, TurnForm
 from graphmem.reading.candidates import check_text
-from graphmem.reasoning.calibration import confidence_of
-from graphmem.text.sentences import is_question, sentences
+from graphmem.reasoning.question_rewriting import Completion, best_completion, completions, replaced, restricted
+from graphmem.reasoning.turn_evidence import joined, read_turns
+from graphmem.reasoning.values import typed
+from graphmem.text.name_matching import match_names
+from graphmem.text.sentences import is_question
 from graphmem.writing.decider import free_record
 from graphmem.writing.deduplication import is_mark
 from graphmem.writing.pipeline import WritePlan, read_text, shipped_extractor
 
-_QUESTION = re.compile(
-    r"(who|whom|whose|what|where|when|why|which|how|is|are|was|were|do|does|did|has|have|had|can|could|will|would"
-    r"|tell me|name)\b",
-    re.IGNORECASE,
-)
-_FIRST_PERSON = re.compile(r"\bI['’]m\b|\bI\b|\b(?:my|me|myself|mine)\b", re.IGNORECASE)
-_NEAR = 100
-"""Characters before a word that show whether it is a numeral."""
+MAX_QUESTIONS = 4
+"""Questions of a turn that are answered."""
+
+MAX_TOPICS = 8
+"""Topics that a session keeps."""
+
+LACKS, RESTATED = 0.6, 0.3
+"""Probabilities from which a question takes over what the former one asks, and a turn corrects the former question."""
+
+NO_ANSWER = -8.0
+"""Log-odds of an answer where there is none."""
+
+STATED = 2.0
+"""Log-odds of an answer in former turns from which no set is computed from the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +90,24 @@ class SessionConfig:
         arguments.number(self.min_answerability, "min_answerability", "a probability, 0..1", 0, 1)
 
 
-class Turn(NamedTuple):
-    """One turn: ``role`` is ``user`` or ``model``, ``at`` an ISO time."""
-
-    role: str
-    text: str
-    at: str
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Result of a turn.
 
     Attributes:
-        text: the answer; empty for a turn without a question.
-        answer: the answer with its facts and sources; None without a question, or where the buffer answered.
+        text: the answers, one after the other; empty for a turn without a question.
+        answer: the first answer that is known, else the last, with its facts and sources; None without a question.
+            Where the question was completed from former turns, its ``explanation`` says how it was read.
         plan: the facts read and the decisions.
         entry: the journal entry of the facts written; None where there were none.
+        answers: the answer to each question of the turn.
     """
 
     text: str
     answer: Answer | None
     plan: WritePlan
     entry: JournalEntry | None = None
+    answers: tuple[Answer, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -111,7 +128,17 @@ class Session:
         self.config = config or SessionConfig()
         self.node = f"session:{self.name}"  # holds the state
         self.count, self.turns = 0, tuple[Turn, ...]()
+        self.topics: tuple[str, ...] = ()
+        self.asked = ("", "")  # the former question as it was read, and its topic
+        self._classifier: TurnClassifier | None = None
+        if (reader := self._reader) is not None:
+            with suppress(WeightsMismatch):  # without it a question mark shows a question
+                self._classifier = TurnClassifier.load(reader.encoder.fingerprint)
         self._resume()
+
+    @property
+    def _reader(self) -> Any:
+        return getattr(self.model.memory, "evidence_reader", None)
 
     def say(self, text: str, *, at: Time | None = None, trust: float = 1.0) -> Reply:
         """Process a turn of the user: write its facts, answer its question. Writes.
@@ -128,7 +155,8 @@ class Session:
         arguments.text(check_text(text), "text")
         arguments.moment(at, "at")
         when = from_micros(to_micros(at)) or from_micros(to_micros(datetime.now(UTC))) or ""
-        text, before = resolve_first_person(text.replace("\0", " "), self.config.speaker), self.context()
+        spoken = text.replace("\0", " ").strip()
+        text, before = resolve_first_person(spoken, self.config.speaker), self.context()
         known = text if self.config.speaker is not None else without_first_person(text)
         plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at)
         if not text.strip():
@@ -136,45 +164,148 @@ class Session:
         memory = self.model.memory
         entry = memory.apply(plan, note=text.strip()[:200]) if plan.edits else None
         entry = entry if any(not is_mark(edit) for edit in plan.edits) else None
-        self._remember(Turn("user", text.strip(), when), stated=bool(plan.decisions) and entry is not None)
-        question = extract_question(text, stated=bool(plan.facts))
-        if not question:
+        forms = self._forms(parts := last_sentences(spoken))
+        questions = self._questions(parts, forms, stated=bool(plan.facts))
+        form = form_of(parts, forms, stated=bool(plan.facts))
+        former = self.turns
+        if not questions:
+            self._mention(text)
+        self._remember(Turn("user", text.strip(), when, form), stated=bool(plan.decisions) and entry is not None)
+        if not questions:
             return Reply("", None, plan, entry)
-        response, answer = self._answer(question, before, at)
+        answers = tuple(self._answer(question, former, before, at) for question in questions)
+        given = [answer for answer in answers if answer.status != "not_known"] or [answers[-1]]
+        response = "\n".join(answer.text for answer in given)
         self._remember(Turn("model", response, when), stated=False)
-        return Reply(response, answer, plan, entry)
+        return Reply(response, given[0], plan, entry, answers)
 
     def context(self) -> str:
         """The user's turns in the buffer, oldest first."""
         return "\n".join(turn.text for turn in self.turns if turn.role == "user")
 
-    def _answer(self, question: str, before: str, at: Time | None) -> tuple[str, Answer | None]:
-        """From the memory; where it does not hold the answer, from the last turns, where they do.
+    def _questions(self, spoken: Sequence[str], forms: Sequence[TurnForm], *, stated: bool) -> list[Question]:
+        """The questions of a turn; for a correction of the former question, that question with what corrects it."""
+        found = questions_of(spoken, forms, stated=stated)
+        if not found and self.turns and self.turns[-1].role == "model" and self.asked[0] and forms:
+            if max(form.corrects for form in forms) > RESTATED:
+                text = " ".join(spoken)
+                options = replaced(*self.asked, self._names(text)) or [Completion(f"{self.asked[0]} {text}")]
+                found = [Question(text, 0.0, options=tuple(options))]
+        speaker = self.config.speaker
+        own = lambda one: one._replace(
+            text=resolve_first_person(one.text, speaker), beside=resolve_first_person(one.beside, speaker)
+        )
+        return [own(one) for one in found[:MAX_QUESTIONS]]
 
-        Without an evidence encoder the base answers in the second case, with the last turns in its prompt.
+    def _forms(self, spoken: Sequence[str]) -> list[TurnForm]:
+        if self._classifier is None:
+            return [TurnForm(float(is_question(text)), 0.5, 0.0, 0.0) for text in spoken]
+        return self._classifier.forms(self._reader.encoder, spoken)
+
+    def _answer(self, question: Question, former: Sequence[Turn], before: str, at: Time | None) -> Answer:
+        """From the memory and the statements of the last turns, side by side.
+
+        Without an evidence encoder the memory answers, and where it does not, the base with the last turns in its
+        prompt.
         """
+        reader, store = self._reader, self.model.memory.store
+        if reader is None:
+            return self._generated(question.text, before, at)
+        said = read_turns(reader, question.text, statements(former))
+        odds = said.answers[0].weight if said.answers else NO_ANSWER
+        chosen = self._completed(question, odds)
+        options = AskOptions(
+            self.config.max_new_tokens, at=at, sets=odds < STATED,
+            revise=lambda weighed: joined(
+                restricted(weighed, chosen.topic, store), said, 0.0 if chosen.topic else chosen.prior
+            ),
+        )  # fmt: skip
+        answer = answer_question(self.model, chosen.text, options)
+        self._follow(chosen, answer)
+        from_turn = any(isinstance(item, Quote) and item.passage < 0 for item in answer.evidence[:1])
+        if chosen.text == question.text or from_turn:
+            return answer
+        explained = answer.explanation or Explanation("lookup", "")
+        return replace(answer, explanation=replace(explained, question=chosen.text))
+
+    def _completed(self, question: Question, odds: float) -> Completion:
+        """The question as it is read: the completion that the evidence answers best.
+
+        It is left as it is where former turns answer it with higher log-odds, which are ``odds``.
+        """
+        retrieve, own = self.model.memory.retrieve, self._names(question.text)
+        if question.options:
+            return best_completion(self._reader, retrieve, question.options)[0]
+        beside = self._names(question.beside) if question.beside else []
+        topics = self._topical([*beside, *self.topics])
+        lacks = question.lacks > LACKS and (bool(own) or is_question(question.text))
+        if lacks and (others := replaced(*self.asked, own or topics)):
+            return best_completion(self._reader, retrieve, others)[0]
+        refers = min(question.refers, 0.5) if own else question.refers
+        found = completions(question.text, [topic for topic in topics if topic not in own], refers)
+        best, score = best_completion(self._reader, retrieve, found)
+        return best if score > odds else found[0]
+
+    def _topical(self, names: Sequence[str]) -> list[str]:
+        """Those of some names, each once, of which facts say something, without the speaker; values are no topics."""
+        store, kept = self.model.memory.store, []
+        for name in dict.fromkeys(names):
+            node = None if name == self.config.speaker else store.resolve(name)
+            if node is None:
+                continue
+            facts = store.edges(store.fact_ids_around([node.id], limit=2))
+            if any(edge.src == node.id for edge in facts) or (len(facts) > 1 and typed(name) is None):
+                kept.append(name)
+        return kept
+
+    def _names(self, text: str) -> list[str]:
+        """Names of the nodes that a text mentions, the last mentioned first."""
+        store = self.model.memory.store
+        seeds = self.model.memory.retrieve(text, top_k=1).seeds
+        unclear = {name for name, _ in seeds.unclear}
+        mentions = sorted(seeds.mentions, key=lambda one: -one.start)
+        return list(dict.fromkeys(store.names([one.nodes[0] for one in mentions if one.text not in unclear])))
+
+    def _mention(self, text: str) -> None:
+        """Keep what a statement mentions as topics."""
+        if self._reader is None:
+            return
+        store = self.model.memory.store
+        others = [one.nodes[0] for one in match_names(text, store, lambda match: True) if len(one.nodes) == 1]
+        names = [*self._names(text), *store.names(others), *self.topics]
+        self.topics = tuple(self._topical(names))[:MAX_TOPICS]
+
+    def _follow(self, chosen: Completion, answer: Answer) -> None:
+        """Keep what a question was about, and its answer, as topics."""
+        store = self.model.memory.store
+        said = [node.name for text in answer.answers[:2] if (node := store.resolve(text[:200])) is not None]
+        ends = [end for fact in answer.path for end in (fact.subject, fact.object)]
+        own = self._names(chosen.text)
+        fresh = [*said, *filter(None, [chosen.topic]), *own, *ends]
+        self.topics = tuple(self._topical([*fresh, *self.topics]))[:MAX_TOPICS]
+        self.asked = (chosen.text, chosen.topic or next(iter(own), ""))
+
+    def _generated(self, question: str, before: str, at: Time | None) -> Answer:
         if before.strip():
             question = shipped_extractor(self.model).resolve_pronouns(question, before)
-        answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens, at=at)
-        reader = getattr(self.model.memory, "evidence_reader", None)
-        unknown = answer.status == "not_known" if reader else answer.answerable < self.config.min_answerability
-        if not unknown or not before.strip():
-            return answer.text, answer
-        if reader is not None:
-            weighed = reader.read_text(question, before)
-            known, least = confidence_of(weighed)
-            return (weighed.answers[0].text, None) if known >= least and weighed.answers else (answer.text, answer)
+        answer: Answer = self.model.ask(question, max_new_tokens=self.config.max_new_tokens, at=at)
+        if answer.answerable >= self.config.min_answerability or not before.strip():
+            return answer
         prompt = prompt_ids(self.model, question, before)
-        return generate_plain(self.model, prompt, self.config.max_new_tokens), None
+        text = generate_plain(self.model, prompt, self.config.max_new_tokens)
+        return replace(answer, text=text, answers=(text,), evidence=(), path=(), status="from_base", refused=False)
 
     def _remember(self, turn: Turn, *, stated: bool) -> None:
-        kept = Turn(turn.role, turn.text[: self.config.max_characters], turn.at)
+        kept = turn._replace(text=turn.text[: self.config.max_characters])
         self.count += 1
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]
         name = free_record(self.model.memory.store, name, "episode")
         episode = AddNode(name, "episode", turn.text[:100_000], (), {"source": self.node, "at": turn.at})
-        state = {"turns": [list(turn) for turn in self.turns], "count": self.count, "speaker": self.config.speaker}
+        state = {
+            "turns": [list(turn) for turn in self.turns], "count": self.count, "speaker": self.config.speaker,
+            "topics": list(self.topics), "asked": list(self.asked),
+        }  # fmt: skip
         edits = [AddNode(self.node, "session", attributes=state), *([episode] if stated else [])]
         self.model.memory.store.apply(edits, action="session", note=self.name[:200])
 
@@ -187,43 +318,13 @@ class Session:
             raise InvalidValue(f"the node {self.node!r} is no session of graphmem; choose another name for the session")
         self.count = count
         self.turns = tuple(Turn(*map(str, turn)) for turn in turns)[-self.config.max_turns :]
+        topics, asked = found.attributes.get("topics"), found.attributes.get("asked")
+        self.topics = tuple(map(str, topics))[:MAX_TOPICS] if isinstance(topics, list) else ()
+        if isinstance(asked, list) and len(asked) == 2:
+            self.asked = (str(asked[0]), str(asked[1]))
         speaker = found.attributes.get("speaker")
         if self.config.speaker is None and isinstance(speaker, str):
             self.config = replace(self.config, speaker=speaker)
 
     def __repr__(self) -> str:
         return f"Session({self.name!r}, turns={self.count})"
-
-
-def resolve_first_person(text: str, speaker: str | None) -> str:
-    """``text`` with I, me and my replaced by the speaker's name; verb forms are left as they are."""
-    if speaker is None:
-        return text
-    own = f"{speaker}'s"
-    forms = {"my": own, "mine": own, "i'm": f"{speaker} is", "i’m": f"{speaker} is"}
-
-    def replacement(match: re.Match[str]) -> str:
-        before = text[max(0, match.start() - _NEAR) : match.start()]
-        numeral = match[0] == "I" and re.search(r"[^.!?\s]\s+(?!I\s)[A-Z]\w*\s$", before)
-        return match[0] if numeral else forms.get(match[0].casefold(), speaker)  # "World War I" is no person
-
-    return _FIRST_PERSON.sub(replacement, text)
-
-
-def without_first_person(text: str) -> str:
-    """The sentences of a text that do not speak of I, me or my; a text without any is left as it is."""
-    if resolve_first_person(text, "") == text:
-        return text
-    spoken = (text[a:b] for a, b in sentences(text))
-    return " ".join(sentence.strip() for sentence in spoken if resolve_first_person(sentence, "") == sentence)
-
-
-def extract_question(text: str, *, stated: bool) -> str:
-    """The question in a turn: its last sentence with a question mark, or all of it if it begins like a question.
-
-    Of a turn with ``stated`` facts only a sentence with a question mark is a question.
-    """
-    marked = [sentence for a, b in sentences(text) if is_question(sentence := text[a:b].strip())]
-    if marked:
-        return marked[-1]
-    return text.strip() if not stated and _QUESTION.match(text.strip()) else ""

@@ -49,6 +49,9 @@ def evidence_answer(
         return None
     known, least = confidence_of(weighed)
     unknown = unknown_names(retrieval.query, retrieval.store, retrieval.seeds.mentions)
+    if unknown and weighed.answers:  # the unit that answers may be the one that holds the name
+        unit = weighed.answers[0].support[0].unit
+        unknown = [name for name in unknown if not contains(unit.text, [name.text])]
     if unknown:
         known *= UNKNOWN_NAME
     verdict = weighed.asks_verdict > 0.5
@@ -81,13 +84,12 @@ def _spoken(model: Any, question: str, retrieval: Any, answer: WeighedAnswer, ma
 
 
 def _verdict_answer(retrieval: Any, weighed: Weighed, known: float) -> Answer:
-    """Yes or no, with the fact or sentence that says so."""
+    """Yes or no; the evidence is the fact or sentence that says so."""
     side, unit = weighed.verdict[0], weighed.verdict_unit
     assert unit is not None
     first, last = unit.evidence.object
     evidence = tuple(_items(unit, (unit.start, unit.start + last - first)))
-    text = f"{side.capitalize()}: {evidence[0]}" if evidence else side.capitalize()
-    return Answer(text, evidence, unit.facts, retrieval, 0, 0.0, known, (), (side,))
+    return Answer(side.capitalize(), evidence, unit.facts, retrieval, 0, 0.0, known, (), (side,))
 
 
 def _not_known(
@@ -147,4 +149,8 @@ def _items(unit: EvidenceUnit, span: tuple[int, int]) -> Sequence[Fact | Quote]:
     (first, last), text = span, unit.passage.text
     start, end = next(((a, b) for a, b in sentences(text) if a <= first < b), (0, len(text)))
     quoted = text[start : max(end, last)].strip()
-    return (Quote(quoted, title_of(unit.passage), unit.passage.id, first, last, unit.passage.date),)
+    quote = Quote(quoted, title_of(unit.passage), unit.passage.id, first, last, unit.passage.date)
+    if unit.origin is None:
+        return (quote,)
+    before, (begin, stop) = unit.origin, unit.origin.evidence.object
+    return (*_items(before, (before.start, before.start + stop - begin)), quote)

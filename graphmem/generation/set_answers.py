@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from graphmem.core.types import Fact
 from graphmem.generation.attribution import Answer
+from graphmem.generation.explanation import explain_result
 from graphmem.questions.operation import QuestionForm
 from graphmem.questions.unknown_names import unknown_names
 from graphmem.reasoning.evidence_reader import EvidenceReader, with_full_names
-from graphmem.reasoning.operations import Member, Result, SetOperations
+from graphmem.reasoning.operations import Result, SetOperations
+from graphmem.reasoning.verdicts import contradiction
+from graphmem.retrieval.evidence import named_nodes
 
 LEAST_SCORE = -6.0
-"""Logits of a superlative's hypothesis from which its result is an answer; chosen on people's questions."""
+"""Logits of a superlative's hypothesis, with half of those by which its set is relevant, from which its result is an
+answer; chosen on people's questions and the development half of the probes."""
 
 SHOWN = 100
 """Members that the text of an answer names."""
@@ -27,26 +32,50 @@ CERTAIN_FORM = 0.4
 def set_answer(reader: EvidenceReader, retrieval: Any, as_of: int | None = None) -> Answer | None:
     """The answer of the operation on a set that the question wants.
 
-    None where it wants a single fact or a verdict, where it names what the memory does not hold, or where no facts fit:
-    then the evidence answers as for a lookup.
+    None where it wants a verdict, or a single fact about one thing or at a time, where it names what the memory does
+    not hold, or where no facts fit: then the evidence answers as for a lookup.
     """
     form = reader.form(retrieval.query)
-    if form is None or form.operation in ("lookup", "verify") or max(form.probabilities) < CERTAIN_FORM:
+    if form is None or form.operation == "verify" or max(form.probabilities) < CERTAIN_FORM:
         return None
     if unknown_names(retrieval.query, retrieval.store, retrieval.seeds.mentions):
+        return None
+    if form.operation == "lookup" and _is_timed(reader, retrieval):
         return None
     operations = SetOperations(reader, retrieval, with_full_names(retrieval), as_of)
     result = operations.run(form)
     if result is None or not result.members:
         return None
-    if result.operation == "superlative" and result.score < LEAST_SCORE:
+    if result.operation == "superlative" and result.score + max(0.0, result.relevance) / 2 < LEAST_SCORE:
         return None
-    return answer_of(result, form, retrieval)
+    return answer_of(result, form, retrieval, as_of)
 
 
-def answer_of(result: Result, form: QuestionForm, retrieval: Any) -> Answer:
+def contradicted(reader: EvidenceReader, retrieval: Any, as_of: int | None = None, least: float = 0.0) -> Answer | None:
+    """The answer "no" to a question that joins two things which no fact joins, see ``verdicts.contradiction``.
+
+    None where it asks for something else, or where "no" is less likely than ``least``.
+    """
+    form = reader.form(retrieval.query)
+    if form is None or form.operation != "verify":
+        return None
+    if unknown_names(retrieval.query, retrieval.store, retrieval.seeds.mentions):
+        return None
+    result = contradiction(SetOperations(reader, retrieval, with_full_names(retrieval), as_of))
+    if result is None or result.confidence * max(form.probabilities) <= least:
+        return None
+    answer = answer_of(result, form, retrieval, as_of)
+    return replace(answer, text="No")
+
+
+def _is_timed(reader: EvidenceReader, retrieval: Any) -> bool:
+    """Whether a question asks about a time, and facts of what it names have one."""
+    return reader.scope(retrieval).is_set and bool(reader.search.dated_facts(named_nodes(retrieval)))
+
+
+def answer_of(result: Result, form: QuestionForm, retrieval: Any, as_of: int | None = None) -> Answer:
     """The answer that says a result, with all facts that were used as evidence."""
-    names = [_named(member) for member in result.members[:SHOWN]]
+    names = [member.text for member in result.members[:SHOWN]]
     text = ", ".join(names)
     hidden = int(max(result.count, len(result.members))) - len(names)
     if result.operation == "count":
@@ -61,10 +90,6 @@ def answer_of(result: Result, form: QuestionForm, retrieval: Any) -> Answer:
     facts: tuple[Fact, ...] = result.facts[:MAX_EVIDENCE]
     known = max(form.probabilities) * result.confidence
     return Answer(
-        text, facts, result.members[0].facts, retrieval, 0, 0.0, known, (), answers, explanation=result.explanation
-    )
-
-
-def _named(member: Member) -> str:
-    """A member with the value that was compared."""
-    return member.text if member.value is None else f"{member.text} ({member.value.text})"
+        text, facts, result.members[0].facts, retrieval, 0, 0.0, known, (), answers,
+        explanation=explain_result(result, as_of),
+    )  # fmt: skip

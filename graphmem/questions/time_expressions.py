@@ -11,8 +11,10 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from graphmem.core.errors import InvalidTime
@@ -27,6 +29,7 @@ MAX_WORDS = 5
 MAX_CHARACTERS, MAX_READ = 600, 60
 """Characters of a text in which times are looked for, and groups of its words that are read as a time."""
 
+_WORDS = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"\w+(?:[-'’.,:]\w+)*")
 _BESIDE = frozenset("#$€£%-/")
 """Signs next to which a number is no time."""
@@ -124,6 +127,8 @@ def _read(part: str) -> Moment | None:
 
 def _relative(text: str, at: int) -> Iterator[TimeSpan]:
     """Times relative to ``at`` and not after it, in days or more. A duration ("two years") is read as to come."""
+    if not any(character.isdigit() for character in text) and _time_words().isdisjoint(_WORDS.findall(text.lower())):
+        return
     from dateparser.date import DateDataParser
     from dateparser.search import search_dates
 
@@ -139,6 +144,27 @@ def _relative(text: str, at: int) -> Iterator[TimeSpan]:
                 continue
             position = start + len(part)
             yield TimeSpan(start, position, *_period(moment, str(parser.get_date_data(part).period)))
+
+
+@cache
+def _time_words() -> frozenset[str]:
+    """Words of dateparser's English data one of which is in every relative time without digits: units of time, and
+    phrases such as "yesterday" and "tonight". Read without importing dateparser, which takes a quarter of a second."""
+    package = find_spec("dateparser")
+    assert package is not None and package.submodule_search_locations
+    data = Path(package.submodule_search_locations[0], "data", "date_translation_data", "en.py")
+    found = spec_from_file_location("dateparser_en", data)
+    assert found is not None and found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    info: dict[str, Any] = module.info
+    units = set(info) - {"name", "skip", "pertain", "ago", "in", "sentence_splitter_group"}
+    phrases = [
+        phrase for key in units if isinstance(info[key], list) for phrase in info[key] if isinstance(phrase, str)
+    ]
+    phrases += [phrase for known in info["relative-type"].values() for phrase in known]
+    phrases += [phrase for rule in info["simplifications"] for phrase in rule if phrase.replace(" ", "").isalpha()]
+    return frozenset(word for phrase in phrases for word in _WORDS.findall(phrase.lower()) if len(word) > 2)
 
 
 def _period(moment: datetime, period: str) -> tuple[int, int]:

@@ -22,8 +22,7 @@ FILE = WEIGHTS / "calibration.json"
 def load_calibration(path: Path = FILE) -> dict[str, list[float]]:
     """What was fitted.
 
-    ``answer`` and ``verdict``: weights, bias first; ``least``: the confidences from which these are given; ``kinds``:
-    nats added to the weights of facts, chains and passages.
+    ``answer`` and ``verdict``: weights, bias first; ``least``: the confidences from which these are given.
     """
     found: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))
     return found

@@ -14,10 +14,12 @@ from graphmem.questions.operation import OPERATIONS, OperationClassifier, Questi
 from graphmem.questions.temporal_form import TemporalClassifier
 from graphmem.questions.time_expressions import moment_of_asking
 from graphmem.questions.time_scope import TimeScope, time_scope, without_phrase
-from graphmem.reasoning.calibration import load_calibration, probability
+from graphmem.reasoning.calibration import probability
 from graphmem.reasoning.durations import in_durations
+from graphmem.reasoning.evidence_graph import QuestionContext, evidence_graph
+from graphmem.reasoning.graph_network import GraphNetwork, load_graph_network, weights_of
 from graphmem.reasoning.temporal_weighing import in_time
-from graphmem.reasoning.weighing import Weighed, is_alias, weigh
+from graphmem.reasoning.weighing import Support, Weighed, is_alias, supports_of, weigh, weighed_of
 from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes, windows_of
 
 
@@ -38,6 +40,10 @@ class EvidenceReader:
             self.operations: OperationClassifier | None = OperationClassifier.load(encoder.fingerprint)
         except WeightsMismatch:  # every question is a lookup then, or asks for a verdict as far as the units say
             self.operations = None
+        try:
+            self.graph_network: GraphNetwork | None = load_graph_network(encoder.fingerprint)
+        except WeightsMismatch:  # answers are weighed by reading alone then
+            self.graph_network = None
         try:
             self.temporal: TemporalClassifier | None = TemporalClassifier.load(encoder.fingerprint)
         except WeightsMismatch:  # no time is set by a question then
@@ -73,15 +79,38 @@ class EvidenceReader:
         if asked is not retrieval:
             readings = self._read_again(retrieval, units, readings)
         if self.operations is not None:
-            asks = self._asks_verdict(retrieval)
+            asks = verdict_wanted(self._asks_verdict(retrieval), readings)
         else:
             best = max(readings, key=lambda reading: reading.relevance)
             asks = probability((0.0, 1.0), (best.asks_verdict,))
         named = frozenset(named_nodes(asked)) if scope.nodes else excluded(asked)
-        weighed = weigh(units, readings, asks, named, load_calibration()["kinds"], named_in_full(asked))
+        weighed = self.weighed(asked, units, readings, asks, named)
+        if asks <= 0.5 and (not weighed.answers or weighed.answers[0].weight < 0):  # none is likelier than any of them
+            further = self.search.longer_chains(asked, units, as_of)
+            units, readings = [*units, *further], [*readings, *self.read_units(asked, further, retrieval.query)]
+            weighed = self.weighed(asked, units, readings, asks, named)
         if scope.asks == "duration":
             return in_durations(weighed, units, readings, scope.at)
         return weighed if as_of is not None else in_time(weighed, scope, self.search.store, named)
+
+    def weighed(
+        self, asked: Any, units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks: float, named: frozenset[int]
+    ) -> Weighed:
+        """Ranked answers of units that were read for a retrieval, weighed by the graph network.
+
+        Args:
+            asks: probability that the question asks for yes or no.
+            named: nodes that are no answers because the question names them.
+        """
+        supports = supports_of(units, readings, named, named_in_full(asked))
+        return weighed_of(self.reweighed(supports, QuestionContext.of(asked)), units, readings, asks)
+
+    def reweighed(self, supports: list[Support], context: QuestionContext) -> list[Support]:
+        """Supports with the weights that the graph network gives them; as they are without a network."""
+        if self.graph_network is None or not supports:
+            return supports
+        weights = weights_of(self.graph_network, evidence_graph(supports, context, self.search.vectors))
+        return [replace(support, weight=weight) for support, weight in zip(supports, weights, strict=True)]
 
     def form(self, question: str) -> QuestionForm | None:
         """The operation that a question wants; None without a classifier for the memory's text encoder."""
@@ -134,6 +163,15 @@ class EvidenceReader:
         read_facts = iter(self.network.read(with_full_names(retrieval), facts))
         read_others = iter(self.network.read(retrieval.query if query is None else query, others))
         return [next(read_others if asked else read_facts) for asked in as_asked]
+
+
+def verdict_wanted(classified: float, readings: Sequence[Reading]) -> float:
+    """Probability that yes or no is asked for: the harmonic mean of that of the question and that of its readings.
+
+    ``classified`` is the classifier's, from the question alone; of the readings, the unit that is surest counts.
+    """
+    read = probability((0.0, 1.0), (max(reading.asks_verdict for reading in readings),))
+    return 2 * classified * read / max(1e-9, classified + read)
 
 
 def _is_dated(weighed: Weighed) -> bool:

@@ -6,8 +6,11 @@ is not empty. Named alternatives ("A or B, which …") are a union instead.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from graphmem.reasoning.member_sets import MemberSet
 from graphmem.reasoning.patterns import Pattern
@@ -19,6 +22,11 @@ BEAM, OPTIONS = 24, 12
 LEFT_OUT = {"name": 4.0, "word": 1.5, "part": 1.5}
 """Logits that it costs to leave a topic out, by its kind."""
 
+BESIDE, SPREAD = {"word": -6.0, "part": -3.0, "name": 0.0}, 1.5
+"""Logit of relevance of a topic's best pattern, by its kind, from which it may be a condition, and at which leaving out
+a word costs half; logits by which the odds of that change e-fold. A word none of whose facts the encoder finds relevant
+names nothing in the memory."""
+
 LOWER_CASE = 0.6
 """Share of the cost for a name that is written without a capital."""
 
@@ -26,10 +34,12 @@ WEAK = 0.5
 """Logits that it costs to leave out a name that was found by its likeness only."""
 
 SAME = 2.0
-"""Logits that two topics with one and the same pattern gain: what they share."""
+"""Logits that two topics of one kind with one and the same pattern gain: what they share."""
 
 CHAINED = 1.0
 """Logits that a pattern of two steps costs beside other topics: members are next to each of them, as a rule."""
+
+_WORD = re.compile(r"\w+")
 
 ALTERNATIVES = 0.5
 """Logits that it costs to take topics as alternatives."""
@@ -64,11 +74,13 @@ class Hypothesis:
         return sum(read) / len(read) if read else 0.0
 
 
-def cost_of(topic: Topic) -> float:
-    """Logits that leaving out a topic costs."""
-    if topic.weak:
-        return WEAK
-    return LEFT_OUT[topic.kind] * (1.0 if topic.text[:1].isupper() or topic.kind != "name" else LOWER_CASE)
+def cost_of(topic: Topic, patterns: Sequence[Pattern]) -> float:
+    """Logits that leaving out a topic costs; for a word, the less, the less relevant its best pattern is."""
+    if topic.kind == "name":
+        return WEAK if topic.weak else LEFT_OUT["name"] * (1.0 if topic.text[:1].isupper() else LOWER_CASE)
+    best = max((pattern.relevance for pattern in patterns if pattern.codes), default=-math.inf)
+    named = 1 / (1 + math.exp(min(30.0, (BESIDE[topic.kind] - best) / SPREAD)))
+    return named * (WEAK if topic.weak else LEFT_OUT[topic.kind])
 
 
 def intersections(
@@ -78,14 +90,18 @@ def intersections(
     beam = [Hypothesis(None) if start is None else start]
     named = {node for at in used if topics[at].kind == "name" for node in topics[at].nodes}
     for at in used:
-        grown = [replace(one, score=one.score - cost_of(topics[at])) for one in beam]
+        cost = cost_of(topics[at], patterns[at])
+        grown = [replace(one, score=one.score - cost) for one in beam]
         for one in beam:
             for pattern in patterns[at][:OPTIONS]:
                 members = pattern.members if one.members is None else one.members & pattern.members
                 if not pattern.near and start is None:
                     members = members.without(sorted(named - set(topics[at].nodes)))
                 if len(members):
-                    same = any(other.codes == pattern.codes and pattern.codes for other in one.patterns)
+                    same = any(
+                        other.codes == pattern.codes and pattern.codes and topics[other.topic].kind == topics[at].kind
+                        for other in one.patterns
+                    )
                     chained = len(pattern.codes) > 1 and len(topics) > 1
                     score = one.score + pattern.score + SAME * same - CHAINED * chained
                     grown.append(replace(one, members=members, patterns=(*one.patterns, pattern), score=score))
@@ -112,3 +128,19 @@ def alternatives(
             score = min(pattern.score for pattern in (first, *same)) - 2 * ALTERNATIVES
             made.append(Hypothesis(members, (first, *same), alternatives=tuple(chosen), score=score))
     return made
+
+
+def listed_alternatives(one: Hypothesis, topics: Sequence[Topic], question: str) -> dict[int, int]:
+    """The alternative that leads to each member, by their nodes, where the question lists the alternatives themselves.
+
+    "Which film has the older director, A or B?" asks for a film; "Who is older, the father of A or that of B?" does not
+    list them side by side, and asks for a father: nothing is returned.
+    """
+    chosen = sorted((topics[at] for at in one.alternatives), key=lambda topic: topic.start)
+    between = [question[first.end : second.start] for first, second in pairwise(chosen)]
+    if not between or any(len(_WORD.findall(text)) > 1 for text in between):
+        return {}
+    return {
+        node: topics[pattern.topic].nodes[0] for pattern in one.patterns[::-1]
+        if pattern.codes and pattern.topic in one.alternatives for node in pattern.members.nodes.tolist()
+    }  # fmt: skip

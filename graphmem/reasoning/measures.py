@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.encoding.evidence_text import relation_words
-from graphmem.reasoning.member_sets import MAX_MEMBERS, MemberSet
+from graphmem.reasoning.member_sets import MAX_MEMBERS, MemberSet, expand
 from graphmem.reasoning.patterns import INSTANCES, Instance, Pattern, PatternSearch
 from graphmem.reasoning.values import Value, comparable, on_one_scale, typed
 
@@ -18,6 +18,9 @@ SAMPLE, TYPED = 8, 0.7
 
 MAX_RELATIONS, MAX_MEASURES = 400, 8
 """Relations, by the cosine of their names to the question, that may be measures; measures that are read."""
+
+CONTRADICTING = 0.25
+"""Share of members with several values up to which these contradict each other, since the others have one."""
 
 SAMPLED_MEMBERS = 200
 """Members of a set whose relations are looked at."""
@@ -31,11 +34,13 @@ class Measured:
         members: those with a value; the last column of ``edges`` is the fact of the value.
         values: of each member.
         unlike: number of members whose values do not compare with these.
+        contradicting: number of members that were set aside because their facts give several values.
     """
 
     members: MemberSet
     values: tuple[Value, ...]
     unlike: int = 0
+    contradicting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class MeasureSearch:
         found = [relation for relation in relations if self._is_typed(relation)]
         instances = []
         for relation in found:
-            facts = self._facts(relation, members, INSTANCES)
+            facts = self._facts(relation, members, INSTANCES)[0]
             instances += self.patterns.instances(Pattern(-1, (2 * relation,), True, facts)) if len(facts) else []
         instances = self._nearest(instances)
         fresh = [i for i in instances if (i.pattern.codes[0] >> 1, hash(i.text)) not in self._scores]
@@ -85,33 +90,51 @@ class MeasureSearch:
         return [instance for instance in instances if instance.pattern.codes[0] in kept]
 
     def measured(self, measure: Measure, members: MemberSet | None, like: Value | None = None) -> Measured:
-        """Members with their values, on the scale of a given value, or the one that most of them share."""
-        facts = self._facts(measure.relation, members, MAX_MEMBERS)
-        ends = [edge.dst for edge in self.store.edges(facts.edges[:, -1])]
-        values = [typed(name) for name in self.store.names(ends)]
-        known = np.asarray([value is not None for value in values], bool)
-        facts, given = facts.only(known), [value for value in values if value is not None]
+        """Members with their values, on the scale of a given value, or the one that most of them share.
+
+        Without a given value, members whose facts contradict each other are set aside, where few do.
+        """
+        facts, ends = self._facts(measure.relation, members, MAX_MEMBERS)
+        several = self._several(measure.relation, facts) if like is None else np.zeros(len(facts), bool)
+        contradicting = int(several.sum()) if several.sum() <= CONTRADICTING * len(facts) else 0
+        facts, ends = (facts.only(~several), ends[~several]) if contradicting else (facts, ends)
+        unique, at_unique = np.unique(ends, return_inverse=True)
+        of_unique = [typed(name) for name in self.store.names(unique.tolist())]
+        read = [of_unique[at] for at in at_unique.tolist()]
+        known = np.asarray([value is not None for value in read], bool)
+        facts, given = facts.only(known), [value for value in read if value is not None]
         scale = on_one_scale(given) if like is None else [at for at, v in enumerate(given) if comparable(v, like)]
         kept = np.isin(np.arange(len(given)), scale)
-        return Measured(facts.only(kept), tuple(given[at] for at in sorted(scale)), len(given) - len(scale))
+        values = tuple(given[at] for at in sorted(scale))
+        return Measured(facts.only(kept), values, len(given) - len(scale), contradicting)
 
-    def _facts(self, relation: int, members: MemberSet | None, limit: int) -> MemberSet:
-        """Nodes with a fact of a relation, among the members of a set or all."""
+    def _several(self, relation: int, facts: MemberSet) -> np.ndarray:
+        """Whether each member has facts of a relation with several objects, bool [n]."""
+        arcs = expand(self.index, facts.nodes)[0]
+        here = arcs.relation == 2 * relation
+        pairs = np.unique(np.stack([arcs.origin[here], arcs.target[here]], axis=1), axis=0)
+        return np.asarray(np.bincount(pairs[:, 0], minlength=len(facts)) > 1)
+
+    def _facts(self, relation: int, members: MemberSet | None, limit: int) -> tuple[MemberSet, np.ndarray]:
+        """Nodes with a fact of a relation, among the members of a set or all, and the objects, int64 [n]."""
         if members is None:
             edges = self.store.edges(self.index.facts_of(relation, limit))
-            nodes = np.asarray([edge.src for edge in edges], np.int64)
-            ids = np.asarray([edge.id for edge in edges], np.int64)
-            return MemberSet.of(nodes, ids[:, None], len(ids) < MAX_MEMBERS) if len(ids) else _NOTHING
-        arcs = self.index.expand(members.nodes, MAX_MEMBERS)
-        here = np.flatnonzero(arcs.relation == 2 * relation)
-        if not len(here):
-            return _NOTHING
-        found = MemberSet.of(members.nodes[arcs.origin[here]], arcs.edge[here, None])
-        return members & found
+            rows = np.asarray([(edge.src, edge.id, edge.dst) for edge in edges], np.int64).reshape(-1, 3)
+            nodes, ids, ends = rows.T
+            complete = len(edges) < MAX_MEMBERS
+        else:
+            arcs, complete = expand(self.index, members.nodes)
+            here = np.flatnonzero(arcs.relation == 2 * relation)
+            nodes, ids, ends = members.nodes[arcs.origin[here]], arcs.edge[here], arcs.target[here]
+        if not len(nodes):
+            return _NOTHING, np.zeros(0, np.int64)
+        first = np.unique(nodes, return_index=True)[1]
+        found = MemberSet.of(nodes, ids[:, None], complete)
+        return found if members is None else members & found, ends[first]
 
     def _relations_of(self, members: MemberSet) -> list[int]:
         """Relations of which members are subjects, those of most members first."""
-        arcs = self.index.expand(members.nodes[:SAMPLED_MEMBERS], MAX_MEMBERS)
+        arcs = expand(self.index, members.nodes[:SAMPLED_MEMBERS])[0]
         forward = arcs.relation % 2 == 0
         pairs = np.unique(np.stack([arcs.relation[forward] >> 1, arcs.origin[forward]], axis=1), axis=0)
         relations, counts = np.unique(pairs[:, 0], return_counts=True)

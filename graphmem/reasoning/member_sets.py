@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 MAX_MEMBERS = 100_000
-"""Facts of a set that are looked at; a set of more says that it may not be complete."""
+"""Facts of a node that are looked at; a set of more says that it may not be complete."""
+
+MAX_ARCS = 1_000_000
+"""Facts of all nodes of a set together that are looked at."""
+
+
+def expand(index: Any, nodes: np.ndarray) -> tuple[Any, bool]:
+    """Arcs out of nodes, int64 [n], and whether they are all: at most ``MAX_MEMBERS`` a node, ``MAX_ARCS`` together.
+
+    ``origin`` of the arcs are positions in ``nodes``.
+    """
+    degrees = np.asarray(index.degree(nodes), np.int64)
+    kept = np.cumsum(np.minimum(degrees, MAX_MEMBERS)) <= MAX_ARCS
+    complete = bool(kept.all()) and int(degrees.max(initial=0)) <= MAX_MEMBERS
+    return index.expand(nodes[kept], MAX_MEMBERS), complete
 
 
 @dataclass(frozen=True, slots=True)

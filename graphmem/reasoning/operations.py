@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -18,16 +19,27 @@ from graphmem.core.names import normalise
 from graphmem.core.types import Fact
 from graphmem.encoding.evidence_text import relation_words
 from graphmem.reasoning.constants import cardinals_of, constants_of, is_constant
-from graphmem.reasoning.hypotheses import CHAINED, Hypothesis, alternatives, intersections
+from graphmem.reasoning.hypotheses import (
+    BESIDE,
+    CHAINED,
+    Hypothesis,
+    alternatives,
+    cost_of,
+    intersections,
+    listed_alternatives,
+)
 from graphmem.reasoning.measures import Measured, MeasureSearch
 from graphmem.reasoning.member_sets import MemberSet
 from graphmem.reasoning.patterns import Pattern, PatternSearch
-from graphmem.reasoning.topics import Topic, topics_of
+from graphmem.reasoning.topics import Topic, subjects_of, topics_of
 from graphmem.reasoning.values import Value, compare, magnitude, typed
 from graphmem.retrieval.facts_only import facts_only
 
 CENTRE, SCALE = 0.0, 2.0
 """Logit of relevance of a result that is as likely wrong as right, and logits by which its odds change e-fold."""
+
+MAX_READ_TOPICS = 6
+"""Topics whose patterns are read; further ones are alternatives of a comparison, and no conditions of a set."""
 
 MAX_NAMED = 1_000
 """Members whose names and facts a result holds."""
@@ -58,7 +70,7 @@ class Result:
     """What an operation gives.
 
     Attributes:
-        operation: ``count``, ``list``, ``intersect``, ``except`` or ``superlative``.
+        operation: ``count``, ``list``, ``intersect``, ``except``, ``superlative`` or ``verify``.
         members: of the answer, at most ``MAX_NAMED``.
         compared: of a superlative, all members with their values.
         count: number of members, or the number that a fact states.
@@ -66,7 +78,7 @@ class Result:
         complete: whether every member was looked at.
         score: logits of the hypothesis.
         relevance: mean logit of the readings that it rests on.
-        explanation: one line on what was computed.
+        steps: what was computed: patterns of facts with ``?`` for the members, conditions, what was compared.
     """
 
     operation: str
@@ -77,7 +89,12 @@ class Result:
     complete: bool = True
     score: float = 0.0
     relevance: float = 0.0
-    explanation: str = ""
+    steps: tuple[str, ...] = ()
+
+    @property
+    def explanation(self) -> str:
+        """The steps in one line."""
+        return "; ".join(self.steps)
 
     @property
     def confidence(self) -> float:
@@ -105,18 +122,30 @@ class SetOperations:
         self.reader, self.question = reader, str(retrieval.query)
         self.store, self.index = facts_only(reader.search.store, reader.search.store.index(as_of))
         found = topics_of(retrieval, self.store, self.index)
-        numbers = {topic.text for topic in found if len(topic.nodes) == 1 and is_constant(topic.text)}
-        named = self.store.names([topic.nodes[0] for topic in found])
-        self.topics: list[Topic] = [
-            topic for topic, name in zip(found, named, strict=True)
-            if topic.text not in numbers or normalise(name) != normalise(topic.text)
-        ]  # fmt: skip
+        self.topics: list[Topic] = [topic for topic in found if not self._is_value(topic)]
         self.cardinals = cardinals_of(retrieval.query)
         taken = [(topic.start, topic.end) for topic in self.topics]
         self.constants = constants_of(retrieval.query, taken, reader.search.vectors)
         self.search = PatternSearch(self.store, self.index, reader, question)
-        self.patterns: list[list[Pattern]] = self.search.patterns(self.topics)
         self.measures = MeasureSearch(self.search)
+
+    @cached_property
+    def patterns(self) -> list[list[Pattern]]:
+        """Patterns of each topic, best first; none of topics beyond ``MAX_READ_TOPICS``."""
+        read = self.topics[:MAX_READ_TOPICS]
+        return [*self.search.patterns(read), *([] for _ in self.topics[MAX_READ_TOPICS:])]
+
+    @property
+    def conditions(self) -> range:
+        """Positions of the topics that are conditions of a set."""
+        return range(min(len(self.topics), MAX_READ_TOPICS))
+
+    def _is_value(self, topic: Topic) -> bool:
+        """Whether a topic is a value by which things are compared, and no thing with facts of its own."""
+        if len(topic.nodes) > 1 or not is_constant(topic.text):
+            return False
+        alike = normalise(self.store.names(topic.nodes)[0]) == normalise(topic.text)
+        return alike and (topic.text.isdigit() or not subjects_of(topic.nodes, self.index))
 
     def run(self, form: Any) -> Result | None:
         """The result of the operation that a question wants, or None where nothing fits."""
@@ -126,11 +155,24 @@ class SetOperations:
             return self.difference()
         if form.operation in ("count", "list", "intersect"):
             return self.members_of(form.operation)
-        return None
+        return self.narrowed() if form.operation == "lookup" else None
+
+    def narrowed(self) -> Result | None:
+        """What a lookup asks for that names several things: the members of a set that meets several conditions."""
+        if len(self.topics) + len(self.constants) < 2:
+            return None
+        found = self._conditioned(intersections(self.topics, self.patterns, self.conditions))
+        best = max(found, key=lambda one: one.score)
+        read = [(pattern.relevance, self.topics[pattern.topic].kind) for pattern in best.patterns if pattern.codes]
+        if len(best.patterns) + len(best.conditions) < 2 or best.score < NARROWED or not read:
+            return None
+        if max(read)[0] < 0 or any(relevance < BESIDE[kind] for relevance, kind in read):
+            return None
+        return self._result("intersect", best)
 
     def members_of(self, operation: str) -> Result | None:
         """Count, list or intersection: the best set."""
-        found = self._conditioned(intersections(self.topics, self.patterns, range(len(self.topics))))
+        found = self._conditioned(intersections(self.topics, self.patterns, self.conditions))
         found = [one for one in found if one.members is not None]
         if not found:
             return None
@@ -169,9 +211,11 @@ class SetOperations:
         """Hypotheses with the constants of the question as conditions; a constant is left out at a cost."""
         found = list(starts)
         for constant in self.constants[:MAX_CONSTANTS]:
-            grown: list[tuple[Hypothesis, float]] = []
+            grown: list[tuple[Hypothesis, int]] = []
+            scores: dict[int, float] = {}
             for start in found[:STARTS]:
                 for measure in self.measures.measures(start.members):
+                    scores[measure.relation] = max(measure.score, scores.get(measure.relation, measure.score))
                     measured = self.measures.measured(measure, start.members, constant.value)
                     kept = np.asarray([compare(v, constant.sign, constant.value) for v in measured.values], bool)
                     if not kept.any():
@@ -180,10 +224,11 @@ class SetOperations:
                     members = members if start.members is None else start.members & members
                     condition = f"{measure.name} {constant.sign} {constant.value.text}"
                     conditions = (*start.conditions, condition)
-                    grown.append((replace(start, members=members, conditions=conditions), measure.score))
-            best = max((score for _, score in grown), default=0.0)
+                    grown.append((replace(start, members=members, conditions=conditions), measure.relation))
+            best = max((scores[relation] for _, relation in grown), default=0.0)
             kept_out = [replace(one, score=one.score - CONSTANT) for one in found]
-            found = [*(replace(one, score=one.score + score - best) for one, score in grown), *kept_out]
+            met = [replace(one, score=one.score + scores[relation] - best) for one, relation in grown]
+            found = [*met, *kept_out]
             found.sort(key=lambda one: -one.score)
         return found
 
@@ -191,7 +236,7 @@ class SetOperations:
         """Members of one set less those of another."""
         found: list[Hypothesis] = []
         for away in self._taken_away():
-            kept = [at for at in range(len(self.topics)) if at not in away]
+            kept = [at for at in self.conditions if at not in away]
             starts = [*alternatives(self.topics, self.patterns, kept), *intersections(self.topics, self.patterns, kept)]
             for start in sorted(starts, key=lambda one: -one.score)[:OPTIONS_TAKEN]:
                 found += self._less(start, away)
@@ -206,15 +251,16 @@ class SetOperations:
 
         The classifier of operations decides it, on the beginnings of the question.
         """
-        count = len(self.topics)
-        if count < 2:
+        meant = [at for at in self.conditions if cost_of(self.topics[at], self.patterns[at]) >= MEANT]
+        if len(meant) < 2:
             return []
-        heads = [self.question[: topic.start] for topic in self.topics]
-        chances = [0.0, *(self.reader.excepting(head) for head in heads)]
+        heads = [self.question[: self.topics[at].start] for at in meant]
+        chances = [0.0, *map(self.reader.excepting, heads), self.reader.excepting(self.question)]
         gains = [after - before for before, after in pairwise(chances)]
-        first = max(range(count), key=lambda at: (gains[at], at))
-        rest = list(range(first, count))
-        return [[first], rest] if 0 < first < count - 1 else [[first]]
+        gains = [*gains[:-2], max(gains[-2:])]  # what takes the last topic away may follow it
+        first = max(range(len(meant)), key=lambda at: (gains[at], at))
+        rest = meant[first:]
+        return [rest[:1], rest] if 0 < first < len(meant) - 1 else [rest[:1]]
 
     def _less(self, start: Hypothesis, away: Sequence[int]) -> list[Hypothesis]:
         """A hypothesis less the members of the best pattern of each topic that is taken away."""
@@ -237,7 +283,8 @@ class SetOperations:
     def superlative(self, form: Any) -> Result | None:
         """The member with the largest or smallest value of the best measure."""
         every = range(len(self.topics))
-        starts = [*alternatives(self.topics, self.patterns, every), *intersections(self.topics, self.patterns, every)]
+        sets = intersections(self.topics, self.patterns, self.conditions)
+        starts = [*alternatives(self.topics, self.patterns, every), *sets]
         starts = self._conditioned(sorted(starts, key=lambda one: -one.score))
         found: list[tuple[float, Hypothesis, str, Measured]] = []
         for start in sorted(starts, key=lambda one: -one.score)[:STARTS]:
@@ -264,15 +311,18 @@ class SetOperations:
         sizes = [magnitude(value, values) for value in values]
         best = (max if largest else min)(sizes)
         members = self._members(measured.members, values)
-        chosen = tuple(member for member, size in zip(members, sizes, strict=False) if size == best)
+        at_best = np.asarray([size == best for size in sizes], bool)
+        best_values = [values[at] for at in np.flatnonzero(at_best).tolist()]
+        chosen = self._members(measured.members.only(at_best), best_values)
+        if options := listed_alternatives(start, self.topics, self.question):
+            members, chosen = self._options(members, options), self._options(chosen, options)
         end = ("latest" if largest else "earliest") if dates else ("largest" if largest else "smallest")
-        values_in_words = ", ".join(f"{m.text} {m.value.text}" for m in members[:12] if m.value is not None)
-        explanation = f"{end} {name} of {len(values)}: {values_in_words}"
-        if measured.unlike:
-            explanation += f" ({measured.unlike} with values that do not compare)"
+        aside = f" ({measured.unlike} with values that do not compare)" if measured.unlike else ""
+        aside += f" ({measured.contradicting} with several values, set aside)" if measured.contradicting else ""
+        steps = (*self._steps(start), f"{end} {name} of {len(values)}{aside}")
         complete = measured.members.complete
-        count = len(chosen)
-        return Result("superlative", chosen, members, count, False, complete, start.score, start.relevance, explanation)
+        count = int(at_best.sum())
+        return Result("superlative", chosen, members, count, False, complete, start.score, start.relevance, steps)
 
     def _result(self, operation: str, best: Hypothesis) -> Result:
         assert best.members is not None
@@ -281,19 +331,40 @@ class SetOperations:
         if operation == "count" and len(members) == 1 and (value := typed(members[0].text)) is not None:
             if value.kind == "number" and not value.unit:
                 count, stated = value.number, True
-        explanation = "; ".join([*map(self._words, best.patterns), *best.conditions])
-        for pattern in best.removed:
-            explanation += f"; without {self._words(pattern)}"
-        complete = best.members.complete
-        return Result(operation, members, (), count, stated, complete, best.score, best.relevance, explanation)
+        steps, complete = self._steps(best), best.members.complete
+        if aside := len(self.topics) - len(self.conditions):
+            steps = (*steps, f"{aside} of {len(self.topics)} things that are named were set aside")
+        return Result(operation, members, (), count, stated, complete and not aside, best.score, best.relevance, steps)
 
-    def _words(self, pattern: Pattern) -> str:
+    def _steps(self, one: Hypothesis) -> tuple[str, ...]:
+        """What makes the set of a hypothesis, in words."""
+        either = " or ".join(self.topics[at].text for at in one.alternatives)
+        sets = [*map(self.words, one.patterns)] or ([f"? is {either}"] if either else [])
+        kept = [" or ".join(sets)] if one.alternatives else sets
+        kept += one.conditions
+        return (*kept, *(f"without {self.words(pattern)}" for pattern in one.removed))
+
+    def words(self, pattern: Pattern) -> str:
+        """A pattern as facts with ``?`` for the members and ``…`` for what lies between."""
         topic = self.topics[pattern.topic].text
-        steps = [
-            f"{'inverse of ' if code % 2 else ''}{relation_words(self.index.relations[code >> 1])}"
-            for code in pattern.codes
-        ]
-        return f"{', '.join(steps)} of {topic}" if steps else topic
+        if not pattern.codes:
+            return f"? is one of {topic}"
+        if pattern.near:
+            relation = relation_words(self.index.relations[pattern.codes[0] >> 1])
+            return f"? is one of {topic}: " + (f"… | {relation} | ?" if pattern.codes[0] % 2 else f"? | {relation} | …")
+        made, here = [], topic
+        for at, code in enumerate(pattern.codes):
+            there = "?" if at == len(pattern.codes) - 1 else "…"
+            subject, object_ = (there, here) if code % 2 else (here, there)
+            made.append(f"{subject} | {relation_words(self.index.relations[code >> 1])} | {object_}")
+            here = there
+        return ", ".join(made)
+
+    def _options(self, members: Sequence[Member], options: dict[int, int]) -> tuple[Member, ...]:
+        """The alternatives of a question in the place of the members that they lead to."""
+        names = dict(zip(nodes := list(set(options.values())), self.store.names(nodes), strict=True))
+        own = {member.node: options.get(member.node, member.node) for member in members}
+        return tuple(replace(one, text=names.get(own[one.node], one.text), node=own[one.node]) for one in members)
 
     def _members(self, members: MemberSet, values: Sequence[Value] = ()) -> tuple[Member, ...]:
         nodes = members.nodes[:MAX_NAMED].tolist()
@@ -306,6 +377,12 @@ class SetOperations:
             for at, (name, node, own) in enumerate(zip(names, nodes, ids, strict=True))
         )
 
+
+MEANT = 0.5
+"""Logits of leaving it out from which a topic may be what is taken away."""
+
+NARROWED = -2.0
+"""Logits of a set from which it answers a lookup."""
 
 MAX_CONSTANTS, CONSTANT = 3, 4.0
 """Constants that are conditions, and logits that leaving one out costs."""

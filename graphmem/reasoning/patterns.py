@@ -18,7 +18,7 @@ from graphmem.core.names import normalise_relation
 from graphmem.core.types import ALSO_KNOWN, Edge, Fact
 from graphmem.encoding.evidence_encoder import Reading
 from graphmem.encoding.evidence_text import EvidenceText, relation_words, stored_fact_text
-from graphmem.reasoning.member_sets import MAX_MEMBERS, MemberSet
+from graphmem.reasoning.member_sets import MemberSet, expand
 from graphmem.reasoning.topics import Topic
 from graphmem.retrieval.evidence import chain_unit
 
@@ -117,8 +117,7 @@ class PatternSearch:
 
     def _one_step(self, at: int, topic: Topic) -> list[Pattern]:
         nodes = np.asarray(topic.nodes, np.int64)
-        arcs = self.index.expand(nodes, MAX_MEMBERS)
-        complete = len(arcs.edge) < MAX_MEMBERS
+        arcs, complete = expand(self.index, nodes)
         made = []
         for code in np.unique(arcs.relation).tolist():
             if code >> 1 in self._hidden:

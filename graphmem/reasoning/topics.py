@@ -21,7 +21,7 @@ from graphmem.text.word_classes import STOP_WORDS
 
 TopicKind = Literal["name", "word", "part"]
 
-MAX_TOPICS = 6
+MAX_TOPICS = 24
 """Topics of a question; what it names beyond them is set aside."""
 
 MAX_WORDS = 3
@@ -132,12 +132,12 @@ def _parts(query: str, store: Any, index: Any, taken: Sequence[tuple[int, int]])
         nodes = list(dict.fromkeys(node for form in forms for node in found[form]))
         named = zip(nodes, store.names(nodes), strict=True)
         own = [node for node, name in named if {*forms} & {*fold(name).split()[:1], *fold(name).split()[-1:]}]
-        subjects = _subjects(own, index)
+        subjects = subjects_of(own, index)
         if len(subjects) > 1:
             yield Topic(query[start:end], start, end, tuple(subjects), "part")
 
 
-def _subjects(nodes: Sequence[int], index: Any) -> list[int]:
+def subjects_of(nodes: Sequence[int], index: Any) -> list[int]:
     """The nodes that are subjects of facts."""
     arcs = index.expand(np.asarray(nodes, np.int64), 64)
     return [nodes[at] for at in np.unique(arcs.origin[arcs.relation % 2 == 0]).tolist()]

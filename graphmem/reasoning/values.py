@@ -28,6 +28,7 @@ MAX_UNIT_WORDS = 4
 _DAY = 86_400_000_000
 _NUMBER = r"[-+−]?(?:\d{1,3}(?:[,’' ]\d{3})+|\d+)(?:\.\d+)?"
 _LITERAL = re.compile(rf"(?P<before>[^\d\s.,+−-]{{0,3}})\s?(?P<number>{_NUMBER})(?![\d/:])(?P<after>.*)", re.S)
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12]\d{3}")
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -128,7 +129,7 @@ def _number(text: str) -> Value | None:
     head, _, rest = text.partition(" ")
     if head.casefold() in _WORDS:
         text = f"{_WORDS.index(head.casefold())} {rest}".strip()
-    found = _LITERAL.fullmatch(text)
+    found = None if _ORDINAL.match(text) else _LITERAL.fullmatch(text)
     if found is None or (_YEAR.fullmatch(text) and not _is_currency(found["before"])):
         return None
     before, after = found["before"], found["after"].strip()

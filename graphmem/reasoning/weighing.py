@@ -78,32 +78,45 @@ class Weighed:
         """Numbers from which the probability that the best answer is right is calibrated, see ``calibration``."""
         first = self.answers[0].weight if self.answers else -8.0
         second = self.answers[1].weight if len(self.answers) > 1 else -8.0
-        best = self.answers[0].support[0] if self.answers else None
-        margin = best.reading.margin if best is not None else -8.0
-        return (
-            max(-8.0, min(8.0, first)), max(-8.0, min(8.0, first - second)), max(-8.0, min(8.0, margin)),
-            max(-8.0, min(8.0, self.relevance)),
-        )  # fmt: skip
+        bounded = lambda value: max(-8.0, min(8.0, value))
+        return bounded(first), bounded(first - second), bounded(self.relevance)
 
 
 def weigh(
     units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0,
-    named: Collection[int] = (), kinds: Sequence[float] = (0.0, 0.0, 0.0), in_full: Collection[int] | None = None,
+    named: Collection[int] = (), in_full: Collection[int] | None = None,
 ) -> Weighed:  # fmt: skip
-    """Ranked answers and the verdict of units that were read.
+    """Ranked answers and the verdict of units that were read, by reading alone.
 
     Args:
         asks_verdict: probability that the question asks for yes or no.
+        named, in_full: see ``supports_of``.
+    """
+    return weighed_of(supports_of(units, readings, named, in_full), units, readings, asks_verdict)
+
+
+def supports_of(
+    units: Sequence[EvidenceUnit], readings: Sequence[Reading], named: Collection[int] = (),
+    in_full: Collection[int] | None = None,
+) -> list[Support]:  # fmt: skip
+    """What each unit answers, at most one answer a unit.
+
+    Args:
         named: nodes that are no answers because the question names them.
         in_full: those of them that it names by their own name: one that it names by another name is an answer of
             the fact that gives this name. ``named`` if left out.
-        kinds: nats added to the weight of a fact, a chain and a passage, see ``calibration``.
     """
+    apart = named if in_full is None else [node for node in named if node in in_full]
+    return [support for unit, reading in zip(units, readings, strict=True)
+            for support in _supports(unit, reading, apart if is_alias(unit) else named)]  # fmt: skip
+
+
+def weighed_of(
+    supports: Iterable[Support], units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks_verdict: float = 0.0
+) -> Weighed:
+    """Ranked answers of weighed supports, and the verdict of the units."""
     if not units:
         return Weighed()
-    apart = named if in_full is None else [node for node in named if node in in_full]
-    supports = [support for unit, reading in zip(units, readings, strict=True)
-                for support in _supports(unit, reading, apart if is_alias(unit) else named, kinds)]  # fmt: skip
     verdict, unit_of_verdict = _verdict(units, readings)
     best = max(reading.relevance for reading in readings)
     return Weighed(answers_of(supports), asks_verdict, verdict, unit_of_verdict, best)
@@ -122,14 +135,11 @@ def answers_of(supports: Iterable[Support]) -> tuple[WeighedAnswer, ...]:
     return tuple(sorted(answers, key=lambda answer: -answer.weight))
 
 
-def _supports(
-    unit: EvidenceUnit, reading: Reading, named: Collection[int], kinds: Sequence[float]
-) -> Iterator[Support]:  # fmt: skip
+def _supports(unit: EvidenceUnit, reading: Reading, named: Collection[int]) -> Iterator[Support]:
     """What a unit answers, by the best span that may be an answer; a chain answers with the name that it leads to."""
     chain = len(unit.facts) > 1
-    known = reading.relevance + kinds[kind_of(unit)]
     for span in reading.spans:
-        weight = known - _softplus(-(span.score - reading.not_here))
+        weight = reading.relevance - _softplus(-(span.score - reading.not_here))
         if unit.passage is not None:
             start, end = unit.evidence.object
             part = unit.text[max(span.start, start) : min(span.end, end)].rstrip(STRIPPED)

@@ -8,15 +8,23 @@ Passages are cut into overlapping windows. Each kind is ranked by the cosine of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from graphmem.core.names import normalise
 from graphmem.core.protocols import GraphStore, TextEncoder
 from graphmem.core.types import ALSO_KNOWN, Edge, Fact, Node
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.encoding.evidence_text import EvidenceText, chain_text, passage_text, stored_fact_text
+from graphmem.encoding.evidence_text import (
+    LINK,
+    EvidenceText,
+    chain_text,
+    passage_text,
+    relation_words,
+    stored_fact_text,
+)
 from graphmem.retrieval.passages.links import title_of
 from graphmem.retrieval.seeds import encode_missing
 from graphmem.text.name_matching import MAX_CHARACTERS
@@ -40,6 +48,11 @@ NAMED, BESIDE = 0.4, 0.15
 STARTS, STEPS = 10, 24
 """First facts of chains, and second facts of each."""
 
+EXTENDED, LONGER = 8, 12
+"""Chains of two facts that go on, and chains of three that are read."""
+ORIGINS, MAX_LINKS, LINKED_WINDOW = 6, 48, 420
+"""Windows from which links lead on, links that are looked at, and characters of a window in a chain of two."""
+
 LONGEST_WINDOW, SHORT_WINDOW = 900, 260
 """Characters of the windows of a passage: of two sizes, since an answer may need its surroundings or drown in them."""
 
@@ -52,6 +65,7 @@ class EvidenceBudget:
     paths: int = 8
     chains: int = 14
     windows: int = 12
+    linked: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,7 @@ class EvidenceUnit:
         passage: node of the passage; None for facts.
         start: character of the passage's text at which the window begins.
         score: cosine to the question, with what names add.
+        origin: window that names the passage, read before it as one text; None where the window stands alone.
     """
 
     evidence: EvidenceText
@@ -73,6 +88,7 @@ class EvidenceUnit:
     passage: Node | None = None
     start: int = 0
     score: float = 0.0
+    origin: EvidenceUnit | None = None
 
     @property
     def text(self) -> str:
@@ -98,7 +114,7 @@ class EvidenceSearch:
         pool = self._pool(retrieval, named, vector, as_of)
         units = [*self._aliases(named), *pool[: self.budget.facts], *self._paths(retrieval)]
         units += self._chains(pool, named, vector, as_of)
-        units += self._windows(retrieval, vector)
+        units += self._windows(retrieval, vector, as_of)
         return list({unit.text: unit for unit in units[::-1]}.values())[::-1]
 
     def _aliases(self, named: Sequence[int]) -> Iterator[EvidenceUnit]:
@@ -181,26 +197,106 @@ class EvidenceSearch:
                 chains.append(EvidenceUnit(chain.evidence, chain.facts, chain.edges, score=score))
         return sorted(chains, key=lambda unit: -unit.score)[: self.budget.chains]
 
-    def _windows(self, retrieval: Any, vector: np.ndarray) -> list[EvidenceUnit]:
-        """Windows of the best passages, best first."""
+    def longer_chains(
+        self, retrieval: Any, units: Sequence[EvidenceUnit], as_of: int | None = None
+    ) -> list[EvidenceUnit]:
+        """Chains of three facts that go on from the chains of two whose relations are nearest to the question.
+
+        Where no two facts answer, the answer may lie one fact further.
+        """
+        query = retrieval.query[:MAX_CHARACTERS].strip()
+        if not query:
+            return []
+        vector = np.asarray(self.encoder.encode([query])[0], np.float32)
+        found = [unit for unit in units if len(unit.facts) == 2]
+        known = {unit.text for unit in units}
+        starts = sorted(found, key=lambda unit: -self._relations_near(unit, vector))[:EXTENDED]
+        ends: dict[int, EvidenceUnit] = {}
+        for unit in starts:
+            ends.setdefault(_end_of(unit), unit)
+        if not ends:
+            return []
+        named = set(named_nodes(retrieval))
+        made = []
+        for third in self._ranked(self.store.fact_ids_around(ends, limit=STEPS, as_of=as_of), (), vector):
+            edge, fact = third.edges[0], third.facts[0]
+            for middle, end, name in ((edge.src, edge.dst, fact.object), (edge.dst, edge.src, fact.subject)):
+                before = ends.get(middle)
+                passed = named | {node for one in before.edges for node in (one.src, one.dst)} if before else named
+                if before is None or end in passed:
+                    continue
+                chain = chain_unit((*before.facts, fact), (*before.edges, edge), name)
+                score = self._relations_near(before, vector) + third.score
+                made.append(EvidenceUnit(chain.evidence, chain.facts, chain.edges, score=score))
+        made.sort(key=lambda unit: -unit.score)
+        return [unit for unit in made if unit.text not in known][:LONGER]
+
+    def _relations_near(self, unit: EvidenceUnit, vector: np.ndarray) -> float:
+        """Mean cosine of a chain's relations to the question."""
+        texts = [relation_words(fact.relation) for fact in unit.facts]
+        return float((self.vectors(texts) @ vector).mean())
+
+    def _windows(self, retrieval: Any, vector: np.ndarray, as_of: int | None) -> list[EvidenceUnit]:
+        """Windows of the best passages, best first, and chains of two of them."""
         found = [passage.id for passage in retrieval.passages]
         if not found:
             return []
         found += [passage for passage, _, _ in self.store.search_sentences(retrieval.query[:MAX_CHARACTERS], limit=12)]
         nodes = self.store.passages_by_id(list(dict.fromkeys(found)))
         units = [unit for passage in dict.fromkeys(found) if passage in nodes for unit in windows_of(nodes[passage])]
-        cosines = self.vectors([unit.text for unit in units]) @ vector
-        order = np.argsort(-cosines, kind="stable")[: self.budget.windows]
-        return [
-            EvidenceUnit(unit.evidence, passage=unit.passage, start=unit.start, score=float(cosines[at]))
-            for at in order.tolist() for unit in (units[at],)
+        cosines = (self.vectors([unit.text for unit in units]) @ vector).tolist()
+        ranked = [replace(unit, score=cosine) for unit, cosine in zip(units, cosines, strict=True)]
+        ranked.sort(key=lambda unit: -unit.score)
+        return [*ranked[: self.budget.windows], *self._linked(ranked, vector, as_of)]
+
+    def _linked(self, windows: Sequence[EvidenceUnit], vector: np.ndarray, as_of: int | None) -> list[EvidenceUnit]:
+        """Chains of two windows: one of the best that names another passage's title, and one of that passage."""
+        firsts = [unit for unit in windows if len(unit.text) <= LINKED_WINDOW][:ORIGINS]
+        passages = [unit.passage for unit in firsts if unit.passage is not None]
+        mentioned = self.store.mentioned([passage.id for passage in passages], as_of)[:MAX_LINKS]
+        titled = list(self.store.passages_of(list(dict.fromkeys(node for _, node in mentioned)), as_of))[:MAX_LINKS]
+        found = self.store.passages_by_id([passage for _, passage in titled])
+        names = dict(zip(ends := list(dict.fromkeys(node for node, _ in titled)), self.store.names(ends), strict=True))
+        parts = [
+            (node, unit) for node, passage in titled if passage in found
+            for unit in windows_of(found[passage]) if len(unit.text) <= LINKED_WINDOW
         ]  # fmt: skip
+        near = (self.vectors([unit.text for _, unit in parts]) @ vector).tolist() if parts else []
+        chains = []
+        for first, passage in zip(firsts, passages, strict=True):
+            linked = {node for origin, node in mentioned if origin == passage.id and node in names}
+            linked = {node for node in linked if _names(first.text, names[node])}
+            chains += [
+                linked_unit(first, second, first.score + cosine / 2)
+                for (node, second), cosine in zip(parts, near, strict=True)
+                if node in linked and second.passage is not None and second.passage.id != passage.id
+            ]  # fmt: skip
+        return sorted(chains, key=lambda unit: -unit.score)[: self.budget.linked]
+
+
+def linked_unit(first: EvidenceUnit, second: EvidenceUnit, score: float = 0.0) -> EvidenceUnit:
+    """Two windows as one text; the answer stands in the second one."""
+    offset = len(first.text) + len(LINK)
+    start, end = second.evidence.object
+    text = EvidenceText(first.text + LINK + second.text, first.evidence.subject, (offset + start, offset + end))
+    return replace(second, evidence=text, score=score, origin=first)
+
+
+def _names(text: str, title: str) -> bool:
+    """Whether a text holds a title, without what stands in brackets behind it."""
+    return normalise(title.partition(" (")[0]) in normalise(text)
 
 
 def chain_unit(facts: Sequence[Fact], edges: Sequence[Edge], end: str) -> EvidenceUnit:
     """A chain of facts that leads to the name ``end``."""
     rows = [(fact.subject, fact.relation, fact.object, fact.valid_from, fact.valid_to) for fact in facts]
     return EvidenceUnit(chain_text(rows, end), tuple(facts), tuple(edges))
+
+
+def _end_of(chain: EvidenceUnit) -> int:
+    """The node that a chain leads to."""
+    first, last = chain.edges[-2], chain.edges[-1]
+    return last.dst if last.src in (first.src, first.dst) else last.src
 
 
 def windows_of(passage: Node) -> list[EvidenceUnit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, MARGIN = 1080, 680, 90
 
-_STYLE = """
+GRAPH_STYLE = """
 :root { --line:#b9c0cc; --seed:#d9822b; --path:#0f7b6c; --node:#5c7cfa }
 @media (prefers-color-scheme: dark) {
   :root { --line:#46506180; --seed:#f0a35b; --path:#3ecfb4; --node:#8ba2ff }
@@ -75,24 +75,40 @@ def _layout(names: Sequence[str], facts: Sequence[Fact]) -> dict[str, tuple[floa
 def _page(
     retrieval: Retrieval, answer: str | None, chain: Sequence[Fact], names: Sequence[str], facts: Sequence[Fact]
 ) -> str:
-    positions = _layout(names, facts)
-    on_path = {(f.subject, f.relation, f.object) for f in chain}
     path_names = {name for fact in chain for name in (fact.subject, fact.object)}
     seeds = {node_id for node_id, _ in retrieval.subgraph.seeds}
     seed_names = {node.name for node in retrieval.nodes if node.id in seeds}
     if chain:  # the end of the chain that is not the answer
         later = {name for fact in chain[1:] for name in (fact.subject, fact.object)}
         seed_names |= {chain[0].subject, chain[0].object} - later - {answer or ""}
-    lines = [_line(fact, positions, (fact.subject, fact.relation, fact.object) in on_path) for fact in facts]
-    dots = [_dot(name, positions[name], name in path_names, name in seed_names) for name in names]
+    picture = graph_svg(names, facts, chain, path_names, seed_names)
     rows = "".join(f"<tr><td>{'<td>'.join(map(html.escape, (f.subject, f.relation, f.object)))}</tr>" for f in chain)
     table = f"<table><tr><th>subject<th>relation<th>object</tr>{rows}</table>" if rows else ""
     body = (
         f"<p>{html.escape(answer or 'nothing found')} &middot; {len(retrieval.subgraph.node_ids)} nodes activated, "
-        f'{len(names)} drawn</p><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="activated subgraph">'
-        f"{''.join(lines)}{''.join(dots)}</svg>{table}"
+        f"{len(names)} drawn</p>{picture}{table}"
     )
-    return page(retrieval.query, _STYLE, body)
+    return page(retrieval.query, GRAPH_STYLE, body)
+
+
+def graph_svg(
+    names: Sequence[str], facts: Sequence[Fact], highlighted: Iterable[Fact], marked: Collection[str],
+    seeds: Collection[str],
+) -> str:  # fmt: skip
+    """A graph as an SVG picture in the colours of ``GRAPH_STYLE``; each name is drawn once.
+
+    Args:
+        names, facts: to draw; every end of a fact is one of the names.
+        highlighted, marked, seeds: facts and names that stand out, and names in the colour of what is asked about.
+    """
+    positions = _layout(names, facts)
+    on_path = {(fact.subject, fact.relation, fact.object) for fact in highlighted}
+    lines = [_line(fact, positions, (fact.subject, fact.relation, fact.object) in on_path) for fact in facts]
+    dots = [_dot(name, positions[name], name in marked, name in seeds) for name in names]
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="graph of facts">'
+        f"{''.join(lines)}{''.join(dots)}</svg>"
+    )
 
 
 def _line(fact: Fact, positions: dict[str, tuple[float, float]], highlighted: bool) -> str:

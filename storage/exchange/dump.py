@@ -22,26 +22,28 @@ if TYPE_CHECKING:
 MAX_DUMP_LINE = 1 << 28
 """Longest line of a dump, in characters: one row, with the part of a journal entry that it may hold."""
 
+COUNTED, END = "counted", "rows"
+"""Key of the head line of a dump whose last line holds the number of its rows, and the key of that number."""
+
 WITHHELD = "withheld"
 """Namespace and action of the empty entries that stand for those of other namespaces, so that ids stay consecutive."""
 
 
 def dump(store: SQLiteStore, whole: bool) -> Iterator[str]:
-    """A head line, then ``{"table": ..., "row": {...}}`` for every row; BLOBs as base64.
+    """A head line, then ``{"table": ..., "row": {...}}`` for every row; BLOBs as base64; a last line counts the rows.
 
     Without ``whole``, only what belongs to the store's namespace: rows of others, their sources and their journal are
     left out, and the check values of the journal are those of the entries that stay.
     """
-    yield json.dumps({"graphmem": "dump", "schema": SCHEMA_VERSION}) + "\n"
-    raw = store.connection.raw
-    if whole or raw.execute("SELECT count(*) FROM namespaces").fetchone()[0] == 1:
-        for table in STORED:
-            yield from (_line(table, row) for row in _rows(raw, f"SELECT * FROM {table}"))
-        return
+    yield json.dumps({"graphmem": "dump", "schema": SCHEMA_VERSION, COUNTED: True}) + "\n"
+    raw, count = store.connection.raw, 0
+    every = whole or raw.execute("SELECT count(*) FROM namespaces").fetchone()[0] == 1
     ns = raw.execute("SELECT id FROM namespaces WHERE name = ?", (store.namespace,)).fetchone()
     for table in STORED:
-        for row in _only(raw, table, ns[0] if ns else 0):
+        for row in _rows(raw, f"SELECT * FROM {table}") if every else _only(raw, table, ns[0] if ns else 0):
             yield _line(table, row)
+            count += 1
+    yield json.dumps({END: count}) + "\n"
 
 
 def _line(table: str, row: dict[str, Any]) -> str:

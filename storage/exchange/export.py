@@ -66,7 +66,7 @@ def export(
     every = name == "jsonl" and (store.namespace == "default" if whole is None else whole)
     with _opened(target, store.path, force) as file, store.connection.reading():
         lost = {} if name == "jsonl" else losses(store, name)
-        count = 0
+        count = -2 if name == "jsonl" else 0  # a dump's head and end are no records
         for line in dump(store, every) if name == "jsonl" else WRITERS[name](store, spreadsheet_safe):
             file.write(line)
             count += 1

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from graphmem.core.errors import GraphMemError, ImportRejected, InvalidValue
 from graphmem.core.names import MAX_NAME, unstorable
-from graphmem.storage.exchange.dump import MAX_DUMP_LINE
+from graphmem.storage.exchange.dump import COUNTED, END, MAX_DUMP_LINE
 from graphmem.storage.exchange.fact_files import parse_json
 from graphmem.storage.files import check_target, replacing
 from graphmem.storage.maintenance.values import agree
@@ -96,7 +96,7 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
     for statement in statements():
         if not statement.startswith("INSERT INTO meta"):
             raw.execute(statement)
-    rows, count = _Rows(raw), 0
+    rows, count, end = _Rows(raw), 0, None
     for number, line in enumerate(lines, 1):
         try:
             record = parse_json(line)
@@ -107,6 +107,9 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
                     raise ValueError(
                         f"no head line of a dump with schema {known}; another needs its version of graphmem"
                     )
+                end = -1 if COUNTED in record else None
+            elif END in record and end == -1:
+                end = record[END]
             else:
                 rows.insert(record["table"], record["row"])
                 count += 1
@@ -116,6 +119,9 @@ def _fill(raw: sqlite3.Connection, lines: Iterable[str]) -> int:
             raise ImportRejected(what, [(number, reason)]) from None
     if not rows.version:
         raise ImportRejected("the dump is empty", [(1, "no head line")])
+    if end is not None and end != count:
+        written = "its end is missing" if end == -1 else f"{end!r:.40} rows were written"
+        raise ImportRejected(f"the dump is incomplete: {written}, {count} rows are there")
     for table in SEARCH_TABLES:
         raw.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
     _whole(raw)

@@ -54,6 +54,7 @@ CREATE TABLE terms(
 );
 CREATE TABLE labels(term INTEGER, text TEXT, PRIMARY KEY(term, text)) WITHOUT ROWID;
 CREATE TABLE names(norm TEXT PRIMARY KEY, term INTEGER) WITHOUT ROWID;
+CREATE TABLE carried(norm TEXT, term INTEGER, PRIMARY KEY(norm, term)) WITHOUT ROWID;
 CREATE TABLE statements(
     id INTEGER PRIMARY KEY, line INTEGER, subject INTEGER, predicate INTEGER, object INTEGER, literal TEXT, more TEXT,
     reject TEXT
@@ -123,6 +124,8 @@ class _Names:
             "INSERT INTO terms(iri, predicate, base, norm, parent, last) VALUES (?, ?, ?, ?, ?, ?)",
             (iri, predicate, base, normalise(base), parent, last),
         )
+        if not predicate:
+            self.spool.execute("INSERT INTO carried VALUES (?, ?)", (normalise(base), made.lastrowid))
         return int(made.lastrowid or 0)
 
     def _parts(self, iri: str, own: str) -> tuple[str, str, str]:
@@ -146,6 +149,7 @@ class _Names:
         text = check_name(label.literal, "label")
         rank = 9 if predicate == ALIAS_IRI else 1 if not label.language else 2 if label.language[:2] == "en" else 3
         self.spool.execute("INSERT OR IGNORE INTO labels VALUES (?, ?)", (term, text))
+        self.spool.execute("INSERT OR IGNORE INTO carried VALUES (?, ?)", (normalise(text), term))
         self.spool.execute(
             "UPDATE terms SET label = ?, norm = ?, rank = ? WHERE id = ? AND rank > ? AND iri NOT LIKE ?",
             (text, normalise(text), rank, term, rank, f"{NODE_IRI}%"),
@@ -239,11 +243,14 @@ class _Names:
         norm = normalise(text)
         if norm == normalise(name):
             return False
+        carriers = self.spool.execute("SELECT 1 FROM carried WHERE norm = ? LIMIT 2", (norm,)).fetchall()
         self.spool.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (f"0{norm}", term))
         holder = self.spool.execute("SELECT term FROM names WHERE norm = ?", (f"0{norm}",)).fetchone()[0]
         node = self.context.find(text)
-        mine = holder == term and (
-            node is None or node.attributes.get("iri") == iri or normalise(node.name) == normalise(name)
+        mine = (
+            holder == term
+            and len(carriers) < 2
+            and (node is None or node.attributes.get("iri") == iri or normalise(node.name) == normalise(name))
         )
         self.shared += not mine
         if not mine and self.shared == 1:

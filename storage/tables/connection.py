@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from graphmem.core import errors
 from graphmem.storage import schema_guard
-from graphmem.storage.files import Place, place_of, sweep
+from graphmem.storage.files import Place, is_empty, place_of, sweep
 from graphmem.storage.tables.migrations import STEPS, migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
@@ -89,13 +89,13 @@ class Connection:
 
     def _require_place(self) -> None:
         """Raise ``FileReplaced`` where the path no longer leads to the file, or to the log, that is open."""
-        log = self.path + "-wal"
-        known = ((self.path, self._place), (log, self._log))
-        gone = next((path for path, place in known if place is not None and place_of(path) != place), None)
-        if gone is None:
+        known = (self.path, self._place), (self.path + "-wal", self._log)
+        gone = [path for path, place in known if place is not None and place_of(path) != place]
+        if not gone and (self._place is None or not is_empty(self.path)):  # emptied in its place
             return
+        what = (*gone, self.path)[0]
         raise errors.FileReplaced(
-            f"{gone} was removed or replaced while it was open, so that this write is not kept; open {self.path} again"
+            f"{what} was removed or replaced while it was open, so that this write is not kept; open {self.path} again"
         )
 
     @property

@@ -17,7 +17,7 @@ from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.journal import last_entry, latest, unordered
 from graphmem.storage.tables.row_images import Row
-from graphmem.storage.tables.validation import now_micros
+from graphmem.storage.tables.validation import from_json, now_micros
 
 Found = TypeVar("Found")
 
@@ -52,6 +52,7 @@ _FACT = (
 _MANNER = ("factuality", "status", "qualifiers", "passage", "span_start", "span_end", "pinned")
 _EDGE = f"SELECT {', '.join(rows.COLUMNS['edges'])} FROM edges e"
 
+_RETIRED = rows.COLUMNS["nodes"].index("retired_at")
 NODE_COLUMNS = ", ".join(rows.COLUMNS["nodes"])
 EDGE_COLUMNS = ", ".join(rows.COLUMNS["edges"])
 BY_NAME = f"SELECT {NODE_COLUMNS} FROM nodes WHERE ns = ? AND norm = ?"
@@ -67,7 +68,13 @@ EDGES_OF = (
 
 
 def refuse_alias(raw: sqlite3.Connection, name: str, ns: int, norm: str, node: int) -> None:
-    """Raise ``Conflict`` where a name is an alias of another live node than ``node``."""
+    """Raise ``Conflict`` where a name is the name or an alias of another live node than ``node``."""
+    for other in raw.execute(BY_NAME, (ns, norm)).fetchall():
+        if other[0] != node and other[_RETIRED] is None:
+            raise Conflict(
+                f"{name!r} is the name of node {other[0]}, which comes before an alias; merge the two, use another "
+                "name, or pass ambiguous=True to keep it as an alias all the same"
+            )
     for other in raw.execute(BY_ALIAS, (ns, norm)).fetchall():
         if other[0] != node:
             raise Conflict(
@@ -104,7 +111,7 @@ def nodes_by_id(raw: sqlite3.Connection, ns: int, namespace: str, ids: Sequence[
     nodes: dict[int, Node] = {}
     for node, name, kind, text, attributes, strength, retired_at, date in found:
         texts((name, kind, text, *aliases.get(node, ())))
-        known = tuple(aliases.get(node, ())), namespace, json.loads(attributes or "{}")
+        known = tuple(aliases.get(node, ())), namespace, from_json(attributes)
         nodes[node] = Node(node, name, kind, text, *known, strength, retired_at is not None, date)
     return nodes
 
@@ -151,9 +158,7 @@ def edges_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> dict[in
         "LEFT JOIN sources o ON o.id = e.source LEFT JOIN journal j ON j.id = e.entry "
         "WHERE e.ns = ? AND e.id IN (SELECT value FROM json_each(?))"
     )
-    found = (
-        (*row[:12], json.loads(row[12] or "{}"), *_manner(row[13:])) for row in raw.execute(sql, (ns, json.dumps(ids)))
-    )
+    found = ((*row[:12], from_json(row[12]), *_manner(row[13:])) for row in raw.execute(sql, (ns, json.dumps(ids))))
     edges = {values[0]: Edge(*values) for values in found}
     texts([value for edge in edges.values() for value in (edge.relation, edge.text)])
     return edges
@@ -171,6 +176,13 @@ def texts(values: Sequence[object]) -> None:
         raise ValueError(f"text is expected in {values!r:.200}")
 
 
+def numbers(found: Sequence[Row]) -> None:
+    """Raise ``ValueError`` where a value that must be a whole number is something else, as in a damaged file."""
+    for row in found:
+        if any(type(value) is not int for value in row):
+            raise ValueError(f"whole numbers are expected in {row!r:.200}")
+
+
 def as_fact(row: Row) -> Fact:
     """A fact from the columns of ``_FACT``, which are in the order of its fields."""
     texts(row[:4])
@@ -184,7 +196,7 @@ def _manner(row: Row) -> tuple[Any, ...]:
     """Fields ``factuality`` to ``pinned`` of a fact, from their columns."""
     factuality, status, qualifiers, passage, start, end, pinned = row
     place = None if passage is None else Place(passage, start, end)
-    return factuality or "asserted", status or "stated", json.loads(qualifiers or "{}"), place, bool(pinned)
+    return factuality or "asserted", status or "stated", from_json(qualifiers), place, bool(pinned)
 
 
 def facts_by_id(raw: sqlite3.Connection, ns: int, ids: Sequence[int]) -> list[Fact]:
@@ -283,11 +295,13 @@ def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
         "JOIN encoders k ON k.id = v.encoder WHERE n.ns = ? GROUP BY k.id",
         (ns,),
     )
+    namespaces = [row[0] for row in raw.execute("SELECT name FROM namespaces ORDER BY id")]
+    texts(namespaces)
     marks = f"norm >= '{READ_MARK}:' AND norm < '{READ_MARK};' AND kind = '{READ_MARK}'"
-    texts = count(f"nodes WHERE ns = :ns AND retired_at IS NULL AND {marks}")
+    read = count(f"nodes WHERE ns = :ns AND retired_at IS NULL AND {marks}")
     return {
-        "nodes": count("nodes WHERE ns = :ns AND retired_at IS NULL") - texts,
-        "texts_read": texts,
+        "nodes": count("nodes WHERE ns = :ns AND retired_at IS NULL") - read,
+        "texts_read": read,
         "facts": count(f"edges e WHERE e.ns = :ns AND {condition}"),
         "facts_recorded": count("edges WHERE ns = :ns"),
         "nodes_retired": count("nodes WHERE ns = :ns AND retired_at IS NOT NULL"),
@@ -295,6 +309,6 @@ def stats(raw: sqlite3.Connection, ns: int) -> dict[str, Any]:
         "aliases": count("aliases WHERE ns = :ns"),
         "entries": count("journal WHERE ns = :ns"),
         "vectors": dict(encoders.fetchall()),
-        "namespaces": [row[0] for row in raw.execute("SELECT name FROM namespaces ORDER BY id")],
+        "namespaces": namespaces,
         "bytes": pages * page,
     }

@@ -123,11 +123,19 @@ def check_depth(value: Any) -> None:
     raise InvalidValue(f"more than {MAX_DEPTH} lists and objects inside each other")
 
 
+def from_json(text: str | None) -> dict[str, Any]:
+    """Attributes from stored JSON text; none for None. Raises ``ValueError``: a damaged file holds something else."""
+    found = json.loads(text or "{}")
+    if not isinstance(found, dict):
+        raise ValueError(f"a JSON object is expected, not {text!r:.80}")
+    return found
+
+
 def merged_json(old: str | None, new: str | None) -> str | None:
     """Two sets of attributes as one; ``new`` wins."""
     if old is None or new is None:
         return new if old is None else old
-    return to_json(json.loads(old) | json.loads(new))
+    return to_json(from_json(old) | from_json(new))
 
 
 def state_bytes(state: Any) -> bytes:

@@ -47,9 +47,10 @@ def test_what_was_written_is_listed_explained_and_undone(chat: Any, tmp_path: Pa
     said = chat("Kalle Berg lives in Turku.", "Where does Kalle Berg live?", "/why", "/facts", "/undo", "/facts")
     lines = said.stdout.splitlines()
     assert lines[0].startswith("(add    Kalle Berg | lives in | Turku") and lines[0].endswith(" %)")
-    assert lines[1:4] == ["Turku", "because Kalle Berg | lives in | Turku  (session:default)", lines[3]]
-    assert lines[3].startswith("probability that the memory holds the answer: ")
-    assert lines[4] == "1\tKalle Berg | lives in | Turku  (session:default)"
+    assert lines[1:3] == ["Turku", "because Kalle Berg | lives in | Turku  (session:default)"]
+    assert lines[3] == "because Kalle Berg lives in Turku.", "the turn itself"
+    assert lines[4].startswith("probability that the memory holds the answer: ")
+    assert lines[5] == "1\tKalle Berg | lives in | Turku  (session:default)"
     assert lines[-1] == "nothing was written in this conversation" and "- Kalle Berg | lives in | Turku" in said.stdout
     with GraphMemory.open(tmp_path / "m.db") as memory:
         assert memory.facts() == []

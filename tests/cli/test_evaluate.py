@@ -16,8 +16,8 @@ from graphmem.evaluation.answers import METHODS
 from graphmem.evaluation.report import Report, markdown_table
 
 COMMANDS = (
-    "ablation", "answers", "disambiguation", "documents", "extraction", "locality", "passages", "people", "retrieval",
-    "state-tracking", "text-edits",
+    "ablation", "answers", "disambiguation", "documents", "extraction", "locality", "passages", "people", "probes",
+    "retrieval", "state-tracking", "text-edits",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_a_report_is_printed_and_written(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_options_reach_the_measurement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from graphmem.evaluation import ablation, documents, people
+    from graphmem.evaluation import ablation, documents, people, probes
 
     calls: list[Any] = []
     for module, name in ((ablation, "ablation"), (documents, "documents"), (people, "people")):
@@ -64,7 +64,12 @@ def test_options_reach_the_measurement(monkeypatch: pytest.MonkeyPatch, tmp_path
         )
     run("people", str(tmp_path), "--baseline", "--parts", "ask")
     run("ablation", str(tmp_path), "--arms", str(tmp_path))
+    monkeypatch.setattr(probes, "load_probes", lambda *args: calls.append((args, {})) or [])
+    monkeypatch.setattr(probes, "evaluate_probes", lambda memory, rows, seed, log: Report(rows, seed))
     run("documents", "--sets", "boolq,squad", "--n", "3", "--seed", "4", "--data", str(tmp_path))
+    drawn = ("--half", "development", "--n", "2", "--seed", "5")
+    run("probes", *drawn, "--data", str(tmp_path), "--memory", str(tmp_path / "m.db"))
+    assert calls.pop() == ((tmp_path, "development", 2, 5), {})
     (people_args, people_options), (ablation_args, ablation_options), (_, document_options) = calls
     assert people_args == ((tmp_path,), ("ask",)) and people_options["baseline"] is True
     assert ablation_args == ((tmp_path,), ("evidence",)) and ablation_options["arms"] == tmp_path

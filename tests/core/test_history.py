@@ -35,3 +35,13 @@ def test_late_news_end_where_the_next_known_value_begins() -> None:
             store.apply(superseding(store, AddEdge("Ann", "boss", name), year))
         then = [[fact.object for fact in store.facts(as_of=to_micros(str(year)))] for year in (1995, 2002, 2007, 2020)]
         assert then == [["Eve"], ["Dora"], ["Carl"], ["Bob"]]
+
+
+def test_a_value_that_is_known_to_have_held_earlier_holds_from_then() -> None:
+    with SQLiteStore.open(":memory:") as store:
+        store.apply([AddEdge("Ann", "lives in", "Oslo", valid_from="2024")])
+        store.apply(superseding(store, AddEdge("Ann", "lives in", "oslo"), "2010-05-01"))
+        held = [len(store.facts(as_of=to_micros(year))) for year in ("2009", "2012", "2023-12-31", "2024-06", "2030")]
+        assert held == [0, 1, 1, 1, 1]
+        store.apply(superseding(store, AddEdge("Ann", "lives in", "Oslo"), None))
+        assert [fact.valid_from for fact in store.facts()] == ["2024"]

@@ -3,11 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from graphmem.core.edits import AddNode
+from graphmem.core.errors import InvalidValue
 from graphmem.core.types import Node
 from graphmem.encoding.embedding_cache import EmbeddingCache, arc_texts
-from graphmem.encoding.node_embeddings import encode_nodes, node_text
+from graphmem.encoding.node_embeddings import encode_nodes, encode_with_bar, node_text
 
 
 class Counting:
@@ -48,3 +50,11 @@ def test_nodes_without_vectors_are_encoded_with_progress(store: Any) -> None:
     assert sorted(encoder.seen) == ["a", "b: letter"] and calls == [2]
     assert encode_nodes(store, encoder) == 0
     assert node_text(Node(1, "a")) == "a"
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_of_nothing_is_refused(store: Any, batch: int) -> None:
+    store.apply([AddNode("a")])
+    with pytest.raises(InvalidValue, match="batch"):
+        encode_with_bar(store, Counting(), batch, False)
+    assert encode_with_bar(store, Counting(), 1, False) == 1

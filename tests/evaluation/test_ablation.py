@@ -82,4 +82,27 @@ def test_a_trained_arm_takes_the_place_of_switching_off(folders: list[Path], att
 def test_parts_that_there_are_not(folders: list[Path], attach: Any) -> None:
     with pytest.raises(InvalidValue, match="no part 'soul' to take away; choose of evidence"):
         evaluate_ablation(attach, folders, ["soul"])
-    assert list(PARTS) == ["evidence"] and PARTS["evidence"].cost == 0.15
+    assert [(name, part.cost) for name, part in PARTS.items()] == [("evidence", 0.15), ("graph-network", 0.1)]
+
+
+class NetworkReader(Reader):
+    """Answers every question where the memory's reader of evidence has a graph network; else those of one hop."""
+
+    def ask(self, question: str) -> Any:
+        reader = self.memory.evidence_reader
+        assert reader is not None
+        known = reader.graph_network is not None or "house" in question
+        return SimpleNamespace(text="Ada" if known else "", answers=(), status="answered" if known else "not_known")
+
+
+def test_the_graph_network_is_shown_on_questions_of_several_facts(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablation, "PARTS", PARTS)
+    rows = [*QUESTIONS, {"question": "Who is it?", "kind": "2-hop", "answers": ["Ada"], "needs": "facts"}]
+    (folders[0] / "questions.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    several, all_ = evaluate_ablation(lambda weights: lambda memory: NetworkReader(memory, weights), folders,
+                                      ["graph-network"]).rows  # fmt: skip
+    assert (several.questions, several.n, several.cost) == ("people's questions, several facts", 1, 1.0)
+    assert (several.must_show, all_.must_show) == (0.1, None)
+    assert (all_.n, all_.cost) == (16, pytest.approx(0.5 * 1 / 11))

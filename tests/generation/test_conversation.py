@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from graphmem.cli.main import main
 from graphmem.core.edits import AddNode
 from graphmem.core.errors import InvalidName, InvalidValue
-from graphmem.generation.conversation import SessionConfig, extract_question, resolve_first_person
+from graphmem.generation.conversation import SessionConfig
 from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
@@ -91,6 +91,63 @@ def test_the_first_person_is_the_configured_speaker(model: GraphMemoryModel) -> 
     session.say("I live in Rome.")
     assert facts(model) == {"Ada Lovelace | lives in | Rome"}
     assert session.say("Where do I live?").text == "Rome"
+
+
+@pytest.fixture
+def known(model: GraphMemoryModel) -> GraphMemoryModel:
+    model.memory.add_many([  # type: ignore[attr-defined]
+        ("Ann Berg", "born in", "Oslo"), ("Ann Berg", "boss", "Omar Said"), ("Omar Said", "born in", "Turin"),
+        ("Omar Said", "bought", "red bus"), ("red bus", "price", "300 euros"), ("Zoe Lund", "born in", "Bergen"),
+    ])  # fmt: skip
+    return model
+
+
+def read_as(reply: Any) -> str:
+    """The completed question; empty for one that is read as it stands."""
+    explained = reply.answer.explanation
+    return "" if explained is None else str(explained.question)
+
+
+def test_pronouns_and_ellipses_are_completed_from_former_turns(known: GraphMemoryModel) -> None:
+    session = known.session("tea")
+    assert session.say("Who is Ann Berg's boss?").text == "Omar Said"
+    reply = session.say("and what did he buy?")
+    assert reply.text == "red bus" and reply.answer is not None
+    assert read_as(reply) == "Omar Said: and what did he buy?"
+    assert session.say("what was its price?").text == "300 euros"
+    assert session.say("Where was Ann Berg born?").text == "Oslo"
+    again = known.session("tea").say("And Zoe Lund?")  # topics are kept in the file
+    assert again.text == "Bergen" and again.answer is not None
+    assert read_as(again) == "Where was Zoe Lund born?"
+
+
+def test_a_question_that_stands_for_itself_is_read_as_it_is(known: GraphMemoryModel) -> None:
+    session = known.session("tea")
+    session.say("Who is Ann Berg's boss?")
+    reply = session.say("Where was Zoe Lund born?")
+    assert reply.text == "Bergen" and reply.answer is not None and read_as(reply) == ""
+
+
+def test_each_question_of_a_turn_is_answered(known: GraphMemoryModel) -> None:
+    reply = known.session("tea").say("Where was Ann Berg born? And where was Zoe Lund born?")
+    assert [answer.text for answer in reply.answers] == ["Oslo", "Bergen"] and reply.text == "Oslo\nBergen"
+    assert reply.answer is reply.answers[0]
+
+
+def test_a_question_is_corrected(known: GraphMemoryModel) -> None:
+    session = known.session("tea")
+    assert session.say("Where was Ann Berg born?").text == "Oslo"
+    reply = session.say("no, I meant Zoe Lund")
+    assert reply.text == "Bergen" and reply.answer is not None
+    assert read_as(reply) == "Where was Zoe Lund born?"
+
+
+def test_what_a_turn_stated_answers_beside_the_memory(known: GraphMemoryModel) -> None:
+    session = known.session("tea")
+    session.say("the old mill has a blue gate")
+    reply = session.say("What colour is the gate of the old mill?")
+    assert "blue" in reply.text and reply.answer is not None and reply.answer.status == "answered"
+    assert reply.answer.explanation is None or not reply.answer.explanation.question
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n"])
@@ -199,43 +256,6 @@ def test_a_killed_conversation_is_resumed(tmp_path: Path, model: GraphMemoryMode
         assert model.session("default").context() == "Ada Lovelace was born in London."
         model.memory = kept
         assert [str(fact) for fact in memory.facts()] == ["Ada Lovelace | born in | London"]
-
-
-# ---------------------------------------------------------------- without a model
-
-
-@pytest.mark.parametrize(
-    ("text", "stated", "question"),
-    [
-        ("Where is Ada?", False, "Where is Ada?"),
-        ("I moved to Rome. Where do I live?", True, "Where do I live?"),
-        ("where is ada", False, "where is ada"),
-        ("Is was a good year.", True, ""),
-        ("Ada moved.", False, ""),
-        ("她在哪里？", False, "她在哪里？"),
-    ],
-)
-def test_the_question_of_a_turn(text: str, stated: bool, question: str) -> None:
-    assert extract_question(text, stated=stated) == question
-
-
-@pytest.mark.parametrize(
-    ("text", "resolved"),
-    [
-        ("I live in my house.", "Ada live in Ada's house."),
-        ("Today I met Bob after World War I ended.", "Today Ada met Bob after World War I ended."),
-        ("I'm tired", "Ada is tired"),
-        ("Nothing of the kind", "Nothing of the kind"),
-    ],
-)
-def test_the_first_person_is_the_speaker(text: str, resolved: str) -> None:
-    assert resolve_first_person(text, "Ada") == resolved
-    assert resolve_first_person(text, None) == text
-
-
-def test_a_long_text_in_the_first_person_is_resolved_in_linear_work() -> None:
-    assert resolve_first_person("I " * 100_000, "Ada") == "Ada " * 100_000
-    assert resolve_first_person("World War " + " I" * 3, "Ada").endswith("Ada")
 
 
 @pytest.mark.parametrize(

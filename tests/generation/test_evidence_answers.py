@@ -89,7 +89,7 @@ def test_a_verdict_is_given_with_the_fact_that_says_so(
 ) -> None:
     made = answered(model, "Does Ann Berg live in Oslo?", holding("Oslo"), 0.9, verdict, min_confidence=0.0)
     assert made is not None and made.answers == (side,) and made.status == "answered"
-    assert made.text == f"{side.capitalize()}: Ann Berg | lives in | Oslo"
+    assert made.text == side.capitalize()
     assert [str(item) for item in made.evidence] == ["Ann Berg | lives in | Oslo"]
 
 
@@ -97,7 +97,7 @@ def test_a_verdict_from_a_passage_quotes_it(model: GraphMemoryModel) -> None:
     made = answered(
         model, "Was the lighthouse of Vik built in 1871?", holding("1871"), 0.9, (0, 1, 0), min_confidence=0.0
     )
-    assert made is not None and made.text == f"Yes: Vik: {TEXT}"
+    assert made is not None and made.text == "Yes"
     (quote,) = made.evidence
     assert isinstance(quote, Quote) and TEXT[quote.start : quote.end] == TEXT
 

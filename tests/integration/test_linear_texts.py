@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from graphmem.core.types import Fact
-from graphmem.generation.conversation import extract_question, resolve_first_person
 from graphmem.generation.description import requested_topic
+from graphmem.generation.turns import last_sentences, resolve_first_person
 from graphmem.memory import GraphMemory
 from graphmem.reading.alias_patterns import find_aliases
 from graphmem.reading.candidates import CandidateFact
@@ -92,7 +92,7 @@ ENTRIES: dict[str, Callable[[GraphMemory], Callable[[str], Any]]] = {
     "windows": lambda m: windows,
     "tagging": lambda m: lambda text: capitalised([text]),
     "title": lambda m: short_title,
-    "question": lambda m: lambda text: extract_question(text, stated=False),
+    "question": lambda m: last_sentences,
     "first person": lambda m: lambda text: resolve_first_person(text, "Ada"),
     "aliases": lambda m: lambda text: find_aliases(text, [(0, 2), (len(text) - 2, len(text))]),
     "passages": lambda m: lambda text: m.add_passages([("T", f"x{text}")], encode=False, tagger=capitalised),

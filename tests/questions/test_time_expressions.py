@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -79,3 +81,17 @@ def test_any_text_is_searched_in_bounded_time(text: str) -> None:
     started = time.process_time()
     assert all(0 <= one.start < one.end <= len(text) and one.first < one.after for one in find_times(text, AT))
     assert time.process_time() - started < 5
+
+
+def test_a_question_without_a_word_of_time_does_not_load_the_parser_of_times() -> None:
+    code = """
+import sys
+from graphmem.questions.time_expressions import find_times, moment_of_asking
+at = moment_of_asking("2026-06-15")
+assert find_times("Where does Ann work, and who is her boss?", at) == []
+assert "dateparser" not in sys.modules
+assert [(span.start, span.end) for span in find_times("Who was her boss last year?", at)] == [(17, 26)]
+assert len(find_times("Who came yesterday?", at)) == len(find_times("Who came two weeks ago?", at)) == 1
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

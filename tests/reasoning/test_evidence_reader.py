@@ -12,9 +12,9 @@ import pytest
 
 from graphmem.core.errors import WeightsMismatch
 from graphmem.core.times import to_micros
-from graphmem.encoding.evidence_encoder import EvidenceNetwork, save_evidence_encoder
+from graphmem.encoding.evidence_encoder import EvidenceNetwork, Reading, save_evidence_encoder
 from graphmem.memory import GraphMemory
-from graphmem.reasoning.evidence_reader import excluded, named_in_full, with_full_names
+from graphmem.reasoning.evidence_reader import excluded, named_in_full, verdict_wanted, with_full_names
 from graphmem.reasoning.weighing import Weighed
 from graphmem.testing import HashEncoder
 
@@ -208,3 +208,11 @@ def test_another_name_is_read_as_a_fact(memory: GraphMemory, held_as_fact: bool)
     assert read(memory, "Where does Skipper live?").answers[0].text == "Oslo"
     named = named_in_full(memory.retrieve("Where does Skipper live?"))
     assert memory.store.find("Ann Berg").id not in named if not held_as_fact else named
+
+
+def test_yes_or_no_is_asked_for_where_question_and_readings_agree() -> None:
+    said = lambda *logits: [Reading(0.0, (), 0.0, (1.0, 0.0, 0.0), logit) for logit in logits]
+    assert verdict_wanted(0.97, said(-4.0, 3.0)) > 0.9  # the surest reading counts
+    assert verdict_wanted(0.46, said(3.0)) > 0.5
+    assert verdict_wanted(0.87, said(-0.8, -2.0)) < 0.5 and verdict_wanted(0.14, said(2.5)) < 0.5
+    assert verdict_wanted(0.0, said(-800.0)) == 0.0

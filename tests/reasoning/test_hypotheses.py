@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from graphmem.reasoning.hypotheses import BEAM, LEFT_OUT, alternatives, cost_of, intersections
 from graphmem.reasoning.member_sets import MemberSet
@@ -29,8 +30,25 @@ def test_members_have_a_fact_of_each_topic() -> None:
 def test_a_topic_that_fits_nothing_is_left_out_at_its_cost() -> None:
     topics = [topic("Ann", 1), topic("dog", 2, "word")]
     best = intersections(topics, [[pattern(0, 3, [10])], [pattern(1, 5, [12])]], range(2))[0]
-    assert best.members is not None and best.members.nodes.tolist() == [10] and best.score == -LEFT_OUT["word"]
-    assert cost_of(topic("ann", 1)) < cost_of(topic("Ann", 1))
+    assert best.members is not None and best.members.nodes.tolist() == [10] and -LEFT_OUT["word"] < best.score < 0
+    assert cost_of(topic("ann", 1), []) < cost_of(topic("Ann", 1), [])
+
+
+def test_a_word_none_of_whose_facts_is_relevant_costs_little_to_leave_out() -> None:
+    word, name = topic("dog", 2, "word"), topic("Ann", 1)
+    costs = [cost_of(word, [pattern(0, 3, [10], score)]) for score in (4.0, -5.0, -12.0)]
+    assert LEFT_OUT["word"] > costs[0] > costs[1] > costs[2] > 0
+    assert costs[2] < 0.1 and cost_of(word, []) == pytest.approx(0, abs=1e-6)
+    assert cost_of(name, [pattern(0, 3, [10], -9.0)]) == LEFT_OUT["name"]
+
+
+def test_only_topics_of_one_kind_share_a_pattern() -> None:
+    patterns = [[pattern(0, 3, [10])], [pattern(1, 3, [10])]]
+    both, mixed = (
+        intersections([topic("Ann", 1), topic("Per", 2, kind)], patterns, range(2))[0].score
+        for kind in ("name", "word")
+    )
+    assert both > mixed == 0
 
 
 def test_what_a_question_names_is_no_member() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from types import SimpleNamespace
 
-from graphmem.reasoning.member_sets import MemberSet
+import numpy as np
+import pytest
+
+from graphmem.reasoning import member_sets
+from graphmem.reasoning.member_sets import MemberSet, expand
 
 
 def members(pairs: list[tuple[int, int]], complete: bool = True) -> MemberSet:
@@ -34,3 +38,25 @@ def test_difference_and_union() -> None:
 def test_a_set_of_a_hundred_thousand_members_is_intersected() -> None:
     large = members([(node, node) for node in range(100_000)])
     assert len(large & members([(99_999, 1), (100_000, 2)])) == 1
+
+
+class Index:
+    """An adjacency in which node ``n`` has ``n`` facts."""
+
+    def degree(self, nodes: np.ndarray) -> np.ndarray:
+        return nodes
+
+    def expand(self, nodes: np.ndarray, limit: int) -> SimpleNamespace:
+        return SimpleNamespace(origin=np.repeat(np.arange(len(nodes)), np.minimum(nodes, limit)))
+
+
+def test_facts_are_bounded_by_node_and_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member_sets, "MAX_MEMBERS", 10)
+    monkeypatch.setattr(member_sets, "MAX_ARCS", 25)
+    arcs, complete = expand(Index(), np.array([3, 10, 4]))
+    assert np.bincount(arcs.origin).tolist() == [3, 10, 4] and complete
+    arcs, complete = expand(Index(), np.array([3, 1_000_000]))
+    assert np.bincount(arcs.origin).tolist() == [3, 10] and not complete
+    arcs, complete = expand(Index(), np.array([10, 10, 10]))
+    assert np.bincount(arcs.origin).tolist() == [10, 10] and not complete
+    assert expand(Index(), np.zeros(0, np.int64))[1]

@@ -9,6 +9,7 @@ import pytest
 
 from graphmem.memory import GraphMemory
 from graphmem.questions.operation import OPERATIONS, QuestionForm
+from graphmem.reasoning import member_sets
 from graphmem.reasoning.evidence_reader import with_full_names
 from graphmem.reasoning.operations import Result, SetOperations
 
@@ -96,3 +97,73 @@ def test_a_question_that_names_twenty_things_is_bounded(encoder: Any) -> None:
         question = "Where do " + " and ".join(f"Person{at:02d}" for at in range(20)) + " live?"
         result = run(opened, question, form("intersect"))
         assert names(result) == {"Oslo"}
+        assert "14 of 20 things that are named were set aside" in result.explanation and not result.complete
+
+
+def test_a_set_that_is_cut_says_so(encoder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member_sets, "MAX_MEMBERS", 30)
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([(f"Person{at:02d}", "lives in", "Oslo") for at in range(40)])
+        result = run(opened, "How many people live in Oslo?", form("count"))
+        assert result.count == 30 and not result.complete
+
+
+def test_of_twenty_alternatives_each_is_compared(encoder: Any) -> None:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([(f"Tower{at:02d}", "height", f"{50 + (7 * at) % 20} m") for at in range(20)])
+        question = "Which is tallest: " + ", ".join(f"Tower{at:02d}" for at in range(20)) + "?"
+        result = run(opened, question, form("superlative"))
+        assert names(result) == {"Tower17"} and len(result.compared) == 20
+
+
+def test_a_lookup_of_several_conditions_is_their_intersection(memory: GraphMemory) -> None:
+    assert names(run(memory, "What dog does Per Dahl treat?", form("lookup"))) == {"Milo"}
+    retrieval = memory.retrieve("Who treats Milo?")
+    assert SetOperations(memory.evidence_reader, retrieval, "Who treats Milo?").run(form("lookup")) is None
+
+
+def test_a_lookup_is_narrowed_by_a_constant(encoder: Any) -> None:
+    films = [("Red Dawn", "1999"), ("Blue Dusk", "2004"), ("Grey Noon", "2001"), ("Old Eve", "1999")]
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([(film, "release year", year) for film, year in films])
+        opened.add_many([(film, "directed by", "Ann Berg") for film, _ in films[:3]])
+        result = run(opened, "What film did Ann Berg direct in 1999?", form("lookup"))
+        assert names(result) == {"Red Dawn"} and "release year = 1999" in result.explanation
+
+
+def test_members_with_contradicting_values_are_set_aside_and_it_is_said(encoder: Any) -> None:
+    years = [1990, 1995, 2000, 2005, 2010]
+    facts = [(f"Film {year}", "release year", str(year)) for year in years]
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([*facts, *((film, "directed by", "Ann Berg") for film, _, _ in facts)])
+        opened.add("Film 1990", "release year", "2015")
+        result = run(opened, "What is the latest film that Ann Berg directed?", form("superlative"))
+        assert names(result) == {"Film 2010"} and "1 with several values, set aside" in result.explanation
+
+
+def test_what_takes_a_topic_away_may_follow_it(memory: GraphMemory) -> None:
+    result = run(memory, "Which animals does Ann Berg treat that are not a dog?", form("except"))
+    assert names(result) == {"Tom"}
+
+
+def test_a_name_that_begins_with_an_ordinal_is_a_topic(encoder: Any) -> None:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([("7th Cavalry", "starred", "Mia Lund"), ("Tall T", "starred", "Mia Lund")])
+        opened.add_many([("7th Cavalry", "starred", "Kai Moe"), ("Tall T", "starred", "Ola Ness")])
+        result = run(opened, "Who starred in both 7th Cavalry and Tall T?", form("intersect"))
+        assert names(result) == {"Mia Lund"}
+
+
+def test_alternatives_that_are_listed_are_chosen_by_what_they_lead_to(encoder: Any) -> None:
+    films = [
+        ("Alpha Run", "director", "Ada Moss"), ("Beta Walk", "director", "Bo Lind"),
+        ("Ada Moss", "date of birth", "3 May 1950"), ("Bo Lind", "date of birth", "7 June 1931"),
+    ]  # fmt: skip
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many(films)
+        asked = form("superlative", later=0.0)
+        result = run(opened, "Which film has the director who was born first, Alpha Run or Beta Walk?", asked)
+        assert names(result) == {"Beta Walk"} and {one.text for one in result.compared} == {"Alpha Run", "Beta Walk"}
+        assert {str(fact) for fact in result.members[0].facts} >= {"Beta Walk | director | Bo Lind"}
+        person = run(opened, "Who was born first, the director of Alpha Run or the director of Beta Walk?", asked)
+        assert names(person) == {"Bo Lind"}

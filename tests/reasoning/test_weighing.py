@@ -105,20 +105,6 @@ def test_what_the_question_names_is_no_answer_to_it() -> None:
         assert texts(named, "Ann", "Acme") == ["Ann"], "elsewhere it may be one"
 
 
-def test_facts_chains_and_passages_have_nats_of_their_own() -> None:
-    (first, one), (second, other) = fact("Ann", "works at", "Acme"), fact("Olav", "leads", "Acme")
-    units = [
-        fact_unit("Ann", "lives in", "Oslo"),
-        chain_unit((first, second), (one, other), "Olav"),
-        window("It is in Rome."),
-    ]
-    readings = [reads(unit, word) for unit, word in zip(units, ("Oslo", "Olav", "Rome"), strict=True)]
-    plain = {answer.text: answer.weight for answer in weigh(units, readings).answers}
-    kinds = {answer.text: answer.weight for answer in weigh(units, readings, kinds=(0.5, -1.0, -2.0)).answers}
-    moved = {text: kinds[text] - plain[text] for text in plain}
-    assert moved == {"Oslo": pytest.approx(0.5), "Olav": pytest.approx(-1), "Rome": pytest.approx(-2)}
-
-
 def test_the_set_holds_near_facts_of_one_relation_and_topic() -> None:
     units = [fact_unit("Ann", "lives in", name) for name in ("Oslo", "Rome", "Bergen")]
     units += [fact_unit("Olav", "lives in", "Acme"), fact_unit("Ann", "works at", "Olav")]

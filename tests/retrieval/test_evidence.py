@@ -20,6 +20,7 @@ from graphmem.retrieval.evidence import (
     EvidenceUnit,
     windows_of,
 )
+from graphmem.retrieval.passages.links import title_of
 
 STORY = " ".join(
     [f"Ann passed the harbour on day {n}." for n in range(12)] + ["The lighthouse was built by Per Dahl in 1871."]
@@ -74,6 +75,26 @@ def test_two_facts_in_a_row_are_a_chain(memory: GraphMemory) -> None:
             "Ann Berg | works at | Acme ; Olav | leads | Acme"} <= set(checked(units))  # fmt: skip
     chain = chains["Ann Berg | works at | Acme ; Olav | leads | Acme"]
     assert chain.text[slice(*chain.evidence.object)] == "Olav" and chain.edges[1].src == memory.store.find("Olav").id
+
+
+def test_chains_of_two_facts_go_on_to_a_third(memory: GraphMemory) -> None:
+    memory.add_many([
+        ("Ann Berg", "works at", "Acme"), ("Acme", "has its seat in", "Bergen"), ("Bergen", "mayor", "Olav Lie"),
+        ("Bergen", "twin town", "Turku"), ("Olav Lie", "likes", "tea"), ("Ann Berg", "likes", "tea"),
+    ])  # fmt: skip
+    question = "Who is the mayor of the town in which the employer of Ann Berg has its seat?"
+    search = EvidenceSearch(memory.store, memory.retriever.queries)
+    found = memory.retrieve(question)
+    units = [unit for unit in search.find(found) if len(unit.facts) < 3]
+    longer = search.longer_chains(found, units)
+    right = "Ann Berg | works at | Acme ; Acme | has its seat in | Bergen ; Bergen | mayor | Olav Lie"
+    assert right in checked(longer) and all(len(unit.facts) == 3 for unit in longer)
+    chain = next(unit for unit in longer if unit.text == right)
+    assert right[slice(*chain.evidence.object)] == "Olav Lie"
+    assert not {unit.text for unit in longer} & {unit.text for unit in units}
+    ends = [{end for edge in unit.edges for end in (edge.src, edge.dst)} for unit in longer]
+    assert all(len(nodes) == 4 for nodes in ends), "no chain leads back"
+    assert search.longer_chains(found, [unit for unit in units if len(unit.facts) == 1]) == []
 
 
 def test_the_windows_of_a_passage_have_two_sizes_and_cover_it() -> None:
@@ -154,3 +175,23 @@ def test_a_memory_that_may_only_be_read_gives_evidence(encoder: Any, tmp_path: A
         written.add("Ann Berg", "lives in", "Oslo", valid_from=str(datetime.now(UTC).date()))
     with GraphMemory.open(path, encoder=encoder, read_only=True) as memory:
         assert len(find(memory, "Where does Ann Berg live?")) == 1
+
+
+def test_a_window_that_names_another_title_is_read_with_that_passage(encoder: Any) -> None:
+    texts = [
+        ("Alpha Run (film)", "Alpha Run is a film of 1975. It was directed by Ada Moss in the town of Vik."),
+        ("Ada Moss", "Ada Moss was born in Halden. She painted boats."),
+        ("Bo Lind", "Bo Lind was born in Oslo."),
+    ]
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_passages(texts)
+        question = "Where was the director of Alpha Run born?"
+        linked = [unit for unit in find(opened, question) if unit.origin is not None]
+        assert 0 < len(linked) <= EvidenceBudget().linked
+        best = next(unit for unit in linked if "Halden" in unit.text)
+        assert best.origin is not None and best.origin.passage is not None and best.passage is not None
+        assert (title_of(best.origin.passage), title_of(best.passage)) == ("Alpha Run (film)", "Ada Moss")
+        start, end = best.evidence.object
+        assert best.passage.text[best.start :].startswith(best.text[start:end])  # spans lie in the second window
+        assert not any("Bo Lind" in unit.text for unit in linked)  # no window names it
+        assert all(unit.origin is None for unit in find(opened, question, linked=0))

@@ -72,7 +72,7 @@ def test_names_win_over_aliases_and_never_make_two_nodes(store):
     bob, robert = store.resolve("BOB"), store.resolve("Robert")
     assert store.resolve("rob").id == bob.id
     assert lines(store.facts()) == ["Robert | knows | Bob"]
-    store.apply([UpdateNode(robert.id, add_aliases=("Bob",))])
+    store.apply([UpdateNode(robert.id, add_aliases=("Bob",), ambiguous=True)])
     assert store.resolve_many([normalise("Bob"), "nobody"]) == {"bob": [bob.id, robert.id], "nobody": []}
 
 
@@ -440,7 +440,7 @@ def test_a_bad_triple_is_named_and_nothing_is_written(store, triple, what):
 
 
 def test_restoring_tells_a_merged_node_from_a_retired_namesake(store):
-    store.apply([AddNode("Rob"), AddNode("Bob", aliases=("Rob",)), AddNode("Robert")])
+    store.apply([AddNode("Rob"), AddNode("Bob", aliases=("Rob",), ambiguous=True), AddNode("Robert")])
     store.apply([Retire(1, "node")])
     assert store.resolve("rob").id == 2
     store.apply([Restore(1, "node")])

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from graphmem.core.splits import data_split, held
+from graphmem.core.splits import Split, data_split, held
 from graphmem.core.types import Triple
 from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import chain_text
@@ -118,12 +118,12 @@ def over_worlds(rng: Random, worlds: int = 30, each: int = 90) -> Iterator[Examp
                 yield made
 
 
-def metaqa(folder: Path, rng: Random, count: int = 1300) -> Iterator[Example]:
-    """MetaQA's questions of two and three hops whose topics are in the training split."""
+def metaqa(folder: Path, rng: Random, count: int = 1300, split: Split = "train") -> Iterator[Example]:
+    """MetaQA's questions of two and three hops whose topics are in a split."""
     arcs = arcs_of(tuple(line.split("\t")) for line in read_lines(folder / "metaqa" / "kb.tsv.gz"))  # type: ignore[misc]
     for hops in (2, 3):
         rows = [
-            row for row in read_rows(folder / "metaqa" / f"dev_{hops}hop.jsonl") if data_split(row["topic"]) == "train"
+            row for row in read_rows(folder / "metaqa" / f"dev_{hops}hop.jsonl") if data_split(row["topic"]) == split
         ]
         for row in rng.sample(rows, min(count, len(rows))):
             answers = set(row["answers"])
@@ -152,12 +152,12 @@ def path_to(arcs: Arcs, topic: str, answers: set[str], hops: int) -> list[tuple[
     return None
 
 
-def two_wiki(folder: Path, rng: Random) -> Iterator[Example]:
+def two_wiki(folder: Path, rng: Random, held_out: bool = False) -> Iterator[Example]:
     """2Wiki's questions of two hops with their evidence; questions of ``2wiki/dev.jsonl`` are left out."""
     never = {row["question"].lower() for row in read_rows(folder / "2wiki" / "dev.jsonl")}
     home = folder / "multihop_2wiki_musique"
     rows = [row for row in read_rows(home / "2wiki_dev4000_evidences_clean.jsonl.gz")
-            if row["question"].lower() not in never and not held(row["question"].lower())
+            if row["question"].lower() not in never and held(row["question"].lower()) == held_out
             and row["type"] in ("compositional", "inference") and len(row["evidences"]) == 2]  # fmt: skip
     facts = [tuple(fact) for row in rows for fact in row["evidences"]]
     for row in rows:
@@ -181,14 +181,14 @@ def _two_hops(
         yield made
 
 
-def musique(folder: Path, rng: Random) -> Iterator[Example]:
+def musique(folder: Path, rng: Random, held_out: bool = False) -> Iterator[Example]:
     """MuSiQue's questions of two linear steps."""
     rows: list[tuple[str, Triple, Triple]] = []
     facts: list[Triple] = []
     for row in read_rows(folder / "multihop_2wiki_musique" / "musique_dev_decomposed_clean.jsonl.gz"):
         steps = [step["question"].partition(" >> ") for step in row["question_decomposition"]]
         if (
-            held(row["question"].lower())
+            held(row["question"].lower()) != held_out
             or len(steps) != 2
             or not all(sign for _, sign, _ in steps)
             or steps[1][0] != "#1"
@@ -201,7 +201,7 @@ def musique(folder: Path, rng: Random) -> Iterator[Example]:
         yield from _two_hops(question, first, second, facts, rng, "musique chains")
 
 
-def vquanda_chains(folder: Path, rng: Random) -> Iterator[Example]:
+def vquanda_chains(folder: Path, rng: Random, held_out: bool = False) -> Iterator[Example]:
     """VQuAnDa's questions of two triples in a row; the name between is invented by taking one of the set."""
     rows, things = [], []
     for name in ("train", "test"):
@@ -209,7 +209,8 @@ def vquanda_chains(folder: Path, rng: Random) -> Iterator[Example]:
             found = [t for t in TRIPLE.findall(row["query"]) if not t[1].endswith("#type")]
             things += [thing(end) for s, _, o in found for end in (s, o) if end[0] == "<"]
             answers = re.findall(r"\[([^\]]+)\]", row["verbalized_answer"])
-            if len(found) == 2 and len(answers) == 1 and not held(row["question"]) and "COUNT" not in row["query"]:
+            counts = "COUNT" in row["query"]
+            if len(found) == 2 and len(answers) == 1 and held(row["question"]) == held_out and not counts:
                 rows.append((row["question"], found, answers[0].split(",")[0].strip()))
     relations = [t[1].rsplit("/", 1)[-1] for _, found, _ in rows for t in found]
     facts = [(rng.choice(things), relation, rng.choice(things)) for relation in relations]

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from graphmem.core.splits import held
+from graphmem.core.splits import Split, Use, data_split, held, use_of
 from graphmem.datasets.files import read_json, read_lines, read_rows
 from graphmem.encoding.evidence_text import fact_text, relation_words
 from graphmem.synthetic.templates import load
@@ -81,8 +81,8 @@ def _topic_in(question: str, name: str) -> str | None:
     return match.group() if match else None
 
 
-def simple_questions(folder: Path, held_out: bool = False) -> list[Asked]:
-    """SimpleQuestions whose topic stands in the question, or those that are held out of training.
+def simple_questions(folder: Path, use: Use = "encoder") -> list[Asked]:
+    """SimpleQuestions of one use whose topic stands in the question.
 
     Names of the relation are those of DBpedia and Freebase.
     """
@@ -91,7 +91,7 @@ def simple_questions(folder: Path, held_out: bool = False) -> list[Asked]:
         for row in read_json(folder / "simplequestions" / f"{name}.json.gz")["Questions"]:
             topic = _topic_in(row["Query"], row["Subject"].rsplit("/", 1)[-1])
             predicates = row["PredicateList"]
-            if topic is None or len(predicates) != 1 or held(row["Query"]) != held_out:
+            if topic is None or len(predicates) != 1 or use_of(row["Query"]) != use:
                 continue
             freebase = row["FreebasePredicate"].removeprefix("www.freebase.com")
             names = (predicates[0]["Predicate"].rsplit("/", 1)[-1], freebase.rsplit("/", 1)[-1].replace("_", " "))
@@ -100,9 +100,9 @@ def simple_questions(folder: Path, held_out: bool = False) -> list[Asked]:
     return found
 
 
-def over_simple_questions(folder: Path, graph: Graph, rng: Random) -> Iterator[Example]:
+def over_simple_questions(folder: Path, graph: Graph, rng: Random, use: Use = "encoder") -> Iterator[Example]:
     """Questions of SimpleQuestions over facts of FB15k-237 where it has the relation, else over invented ones."""
-    asked = simple_questions(folder)
+    asked = simple_questions(folder, use)
     by_type: dict[str, list[Asked]] = defaultdict(list)
     for one in asked:
         by_type[one.key.rsplit("/", 1)[0]].append(one)
@@ -138,11 +138,12 @@ def over_simple_questions(folder: Path, graph: Graph, rng: Random) -> Iterator[E
 TRIPLE = re.compile(r"(<[^>]+>|\?\w+)\s+<([^>]+)>\s+(<[^>]+>|\?\w+)")
 
 
-def vquanda(folder: Path, rng: Random) -> Iterator[Example]:
+def vquanda(folder: Path, rng: Random, held_out: bool = False) -> Iterator[Example]:
     """Questions of VQuAnDa with one triple: lookups in both directions, and questions for yes or no."""
     rows = []
     for name in ("train", "test"):
-        rows += [row for row in read_json(folder / "kgqa_vquanda" / f"{name}.json.gz") if not held(row["question"])]
+        found_rows = read_json(folder / "kgqa_vquanda" / f"{name}.json.gz")
+        rows += [row for row in found_rows if held(row["question"]) == held_out]
     triples = {row["uid"]: TRIPLE.findall(row["query"]) for row in rows}
     relations = [_local(t[1]) for found in triples.values() for t in found if not t[1].endswith("#type")]
     things = [thing(end) for found in triples.values() for s, _, o in found for end in (s, o) if end[0] == "<"]
@@ -202,16 +203,14 @@ def popqa(folder: Path, rng: Random) -> Iterator[Example]:
         yield shuffled(Example(reworded(row["question"], rng), tuple(units), "popqa"), rng, KEEP)
 
 
-def wikimovies(folder: Path, rng: Random, count: int = 1500) -> Iterator[Example]:
-    """One-hop questions of MetaQA whose topics are in the training split, over the film's own facts."""
-    from graphmem.core.splits import data_split
-
+def wikimovies(folder: Path, rng: Random, count: int = 1500, split: Split = "train") -> Iterator[Example]:
+    """One-hop questions of MetaQA whose topics are in a split, over the film's own facts."""
     by_name: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for line in read_lines(folder / "metaqa" / "kb.tsv.gz"):
         fact: Any = tuple(line.split("\t"))
         by_name[fact[0]].append(fact)
         by_name[fact[2]].append(fact)
-    rows = [row for row in read_rows(folder / "metaqa" / "dev_1hop.jsonl") if data_split(row["topic"]) == "train"]
+    rows = [row for row in read_rows(folder / "metaqa" / "dev_1hop.jsonl") if data_split(row["topic"]) == split]
     for row in rng.sample(rows, min(count, len(rows))):
         facts, answers = by_name[row["topic"]], set(row["answers"])
         gold: list[tuple[Any, str]] = []

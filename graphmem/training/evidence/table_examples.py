@@ -10,17 +10,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from graphmem.core.splits import held
+from graphmem.core.splits import Use, use_of
 from graphmem.encoding.evidence_text import fact_text
 from graphmem.synthetic.templates import load
 from graphmem.training.evidence.examples import KEEP, Example, Unit, answer_unit, reworded, shuffled
 
 
-def tables(folder: Path, rng: Random) -> Iterator[Example]:
+def tables(folder: Path, rng: Random, use: Use = "encoder") -> Iterator[Example]:
     """Cells of WikiTableQuestions' tables as facts (row, column, value), asked for in both directions."""
     forms = load("questions")
     for name, (head, key, body) in table_rows(folder):
-        if not held(name):
+        if use_of(name) == use:
             yield from _table_examples(head, key, body, forms, rng)
 
 

@@ -39,6 +39,7 @@ def test_resources_of_one_name_stay_two_and_are_found_by_their_iris(store):
     assert facts(store) == [
         "Mercury (person) | sang | Bohemian Rhapsody", "Mercury (planet) | orbits | Sun"
     ]  # fmt: skip
+    assert store.resolve("Mercury") is None  # neither of them has it alone
     node = store.resolve("http://x.org/planet/Mercury")
     assert node.name == "Mercury (planet)" and node.attributes == {"iri": "http://x.org/planet/Mercury"}
 

@@ -24,7 +24,7 @@ def path(tmp_path):
     with SQLiteStore.open(tmp_path / "m.db") as store:
         store.bulk_load(["a", "b", "c"], [("a", "r", "b"), ("b", "s", "c")], np.eye(3, 8), fingerprint="enc")
         store.apply(
-            [AddEdge("Ada", "born in", "London", text="Ada was born in London."), AddNode("Ada", aliases=("A",))]
+            [AddEdge("Ada", "born in", "London", text="Ada was born in London."), AddNode("Ada", aliases=("Countess",))]
         )
         store.apply([UpdateNode(store.resolve("Ada").id, text="A mathematician."), Retire(2)])
         store.undo()

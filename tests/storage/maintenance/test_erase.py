@@ -372,7 +372,7 @@ def test_a_read_only_memory_reports_and_refuses(memory, path):
     [
         lambda m: (m.add(NAME, "r", "x"), m.add("Zed", "r", "y"), m.merge("Zed", NAME), m.undo()),
         lambda m: (m.add(NAME, "r", "x"), m.add("Zed", "r", "y"), m.merge("Zed", NAME)),
-        lambda m: (m.add(NAME, "r", "x"), m.add("Zed", "r", "y"), m.add_alias("Zed", NAME)),
+        lambda m: (m.add(NAME, "r", "x"), m.add("Zed", "r", "y"), m.add_alias("Zed", NAME, ambiguous=True)),
         lambda m: (m.add(NAME, "r", "x"), m.add("Car", f"owned by {NAME}", "Bob")),
     ],
     ids=["merge undone", "merged", "alias", "relation"],

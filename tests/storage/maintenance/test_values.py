@@ -9,6 +9,8 @@ from contextlib import closing, suppress
 import numpy as np
 import pytest
 
+from graphmem.adapters.networkx import to_networkx
+from graphmem.consolidation.graph import consolidate
 from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Retire, UpdateNode
 from graphmem.core.errors import Corrupt, GraphMemError
 from graphmem.storage.maintenance.check import check
@@ -19,7 +21,7 @@ from graphmem.storage.sqlite import SQLiteStore
 HARM = {
     "attributes": ["'{bad'", "'[1]'", "7", f"'{'[' * 50_000}'", "'" + '{"a":' * 5000 + "1" + "}" * 5000 + "'"],
     "text": ["x'41'"], "name": ["x'ff00'", "cast(x'ff41' AS TEXT)"], "norm": ["x'41'"], "state": ["x'01'"],
-    "retired_at": ["x'01'"], "created_at": ["9223372036854775807"], "strength": ["-1"],
+    "retired_at": ["x'01'"], "created_at": ["9223372036854775807", "'x'"], "strength": ["-1"],
     "id": ["-3", "9223372036854775806", "3000000000"],
 }  # fmt: skip
 STATEMENTS = [
@@ -28,6 +30,7 @@ STATEMENTS = [
         ("valid_from", "9223372036854775807"), ("valid_to", "'x'"), ("confidence", "9e999"), ("rel", "999"),
         ("src", "'x'"), ("dst", "9223372036854775806"), ("qualifiers", "'{'"), ("rel", "x'41'"),
     )),
+    "UPDATE namespaces SET name = x'41'",
     "UPDATE journal_ranges SET last = 9223372036854775807", "UPDATE journal_ranges SET first = -5",
     "UPDATE journal SET changes = x'00'", """UPDATE journal SET changes = '[["nodes",null,null]]'""",
     "UPDATE journal SET at = x'41' WHERE id = 2", "UPDATE journal SET chain = 'abc'",
@@ -67,6 +70,11 @@ def acts(store):
     yield lambda: store.apply([MergeNodes(3, 4)])
     yield store.undo
     yield lambda: store.undo(1)
+    yield store.stats
+    yield lambda: list(store.usage())
+    yield lambda: consolidate(store)
+    yield lambda: to_networkx(store.facts(), store.all_nodes())
+    yield lambda: to_networkx((), store.nodes([3]))
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda text: text[:60])
@@ -84,7 +92,7 @@ def test_damaged_values_are_found_typed_and_no_hindrance(whole, tmp_path, statem
             with suppress(GraphMemError):
                 act()
             done += 1
-        assert done == 20
+        assert done == 25
 
 
 def test_a_name_that_is_no_text_is_never_given_out(whole, tmp_path):

@@ -58,7 +58,7 @@ def test_what_is_no_memory_is_refused_and_left_alone(tmp_path, bad):
         assert open(path, "rb").read() == content
 
 
-@pytest.mark.parametrize("way", ["removed", "replaced", "renamed", "log removed", "removed in between"])
+@pytest.mark.parametrize("way", ["removed", "replaced", "renamed", "emptied", "log removed", "removed in between"])
 def test_a_write_to_a_file_that_is_gone_is_not_acknowledged(tmp_path, way):
     path = tmp_path / "m.db"
     with SQLiteStore.open(tmp_path / "other.db") as store:
@@ -69,6 +69,8 @@ def test_a_write_to_a_file_that_is_gone_is_not_acknowledged(tmp_path, way):
             path.unlink()
         elif way == "replaced":
             os.replace(tmp_path / "other.db", path)
+        elif way == "emptied":
+            path.write_bytes(b"")
         elif way == "renamed":
             path.rename(tmp_path / "elsewhere.db")
         else:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graphmem.core.edits import AddEdge, AddNode, MergeNodes, UpdateNode
+from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Retire, UpdateNode
 from graphmem.core.errors import Ambiguous, Conflict, GraphMemError, InvalidName
 from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.load_dump import load_jsonl
@@ -96,6 +96,18 @@ def test_an_alias_of_two_nodes_is_refused_or_asked_back(store: Any) -> None:
         with pytest.raises(GraphMemError, match="'Robert' (and|or) 'Bobby Ray'"):
             use()
     assert store.facts() == []
+
+
+def test_an_alias_that_is_the_name_of_another_node_is_refused(store: Any) -> None:
+    store.apply([AddNode("Robert"), AddNode("Bobby Ray")])
+    for edit in (UpdateNode("Bobby Ray", add_aliases=("robert",)), AddNode("New", aliases=("ROBERT",))):
+        with pytest.raises(Conflict, match="is the name of node"):
+            store.apply([edit])
+    assert store.find("Robert").name == "Robert" and store.resolve("New") is None
+    store.apply([AddNode("New", aliases=("Robert",), ambiguous=True)])
+    assert store.find("Robert").name == "Robert" and store.find("New").aliases == ("Robert",)
+    store.apply([Retire(store.find("Robert").id, "node"), UpdateNode("Bobby Ray", add_aliases=("Bob",))])
+    assert store.find("robert").name == "New"
 
 
 def test_a_new_name_that_is_an_alias_of_another_node_is_refused(store: Any) -> None:
