@@ -83,6 +83,7 @@ class _Round(nn.Module):
         self.update = nn.Sequential(nn.LayerNorm(5 * width), nn.Linear(5 * width, width), nn.GELU())
 
     def forward(self, states: Tensor, batch: GraphBatch) -> Tensor:
+        """States of the supports [S, K] after the round."""
         parts = [states]
         for kind in range(2):
             support, node, _ = batch.edges[:, batch.edges[2] == kind]

@@ -1,6 +1,6 @@
 """Evidence of a conversation: statements of former turns are read with a question, beside what the memory holds.
 
-Each statement is read by itself and with those before it. Where one corrects the one before it, the answer is looked
+Each statement is read by itself and with those before it. Where one corrects its predecessor, the answer is looked
 for in the correction, and the corrected statement answers no more.
 """
 
@@ -33,7 +33,7 @@ one that is corrected."""
 
 
 class Statement(NamedTuple):
-    """A sentence of a former turn; ``corrects``: whether its turn corrects the one before it."""
+    """A sentence of a former turn; ``corrects``: whether its turn corrects the previous turn."""
 
     text: str
     corrects: bool = False
@@ -122,7 +122,7 @@ def _windows(turns: Sequence[Statement]) -> Iterator[_Window]:
 
 
 def _corrected(place: int, turns: Sequence[Statement]) -> Iterator[int]:
-    """The turns that a correction replaces: the one before it, and what that one corrects."""
+    """The turns that a correction replaces: the previous turn, and what that one corrects."""
     while place > 0 and turns[place].corrects:
         place -= 1
         yield place
