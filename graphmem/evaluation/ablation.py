@@ -7,7 +7,7 @@ without the part), its weights are read as well; the table says which.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from graphmem.evaluation.people import GROUPS, Attach, PeopleReport, estimate, e
 from graphmem.evaluation.report import Report
 from graphmem.fusion.layers import WEIGHTS_FILE
 from graphmem.memory import GraphMemory
+from graphmem.reasoning.evidence_reader import EvidenceReader
+from graphmem.reasoning.weighing import Support, answers_of
 from graphmem.retrieval.checkpoints import SHIPPED
 
 
@@ -27,21 +29,41 @@ class Part:
         taken: what is taken away, in words.
         off: options of ``GraphMemory.open`` that switch it off.
         cost: what taking it away must cost, in shares.
-        attribute: of the memory's reader of evidence, that is None without the part.
+        change: of the memory's reader of evidence, that takes the part away.
         questions: group of people's questions that the cost is shown on, see ``GROUPS``; all where it is empty.
     """
 
     taken: str
     off: Mapping[str, Any]
     cost: float
-    attribute: str = ""
+    change: Callable[[EvidenceReader], None] | None = None
     questions: str = ""
+
+
+def surest_alone(reader: EvidenceReader) -> None:
+    """Answer by the surest single fact or window: no chains, nothing that meets at an answer, no network."""
+    without_network(reader)
+    reader.search.budget = replace(reader.search.budget, paths=0, chains=0, linked=0)
+    reader.reweighed = lambda supports, context: surest_of_each(supports)  # type: ignore[method-assign]
+
+
+def without_network(reader: EvidenceReader) -> None:
+    """Weigh evidence by reading alone: chains stay, and what meets at an answer adds up."""
+    reader.graph_network = None
+
+
+def surest_of_each(supports: Iterable[Support]) -> list[Support]:
+    """The surest support of each answer."""
+    return [answer.support[0] for answer in answers_of(supports)]
 
 
 PARTS = {
     "evidence": Part("evidence encoder (facts ranked by search alone)", {"evidence": False}, 0.15),
     "graph-network": Part(
-        "graph network (evidence weighed by reading alone)", {}, 0.1, "graph_network", "several facts"
+        "graph network with chains of facts (the surest evidence alone)", {}, 0.1, surest_alone, "several facts"
+    ),
+    "network-weights": Part(
+        "weights of the graph network (evidence weighed by reading alone)", {}, 0.0, without_network, "several facts"
     ),
 }
 SWITCHED_OFF, RETRAINED = "switched off", "the rest retrained"
@@ -111,8 +133,8 @@ def _without(part: Part, attach: Attach) -> Attach:
     """``attach``, for memories whose reader of evidence lacks the part."""
 
     def attached(memory: GraphMemory) -> Any:
-        if part.attribute and memory.evidence_reader is not None:
-            setattr(memory.evidence_reader, part.attribute, None)
+        if part.change is not None and memory.evidence_reader is not None:
+            part.change(memory.evidence_reader)
         return attach(memory)
 
     return attached

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,18 @@ import pytest
 
 from graphmem.core.errors import InvalidValue
 from graphmem.evaluation import ablation
-from graphmem.evaluation.ablation import PARTS, RETRAINED, SWITCHED_OFF, Part, evaluate_ablation
+from graphmem.evaluation.ablation import (
+    PARTS,
+    RETRAINED,
+    SWITCHED_OFF,
+    Part,
+    evaluate_ablation,
+    surest_alone,
+    without_network,
+)
 from graphmem.memory import GraphMemory
+from graphmem.reasoning.evidence_graph import QuestionContext
+from graphmem.reasoning.weighing import supports_of
 
 QUESTIONS = [{"question": f"Who lives in house {n}?", "kind": "1-hop", "answers": ["Ada"], "needs": "facts"}
              for n in range(10)]  # fmt: skip
@@ -82,7 +93,8 @@ def test_a_trained_arm_takes_the_place_of_switching_off(folders: list[Path], att
 def test_parts_that_there_are_not(folders: list[Path], attach: Any) -> None:
     with pytest.raises(InvalidValue, match="no part 'soul' to take away; choose of evidence"):
         evaluate_ablation(attach, folders, ["soul"])
-    assert [(name, part.cost) for name, part in PARTS.items()] == [("evidence", 0.15), ("graph-network", 0.1)]
+    shown = [(name, part.cost) for name, part in PARTS.items()]
+    assert shown == [("evidence", 0.15), ("graph-network", 0.1), ("network-weights", 0.0)]
 
 
 class NetworkReader(Reader):
@@ -106,3 +118,23 @@ def test_the_graph_network_is_shown_on_questions_of_several_facts(
     assert (several.questions, several.n, several.cost) == ("people's questions, several facts", 1, 1.0)
     assert (several.must_show, all_.must_show) == (0.1, None)
     assert (all_.n, all_.cost) == (16, pytest.approx(0.5 * 1 / 11))
+
+
+def test_the_surest_evidence_alone_has_no_chains_and_nothing_that_meets(encoder: Any) -> None:
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
+        memory.add_many([("Ann Berg", "works at", "Acme"), ("Acme", "located in", "Oslo"), ("Ann Berg", "from", "Oslo")])
+        reader = memory.evidence_reader
+        assert reader is not None
+        found = memory.retrieve("In which city does Ann Berg work?")
+        units = reader.search.find(found)
+        assert any(len(unit.facts) > 1 for unit in units)
+        supports = supports_of(units, reader.read_units(found, units))
+        assert max(Counter(one.text for one in supports).values()) > 1
+        surest_alone(reader)
+        alone = reader.search.find(found)
+        assert alone and {len(unit.facts) for unit in alone} == {1}
+        (best, *_), weighed = reader.read(found).answers, reader.reweighed(supports, QuestionContext.of(found))
+        assert len(best.support) == 1 and best.weight == best.support[0].weight
+        assert sorted(Counter(one.text for one in weighed).values()) == [1] * len({one.text for one in supports})
+        without_network(reader)
+        assert reader.graph_network is None
