@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from graphmem.core import arguments
+from graphmem.core.names import fold
 from graphmem.core.times import Time, to_micros
 from graphmem.core.validation import require
 from graphmem.fusion.candidates import Candidates, candidates, rank_features
@@ -109,7 +110,8 @@ def read_answer(model: Any, reader: Any, question: str, retrieval: Any, options:
     """
     unclear = getattr(retrieval, "unclear", ())
     as_of = None if options.as_of is None else to_micros(options.as_of)
-    counted = None if unclear or not options.sets else set_answer(reader, retrieval, as_of)
+    one_of_them = any(not is_kind(name, readings) for name, readings in unclear)
+    counted = None if one_of_them or not options.sets else set_answer(reader, retrieval, as_of)
     least = None if options.when_unknown == "answer" else options.min_confidence
     if counted is not None and (least is None or counted.confidence >= least):
         return counted
@@ -131,6 +133,21 @@ def read_answer(model: Any, reader: Any, question: str, retrieval: Any, options:
     scope = reader.scope(retrieval, as_of if at is None else at)
     explained = explain_reading(made, weighed, scope, retrieval.query, retrieval.store, as_of)
     return replace(made, explanation=explained)
+
+
+def is_kind(name: str, readings: Sequence[str]) -> bool:
+    """Whether a part of several names is the kind of thing that all of them are, as "depot" of "Omaha depot".
+
+    It is where no name writes it with a capital: then it does not have to be one of them that is meant. A set of them
+    may be asked for.
+    """
+    parts = {_singular(word) for word in name.split()}
+    written = [[word for word in reading.split() if _singular(word) in parts] for reading in readings]
+    return all(words and all(word[:1].islower() for word in words) for words in written)
+
+
+def _singular(word: str) -> str:
+    return fold(word).removesuffix("s")
 
 
 def base_answer(model: Any, prompt: Sequence[int], retrieval: Any, options: AskOptions) -> Answer:

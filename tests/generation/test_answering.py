@@ -8,7 +8,7 @@ import transformers
 
 from graphmem.core.edits import AddNode
 from graphmem.fusion.config import FusionConfig
-from graphmem.generation.answering import ask_back
+from graphmem.generation.answering import ask_back, is_kind
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.testing import byte_tokenizer
@@ -48,3 +48,27 @@ def test_the_question_decides_between_them_where_it_can(model: GraphMemoryModel)
 def test_more_readings_are_listed() -> None:
     answer = ask_back([("Ann", ("A", "B", "C")), ("Bob", ("D", "E"))], None)
     assert (answer.text, answer.status) == ("Ann may mean A, B or C; say which one.", "ambiguous")
+
+
+@pytest.mark.parametrize(
+    ("name", "readings", "kind"),
+    [
+        ("depots", ("Omaha depot", "Salina depot"), True),
+        ("incidents", ("incident 23-08", "incident 24-03"), True),
+        ("family holiday", ("family holiday 1979", "Family holiday 1984"), False),
+        ("Ann", ("Ann Berg", "Ann Field"), False),
+        ("Annie", ("Ann Berg", "Ann Field"), False),
+    ],
+)
+def test_a_part_of_names_without_a_capital_is_a_kind_of_thing(name: str, readings: Any, kind: bool) -> None:
+    assert is_kind(name, readings) is kind
+
+
+def test_all_things_of_a_kind_are_counted_not_asked_back(model: GraphMemoryModel) -> None:
+    facts = [(f"{city} depot", "located in", city) for city in ("Omaha", "Salina", "Amarillo")]
+    model.memory.add_many([*facts, ("Acme", "located in", "Oslo")])
+    asked = "How many depots are located in a city?"
+    assert [name for name, _ in model.memory.retrieve(asked).unclear] == ["depots"]
+    answer = model.ask(asked)
+    assert answer.status == "answered" and answer.answers == ("3",)
+    assert model.ask("How many facts are there about Annie?").status == "ambiguous"
