@@ -12,7 +12,7 @@ from graphmem.questions.operation import QuestionForm
 from graphmem.questions.unknown_names import unknown_names
 from graphmem.reasoning.evidence_reader import EvidenceReader, with_full_names
 from graphmem.reasoning.operations import Result, SetOperations
-from graphmem.reasoning.verdicts import contradiction
+from graphmem.reasoning.verdicts import comparison, contradiction
 from graphmem.retrieval.evidence import named_nodes
 
 LEAST_SCORE = -6.0
@@ -32,17 +32,22 @@ CERTAIN_FORM = 0.4
 def set_answer(reader: EvidenceReader, retrieval: Any, as_of: int | None = None) -> Answer | None:
     """The answer of the operation on a set that the question wants.
 
-    None where it wants a verdict, or a single fact about one thing or at a time, where it names what the memory does
-    not hold, or where no facts fit: then the evidence answers as for a lookup.
+    None where it wants a verdict on anything but a comparison, or a single fact about one thing or at a time, where it
+    names what the memory does not hold, or where no facts fit: then the evidence answers as for a lookup.
     """
     form = reader.form(retrieval.query)
-    if form is None or form.operation == "verify" or max(form.probabilities) < CERTAIN_FORM:
+    if form is None or max(form.probabilities) < CERTAIN_FORM:
         return None
     if unknown_names(retrieval.query, retrieval.store, retrieval.seeds.mentions):
         return None
     if form.operation == "lookup" and _is_timed(reader, retrieval):
         return None
+    if form.operation == "verify" and len(retrieval.seeds.mentions) < 2:
+        return None
     operations = SetOperations(reader, retrieval, with_full_names(retrieval), as_of)
+    if form.operation == "verify":
+        verdict = comparison(operations, form)
+        return None if verdict is None else verdict_of(verdict, form, retrieval, as_of)
     result = operations.run(form)
     if result is None or not result.members:
         return None
@@ -64,8 +69,12 @@ def contradicted(reader: EvidenceReader, retrieval: Any, as_of: int | None = Non
     result = contradiction(SetOperations(reader, retrieval, with_full_names(retrieval), as_of))
     if result is None or result.confidence * max(form.probabilities) <= least:
         return None
-    answer = answer_of(result, form, retrieval, as_of)
-    return replace(answer, text="No")
+    return verdict_of(result, form, retrieval, as_of)
+
+
+def verdict_of(result: Result, form: QuestionForm, retrieval: Any, as_of: int | None = None) -> Answer:
+    """The answer that says a verdict."""
+    return replace(answer_of(result, form, retrieval, as_of), text=result.members[0].text.capitalize())
 
 
 def _is_timed(reader: EvidenceReader, retrieval: Any) -> bool:

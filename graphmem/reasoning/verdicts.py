@@ -1,4 +1,4 @@
-"""Verdicts by what the facts do not say: two things that a question joins, each with other facts of the relation.
+"""Verdicts from sets: comparisons of two named things, and what the facts do not say of two things that are joined.
 
 "Was The Servant directed by Robert Siodmak?" is answered with no where The Servant has another director, and Robert
 Siodmak directed other films. Which relation is asked about is chosen by the readings of the evidence encoder.
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from graphmem.core.types import Fact
+from graphmem.questions.operation import QuestionForm
 from graphmem.reasoning.hypotheses import cost_of
 from graphmem.reasoning.member_sets import expand
 from graphmem.reasoning.operations import Member, Result, SetOperations
@@ -21,6 +22,9 @@ JOINED = 1.0
 
 MAX_ENDED = 1_000
 """Facts of each end of the lesser of the two that may join them and have ended."""
+
+LEAST_COMPARED = -2.0
+"""Logits of a comparison of two named things from which it is a verdict; chosen with people's questions in view."""
 
 SHOWN = 3
 """Facts of each of the two that a verdict gives."""
@@ -48,6 +52,27 @@ def contradiction(operations: SetOperations) -> Result | None:
     members = (Member("no", -1, tuple(dict.fromkeys(facts))),)
     steps = tuple(operations.words(pattern) for pattern in ordered)
     return Result("verify", members, relevance=relevance, steps=steps)
+
+
+def comparison(operations: SetOperations, form: QuestionForm) -> Result | None:
+    """The verdict on a comparison of two named things: "yes" where the one named first is the one that is asked for.
+
+    "Is Larkfield older than Strandhus?" is read as "Which of them is older?". None where another number of things is
+    named, where they have no values that compare, or where no measure fits the question.
+    """
+    named = sorted((t for t in operations.topics if t.kind == "name"), key=lambda topic: topic.start)
+    if len(named) != 2:
+        return None
+    found = operations.superlative(form)
+    if found is None or found.score < LEAST_COMPARED or len(found.compared) != 2:
+        return None
+    first, second = (set(topic.nodes) for topic in named)
+    compared, best = {one.node for one in found.compared}, {one.node for one in found.members}
+    if first & second or not compared & first or not compared & second:
+        return None
+    says = "yes" if best & first and not best & second else "no"  # equal values: neither is the larger one
+    facts = tuple(dict.fromkeys(fact for one in found.compared for fact in one.facts))
+    return Result("verify", (Member(says, -1, facts),), score=found.score, relevance=found.relevance, steps=found.steps)
 
 
 def _pairs(first: Sequence[Pattern], second: Sequence[Pattern]) -> Iterator[tuple[Pattern, ...]]:

@@ -1,4 +1,4 @@
-"""The verdict "no" by other facts of the relation, and where there is none."""
+"""Verdicts from sets: comparisons, "no" by other facts of the relation, and where there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from graphmem.memory import GraphMemory
 from graphmem.reasoning.evidence_reader import with_full_names
 from graphmem.reasoning.operations import Result, SetOperations
-from graphmem.reasoning.verdicts import contradiction
+from graphmem.reasoning.verdicts import comparison, contradiction
 
 FACTS = [
     ("Red Dawn", "directed by", "Ann Berg"), ("Blue Dusk", "directed by", "Ann Berg"),
@@ -51,3 +51,36 @@ def test_another_director_says_no_with_the_facts_of_both(memory: GraphMemory) ->
 )
 def test_no_verdict(memory: GraphMemory, question: str) -> None:
     assert verdict(memory, question) is None
+
+
+@pytest.fixture(scope="module")
+def people(encoder: Any) -> Iterator[GraphMemory]:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([
+            ("Ann Berg", "height", "1.70 m"), ("Per Dahl", "height", "192 cm"), ("Ann Berg", "born", "1990"),
+            ("Per Dahl", "born", "1975"), ("Ida Moe", "born", "1975"), ("Ann Berg", "friend", "Ida Moe"),
+        ])  # fmt: skip
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("Is Per Dahl taller than Ann Berg?", "yes"),
+        ("Is Ann Berg taller than Per Dahl?", "no"),
+        ("was ann berg born before per dahl?", "no"),
+        ("Was Per Dahl born before Ann Berg?", "yes"),
+        ("Is Ida Moe older than Per Dahl?", "no"),  # of one age
+        ("Is Ann Berg a friend of Ida Moe?", None),
+        ("Is Ann Berg the tallest?", None),
+    ],
+)
+def test_a_comparison_of_two_is_computed(people: GraphMemory, question: str, says: str | None) -> None:
+    retrieval = people.retrieve(question)
+    reader = people.evidence_reader
+    assert reader is not None
+    form = reader.form(question)
+    assert form is not None and form.operation == "verify"
+    result = comparison(SetOperations(reader, retrieval, with_full_names(retrieval)), form)
+    assert (None if result is None else result.members[0].text) == says
+    assert result is None or (len(result.facts) == 2 and "of 2" in result.explanation)
