@@ -29,8 +29,8 @@ AMBIGUITY_MARGIN = 2.0
 SUPPORT_MARGIN = 4.0
 """Nats below the best answer within which a unit is given as evidence."""
 
-UNKNOWN_NAME = 0.1
-"""Factor of the confidence where the question names what the memory does not hold."""
+UNKNOWN_NAME = 0.5
+"""Factor of the least confidence: that of a certain answer where the question names what the memory does not hold."""
 
 NEARBY = 4
 """Relations that a "not known" answer mentions."""
@@ -53,7 +53,7 @@ def evidence_answer(
         unit = weighed.answers[0].support[0].unit
         unknown = [name for name in unknown if not contains(unit.text, [name.text])]
     if unknown:
-        known *= UNKNOWN_NAME
+        known *= UNKNOWN_NAME * least
     verdict = weighed.asks_verdict > 0.5
     nothing = weighed.verdict_unit is None if verdict else not weighed.answers
     if nothing or known < (least if min_confidence is None else min_confidence):

@@ -102,6 +102,15 @@ def test_a_verdict_from_a_passage_quotes_it(model: GraphMemoryModel) -> None:
     assert isinstance(quote, Quote) and TEXT[quote.start : quote.end] == TEXT
 
 
+def test_a_certain_answer_about_a_name_like_a_known_one_is_not_known(model: GraphMemoryModel) -> None:
+    certain = lambda unit: (12.0, "Oslo") if "Oslo" in unit.text else (-12.0, "")
+    known = answered(model, "Where does Ann Berg live?", certain)
+    assert known is not None and known.status == "answered" and known.confidence > 0.6
+    made = answered(model, "Where does Ann Falk live?", certain)
+    assert made is not None and (made.status, made.confidence < load_calibration()["least"][0]) == ("not_known", True)
+    assert made.text.startswith("The memory holds no Ann Falk. Names like it: Ann ")
+
+
 def test_what_the_memory_does_not_say_is_not_known(model: GraphMemoryModel) -> None:
     made = answered(model, "When was Ann Berg born?", lambda unit: (-6.0, "Oslo" if "Oslo" in unit.text else ""))
     assert made is not None and (made.status, made.refused, made.answers) == ("not_known", True, ())
