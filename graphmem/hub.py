@@ -9,7 +9,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, suppress
 from functools import cache, lru_cache
 from importlib import util
 from pathlib import Path
@@ -135,9 +135,13 @@ def _packaged_encoder() -> SentenceTransformerEncoder:
 
 @lru_cache(maxsize=4)
 def _evidence_encoder(base: Any, path: str) -> EvidenceEncoder:
-    from graphmem.encoding.evidence_encoder import EvidenceEncoder, load_evidence_weights
+    from graphmem.encoding.evidence_encoder import EvidenceEncoder, load_evidence_weights, load_joint_reader
 
-    return EvidenceEncoder(base.transformer, base.tokenizer, load_evidence_weights(path).tensors)
+    tensors = load_evidence_weights(path).tensors
+    made = EvidenceEncoder(base.transformer, base.tokenizer, tensors)
+    with suppress(WeightsMismatch):  # units are read one by one only then
+        made.joint = load_joint_reader(tensors, base.transformer, base.tokenizer, base.fingerprint)
+    return made
 
 
 @cache

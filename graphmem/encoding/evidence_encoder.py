@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.core.checkpoints import Checkpoint, load_module, save_module
+from graphmem.core.errors import WeightsMismatch
 from graphmem.core.paths import WEIGHTS
 
-KIND = "evidence-encoder"
-SHIPPED = WEIGHTS / "evidence.safetensors"
+KIND, JOINT_KIND = "evidence-encoder", "joint-reader"
+SHIPPED, SHIPPED_JOINT = WEIGHTS / "evidence.safetensors", WEIGHTS / "joint.safetensors"
+
+SHARED_LAYERS = 2
+"""Lowest layers that the reader of joint texts has from the evidence encoder; they are not stored twice."""
 
 MAX_QUESTION, MAX_TOKENS = 64, 256
 """Tokens of a question, and of a question with a unit; what is longer is cut."""
@@ -148,6 +153,9 @@ class EvidenceEncoder:
         bert, tokenizer: of the text encoder that the weights were trained on.
         tensors: trained ones, see ``EvidenceNetwork.trained_state``.
         dtype: of the computation; bfloat16 is about three times as fast as float32 on a recent CPU.
+
+    Attributes:
+        joint: reader of several units as one text, which begins as this one; None where there is none.
     """
 
     def __init__(
@@ -156,6 +164,7 @@ class EvidenceEncoder:
         self.tokenizer = tokenizer
         self.network = EvidenceNetwork.of(bert).load_trained(tensors).to(dtype).eval()
         self._lock = threading.Lock()
+        self.joint: EvidenceEncoder | None = None
 
     def read(self, question: str, units: Sequence[str], *, max_spans: int = 3) -> list[Reading]:
         """Read every unit with the question, in batches of units of similar length; readings in their order."""
@@ -214,6 +223,43 @@ def best_spans(logits: np.ndarray, offsets: Sequence[tuple[int, int]], count: in
 def save_evidence_encoder(path: str | Path, network: EvidenceNetwork, fingerprint: str, **notes: Any) -> Path:
     """Write the trained tensors as bfloat16, with the fingerprint of the text encoder; return the file."""
     return save_module(path, network.trained_state(), kind=KIND, fingerprint=fingerprint, **notes)
+
+
+def save_joint_reader(path: str | Path, network: EvidenceNetwork, fingerprint: str, **notes: Any) -> Path:
+    """Write the tensors that the reader of joint texts does not share, with a digest of those that it shares."""
+    state = network.trained_state()
+    own = {key: value for key, value in state.items() if not _is_shared(key)}
+    return save_module(path, own, kind=JOINT_KIND, fingerprint=fingerprint, shared=shared_digest(state), **notes)
+
+
+def load_joint_reader(
+    evidence: Mapping[str, Tensor], bert: Any, tokenizer: Any, fingerprint: str, path: str | Path = SHIPPED_JOINT
+) -> EvidenceEncoder:
+    """The reader of joint texts that was trained from an evidence encoder with these tensors.
+
+    Raises:
+        WeightsMismatch: no such file, or it was trained from another encoder.
+    """
+    found = load_module(path, kind=JOINT_KIND, fingerprint=fingerprint)
+    if found.meta.get("shared") != shared_digest(evidence):
+        raise WeightsMismatch(f"{path} was trained from another evidence encoder; train it again")
+    shared = {key: value for key, value in evidence.items() if _is_shared(key)}
+    return EvidenceEncoder(bert, tokenizer, {**shared, **found.tensors})
+
+
+def shared_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hash of the tensors of the shared layers, as they are stored."""
+    digest = sha256()
+    for key in sorted(key for key in tensors if _is_shared(key)):
+        value = tensors[key].detach()
+        stored = value.to(torch.bfloat16).view(torch.int16) if value.ndim > 1 else value.float()
+        digest.update(key.encode() + stored.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _is_shared(key: str) -> bool:
+    """Whether a tensor is of the shared layers."""
+    return any(key.startswith(f"bert.encoder.layer.{layer}.") for layer in range(SHARED_LAYERS))
 
 
 def load_evidence_weights(path: str | Path, fingerprint: str | None = None) -> Checkpoint:

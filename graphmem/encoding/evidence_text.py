@@ -12,6 +12,9 @@ from graphmem.core.types import Fact
 SEPARATOR, LINK = " | ", " ; "
 """Stand between the fields of a fact, and between a passage's title and its text; and between the facts of a chain."""
 
+LINE = "\n- "
+"""Stands between texts that are read together."""
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -72,6 +75,16 @@ def passage_text(title: str, text: str, date: str | None = None) -> EvidenceText
     start = len(head) + len(SEPARATOR) if head else 0
     whole = f"{head}{SEPARATOR}{text}" if head else text
     return EvidenceText(whole, (0, len(head)), (start, len(whole)))
+
+
+def joined_text(texts: Sequence[str]) -> tuple[str, list[int]]:
+    """Several texts as the lines of one, and the character at which each begins in it."""
+    whole, starts = "", []
+    for text in texts:
+        whole += LINE if whole else ""
+        starts.append(len(whole))
+        whole += text
+    return whole, starts
 
 
 def relation_words(relation: str) -> str:

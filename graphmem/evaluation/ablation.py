@@ -43,6 +43,7 @@ class Part:
 def surest_alone(reader: EvidenceReader) -> None:
     """Answer by the surest single fact or window: no chains, nothing that meets at an answer, no network."""
     without_network(reader)
+    without_joint_reading(reader)
     reader.search.budget = replace(reader.search.budget, paths=0, chains=0, linked=0)
     reader.reweighed = lambda supports, context: surest_of_each(supports)  # type: ignore[method-assign]
 
@@ -50,6 +51,11 @@ def surest_alone(reader: EvidenceReader) -> None:
 def without_network(reader: EvidenceReader) -> None:
     """Weigh evidence by reading alone: chains stay, and what meets at an answer adds up."""
     reader.graph_network = None
+
+
+def without_joint_reading(reader: EvidenceReader) -> None:
+    """Weigh units that are read one by one."""
+    reader.joint = None
 
 
 def surest_of_each(supports: Iterable[Support]) -> list[Support]:
@@ -65,6 +71,7 @@ PARTS = {
     "network-weights": Part(
         "weights of the graph network (evidence weighed by reading alone)", {}, 0.0, without_network, "several facts"
     ),
+    "joint-reading": Part("joint reading of the best answers' evidence", {}, 0.0, without_joint_reading),
 }
 SWITCHED_OFF, RETRAINED = "switched off", "the rest retrained"
 

@@ -18,6 +18,7 @@ from graphmem.reasoning.calibration import probability
 from graphmem.reasoning.durations import in_durations
 from graphmem.reasoning.evidence_graph import QuestionContext, evidence_graph
 from graphmem.reasoning.graph_network import GraphNetwork, load_graph_network, weights_of
+from graphmem.reasoning.joint_reading import read_jointly
 from graphmem.reasoning.temporal_weighing import in_time
 from graphmem.reasoning.weighing import Support, Weighed, is_alias, supports_of, weigh, weighed_of
 from graphmem.retrieval.evidence import EvidenceBudget, EvidenceSearch, EvidenceUnit, named_nodes, windows_of
@@ -36,6 +37,7 @@ class EvidenceReader:
         self, store: Any, encoder: Any, network: EvidenceEncoder, budget: EvidenceBudget | None = None
     ) -> None:
         self.search, self.network, self.encoder = EvidenceSearch(store, encoder, budget), network, encoder
+        self.joint: EvidenceEncoder | None = network.joint
         try:
             self.operations: OperationClassifier | None = OperationClassifier.load(encoder.fingerprint)
         except WeightsMismatch:  # every question is a lookup then, or asks for a verdict as far as the units say
@@ -96,14 +98,17 @@ class EvidenceReader:
     def weighed(
         self, asked: Any, units: Sequence[EvidenceUnit], readings: Sequence[Reading], asks: float, named: frozenset[int]
     ) -> Weighed:
-        """Ranked answers of units that were read for a retrieval, weighed by the graph network.
+        """Ranked answers of units that were read for a retrieval, weighed by the graph network and read together.
 
         Args:
             asks: probability that the question asks for yes or no.
             named: nodes that are no answers because the question names them.
         """
         supports = supports_of(units, readings, named, named_in_full(asked))
-        return weighed_of(self.reweighed(supports, QuestionContext.of(asked)), units, readings, asks)
+        supports = self.reweighed(supports, QuestionContext.of(asked))
+        if self.joint is not None and asks <= 0.5:
+            supports = read_jointly(self.joint, with_full_names(asked), supports)
+        return weighed_of(supports, units, readings, asks)
 
     def reweighed(self, supports: list[Support], context: QuestionContext) -> list[Support]:
         """Supports with the weights that the graph network gives them; as they are without a network."""

@@ -20,7 +20,6 @@ from graphmem.evaluation.ablation import (
     Part,
     evaluate_ablation,
     surest_alone,
-    without_network,
 )
 from graphmem.memory import GraphMemory
 from graphmem.reasoning.evidence_graph import QuestionContext
@@ -94,7 +93,7 @@ def test_parts_that_there_are_not(folders: list[Path], attach: Any) -> None:
     with pytest.raises(InvalidValue, match="no part 'soul' to take away; choose of evidence"):
         evaluate_ablation(attach, folders, ["soul"])
     shown = [(name, part.cost) for name, part in PARTS.items()]
-    assert shown == [("evidence", 0.15), ("graph-network", 0.1), ("network-weights", 0.0)]
+    assert shown == [("evidence", 0.15), ("graph-network", 0.1), ("network-weights", 0.0), ("joint-reading", 0.0)]
 
 
 class NetworkReader(Reader):
@@ -136,5 +135,4 @@ def test_the_surest_evidence_alone_has_no_chains_and_nothing_that_meets(encoder:
         (best, *_), weighed = reader.read(found).answers, reader.reweighed(supports, QuestionContext.of(found))
         assert len(best.support) == 1 and best.weight == best.support[0].weight
         assert sorted(Counter(one.text for one in weighed).values()) == [1] * len({one.text for one in supports})
-        without_network(reader)
-        assert reader.graph_network is None
+        assert reader.graph_network is None and reader.joint is None

@@ -18,13 +18,21 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from graphmem.core.checkpoints import load_module
 from graphmem.datasets.files import data_folder
-from graphmem.encoding.evidence_encoder import KIND, EvidenceNetwork, encode_pairs, save_evidence_encoder
+from graphmem.encoding.evidence_encoder import (
+    KIND,
+    SHARED_LAYERS,
+    EvidenceNetwork,
+    encode_pairs,
+    save_evidence_encoder,
+    save_joint_reader,
+)
 from graphmem.hub import load_encoder
 from graphmem.text.name_tagging import capitalised
 from graphmem.training.evidence.chain_examples import all_chains
 from graphmem.training.evidence.claim_examples import all_claims
 from graphmem.training.evidence.examples import Example, Strangers, sample, with_wrong_chains
 from graphmem.training.evidence.fact_examples import all_facts
+from graphmem.training.evidence.joint_examples import joined
 from graphmem.training.evidence.passage_examples import all_passages
 from graphmem.training.evidence.set_examples import all_sets
 from graphmem.training.loop import LoopConfig, run, run_folder, started
@@ -171,9 +179,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.start:
         network.load_trained(load_module(given.start, kind=KIND, fingerprint=encoder.fingerprint).tensors)
     examples = training_examples(folder, given.seed, given.each)
+    if given.joint:
+        examples = list(joined(examples, Random(f"{given.seed} joint")))
     counts = Counter(example.source for example in examples)
     steps = batches(examples, given.tokens, given.epochs, given.seed)
     print(json.dumps({"examples": counts, "steps": len(steps)}), flush=True)
+    if given.joint:
+        network.bert.encoder.layer[:SHARED_LAYERS].requires_grad_(False)
     trained = [p for p in network.parameters() if p.requires_grad]
     matrices, vectors = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim < 2]
     optimizer = torch.optim.AdamW(
@@ -191,7 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = LoopConfig(steps=min(len(steps), given.steps or len(steps)), warm_up=0.06, seed=given.seed)
     lines = run(network, optimizer, losses, config, run_folder(given))
     notes = {"seed": given.seed, "examples": dict(counts), "steps": config.steps, "data": data_hash(folder)}
-    save_evidence_encoder(given.out, network.eval(), encoder.fingerprint, **notes)
+    save = save_joint_reader if given.joint else save_evidence_encoder
+    save(given.out, network.eval(), encoder.fingerprint, **notes)
     print(json.dumps({"out": str(given.out), "log": lines[-1:]}))
 
 
@@ -218,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder of the data sets; GRAPHMEM_DATA if left out")
     parser.add_argument("--out", type=Path, required=True, help="weights; logs and checkpoints go to .run beside them")
     parser.add_argument("--start", type=Path, help="weights to train further; the text encoder's layers if left out")
+    parser.add_argument("--joint", action="store_true", help="read the units of a question together, as one text")
     parser.add_argument("--each", type=int, default=14_000, help="examples of each set, at most")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="stop after this many steps; 0 goes through all examples")
