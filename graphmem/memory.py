@@ -324,14 +324,14 @@ class GraphMemory(Revision, Upkeep):
         return self.store.facts(ids[0], relation, ids[1], limit=limit, links=links or relation is not None, **times)
 
     def retrieve(
-        self, query: str, *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
+        self, query: str, *, top_k: int = 10, ranker: RankerName = "activation", as_of: Time | None = None
     ) -> Retrieval:
         """Retrieve nodes, facts and passages for a query by spreading activation from the entities it names.
 
         Args:
             query: a question or any text; its entities are linked, not given.
             top_k: how many nodes ``.nodes`` holds.
-            ranker: one of ``graphmem.core.types.RANKERS``; ``gnn`` is learned activation and a GNN.
+            ranker: one of ``graphmem.core.types.RANKERS``; ``activation`` spreads through learned gates.
 
         Returns:
             Retrieval with ``.nodes`` (each ``.name``, ``.score``), ``.facts``, ``.path_to(name)``, ``.subgraph``, and
@@ -342,7 +342,7 @@ class GraphMemory(Revision, Upkeep):
         return found
 
     def retrieve_many(
-        self, queries: Sequence[str], *, top_k: int = 10, ranker: RankerName = "gnn", as_of: Time | None = None
+        self, queries: Sequence[str], *, top_k: int = 10, ranker: RankerName = "activation", as_of: Time | None = None
     ) -> list[Retrieval]:
         """``retrieve`` for each query, with the text encoder run once for all of them."""
         found = self.retriever.retrieve_many(queries, top_k=top_k, ranker=ranker, as_of=as_of)

@@ -79,7 +79,7 @@ class FixedMemory:
         self.names = names
         self.queries: list[str] = []
 
-    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "activation", as_of: Any = None) -> Any:
         """The first ``top_k`` names, with scores 0, -1, -2, ..."""
         self.queries.append(query)
         nodes = [SimpleNamespace(id=i, name=name, score=-float(i)) for i, name in enumerate(self.names[:top_k])]

@@ -29,7 +29,7 @@ class Births:
         self.queries: list[tuple[str, Any]] = []
         self.name, self.gone = "Rome", ""
 
-    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "activation", as_of: Any = None) -> Any:
         self.queries.append((query, as_of))
         names = [] if as_of == "1800" or "weather" in query else [self.name, "Oslo"]
         names = [name for name in names if name != self.gone]

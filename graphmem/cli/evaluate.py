@@ -106,7 +106,7 @@ def attacher(base: str, weights: str | Path | None = None) -> Callable[[GraphMem
 @measurement
 @click.argument("dataset", default="wikimovies")
 @draw("Questions of each number of hops.", 300)
-@click.option("--rankers", default="gnn,activation,path,ppr", show_default=True, help="Rankers to compare.", type=names)
+@click.option("--rankers", default="activation,path,ppr", show_default=True, help="Rankers to compare.", type=names)
 @click.option("--split", type=click.Choice(("train", "dev", "test")), default="test", show_default=True)
 @click.option("--weights", type=existing, help="Weights of the retriever; the shipped ones if left out.")
 @click.option("--plot", type=new, help="Draw Hits@1 and two more charts (.png, .svg, .pdf).")

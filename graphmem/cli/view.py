@@ -141,7 +141,7 @@ def _titles(titles: dict[str, int]) -> str:
 @click.option(
     "-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="Results of each kind, at most."
 )
-@click.option("--ranker", type=click.Choice(RANKERS), default="gnn", show_default=True, help="How to rank.")
+@click.option("--ranker", type=click.Choice(RANKERS), default="activation", show_default=True, help="How to rank.")
 @click.option("--as-of", help="Search the facts valid at that time.")
 @click.option("--all", "everything", is_flag=True, help="Also results that are far behind the best.")
 @click.option(

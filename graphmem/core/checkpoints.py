@@ -6,7 +6,7 @@ Weights that were written before this format are read as well: their headers dif
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from graphmem.core.errors import WeightsMismatch
 from graphmem.core.files import check_target, replacing
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor, nn
 
@@ -58,6 +59,28 @@ class Checkpoint:
             raise WeightsMismatch(f"{self.path}: tensors do not fit their own config: {error}") from error
         return module.eval()
 
+    def build(self, of: Callable[..., Any], **expected: Any) -> Any:
+        """The module that ``of`` makes from the stored ``config``, with the stored tensors, in eval mode.
+
+        Raises:
+            WeightsMismatch: no config, other settings than ``expected``, or tensors that do not fit.
+        """
+        self.require(**expected)
+        config = self.meta.get("config")
+        if not isinstance(config, dict):
+            raise WeightsMismatch(f"{self.path} names no config; train it again")
+        return self.load_into(of(**config))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The tensors as float32 arrays."""
+        return {name: tensor.float().numpy() for name, tensor in self.tensors.items()}
+
+    def require(self, **expected: Any) -> None:
+        """Raise WeightsMismatch where a setting has another value than the expected one."""
+        for name, value in expected.items():
+            if self.meta.get(name) != value:
+                raise WeightsMismatch(f"{self.path} is of other {name} ({self.meta.get(name)}); train it again")
+
 
 def save_module(
     path: str | Path, module: nn.Module | Mapping[str, Tensor], *, kind: str, dtype: torch.dtype | None = None,
@@ -84,6 +107,15 @@ def save_module(
     with replacing(target) as temporary:
         save_file(tensors, temporary, {"format": FORMAT, "kind": kind, "meta": json.dumps(meta)})
     return target
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], *, kind: str, **meta: Any) -> Path:
+    """Write arrays by name as ``save_module`` writes tensors; return the file."""
+    import numpy as np
+    import torch
+
+    made = {name: torch.as_tensor(np.asarray(value, np.float32)) for name, value in arrays.items()}
+    return save_module(path, made, kind=kind, **meta)
 
 
 def _holds_weights(path: str | Path) -> bool:

@@ -1,7 +1,7 @@
 """Values of the whole library: nodes, edges, facts, arcs and subgraphs.
 
 Alphabet, used in every docstring: B batch, T text tokens, N nodes of a subgraph, E its arcs, M memory slots,
-D model width, G GNN width, H heads, K width of the text encoder.
+D model width, H heads, K width of the text encoder.
 
 Times are ISO-8601 text at the surface (``2024-05-01`` or ``2024-05-01T12:00:00Z``, always UTC) and whole
 microseconds since 1970 below it. A fact is bi-temporal: *valid time* is when it held in the world, *recorded time*
@@ -43,7 +43,7 @@ FactStatus = Literal["stated", "inferred", "suggested"]
 """Where a fact comes from: stated by a source, inferred from other facts, or suggested and not yet accepted.
 Only stated facts hold."""
 
-RankerName = Literal["gnn", "activation", "path", "ppr", "hybrid", "dense", "bm25"]
+RankerName = Literal["activation", "path", "ppr", "hybrid", "dense", "bm25"]
 RANKERS: tuple[RankerName, ...] = get_args(RankerName)
 """Ways to rank the nodes of a search."""
 
@@ -137,7 +137,6 @@ class Subgraph:
         edge_ids: int64 [E], id of the fact behind each arc.
         seeds: ids of the nodes that activation started from, with their scores.
         truncated_mass: share of activation mass dropped by the budget, 0..1.
-        states: float32 [N, G] GNN states, or None where the ranker makes none.
         answerable: probability that some node here answers the query, or None where the ranker gives none.
     """
 
@@ -149,7 +148,6 @@ class Subgraph:
     edge_ids: np.ndarray
     seeds: tuple[tuple[int, float], ...] = ()
     truncated_mass: float = 0.0
-    states: np.ndarray | None = None
     answerable: float | None = None
 
     @classmethod

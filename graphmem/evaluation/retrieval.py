@@ -61,7 +61,6 @@ class RetrievalRow:
     Attributes:
         interval: of Hits@1, 95 %.
         gain: paired interval of Hits@1 over the best untrained ranker; None for untrained rankers.
-        gnn_gain: paired interval of ``gnn`` over ``activation``; None for other rankers.
         inside: share of questions with all answers in the subgraph.
         n_new: questions none of whose answers is the answer of a training question.
         hits_at_1_new: of those.
@@ -74,7 +73,6 @@ class RetrievalRow:
     hits_at_1: float
     interval: Interval
     gain: Interval | None
-    gnn_gain: Interval | None
     mrr: float
     recall_at_5: float
     recall_at_10: float
@@ -165,17 +163,17 @@ def _rows(outcomes: dict[str, list[RetrievalOutcome]], seed: int) -> list[Retrie
         hits = {name: hits_at_1(each) for name, each in same.items()}
         best = max((name for name in UNTRAINED if name in hits), key=lambda name: mean(hits[name]), default=None)
         for name, each in same.items():
-            baselines = None if name in UNTRAINED else best, "activation" if name == "gnn" else None
-            gains = [paired_interval(hits[name], hits[b], seed) if b in hits else None for b in baselines]
-            rows.append(_row(name, hops, each, gains, seed))
+            learned = best is not None and name not in UNTRAINED
+            gain = paired_interval(hits[name], hits[str(best)], seed) if learned else None
+            rows.append(_row(name, hops, each, gain, seed))
     return rows
 
 
-def _row(name: str, hops: int, outcomes: list[RetrievalOutcome], gains: list[Any], seed: int) -> RetrievalRow:
+def _row(name: str, hops: int, outcomes: list[RetrievalOutcome], gain: Interval | None, seed: int) -> RetrievalRow:
     hits, new = hits_at_1(outcomes), hits_at_1([o for o in outcomes if o.new])
     return RetrievalRow(
         ranker=name, hops=hops, n=len(outcomes), hits_at_1=mean(hits), interval=bootstrap_interval(hits, seed),
-        gain=gains[0], gnn_gain=gains[1], mrr=mean([1 / o.rank if o.rank else 0 for o in outcomes]),
+        gain=gain, mrr=mean([1 / o.rank if o.rank else 0 for o in outcomes]),
         recall_at_5=mean([o.recall_at_5 for o in outcomes]), recall_at_10=mean([o.recall_at_10 for o in outcomes]),
         inside=mean([o.inside for o in outcomes]), n_new=len(new), hits_at_1_new=mean(new) if new else None,
         errors={stage: mean([o.error == stage for o in outcomes]) for stage in STAGES},

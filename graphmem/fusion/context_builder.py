@@ -34,7 +34,9 @@ MAX_QUERY_LENGTH = 2000
 class Memory(Protocol):
     """What a model needs of a memory; ``GraphMemory`` is one."""
 
-    def retrieve(self, query: str, *, top_k: int = 10, ranker: Any = "gnn", as_of: Time | None = None) -> Any: ...
+    def retrieve(
+        self, query: str, *, top_k: int = 10, ranker: Any = "activation", as_of: Time | None = None
+    ) -> Any: ...
 
 
 class Retrieved(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphmem.fusion.candidates import CERTAIN, CONTINUATION_FEATURES, FEATURES, Candidates, ContinuationCandidates
-from graphmem.retrieval.answerability import stands_alone
+from graphmem.text.longer_names import stands_alone
 
 MAX_PER_RELATION, HUB = 12, 100
 """Most neighbours of one relation; and the degree above which a node predicts nothing about the next name, such as a

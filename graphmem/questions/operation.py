@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from graphmem.core.checkpoints import load_module, save_module
-from graphmem.core.errors import WeightsMismatch
 from graphmem.core.paths import WEIGHTS
 
 KIND, SHIPPED = "operation", WEIGHTS / "operation.safetensors"
@@ -93,11 +92,7 @@ class OperationClassifier:
             WeightsMismatch: no such file, another encoder, or other operations.
         """
         found = load_module(path, kind=KIND, fingerprint=fingerprint)
-        sizes, named = found.meta.get("config"), found.meta.get("operations")
-        if not isinstance(sizes, dict) or named != list(OPERATIONS):
-            raise WeightsMismatch(f"{path} is of other operations ({named}); train it again")
-        network: OperationNetwork = found.load_into(OperationNetwork(**sizes))
-        return cls(network)
+        return cls(found.build(OperationNetwork, operations=list(OPERATIONS)))
 
     def save(self, path: Path, fingerprint: str, **notes: Any) -> Path:
         """Write the classifier."""

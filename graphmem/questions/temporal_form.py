@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmem.core.checkpoints import load_module, save_module
+from graphmem.core.checkpoints import load_module, save_arrays
 from graphmem.core.paths import WEIGHTS
 
 KIND, SHIPPED = "temporal-form", WEIGHTS / "temporal_form.safetensors"
@@ -89,15 +89,11 @@ class TemporalClassifier:
         Raises:
             WeightsMismatch: no such file, or another encoder.
         """
-        found = load_module(path, kind=KIND, fingerprint=fingerprint).tensors
-        return cls({name: tensor.float().numpy() for name, tensor in found.items()})
+        return cls(load_module(path, kind=KIND, fingerprint=fingerprint).arrays())
 
     def save(self, path: Path, fingerprint: str, **notes: Any) -> Path:
         """Write the classifier."""
-        import torch
-
-        made = {name: torch.as_tensor(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
-        return save_module(path, made, kind=KIND, fingerprint=fingerprint, **notes)
+        return save_arrays(path, self.tensors, kind=KIND, fingerprint=fingerprint, **notes)
 
     def forms(self, encoder: Any, questions: Sequence[str]) -> list[TemporalForm]:
         """The temporal form of each question."""

@@ -12,8 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from graphmem.core.checkpoints import load_module, save_module
-from graphmem.core.errors import WeightsMismatch
+from graphmem.core.checkpoints import load_module, save_arrays
 from graphmem.core.paths import WEIGHTS
 from graphmem.questions.temporal_form import type_features
 
@@ -68,16 +67,12 @@ class TurnClassifier:
             WeightsMismatch: no such file, another encoder, or other forms.
         """
         found = load_module(path, kind=KIND, fingerprint=fingerprint)
-        if found.meta.get("forms") != list(FORMS):
-            raise WeightsMismatch(f"{path} is of other forms ({found.meta.get('forms')}); train it again")
-        return cls({name: tensor.float().numpy() for name, tensor in found.tensors.items()})
+        found.require(forms=list(FORMS))
+        return cls(found.arrays())
 
     def save(self, path: Path, fingerprint: str, **notes: Any) -> Path:
         """Write the classifier."""
-        import torch
-
-        made = {name: torch.as_tensor(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
-        return save_module(path, made, kind=KIND, fingerprint=fingerprint, forms=list(FORMS), **notes)
+        return save_arrays(path, self.tensors, kind=KIND, fingerprint=fingerprint, forms=list(FORMS), **notes)
 
     def forms(self, encoder: Any, texts: Sequence[str]) -> list[TurnForm]:
         """The form of each text; ``encoder`` is the text encoder that the classifier was trained with."""

@@ -70,7 +70,8 @@ def unknown_names(
     Capitals tell names from other words, so a question without capitals, or with most words capitalised, has none but
     numbers and compounds of a kind that the memory names otherwise: ``issue #9`` where it knows ``issue #8``. A name
     of several words is unknown where one of its words is held nowhere and is no misspelling of one letter, or where
-    only different names hold its first and its last word. Whatever is doubtful is left out.
+    only different names hold its first and its last word. Whatever is doubtful is left out, and what stands in
+    parentheses behind a name.
 
     Args:
         matches: names of the question that were linked, ``Seeds.mentions``.
@@ -79,7 +80,7 @@ def unknown_names(
     query = query[:MAX_CHARACTERS]
     words = list(_words(query))[:MAX_WORDS]
     judge = _Judge(query, store, matches)
-    runs = list(_runs(query, words, tagger))
+    runs = [run for run in _runs(query, words, tagger) if not _is_gloss(query, run, words)]
     judge.look_up(runs)
     found = [judge.unknown(run) for run in runs]
     codes = [judge.unknown_code(words, at) for at in range(len(words))]
@@ -117,6 +118,15 @@ def _runs(query: str, words: Sequence[_Word], tagger: Tagger | None) -> Iterator
             run = []
     if run:
         yield run
+
+
+def _is_gloss(query: str, run: Sequence[_Word], words: Sequence[_Word]) -> bool:
+    """Whether a run is in parentheses behind a capitalised word, as in ``Nature (Journal)``: it says what that is."""
+    opening = query.rfind("(", 0, run[0].start)
+    if opening < 0 or ")" in query[opening : run[0].start]:
+        return False
+    before = next((word for word in reversed(words) if word.end <= opening), None)
+    return before is not None and before.capital and not query[before.end : opening].strip()
 
 
 def _begins(query: str, word: _Word, words: Sequence[_Word]) -> bool:

@@ -1,4 +1,4 @@
-"""Rankers by spreading activation: through learned gates, with a GNN, or untrained by the similarity of paths.
+"""Rankers by spreading activation: through learned gates, or untrained by the similarity of paths.
 
 Activation depends on relations alone. Where several facts of a path have a text, as with vague relations ("note"), the
 question is compared with each, and the ends of the path are reordered by similarity (``text_bonus``). Only differences
@@ -7,19 +7,14 @@ within a path count, so a graph without texts, or with one fact a path, is ranke
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from graphmem.core.protocols import TextEncoder
 from graphmem.core.types import Fact, Subgraph
 from graphmem.encoding.embedding_cache import EmbeddingCache, arc_texts, path_phrase
 from graphmem.retrieval.rankers import Ranked, Search
-from graphmem.retrieval.relation_scorer import RelationScorer, RelationScores, widened_lengths
+from graphmem.retrieval.relation_scorer import RelationScorer, widened_lengths
 from graphmem.retrieval.search.spreading_activation import ActivatedSubgraph, Walk, spread
-
-MAX_GNN_NODES = 128
-"""Most active nodes that the GNN rescores; it decides near ties among the first."""
 
 MAX_TEXT_NODES = 64
 """Nodes whose facts' texts are compared with the question, best first."""
@@ -32,13 +27,10 @@ PATH_WEIGHT, MAX_HOPS = 60.0, 4
 
 
 class ActivationRanker:
-    """Ranker by learned spreading activation: the probability that the answer is the end of a path.
+    """Ranker by learned spreading activation: the probability that the answer is the end of a path."""
 
-    With a GNN, the activated nodes have states, and it decides near ties.
-    """
-
-    def __init__(self, scorer: RelationScorer, gnn: Any = None) -> None:
-        self.scorer, self.gnn = scorer, gnn
+    def __init__(self, scorer: RelationScorer) -> None:
+        self.scorer = scorer
 
     def rank(self, search: Search) -> Ranked:
         """Rank the activated nodes; no nodes without seeds or where nothing is reached."""
@@ -52,24 +44,8 @@ class ActivationRanker:
         found = spread(index, roots, weights, scores.steps, lengths, search.budget, rescorer)
         if not len(found.nodes):
             return Ranked(Subgraph.empty())
-        relevance = log_activation(found)
-        states = None if self.gnn is None else self._rescore(search, scores, found, relevance)
-        relevance += text_bonus(search, found, scores.question.numpy(), self.scorer.vectors)
-        return Ranked(as_subgraph(search, found, relevance, states), found)
-
-    def _rescore(
-        self, search: Search, scores: RelationScores, found: ActivatedSubgraph, relevance: np.ndarray
-    ) -> np.ndarray:
-        """Replace the relevance of the most active nodes in place by the GNN's logits; returns states [N, G]."""
-        import torch
-
-        top = found.top(MAX_GNN_NODES, search.seeds.nodes)
-        inputs = gnn_inputs(scores, top, search.index, _difference(search.seeds.nodes, top.nodes))
-        with torch.inference_mode():
-            top_states, logits = self.gnn(*inputs)
-        count, states = len(top.nodes), np.zeros((len(found.nodes), top_states.shape[1]), np.float32)
-        states[:count], relevance[:count] = top_states[:count].numpy(), logits[:count].numpy()
-        return states
+        relevance = log_activation(found) + text_bonus(search, found, scores.question.numpy(), self.scorer.vectors)
+        return Ranked(as_subgraph(search, found, relevance), found)
 
 
 class PathSimilarityRanker:
@@ -145,23 +121,6 @@ def _masked_text(fact: Fact) -> str:
     return fact.text.replace(fact.subject, "it").replace(fact.object, "something")[:400]
 
 
-def gnn_inputs(scores: RelationScores, found: ActivatedSubgraph, index: Any, seeds: np.ndarray) -> tuple[Any, ...]:
-    """Inputs of ``RelevanceGNN``: node features, question, relations, arcs both ways with their codes, gates.
-
-    ``seeds`` int64 [S], those that are not among the activated nodes, come last.
-    """
-    import torch
-
-    from graphmem.retrieval.nn.gnn import node_features
-
-    nodes = np.concatenate([found.nodes, seeds])
-    ends, codes = _arc_ends(nodes, found), found.arcs[2]
-    both = torch.from_numpy(np.concatenate([ends, ends[::-1]], 1))
-    codes = torch.from_numpy(np.concatenate([codes, codes ^ 1]))
-    features = node_features(found, index.degree(nodes), len(seeds))
-    return features, scores.question, scores.relations, both, codes, torch.from_numpy(scores.steps)
-
-
 def _arc_ends(nodes: np.ndarray, found: ActivatedSubgraph) -> np.ndarray:
     """Positions in ``nodes`` of the ends of all arcs, int64 [2, E]."""
     order = np.argsort(nodes, kind="stable")
@@ -184,19 +143,15 @@ def _difference(few: np.ndarray, many: np.ndarray) -> np.ndarray:
     return np.unique(few[~(few[:, None] == many).any(axis=1)])
 
 
-def as_subgraph(
-    search: Search, found: ActivatedSubgraph, relevance: np.ndarray, states: np.ndarray | None = None
-) -> Subgraph:
+def as_subgraph(search: Search, found: ActivatedSubgraph, relevance: np.ndarray) -> Subgraph:
     """The activated nodes as a Subgraph, most relevant first; seeds that are not among them come last."""
     extra = _difference(search.seeds.nodes, found.nodes)
     order = np.argsort(-relevance, kind="stable")
     nodes = np.concatenate([found.nodes[order], extra])
     low = min(float(relevance.min(initial=0.0)), 0.0) - 2.0
-    if states is not None:
-        states = np.concatenate([states[order], np.zeros((len(extra), states.shape[1]), np.float32)])
     return Subgraph(
         node_ids=nodes, relevance=np.concatenate([relevance[order], np.full(len(extra), low)]).astype(np.float32),
         activation=np.concatenate([found.activation[order], np.zeros(len(extra), np.float32)]),
         edge_index=_arc_ends(nodes, found), relations=found.arcs[2], edge_ids=found.arcs[3], seeds=search.seeds.pairs(),
-        truncated_mass=found.truncated_mass, states=states, answerable=1.0 - found.no_answer,
+        truncated_mass=found.truncated_mass, answerable=1.0 - found.no_answer,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Retriever checkpoints: relation gates, path aligner and relevance GNN in one file."""
+"""Retriever checkpoints: relation gates and path aligner in one file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ def save_weights(path: str | Path, modules: dict[str, Any], fingerprint: str) ->
 
 
 def load_weights(path: str | Path, fingerprint: str | None = None) -> dict[str, Any]:
-    """The modules of a weights file by name, in eval mode.
+    """The modules of a weights file by name, ``gates`` and, if it has one, ``aligner``, in eval mode.
 
     Raises:
         WeightsMismatch: no such file, other weights, trained with another encoder than ``fingerprint``, or wrong sizes.
     """
-    from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
     from graphmem.retrieval.nn.path_aligner import PathAligner, PathAlignerConfig
     from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
 
     saved = load_module(path, kind=KIND, fingerprint=fingerprint)
     classes: dict[str, tuple[Any, Any]] = {
         "gates": (RelationGates, RelationGateConfig), "aligner": (PathAligner, PathAlignerConfig),
-        "gnn": (RelevanceGNN, GNNConfig),
     }  # fmt: skip
-    modules = {name: classes[name][0](classes[name][1](**sizes)) for name, sizes in saved.meta["config"].items()}
+    sizes = saved.meta["config"]
+    modules = {name: of(config(**sizes[name])) for name, (of, config) in classes.items() if name in sizes}
     return {name: saved.load_into(module, f"{name}.") for name, module in modules.items()}

@@ -77,7 +77,9 @@ class Retriever:
         self._seeds = SeedFinder(store, self.queries)
         self._passages: PassageSearch | None = None
 
-    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None) -> Retrieval:
+    def retrieve(
+        self, query: str, *, top_k: int = 10, ranker: str = "activation", as_of: Time | None = None
+    ) -> Retrieval:
         """Search the facts valid at a time (now) with one of ``RANKERS``; the result holds the ``top_k`` best nodes.
 
         Raises:
@@ -107,7 +109,7 @@ class Retriever:
         return self._passages.search(query, top_k=top_k, ranker=chosen, as_of=as_of, damping=self.config.damping)
 
     def retrieve_many(
-        self, queries: Sequence[str], *, top_k: int = 10, ranker: str = "gnn", as_of: Time | None = None
+        self, queries: Sequence[str], *, top_k: int = 10, ranker: str = "activation", as_of: Time | None = None
     ) -> list[Retrieval]:
         """``retrieve`` for each query, in their order; the text encoder runs once for all of them.
 
@@ -132,8 +134,8 @@ class Retriever:
     def _ranker(self, name: str) -> Ranker:
         if name not in RANKERS:
             raise InvalidValue(f"no ranker {name!r}; choose one of {', '.join(RANKERS)}")
-        if name in ("gnn", "activation") and self._modules is not None:
-            return ActivationRanker(self._scorer, self._modules.get("gnn") if name == "gnn" else None)
+        if name == "activation" and self._modules is not None:
+            return ActivationRanker(self._scorer)
         return self._untrained[name if name in self._untrained else "path"]
 
     @cached_property

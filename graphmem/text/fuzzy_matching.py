@@ -9,7 +9,7 @@ from rapidfuzz import fuzz, process
 
 from graphmem.core.names import fold
 from graphmem.text.name_matching import MAX_CHARACTERS, MAX_WORDS, NameMatch, best_matches, trimmed_words
-from graphmem.text.word_classes import STOP_WORDS
+from graphmem.text.word_classes import STOP_WORDS, ordinary_words
 
 MIN_SIMILARITY = 0.82
 """Similarity of the letters of a span and of a name from which they match."""
@@ -28,7 +28,8 @@ def match_fuzzy(text: str, names: Mapping[int, str]) -> list[NameMatch]:
     """Spans of a text that are similar to one of the names (by node id), highest score first, none overlapping.
 
     The score is the similarity times the length of the name, and half as much again for capitalised words. Names with
-    other numbers are other names. Stop words alone, such as ``the film``, match no name.
+    other numbers are other names. Stop words match no name, alone or with one ordinary word in lower case, such as
+    ``the film``.
     """
     text = text[:MAX_CHARACTERS]
     words = trimmed_words(text)[:MAX_WORDS]
@@ -45,6 +46,12 @@ def name_similarity(first: str, second: str) -> float:
     return fuzz.ratio(one, other) / 100
 
 
+def _may_be_name(words: Sequence[str]) -> bool:
+    """Whether words have more than stop words and one ordinary word in lower case."""
+    own = [word for word in words if word.casefold() not in STOP_WORDS]
+    return len(own) > 1 or any(not word.islower() or fold(word) not in ordinary_words() for word in own)
+
+
 def _best_span(text: str, words: Sequence[tuple[int, int]], node: int, name: str) -> NameMatch | None:
     """The span of words most similar to a folded name, where it reaches ``MIN_SIMILARITY``."""
     length, numbers = len(name.split()), _DIGITS.findall(name)
@@ -52,7 +59,7 @@ def _best_span(text: str, words: Sequence[tuple[int, int]], node: int, name: str
         (inside[0][0], inside[-1][1])
         for count in range(max(1, length - 1), length + 2)
         for inside in (words[at : at + count] for at in range(len(words) - count + 1))
-        if any(text[a:b].casefold() not in STOP_WORDS for a, b in inside)
+        if _may_be_name([text[a:b] for a, b in inside])
     ]
     folded = {span: fold(text[slice(*span)]) for span in spans}
     choices = {span: words for span, words in folded.items() if _DIGITS.findall(words) == numbers}

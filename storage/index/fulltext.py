@@ -10,13 +10,14 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from graphmem.core.names import normalise, normalise_relation
+from graphmem.core.names import fold, normalise, normalise_relation
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
@@ -28,6 +29,8 @@ RANKED = 4000  # most rows that are scored
 SEEDS = 16  # nodes from which facts without a text of their own are found
 
 FACTS_PER_SEED = 64
+
+MAX_SPELLINGS = 48  # other spellings of a phrase that are tried
 
 SIMILAR_FROM, MIN_SIMILARITY = 5, 0.8  # letters of a word and similarity from which it is taken for another
 
@@ -125,10 +128,11 @@ def named_with(raw: sqlite3.Connection, ns: int, phrases: Sequence[str], limit: 
     )
     found = {}
     for phrase in phrases:
-        inside = " ".join(_WORD.findall(phrase))
-        match = f'{{name aliases}} : "{inside}"' + " *" * phrase.endswith("*")
-        rows = raw.execute(sql, (match, ns, limit)) if inside else ()
-        found[phrase] = [row[0] for row in rows]
+        found[phrase] = list[int]()
+        for match in _phrase_matches(phrase):
+            found[phrase] = [row[0] for row in raw.execute(sql, (f"{{name aliases}} : ({match})", ns, limit))]
+            if found[phrase]:
+                break
     return found
 
 
@@ -144,11 +148,46 @@ def held(raw: sqlite3.Connection, ns: int, phrases: Sequence[str]) -> set[str]:
         "SELECT 1 FROM edge_fts CROSS JOIN edges e ON e.id = edge_fts.rowid "
         f"WHERE edge_fts MATCH :match AND +e.ns = :ns AND {condition} LIMIT 1"
     )
-    inside = {phrase: " ".join(_WORD.findall(phrase)) for phrase in phrases}
-    rows = {phrase: {"match": f'"{words}"', "ns": ns} for phrase, words in inside.items() if words}
-    return {
-        p for p, row in rows.items() if raw.execute(node, row).fetchone() or raw.execute(edge, values | row).fetchone()
-    }
+    rows = [(phrase, {"match": match, "ns": ns}) for phrase in phrases for match in _phrase_matches(phrase)]
+    found = set[str]()
+    for phrase, row in rows:
+        if phrase not in found and (raw.execute(node, row).fetchone() or raw.execute(edge, values | row).fetchone()):
+            found.add(phrase)
+    return found
+
+
+def _phrase_matches(phrase: str) -> list[str]:
+    """FTS5 expressions of a phrase, to try in turn: as it is, then with letters that the index keeps (ı, ø, ł)."""
+    inside, end = " ".join(_WORD.findall(phrase)), " *" * phrase.endswith("*")
+    others = _spellings(inside)
+    return [" OR ".join(f'"{words}"{end}' for words in spelt) for spelt in ([inside], others) if spelt and inside]
+
+
+@cache
+def _kept_letters() -> dict[str, str]:
+    """Latin letters that are no letter with a mark, by what they are transliterated to: ``ı`` by ``i``, ``ø`` by ``o``.
+
+    Full-text search takes marks off letters, but keeps these; see ``fold``.
+    """
+    found: dict[str, list[str]] = {}
+    for letter in map(chr, range(0xDF, 0x180)):
+        marks = unicodedata.normalize("NFKD", letter)
+        if letter.islower() and not any(part.isascii() for part in marks):
+            found.setdefault(fold(f"x{letter}")[1:], []).append(letter)
+    return {plain: "".join(letters) for plain, letters in found.items()}
+
+
+def _spellings(words: str) -> list[str]:
+    """Other spellings of words in ASCII: one place, or all places of a kind, written as another letter."""
+    if not words.isascii():
+        return []
+    found: dict[str, None] = {}
+    for plain, letters in _kept_letters().items():
+        places = [at for at in range(len(words)) if words.startswith(plain, at)]
+        for letter in letters if places else "":
+            found |= dict.fromkeys(words[:at] + letter + words[at + len(plain) :] for at in places)
+            found[words.replace(plain, letter)] = None
+    return list(found)[:MAX_SPELLINGS]
 
 
 def similar_words(raw: sqlite3.Connection, word: str, counts: WordCounts) -> list[str]:

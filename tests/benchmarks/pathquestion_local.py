@@ -51,7 +51,7 @@ def main() -> None:
         rows = {
             name: hits(Retriever(memory.store, encoder, weights), halves["test"], ranker)
             for name, weights, ranker in (
-                ("tuned", tuned, "gnn"), ("shipped", None, "gnn"), ("path similarity", None, "path"),
+                ("tuned", tuned, "activation"), ("shipped", None, "activation"), ("path similarity", None, "path"),
             )
         }  # fmt: skip
     print(

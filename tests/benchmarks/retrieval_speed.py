@@ -183,8 +183,8 @@ def report(folder: Path, size: int, encoder: Any) -> list[Any]:
         encoded = encoder.seconds
         first = cpu(lambda: memory.retrieve(unnamed[0])) - 1e3 * (encoder.seconds - encoded)
         retriever = Retriever(memory.store, encoder)
-        fast = timed(retriever, encoder, named, "gnn")
-        slow = timed(retriever, encoder, unnamed, "gnn")
+        fast = timed(retriever, encoder, named, "activation")
+        slow = timed(retriever, encoder, unnamed, "activation")
         other = alternatives(memory, encoder)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rest = (f"{other[k]:.2f}" if k in other else "" for k in ("scan", "numpy scan", "push", "scipy pagerank"))

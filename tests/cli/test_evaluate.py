@@ -45,13 +45,13 @@ def test_lists_and_refusal_use_the_shipped_questions(name: str, monkeypatch: pyt
 def test_a_report_is_printed_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from graphmem.evaluation import retrieval
 
-    report = Report([{"ranker": "gnn", "hits": {"at 1": 0.5}, "gain": None}], 3)
+    report = Report([{"ranker": "activation", "hits": {"at 1": 0.5}, "gain": None}], 3)
     monkeypatch.setattr(retrieval, "evaluate_retrieval", lambda *args, **options: report)
     assert run("retrieval", "worlds", "--out", str(tmp_path / "r.json")) == (
-        "| ranker | hits at 1 | gain |\n|---|---|---|\n| gnn | 0.500 | - |\n"
+        "| ranker | hits at 1 | gain |\n|---|---|---|\n| activation | 0.500 | - |\n"
     )
     assert json.loads((tmp_path / "r.json").read_text())["seed"] == 3
-    assert json.loads(run("retrieval", "worlds", "--json"))["rows"][0]["ranker"] == "gnn"
+    assert json.loads(run("retrieval", "worlds", "--json"))["rows"][0]["ranker"] == "activation"
 
 
 def test_options_reach_the_measurement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from graphmem.cli.explain import chains, item_lines, lines_of_answer
-from graphmem.cli.main import main
 from graphmem.core.types import Fact
 from graphmem.generation.attribution import Answer, ExplainedItem, Explanation, Quote
-from graphmem.hub import load_language_model
 
 FACTS = (
     '{"subject": "Maeve", "relation": "mother", "object": "Gisela", "source": "tree"}\n'
@@ -22,26 +19,13 @@ FACTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def parts() -> Any:
-    return load_language_model()
-
-
 @pytest.fixture
-def run(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs a command line in a folder with a memory, with the base loaded once."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("graphmem.hub.load_language_model", lambda name=None: parts)
-
-    def call(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, args)
-        assert result.exit_code == code, result.output
-        return result
-
+def run(run_with_base: Any) -> Any:
+    """Runs a command line in a folder with a memory."""
     Path("facts.jsonl").write_text(FACTS)
-    call("init", "m.db")
-    call("ingest", "m.db", "facts.jsonl")
-    return call
+    run_with_base("init", "m.db")
+    run_with_base("ingest", "m.db", "facts.jsonl")
+    return run_with_base
 
 
 QUESTION = "How many children does Gisela have as their mother?"

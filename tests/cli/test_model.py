@@ -7,30 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from graphmem.cli.main import main
-from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 
 
-@pytest.fixture(scope="module")
-def parts() -> Any:
-    return load_language_model()
-
-
 @pytest.fixture
-def run(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs a command line in an empty folder, with the base loaded once."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("graphmem.hub.load_language_model", lambda name=None: parts)
-
-    def call(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, args)
-        assert result.exit_code == code, result.output
-        return result
-
-    return call
+def run(run_with_base: Any) -> Any:
+    """Runs a command line in an empty folder."""
+    return run_with_base
 
 
 TEXT = "Tove Jansson was born in Helsinki. In 1843 Ada Lovelace moved to Surrey."

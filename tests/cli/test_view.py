@@ -198,7 +198,7 @@ def test_search_puts_the_passage_first_where_the_facts_only_resemble_the_questio
 
 def test_search_explains_its_scores_and_says_when_it_is_not_sure(company: Any) -> None:
     scored = company("search", "m.db", "Where does Owen Fairley live?", "--scores").stdout.splitlines()
-    assert scored[0].startswith("score of the ranker gnn: higher is better") and "Cardiff" in scored[1]
+    assert scored[0].startswith("score of the ranker activation: higher is better") and "Cardiff" in scored[1]
     unsure = company("search", "m.db", "capital of Mongolia").stdout.splitlines()
     assert unsure[0] == "not sure that the memory holds this; the nearest:" and len(unsure) <= 5
 
@@ -208,7 +208,7 @@ def test_every_ranker_of_the_library_can_be_chosen(company: Any) -> None:
 
     for ranker in RANKERS:
         assert "Owen" in company("search", "m.db", "Owen Fairley", "--ranker", ranker, "--all").stdout
-    assert "[gnn|activation|" in company("search", "--help").stdout
+    assert "[activation|path|" in company("search", "--help").stdout
 
 
 def test_hostile_names_do_not_reach_the_terminal(run: Any) -> None:

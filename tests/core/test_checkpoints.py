@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from graphmem.core.checkpoints import load_module, read_meta, save_module
+from graphmem.core.checkpoints import load_module, read_meta, save_arrays, save_module
 from graphmem.core.errors import InvalidValue, WeightsMismatch
 from graphmem.core.paths import WEIGHTS
 
@@ -30,6 +31,25 @@ def test_matrices_are_stored_in_half_the_bytes_and_vectors_exactly(tmp_path: Pat
     layer = nn.Linear(4, 3)
     read = load_module(save_module(tmp_path / "a.safetensors", layer, kind="demo"), kind="demo")
     assert read.tensors["weight"].dtype is torch.bfloat16 and torch.equal(read.tensors["bias"], layer.bias)
+
+
+def test_a_module_is_built_from_its_stored_config_where_the_settings_are_the_expected_ones(tmp_path: Path) -> None:
+    config = {"in_features": 4, "out_features": 3}
+    path = save_module(tmp_path / "a.safetensors", nn.Linear(4, 3), kind="demo", config=config, letters=["a", "b"])
+    read = load_module(path, kind="demo")
+    built = read.build(nn.Linear, letters=["a", "b"])
+    assert torch.equal(built.bias, read.tensors["bias"]) and not built.training
+    with pytest.raises(WeightsMismatch, match="of other letters"):
+        read.build(nn.Linear, letters=["a"])
+    with pytest.raises(WeightsMismatch, match="no config"):
+        load_module(save_module(tmp_path / "b.safetensors", nn.Linear(4, 3), kind="demo"), kind="demo").build(nn.Linear)
+
+
+def test_arrays_come_back_as_float32(tmp_path: Path) -> None:
+    path = save_arrays(tmp_path / "a.safetensors", {"x": np.asarray([0.1, 2.0])}, kind="demo", note="n")
+    read = load_module(path, kind="demo")
+    assert read.arrays()["x"].dtype == np.float32 and read.arrays()["x"].tolist() == pytest.approx([0.1, 2.0])
+    assert read.meta == {"note": "n"}
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

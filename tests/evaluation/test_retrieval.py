@@ -16,21 +16,21 @@ def outcome(rank: int, *, new: bool = False, error: str = "") -> RetrievalOutcom
 def test_rows_count_what_happened() -> None:
     learned = [outcome(1, new=True), outcome(1), outcome(2, error="ranking"), outcome(0, error="seeds")]
     blind = [outcome(0, error="sampling")] * 4
-    first, second = _rows({"gnn": learned, "ppr": blind}, 0)
+    first, second = _rows({"activation": learned, "ppr": blind}, 0)
     assert (first.hits_at_1, first.n, first.n_new, first.hits_at_1_new) == (0.5, 4, 1, 1.0)
     assert first.mrr == pytest.approx((1 + 1 + 0.5) / 4)
     assert (first.errors["seeds"], first.errors["ranking"], second.errors["sampling"]) == (0.25, 0.25, 1.0)
     assert first.gain is not None and first.gain[0] >= 0 and second.gain is None
     table = RetrievalReport([first, second]).table()
-    assert "| gnn | 1 | 4 | 0.500" in table
+    assert "| activation | 1 | 4 | 0.500" in table
 
 
 def test_worlds_of_relations_held_out_are_answered_better_than_by_chance(encoder: Any) -> None:
-    report = evaluate_retrieval("worlds", n=8, rankers=("gnn", "ppr"), split="dev", encoder=encoder, seed=1)
+    report = evaluate_retrieval("worlds", n=8, rankers=("activation", "ppr"), split="dev", encoder=encoder, seed=1)
     rows = {(row.ranker, row.hops): row for row in report.rows}
     assert {row.n for row in report.rows} == {8}
-    assert rows["gnn", 1].hits_at_1 > rows["ppr", 1].hits_at_1 and rows["gnn", 1].errors["seeds"] == 0
-    assert json.loads(report.json())["rows"][0]["ranker"] == "gnn"
+    assert rows["activation", 1].hits_at_1 > rows["ppr", 1].hits_at_1 and rows["activation", 1].errors["seeds"] == 0
+    assert json.loads(report.json())["rows"][0]["ranker"] == "activation"
 
 
 def test_what_is_asked_for_is_checked(monkeypatch: Any, tmp_path: Any, encoder: Any) -> None:
@@ -45,5 +45,5 @@ def test_what_is_asked_for_is_checked(monkeypatch: Any, tmp_path: Any, encoder: 
 
 @pytest.mark.slow
 def test_the_shipped_weights_find_held_out_answers(encoder: Any) -> None:
-    report = evaluate_retrieval("wikimovies", n=60, rankers=("gnn",), encoder=encoder)
+    report = evaluate_retrieval("wikimovies", n=60, rankers=("activation",), encoder=encoder)
     assert all(row.hits_at_1 >= floor for row, floor in zip(report.rows, (0.9, 0.9, 0.85), strict=True))

@@ -25,7 +25,7 @@ class Homes:
     def __init__(self) -> None:
         self.queries: list[str] = []
 
-    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "gnn", as_of: Any = None) -> Any:
+    def retrieve(self, query: str, *, top_k: int = 10, ranker: str = "activation", as_of: Any = None) -> Any:
         self.queries.append(query)
         return home(query)
 

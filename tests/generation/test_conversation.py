@@ -71,7 +71,7 @@ def test_the_buffer_is_bounded_and_episodes_remain(model: GraphMemoryModel) -> N
 
 def test_episodes_and_the_session_are_never_retrieved(model: GraphMemoryModel) -> None:
     model.session("tea").say("Ada Lovelace was born in London.")
-    for ranker in ("gnn", "ppr", "dense", "bm25"):
+    for ranker in ("activation", "ppr", "dense", "bm25"):
         found = model.memory.retrieve("tea session of Ada Lovelace", ranker=ranker)
         assert not [node.name for node in found.nodes if node.name.startswith("session:")]
 

@@ -140,7 +140,7 @@ def hub(encoder: Any, facts: int) -> GraphMemory:
 
 def assert_bounded(memory: GraphMemory, budget: Budget, encoder: Any) -> None:
     retriever = Retriever(memory.store, encoder, config=RetrievalConfig(budget=budget))
-    for ranker in ("gnn", "activation", "path", "ppr"):
+    for ranker in ("activation", "path", "ppr"):
         for query in (
             "who does Hub know?",
             "whom does the friend of Lone know?",

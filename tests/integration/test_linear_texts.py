@@ -16,7 +16,7 @@ from graphmem.generation.turns import last_sentences, resolve_first_person
 from graphmem.memory import GraphMemory
 from graphmem.reading.alias_patterns import find_aliases
 from graphmem.reading.candidates import CandidateFact
-from graphmem.retrieval.answerability import names_something
+from graphmem.retrieval.answerability import answerability_threshold
 from graphmem.testing import HashEncoder
 from graphmem.text.name_tagging import capitalised, short_title
 from graphmem.text.sentences import sentences
@@ -83,7 +83,7 @@ def _read(memory: GraphMemory) -> Callable[[str], Any]:
 ENTRIES: dict[str, Callable[[GraphMemory], Callable[[str], Any]]] = {
     "retrieve": lambda m: lambda text: m.retrieve(text, ranker="ppr").nodes,
     "bm25": lambda m: lambda text: m.retrieve(text, ranker="bm25").nodes,
-    "answerable": lambda m: lambda text: names_something(m.retrieve(text, ranker="ppr")),
+    "answerable": lambda m: lambda text: answerability_threshold(m.retrieve(text, ranker="ppr"), 0.4),
     "description": lambda m: lambda text: requested_topic(m.retrieve(f"who is {text} x", ranker="ppr")),
     "search": lambda m: lambda text: m.store.search_text(text),
     "node": lambda m: lambda text: m.node(text[:1000].strip() or "x"),

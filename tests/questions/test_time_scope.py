@@ -31,7 +31,7 @@ def scope_of(query: str, words: str, relation: str, *mentions: NameMatch) -> Tim
 def retrieved(query: str, *mentions: NameMatch) -> Retrieval:
     nodes = np.array([node for mention in mentions for node in mention.nodes], np.int64)
     seeds = Seeds(nodes, np.ones(len(nodes), np.float32), mentions, query, "exact")
-    return Retrieval(query, (), Subgraph.empty(), seeds, "gnn", None)
+    return Retrieval(query, (), Subgraph.empty(), seeds, "activation", None)
 
 
 def test_a_date_in_the_phrase_is_the_time() -> None:

@@ -58,6 +58,8 @@ def ask(query: str, store: Any, **options: Any) -> list[UnknownName]:
         ("Who came to Christmas 2031?", "Christmas 2031", "Christmas 2022"),
         ("Where is Joanna Bike?", "Joanna Bike", "Joanna Pike"),  # the first letter is seldom mistaken
         ("Is Zora Vale here?", "Zora Vale", None),
+        ("Who reads Polis (Journal of Ptolemy)?", "Polis", None),  # what is in parentheses says what Polis is
+        ("Which of them (Zanzibar, Bergen) is it?", "Zanzibar", None),
         ("Tell me, does Imke know Pat?", "Imke", None),
     ],
 )
@@ -82,6 +84,7 @@ def test_names_that_nothing_holds_are_given_with_the_nearest(
         "Is Grandpa Pat here, or Auntie Maeve, or Skipper Pat?",  # forms of address
         "Did Mr. Renn call?",
         "Did Zora Quist pay at the Blue Anchor?",  # in a document only
+        "Does Nordale Dairy (Plc of Utrecht) ship butter?",
         "Does Robert drive a Saab?",  # in a document, in another form
         "When is the next DBS check of Hana, and what is the WiFi password?",  # words of relations
         "Is Finn coming on Monday, in May or at the end of June?",
@@ -99,6 +102,14 @@ def test_names_that_nothing_holds_are_given_with_the_nearest(
 )  # fmt: skip
 def test_what_is_known_or_doubtful_is_left_out(clinic: Any, query: str) -> None:
     assert ask(query, clinic) == []
+
+
+@pytest.mark.parametrize("name", ["Engin Firat", "Engin Fırat", "Firat", "Lukasz Oster", "Dorde Strasse", "Aero Aegir"])
+def test_letters_without_their_marks_are_the_same_name(store: Any, name: str) -> None:
+    store.apply([AddEdge("Engin Fırat", "friend", "Łukasz Øster"), AddEdge("Đorđe Straße", "lives in", "Ærø")])
+    add_passages(store, [("Ærø Ægir", "Sea.")], encoder=None, tagger=lambda texts: [[] for _ in texts])
+    assert ask(f"Does anyone here know {name} well?", store) == []
+    assert [unknown.text for unknown in ask(f"Does {name} know Engin Zanzibar?", store)] == ["Engin Zanzibar"]
 
 
 def test_a_tagger_finds_names_that_begin_a_sentence(clinic: Any) -> None:

@@ -7,28 +7,26 @@ import torch
 
 from graphmem.core.errors import WeightsMismatch
 from graphmem.retrieval.checkpoints import SHIPPED, load_weights, save_weights
-from graphmem.retrieval.nn.gnn import GNNConfig, RelevanceGNN
+from graphmem.retrieval.nn.path_aligner import PathAligner, PathAlignerConfig
 from graphmem.retrieval.nn.relation_gates import RelationGateConfig, RelationGates
+
+SMALL = PathAlignerConfig(dim=16, width=8, heads=2, hops=2)
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "weights.safetensors"
-    save_weights(
-        path,
-        {"gates": RelationGates(RelationGateConfig(dim=16)), "gnn": RelevanceGNN(GNNConfig(dim=16, width=8))},
-        "enc-1",
-    )
+    save_weights(path, {"gates": RelationGates(RelationGateConfig(dim=16)), "aligner": PathAligner(SMALL)}, "enc-1")
     return path
 
 
 def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    gates, gnn = RelationGates(RelationGateConfig(dim=16, hops=2)), RelevanceGNN(GNNConfig(dim=16, width=8, layers=1))
-    save_weights(tmp_path / "w", {"gates": gates, "gnn": gnn}, "enc-1")
+    gates, aligner = RelationGates(RelationGateConfig(dim=16, hops=2)), PathAligner(SMALL)
+    save_weights(tmp_path / "w", {"gates": gates, "aligner": aligner}, "enc-1")
     modules = load_weights(tmp_path / "w", "enc-1")
-    assert modules["gates"].config == gates.config and modules["gnn"].config == gnn.config
-    for name, module in (("gates", gates), ("gnn", gnn)):
+    assert modules["gates"].config == gates.config and modules["aligner"].config == aligner.config
+    for name, module in (("gates", gates), ("aligner", aligner)):
         assert not modules[name].training
         for key, value in module.state_dict().items():
             assert torch.allclose(modules[name].state_dict()[key], value, atol=2e-3), key
@@ -52,4 +50,4 @@ def test_other_files_are_refused(tmp_path: Path, saved: Path) -> None:
 
 def test_the_shipped_weights_are_small_and_fits_the_default_encoder(encoder: object) -> None:
     assert SHIPPED.stat().st_size <= 5_000_000
-    assert set(load_weights(SHIPPED, encoder.fingerprint)) == {"gates", "aligner", "gnn"}  # type: ignore[attr-defined]
+    assert set(load_weights(SHIPPED, encoder.fingerprint)) == {"gates", "aligner"}  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ DOCUMENTS = [
 QUESTIONS = ["who directed The Copper Harbour?", "which films star Ned Orley?", "something about a harbour of copper"]
 
 
-@pytest.mark.parametrize("ranker", ["gnn", "activation", "ppr", "dense", "bm25"])
+@pytest.mark.parametrize("ranker", ["activation", "ppr", "dense", "bm25"])
 def test_nodes_and_facts_are_the_same_with_and_without_documents(encoder, ranker) -> None:
     found = []
     for documents in ([], DOCUMENTS):

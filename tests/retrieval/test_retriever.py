@@ -30,7 +30,6 @@ def retriever(films: Any, encoder: Any) -> Retriever:
     return Retriever(films, encoder)
 
 
-@pytest.mark.parametrize("ranker", ["gnn", "activation"])
 @pytest.mark.parametrize(
     ("question", "answer", "facts"),
     [
@@ -44,10 +43,8 @@ def retriever(films: Any, encoder: Any) -> Retriever:
           "Blade Runner | starred actors | Harrison Ford"]),
     ],
 )  # fmt: skip
-def test_answers_and_their_chains(
-    retriever: Retriever, ranker: str, question: str, answer: str, facts: list[str]
-) -> None:
-    found = retriever.retrieve(question, ranker=ranker)
+def test_answers_and_their_chains(retriever: Retriever, question: str, answer: str, facts: list[str]) -> None:
+    found = retriever.retrieve(question)
     assert found.nodes[0].name == answer
     assert [str(fact) for fact in found.path_to(answer)] == facts
     assert str(found.facts[0]) == facts[0] and found.answerable > 0.5

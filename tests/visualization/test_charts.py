@@ -11,9 +11,9 @@ from graphmem.evaluation.retrieval import RetrievalOutcome, RetrievalReport, _ro
 from graphmem.visualization.charts import Bar, Point, bar_chart, cost, curve, hits, line_chart, plot_report
 
 BARS = [
-    Bar("1 hop", "gnn", 0.9, 0.85, 0.94),
+    Bar("1 hop", "path", 0.9, 0.85, 0.94),
     Bar("1 hop", "ppr", 0.4, 0.3, 0.5),
-    Bar("2 hops", "gnn", 0.95),
+    Bar("2 hops", "path", 0.95),
     Bar("2 hops", "ppr", float("nan")),
 ]
 
@@ -25,11 +25,11 @@ def texts(path: Path) -> str:
 def test_bars_carry_their_groups_series_and_titles(tmp_path: Path) -> None:
     saved = bar_chart(BARS, tmp_path / "hits.svg", title="Hits", y_label="Hits@1", y_range=(0, 1))
     assert saved == tmp_path / "hits.svg" and Tree.parse(saved).getroot().tag.endswith("svg")
-    assert all(f"<!-- {word} -->" in texts(saved) for word in ("1 hop", "2 hops", "gnn", "ppr", "Hits", "Hits@1"))
+    assert all(f"<!-- {word} -->" in texts(saved) for word in ("1 hop", "2 hops", "path", "ppr", "Hits", "Hits@1"))
 
 
 def test_lines_are_drawn_in_png_too(tmp_path: Path) -> None:
-    rows = [Point("gnn", 10_000, 3.0, 2.0, 4.0), Point("gnn", 1_000_000, 20.0), Point("ppr", 10_000, 1.0)]
+    rows = [Point("path", 10_000, 3.0, 2.0, 4.0), Point("path", 1_000_000, 20.0), Point("ppr", 10_000, 1.0)]
     saved = line_chart(rows, tmp_path / "speed.png", log="x")
     assert saved.read_bytes().startswith(b"\x89PNG")
 
@@ -66,7 +66,7 @@ def outcome(hops: int, rank: int) -> RetrievalOutcome:
 @pytest.fixture
 def report() -> RetrievalReport:
     outcomes = {
-        "gnn": [outcome(1, 1), outcome(1, 1), outcome(2, 4), outcome(2, 0)],
+        "path": [outcome(1, 1), outcome(1, 1), outcome(2, 4), outcome(2, 0)],
         "ppr": [outcome(1, 2), outcome(1, 1), outcome(2, 60), outcome(2, 0)],
     }
     return RetrievalReport(_rows(outcomes, 0), 3, dataset="worlds", split="test", outcomes=outcomes)
@@ -74,9 +74,9 @@ def report() -> RetrievalReport:
 
 def test_the_charts_show_what_was_counted(report: RetrievalReport) -> None:
     bars = {(bar.series, bar.group): bar.value for bar in hits(report.rows)}
-    assert bars == {("gnn", "1 hop"): 1.0, ("ppr", "1 hop"): 0.5, ("gnn", "2 hops"): 0.0, ("ppr", "2 hops"): 0.0}
+    assert bars == {("path", "1 hop"): 1.0, ("ppr", "1 hop"): 0.5, ("path", "2 hops"): 0.0, ("ppr", "2 hops"): 0.0}
     found = {(point.series, point.x): point.y for point in curve(report.outcomes)}
-    assert found["gnn", 1] == 0.5 and found["gnn", 5] == 0.75 == found["ppr", 100] and found["ppr", 50] == 0.5
+    assert found["path", 1] == 0.5 and found["path", 5] == 0.75 == found["ppr", 100] and found["ppr", 50] == 0.5
     assert {(point.x, point.y) for point in cost(report.rows)} == {(30.0, 2.0)}
 
 

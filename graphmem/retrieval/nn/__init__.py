@@ -1,4 +1,4 @@
 """Neural networks of retrieval.
 
-``relation_gates`` (relation at each hop), ``path_aligner`` (question against relation path), ``gnn`` (relevance).
+``relation_gates`` (relation at each hop), ``path_aligner`` (question against relation path).
 """

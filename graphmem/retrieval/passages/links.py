@@ -26,6 +26,13 @@ MAX_PER_TITLE = 20
 WORDS_BEFORE, WORDS_AFTER = 8, 4
 """Words around a name that form the context of a link."""
 
+PASSED_OVER = STOP_WORDS | frozenset(
+    """act acted acting actor actors actress award direct directed director directors english film films genre genres
+    language languages movie movies play played released screenwriter star starred stars story tag tags topic write
+    writer writers written wrote""".split()
+)
+"""Words that are not searched for, and begin no name in a question: the features that the reranker was trained with."""
+
 _NAME = re.compile(
     r"[^\W\d_a-zß-öø-ÿ][\w'’.\-]*(?:,? (?:(?:of|the|and|de|von|van|la|le|du|in|to|bin|ibn) )*"
     r"\(?[^\W_a-zß-öø-ÿ][\w'’.\-]*\)?)*"
@@ -93,7 +100,7 @@ def _first(pairs: Sequence[tuple[int, int]], order: Order) -> list[tuple[int, in
 def _is_name(question: str, start: int, end: int) -> bool:
     """Whether a span has a capital, a digit or another script; a stop word at the start of the question is no name."""
     words = question[start:end].split()
-    if len(words) == 1 and words[0].casefold().strip(".,;:!?'’") in STOP_WORDS:
+    if len(words) == 1 and words[0].casefold().strip(".,;:!?'’") in PASSED_OVER:
         return start > 0 and words[0][:1].isupper()
     return any(not word[:1].islower() or not word.isascii() for word in words)
 
@@ -112,7 +119,7 @@ def _fuzzy(question: str, taken: Sequence[tuple[int, int]], store: Any) -> Itera
         free[start:end] = "\n" * (end - start)
     for match in islice(_NAME.finditer("".join(free)), MAX_FUZZY):
         words = match.group().split()
-        while words and words[0].casefold() in STOP_WORDS:
+        while words and words[0].casefold() in PASSED_OVER:
             words = words[1:]
         name = " ".join(words).strip(" ,.?'’")
         found = store.search_passages(name, limit=MAX_PER_TITLE, where="title") if name else []

@@ -12,8 +12,7 @@ from graphmem.core.checkpoints import load_module, save_module
 from graphmem.core.errors import WeightsMismatch
 from graphmem.core.names import normalise
 from graphmem.core.paths import WEIGHTS
-from graphmem.retrieval.passages.links import Link, TitleMatch
-from graphmem.text.word_classes import STOP_WORDS
+from graphmem.retrieval.passages.links import PASSED_OVER, Link, TitleMatch
 
 SHIPPED = WEIGHTS / "passages" / "scorer.safetensors"
 KIND = "passage-reranker"
@@ -149,7 +148,7 @@ class Evidence:
 def stems(text: str) -> set[str]:
     """First letters of the content words of a text."""
     words = (word for word in _WORD.findall(normalise(text)) if len(word) > 2)
-    return {word[:STEM_LETTERS] for word in words if word not in STOP_WORDS or word in _RELATIONAL}
+    return {word[:STEM_LETTERS] for word in words if word not in PASSED_OVER or word in _RELATIONAL}
 
 
 class PassageReranker:

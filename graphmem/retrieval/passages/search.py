@@ -18,13 +18,12 @@ from graphmem.core.protocols import TextEncoder
 from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.node_embeddings import encode_passages
-from graphmem.retrieval.passages.links import Link, find_links, match_titles, title_of
+from graphmem.retrieval.passages.links import PASSED_OVER, Link, find_links, match_titles, title_of
 from graphmem.retrieval.passages.reranker import Evidence, PassageReranker, Signals
 from graphmem.retrieval.search.pagerank import push
 from graphmem.retrieval.search.spreading_activation import Budget
 from graphmem.retrieval.seeds import reciprocal_ranks
 from graphmem.text.name_matching import MAX_CHARACTERS, mask_names, match_names
-from graphmem.text.word_classes import STOP_WORDS
 
 PassageRanker = Literal["learned", "ppr", "dense", "bm25", "hybrid"]
 RANKERS: tuple[PassageRanker, ...] = get_args(PassageRanker)
@@ -123,7 +122,7 @@ class PassageSearch:
         order = lambda ids: sorted(ids, key=lambda i: -dense[self._rows([i])[0]])
         names = match_titles(question, self.store, order, as_of)
         masked = mask_names(question, [name for name in names if name.nodes])
-        content = " ".join(word for word in _WORD.findall(question) if word.casefold() not in STOP_WORDS) or question
+        content = " ".join(word for word in _WORD.findall(question) if word.casefold() not in PASSED_OVER) or question
         words = dict(self.store.search_passages(content, limit=BASELINE_DEPTH))
         return Signals(question, masked, names, dense, words)
 

@@ -12,7 +12,7 @@ nodes down to a few dozen. With open gates and equal shares for all arcs it is p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -91,7 +91,6 @@ class ActivatedSubgraph:
         activation: float32 [N], in [0, 1].
         layers: entries of each hop; layer 0 holds the seeds.
         best: int64 [N, 2], layer and entry of the strongest path to each node.
-        path_counts: float32 [N], number of arcs that end at the node on its best path.
         arcs: int64 [4, E], source id, target id, arc code and fact id of every arc that carried activation.
         no_answer: probability that no path answers.
         truncated_mass: share of activation dropped by the budget, 0..1.
@@ -101,21 +100,9 @@ class ActivatedSubgraph:
     activation: np.ndarray
     layers: list[Layer]
     best: np.ndarray
-    path_counts: np.ndarray
     arcs: np.ndarray
     no_answer: float
     truncated_mass: float
-
-    def top(self, count: int, seeds: np.ndarray) -> ActivatedSubgraph:
-        """The ``count`` most active nodes, with the arcs among them and ``seeds``."""
-        if len(self.nodes) <= count:
-            return self
-        nodes = self.nodes[:count]
-        ends = np.isin(self.arcs[:2], np.concatenate([nodes, seeds]))
-        return replace(
-            self, nodes=nodes, activation=self.activation[:count], best=self.best[:count],
-            path_counts=self.path_counts[:count], arcs=self.arcs[:, ends[0] & ends[1]],
-        )  # fmt: skip
 
     def chain(self, position: int) -> list[int]:
         """Fact ids from a seed to the node at ``position``, along its best path."""
@@ -162,7 +149,6 @@ class Walk:
         self.parents = [np.full(len(roots), -1, np.int64)]
         self.codes = [np.full(len(roots), -1, np.int64)]
         self.root_of = [np.arange(len(roots))]
-        self.path_counts = [np.ones(len(nodes))]
         self.seed_keys = np.sort(path * index.size + nodes)
         self.answers = [np.zeros(len(nodes), bool)]
         self.arcs: list[tuple[np.ndarray, ...]] = []  # of each hop: origin, target, code and fact
@@ -228,7 +214,7 @@ class Walk:
         detours = None  # of several ways to a node the one with fewest detours is kept
         if share.min(initial=1.0) < 1.0:
             detours = np.rint(np.log(share) / np.log(DETOUR)).astype(np.int64)
-        _, first, count, _ = grouped(numbers * self.index.size + target, detours, len(self.layers) + 1)
+        first = grouped(numbers * self.index.size + target, detours, len(self.layers) + 1).first
         numbers, target, parent, edge, share = (v[first] for v in (numbers, target, parent, edge, share))
         back = np.isin(self.root_of[-1][parents][numbers] * self.index.size + target, self.seed_keys)
         share = np.where(back, DETOUR, 1.0) * share
@@ -239,7 +225,6 @@ class Walk:
         self.parents.append(parents)
         self.codes.append(codes)
         self.root_of.append(self.root_of[-1][parents])
-        self.path_counts.append(count.astype(np.float64))
 
     def finish(self, rescorer: PathRescorer | None = None) -> ActivatedSubgraph:
         """Softmax of the path scores, summed over the paths that end at each node."""
@@ -287,7 +272,7 @@ class Walk:
         nodes, first, _, where = grouped(node[by_mass])
         activation = np.bincount(where, weights=mass[by_mass], minlength=len(nodes))
         first = by_mass[first]  # each node's strongest entry
-        place, path_counts = place[first], np.concatenate(self.path_counts[1:])[rows][first]
+        place = place[first]
         order = np.argsort(-activation, kind="stable")
         if len(order) > self.budget.nodes:
             chains = (_steps_back(self.layers, *at) for at in place[order[:KEPT_CHAINS]].tolist())
@@ -303,8 +288,7 @@ class Walk:
         lost = float(activation.sum() - activation[order].sum()) / max(float(activation.sum()), 1e-12)
         return ActivatedSubgraph(
             nodes[order], activation[order].astype(np.float32), self.layers, place[order],
-            path_counts[order].astype(np.float32), self._arcs_among(nodes[order]), no_answer,
-            min(1.0, max(self.dropped, lost)),
+            self._arcs_among(nodes[order]), no_answer, min(1.0, max(self.dropped, lost)),
         )  # fmt: skip
 
     def _arcs_among(self, nodes: np.ndarray) -> np.ndarray:
@@ -329,5 +313,5 @@ class Walk:
     def _empty(self) -> ActivatedSubgraph:
         return ActivatedSubgraph(
             np.zeros(0, np.int64), np.zeros(0, np.float32), self.layers, np.zeros((0, 2), np.int64),
-            np.zeros(0, np.float32), np.zeros((4, 0), np.int64), 1.0, 0.0,
+            np.zeros((4, 0), np.int64), 1.0, 0.0,
         )  # fmt: skip

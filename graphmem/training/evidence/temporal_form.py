@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +17,7 @@ from torch.nn import functional
 from graphmem.core.errors import InvalidTime
 from graphmem.core.splits import held
 from graphmem.core.times import read_time, to_micros
-from graphmem.datasets.files import data_folder, read_lines, read_rows
-from graphmem.hub import load_encoder
+from graphmem.datasets.files import read_lines, read_rows
 from graphmem.questions.temporal_form import (
     SHIPPED,
     TAGS,
@@ -33,9 +30,9 @@ from graphmem.questions.time_expressions import find_times
 from graphmem.synthetic.names import CLOSED, KINDS, NameGenerator
 from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import Relation, load_lexicon
+from graphmem.training.classifier import train_classifier
 from graphmem.training.evidence.examples import reworded
 from graphmem.training.evidence.fact_examples import simple_questions
-from graphmem.training.loop import started
 
 HIDDEN = 48
 """Width of the perceptron of tokens."""
@@ -240,17 +237,13 @@ def _fit(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
-    parser = argparse.ArgumentParser(prog="graphmem train temporal-form", description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of the data sets; GRAPHMEM_DATA if left out")
-    parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--count", type=int, default=9000, help="questions from templates")
-    parser.add_argument("--each", type=int, default=500, help="questions of public sets of each kind, at most")
-    parser.add_argument("--steps", type=int, default=500)
-    given = started(parser, arguments)
-    torch.manual_seed(given.seed)
-    encoder, rng = load_encoder(), Random(given.seed)
-    folder = data_folder(given.data)
-    rows = [*from_templates(rng, given.count, real_names(folder)), *from_sets(folder, rng, given.each)]
-    made, accuracy = fitted(rows, encoder, given.steps)
-    made.save(given.out, encoder.fingerprint, seed=given.seed, questions=len(rows))
-    print(json.dumps({"out": str(given.out), "questions": len(rows), "right, held out": accuracy}, indent=1))
+    counts = {
+        "count": (9000, "questions from templates"),
+        "each": (500, "questions of public sets of each kind, at most"),
+    }  # fmt: skip
+    rows = lambda folder, rng, given: [
+        *from_templates(rng, given.count, real_names(folder)), *from_sets(folder, rng, given.each)
+    ]  # fmt: skip
+    train_classifier(
+        arguments, part="temporal-form", about=__doc__, out=SHIPPED, steps=500, counts=counts, rows=rows, fitted=fitted
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,16 +15,15 @@ import torch
 from torch.nn import functional
 
 from graphmem.core.splits import held
-from graphmem.datasets.files import data_folder, read_json, read_rows
-from graphmem.hub import load_encoder
+from graphmem.datasets.files import read_json, read_rows
 from graphmem.questions.turn_form import FORMS, SHIPPED, TurnClassifier, turn_features
 from graphmem.synthetic.names import CLOSED, KINDS, NameGenerator
 from graphmem.synthetic.templates import load
 from graphmem.text.lexicon import Relation, load_lexicon
 from graphmem.text.sentences import is_question, sentences
+from graphmem.training.classifier import train_classifier
 from graphmem.training.evidence.examples import reworded
 from graphmem.training.evidence.fact_examples import simple_questions
-from graphmem.training.loop import started
 
 HIDDEN = 96
 """Width of the perceptron."""
@@ -222,22 +220,21 @@ def _fit(x: np.ndarray, y: np.ndarray, steps: int) -> dict[str, np.ndarray]:
     return {"hidden_weight": hidden, "hidden_bias": b - mean @ hidden, "form_weight": c, "form_bias": d}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of the trainer."""
-    parser = argparse.ArgumentParser(prog="graphmem train turn-form", description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of the data sets; GRAPHMEM_DATA if left out")
-    parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--count", type=int, default=5600, help="texts from templates")
-    parser.add_argument("--each", type=int, default=500, help="questions of each public set")
-    parser.add_argument("--dialogues", type=int, default=4000, help="sentences of dialogues, at most")
-    parser.add_argument("--steps", type=int, default=1200)
-    given = started(parser, arguments)
-    torch.manual_seed(given.seed)
-    encoder, rng = load_encoder(), Random(given.seed)
-    folder = data_folder(given.data)
+def _rows(folder: Path, rng: Random, given: argparse.Namespace) -> list[Labelled]:
+    """Sentences of dialogues, questions of public sets and texts from templates, as they are typed."""
     spoken = list({row.text: row for row in from_dialogues(folder)}.values())
     rows = [*rng.sample(spoken, min(given.dialogues, len(spoken))), *from_questions(folder, rng, given.each)]
-    rows = [as_typed(row, rng) for row in (*rows, *from_templates(rng, given.count))]
-    made, accuracy = fitted(rows, encoder, given.steps)
-    made.save(given.out, encoder.fingerprint, seed=given.seed, texts=len(rows))
-    print(json.dumps({"out": str(given.out), "texts": len(rows), "right, held out": accuracy}, indent=1))
+    return [as_typed(row, rng) for row in (*rows, *from_templates(rng, given.count))]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the trainer."""
+    counts = {
+        "count": (5600, "texts from templates"),
+        "each": (500, "questions of each public set"),
+        "dialogues": (4000, "sentences of dialogues, at most"),
+    }
+    train_classifier(
+        arguments, part="turn-form", about=__doc__, out=SHIPPED, steps=1200, counts=counts, rows=_rows, fitted=fitted,
+        noun="texts",
+    )  # fmt: skip

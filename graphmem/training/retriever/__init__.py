@@ -1,4 +1,4 @@
-"""Training of the relation gates, the path aligner and the GNN.
+"""Training of the relation gates and the path aligner.
 
-``train`` runs the three in turn over several graphs; ``tuning`` fits them to one graph with its own questions.
+``train`` runs both in turn over several graphs; ``tuning`` fits them to one graph with its own questions.
 """

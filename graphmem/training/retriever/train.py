@@ -1,4 +1,4 @@
-"""Training of the retriever: gates, then the aligner on the gates' candidates, then the GNN on activated subgraphs."""
+"""Training of the retriever: gates, then the aligner on the gates' candidates."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ import torch
 from graphmem.core.errors import InvalidValue
 from graphmem.hub import load_encoder
 from graphmem.retrieval.checkpoints import load_weights, save_weights
-from graphmem.retrieval.nn.gnn import RelevanceGNN
 from graphmem.retrieval.nn.path_aligner import PathAligner
 from graphmem.retrieval.nn.relation_gates import RelationGates
-from graphmem.retrieval.relation_scorer import RelationScorer
 from graphmem.training.loop import CHECKPOINT, started
 from graphmem.training.retriever.aligner import propose, train_aligner, with_similarity
 from graphmem.training.retriever.examples import ArcVocabulary, Example, wikimovies_examples
 from graphmem.training.retriever.gates import ArcTable, QuestionBank, TrainingConfig, train_gates, with_more_hops
-from graphmem.training.retriever.gnn import train_gnn, wikimovies_gnn_examples, world_gnn_examples
 from graphmem.training.retriever.synthetic_examples import completion_examples, completion_graphs, world_examples
 from graphmem.training.retriever.tuning import tune_from_files
 
@@ -72,19 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     aligner = start["aligner"] if given.only_aligner else PathAligner()
     config = TrainingConfig(given.aligner_steps, rate=given.aligner_rate, seed=given.seed)
     train_aligner(aligner, weighted(candidates, 2), bank, arcs, config, folder / "aligner")
-    if given.only_aligner:
-        save_weights(given.out, {**start, "aligner": aligner}, encoder.fingerprint)
-        print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
-        return
-    scorer, gnn = RelationScorer(gates, encoder, aligner), RelevanceGNN()
-    examples = wikimovies_gnn_examples(scorer, given.cases, given.seed)
-    examples += world_gnn_examples(scorer, max(1, given.cases // 40), 40, given.seed)
-    log = train_gnn(gnn, examples, folder / "gnn", seed=given.seed)
-    save_weights(given.out, {"gates": gates, "aligner": aligner, "gnn": gnn}, encoder.fingerprint)
+    save_weights(given.out, {"gates": gates, "aligner": aligner}, encoder.fingerprint)
     for checkpoint in folder.rglob(CHECKPOINT):  # a finished run is not resumed
         checkpoint.unlink()
-    counts = {"questions": len(bank.row), "subgraphs": len(examples), "log": log[-1:]}
-    print(json.dumps({"out": str(given.out), **counts}))
+    print(json.dumps({"out": str(given.out), "questions": len(bank.row)}))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,5 +90,4 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--worlds", type=int, default=420)
     parser.add_argument("--kgc", type=Path, help="folder of FB15k-237, WN18RR and UMLS")
     parser.add_argument("--plain", type=int, default=3000, help="questions over FB15k-237")
-    parser.add_argument("--cases", type=int, default=1000, help="questions of each source that the GNN is trained on")
     return parser

@@ -1,7 +1,7 @@
 """Tuning of a trained retriever to one graph, on questions with answers.
 
 Gold relation paths are found from the answers: the shortest of those whose end nodes have the highest F1 with them. The
-gates and the aligner are trained further; the GNN stays.
+gates and the aligner are trained further.
 
 graphmem train retriever --facts mine.tsv --questions questions.jsonl --out mine.safetensors
 """
@@ -66,8 +66,8 @@ def tune(
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the gates and the aligner of ``load_weights``; returns modules for ``save_weights``.
 
-    The modules (``gates``, ``aligner`` and optionally ``gnn``) are trained in place, by ``steps`` of the gates and
-    ``aligner_steps`` of the aligner. The folder holds logs and checkpoints, which are resumed.
+    The modules are trained in place, by ``steps`` of the gates and ``aligner_steps`` of the aligner. The folder holds
+    logs and checkpoints, which are resumed.
 
     Raises:
         InvalidValue: no question has an answer in the facts.
@@ -82,7 +82,7 @@ def tune(
     candidates = with_similarity(propose(gates, examples, bank, arcs, MAX_PATHS), bank, encoder, texts.names)
     config = TrainingConfig(aligner_steps, rate=5e-4, seed=seed)
     train_aligner(aligner, [candidates], bank, arcs, config, folder / "aligner")
-    return {**modules, "gates": gates, "aligner": aligner}
+    return {"gates": gates, "aligner": aligner}
 
 
 def tune_from_files(given: argparse.Namespace) -> None:

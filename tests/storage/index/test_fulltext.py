@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graphmem.core.edits import AddEdge, AddNode
 from graphmem.memory import GraphMemory
-from graphmem.storage.index.fulltext import WordCounts, matches, words
+from graphmem.storage.index.fulltext import MAX_SPELLINGS, WordCounts, _spellings, matches, words
 
 
 def test_a_word_of_a_query_is_one_token_of_the_index() -> None:
@@ -31,3 +31,14 @@ def test_phrases_are_held_by_names_aliases_texts_and_passages_of_the_namespace(t
         assert "lima" not in memory.store.held(asked)
     with GraphMemory.open(tmp_path / "m.db", namespace="other") as other:
         assert other.store.held(asked) == set()
+
+
+def test_letters_that_the_index_keeps_are_found_by_their_plain_ones() -> None:
+    with GraphMemory.open(":memory:") as memory:
+        memory.add("Đorđe Fırat", "knows", "Łukasz Straße")
+        asked = ["dorde", "firat", "lukasz", "strasse"]
+        assert memory.store.held([*asked, "forat", "dorde lukasz"]) == {*asked}
+        named = memory.store.named_with(["firat", "lukas*", "dor*", "stras", "firatt"])
+        assert [len(named[phrase]) for phrase in ("firat", "lukas*", "dor*", "stras", "firatt")] == [1, 1, 1, 0, 0]
+    assert _spellings("xyz") == [] == _spellings("fırat") and "fırat" in _spellings("firat")
+    assert len(_spellings("d" * 1_000)) == MAX_SPELLINGS
