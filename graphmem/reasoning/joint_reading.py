@@ -22,8 +22,8 @@ LONGEST = 240
 """Characters of a unit above which only the sentence of its answer is read."""
 
 SHARE = 0.3
-"""Nats of weight for a nat by which an answer's span is likelier than none; chosen with the people's sets, which are for
-development, in view."""
+"""Nats of weight for a nat by which an answer's span is likelier than none; chosen with the people's sets, which are
+for development, in view."""
 
 BOUND = 12.0
 """Nats to which the joint reading of one answer is bounded."""

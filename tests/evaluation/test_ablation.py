@@ -121,7 +121,8 @@ def test_the_graph_network_is_shown_on_questions_of_several_facts(
 
 def test_the_surest_evidence_alone_has_no_chains_and_nothing_that_meets(encoder: Any) -> None:
     with GraphMemory.open(":memory:", encoder=encoder) as memory:
-        memory.add_many([("Ann Berg", "works at", "Acme"), ("Acme", "located in", "Oslo"), ("Ann Berg", "from", "Oslo")])
+        facts = [("Ann Berg", "works at", "Acme"), ("Acme", "located in", "Oslo"), ("Ann Berg", "from", "Oslo")]
+        memory.add_many(facts)
         reader = memory.evidence_reader
         assert reader is not None
         found = memory.retrieve("In which city does Ann Berg work?")

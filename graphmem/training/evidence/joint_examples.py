@@ -1,4 +1,4 @@
-"""Examples in which several units are read as one text: which of them answers is told apart by reading them together."""
+"""Examples in which the units of a question are read as one text, so that the encoder learns to compare them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def joined(examples: Sequence[Example], rng: Random) -> Iterator[Example]:
         parts = [part_of(unit, rng) for unit in chosen]
         if len(parts) > 1 or rng.random() < 0.3:
             text, starts = joined_text([part.text for part in parts])
-            spans = tuple((start + a, start + b) for part, start in zip(parts, starts, strict=True) for a, b in part.spans)
+            places = zip(parts, starts, strict=True)
+            spans = tuple((start + a, start + b) for part, start in places for a, b in part.spans)
             yield Example(example.question, (Unit(text, spans, bool(spans)),), example.source)
 
 
