@@ -29,10 +29,15 @@ OPERATIONS = {
     "superlative": "the first or last by a value",
     "intersect": "what several things share",
     "except": "what is so but for some",
+    "sum": "values added up",
+    "difference": "how far two values lie apart",
     "describe": "what is known about one thing",
     "search": "the best result of the search; no evidence was read",
 }
 """What a question asks for, by operation."""
+
+COMPARING = frozenset({"superlative", "sum", "difference"})
+"""Operations over values: what is no member of the answer was compared with it."""
 
 SHOWN = 20
 """Members of each kind that are shown unless all are asked for."""
@@ -94,7 +99,7 @@ def lines_of_answer(answer: Answer, most: int | None = SHOWN) -> Iterator[str]:
         yield _line("" if at else "set", printable(step))
     yield from _items("because", explained.members, explained.count, most)
     known = answer.status == "answered"
-    title = ("compared" if explained.operation == "superlative" else "less sure") if known else "nearest"
+    title = ("compared" if explained.operation in COMPARING else "less sure") if known else "nearest"
     yield from _items(title, explained.considered, len(explained.considered), most)
     if not explained.complete:
         yield _line("", "there may be more members: only a part of the facts was looked at")

@@ -27,7 +27,10 @@ from graphmem.generation.decoding import (
 from graphmem.generation.description import describe_topic, requested_topic
 from graphmem.generation.evidence_answers import evidence_answer
 from graphmem.generation.explanation import explain_facts, explain_reading
-from graphmem.generation.set_answers import contradicted, set_answer
+from graphmem.generation.read_lists import read_list
+from graphmem.generation.set_answers import MORE, contradicted, set_answer
+from graphmem.reasoning.sets.completion import completed
+from graphmem.reasoning.topics import all_are_sets
 from graphmem.reasoning.weighing import Weighed
 from graphmem.retrieval.answerability import confidence
 
@@ -110,15 +113,24 @@ def read_answer(model: Any, reader: Any, question: str, retrieval: Any, options:
     """
     unclear = getattr(retrieval, "unclear", ())
     as_of = None if options.as_of is None else to_micros(options.as_of)
-    one_of_them = any(not is_kind(name, readings) for name, readings in unclear)
-    counted = None if one_of_them or not options.sets else set_answer(reader, retrieval, as_of)
+    at = to_micros(options.at)
+    sets = options.sets and (all_are_sets(retrieval) or all(is_kind(name, readings) for name, readings in unclear))
+    counted = set_answer(reader, retrieval, as_of, at) if sets else None
     least = None if options.when_unknown == "answer" else options.min_confidence
     if counted is not None and (least is None or counted.confidence >= least):
         return counted
-    at = to_micros(options.at)
     weighed = reader.read(retrieval, as_of, at)
     if options.revise is not None:
         weighed = options.revise(weighed)
+    scope = reader.scope(retrieval, as_of if at is None else at)
+    whole = True
+    if not scope.is_set:
+        weighed, whole = completed(weighed, retrieval.store, scope.at)
+    if (
+        not unclear
+        and (listed := read_list(reader.form(retrieval.query), retrieval, weighed, least, scope.at)) is not None
+    ):
+        return listed
     made = evidence_answer(
         model, question, retrieval, weighed, max_new_tokens=options.max_new_tokens,
         min_confidence=0.0 if options.when_unknown == "answer" and weighed.answers else options.min_confidence,
@@ -130,9 +142,10 @@ def read_answer(model: Any, reader: Any, question: str, retrieval: Any, options:
         floor = max(made.confidence, least or 0.0)
         if (denied := contradicted(reader, retrieval, as_of, floor)) is not None:
             return denied
-    scope = reader.scope(retrieval, as_of if at is None else at)
     explained = explain_reading(made, weighed, scope, retrieval.query, retrieval.store, as_of)
-    return replace(made, explanation=explained)
+    if whole or made.status != "answered":
+        return replace(made, explanation=explained)
+    return replace(made, text=f"{made.text} {MORE}", explanation=replace(explained, complete=False))
 
 
 def is_kind(name: str, readings: Sequence[str]) -> bool:

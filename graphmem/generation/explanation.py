@@ -12,7 +12,7 @@ from graphmem.generation.attribution import Answer, ExplainedItem, Explanation
 from graphmem.generation.evidence_answers import SUPPORT_MARGIN, evidence_of
 from graphmem.questions.time_expressions import DAY, moment_of_asking
 from graphmem.questions.time_scope import TimeScope
-from graphmem.reasoning.operations import Member, Result
+from graphmem.reasoning.sets.results import Member, Result
 from graphmem.reasoning.weighing import Weighed, WeighedAnswer
 from graphmem.text.answer_matching import contains
 

@@ -1,4 +1,4 @@
-"""Operation that a question wants: a lookup, a verdict, a count, a list, one end of a scale, what things share or lack.
+"""Operation that a question wants: a lookup, a verdict, a count, a sum, a list, a place on a scale, what things share.
 
 A small network over the token states of the text encoder: attention pooling with learned queries, a maximum, and a
 layer before its heads. Two further heads give the end of the scale that a comparison asks for.
@@ -19,8 +19,11 @@ from graphmem.core.paths import WEIGHTS
 
 KIND, SHIPPED = "operation", WEIGHTS / "operation.safetensors"
 
-OPERATIONS: Final = ("lookup", "verify", "count", "list", "superlative", "intersect", "except")
-"""``superlative``: the first or last of a scale among two or more; ``verify``: yes or no."""
+OPERATIONS: Final = (
+    "lookup", "verify", "count", "list", "superlative", "intersect", "except", "sum", "difference",
+)  # fmt: skip
+"""``superlative``: the first or last of a scale among two or more, or the second or a further one; ``verify``: yes or
+no; ``except``: a set less another; ``difference``: of two values."""
 
 BATCH = 256
 """Questions of one forward pass."""
@@ -64,7 +67,7 @@ class OperationNetwork(nn.Module):
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Logits [n, 9] of ``OPERATIONS``, "larger number" and "later date"; states are [n, T, K], the mask [n, T].
+        """Logits [n, 11] of ``OPERATIONS``, "larger number" and "later date"; states are [n, T, K], the mask [n, T].
 
         A text without tokens is read as if its first place were one.
         """
@@ -111,7 +114,7 @@ class OperationClassifier:
 
 
 def forms_of(logits: Tensor) -> list[QuestionForm]:
-    """What logits [n, 9] of the network say of each question."""
+    """What logits [n, 11] of the network say of each question."""
     chances = logits[:, : len(OPERATIONS)].double().softmax(1).tolist()
     ends = logits[:, len(OPERATIONS) :].double().sigmoid().tolist()
     return [

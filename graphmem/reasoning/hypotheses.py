@@ -22,7 +22,7 @@ BEAM, OPTIONS = 24, 12
 LEFT_OUT = {"name": 4.0, "word": 1.5, "part": 1.5}
 """Logits that it costs to leave a topic out, by its kind."""
 
-BESIDE, SPREAD = {"word": -6.0, "part": -3.0, "name": 0.0}, 1.5
+BESIDE, SPREAD = {"word": -6.0, "part": -3.0, "name": -3.0}, 1.5
 """Logit of relevance of a topic's best pattern, by its kind, from which it may be a condition, and at which leaving out
 a word costs half; logits by which the odds of that change e-fold. A word none of whose facts the encoder finds relevant
 names nothing in the memory."""

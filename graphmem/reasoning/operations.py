@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from graphmem.core.names import normalise
-from graphmem.core.types import Fact
 from graphmem.encoding.evidence_text import relation_words
+from graphmem.questions.ordinals import rank_of
 from graphmem.reasoning.constants import cardinals_of, constants_of, is_constant
 from graphmem.reasoning.hypotheses import (
     BESIDE,
@@ -31,12 +31,11 @@ from graphmem.reasoning.hypotheses import (
 from graphmem.reasoning.measures import Measured, MeasureSearch
 from graphmem.reasoning.member_sets import MemberSet
 from graphmem.reasoning.patterns import Pattern, PatternSearch
+from graphmem.reasoning.sets.moments import index_of
+from graphmem.reasoning.sets.results import Member, Result
 from graphmem.reasoning.topics import Topic, subjects_of, topics_of
-from graphmem.reasoning.values import Value, compare, magnitude, typed
+from graphmem.reasoning.values import Value, comparable, compare, magnitude, typed
 from graphmem.retrieval.facts_only import facts_only
-
-CENTRE, SCALE = 0.0, 2.0
-"""Logit of relevance of a result that is as likely wrong as right, and logits by which its odds change e-fold."""
 
 MAX_READ_TOPICS = 6
 """Topics whose patterns are read; further ones are alternatives of a comparison, and no conditions of a set."""
@@ -51,61 +50,9 @@ as many members as the question says gains ("which of the two")."""
 VALUES = 2.0
 """Logits that a count of values loses: what is counted are things."""
 
-COVERED, MEASURED = 2.0, 0.5
-"""Logits for the share of a set that has a value, and for each e-fold of members where the set is not given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of a result: its name, node and facts, and the value that was compared."""
-
-    text: str
-    node: int
-    facts: tuple[Fact, ...] = field(repr=False)
-    value: Value | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What an operation gives.
-
-    Attributes:
-        operation: ``count``, ``list``, ``intersect``, ``except``, ``superlative`` or ``verify``.
-        members: of the answer, at most ``MAX_NAMED``.
-        compared: of a superlative, all members with their values.
-        count: number of members, or the number that a fact states.
-        stated: whether a fact states the number; its object is the only member.
-        complete: whether every member was looked at.
-        score: logits of the hypothesis.
-        relevance: mean logit of the readings that it rests on.
-        steps: what was computed: patterns of facts with ``?`` for the members, conditions, what was compared.
-    """
-
-    operation: str
-    members: tuple[Member, ...]
-    compared: tuple[Member, ...] = ()
-    count: float = 0
-    stated: bool = False
-    complete: bool = True
-    score: float = 0.0
-    relevance: float = 0.0
-    steps: tuple[str, ...] = ()
-
-    @property
-    def explanation(self) -> str:
-        """The steps in one line."""
-        return "; ".join(self.steps)
-
-    @property
-    def confidence(self) -> float:
-        """Probability, from the readings, that the set is the one that is asked for, 0..1."""
-        logit = (self.relevance + min(0.0, self.score) - CENTRE) / SCALE
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """All facts that were used, those of the answer first."""
-        return tuple(dict.fromkeys(fact for member in (*self.members, *self.compared) for fact in member.facts))
+COVERED, MEASURED, LARGE = 2.0, 0.5, 20
+"""Logits for the share of a set that has a value, and for each e-fold of members where the set is not given, up to so
+many members."""
 
 
 class SetOperations:
@@ -115,12 +62,12 @@ class SetOperations:
         reader: the ``EvidenceReader`` of the memory.
         retrieval: of the question.
         question: with full names.
-        as_of: valid time in microseconds; None for the present.
+        moments: valid times in microseconds; facts that hold at one of them count, those of the present for none.
     """
 
-    def __init__(self, reader: Any, retrieval: Any, question: str, as_of: int | None = None) -> None:
+    def __init__(self, reader: Any, retrieval: Any, question: str, moments: Sequence[int] = ()) -> None:
         self.reader, self.question = reader, str(retrieval.query)
-        self.store, self.index = facts_only(reader.search.store, reader.search.store.index(as_of))
+        self.store, self.index = facts_only(reader.search.store, index_of(reader.search.store, moments))
         found = topics_of(retrieval, self.store, self.index)
         self.topics: list[Topic] = [topic for topic in found if not self._is_value(topic)]
         self.cardinals = cardinals_of(retrieval.query)
@@ -133,7 +80,24 @@ class SetOperations:
     def patterns(self) -> list[list[Pattern]]:
         """Patterns of each topic, best first; none of topics beyond ``MAX_READ_TOPICS``."""
         read = self.topics[:MAX_READ_TOPICS]
-        return [*self.search.patterns(read), *([] for _ in self.topics[MAX_READ_TOPICS:])]
+        found = [self._without_constants(own) for own in self.search.patterns(read)]
+        return [*found, *([] for _ in self.topics[MAX_READ_TOPICS:])]
+
+    def _without_constants(self, patterns: list[Pattern]) -> list[Pattern]:
+        """Patterns less those that lead to a value which the question names itself: it is a condition, no answer."""
+        given = [constant.value for constant in self.constants]
+        if not given:
+            return patterns
+        ends = [
+            pattern.members.nodes[:1].tolist() if pattern.codes and not pattern.near else [] for pattern in patterns
+        ]
+        values = [typed(self.store.names(end)[0]) if end else None for end in ends]
+        kept = [
+            pattern for pattern, value in zip(patterns, values, strict=True)
+            if value is None or not any(comparable(value, other) for other in given)
+        ]  # fmt: skip
+        best = max((pattern.score for pattern in kept if pattern.codes), default=0.0)
+        return [replace(pattern, score=pattern.score - best) if pattern.codes else pattern for pattern in kept]
 
     @property
     def conditions(self) -> range:
@@ -166,7 +130,9 @@ class SetOperations:
         read = [(pattern.relevance, self.topics[pattern.topic].kind) for pattern in best.patterns if pattern.codes]
         if len(best.patterns) + len(best.conditions) < 2 or best.score < NARROWED or not read:
             return None
-        if max(read)[0] < 0 or any(relevance < BESIDE[kind] for relevance, kind in read):
+        if max(read)[0] < (BARELY if best.conditions else 0) or any(
+            relevance < BESIDE[kind] for relevance, kind in read
+        ):
             return None
         return self._result("intersect", best)
 
@@ -176,7 +142,9 @@ class SetOperations:
         found = [one for one in found if one.members is not None]
         if not found:
             return None
-        best = max(found, key=lambda one: one.score + self._size_bonus(operation, one))
+        used = lambda one: len(one.patterns) + len(one.conditions)
+        most = used(max(found, key=lambda one: one.score))  # what the question names is not left out to hold several
+        best = max(found, key=lambda one: one.score + self._size_bonus(operation, one) * (used(one) >= most))
         if operation == "list" and len(best.patterns) == 1 and best.members is not None and len(best.members) == 1:
             best = self._with_past(best)
         result = self._result(operation, best)
@@ -281,62 +249,69 @@ class SetOperations:
         return beam
 
     def superlative(self, form: Any) -> Result | None:
-        """The member with the largest or smallest value of the best measure."""
+        """The member with the largest or smallest value of the best measure, or the second or a further one."""
+        found = self.measured_sets()
+        return self._extreme(form, *max(found, key=lambda one: one[0].score)) if found else None
+
+    def measured_sets(self) -> list[tuple[Hypothesis, str, Measured]]:
+        """Sets whose members have values of one relation, its name, and the values; the score is that of both."""
         every = range(len(self.topics))
         sets = intersections(self.topics, self.patterns, self.conditions)
         starts = [*alternatives(self.topics, self.patterns, every), *sets]
         starts = self._conditioned(sorted(starts, key=lambda one: -one.score))
-        found: list[tuple[float, Hypothesis, str, Measured]] = []
-        for start in sorted(starts, key=lambda one: -one.score)[:STARTS]:
-            for measure in self.measures.measures(start.members):
-                measured = self.measures.measured(measure, start.members)
-                if len(measured.values):
-                    count = len(measured.values)
-                    score = start.score + measure.score - LONE * (count < 2)
-                    if start.members is None:
-                        score += MEASURED * math.log(count)
-                    else:
-                        score += COVERED * count / len(start.members) - COVERED
-                        score += CARDINAL * (len(start.members) in self.cardinals)
-                    found.append((score, start, measure.name, measured))
-        if not found:
-            return None
-        score, start, name, measured = max(found, key=lambda one: one[0])
-        return self._extreme(form, replace(start, score=score), name, measured)
+        starts = sorted(starts, key=lambda one: -one.score)[:STARTS]
+        measures = [(start, measure) for start in starts for measure in self.measures.measures(start.members)]
+        fit: dict[int, float] = {}  # a relation fits the question as well as its best instance does, of whatever set
+        for _, measure in measures:
+            fit[measure.relation] = max(measure.score, fit.get(measure.relation, measure.score))
+        found: list[tuple[Hypothesis, str, Measured]] = []
+        for start, measure in measures:
+            measured = self.measures.measured(measure, start.members)
+            if count := len(measured.values):
+                score = start.score + fit[measure.relation] - LONE * (count < 2)
+                if start.members is None:
+                    score += MEASURED * math.log(min(count, LARGE))
+                else:
+                    score += COVERED * count / len(start.members) - COVERED
+                    score += CARDINAL * (len(start.members) in self.cardinals)
+                found.append((replace(start, score=score), measure.name, measured))
+        return found
 
     def _extreme(self, form: Any, start: Hypothesis, name: str, measured: Measured) -> Result:
         values = measured.values
         dates = all(value.kind == "date" for value in values)
         largest = (form.later_date if dates else form.larger_number) > 0.5
         sizes = [magnitude(value, values) for value in values]
-        best = (max if largest else min)(sizes)
-        members = self._members(measured.members, values)
+        rank = rank_of(self.question, [(topic.start, topic.end) for topic in self.topics])
+        best = sorted(sizes, reverse=largest)[rank - 1] if rank <= len(sizes) else math.nan
+        members = self.members(measured.members, values)
         at_best = np.asarray([size == best for size in sizes], bool)
         best_values = [values[at] for at in np.flatnonzero(at_best).tolist()]
-        chosen = self._members(measured.members.only(at_best), best_values)
+        chosen = self.members(measured.members.only(at_best), best_values)
         if options := listed_alternatives(start, self.topics, self.question):
             members, chosen = self._options(members, options), self._options(chosen, options)
         end = ("latest" if largest else "earliest") if dates else ("largest" if largest else "smallest")
+        end = end if rank < 2 else f"{end}, {rank} in order,"
         aside = f" ({measured.unlike} with values that do not compare)" if measured.unlike else ""
         aside += f" ({measured.contradicting} with several values, set aside)" if measured.contradicting else ""
-        steps = (*self._steps(start), f"{end} {name} of {len(values)}{aside}")
+        steps = (*self.steps(start), f"{end} {name} of {len(values)}{aside}")
         complete = measured.members.complete
         count = int(at_best.sum())
         return Result("superlative", chosen, members, count, False, complete, start.score, start.relevance, steps)
 
     def _result(self, operation: str, best: Hypothesis) -> Result:
         assert best.members is not None
-        members = self._members(best.members)
+        members = self.members(best.members)
         count, stated = float(len(best.members)), False
         if operation == "count" and len(members) == 1 and (value := typed(members[0].text)) is not None:
             if value.kind == "number" and not value.unit:
                 count, stated = value.number, True
-        steps, complete = self._steps(best), best.members.complete
+        steps, complete = self.steps(best), best.members.complete
         if aside := len(self.topics) - len(self.conditions):
             steps = (*steps, f"{aside} of {len(self.topics)} things that are named were set aside")
         return Result(operation, members, (), count, stated, complete and not aside, best.score, best.relevance, steps)
 
-    def _steps(self, one: Hypothesis) -> tuple[str, ...]:
+    def steps(self, one: Hypothesis) -> tuple[str, ...]:
         """What makes the set of a hypothesis, in words."""
         either = " or ".join(self.topics[at].text for at in one.alternatives)
         sets = [*map(self.words, one.patterns)] or ([f"? is {either}"] if either else [])
@@ -366,7 +341,8 @@ class SetOperations:
         own = {member.node: options.get(member.node, member.node) for member in members}
         return tuple(replace(one, text=names.get(own[one.node], one.text), node=own[one.node]) for one in members)
 
-    def _members(self, members: MemberSet, values: Sequence[Value] = ()) -> tuple[Member, ...]:
+    def members(self, members: MemberSet, values: Sequence[Value] = ()) -> tuple[Member, ...]:
+        """The members of a set with their facts, and their values where these are given; ``MAX_NAMED`` at most."""
         nodes = members.nodes[:MAX_NAMED].tolist()
         ids = [members.facts_of(node) for node in nodes]
         flat = list(dict.fromkeys(edge for own in ids for edge in own))
@@ -381,8 +357,8 @@ class SetOperations:
 MEANT = 0.5
 """Logits of leaving it out from which a topic may be what is taken away."""
 
-NARROWED = -2.0
-"""Logits of a set from which it answers a lookup."""
+NARROWED, BARELY = -2.0, -2.0
+"""Logits of a set from which it answers a lookup, and logit of relevance of one that meets a condition on a value."""
 
 MAX_CONSTANTS, CONSTANT = 3, 4.0
 """Constants that are conditions, and logits that leaving one out costs."""

@@ -19,7 +19,7 @@ from graphmem.core.types import ALSO_KNOWN, Edge, Fact
 from graphmem.encoding.evidence_encoder import Reading
 from graphmem.encoding.evidence_text import EvidenceText, relation_words, stored_fact_text
 from graphmem.reasoning.member_sets import MemberSet, expand
-from graphmem.reasoning.topics import Topic
+from graphmem.reasoning.topics import Topic, is_plural
 from graphmem.retrieval.evidence import chain_unit
 
 INSTANCES = 2
@@ -40,8 +40,8 @@ SECOND_STEP = 2.0
 LEAST_SPAN = -2.0
 """Lowest logit that is added for an answer that the encoder does not mark."""
 
-MEMBERSHIP = -1.0
-"""Logits of a topic of several nodes as the set itself, relative to its best pattern."""
+MEMBERSHIP, PLURAL = -1.0, 0.5
+"""Logits of a topic of several nodes as the set itself, relative to its best pattern; of one that is a plural."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ class PatternSearch:
             best = found[0].score if found else 0.0
             found = [replace(pattern, score=pattern.score - best) for pattern in found]
             if topic.several:
-                found.append(Pattern(at, (), True, MemberSet.without_facts(topic.nodes), MEMBERSHIP))
+                own = PLURAL if topic.kind == "name" and is_plural(topic.text) else MEMBERSHIP
+                found.append(Pattern(at, (), True, MemberSet.without_facts(topic.nodes), own))
             made.append(sorted(found, key=lambda pattern: -pattern.score))
         return made
 

@@ -72,6 +72,27 @@ def topics_of(retrieval: Any, store: Any, index: Any) -> list[Topic]:
     return sorted(kept, key=lambda topic: topic.start)
 
 
+def all_are_sets(retrieval: Any) -> bool:
+    """Whether each unclear name of a question means all of its nodes: a plural, or one that the question numbers.
+
+    "Family holidays" are all nodes of that name, "the 2014 and the 2019 family holiday" two; "Dr Berg" is one of two.
+    """
+    unclear = {text for text, _ in getattr(retrieval, "unclear", ())}
+    names = [Topic(m.text, m.start, m.end, m.nodes, "name") for m in retrieval.seeds.mentions if m.text in unclear]
+    found = {
+        name.text
+        for name in names
+        if is_plural(name.text) or _numbered(retrieval.query, name, retrieval.store) != [name]
+    }
+    return found == unclear
+
+
+def is_plural(text: str) -> bool:
+    """Whether a text without capitals ends in another form of its last word's lemma, as a name of several things."""
+    last = fold(text).split()[-1:]
+    return text.islower() and any(lemma(word) != word for word in last)
+
+
 def _numbered(query: str, topic: Topic, store: Any) -> list[Topic]:
     """A topic of several nodes as one topic for each number of the question that ends one of their names only.
 

@@ -116,6 +116,24 @@ def compare(value: Value, sign: str, constant: Value) -> bool:
     return (sign in ("<", "<=") and high <= first) if sign in ("<", "<=") else sign in (">", ">=") and low >= after
 
 
+def in_unit_of(amount: float, like: Value) -> str:
+    """An amount in base units as a text in the unit of a value: 4150 like ``£3,900`` is ``£4,150``."""
+    found = _LITERAL.fullmatch(_with_digits(like.text))
+    if found is None:
+        return plain_number(amount)
+    before, after, start = found["before"], found["after"], found.start("number")
+    one = typed(f"{found[0][:start]}1{after}")
+    number = amount / (one.low if one is not None and one.low else 1.0)
+    currency = before or _is_currency(after.strip())
+    return f"{found[0][:start]}{plain_number(number, cents=bool(currency and number % 1))}{after}".strip()
+
+
+def plain_number(number: float, cents: bool = False) -> str:
+    """A number without an exponent, thousands apart; at most six decimals, or the two of money."""
+    text = f"{number:,.2f}" if cents else f"{round(number, 6):,.6f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
 def difference(first: Value, second: Value) -> float | None:
     """``first`` less ``second`` in base units, days for dates; None where they do not compare."""
     if not comparable(first, second):
@@ -124,11 +142,15 @@ def difference(first: Value, second: Value) -> float | None:
     return magnitude(first, pair) - magnitude(second, pair)
 
 
+def _with_digits(text: str) -> str:
+    """A text whose first word is written in digits where it is a small number."""
+    head, _, rest = text.partition(" ")
+    return f"{_WORDS.index(head.casefold())} {rest}".strip() if head.casefold() in _WORDS else text
+
+
 def _number(text: str) -> Value | None:
     """A number with a unit; None for other texts and for what may be a year."""
-    head, _, rest = text.partition(" ")
-    if head.casefold() in _WORDS:
-        text = f"{_WORDS.index(head.casefold())} {rest}".strip()
+    text = _with_digits(text)
     found = None if _ORDINAL.match(text) else _LITERAL.fullmatch(text)
     if found is None or (_YEAR.fullmatch(text) and not _is_currency(found["before"])):
         return None
@@ -141,7 +163,7 @@ def _number(text: str) -> Value | None:
         number, after = number * _POWERS[power.casefold()], more
     if not _is_unit(after) or (after and not before and _date(text) is not None):
         return None
-    unit, factor = (f"{before} {after}".strip(), 1.0) if before else _base_unit(after)
+    unit, factor = (f"{before} {after}".strip(), 1.0) if before else base_unit(after)
     return Value(text, "number", unit, number * factor, number * factor)
 
 
@@ -171,7 +193,7 @@ def _is_unit(words: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _base_unit(words: str) -> tuple[str, float]:
+def base_unit(words: str) -> tuple[str, float]:
     """Base unit and factor of a unit; the folded words themselves where Pint knows none, or several words."""
     folded = words if _is_currency(words) else words.casefold()
     if not words or " " in words:
@@ -185,6 +207,15 @@ def _base_unit(words: str) -> tuple[str, float]:
     factor = float(quantity.magnitude)
     scaled = abs(float(twice.magnitude) - 2 * factor) <= 1e-9 * abs(factor)  # degrees Celsius have another zero
     return (str(quantity.units), factor) if scaled and len(str(quantity.units).split()) < 4 else (folded, 1.0)
+
+
+@lru_cache(maxsize=4096)
+def is_unit(word: str) -> bool:
+    """Whether a word is a unit that converts into others."""
+    try:
+        return bool(_registry().Quantity(1, word).dimensionality)
+    except Exception:  # Pint raises errors of many kinds for words that are no units
+        return False
 
 
 @cache

@@ -14,8 +14,9 @@ from graphmem.core.types import Fact
 from graphmem.questions.operation import QuestionForm
 from graphmem.reasoning.hypotheses import cost_of
 from graphmem.reasoning.member_sets import expand
-from graphmem.reasoning.operations import Member, Result, SetOperations
+from graphmem.reasoning.operations import SetOperations
 from graphmem.reasoning.patterns import Pattern
+from graphmem.reasoning.sets.results import Member, Result
 
 JOINED = 1.0
 """Logits of leaving it out from which a topic is one of the two that a question joins."""

@@ -22,6 +22,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _ADJECTIVE, _ATTRIBUTE = frozenset({"comp", "sup"}), frozenset({"attr_comp", "attr_sup"})
 _AMOUNT, _QUANTIFIER = frozenset({"more", "most"}), frozenset({"quant_more", "quant_most"})
 _ORDER, _SPAN = frozenset({"earlier", "first_of_all"}), frozenset({"longer", "longest"})
+_STARTS = frozenset({"start", "started"})
 _POOLS: Final = ("person", "city", "country", "company", "school", "film")
 
 
@@ -96,7 +97,8 @@ class _Draw:
         if slots & (_ADJECTIVE | {"base"}):
             self.adjective = choose(lists["adjectives"])
             base, comp, sup, larger, later, kinds = self.adjective
-            self.values, self.ends = {"base": base, "comp": comp, "sup": sup}, (larger, later)
+            self.values = {"base": base, "comp": comp, "sup": sup}
+            self.ends = (larger, later) if slots & _ADJECTIVE else (None, None)
         elif slots & _ATTRIBUTE:
             self.adjective = choose([row for row in lists["adjectives"] if "*" in row[5]])
             _, comp, sup, larger, *_ = self.adjective
@@ -113,6 +115,9 @@ class _Draw:
         elif slots & _SPAN:
             longer, longest, larger, later = choose(lists["spans"])
             self.values, self.ends = {"longer": longer, "longest": longest}, (larger, later)
+        elif slots & _STARTS:
+            start, started, later = choose(lists["starts"])
+            self.values, self.ends = {"start": start, "started": started}, (None, later)
         elif "ordinal" in slots:
             ordinal, later = choose(lists["ordinals"])
             self.values, self.ends = {"ordinal": ordinal}, (None, later)
@@ -143,7 +148,8 @@ class _Draw:
             "country": lambda: choose(pools["country"]), "company": lambda: choose(pools["company"]),
             "school": lambda: choose(pools["school"]), "title": lambda: choose(pools["film"]),
             "word": lambda: choose(self.maker.words), "thing": lambda: f"the {choose(self.maker.words)}",
-            "number": lambda: str(self.rng.randint(1, 40)), "one": lambda: self.one, "many": lambda: self.many,
+            "number": lambda: str(self.rng.randint(1, 40)), "year": lambda: str(self.rng.randint(1930, 2025)),
+            "one": lambda: self.one, "many": lambda: self.many,
         }  # fmt: skip
         return _SLOT.sub(lambda slot: made[slot[1]](), pattern)
 
@@ -160,6 +166,8 @@ class _Draw:
         """What fills one slot."""
         if slot in self.values:
             return self.values[slot]
+        if slot in self.lists["fillers"]:
+            return str(self.rng.choice(self.lists["fillers"][slot]))
         if slot in ("one", "many", "one2", "r", "rs", "r2"):
             return str(getattr(self, slot))
         forms = {"P": "one", "Ps": "many", "notP": "not_one", "notPs": "not_many", "base_P": "base", "tag": "tag"}

@@ -13,7 +13,7 @@ from graphmem.generation.explanation import MAX_CONSIDERED, explain_result, pres
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel, attach
 from graphmem.questions.time_scope import TimeScope
-from graphmem.reasoning.operations import Member, Result
+from graphmem.reasoning.sets.results import Member, Result
 from graphmem.testing import byte_tokenizer, tiny_model
 
 FACTS = [

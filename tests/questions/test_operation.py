@@ -28,6 +28,8 @@ ASKED = {
     "list": ["Name all sisters of Omar.", "Which buses are red?", "everyone who lives in turin please"],
     "superlative": ["Who is the tallest of Omar's sisters?", "Is Petra or Omar older?", "which bus has the most seats"],
     "intersect": ["Who speaks Dutch and lives in Turin?", "Which hobby do Petra and Omar share?"],
+    "sum": ["How much do the two buses cost together?", "what is the total weight of Omar's sisters"],
+    "difference": ["How much older is Petra than Omar?", "how many years lie between the two weddings?"],
     "except": ["Which of the sisters doesn't live in Turin?", "all buses except those that are red"],
 }
 NUMBERS = [("Which bus is the cheapest?", 0), ("Which bus is the most expensive?", 1),

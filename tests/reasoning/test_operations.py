@@ -11,7 +11,8 @@ from graphmem.memory import GraphMemory
 from graphmem.questions.operation import OPERATIONS, QuestionForm
 from graphmem.reasoning import member_sets
 from graphmem.reasoning.evidence_reader import with_full_names
-from graphmem.reasoning.operations import Result, SetOperations
+from graphmem.reasoning.operations import SetOperations
+from graphmem.reasoning.sets.results import Result
 
 FACTS = [
     ("Rex", "species", "dog"), ("Bella", "species", "dog"), ("Milo", "species", "dog"), ("Tom", "species", "cat"),
@@ -167,3 +168,42 @@ def test_alternatives_that_are_listed_are_chosen_by_what_they_lead_to(encoder: A
         assert {str(fact) for fact in result.members[0].facts} >= {"Beta Walk | director | Bo Lind"}
         person = run(opened, "Who was born first, the director of Alpha Run or the director of Beta Walk?", asked)
         assert names(person) == {"Bo Lind"}
+
+
+def test_a_value_that_the_question_names_is_a_condition_and_no_answer(encoder: Any) -> None:
+    films = [("Red Dawn", "1999"), ("Blue Dusk", "2004"), ("Grey Noon", "2001")]
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        opened.add_many([(film, "release year", year) for film, year in films])
+        opened.add_many([(film, "directed by", "Ann Berg") for film, _ in films])
+        question = "Ann Berg directed a film released in 2004; what is its name?"
+        retrieval = opened.retrieve(question)
+        operations = SetOperations(opened.evidence_reader, retrieval, question)
+        leads = [operations.words(pattern) for own in operations.patterns for pattern in own]
+        assert leads and not any("release year | ?" in lead for lead in leads)
+        assert names(run(opened, question, form("lookup"))) == {"Blue Dusk"}
+
+
+def test_a_list_does_not_leave_out_a_condition_to_hold_several(memory: GraphMemory) -> None:
+    result = run(memory, "Ann Berg treats which cats?", form("list"))
+    assert names(result) == {"Tom"} and len(result.steps) == 2
+
+
+def test_a_plural_is_the_set_of_all_of_its_nodes(encoder: Any) -> None:
+    with GraphMemory.open(":memory:", encoder=encoder) as opened:
+        holidays = [
+            ("family holiday 2008", "Lofoten"),
+            ("family holiday 2014", "Mull"),
+            ("family holiday 2019", "Garda"),
+        ]
+        opened.add_many([(name, "destination", place) for name, place in holidays])
+        opened.add_many([(name, "cost", f"£{900 + 10 * at}") for at, (name, _) in enumerate(holidays)])
+        cheapest = run(opened, "Which of the family holidays had the lowest cost?", form("superlative", larger=0.0))
+        assert names(cheapest) == {"family holiday 2008"} and len(cheapest.compared) == 3
+
+
+def test_a_place_on_a_scale_counts_from_the_end_that_is_asked_for(memory: GraphMemory) -> None:
+    question = "Which dog has the second largest weight?"
+    assert names(run(memory, question, form("superlative"))) == {"Milo"}
+    last = SetOperations(memory.evidence_reader, memory.retrieve("Which is the fifth heaviest dog?"), "")
+    few = last.run(form("superlative"))
+    assert few is not None and few.members == () and len(few.compared) == 3

@@ -9,7 +9,8 @@ import pytest
 
 from graphmem.memory import GraphMemory
 from graphmem.reasoning.evidence_reader import with_full_names
-from graphmem.reasoning.operations import Result, SetOperations
+from graphmem.reasoning.operations import SetOperations
+from graphmem.reasoning.sets.results import Result
 from graphmem.reasoning.verdicts import comparison, contradiction
 
 FACTS = [

@@ -147,7 +147,7 @@ def _drawn(by_source: dict[str, list[Row]], rng: Random) -> Row:
 
 @torch.inference_mode()
 def logits_of(network: OperationNetwork, rows: Sequence[Row]) -> Tensor:
-    """Logits [n, 9] of rows."""
+    """Logits [n, 11] of rows."""
     parts = [network(*batch_of(rows[start : start + 256])) for start in range(0, len(rows), 256)]
     return torch.cat(parts)
 
@@ -192,8 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, help="folder of the data sets; GRAPHMEM_DATA if left out")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--each", type=int, default=600, help="questions of a set and operation, at most")
-    parser.add_argument("--templates", type=int, default=2000, help="questions made for each operation")
-    parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--templates", type=int, default=2500, help="questions made for each operation")
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--rate", type=float, default=2e-3)
     given = started(parser, arguments)
     encoder, rng = load_encoder(), Random(given.seed)
