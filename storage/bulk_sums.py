@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,11 +216,19 @@ def earliest(raw: sqlite3.Connection, entries: Iterable[int] | None = None) -> d
     return found
 
 
-def seal(raw: sqlite3.Connection) -> None:
-    """Make the sums of every load again, over its rows as they stand. Writes; the caller reseals the chain."""
+def seal(raw: sqlite3.Connection, entries: Container[int] | None = None) -> None:
+    """Make the sums of loads again, over their rows as they stand. Writes; the caller reseals the chain.
+
+    Args:
+        entries: the loads; every one when None.
+    """
     before = earliest(raw)
-    raw.execute("DELETE FROM journal_sums")
+    if entries is None:
+        raw.execute("DELETE FROM journal_sums")
     for entry, table, first, last in raw.execute("SELECT * FROM journal_ranges").fetchall():
+        if entries is not None and entry not in entries:
+            continue
+        raw.execute("DELETE FROM journal_sums WHERE entry = ? AND what = ?", (entry, table))
         for start in range(first, last + 1, BLOCK):
             end = min(start + BLOCK - 1, last)
             rows, _ = _loaded(raw, table, start, end, before[table])

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from typing import Any, Self
 
-from graphmem.core.errors import Busy, InvalidValue, ReadOnly
+from graphmem.core.errors import Busy, GraphMemError, InvalidValue, ReadOnly
 from graphmem.core.names import check_name
 from graphmem.storage.index import snapshot, vector_cache
 from graphmem.storage.index.adjacency_cache import Views
@@ -117,7 +117,7 @@ class OpenMemory:
             return
 
         def attempt() -> None:
-            with suppress(OSError):  # a cache; the tables hold everything
+            with suppress(OSError, GraphMemError):  # a cache; the tables hold everything
                 if view is not None:
                     snapshot.write(self.path, view)
                 if codes is not None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphmem.core.edits import Edit, JournalEntry
 from graphmem.core.errors import Ambiguous, InvalidValue, InvalidVector, NotFound
-from graphmem.core.names import check_name, fold, normalise, normalise_relation
+from graphmem.core.names import check_name, normalise, normalise_relation, spellings
 from graphmem.core.times import from_micros
 from graphmem.core.types import MENTIONS, TITLED, Edge, Fact, Node
 from graphmem.core.upkeep import Erasure
@@ -189,7 +189,7 @@ class SQLiteStore(ListingStore):
         found = self.resolve_many([norm], records=True)[norm]
         if len(found) > 1 and normalise(self.names(found[:1])[0]) == norm:
             return found[:1]
-        return found or self.resolve_folded([folded := fold(norm)])[folded]
+        return found or next(filter(None, self.resolve_folded(spellings(norm)).values()), [])
 
     def look_up(self, name: str) -> Node | None:
         """``resolve``, which says what it cannot decide. Raises ``Ambiguous``: the name may mean several nodes."""

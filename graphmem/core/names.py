@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice, product
 from typing import Any
 
 from graphmem.core.errors import InvalidName
@@ -27,6 +28,12 @@ _SPELLINGS = {
     f"[{_IGNORED}]": "", f"[{_DASH}]": "-", f"[{_SINGLE}]": "'", f"[{_DOUBLE}]": '"', "\u22ef": "...",
     "[\u2044\u2215]": "/", "\u2800": " ", "\u0131": "i",
 }  # fmt: skip
+# Letters that names in ASCII write as two, where the transliteration writes one: ICAO Doc 9303, part 3, section 6 B
+# (passports and tickets).
+_TWO_LETTERS = {"\xe4": "ae", "\xe5": "aa", "\xf6": "oe", "\xf8": "oe", "\xfc": "ue"}
+_LONG = str.maketrans(_TWO_LETTERS)
+_PAIR = re.compile("|".join(dict.fromkeys(_TWO_LETTERS.values())))
+_MOST_PAIRS = 3
 _TO = tuple(_SPELLINGS.values())
 _SPECIAL = re.compile("|".join(f"({pattern})" for pattern in _SPELLINGS))
 _DOTTED = re.compile("i([^a-z\\s\u0307]{0,16})\u0307+")
@@ -101,6 +108,31 @@ def fold(name: str) -> str:
         letters = (c for c in unicodedata.normalize("NFKD", norm) if not unicodedata.combining(c))
         text = anyascii("".join(letters)).casefold()
     return " ".join(text.replace("'", "").replace("`", "").replace("-", " ").split()) or norm
+
+
+def fold_long(name: str) -> str:
+    """The folded form in which umlauts and their like are two letters, as in a passport: ``Mueller`` for Müller."""
+    return fold(normalise(name).translate(_LONG))
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Folded forms under which a name is searched, the usual one first."""
+    return tuple(dict.fromkeys((fold(name), fold_long(name))))
+
+
+def shortened(folded: str) -> list[str]:
+    """Folded forms of the names that a folded name may stand for with two letters for one: ``muller`` for ``mueller``.
+
+    Of the first places alone, so that their number is bounded.
+    """
+    places = [match.span() for match in islice(_PAIR.finditer(folded), _MOST_PAIRS)]
+    forms = []
+    for kept in product((False, True), repeat=len(places)):
+        form, end = "", 0
+        for (start, stop), whole in zip(places, kept, strict=True):
+            form, end = form + folded[end : stop if whole else start + 1], stop
+        forms.append(form + folded[end:])
+    return forms[:-1]  # the last one is the name itself
 
 
 def check_name(name: Any, what: str = "name") -> str:

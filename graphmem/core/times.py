@@ -27,9 +27,17 @@ _MAX_TEXT = 64
 _HINT = "use ISO text such as 2024-05-01, a year, or EDTF such as 1815~, 199X, -0043 (44 BC); timestamps as datetime"
 _PLAIN = re.compile(r"(-?)(\d{1,4})(?:-(\d{1,2}))?", re.ASCII)
 _CIRCA = frozenset("c ca circa about around approximately approx".split())
+_DOUBT = frozenset("probably possibly perhaps maybe".split())
+_WITHIN = frozenset("early mid late beginning start middle end".split())
+_ORDINALS = {name: number for number, name in enumerate("first second third fourth".split(), 1)}
+_PART = re.compile(
+    rf"\b(?:(?P<sign>[qh])\s?(?P<number>\d)|(?P<word>{'|'.join(_ORDINALS)}|\d(?=st|nd|rd|th))"
+    r"(?:st|nd|rd|th)?[ -](?P<name>quarter|half)(?: of(?: the)?)?)\b"
+)
 _ERAS = {"bc": -1, "bce": -1, "ad": 1, "ce": 1}
 _WORDS = frozenset(
-    [*"the in of century st nd rd th s spring summer autumn winter".split(), *_CIRCA]
+    [*"the in of century st nd rd th s spring summer autumn fall winter q h quarter half".split(), *_CIRCA]
+    + [*_DOUBT, *_WITHIN, *_ORDINALS]
     + [name.lower() for names in (calendar.month_name, calendar.month_abbr) for name in names if name]
 )
 """Words of a date that the parser of natural language is trusted with; it skips what it does not know."""
@@ -226,19 +234,26 @@ def _read_edtf(text: str | None) -> Moment | None:
 
 
 def _from_words(text: str) -> str | None:
-    """EDTF text of a date in words (``c. 1815``, ``the 1990s``, ``12th century``, ``44 BC``), or None."""
+    """EDTF text of a date in words (``c. 1815``, ``early 1990s``, ``12th century``, ``44 BC``, ``Q3 2024``), or None.
+
+    What lies within a period has the precision of that period. Quarters and halves of a year have codes of their own.
+    """
     from edtf import text_to_edtf
 
-    text = re.sub(r"\b(b|a|c)\.\s?(c|d|e)\.(?:\s?(e)\.)?", r"\1\2\3", text.lower())  # 44 B.C.
+    sign = text[-1:] if text[-1:] in "?~%" else ""
+    text = re.sub(r"\b(early|mid|late)-(?=\d|the )|(?<=\d)-(?=q\d)|(?<=\dth)-(?=c)", r"\1 ", text.lower().rstrip("?~%"))
+    text, code = _part(text)
+    text = re.sub(r"\b(b|a|c)\.\s?(c|d|e)\.(?:\s?(e)\.)?", r"\1\2\3", text)  # 44 B.C.
     words = re.findall(r"\d+|[^\W\d]+", re.sub(r"(?<=\d)['’](?=s\b)", "", text))
     eras = [_ERAS[word] for word in words if word in _ERAS]
-    words = [word for word in words if word not in _ERAS]
+    doubt = not _DOUBT.isdisjoint(words)
+    words = [word for word in words if word not in _ERAS and word not in _WITHIN and word not in _DOUBT]
     numbers = [word for word in words if word.isdigit()]
     unknown = [word for word in words if word not in _WORDS and not (word.isascii() and word.isdigit())]
     if unknown or re.search(r"[^\w\s.,'’]", text) or not numbers or len(eras) > 1 or len(numbers) > 2:
         return None
     century = "century" in words
-    circa = "~" if any(word in _CIRCA for word in words) else ""
+    circa = sign or ("?" if doubt else "~" if any(word in _CIRCA for word in words) else "")
     if eras and not century:  # the parser has no year 0: 1 BC is 0000 in EDTF, 44 BC is -0043
         if len(numbers) > 1 or not set(words) <= {*numbers, *_CIRCA, "the", "in"} or len(numbers[0]) > 4:
             return None
@@ -251,4 +266,21 @@ def _from_words(text: str) -> str | None:
     except Exception:  # the parser lets errors of many kinds through
         return None
     whole = len(numbers) == 1 and "X" in found if century else any(n[:3] in found for n in numbers if n[2:])
-    return f"{'-' * (eras == [-1])}{found.rstrip('~')}{circa}" if whole and "/" not in found else None
+    if re.fullmatch(r"\d{4}", found):
+        found += code
+    return f"{'-' * (eras == [-1])}{found.rstrip('~?')}{circa}" if whole and "/" not in found else None
+
+
+def _part(text: str) -> tuple[str, str]:
+    """A text without the quarter or half of a year that it names, and the end of its EDTF code, such as ``-35``."""
+    found = _PART.search(text)
+    if found is None:
+        return text, ""
+    number = int(found["number"] or _ORDINALS.get(found["word"]) or found["word"])
+    half = "h" in (found["sign"] or found["name"])
+    if not 1 <= number <= (2 if half else 4):
+        raise ValueError(f"there is no {found[0]!r}")
+    rest = text[: found.start()] + text[found.end() :]
+    if _PART.search(rest):
+        raise ValueError("two parts of a year")
+    return rest.strip(" ,"), f"-{number + (39 if half else 32)}"

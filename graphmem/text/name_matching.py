@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
-from graphmem.core.names import fold, normalise
+from graphmem.core.names import normalise, spellings
 from graphmem.text.word_classes import STOP_WORDS
 
 MAX_CHARACTERS = 4000
@@ -51,11 +52,11 @@ def match_names(text: str, store: Any, also: Also | None = None) -> list[NameMat
     spans = dict.fromkeys(name_spans(text[:MAX_CHARACTERS]))
     names = {span: normalise(text[slice(*span)]) for span in spans}
     found = store.resolve_many(list(dict.fromkeys(name for name in names.values() if name)))
-    folded = {span: fold(name) for span, name in names.items() if name and not found.get(name)}
-    others = store.resolve_folded(list(dict.fromkeys(folded.values())))
+    folded = {span: spellings(name) for span, name in names.items() if name and not found.get(name)}
+    others = store.resolve_folded(list(dict.fromkeys(chain.from_iterable(folded.values()))))
     matches = []
     for span, name in names.items():
-        if nodes := found.get(name) or others.get(folded.get(span, "")):
+        if nodes := found.get(name) or next(filter(None, map(others.get, folded.get(span, ()))), None):
             share = 1.0 if found.get(name) else _FOLDED
             matches.append(NameMatch(*span, text[slice(*span)], tuple(nodes), share * _score(text, span)))
     return best_matches(matches, also)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
-from graphmem.core.names import fold
+from graphmem.core.names import fold, fold_long, shortened
 from graphmem.core.paths import DATA
 from graphmem.text.name_matching import MAX_CHARACTERS, POSSESSIVE, NameMatch, trimmed_words
 from graphmem.text.word_classes import STOP_WORDS, is_calendar, ordinary_words
@@ -34,8 +34,9 @@ def match_parts(text: str, store: Any, relation_words: Collection[str] = ()) -> 
 
     A part is a whole run of capitalised words, without words of the language or titles before it: "Project Falcon" is
     no part of Project Kestrel. In a text without capitals it is any words that no relation's name contains. What no
-    name has is read without a final s ("tobys wife"), then as a short or a full form of a first name, at a lower score,
-    then as the most similar word that some name has, then as the beginning of one name ("Lew" of Lewis Hart).
+    name has is read without a final s ("tobys wife"), with two letters for an umlaut or one for two, then as a short or
+    a full form of a first name, at a lower score, then as the most similar word that some name has, then as the
+    beginning of one name ("Lew" of Lewis Hart).
     """
     text = text[:MAX_CHARACTERS]
     words = trimmed_words(text)
@@ -47,13 +48,19 @@ def match_parts(text: str, store: Any, relation_words: Collection[str] = ()) -> 
     ends = {phrase for (start, _), phrase in phrases.items() if len(phrase) > MIN_LETTERS and (start or not capitals)}
     bare = {phrase: phrase[:-1] for phrase in ends if phrase[-1] == "s"}
     first = {span: _first_names(phrase, capitals or is_possessive(text, span)) for span, phrase in phrases.items()}
-    every = chain(phrases.values(), bare.values(), *similar.values(), *first.values())
+    long = {span: fold_long(text[slice(*span)]) for span in phrases}
+    short = {phrase: shortened(phrase) for phrase in phrases.values()}
+    every = chain(phrases.values(), bare.values(), long.values(), *short.values(), *similar.values(), *first.values())
     found = store.named_with(list(dict.fromkeys(every)), limit=MAX_READINGS)
     names = _names(store, found)
+    long_names = _names(store, found, fold_long)
     kept: list[NameMatch] = []
     for span, phrase in phrases.items():
         as_written = [phrase, bare.get(phrase, phrase)]
         nodes, share = _first_reading(as_written, found, names), 1.0
+        if not nodes:
+            either = dict.fromkeys(chain.from_iterable(found[form] for form in (long[span], *short[phrase])))
+            nodes = _readings(long[span], tuple(either), long_names)
         if not nodes:
             begins = (_readings(form, found[form], names, first=True) for form in first[span])
             nodes, share = tuple(dict.fromkeys(chain.from_iterable(begins))), NICKNAME
@@ -148,11 +155,13 @@ def _is_part(inside: Sequence[str]) -> bool:
     return len(inside) <= MAX_PART and sum(map(len, own)) >= MIN_LETTERS and not all(word.isdigit() for word in own)
 
 
-def _names(store: Any, found: Mapping[str, Sequence[int]]) -> dict[int, list[tuple[str, ...]]]:
+def _names(
+    store: Any, found: Mapping[str, Sequence[int]], form: Callable[[str], str] = fold
+) -> dict[int, list[tuple[str, ...]]]:
     """Words of every name and alias of the nodes found, folded."""
     ids = sorted({node for nodes in found.values() for node in nodes})
     return {
-        node.id: [_split(fold(name)) for name in (node.name, *node.aliases)]
+        node.id: [_split(form(name)) for name in (node.name, *node.aliases)]
         for node in store.nodes(ids)
         if node.kind != "literal"
     }

@@ -1,7 +1,8 @@
 """GraphML as its standard says, parsed as a stream, more than once: nodes may come after their edges.
 
 Ids are the identity of nodes. Nodes of one label get distinguishing names, such as "Mercury (n7)", and the id of every
-node is kept in the attribute ``id``. Attributes that are no field of a node or fact are kept, with their types.
+node is kept in the attribute ``id``. Attributes that are no field of a node or fact are kept, with their types, and so
+is the description (``desc``) of a node or edge. What is said of the graph itself has no place in a memory.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from graphmem.storage.exchange.xml_stream import BrokenXml, XmlStream
 NAME_KEYS = ("name", "label", "title")
 RELATION_KEYS = ("relation", "label", "type", "name")
 DEFAULT_RELATION = "related to"
+DESCRIPTION = "desc"
 OWN = "graphmem"
 """Id of the graph in graphmem's own exports, whose node ids mean nothing."""
 
@@ -40,11 +42,12 @@ _TYPES = {
 class _Element:
     """An open element that may hold data."""
 
-    __slots__ = ("attributes", "data", "line", "size", "tag")
+    __slots__ = ("attributes", "data", "description", "line", "size", "tag")
 
     def __init__(self, tag: str, attributes: dict[str, str], line: int) -> None:
         self.tag, self.attributes, self.line, self.size = tag, attributes, line, 0
         self.data: dict[str, str] = {}
+        self.description = ""
 
 
 class _Document:
@@ -64,6 +67,8 @@ class _Document:
         self._text: list[str] = []
         self._held = 0  # characters of data of the open elements
         self._default: str | None = None
+        self._part = ""
+        self.left_out: set[str] = set()
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -72,8 +77,9 @@ class _Document:
             self._default = None
             if tag == "graph" and attributes.get("id") == OWN:
                 self.own = True
-        elif tag in ("data", "default") and self._open and self._key is None:
+        elif tag in ("data", "default", DESCRIPTION) and self._open and self._key is None:
             self._key, self._text = attributes.get("key", "") if tag == "data" else "", []
+            self._part = tag
 
     def characters(self, text: str) -> None:
         """Text of the element."""
@@ -86,9 +92,11 @@ class _Document:
 
     def end(self, tag: str) -> None:
         """An element ends."""
-        if tag in ("data", "default") and self._key is not None:
+        if self._key is not None and tag == self._part:
             if tag == "default":
                 self._default = "".join(self._text)
+            elif tag == DESCRIPTION:
+                self._open[-1].description = "".join(self._text).strip()
             elif self._open:
                 self._open[-1].data[self._key] = "".join(self._text)
             self._key = None
@@ -99,6 +107,8 @@ class _Document:
 
     def _close(self, element: _Element) -> None:
         attributes = element.attributes
+        if (element.data or element.description) and element.tag not in ("node", "edge", "hyperedge"):
+            self.left_out.add(element.tag)
         if element.tag == "key" and self.first is None:
             name = attributes.get("attr.name") or attributes.get("id", "")
             kind, domain = attributes.get("attr.type", "string"), attributes.get("for", "all")
@@ -120,7 +130,8 @@ class _Document:
             for key, (name, domain, _, default) in self.keys.items()
             if default is not None and domain in ("all", element.tag) and key not in element.data
         }
-        return values | {self.keys[key][0] if key in self.keys else key: text for key, text in element.data.items()}
+        values |= {self.keys[key][0] if key in self.keys else key: text for key, text in element.data.items()}
+        return {DESCRIPTION: element.description, **values} if element.description else values
 
     def _exact(self, element: _Element) -> dict[str, str]:
         """Values of an element; in an export of graphmem, those that XML cannot hold are put in their places."""
@@ -224,6 +235,8 @@ def read_graphml(file: BinaryIO, context: Context) -> Iterator[tuple[int, Item]]
                 pass
         except (BrokenXml, EOFError, OSError, zlib.error):
             pass  # said in the last pass
+        if first.left_out:
+            context.notes.append(f"data and descriptions of {', '.join(sorted(first.left_out))} were not kept")
         _give_names(spool)
         for wanted in (("node",), ("edge", "hyperedge")):
             document, more = _Document(spool, first, wanted), True

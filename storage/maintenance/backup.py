@@ -10,6 +10,7 @@ from pathlib import Path
 
 from graphmem.core.errors import Corrupt, InvalidValue, NotAMemory
 from graphmem.storage.files import check_target, replacing
+from graphmem.storage.open_file import mark_restored, marks
 from graphmem.storage.tables.connection import BUSY_SECONDS, MEMORY, Connection, connect, header, translate
 from graphmem.storage.tables.schema import APPLICATION_ID, SEARCH_TABLES
 
@@ -77,8 +78,10 @@ def restore(backup_file: str | os.PathLike[str], path: str | os.PathLike[str], *
                 _copy(opened.raw, temporary)
             return file
         with closing(connect(target, False, BUSY_SECONDS)) as replaced:
+            over = marks(replaced)
             opened.raw.backup(replaced)
             replaced.execute("PRAGMA journal_mode = WAL")
+            mark_restored(replaced, over)
     return file
 
 

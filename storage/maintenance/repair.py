@@ -11,7 +11,7 @@ from pathlib import Path
 
 from graphmem.core.errors import Busy, GraphMemError, NewerSchema, NotAMemory
 from graphmem.core.names import normalise_relation
-from graphmem.storage import schema_guard
+from graphmem.storage import bulk_sums, schema_guard
 from graphmem.storage.files import replacing
 from graphmem.storage.maintenance import mend, salvage, single_bit
 from graphmem.storage.maintenance.check import Problem, Report, check_as, sqlite_problems, wrong_marks
@@ -20,8 +20,10 @@ from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.restoration import Restoration
 from graphmem.storage.maintenance.values import COUNTERS, bad_vectors
 from graphmem.storage.tables import row_images as rows
+from graphmem.storage.tables.change_recorder import Recorder, reseal
 from graphmem.storage.tables.connection import open_here
 from graphmem.storage.tables.folds import rebuild_folds
+from graphmem.storage.tables.row_images import Change
 from graphmem.storage.tables.schema import SEARCH_TABLES
 from graphmem.storage.tables.vector_rows import checksum, mark
 
@@ -41,6 +43,7 @@ USED = {
 
 
 ROUNDS = 4
+DEFAULT = "default"  # name of the namespace of those who name none
 NOTHING = "everything: no table of the file can be read"
 
 
@@ -169,6 +172,7 @@ def _repaired(copy: Path, name: str, *, rebuild: bool = False) -> Report:
             if not work.restored and not evidence.mended:
                 break
         work.account()
+        _settle(raw, evidence, work.kept())
         raw.execute("COMMIT")
         raw.execute("PRAGMA journal_mode = DELETE")
     after = check_as(str(copy), ":memory:")  # without snapshots: they go with the file
@@ -213,6 +217,33 @@ def _entries(raw: sqlite3.Connection, evidence: Evidence, notes: list[str]) -> N
         notes.append(f"marks of entries {some(list(marks))} as undone or not")
 
 
+def _settle(raw: sqlite3.Connection, evidence: Evidence, kept: list[Change]) -> None:
+    """Empty the entries that cannot be trusted, and seal the chain over what is left, so that each costs itself alone.
+
+    They keep their times and notes, and cannot be reverted, as after a compaction. Loads among them are sealed over
+    their rows as they stand. An entry of its own records the rows that they may have changed, as they are.
+    """
+    if not evidence.altered:
+        return
+    raw.execute("SAVEPOINT settle")
+    try:
+        numbers = [(number,) for number in sorted(evidence.altered)]
+        empty = [(rows.pack([]), *number) for number in numbers]
+        raw.executemany("UPDATE journal SET changes = ?, compacted = 1 WHERE id = ?", empty)
+        raw.executemany("DELETE FROM journal_parts WHERE entry = ?", numbers)
+        bulk_sums.seal(raw, evidence.altered)
+        reseal(raw, set())
+        if kept:
+            (ns,) = raw.execute("SELECT ns FROM journal WHERE id = ?", numbers[0]).fetchone()
+            recorder = Recorder(raw, ns)
+            recorder.changes += kept
+            recorder.touched.update(node for change in kept for node in change.nodes())
+            recorder.finish("repair", f"rows as they are after entries {some(numbers)}, which cannot be trusted")
+    except UNREADABLE:  # values of another type in the journal itself
+        raw.execute("ROLLBACK TO settle")
+    raw.execute("RELEASE settle")
+
+
 def _untyped(raw: sqlite3.Connection, lost: list[str]) -> None:
     """Rows whose keys are of another type than their columns', so that nothing can be looked up by them."""
     for table, columns in KEYS.items():
@@ -235,8 +266,10 @@ def _dictionaries(raw: sqlite3.Connection, held: salvage.Copies, notes: list[str
         sql = f"SELECT id FROM ({used}) WHERE typeof(id) = 'integer' AND id NOT IN (SELECT id FROM {table})"
         for (number,) in raw.execute(sql).fetchall():
             name = f"lost {table[:-1]} {number}"
+            if table == "namespaces" and (DEFAULT,) not in raw.execute("SELECT name FROM namespaces").fetchall():
+                name = DEFAULT  # one that is opened without its name
             raw.execute(f"INSERT OR IGNORE INTO {table}(id, name) VALUES (?, ?)", (number, name))
-            lost.append(f"the name of {table[:-1]} {number}")
+            lost.append(f"the name of {table[:-1]} {number}, which is now {name!r}")
 
 
 def _nodes(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None:

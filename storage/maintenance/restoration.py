@@ -9,13 +9,13 @@ from typing import Any
 from graphmem.core.names import normalise, normalise_relation
 from graphmem.storage import bulk_sums
 from graphmem.storage.maintenance import single_bit
-from graphmem.storage.maintenance.evidence import Evidence, holds
+from graphmem.storage.maintenance.evidence import Evidence, Key, holds
 from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.salvage import Copies
 from graphmem.storage.maintenance.values import agree
 from graphmem.storage.maintenance.votes import Words, candidates, elected, usual_spelling
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.row_images import Cut
+from graphmem.storage.tables.row_images import Change, Cut
 
 ALIKE = 12  # choices of the same kind for all doubtful rows that are compared with a checksum first
 TRIED = 4096  # combinations of doubtful values that are compared with a checksum
@@ -25,13 +25,17 @@ Columns = dict[str, Any]
 
 
 class Restoration:
-    """Work on one file. ``restored`` and ``lost`` say in words what was done and what could not be."""
+    """Work on one file. ``restored`` and ``lost`` say in words what was done and what could not be.
+
+    ``doubtful`` rows are left as they are, and the journal knows another state of them.
+    """
 
     def __init__(self, raw: sqlite3.Connection, copies: Copies, evidence: Evidence) -> None:
         self.raw, self.copies, self.evidence = raw, copies, evidence
         self.said = Words(raw)
         self.restored: list[str] = []
         self.lost: list[str] = []
+        self.doubtful: dict[Key, Columns | None] = {}
 
     def _write(self, table: str, key: rows.Row, image: Columns | None) -> bool:
         """Put a row in the place of what is there; False where it is the same or cannot be stored."""
@@ -180,6 +184,7 @@ class Restoration:
             nodes = [known.get(column) or 0 for column in ("src", "dst", "node")] + [key[0]] * (table == "nodes")
             if image is not None and max(doubtful.get(node, 0) for node in nodes) > self.evidence.named[where]:
                 self.lost.append(f"{table} {_of(key)}: an entry that cannot be read may have changed it; left as it is")
+                self.doubtful[where] = state
                 continue
             fresh = None if state is None else {**(image or {}), **_without_cuts(state, image)}
             if self._write(table, key, fresh):
@@ -187,6 +192,17 @@ class Restoration:
             if not holds(self.raw, where, state):
                 self.lost.append(f"{table} {_of(key)}: only a part of what it was is known")
         self.restored += [f"{table} {some(keys)} from the journal" for table, keys in done.items()]
+
+    def kept(self) -> list[Change]:
+        """Changes from what the journal knows of the doubtful rows to what they are."""
+        found = []
+        for (table, key), state in self.doubtful.items():
+            row = rows.fetch(self.raw, table, key)
+            image = rows.as_mapping(table, row)
+            before = None if state is None else rows.as_row(table, {**(image or {}), **_without_cuts(state, image)})
+            if row != before:
+                found.append(Change(table, before, row))
+        return found
 
     def names(self) -> None:
         """Names of nodes and relations that no checksum and no trusted entry settles."""

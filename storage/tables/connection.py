@@ -18,7 +18,8 @@ from urllib.parse import quote
 
 from graphmem.core import errors
 from graphmem.storage import schema_guard
-from graphmem.storage.files import Place, is_empty, place_of, sweep
+from graphmem.storage.files import Place, place_of, sweep
+from graphmem.storage.open_file import OpenFile, require_own_log
 from graphmem.storage.tables.migrations import STEPS, migrate
 from graphmem.storage.tables.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
@@ -47,8 +48,7 @@ class Connection:
         self._busy_seconds = busy_seconds
         self._depth = 0
         self._raw: sqlite3.Connection | None = None
-        self._place: Place | None = None
-        self._log: Place | None = None
+        self._file: OpenFile | None = None
         check_path(path, read_only)
         if path != MEMORY and not read_only:
             sweep(Path(path))
@@ -60,18 +60,18 @@ class Connection:
         self._pid = os.getpid()
         while True:
             before = place_of(self.path)
+            require_own_log(self.path)
             self._raw = connect(self.path, self.read_only, self._busy_seconds)
             try:
                 identify(self._raw, self.path, self.read_only)
-                self._place = place_of(self.path)
-                if before in (None, self._place):
+                self._file = OpenFile(self.path, self._raw)
+                if before in (None, self._file.place):
                     break
                 self._raw.close()  # replaced by another file in between
             except BaseException:
                 self._raw.close()
                 self._raw = None
                 raise
-        self._log = None
         self._raw.execute("PRAGMA foreign_keys = ON")
         if not self.read_only:
             use_wal(self._raw, self._busy_seconds)
@@ -85,18 +85,7 @@ class Connection:
     @property
     def place(self) -> Place | None:
         """Device and number of the open file."""
-        return self._place
-
-    def _require_place(self) -> None:
-        """Raise ``FileReplaced`` where the path no longer leads to the file, or to the log, that is open."""
-        known = (self.path, self._place), (self.path + "-wal", self._log)
-        gone = [path for path, place in known if place is not None and place_of(path) != place]
-        if not gone and (self._place is None or not is_empty(self.path)):  # emptied in its place
-            return
-        what = (*gone, self.path)[0]
-        raise errors.FileReplaced(
-            f"{what} was removed or replaced while it was open, so that this write is not kept; open {self.path} again"
-        )
+        return None if self._file is None else self._file.place
 
     @property
     def raw(self) -> sqlite3.Connection:
@@ -127,22 +116,29 @@ class Connection:
             return
         if self._pid == os.getpid():
             with suppress(sqlite3.Error):
-                if not self.read_only:
+                if not self.read_only and not (self._file and self._file.set_log_aside(self._raw)):
                     self._raw.execute("PRAGMA busy_timeout = 0")
                     self._raw.execute("PRAGMA analysis_limit = 400")  # rows of an index: a close takes no time
                     self._raw.execute("PRAGMA optimize")
             self._raw.close()
         self._raw = None
 
+    def _own(self) -> sqlite3.Connection:
+        """The live connection. Raises ``FileReplaced``: the bytes of another file were copied over the open one."""
+        raw = self.raw
+        if self._file is not None:
+            self._file.require_for_read(raw)
+        return raw
+
     def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """All rows of a query."""
         with self.lock, self.translating():
-            return self.raw.execute(sql, values).fetchall()
+            return self._own().execute(sql, values).fetchall()
 
     def one(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Any:
         """The first row of a query, or None."""
         with self.lock, self.translating():
-            return self.raw.execute(sql, values).fetchone()
+            return self._own().execute(sql, values).fetchone()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -165,8 +161,8 @@ class Connection:
             self._depth += 1
             try:
                 yield raw
-                if begin is OUTER[0]:
-                    self._require_place()
+                if begin is OUTER[0] and self._file is not None:
+                    self._file.require(raw)
                 raw.execute(commit)
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -175,15 +171,15 @@ class Connection:
                 raise
             finally:
                 self._depth -= 1
-            if not self._depth and self._place is not None:
-                self._require_place()  # what went to a file that is gone is not acknowledged
-                self._log = place_of(self.path + "-wal")
+            if not self._depth and self._file is not None:
+                self._file.require(raw)  # what went to a file that is gone is not acknowledged
+                self._file.written()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Several reads of one state of the file."""
         with self.lock, self.translating():
-            raw = self.raw
+            raw = self._own()
             if self._depth or raw.in_transaction:
                 yield raw
                 return

@@ -27,7 +27,7 @@ _FIRST = "SELECT changes FROM journal WHERE id = ? AND ? = 0"
 _PART = "SELECT changes FROM journal_parts WHERE entry = ? AND part = ?"
 
 REVERTS = ("undo", "redo")
-UPKEEP = ("compact", "erase")
+UPKEEP = ("compact", "erase", "repair")
 """Actions that rewrite the journal itself: they cannot be undone."""
 
 State = dict[str, Any] | None
@@ -235,13 +235,14 @@ def to_undo(raw: sqlite3.Connection, ns: int, entry_id: int | None) -> int:
         Conflict: it is undone already, or is itself an undo or redo.
     """
     if entry_id is None:
-        sql = "SELECT max(id) FROM journal WHERE ns = ? AND undone = 0 AND action NOT IN ('undo', 'redo', 'compact')"
+        never = "('undo', 'redo', 'compact', 'repair')"
+        sql = f"SELECT max(id) FROM journal WHERE ns = ? AND undone = 0 AND action NOT IN {never}"
         entry_id = raw.execute(sql, (ns,)).fetchone()[0]
         if entry_id is None:
             raise NotFound("nothing to undo in this namespace")
     action, _, undone, target = _row(raw, ns, entry_id)[2:]
     if action in UPKEEP:
-        what = "an erasure" if action == "erase" else "a compaction"
+        what = {"erase": "an erasure", "repair": "a repair"}.get(action, "a compaction")
         raise NotKept(
             f"entry {entry_id} is {what}, which cannot be undone; undo({entry_id - 1}) names an earlier entry"
         )

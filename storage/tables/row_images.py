@@ -45,6 +45,12 @@ class Change:
         """``add``, ``change`` or ``remove``."""
         return "add" if self.before is None else "remove" if self.after is None else "change"
 
+    def nodes(self) -> set[int]:
+        """Nodes whose history it belongs to."""
+        images = [as_mapping(self.table, row) for row in (self.before, self.after)]
+        columns = {"nodes": ("id",), "aliases": ("node",), "edges": ("src", "dst")}.get(self.table, ())
+        return {image[column] for image in images if image for column in columns}
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:

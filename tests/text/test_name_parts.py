@@ -109,3 +109,16 @@ def test_the_look_ups_of_a_long_text_are_bounded(names: Any) -> None:
 
 def test_titles_are_data() -> None:
     assert {"mr", "mrs", "dr", "prof"} <= titles() and "king" not in titles()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Where does Mueller live?", {"Hans Müller"}), ("Where does Mr. Böhm live?", {"Carl Boehm"}),
+        ("Where does Prof. Bergaard live?", {"Åse Bergård"}), ("Where does Bergard live?", {"Åse Bergård"}),
+        ("Where does Muellers Maas live?", set()), ("Where does Dr. Maas live?", set()),
+    ],
+)  # fmt: skip
+def test_parts_with_umlauts_are_found_by_both_ways_of_writing_them(store: Any, text: str, found: set[str]) -> None:
+    store.apply([AddNode(name) for name in ("Hans Müller", "Carl Boehm", "Åse Bergård", "Ann Mas", "Eva Mås-Lund")])
+    assert {name for match in match_parts(text, store) for name in store.names(match.nodes)} == found

@@ -176,3 +176,23 @@ def test_pieces_of_text_are_counted_once(monkeypatch):
 def test_hostile_documents_are_one_reject(text):
     items = [item for _, item in read_graphml(io.BytesIO(text.encode()), Context())]
     assert [type(item) for item in items] == [Reject]
+
+
+def test_descriptions_of_nodes_and_edges_are_kept_and_others_named():
+    body = (
+        "<desc>the whole graph</desc>"
+        '<node id="a"><desc>a first\nnode</desc><data key="l">Ann</data>'
+        '<port name="p"><desc>a port</desc></port></node>'
+        '<node id="b"><data key="d">by key</data><desc>by element</desc></node>'
+        '<edge source="a" target="b"><data key="r">knows</data><desc>since school &amp; later</desc></edge>'
+        '<edge source="b" target="a"><desc></desc></edge>'
+    )
+    keys = KEYS + '<key id="d" for="node" attr.name="desc"><desc>what it is</desc></key>'
+    nodes, edges, rejects = read(body, keys)
+    assert nodes["Ann"].attributes["desc"] == "a first\nnode" and not rejects
+    assert nodes["b"].attributes["desc"] == "by key"
+    assert edges[0].relation == "knows" and edges[0].attributes["desc"] == "since school & later"
+    assert "desc" not in edges[1].attributes
+    context = Context()
+    list(read_graphml(io.BytesIO(f"{HEAD}{keys}<graph>{body}</graph></graphml>".encode()), context))
+    assert context.notes == ["data and descriptions of graph, key, port were not kept"]

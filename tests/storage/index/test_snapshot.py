@@ -187,6 +187,17 @@ def test_a_large_view_that_had_to_be_built_is_packed_in_the_background(path, mon
         assert arcs(store, 1) == [(2, 0, 1)]
 
 
+def test_a_snapshot_that_cannot_be_written_in_the_background_is_left_out(path, monkeypatch):
+    monkeypatch.setattr(views, "PACK_ARCS", 2)
+    raised = []
+    monkeypatch.setattr("threading.excepthook", raised.append)
+    snapshot.drop(path, 1)
+    snapshot.path_for(path, 1).mkdir()
+    with SQLiteStore.open(path) as store:
+        assert arcs(store, 1) == [(2, 0, 1)]
+    assert not raised
+
+
 def test_a_read_only_store_writes_no_snapshot(path, monkeypatch):
     monkeypatch.setattr(views, "PACK_ARCS", 2)
     snapshot.drop(path, 1)

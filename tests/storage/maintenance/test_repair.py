@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, Retire, UpdateNode
-from graphmem.core.errors import Busy, NotAMemory
+from graphmem.core.errors import Busy, NotAMemory, NotKept
 from graphmem.storage.maintenance.check import check
+from graphmem.storage.maintenance.compact import compact
 from graphmem.storage.maintenance.repair import repair
 from graphmem.storage.sqlite import SQLiteStore
 
@@ -132,7 +133,7 @@ def test_one_bad_blob_costs_one_entry(path, whole):
         (edge,) = raw.execute("SELECT id FROM edges WHERE entry = 9").fetchone()
     sql(path, f"DELETE FROM edges WHERE id = {edge}")
     _, after = repair(path)
-    assert {problem.kind for problem in after.problems} == {"journal"}
+    assert after.ok
     assert len([item for item in after.lost if "entry" in item]) == 1, str(after)
     with SQLiteStore.open(path) as store:
         assert store.facts() == answers(whole)[0]
@@ -142,10 +143,57 @@ def test_one_bad_blob_costs_one_entry(path, whole):
 def test_an_entry_that_cannot_be_read_does_not_hide_the_others(path, whole):
     sql(path, "UPDATE journal SET changes = x'00ff' WHERE id = 4")
     before, after = repair(path)
-    assert not after.ok and after.original is not None, str(after)
+    assert after.ok and after.original is not None, str(after)
+    assert after.lost == ("what entry 4 recorded, which cannot be trusted",)
     with SQLiteStore.open(path) as store:
         assert len(store.journal(100)) == len(answers(whole)[2])
-    assert repair(path)[1].original is None
+        with pytest.raises(NotKept):
+            store.undo(4)
+        store.undo()
+        assert store.apply([AddNode("later")])
+    assert check(path).ok and repair(path)[1].original is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE journal SET note = 'forged' WHERE id = 4", "UPDATE journal SET changes = 'text' WHERE id = 7",
+        "DELETE FROM journal_sums", "UPDATE journal_ranges SET \"last\" = \"last\" - 1 WHERE what = 'edges'",
+        "UPDATE journal SET at = at + 1 WHERE id = 5", "UPDATE journal SET action = 'undo' WHERE id = 6",
+    ],
+)  # fmt: skip
+def test_after_a_repair_a_bad_entry_stands_in_no_ones_way(path, whole, damage):
+    sql(path, damage)
+    before, after = repair(path)
+    assert not before.ok and after.ok and any("entry" in item for item in after.lost), str(after)
+    assert [str(fact) for fact in answers(path)[0]] == [str(fact) for fact in answers(whole)[0]]
+    with SQLiteStore.open(path) as store:
+        store.apply([AddEdge("new", "knows", "Person 1")])
+        compact(store.connection, 1, 1 << 60)
+    assert check(path).ok
+
+
+def test_rows_that_a_bad_entry_may_have_changed_stay_as_they_are(path):
+    with SQLiteStore.open(path) as store:
+        node = store.resolve("Ada 7").id
+        store.apply([UpdateNode(node, text="first")])
+        number = store.apply([UpdateNode(node, text="second")]).id
+        store.apply([AddNode("unrelated")])
+    sql(path, f"UPDATE journal SET changes = x'00ff' WHERE id = {number}")
+    _, after = repair(path)
+    assert after.ok and any("left as it is" in item for item in after.lost), str(after)
+    with SQLiteStore.open(path) as store:
+        assert store.node(node).text == "second" and store.journal(1)[0].action == "repair"
+        store.undo()
+        assert store.node(node).text == "second" and store.resolve("unrelated") is None
+    assert check(path).ok and repair(path)[1].original is None
+
+
+def test_the_default_namespace_gets_its_name_back(path, whole):
+    sql(path, "DELETE FROM namespaces")
+    _, after = repair(path)
+    assert after.ok and after.lost == ("the name of namespace 1, which is now 'default'",)
+    assert answers(path) == answers(whole)
 
 
 def test_a_bad_check_value_is_told_from_bad_content(path, whole):

@@ -6,10 +6,12 @@ import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Retire, UpdateNode
 from graphmem.core.errors import Ambiguous, Conflict, GraphMemError, InvalidName
+from graphmem.core.names import shortened
 from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.load_dump import load_jsonl
 from graphmem.storage.sqlite import SQLiteStore
 from graphmem.storage.tables.folds import rebuild_folds
+from graphmem.text.name_matching import match_names
 
 NAMES = ["José Núñez", "Łukasz Żak", "Королёв", "O’Brien", "Ann Lee"]
 
@@ -125,3 +127,39 @@ def test_aliases_that_are_no_list_are_refused(store: Any, aliases: Any) -> None:
         with pytest.raises(InvalidName, match="list"):
             store.apply([edit])
     assert store.find("N").aliases == ()
+
+
+UMLAUTS = ["Jürgen Müller", "Åse Ødegård", "Boehm", "Mas", "Móas", "Samuel Jäger-Süß", "Aaron"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("Juergen Mueller", "Jürgen Müller"), ("Jurgen Muller", "Jürgen Müller"), ("Jürgen Mueller", "Jürgen Müller"),
+        ("Aase Oedegaard", "Åse Ødegård"), ("Ase Odegard", "Åse Ødegård"), ("Böhm", "Boehm"), ("boehm", "Boehm"),
+        ("Samuel Jaeger Suess", "Samuel Jäger-Süß"), ("Samuel Jager-Suss", "Samuel Jäger-Süß"), ("Aaron", "Aaron"),
+        ("Moas", "Móas"),
+        ("Maas", None), ("Bohm", None), ("Moaas", None), ("Áaron", "Aaron"), ("Juergen Mueller Ae Oe Ue Aa", None),
+    ],
+)  # fmt: skip
+def test_umlauts_are_found_by_both_ways_of_writing_them(store: Any, asked: str, meant: str | None) -> None:
+    store.apply([AddNode(name) for name in UMLAUTS])
+    node = store.resolve(asked)
+    assert (node and node.name) == meant
+    matches = match_names(f"Where does {asked} live now?", store)
+    assert (meant in {name for match in matches for name in store.names(match.nodes)}) is (meant is not None)
+
+
+def test_two_nodes_that_one_spelling_may_mean_are_both_named(store: Any) -> None:
+    store.apply([AddNode("Muller"), AddNode("Müller")])
+    assert store.resolve("Müller").name == "Müller" and store.resolve("Muller").name == "Muller"
+    assert store.resolve("Mueller").name == "Müller"
+    store.apply([AddNode("Møller"), AddNode("Möller")])
+    with pytest.raises(Ambiguous):
+        store.look_up("Moeller")
+
+
+def test_the_ways_of_reading_a_long_name_are_bounded() -> None:
+    assert shortened("mueller") == ["muller"] and shortened("muller") == []
+    assert sorted(shortened("jaeger suess")) == ["jaeger suss", "jager suess", "jager suss"]
+    assert len(shortened("ae" * 500)) == 7
