@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from graphmem.encoding.evidence_encoder import EvidenceEncoder, Reading
 from graphmem.encoding.evidence_text import SEPARATOR, joined_text
-from graphmem.reasoning.weighing import Support, answers_of
+from graphmem.reasoning.weighing import Support, answers_of, set_of
 from graphmem.text.sentences import sentences
 
 ANSWERS = 5
@@ -21,7 +21,7 @@ ANSWERS = 5
 LONGEST = 240
 """Characters of a unit above which only the sentence of its answer is read."""
 
-SHARE = 0.3
+SHARE = 0.2
 """Nats of weight for a nat by which an answer's span is likelier than none; chosen with the people's sets, which are
 for development, in view."""
 
@@ -35,16 +35,22 @@ SPANS = 20
 def read_jointly(reader: EvidenceEncoder, question: str, supports: Sequence[Support]) -> list[Support]:
     """The supports with their weights changed by a joint reading of the best answers' surest units.
 
-    Supports of other answers change as the least likely of these, so that reading moves none of them up.
+    Supports of other answers change as the least likely of these, so that reading moves none of them up. Where all of
+    the best answers come from facts, nothing changes: facts are compared by their relations already.
     """
     best = answers_of(supports)[:ANSWERS]
-    if not best:
+    if all(answer.support[0].unit.passage is None for answer in best):
         return list(supports)
     lines = [line_of(answer.support[0]) for answer in best]
     text, starts = joined_text([line for line, _ in lines])
     (reading,) = reader.read(question, [text], max_spans=SPANS)
     places = [(start + first, start + last) for start, (_, (first, last)) in zip(starts, lines, strict=True)]
     gains = [SHARE * _above_none(reading, place) for place in places]
+    kinds = [set_of(answer.support[0]) for answer in best]  # answers of one set do not compete
+    gains = [
+        gain if kind is None else max(other for other, its in zip(gains, kinds, strict=True) if its == kind)
+        for gain, kind in zip(gains, kinds, strict=True)
+    ]
     of = {id(one): gain for answer, gain in zip(best, gains, strict=True) for one in answer.support}
     least = min(gains)
     return [replace(one, weight=one.weight + of.get(id(one), least)) for one in supports]

@@ -18,7 +18,6 @@ import numpy as np
 from graphmem.core.names import normalise
 from graphmem.encoding.evidence_text import relation_words
 from graphmem.questions.ordinals import rank_of
-from graphmem.reasoning.constants import cardinals_of, constants_of, is_constant
 from graphmem.reasoning.hypotheses import (
     BESIDE,
     CHAINED,
@@ -31,6 +30,7 @@ from graphmem.reasoning.hypotheses import (
 from graphmem.reasoning.measures import Measured, MeasureSearch
 from graphmem.reasoning.member_sets import MemberSet
 from graphmem.reasoning.patterns import Pattern, PatternSearch
+from graphmem.reasoning.sets.constants import cardinals_of, constants_of, is_constant
 from graphmem.reasoning.sets.moments import index_of
 from graphmem.reasoning.sets.results import Member, Result
 from graphmem.reasoning.topics import Topic, subjects_of, topics_of

@@ -200,16 +200,16 @@ def answer_set(weighed: Weighed) -> list[WeighedAnswer]:
     if not weighed.answers:
         return []
     best = weighed.answers[0]
-    kind = _kind(best.support[0])
+    kind = set_of(best.support[0])
     if kind is None:
         return [best]
     return [
         answer for answer in weighed.answers
-        if answer is best or (answer.weight >= best.weight - SET_MARGIN and _kind(answer.support[0]) == kind)
+        if answer is best or (answer.weight >= best.weight - SET_MARGIN and set_of(answer.support[0]) == kind)
     ]  # fmt: skip
 
 
-def _kind(support: Support) -> tuple[Any, ...] | None:
+def set_of(support: Support) -> tuple[Any, ...] | None:
     """Relation, direction and topic of a fact's answer; None for dates, chains and passages."""
     if len(support.unit.facts) != 1 or support.field not in ("subject", "object"):
         return None

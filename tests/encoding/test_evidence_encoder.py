@@ -20,8 +20,12 @@ from graphmem.encoding.evidence_encoder import (
     best_spans,
     encode_pairs,
     load_evidence_weights,
+    load_joint_reader,
     save_evidence_encoder,
+    save_joint_reader,
+    shared_digest,
 )
+from graphmem.hub import load_evidence_encoder
 
 QUESTION = "Where was Zoë Ōta born?"
 UNITS = ["Zoë Ōta | born in | 東京", "Ann | works at | Acme", "A long story about naïve people. " * 30, "", "| | |"]
@@ -128,3 +132,33 @@ def test_the_network_leaves_the_text_encoder_alone(encoder: Any, network: Eviden
         parameter.data.add_(0.0 if not parameter.requires_grad else 1e-3)
     assert np.array_equal(encoder.encode(["a text"]), before)
     assert not any(p.requires_grad for p in network.bert.embeddings.parameters())
+
+
+def test_the_joint_reader_has_its_lowest_layers_from_the_evidence_encoder(
+    encoder: Any, network: EvidenceNetwork, tmp_path: Path
+) -> None:
+    evidence = load_evidence_weights(
+        save_evidence_encoder(tmp_path / "evidence.safetensors", network, encoder.fingerprint)
+    ).tensors
+    joint = EvidenceNetwork.of(encoder.transformer).load_trained(evidence)
+    with torch.no_grad():
+        joint.span.bias += 1.0
+    path = save_joint_reader(tmp_path / "joint.safetensors", joint, encoder.fingerprint)
+    assert path.stat().st_size < 0.75 * (tmp_path / "evidence.safetensors").stat().st_size
+    made = load_joint_reader(evidence, encoder.transformer, encoder.tokenizer, encoder.fingerprint, path)
+    kept = made.network.trained_state()
+    assert all(torch.equal(kept[key].float(), value.float().bfloat16().float()) for key, value in evidence.items()
+               if key != "span.bias")  # fmt: skip
+    assert torch.equal(kept["span.bias"].float(), (evidence["span.bias"].float() + 1.0).bfloat16().float())
+    other = {key: value + 1.0 if ".layer.0." in key else value for key, value in evidence.items()}
+    assert shared_digest(other) != shared_digest(evidence)
+    with pytest.raises(WeightsMismatch, match="from another evidence encoder"):
+        load_joint_reader(other, encoder.transformer, encoder.tokenizer, encoder.fingerprint, path)
+
+
+def test_the_shipped_evidence_encoder_has_its_joint_reader(encoder: Any) -> None:
+    evidence = load_evidence_encoder(encoder)
+    assert evidence is not None and evidence.joint is not None and evidence.joint.joint is None
+    text = "Ann | sees | Bob\n- Notes | Ann was born in Lima in 1990.\n- Bob | born in | Rome"
+    (reading,) = evidence.joint.read("Where was Ann born?", [text])
+    assert text[reading.spans[0].start : reading.spans[0].end] == "Lima" and reading.margin > 0

@@ -22,6 +22,12 @@ def support(subject: str, relation: str, object: str, weight: float, field: str 
     return Support(unit, READ, object if field == "object" else subject, 2, weight, field)
 
 
+def spoken(text: str, answer: str, weight: float) -> Support:
+    unit = EvidenceUnit(passage_text("", text), passage=Node(9, "passage:9", "passage", text))
+    at = text.index(answer)
+    return Support(unit, READ, answer, -1, weight, "span", (at, at + len(answer)))
+
+
 class Reader:
     """A reader that finds given words in a joint text, with given scores above "not here"."""
 
@@ -38,16 +44,16 @@ class Reader:
 
 
 def test_the_reading_of_all_moves_the_weights_of_each() -> None:
-    near, right = support("Rosa", "drives", "Truck 22", 0.5), support("Truck 22", "make", "Volvo", 0.0)
-    reader = Reader({"Volvo": 3.0, "Truck 22 | make": -5.0, "drives | Truck 22": -2.0})
+    near, right = support("Rosa", "drives", "Truck 22", 0.5), spoken("Truck 22 is a Volvo.", "Volvo", 0.0)
+    reader = Reader({"Volvo": 3.0, "Truck 22 is": -5.0, "drives | Truck 22": -2.0})
     moved = read_jointly(reader, "What make does Rosa drive?", [near, right])  # type: ignore[arg-type]
-    assert reader.texts == [f"Rosa | drives | Truck 22{LINE}Truck 22 | make | Volvo"], "the surest first"
+    assert reader.texts == [f"Rosa | drives | Truck 22{LINE}Truck 22 is a Volvo."], "the surest first"
     assert [one.weight for one in moved] == pytest.approx([0.5 - 2 * SHARE, 3 * SHARE])
     assert [one.text for one in moved] == ["Truck 22", "Volvo"]
 
 
 def test_answers_that_are_not_read_gain_no_more_than_the_least_of_those_that_are() -> None:
-    supports = [support("Rosa", "saw", f"film {n}", -float(n)) for n in range(ANSWERS + 2)]
+    supports = [spoken(f"She saw film {n}.", f"film {n}", -float(n)) for n in range(ANSWERS + 2)]
     scores = {f"film {n}": 4.0 - n for n in range(ANSWERS)}
     moved = read_jointly(Reader(scores), "What did Rosa see?", supports)  # type: ignore[arg-type]
     gained = [(one.weight - before.weight) / SHARE for one, before in zip(moved, supports, strict=True)]
@@ -55,6 +61,14 @@ def test_answers_that_are_not_read_gain_no_more_than_the_least_of_those_that_are
     far = read_jointly(Reader({"film 0": 90.0, "film 1": -90.0}), "?", supports[:2])  # type: ignore[arg-type]
     assert [one.weight for one in far] == pytest.approx([SHARE * BOUND, -1.0 - SHARE * BOUND])
     assert read_jointly(Reader({}), "?", []) == []  # type: ignore[arg-type]
+
+
+def test_answers_of_one_set_do_not_compete_and_facts_alone_are_left_as_they_are() -> None:
+    films, aida = [support("Rosa", "saw", f"film {n}", 0.0) for n in range(2)], spoken("She saw Aida.", "Aida", 0.0)
+    reader = Reader({"film 0": 5.0, "film 1": -4.0, "Aida": 1.0})
+    moved = read_jointly(reader, "What did Rosa see?", [*films, aida])  # type: ignore[arg-type]
+    assert [one.weight / SHARE for one in moved] == pytest.approx([5.0, 5.0, 1.0])
+    assert read_jointly(reader, "What did Rosa see?", films) == films and len(reader.texts) == 1  # type: ignore[arg-type]
 
 
 def test_of_a_long_passage_the_title_and_the_sentence_of_the_answer_are_read() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from graphmem.encoding.embedding_cache import EmbeddingCache
-from graphmem.reasoning.constants import cardinals_of, constants_of, is_constant
+from graphmem.reasoning.sets.constants import cardinals_of, constants_of, is_constant
 
 
 @pytest.mark.parametrize(
