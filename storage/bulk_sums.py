@@ -216,6 +216,16 @@ def earliest(raw: sqlite3.Connection, entries: Iterable[int] | None = None) -> d
     return found
 
 
+def _last_id(raw: sqlite3.Connection, table: str) -> int:
+    """The highest id that a table has given, by its rows and its counter."""
+    (held,) = raw.execute(f"SELECT max(id) FROM {table}").fetchone()
+    key = "next_node" if table == "nodes" else "next_edge"
+    counter = raw.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    given = [number for number in (held, counter[0] - 1 if counter and isinstance(counter[0], int) else None)
+             if isinstance(number, int)]  # fmt: skip
+    return max(given, default=0)
+
+
 def seal(raw: sqlite3.Connection, entries: Container[int] | None = None) -> None:
     """Make the sums of loads again, over their rows as they stand. Writes; the caller reseals the chain.
 
@@ -229,6 +239,12 @@ def seal(raw: sqlite3.Connection, entries: Container[int] | None = None) -> None
         if entries is not None and entry not in entries:
             continue
         raw.execute("DELETE FROM journal_sums WHERE entry = ? AND what = ?", (entry, table))
+        if (bound := max(_last_id(raw, table), max(before[table], default=0))) < last or first < 0:
+            first, last = max(first, 0), min(last, bound)  # a damaged range may hold any number
+            raw.execute(
+                'UPDATE journal_ranges SET "first" = ?, "last" = ? WHERE entry = ? AND what = ?',
+                (first, last, entry, table),
+            )
         for start in range(first, last + 1, BLOCK):
             end = min(start + BLOCK - 1, last)
             rows, _ = _loaded(raw, table, start, end, before[table])

@@ -96,9 +96,7 @@ def test_damage_is_found_and_repaired(path, damage):
 @pytest.mark.parametrize(
     ("kind", "statement"),
     [
-        ("journal", "UPDATE journal SET note = 'forged' WHERE id = 2"),
         ("journal", "DELETE FROM journal WHERE id = 2"),
-        ("journal", "UPDATE journal_ranges SET last = last + 5 WHERE what = 'edges'"),
         ("load", "UPDATE edges SET strength = 7 WHERE id = 1"),
         ("load", "UPDATE edges SET src = 3, dst = 1, strength = 4 WHERE id = 1"),
     ],
@@ -109,6 +107,25 @@ def test_unrepairable_damage_is_reported(path, kind, statement):
     assert kind in kinds(after)
     assert any(not problem.repairable for problem in after.problems)
     assert "cannot be repaired" in str(after)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journal SET note = 'forged' WHERE id = 2",
+        "UPDATE journal_ranges SET last = last + 5 WHERE what = 'edges'",
+        "UPDATE journal_ranges SET last = 9223372036854775807",
+        "UPDATE journal_ranges SET first = -5",
+    ],
+)
+def test_an_entry_that_cannot_be_trusted_is_emptied_and_said(path, statement):
+    sql(path, statement)
+    assert "journal" in kinds(check(path))
+    before, after = repair(path)
+    assert "journal" in kinds(before) and "journal" not in kinds(after), str(after)
+    assert "cannot be trusted" in " ".join(after.restored) or "trusted" in str(after)
+    with SQLiteStore.open(path) as store:
+        assert store.facts(subject=store.resolve("Ada").id)
 
 
 def test_a_lost_node_comes_back_from_the_journal(path):
