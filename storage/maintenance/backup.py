@@ -78,10 +78,11 @@ def restore(backup_file: str | os.PathLike[str], path: str | os.PathLike[str], *
                 _copy(opened.raw, temporary)
             return file
         with closing(connect(target, False, BUSY_SECONDS)) as replaced:
-            over = marks(replaced)
-            opened.raw.backup(replaced)
+            with closing(sqlite3.connect("", isolation_level=None)) as marked:  # a file that no kill leaves behind
+                opened.raw.backup(marked)
+                mark_restored(marked, marks(replaced))
+                marked.backup(replaced)  # content and mark in one transaction
             replaced.execute("PRAGMA journal_mode = WAL")
-            mark_restored(replaced, over)
     return file
 
 
