@@ -138,10 +138,13 @@ def _evidence_encoder(base: Any, path: str) -> EvidenceEncoder:
     from graphmem.encoding.evidence_encoder import EvidenceEncoder, load_evidence_weights, load_joint_reader
 
     tensors = load_evidence_weights(path).tensors
-    made = EvidenceEncoder(base.transformer, base.tokenizer, tensors)
-    with suppress(WeightsMismatch):  # units are read one by one only then
-        made.joint = load_joint_reader(tensors, base.transformer, base.tokenizer, base.fingerprint)
-    return made
+
+    def joint() -> EvidenceEncoder | None:
+        with suppress(WeightsMismatch):  # units are read one by one only then
+            return load_joint_reader(tensors, base.transformer, base.tokenizer, base.fingerprint)
+        return None
+
+    return EvidenceEncoder(base.transformer, base.tokenizer, tensors, joint=joint)
 
 
 @cache

@@ -9,9 +9,10 @@ normalised over the units of a question as in Clark and Gardner (1710.10723).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -154,17 +155,22 @@ class EvidenceEncoder:
         tensors: trained ones, see ``EvidenceNetwork.trained_state``.
         dtype: of the computation; bfloat16 is about three times as fast as float32 on a recent CPU.
 
-    Attributes:
-        joint: reader of several units as one text, which begins as this one; None where there is none.
+        joint: what loads the reader of joint texts that begins as this one.
     """
 
     def __init__(
-        self, bert: Any, tokenizer: Any, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.bfloat16
-    ) -> None:
+        self, bert: Any, tokenizer: Any, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.bfloat16,
+        joint: Callable[[], EvidenceEncoder | None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.tokenizer = tokenizer
         self.network = EvidenceNetwork.of(bert).load_trained(tensors).to(dtype).eval()
         self._lock = threading.Lock()
-        self.joint: EvidenceEncoder | None = None
+        self._load_joint = joint
+
+    @cached_property
+    def joint(self) -> EvidenceEncoder | None:
+        """Reader of several units as one text, loaded when it is first used; None where there is none."""
+        return self._load_joint()
 
     def read(self, question: str, units: Sequence[str], *, max_spans: int = 3) -> list[Reading]:
         """Read every unit with the question, in batches of units of similar length; readings in their order."""

@@ -55,7 +55,7 @@ def without_network(reader: EvidenceReader) -> None:
 
 def without_joint_reading(reader: EvidenceReader) -> None:
     """Weigh units that are read one by one."""
-    reader.joint = None
+    reader.reads_jointly = False
 
 
 def surest_of_each(supports: Iterable[Support]) -> list[Support]:

@@ -37,7 +37,7 @@ class EvidenceReader:
         self, store: Any, encoder: Any, network: EvidenceEncoder, budget: EvidenceBudget | None = None
     ) -> None:
         self.search, self.network, self.encoder = EvidenceSearch(store, encoder, budget), network, encoder
-        self.joint: EvidenceEncoder | None = network.joint
+        self.reads_jointly = True
         try:
             self.operations: OperationClassifier | None = OperationClassifier.load(encoder.fingerprint)
         except WeightsMismatch:  # every question is a lookup then, or asks for a verdict as far as the units say
@@ -106,8 +106,8 @@ class EvidenceReader:
         """
         supports = supports_of(units, readings, named, named_in_full(asked))
         supports = self.reweighed(supports, QuestionContext.of(asked))
-        if self.joint is not None and asks <= 0.5:
-            supports = read_jointly(self.joint, with_full_names(asked), supports)
+        if self.reads_jointly and asks <= 0.5 and any(one.unit.passage is not None for one in supports):
+            supports = read_jointly(self.network, with_full_names(asked), supports)
         return weighed_of(supports, units, readings, asks)
 
     def reweighed(self, supports: list[Support], context: QuestionContext) -> list[Support]:

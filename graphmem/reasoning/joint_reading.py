@@ -32,14 +32,17 @@ SPANS = 20
 """Spans of the joint text that are compared with the answers' places."""
 
 
-def read_jointly(reader: EvidenceEncoder, question: str, supports: Sequence[Support]) -> list[Support]:
+def read_jointly(encoder: EvidenceEncoder, question: str, supports: Sequence[Support]) -> list[Support]:
     """The supports with their weights changed by a joint reading of the best answers' surest units.
 
     Supports of other answers change as the least likely of these, so that reading moves none of them up. Where all of
-    the best answers come from facts, nothing changes: facts are compared by their relations already.
+    the best answers come from facts, nothing changes: facts are compared by their relations already. Nothing changes
+    either where the encoder has no reader of joint texts, which is loaded for the first question that needs it.
     """
     best = answers_of(supports)[:ANSWERS]
     if all(answer.support[0].unit.passage is None for answer in best):
+        return list(supports)
+    if (reader := encoder.joint) is None:
         return list(supports)
     lines = [line_of(answer.support[0]) for answer in best]
     text, starts = joined_text([line for line, _ in lines])

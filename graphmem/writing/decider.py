@@ -115,7 +115,7 @@ class WriteDecider:
     def _replacing(self, old: Fact, new: AddEdge) -> tuple[Edit, Fact | None]:
         """The new value in place of the old one; where the text dates it earlier, of what held then, until the old.
 
-        Beside it the fact that held then, if it is another one than ``old``.
+        And the fact that held then, if it is another one than ``old``.
         """
         when = new.valid_from if new.valid_from is not None else self._at
         start, moment = to_micros(old.valid_from), to_micros(when)

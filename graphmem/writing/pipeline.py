@@ -127,7 +127,7 @@ def read_text(
 def read_stream(
     model: Any, texts: Iterable[str], *, apply: bool = False, resume: str | None = None, **options: Any
 ) -> Iterator[WritePlan]:
-    """Read texts one after another, lazily, each with the one before as its context.
+    """Read texts one after another, lazily, each with the preceding text as its context.
 
     Args:
         model, options: those of ``read_text``.

@@ -159,6 +159,7 @@ def test_the_joint_reader_has_its_lowest_layers_from_the_evidence_encoder(
 def test_the_shipped_evidence_encoder_has_its_joint_reader(encoder: Any) -> None:
     evidence = load_evidence_encoder(encoder)
     assert evidence is not None and evidence.joint is not None and evidence.joint.joint is None
+    assert evidence.joint is evidence.joint, "loaded once"
     text = "Ann | sees | Bob\n- Notes | Ann was born in Lima in 1990.\n- Bob | born in | Rome"
     (reading,) = evidence.joint.read("Where was Ann born?", [text])
     assert text[reading.spans[0].start : reading.spans[0].end] == "Lima" and reading.margin > 0

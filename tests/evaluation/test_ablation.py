@@ -136,4 +136,4 @@ def test_the_surest_evidence_alone_has_no_chains_and_nothing_that_meets(encoder:
         (best, *_), weighed = reader.read(found).answers, reader.reweighed(supports, QuestionContext.of(found))
         assert len(best.support) == 1 and best.weight == best.support[0].weight
         assert sorted(Counter(one.text for one in weighed).values()) == [1] * len({one.text for one in supports})
-        assert reader.graph_network is None and reader.joint is None
+        assert reader.graph_network is None and not reader.reads_jointly

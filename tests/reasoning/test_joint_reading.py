@@ -32,7 +32,7 @@ class Reader:
     """A reader that finds given words in a joint text, with given scores above "not here"."""
 
     def __init__(self, scores: dict[str, float]) -> None:
-        self.scores, self.texts = scores, []  # type: ignore[var-annotated]
+        self.scores, self.texts, self.joint = scores, [], self  # type: ignore[var-annotated]
 
     def read(self, question: str, units: list[str], *, max_spans: int) -> list[Reading]:
         (text,) = units
