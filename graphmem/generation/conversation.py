@@ -28,6 +28,7 @@ from graphmem.generation.decoding import generate_plain, prompt_ids
 from graphmem.generation.turns import (
     Question,
     Turn,
+    asking,
     form_of,
     last_sentences,
     questions_of,
@@ -170,7 +171,9 @@ class Session:
         former = self.turns
         if not questions:
             self._mention(text)
-        self._remember(Turn("user", text.strip(), when, form), stated=bool(plan.decisions) and entry is not None)
+        asks = asking(parts, forms, stated=bool(plan.facts))
+        says = "\n".join(" ".join(part.split()) for part, one in zip(parts, asks, strict=True) if not one)
+        self._remember(Turn("user", text.strip(), when, form, says), stated=bool(plan.decisions) and entry is not None)
         if not questions:
             return Reply("", None, plan, entry)
         answers = tuple(self._answer(question, former, before, at) for question in questions)
@@ -190,7 +193,7 @@ class Session:
             if max(form.corrects for form in forms) > RESTATED:
                 text = " ".join(spoken)
                 options = replaced(*self.asked, self._names(text)) or [Completion(f"{self.asked[0]} {text}")]
-                found = [Question(text, 0.0, options=tuple(options))]
+                found = [Question(text, 0.0, options=tuple(options), spoken=text)]
         speaker = self.config.speaker
         own = lambda one: one._replace(
             text=resolve_first_person(one.text, speaker), beside=resolve_first_person(one.beside, speaker)
@@ -211,7 +214,7 @@ class Session:
         reader, store = self._reader, self.model.memory.store
         if reader is None:
             return self._generated(question.text, before, at)
-        said = read_turns(reader, question.text, statements(former))
+        said = read_turns(reader, question.spoken, statements(former))
         odds = said.answers[0].weight if said.answers else NO_ANSWER
         chosen = self._completed(question, odds)
         options = AskOptions(
@@ -296,7 +299,8 @@ class Session:
         return replace(answer, text=text, answers=(text,), evidence=(), path=(), status="from_base", refused=False)
 
     def _remember(self, turn: Turn, *, stated: bool) -> None:
-        kept = turn._replace(text=turn.text[: self.config.max_characters])
+        most = self.config.max_characters
+        kept = turn._replace(text=turn.text[:most], stated=turn.stated[:most])
         self.count += 1
         self.turns = (*self.turns, kept)[-self.config.max_turns :]
         name = f"{self.node} #{self.count}: {' '.join(turn.text.split())}"[:160]

@@ -31,23 +31,26 @@ class Turn(NamedTuple):
         text: with the speaker's name in the place of the first person.
         at: an ISO time.
         form: ``states``, ``corrects`` or ``asks``.
+        stated: the sentences that ask nothing, a line each, in the words of the turn.
     """
 
     role: str
     text: str
     at: str
     form: str = "states"
+    stated: str = ""
 
 
 class Question(NamedTuple):
     """A question of a turn.
 
     Attributes:
-        text: as it was asked.
+        text: with the speaker's name in the place of the first person.
         refers: probability that it needs the turns before it.
         lacks: probability that it says only of whom something is asked.
         options: ways to read it, where these are known.
         beside: the sentences of its turn that ask nothing.
+        spoken: the question in the words of the turn.
     """
 
     text: str
@@ -55,6 +58,7 @@ class Question(NamedTuple):
     lacks: float = 0.0
     options: tuple[Completion, ...] = ()
     beside: str = ""
+    spoken: str = ""
 
 
 def resolve_first_person(text: str, speaker: str | None) -> str:
@@ -86,12 +90,15 @@ def last_sentences(text: str) -> list[str]:
 
 
 def statements(turns: Sequence[Turn]) -> list[Statement]:
-    """The sentences of the user's turns that ask nothing, the oldest first."""
-    own = (turn for turn in turns if turn.role == "user" and turn.form != "asks")
-    return [
-        Statement(sentence, turn.form == "corrects")
-        for turn in own for sentence in last_sentences(turn.text) if not is_question(sentence)
-    ]  # fmt: skip
+    """The sentences of the user's turns that ask nothing, the oldest first; those of a correction are one statement."""
+    found: list[Statement] = []
+    for turn in turns:
+        lines = [line for line in turn.stated.split("\n") if line]
+        if turn.role == "user" and turn.form == "corrects":
+            found += [Statement(" ".join(lines), corrects=True)] if lines else []
+        elif turn.role == "user" and turn.form != "asks":
+            found += map(Statement, lines)
+    return found
 
 
 def form_of(spoken: Sequence[str], forms: Sequence[TurnForm], *, stated: bool) -> str:
@@ -105,16 +112,21 @@ def form_of(spoken: Sequence[str], forms: Sequence[TurnForm], *, stated: bool) -
     return "corrects" if any(form.corrects > CORRECTS for form in forms) else "states"
 
 
-def questions_of(spoken: Sequence[str], forms: Sequence[TurnForm], *, stated: bool) -> list[Question]:
-    """The questions among the sentences of a turn.
+def asking(spoken: Sequence[str], forms: Sequence[TurnForm], *, stated: bool) -> list[bool]:
+    """Whether each sentence of a turn asks something.
 
     Args:
         stated: whether the turn states facts; a sentence without a question mark must be a clear question then.
     """
     least = ASKS_THOUGH_STATED if stated else ASKS
-    asks = [is_question(text) or form.asks > least for text, form in zip(spoken, forms, strict=True)]
+    return [is_question(text) or form.asks > least for text, form in zip(spoken, forms, strict=True)]
+
+
+def questions_of(spoken: Sequence[str], forms: Sequence[TurnForm], *, stated: bool) -> list[Question]:
+    """The questions among the sentences of a turn; ``stated`` as for ``asking``."""
+    asks = asking(spoken, forms, stated=stated)
     beside = " ".join(text for text, one in zip(spoken, asks, strict=True) if not one)
     return [
-        Question(text, form.refers, form.lacks, beside=beside)
+        Question(text, form.refers, form.lacks, beside=beside, spoken=text)
         for text, form, one in zip(spoken, forms, asks, strict=True) if one
     ]  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 from graphmem.generation.turns import (
     MAX_SENTENCES,
     Turn,
+    asking,
     form_of,
     last_sentences,
     questions_of,
@@ -85,7 +86,20 @@ def test_the_form_of_a_turn(text: str, forms: list[TurnForm], stated: bool, form
 
 def test_statements_are_the_sentences_that_ask_nothing() -> None:
     turns = [
-        Turn("user", "Ada moved. Where is she?", "", "states"), Turn("model", "Rome", ""),
-        Turn("user", "And Bob?", "", "asks"), Turn("user", "No, to Turin.", "", "corrects"),
+        Turn("user", "Ada moved. Where is she?", "", "states", "I moved.\nI like it."),
+        Turn("model", "Rome", "", stated="Rome"),
+        Turn("user", "And Bob?", "", "asks", "Never mind."), Turn("user", "And Eve?", "", "states"),
+        Turn("user", "No, to Turin. Bob moved.", "", "corrects", "No, to Turin.\nBob moved."),
     ]  # fmt: skip
-    assert statements(turns) == [Statement("Ada moved.", False), Statement("No, to Turin.", True)]
+    assert statements(turns) == [
+        Statement("I moved."), Statement("I like it."), Statement("No, to Turin. Bob moved.", corrects=True)
+    ]  # fmt: skip
+
+
+def test_sentences_that_are_answered_are_questions() -> None:
+    assert asking(["Where is Ada?", "where is ada", "Ada moved."], [STATES, ASKS, STATES], stated=False) == [
+        True,
+        True,
+        False,
+    ]
+    assert asking(["where is ada"], [ASKS], stated=True) == [False]
