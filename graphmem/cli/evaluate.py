@@ -341,12 +341,21 @@ def ablation(folders: tuple[Path, ...], parts: Any, arms: Path | None, base: str
     "--half", type=click.Choice(("development", "reported", "all")), default="reported", show_default=True,
     help="Half of the questions, by the hash of their text; the other one may be developed on.",
 )  # fmt: skip
+@click.option(
+    "--without", type=names,
+    help="Ask without these parts too, with commas between, and + between parts that are taken away together.",
+)  # fmt: skip
 @draw("Questions of each kind; all if left out.")
 @show
-def probes(data: Path | None, memory: Path | None, half: Any, n: int | None, seed: int, failures: bool) -> Report:
+def probes(
+    data: Path | None, memory: Path | None, half: Any, without: Any, n: int | None, seed: int, failures: bool
+) -> Report:
     """Questions about two topics and operations on sets over WikiMovies, answered without a language model."""
+    from graphmem.evaluation.ablation import ablate_probes
     from graphmem.evaluation.probes import evaluate_probes, load_probes
 
     rows = load_probes(data, half, n, seed)
     with film_store(memory) as opened:
+        if without:
+            return ablate_probes(opened, rows, without, seed, log if failures else None)
         return evaluate_probes(opened, rows, seed, log=log if failures else None)

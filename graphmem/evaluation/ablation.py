@@ -13,6 +13,7 @@ from typing import Any
 
 from graphmem.core.errors import InvalidValue
 from graphmem.evaluation.people import GROUPS, Attach, PeopleReport, estimate, evaluate_people
+from graphmem.evaluation.probes import TWO_TOPICS, evaluate_probes
 from graphmem.evaluation.report import Report
 from graphmem.fusion.layers import WEIGHTS_FILE
 from graphmem.memory import GraphMemory
@@ -53,6 +54,11 @@ def without_network(reader: EvidenceReader) -> None:
     reader.graph_network = None
 
 
+def without_operations(reader: EvidenceReader) -> None:
+    """Answer every question by reading: nothing is computed on sets of what the evidence says."""
+    reader.operations = None
+
+
 def without_joint_reading(reader: EvidenceReader) -> None:
     """Weigh units that are read one by one."""
     reader.reads_jointly = False
@@ -71,8 +77,17 @@ PARTS = {
     "network-weights": Part(
         "weights of the graph network (evidence weighed by reading alone)", {}, 0.0, without_network, "several facts"
     ),
+    "operations": Part(
+        "operations on sets (every question answered by reading)", {}, 0.0, without_operations, "operations"
+    ),
     "joint-reading": Part("joint reading of the best answers' evidence", {}, 0.0, without_joint_reading),
 }
+PROBED = ("graph-network", "operations", "graph-network+operations")
+"""Parts that are taken away for questions over WikiMovies; of the last, the surest single fact answers."""
+
+PROBES_SHOW = {("graph-network+operations", "two topics"): 0.15}
+"""Least costs, in shares, of parts taken away for a group of questions over WikiMovies."""
+
 SWITCHED_OFF, RETRAINED = "switched off", "the rest retrained"
 
 
@@ -134,6 +149,70 @@ def evaluate_ablation(
         arm = RETRAINED if name in trained else SWITCHED_OFF
         report.rows.extend(_row(part, arm, whole, without, group) for group in dict.fromkeys((part.questions, "")))
     return report
+
+
+def ablate_probes(
+    memory: GraphMemory, rows: Sequence[Mapping[str, Any]], parts: Sequence[str] = PROBED, seed: int = 0,
+    log: Callable[[str], None] | None = None,
+) -> Report:  # fmt: skip
+    """Ask the two-topic questions and the operations of WikiMovies with everything, then without parts.
+
+    Args:
+        memory: holds WikiMovies; its reader of evidence is made anew for each arm.
+        rows: of ``graphmem.evaluation.probes.load_probes``.
+        parts: of ``PARTS``, those that change a reader of evidence; several at once with ``+`` between.
+        seed: of the intervals.
+        log: gets a line for each question answered wrongly.
+
+    Raises:
+        InvalidValue: a part that there is not, or that is no part of a reader; a memory without a reader.
+    """
+    if memory.evidence_reader is None:
+        raise InvalidValue("the memory has no reader of evidence; open it with evidence=True")
+    changes = {name: [_change(one) for one in name.split("+")] for name in parts}
+    report, having = Report([], seed), evaluate_probes(memory, rows, seed, log)
+    report.answers.extend({"without": None, **row} for row in having.answers)
+    for name, change in changes.items():
+        reader = EvidenceReader(memory.store, memory.retriever.queries, memory.evidence_reader.network)
+        for take in change:
+            take(reader)
+        lacking = evaluate_probes(_Read(memory, reader), rows, seed, log)
+        report.answers.extend({"without": name, **row} for row in lacking.answers)
+        taken = " and ".join(PARTS[one].taken for one in name.split("+"))
+        for group in ("two topics", "operations"):
+            pairs = [
+                (float(one["right"]), float(other["right"]))
+                for one, other in zip(having.answers, lacking.answers, strict=True)
+                if (one["kind"] in TWO_TOPICS) == (group == "two topics")
+            ]
+            if pairs:
+                report.rows.append(_probe_row(taken, f"WikiMovies, {group}", pairs, PROBES_SHOW.get((name, group))))
+    return report
+
+
+class _Read:
+    """A memory with another reader of evidence."""
+
+    def __init__(self, memory: GraphMemory, reader: EvidenceReader) -> None:
+        self.evidence_reader, self.retrieve = reader, memory.retrieve
+
+
+def _change(name: str) -> Callable[[EvidenceReader], None]:
+    change = PARTS[name].change if name in PARTS else None
+    if change is None:
+        known = ", ".join(name for name, part in PARTS.items() if part.change is not None)
+        raise InvalidValue(f"no part {name!r} of a reader of evidence to take away; choose of {known}")
+    return change
+
+
+def _probe_row(taken: str, questions: str, pairs: Sequence[tuple[float, float]], show: float | None) -> AblationRow:
+    one, other, cost = (
+        estimate([rows]) for rows in ([a for a, _ in pairs], [b for _, b in pairs], [a - b for a, b in pairs])
+    )  # fmt: skip
+    return AblationRow(
+        taken, SWITCHED_OFF, questions, one.n, one.value, (one.low, one.high), other.value, (other.low, other.high),
+        cost.value, (cost.low, cost.high), show,
+    )  # fmt: skip
 
 
 def _without(part: Part, attach: Attach) -> Attach:

@@ -10,6 +10,7 @@ import pytest
 
 from graphmem.core.splits import held
 from graphmem.errors import InvalidValue
+from graphmem.evaluation.ablation import ablate_probes
 from graphmem.evaluation.probes import evaluate_probes, is_right, load_probes
 from graphmem.generation.attribution import Answer
 from graphmem.memory import GraphMemory
@@ -74,3 +75,24 @@ def test_a_memory_is_asked_without_a_language_model(encoder: Any) -> None:
     by_kind = {one.kind: one for one in report.rows}
     assert by_kind["count"].pagerank is None and by_kind["two topics"].pagerank in (0.0, 1.0)
     assert [one["right"] for one in report.answers] == [True, True, False]
+
+
+def test_without_operations_a_count_is_not_computed(encoder: Any) -> None:
+    rows = [
+        row("director and actor", "Which film by Ann Berg has Mia Lund in it?", "Red Dawn"),
+        row("count", "How many films has Ann Berg directed?", "2"),
+    ]
+    with GraphMemory.open(":memory:", encoder=encoder) as memory:
+        memory.add_many(FACTS)
+        before = memory.evidence_reader
+        report = ablate_probes(memory, rows, ("operations", "graph-network+operations"))
+        assert memory.evidence_reader is before and before is not None and before.operations is not None
+        with pytest.raises(InvalidValue, match="no part 'evidence' of a reader"):
+            ablate_probes(memory, rows, ("operations+evidence",))
+    found = {(one.taken_away.split(" ")[0], one.questions): one for one in report.rows}
+    assert len(report.rows) == len(found) == 4 and len(report.answers) == 6
+    counts = found["operations", "WikiMovies, operations"]
+    assert (counts.n, counts.with_it, counts.without_it, counts.cost, counts.must_show) == (1, 1.0, 0.0, 1.0, None)
+    assert found["graph", "WikiMovies, two topics"].must_show == 0.15
+    with GraphMemory.open(":memory:", encoder=encoder, evidence=False) as memory, pytest.raises(InvalidValue):
+        ablate_probes(memory, rows)
