@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -172,12 +172,17 @@ def _ranking_loss(logits: Tensor, relevant: Tensor, group: Tensor, groups: int) 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the trainer."""
-    given = started(_parser(), arguments)
+    parser = _parser()
+    given = started(parser, arguments)
+    if not 0 < given.interpolate <= 1 or (given.interpolate < 1 and not given.start):
+        parser.error("--interpolate takes a share above 0, up to 1, of the weights trained from those of --start")
     folder, encoder = data_folder(given.data), load_encoder()
     torch.manual_seed(given.seed)
     network = EvidenceNetwork.of(encoder.transformer)
+    begun: dict[str, Tensor] = {}
     if given.start:
-        network.load_trained(load_module(given.start, kind=KIND, fingerprint=encoder.fingerprint).tensors)
+        begun = load_module(given.start, kind=KIND, fingerprint=encoder.fingerprint).tensors
+        network.load_trained(begun)
     examples = training_examples(folder, given.seed, given.each)
     if given.joint:
         examples = list(joined(examples, Random(f"{given.seed} joint")))
@@ -202,10 +207,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     config = LoopConfig(steps=min(len(steps), given.steps or len(steps)), warm_up=0.06, seed=given.seed)
     lines = run(network, optimizer, losses, config, run_folder(given))
+    if begun and given.interpolate < 1:
+        network.load_trained(interpolated(begun, network.trained_state(), given.interpolate))
     notes = {"seed": given.seed, "examples": dict(counts), "steps": config.steps, "data": data_hash(folder)}
     save = save_joint_reader if given.joint else save_evidence_encoder
     save(given.out, network.eval(), encoder.fingerprint, **notes)
     print(json.dumps({"out": str(given.out), "log": lines[-1:]}))
+
+
+def interpolated(begun: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights between those that training began with and those that it ended with (WiSE-FT, 2109.01903).
+
+    ``share`` is that of the trained ones, 0 to 1. What was learned stays, and what was there before is lost less on
+    questions unlike the training questions.
+    """
+    return {key: begun[key].float() + share * (value.float() - begun[key].float()) for key, value in trained.items()}
 
 
 def data_hash(folder: Path) -> str:
@@ -231,6 +247,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder of the data sets; GRAPHMEM_DATA if left out")
     parser.add_argument("--out", type=Path, required=True, help="weights; logs and checkpoints go to .run beside them")
     parser.add_argument("--start", type=Path, help="weights to train further; the text encoder's layers if left out")
+    parser.add_argument(
+        "--interpolate", type=float, default=1.0,
+        help="share of the trained weights in those that are written; the rest is of those of --start",
+    )  # fmt: skip
     parser.add_argument("--joint", action="store_true", help="read the units of a question together, as one text")
     parser.add_argument("--each", type=int, default=14_000, help="examples of each set, at most")
     parser.add_argument("--epochs", type=int, default=1)
