@@ -209,7 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = run(network, optimizer, losses, config, run_folder(given))
     if begun and given.interpolate < 1:
         network.load_trained(interpolated(begun, network.trained_state(), given.interpolate))
-    notes = {"seed": given.seed, "examples": dict(counts), "steps": config.steps, "data": data_hash(folder)}
+    notes = {
+        "seed": given.seed, "examples": dict(counts), "steps": config.steps, "data": data_hash(folder),
+        "interpolate": given.interpolate,
+    }  # fmt: skip
     save = save_joint_reader if given.joint else save_evidence_encoder
     save(given.out, network.eval(), encoder.fingerprint, **notes)
     print(json.dumps({"out": str(given.out), "log": lines[-1:]}))

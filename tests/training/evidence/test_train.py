@@ -142,3 +142,22 @@ def test_the_trainer_writes_weights_that_can_be_read(
     network = EvidenceNetwork.of(encoder.transformer).load_trained(found.tensors)
     with torch.no_grad():
         assert all(math.isfinite(v) for v in losses_of(network, encoder.tokenizer, [FACTS]).values())
+
+
+def test_weights_between_the_beginning_and_the_end_are_written(
+    data: Path, tmp_path: Path, encoder: Any, small: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--data", str(data), "--each", "4", "--steps", "1", "--tokens", "200", "--rate", "1e-2"]
+    paths = [tmp_path / f"{name}.safetensors" for name in ("begun", "trained", "between")]
+    train.main([*options, "--out", str(paths[0])])
+    for path, share in zip(paths[1:], ("1", "0.25"), strict=True):
+        train.main([*options, "--seed", "1", "--start", str(paths[0]), "--interpolate", share, "--out", str(path)])
+    begun, trained, between = (
+        load_evidence_weights(path, encoder.fingerprint).tensors["span.weight"] for path in paths
+    )
+    moved, part = trained.float() - begun.float(), between.float() - begun.float()
+    assert float(moved.abs().max()) > 1e-3
+    assert torch.allclose(part, 0.25 * moved, atol=2e-3) and not torch.allclose(part, moved, atol=2e-3)
+    with pytest.raises(SystemExit):
+        train.main([*options, "--interpolate", "0.5", "--out", str(tmp_path / "none.safetensors")])
+    assert "trained from those of --start" in capsys.readouterr().err
