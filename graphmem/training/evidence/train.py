@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder, encoder = data_folder(given.data), load_encoder()
     torch.manual_seed(given.seed)
     network = EvidenceNetwork.of(encoder.transformer)
-    begun: dict[str, Tensor] = {}
+    begun: Mapping[str, Tensor] = {}
     if given.start:
         begun = load_module(given.start, kind=KIND, fingerprint=encoder.fingerprint).tensors
         network.load_trained(begun)
