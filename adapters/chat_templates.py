@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -34,6 +35,7 @@ class ChatTemplate:
         system: what stands between a system prompt and a user's text in the same turn; None where they are apart.
         system_last: whether the system prompt joins the last user's turn, and not the first.
         renders: whether the tokenizer's own template makes the prompts.
+        parts: whether it takes a content as a list of parts, as templates for text and images do.
     """
 
     user: str
@@ -42,6 +44,7 @@ class ChatTemplate:
     system: str | None = None
     system_last: bool = False
     renders: bool = True
+    parts: bool = False
 
     def user_text(self, text: str) -> str | None:
         """The last user's text of a prompt; None in a text without turns."""
@@ -90,22 +93,23 @@ def chat_template(tokenizer: Any) -> ChatTemplate:
 
 def _probe(tokenizer: Any, source: Any) -> ChatTemplate:
     chatml = all(_has_token(tokenizer, token) for token in ("<|im_start|>", "<|im_end|>"))
-    found = _read_template(tokenizer) if source else None
+    found = (_read_template(tokenizer) or _read_template(tokenizer, parts=True)) if source else None
     if chatml and (found is None or found.user == CHATML.user):
         return CHATML
     return found or PLAIN
 
 
-def _read_template(tokenizer: Any) -> ChatTemplate | None:
+def _read_template(tokenizer: Any, *, parts: bool = False) -> ChatTemplate | None:
     """The template, as its renderings show it; None where it renders no user's turn."""
+    render = partial(_render, tokenizer, parts=parts)
     user, reply, following = ("user", _USER), ("assistant", _REPLY), ("user", _NEXT)
-    asked, bare = _render(tokenizer, [user], True), _render(tokenizer, [user], False)
+    asked, bare = render([user], True), render([user], False)
     if asked is None or _USER not in asked:
         return None
-    talk = _render(tokenizer, [user, reply, following], True) or ""
-    done = _after(_render(tokenizer, [user, reply], False), _REPLY)
+    talk = render([user, reply, following], True) or ""
+    done = _after(render([user, reply], False), _REPLY)
     shown = [("system", _SYSTEM), user]
-    system, long = _render(tokenizer, shown, True), _render(tokenizer, [*shown, reply, following], True)
+    system, long = render(shown, True), render([*shown, reply, following], True)
 
     before, middle = _pieces(asked.partition(_USER)[0]), _pieces(_between(talk, _REPLY, _NEXT))
     apart = _pieces(_between(system, _SYSTEM, _USER))
@@ -128,16 +132,21 @@ def _read_template(tokenizer: Any) -> ChatTemplate | None:
     last = long is not None and _SYSTEM in long and long.find(_SYSTEM) > long.find(_REPLY)
     stop = next((piece for piece in _pieces(done) if not piece.isspace()), None)
     known = stop is not None and (_has_token(tokenizer, stop) or stop in getattr(tokenizer, "get_added_vocab", dict)())
-    return ChatTemplate(opening, shared, stop if known else None, between, last)
+    return ChatTemplate(opening, shared, stop if known else None, between, last, parts=parts)
 
 
-def _render(tokenizer: Any, turns: Sequence[tuple[str, str]], prompt: bool) -> str | None:
+def _render(tokenizer: Any, turns: Sequence[tuple[str, str]], prompt: bool, *, parts: bool = False) -> str | None:
     """A conversation in the tokenizer's template; None where it refuses such turns (a system prompt, for instance)."""
-    said = [{"role": role, "content": text} for role, text in turns]
+    said = [{"role": role, "content": _content(text, parts)} for role, text in turns]
     try:
         return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=prompt))
     except Exception:  # a template is a program of its own and raises what it likes
         return None
+
+
+def _content(text: str, parts: bool) -> str | list[dict[str, str]]:
+    """A turn's text as a template takes it."""
+    return [{"type": "text", "text": text}] if parts else text
 
 
 def _pieces(text: str | None) -> list[str]:
@@ -180,7 +189,7 @@ def chat_prompt(tokenizer: Any, question: str, facts: str | None = None) -> str:
     if template is CHATML:
         return f"{CHATML.user}\n{content}{CHATML.end}\n<|im_start|>assistant\n"
     if template.renders:
-        turns = [{"role": "user", "content": content}]
+        turns = [{"role": "user", "content": _content(content, template.parts)}]
         return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
     return f"{PLAIN.user} {content}\n{PLAIN.end}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -103,6 +104,11 @@ TEMPLATES = {
         "{{- '<|start|>user<|message|>' + message['content'] + '<|end|>' }}{%- endif %}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|start|>assistant' }}{%- endif %}"
     ),
+    "parts": (
+        "{{ bos_token }}{% for message in messages %}{{ '<|turn|>' + message['role'] + '\n' }}"
+        "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+        "{{ '<|done|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|turn|>assistant\n' }}{% endif %}"
+    ),
     "Zephyr": (
         "{% for message in messages %}\n{{ '<|' + message['role'] + '|>\n' + message['content'] + eos_token }}\n"
         "{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
@@ -146,8 +152,15 @@ def conversation(system: bool, turns: int) -> list[dict[str, str]]:
     return said[:-1]
 
 
+def in_parts(tokenizer: Any, said: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    """Turns as the template takes them: their contents are lists of parts in the one for text and images."""
+    if tokenizer.chat_template != TEMPLATES["parts"]:
+        return list(said)
+    return [turn | {"content": [{"type": "text", "text": turn["content"]}]} for turn in said]
+
+
 def prompt_ids(tokenizer: Any, *said: dict[str, str], prompt: bool = True) -> list[int]:
-    text = tokenizer.apply_chat_template(list(said), tokenize=False, add_generation_prompt=prompt)
+    text = tokenizer.apply_chat_template(in_parts(tokenizer, said), tokenize=False, add_generation_prompt=prompt)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
