@@ -2,7 +2,8 @@
 
 Run: python examples/inspect_memory.py [FILE [NAMESPACE]]      (a small memory of films is made when no file is given)
 
-A file is only read.
+A file is only read. Names of a stranger's file may hold control characters, so every text of it goes through
+``printable`` on its way to the terminal.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from graphmem.cli.lines import one_line, printable
 from graphmem.core.errors import GraphMemError
 from graphmem.memory import GraphMemory
 from graphmem.visualization.subgraph_html import save_subgraph
@@ -42,23 +44,23 @@ def opened(path: str, namespace: str) -> tuple[GraphMemory, str, str]:
 def inspect(memory: GraphMemory, topic: str, question: str, folder: Path) -> None:
     """Print what a memory holds and what it finds for a question."""
     for name, count in memory.stats().items():
-        print(f"{name}: {count}")
+        print(f"{name}: {printable(count)}")
 
-    print(f"\n{question}")
+    print(f"\n{printable(question)}")
     found = memory.retrieve(question, top_k=5)
     for node in found.nodes:
-        print(f"  {node.score:7.2f}  {node.name}")
-        for fact in found.path_to(node.name):
+        print(f"  {node.score:7.2f}  {printable(node.name)}")
+        for fact in dict.fromkeys(map(printable, found.path_to(node.name))):
             print(f"           {fact}")
     for passage in found.passages:
-        print(f"  {passage.score:7.2f}  [{passage.title}] {' '.join(passage.text.split())[:80]}")
+        print(f"  {passage.score:7.2f}  [{printable(passage.title)}] {one_line(passage.text, 80)}")
 
     if memory.node(topic) is not None:
-        print(f"\nhistory of {topic}:")
+        print(f"\nhistory of {printable(topic)}:")
         for entry in memory.history(topic)[-5:]:
-            print(f"  {entry.id} {entry.at} {entry.action} {entry.note}")
+            print(f"  {entry.id} {entry.at} {entry.action} {one_line(entry.note)}")
             for change in memory.store.changes_of(entry)[:5]:
-                print(f"      {change.sign} {change.text}")
+                print(f"      {change.sign} {printable(change.text)}")
 
     graph = memory.to_networkx()
     print(f"\nas networkx: {graph.number_of_nodes()} nodes, {graph.number_of_edges()} edges")

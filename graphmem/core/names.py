@@ -89,10 +89,13 @@ def _undotted(match: re.Match[str]) -> str:
 
 def normalise_relation(name: str) -> str:
     """The form under which relations are compared: ``lives_in``, ``lives-in``, ``livesIn`` and ``lives in`` are one."""
-    if _CAMEL.fullmatch(name):
-        name = re.sub("([A-Z])", r" \1", name)
-    norm = normalise(name)
+    norm = normalise(split_camel_case(name))
     return " ".join(norm.replace("_", " ").replace("-", " ").split()) or norm
+
+
+def split_camel_case(name: str) -> str:
+    """A name in camel case in words, ``lives In`` for ``livesIn``; any other name as it is."""
+    return re.sub("([A-Z])", r" \1", name) if _CAMEL.fullmatch(name) else name
 
 
 def fold(name: str) -> str:

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from graphmem.core.errors import InvalidValue
-from graphmem.core.names import normalise
+from graphmem.core.names import normalise, split_camel_case
 from graphmem.datasets.wikimovies import Question
 from graphmem.text.lexicon import OPEN_ENDINGS, Relation, load_lexicon
 
@@ -110,7 +110,9 @@ def noun_phrase(relation: str, argument: str) -> str | None:
 
 
 def _words(relation: str) -> str:
-    return " ".join(relation.replace("_", " ").replace('"', "'").split())
+    spelled = split_camel_case(relation)
+    spelled = spelled.lower() if spelled != relation else relation
+    return " ".join(spelled.replace("_", " ").replace('"', "'").split())
 
 
 @cache

@@ -209,7 +209,8 @@ class _Writer:
         if not new:
             return
         edits = [*self._passages(new), *self._mentions(new), *self._backlinks(new)]
-        self.entries.append(self.store.apply(edits, action="add passages", note=f"{len(new)} passages"))
+        note = f"{len(new)} passage{'s' if len(new) > 1 else ''}"
+        self.entries.append(self.store.apply(edits, action="add passages", note=note))
         self.passages += len(new)
         self.words += sum(len(part.text.split()) for part in new.values())
         split_sentences(self.store)

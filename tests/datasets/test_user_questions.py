@@ -62,3 +62,14 @@ def test_two_hops_through_relations_that_are_no_nouns() -> None:
     two = {question.question for question in made if question.hops == 2}
     assert two == {'What is under "rents from" for what Ines Tanaka has under "paints for"?'}
     assert all(question.answers == ("Bo {s}",) for question in made if question.hops == 2)
+
+
+@pytest.mark.parametrize("spelling", ["hasBoss", "dateOfBirth", "livesIn"])
+def test_a_relation_in_camel_case_is_asked_for_in_words(spelling: str) -> None:
+    asked = {ask_for(spelling, "Ines", Random(seed)) for seed in range(20)}
+    assert asked == {ask_for(words_of(spelling), "Ines", Random(seed)) for seed in range(20)}
+    assert not any(spelling in text for text in asked)
+
+
+def words_of(spelling: str) -> str:
+    return {"hasBoss": "has boss", "dateOfBirth": "date of birth", "livesIn": "lives in"}[spelling]

@@ -255,3 +255,9 @@ def test_splitting_looks_at_each_break_a_few_times_only(monkeypatch):
     monkeypatch.setattr(module, "bisect_right", lambda *args: (counted.append(1), search(*args))[1])
     parts = split_document(Document("t", "One two. " * 40_000))
     assert len(counted) <= len(parts) and "".join(part.text for part in parts).count("One two.") == 40_000
+
+
+def test_the_note_of_an_entry_counts_its_passages(memory: GraphMemory) -> None:
+    add(memory, ("One", "A lake."))
+    add(memory, ("Two", "A hill."), ("Three", "A wood."))
+    assert [entry.note for entry in memory.store.journal_page(2)[1]] == ["2 passages", "1 passage"]

@@ -65,3 +65,11 @@ def test_an_empty_memory_is_reported(tmp_path: Path, inspect) -> None:
         pass
     with pytest.raises(SystemExit, match="no facts"):
         inspect(tmp_path / "empty.db")
+
+
+def test_control_characters_of_a_foreign_memory_do_not_reach_the_terminal(tmp_path: Path, inspect) -> None:
+    with GraphMemory.open(tmp_path / "m.db") as memory:
+        memory.add("\x1b[31mRex\u202e", "eats", "\x1b]0;kibble\x07", source="\x1b[2J")
+    printed = inspect(tmp_path / "m.db")
+    assert "Tell me about \\x1b[31mRex\\u202e." in printed and "\\x1b]0;kibble" in printed
+    assert not {"\x1b", "\u202e", "\x07"} & set(printed)

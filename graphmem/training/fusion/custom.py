@@ -160,8 +160,10 @@ class Report(NamedTuple):
         if not self.scores.n:
             return "no question about a held-out topic: nothing was compared; give more facts, or questions with topics"
         gain = self.scores.right - self.before.right
+        one, n = "1 question about a held-out topic", self.scores.n
+        asked = one if n == 1 else f"{n} questions about held-out topics"
         return (
-            f"{self.scores.n} questions about held-out topics: right answers {self.scores.right:.3f}, with "
+            f"{asked}: right answers {self.scores.right:.3f}, with "
             f"{self.compared} {self.before.right:.3f} ({gain:+.3f}); top-1 retrieval {self.scores.top_1:.3f}"
         )
 
