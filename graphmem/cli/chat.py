@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from graphmem.cli.main import base_model, memory_command, weights_folder
 from graphmem.cli.model import load_model
 from graphmem.core.edits import JournalEntry, Retire
 from graphmem.core.errors import GraphMemError, InvalidValue, NotFound
-from graphmem.core.names import check_name
+from graphmem.core.names import check_name, unstorable
 from graphmem.core.types import Fact
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Chat:
     def run(self) -> None:
         """Process turns and commands until the input or the user ends it."""
         if self.interactive:
+            if isinstance(sys.stdin, TextIOWrapper):
+                sys.stdin.reconfigure(errors="surrogateescape")  # a line that is no UTF-8 is refused, it alone
             self._greet()
         elif self.session.config.speaker is None:
             click.echo('no --speaker is given: statements with "I" or "my" will not be written', err=True)
@@ -75,6 +78,8 @@ class Chat:
             if text in ("/quit", "/exit"):
                 break
             try:
+                if reason := unstorable(text):
+                    raise InvalidValue(f"the line {reason}; it was not read")
                 if text.startswith("/"):
                     self._command(*text.partition(" ")[::2])
                 elif text:
@@ -88,7 +93,7 @@ class Chat:
 
     def _lines(self) -> Iterator[str]:
         if not self.interactive:
-            yield from click.open_file("-", errors="replace")
+            yield from click.open_file("-", errors="surrogateescape")
             return
         while (line := self._ask("> ")) is not None:
             yield line
@@ -97,7 +102,7 @@ class Chat:
     def _ask(prompt: str) -> str | None:
         """A line from the terminal; None at its end."""
         try:
-            return input(prompt).encode("utf-8", "replace").decode()
+            return input(prompt)
         except EOFError:
             click.echo()
             return None

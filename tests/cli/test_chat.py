@@ -36,7 +36,7 @@ def chat(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("graphmem.hub.load_language_model", lambda name=None: parts)
 
     def run(*lines: str, options: tuple[str, ...] = ()) -> Result:
-        text = "".join(f"{line}\n" for line in lines)
+        text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
         result = CliRunner().invoke(main, ["chat", str(tmp_path / "m.db"), *options], input=text)
         assert result.exit_code == 0, result.output
         return result
@@ -65,6 +65,13 @@ def test_answers_from_documents_and_unknown_ones_are_explained(chat: Any, tmp_pa
     assert "Per Dahl" in said[0] and said[1] == f"because Vik: {text}"
     unknown = chat("Where does Olav Moe live?", "/why", options=("--session", "another")).stdout.splitlines()
     assert unknown[-2] == "the memory does not say" and "made it up" not in "".join(said + unknown)
+
+
+def test_a_line_that_is_no_utf_8_is_refused_alone(chat: Any, tmp_path: Path) -> None:
+    said = chat("Andr\udce9 lives in Rome.", "/facts Andr\udce9", "Kalle Berg lives in Turku.")
+    assert said.stderr.count("it was not read") == 2 and "(add    Kalle Berg | lives in | Turku" in said.stdout
+    with GraphMemory.open(tmp_path / "m.db") as memory:
+        assert [str(fact) for fact in memory.facts()] == ["Kalle Berg | lives in | Turku"]
 
 
 def test_a_fact_is_forgotten_by_its_number_in_a_later_call(chat: Any, tmp_path: Path) -> None:
