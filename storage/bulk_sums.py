@@ -226,6 +226,13 @@ def _last_id(raw: sqlite3.Connection, table: str) -> int:
     return max(given, default=0)
 
 
+def reseal_block(raw: sqlite3.Connection, block: Block) -> None:
+    """Make the sum of one block again, over its rows as they stand. Writes; the caller reseals the chain."""
+    value = _of_rows(block.table, block.first, block.last, block.rows)
+    sql = 'UPDATE journal_sums SET sum = ? WHERE entry = ? AND what = ? AND "first" = ?'
+    raw.execute(sql, (value, block.entry, block.table, block.first))
+
+
 def seal(raw: sqlite3.Connection, entries: Container[int] | None = None) -> None:
     """Make the sums of loads again, over their rows as they stand. Writes; the caller reseals the chain.
 

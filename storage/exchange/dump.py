@@ -124,12 +124,17 @@ def _sources(raw: sqlite3.Connection, ns: int) -> set[int]:
 
 def _journal(raw: sqlite3.Connection, ns: int) -> Iterator[dict[str, Any]]:
     """Entries of the namespace; empty ones stand for those of others. The chain is made anew."""
+    own, sources = ("namespaces", "relations"), _sources(raw, ns)
     previous, at, other, hidden = b"", 0, _withheld(raw, ns), not unordered(raw)
     for row in _rows(raw, "SELECT * FROM journal ORDER BY id"):
         entry = row["id"]
         at = row["at"] if row["ns"] == ns or not hidden else at + 1  # others' times are hidden where order allows
         if row["ns"] == ns:
-            row["chain"] = previous = stored_value(raw, previous, entry)
+            names = rows.unpack_names(row["changes"])
+            kept = [(t, name) for t, name in names if (name[-2] == ns if t in own else name[0] in sources)]
+            if kept != names:
+                row["changes"] = rows.pack_items([*rows.unpack_items(row["changes"]), *rows.name_items(kept)])
+            row["chain"] = previous = stored_value(raw, previous, entry, block=row["changes"])
         else:
             row = dict.fromkeys(row) | {"id": entry, "ns": other, "at": at, "action": WITHHELD, "note": ""}
             row |= {"undone": 0, "changes": rows.pack(()), "compacted": 0}

@@ -171,13 +171,14 @@ def _journal(raw: sqlite3.Connection) -> Iterator[Problem]:
         yield Problem("journal", f"entry {entry} cannot be trusted: {reason}", False)
     for entry in sorted(found.mended):
         yield Problem("journal", f"the check value of entry {entry} is damaged", True)
+    if misnamed := [f"{table} {number}" for table, number in found.misnamed(raw)]:
+        yield Problem("journal", f"names in dictionaries are not those of the journal: {some(misnamed)}", True)
     strays = [f"{table} {key[0] if len(key) == 1 else key}" for (table, key), state in found.newest.items()
               if not holds(raw, (table, key), state)]  # fmt: skip
     if strays:
         yield Problem("journal", f"rows changed without a journal entry: {some(strays)}", True)
-    if not found.altered and numbers == list(range(1, len(numbers) + 1)):
-        for table, unknown in found.unknown(raw):
-            yield Problem("journal", f"{table} {some(unknown)} are known to no journal entry", False)
+    for table, unknown in found.unknown(raw):
+        yield Problem("journal", f"{table} {some(unknown)} are known to no journal entry", False)
     for block in found.blocks(raw):
         rows = block.missing() or block.altered()
         which = f"{block.table} {some(rows)}" if rows else f"some of the {block.table} {block.first} to {block.last}"

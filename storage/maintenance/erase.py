@@ -149,6 +149,12 @@ def _rewrite_journal(raw: sqlite3.Connection, ns: int, plan: Plan, scrub: bool) 
         texts.setdefault((table, key), set()).add(column)
     raw.executemany("UPDATE journal SET note = '' WHERE id = ?", [(entry,) for entry in plan.notes])
     blocks = {"journal": "id", "journal_parts": "rowid"}
+    named = "SELECT id, changes FROM journal"  # sources are of all namespaces; the erasure's own entry names them anew
+    for number, data in raw.execute(named).fetchall():
+        if rows.unpack_names(data):
+            raw.execute(
+                "UPDATE journal SET changes = ? WHERE id = ?", (rows.pack_items(rows.unpack_items(data)), number)
+            )
     for table, rowid in blocks.items():
         where = "ns = ?" if table == "journal" else "entry IN (SELECT id FROM journal WHERE ns = ?)"
         for (number,) in raw.execute(f"SELECT {rowid} FROM {table} WHERE {where}", (ns,)).fetchall():

@@ -15,9 +15,19 @@ from graphmem.storage.tables import journal
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.change_recorder import altered_entries, stored_value
 from graphmem.storage.tables.row_images import Delta
+from graphmem.storage.tables.schema import NAMES
 
 UNREADABLE = (ValueError, KeyError, TypeError, IndexError, zlib.error, RecursionError, sqlite3.Error, GraphMemError)
 """What reading a damaged entry may raise."""
+
+USED = {
+    "namespaces": " UNION ".join(
+        f"SELECT ns AS id FROM {table}" for table in ("nodes", "edges", "relations", "journal")
+    ),
+    "relations": "SELECT DISTINCT rel AS id FROM edges",
+    "sources": "SELECT source AS id FROM edges UNION SELECT source FROM edge_sources",
+}
+"""Dictionaries, and where their ids are used."""
 
 Key = tuple[str, rows.Row]
 """Table and primary key of a row."""
@@ -35,6 +45,7 @@ class Evidence:
         named: the last entry that names each row.
         before: columns of nodes and facts before the first change of each, by table and id.
         touched: pairs of node and entry that the history of nodes needs.
+        names: columns of ``NAMES`` of the rows of dictionaries, by dictionary and id.
     """
 
     altered: set[int] = field(default_factory=set)
@@ -44,6 +55,7 @@ class Evidence:
     named: dict[Key, int] = field(default_factory=dict)
     before: dict[str, dict[int, Any]] = field(default_factory=lambda: {"nodes": {}, "edges": {}})
     touched: set[tuple[int, int]] = field(default_factory=set)
+    names: dict[tuple[str, int], rows.Row] = field(default_factory=dict)
 
     def blocks(self, raw: sqlite3.Connection) -> list[bulk_sums.Block]:
         """Blocks of bulk loads that are not as they were loaded."""
@@ -53,8 +65,26 @@ class Evidence:
                 found.append(block)
         return found
 
+    def misnamed(self, raw: sqlite3.Connection) -> dict[tuple[str, int], rows.Row]:
+        """Rows of dictionaries that are not named as the journal says, or missing and used; with what they must be."""
+        used = {table: {row[0] for row in raw.execute(sql)} for table, sql in USED.items()}
+        for (table, _), state in self.newest.items():
+            for column, owner in (("rel", "relations"), ("source", "sources"), ("ns", "namespaces")):
+                if table in ("edges", "edge_sources") and state and state.get(column):
+                    used[owner].add(state[column])
+        found = {}
+        for (table, number), row in self.names.items():
+            sql = f"SELECT {', '.join(NAMES[table])} FROM {table} WHERE id = ?"
+            held = raw.execute(sql, (number,)).fetchone()
+            if (held is None and number in used[table]) or (held is not None and held != row):
+                found[table, number] = row
+        return found
+
     def unknown(self, raw: sqlite3.Connection) -> Iterator[tuple[str, list[rows.Row]]]:
         """Nodes and facts that no entry names, where the journal is whole: another program wrote them."""
+        count, last = raw.execute("SELECT count(*), coalesce(max(id), 0) FROM journal").fetchone()
+        if self.altered or count != last:
+            return
         if raw.execute("SELECT 1 FROM journal WHERE compacted = 1 OR action = 'withheld'").fetchone():
             return
         for table in ("nodes", "edges"):
@@ -76,6 +106,7 @@ def gather(raw: sqlite3.Connection) -> Evidence:
             if number not in found.altered:
                 for delta in deltas:
                     _take(raw, found, number, delta)
+                found.names.update({(table, row[0]): row for table, row in journal.names(raw, number)})
         except UNREADABLE as error:
             found.altered.add(number)
             found.unreadable[number] = str(error)

@@ -15,7 +15,8 @@ from graphmem.storage import bulk_sums, schema_guard
 from graphmem.storage.files import replacing
 from graphmem.storage.maintenance import mend, salvage, single_bit
 from graphmem.storage.maintenance.check import Problem, Report, check_as, sqlite_problems, wrong_marks
-from graphmem.storage.maintenance.evidence import UNREADABLE, Evidence, gather
+from graphmem.storage.maintenance.evidence import UNREADABLE, USED, Evidence, gather
+from graphmem.storage.maintenance.reconciliation import reconcile
 from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.restoration import Restoration
 from graphmem.storage.maintenance.values import COUNTERS, bad_vectors
@@ -32,15 +33,6 @@ KEYS = {
     "aliases": ("node", "ns"), "edge_sources": ("edge", "source"), "touched": ("node", "entry"),
 }  # fmt: skip
 """Columns without which a row cannot be used."""
-
-USED = {
-    "namespaces": " UNION ".join(
-        f"SELECT ns AS id FROM {table}" for table in ("nodes", "edges", "relations", "journal")
-    ),
-    "sources": "SELECT source AS id FROM edges UNION SELECT source FROM edge_sources",
-}
-"""Dictionaries that the journal does not hold, and where their ids are used."""
-
 
 ROUNDS = 4
 DEFAULT = "default"  # name of the namespace of those who name none
@@ -161,7 +153,8 @@ def _repaired(copy: Path, name: str, *, rebuild: bool = False) -> Report:
             evidence = gather(raw)
             _entries(raw, evidence, notes)
             work = Restoration(raw, held, evidence)
-            for step in (work.loads, work.journal, work.names):
+            work.dictionaries()
+            for step in (work.loads, work.strays, work.journal, work.names):
                 step()
             _untyped(raw, lost)
             _dictionaries(raw, held, notes, lost)
@@ -173,6 +166,7 @@ def _repaired(copy: Path, name: str, *, rebuild: bool = False) -> Report:
                 break
         work.account()
         _settle(raw, evidence, work.kept())
+        notes += reconcile(raw, evidence)
         raw.execute("COMMIT")
         raw.execute("PRAGMA journal_mode = DELETE")
     after = check_as(str(copy), ":memory:")  # without snapshots: they go with the file
@@ -262,8 +256,8 @@ def _dictionaries(raw: sqlite3.Connection, held: salvage.Copies, notes: list[str
         values = (number, (found or norm or (user,))[0], name, norm[1] if norm else normalise_relation(name))
         raw.execute("INSERT OR IGNORE INTO relations VALUES (?, ?, ?, ?)", values)
         (notes if found or norm else lost).append(f"relation {number}: {name!r:.80}")
-    for table, used in USED.items():
-        sql = f"SELECT id FROM ({used}) WHERE typeof(id) = 'integer' AND id NOT IN (SELECT id FROM {table})"
+    for table in ("namespaces", "sources"):
+        sql = f"SELECT id FROM ({USED[table]}) WHERE typeof(id) = 'integer' AND id NOT IN (SELECT id FROM {table})"
         for (number,) in raw.execute(sql).fetchall():
             name = f"lost {table[:-1]} {number}"
             if table == "namespaces" and (DEFAULT,) not in raw.execute("SELECT name FROM namespaces").fetchall():

@@ -16,6 +16,7 @@ from graphmem.storage.maintenance.values import agree
 from graphmem.storage.maintenance.votes import Words, candidates, elected, usual_spelling
 from graphmem.storage.tables import row_images as rows
 from graphmem.storage.tables.row_images import Change, Cut
+from graphmem.storage.tables.schema import NAMES
 
 ALIKE = 12  # choices of the same kind for all doubtful rows that are compared with a checksum first
 TRIED = 4096  # combinations of doubtful values that are compared with a checksum
@@ -48,6 +49,27 @@ class Restoration:
         except sqlite3.IntegrityError:
             return False
         return True
+
+    def dictionaries(self) -> None:
+        """Names of relations, sources and namespaces that the journal holds copies of."""
+        for (table, number), row in self.evidence.misnamed(self.raw).items():
+            image = dict(zip(NAMES[table], row, strict=True))
+            if table == "relations":
+                image["norm"] = normalise_relation(image["name"])
+            marks = ", ".join("?" * len(image))
+            try:
+                if not self.raw.execute(f"SELECT 1 FROM {table} WHERE id = ?", (number,)).fetchone():
+                    sql = f"INSERT INTO {table}({', '.join(image)}) VALUES ({marks})"
+                    self.raw.execute(sql, list(image.values()))
+                else:
+                    sql = f"UPDATE {table} SET ({', '.join(image)}) = ({marks}) WHERE id = ?"
+                    self.raw.execute(sql, [*image.values(), number])
+            except sqlite3.IntegrityError:  # another row has the name
+                self.lost.append(f"{table} {number}: the name {image['name']!r:.80}, which another row has now")
+                continue
+            self.restored.append(
+                f"the name of {table.removesuffix('s')} {number}, {image['name']!r:.80}, from the journal"
+            )
 
     def loads(self) -> None:
         """Rows of bulk loads: known constants, and the copies of their values that make the checksum right."""
@@ -168,6 +190,19 @@ class Restoration:
         norms = [form for form in (row and row["norm"], index and index[1]) if isinstance(form, str) and form]
         return elected(row and row["name"], norms, self.copies.words.get(number, []), self.said)
 
+    def strays(self) -> None:
+        """Rows that no entry names and that hold what a missing row held: that row under a damaged id. They go."""
+        missing = set()
+        for (table, key), state in self.evidence.newest.items():
+            if table in ("nodes", "edges") and state and rows.fetch(self.raw, table, key) is None:
+                missing.add((table, rows.as_row(table, state)[1:]))
+        for table, unknown in self.evidence.unknown(self.raw) if missing else ():
+            found = [row for key in unknown if (row := rows.fetch(self.raw, table, key)) is not None]
+            for row in found:
+                if (table, row[1:]) in missing:
+                    self._write(table, row[:1], None)
+                    self.restored.append(f"{table} {row[0]}: what another id held, which has it again")
+
     def journal(self) -> None:
         """Rows that the journal knows; an entry that cannot be trusted may have changed what it touched since."""
         doubtful: dict[int, int] = {}
@@ -219,6 +254,8 @@ class Restoration:
         for number, name, norm in self.raw.execute("SELECT id, name, norm FROM relations").fetchall():
             norms = [str(norm), self.copies.relation_norms.get(number, (0, str(norm)))[1]]
             other = self.copies.relations.get(number, (0, name))[1]
+            if ("relations", number) in self.evidence.names:
+                continue
             if not agree("relations", number, name, norm) or norms[0] != norms[1] or other != name:
                 spelled = [text for text in (name, other) if isinstance(text, str)]
                 form = normalise_relation

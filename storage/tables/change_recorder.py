@@ -9,10 +9,10 @@ from hashlib import blake2b
 from itertools import chain, groupby
 
 from graphmem.core.types import PASSAGE
-from graphmem.storage.tables import folds, sentence_rows
+from graphmem.storage.tables import folds, journal, sentence_rows
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.journal import next_moment
-from graphmem.storage.tables.row_images import Change, Row
+from graphmem.storage.tables.journal import UPKEEP, next_moment
+from graphmem.storage.tables.row_images import Change, NamedRow, Row
 from graphmem.storage.tables.validation import now_micros
 
 _TEXT = "SELECT name, aliases, text FROM node_texts WHERE id = ?"
@@ -43,7 +43,13 @@ class Recorder:
         self.touched: set[int] = set()
         self._texts: dict[int, Row | None] = {}
         self.sums: list[tuple[str, int, int, bytes]] = []  # of the rows of a bulk load
+        self.names: list[NamedRow] = []  # that the entry adds to a dictionary
         self._parts = 0
+
+    def named(self, table: str, number: int | None, *columns: object) -> int:
+        """Note a name that was added to a dictionary, and return its id."""
+        self.names.append((table, (number, *columns)))
+        return int(number or 0)
 
     def put(self, table: str, before: Row | None, after: Row | None) -> None:
         """Write and record one row, unless it is unchanged."""
@@ -175,8 +181,8 @@ class Recorder:
         self.index_names()
         entry, spilled = self.entry, self._parts
         starts = range(0, max(len(self.changes), 1), rows.PART_ROWS)
-        left = [rows.pack(self.changes[start : start + rows.PART_ROWS]) for start in starts]
-        first = rows.pack([]) if spilled else left.pop(0)
+        left = [rows.pack(self.changes[start : start + rows.PART_ROWS]) for start in starts if spilled or start]
+        first = rows.pack([] if spilled else self.changes[: rows.PART_ROWS], self._copied_names(action))
         written = self.raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
         parts = chain([first], (row[0] for row in written), left)
         last = self.raw.execute("SELECT chain FROM journal ORDER BY id DESC LIMIT 1").fetchone()
@@ -194,6 +200,13 @@ class Recorder:
         self._write_touched()
         return entry
 
+    def _copied_names(self, action: str) -> list[NamedRow]:
+        """Names that the entry keeps a copy of: every one where it rewrites the journal, else those that it added."""
+        if action in UPKEEP:
+            return journal.all_names(self.raw)
+        space = self.raw.execute("SELECT id, name FROM namespaces WHERE id = ?", (self.ns,)).fetchone()
+        return [*([("namespaces", space)] if self.names and space else []), *self.names]
+
 
 def chained(
     previous: bytes, entry: int, at: int, action: str, note: str, parts: Iterable[bytes],
@@ -209,8 +222,11 @@ def chained(
     return value.digest()
 
 
-def stored_value(raw: sqlite3.Connection, previous: bytes, entry: int) -> bytes:
-    """Check value of a stored entry as its content demands, over the previous entry's value."""
+def stored_value(raw: sqlite3.Connection, previous: bytes, entry: int, *, block: bytes | None = None) -> bytes:
+    """Check value of a stored entry as its content demands, over the previous entry's value.
+
+    With ``block``, of the entry with that first block of changes in place of its own.
+    """
     at, action, note, first, compacted = raw.execute(
         "SELECT at, action, note, changes, compacted FROM journal WHERE id = ?", (entry,)
     ).fetchone()
@@ -222,7 +238,7 @@ def stored_value(raw: sqlite3.Connection, previous: bytes, entry: int) -> bytes:
     }
     sums = raw.execute('SELECT what, "first", "last", sum FROM journal_sums WHERE entry = ?', (entry,)).fetchall()
     more = raw.execute("SELECT changes FROM journal_parts WHERE entry = ? ORDER BY part", (entry,))
-    parts = chain([first], (row[0] for row in more))
+    parts = chain([first if block is None else block], (row[0] for row in more))
     return chained(previous, entry, at, action, note, parts, ranges, compacted, sums)
 
 

@@ -274,10 +274,9 @@ class Editor:
         name = check_name(name, "relation")
         norm = normalise_relation(name)
         row = self.raw.execute("SELECT id FROM relations WHERE ns = ? AND norm = ?", (self.ns, norm)).fetchone()
-        if row is not None:
-            return int(row[0])
-        made = self.raw.execute("INSERT INTO relations(ns, name, norm) VALUES (?, ?, ?)", (self.ns, name, norm))
-        return int(made.lastrowid or 0)
+        insert = "INSERT INTO relations(ns, name, norm) VALUES (?, ?, ?)"
+        made = None if row else self.raw.execute(insert, (self.ns, name, norm)).lastrowid
+        return int(row[0]) if row else self.recorder.named("relations", made, self.ns, name)
 
     def source(self, name: str | None) -> int | None:
         """Id of a source, made when it is new; None for None."""
@@ -285,7 +284,8 @@ class Editor:
             return None
         name = check_name(name, "source")
         row = self.raw.execute("SELECT id FROM sources WHERE name = ?", (name,)).fetchone()
-        return row[0] if row else self.raw.execute("INSERT INTO sources(name) VALUES (?)", (name,)).lastrowid
+        made = None if row else self.raw.execute("INSERT INTO sources(name) VALUES (?)", (name,)).lastrowid
+        return int(row[0]) if row else self.recorder.named("sources", made, name)
 
     def _add_edge(self, edit: AddEdge) -> int:
         valid = interval(edit)

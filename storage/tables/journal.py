@@ -12,7 +12,8 @@ from graphmem.core.edits import JournalEntry
 from graphmem.core.errors import Conflict, Corrupt, NotFound, NotKept
 from graphmem.core.times import from_micros
 from graphmem.storage.tables import row_images as rows
-from graphmem.storage.tables.row_images import Cut, Delta, Row
+from graphmem.storage.tables.row_images import Cut, Delta, NamedRow, Row
+from graphmem.storage.tables.schema import NAMES
 
 SHOWN_IDS = 10_000  # ids of a bulk load that an entry lists at most; a larger load has ranges in ``changes`` instead
 SHOWN_CHANGES = 10_000  # changes that an entry lists at most; of more it shows counts
@@ -96,6 +97,18 @@ def recorded(raw: sqlite3.Connection, entry: int) -> Iterator[Delta]:
     """Changes of an entry, in order; those of its ranges are not among them."""
     for block in blocks(raw, entry):
         yield from block
+
+
+def names(raw: sqlite3.Connection, entry: int) -> list[NamedRow]:
+    """Copies of names that an entry holds."""
+    row = raw.execute("SELECT changes FROM journal WHERE id = ?", (entry,)).fetchone()
+    return rows.unpack_names(row[0]) if row else []
+
+
+def all_names(raw: sqlite3.Connection) -> list[NamedRow]:
+    """Every name of the dictionaries, as an entry holds copies of them."""
+    return [(table, row) for table, columns in NAMES.items()
+            for row in raw.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")]  # fmt: skip
 
 
 def ranges(raw: sqlite3.Connection, entry: int) -> dict[str, tuple[int, int]]:

@@ -6,14 +6,16 @@ import base64
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
-from graphmem.storage.tables.schema import COLUMNS, KEYS
+from graphmem.storage.tables.schema import COLUMNS, KEYS, NAMES
 
 Row = tuple[Any, ...]
+NamedRow = tuple[str, Row]  # dictionary, and the columns of ``NAMES`` of one of its rows
 
 PART_ROWS = 4096  # changes in one part of a long entry: bounds the memory of packing and reading
 
@@ -258,9 +260,14 @@ def text_digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def pack(changes: Iterable[Change]) -> bytes:
-    """Changes as JSON, compressed when it is long."""
-    return pack_items(map(_packed, changes))
+def pack(changes: Iterable[Change], names: Iterable[NamedRow] = ()) -> bytes:
+    """Changes, and copies of names, as JSON, compressed when it is long."""
+    return pack_items(chain(map(_packed, changes), name_items(names)))
+
+
+def name_items(names: Iterable[NamedRow]) -> Iterator[list[Any]]:
+    """Copies of names as they are packed."""
+    return ([table, None, row] for table, row in names)
 
 
 def pack_items(items: Iterable[list[Any]]) -> bytes:
@@ -270,11 +277,33 @@ def pack_items(items: Iterable[list[Any]]) -> bytes:
 
 
 def unpack_items(data: bytes) -> list[Any]:
-    """The changes of a block of the journal as they are packed.
+    """The changes of a block of the journal as they are packed, without the copies of names.
 
     Raises:
         ValueError, zlib.error: it is no such block.
     """
+    try:
+        return [item for item in _items(data) if item[0] not in NAMES]
+    except (TypeError, IndexError, KeyError) as error:
+        raise ValueError(f"not a block of the journal ({type(error).__name__}: {error})") from error
+
+
+def unpack_names(data: bytes) -> list[NamedRow]:
+    """Copies of names in a block of the journal: dictionary and columns of ``NAMES``; what is no such copy is left out.
+
+    Raises:
+        ValueError, zlib.error: it is no such block.
+    """
+    found = []
+    for item in _items(data):
+        match item:
+            case [str(table), None, [*numbers, str(name)]] if table in NAMES:
+                if len(numbers) + 1 == len(NAMES[table]) and all(type(number) is int for number in numbers):
+                    found.append((table, (*numbers, name)))
+    return found
+
+
+def _items(data: bytes) -> list[Any]:
     try:
         found: list[Any] = json.loads(data if data[:1] == b"[" else zlib.decompress(data))
         return found

@@ -2,8 +2,9 @@
 
 A file is known by SQLite's ``application_id``; ``user_version`` is the schema's version. Rows are journalled as whole
 images, so ``COLUMNS`` fixes their order. ``relations``, ``sources``, ``namespaces`` and ``encoders`` are dictionaries:
-they only grow and hold no facts, so they are not journalled. A fact's ``entry`` is the journal entry
-that recorded it, and so gives its time: a small number instead of the eight bytes of a time.
+they only grow and hold no facts, so they have no row images. The entry that adds a name to one of the first three holds
+a copy of it (``NAMES``), and an entry that rewrites the journal holds all of them. A fact's ``entry`` is the journal
+entry that recorded it, and so gives its time: a small number instead of the eight bytes of a time.
 
 Columns that most rows leave empty:
 
@@ -49,6 +50,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "edge_sources": ("edge", "source"),
 }
 """Primary key of each journalled table."""
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "namespaces": ("id", "name"), "relations": ("id", "ns", "name"), "sources": ("id", "name"),
+}  # fmt: skip
+"""Dictionaries whose names the journal holds copies of, and the columns of a copy."""
 
 STORED = (
     "meta", "namespaces", "nodes", "aliases", "relations", "sources", "edges", "edge_sources", "journal",

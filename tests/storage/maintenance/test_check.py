@@ -97,8 +97,6 @@ def test_damage_is_found_and_repaired(path, damage):
     ("kind", "statement"),
     [
         ("journal", "DELETE FROM journal WHERE id = 2"),
-        ("load", "UPDATE edges SET strength = 7 WHERE id = 1"),
-        ("load", "UPDATE edges SET src = 3, dst = 1, strength = 4 WHERE id = 1"),
     ],
 )
 def test_unrepairable_damage_is_reported(path, kind, statement):
@@ -107,6 +105,14 @@ def test_unrepairable_damage_is_reported(path, kind, statement):
     assert kind in kinds(after)
     assert any(not problem.repairable for problem in after.problems)
     assert "cannot be repaired" in str(after)
+
+
+@pytest.mark.parametrize("changed", ["strength = 7", "src = 3, dst = 1, strength = 4"])
+def test_a_row_of_a_load_without_evidence_is_taken_as_it_is_and_said(path, changed):
+    sql(path, f"UPDATE edges SET {changed} WHERE id = 1")
+    before, after = repair(path)
+    assert "load" in kinds(before) and after.ok
+    assert any("not as entry" in note for note in after.lost), str(after)
 
 
 @pytest.mark.parametrize(
@@ -219,4 +225,5 @@ def test_rows_that_another_program_added_are_found(path, table):
     }[table]
     sql(path, f"INSERT INTO {table} {columns}", f"UPDATE meta SET value = value + 1 WHERE key = '{counter}'")
     assert any(f"{table} " in problem.what and "no journal entry" in problem.what for problem in check(path).problems)
-    assert not repair(path)[1].ok
+    _, after = repair(path)
+    assert after.ok and any(f"{table} " in note and "known to no entry" in note for note in after.restored)

@@ -16,8 +16,10 @@ from graphmem.core.edits import AddEdge, AddNode, Retire, UpdateNode
 from graphmem.core.errors import Busy, NotAMemory, NotKept
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.maintenance.compact import compact
+from graphmem.storage.maintenance.erase import erase
 from graphmem.storage.maintenance.repair import repair
 from graphmem.storage.sqlite import SQLiteStore
+from graphmem.storage.tables.schema import EDGE_INDEXES
 
 PAGE = 4096
 
@@ -102,14 +104,16 @@ def test_a_name_changed_by_sql_is_settled_by_search_and_checksum(path, whole):
     assert answers(path) == answers(whole)
 
 
-def test_without_a_majority_nothing_is_rewritten(path):
-    sql(path, "UPDATE relations SET name = 'Knows' WHERE name = 'knows'")
+def test_without_a_majority_nothing_is_rewritten(path, whole):
     sql(path, "UPDATE edges SET strength = 3 WHERE id = 5", "UPDATE edges SET dst = 4 WHERE id = 6")
-    data = path.read_bytes()
+    sent = "SELECT id, src, dst, strength FROM edges ORDER BY id"
+    with closing(sqlite3.connect(path)) as raw:
+        held = raw.execute(sent).fetchall()
     before, after = repair(path)
     assert "load" in {problem.kind for problem in before.problems}
-    assert not after.ok and any("edges 1 to 200" in item for item in after.lost), str(after)
-    assert after.original is None and path.read_bytes() == data
+    assert any("edges 1 to 200" in item for item in after.lost), str(after)
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute(sent).fetchall() == held
 
 
 @pytest.mark.parametrize("table", ["nodes", "edges"])
@@ -192,7 +196,7 @@ def test_rows_that_a_bad_entry_may_have_changed_stay_as_they_are(path):
 def test_the_default_namespace_gets_its_name_back(path, whole):
     sql(path, "DELETE FROM namespaces")
     _, after = repair(path)
-    assert after.ok and after.lost == ("the name of namespace 1, which is now 'default'",)
+    assert after.ok and "the name of namespace 1, 'default', from the journal" in after.restored
     assert answers(path) == answers(whole)
 
 
@@ -291,3 +295,109 @@ def test_random_bytes_never_stop_a_repair(path, seed):
     assert again[1].original is None and path.read_bytes() == repaired
     with SQLiteStore.open(path) as store:
         store.apply([AddEdge("new", "knows", "other")])
+
+
+NAMES = ("SELECT id, ns, name, norm FROM relations", "SELECT * FROM sources", "SELECT * FROM namespaces")
+
+
+def names_of(path):
+    with closing(sqlite3.connect(path)) as raw:
+        return [raw.execute(f"{query} ORDER BY id").fetchall() for query in NAMES]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM relations",
+        "DELETE FROM sources",
+        "DELETE FROM namespaces",
+        "DELETE FROM relations WHERE id = 2",
+        "UPDATE relations SET name = 'Lives In' WHERE id = 2",
+        "UPDATE relations SET name = 'dies in', norm = 'dies in' WHERE id = 2",
+        "UPDATE sources SET name = 'wikj' WHERE name = 'wiki'",
+        "UPDATE sources SET name = name || ' '; DELETE FROM relations",
+    ],
+)
+def test_names_of_dictionaries_come_back_from_the_journal(path, whole, damage):
+    sql(path, *damage.split(";"))
+    assert not check(path).ok
+    _, after = repair(path)
+    assert after.ok and not after.lost and any("from the journal" in note for note in after.restored)
+    assert answers(path) == answers(whole) and names_of(path) == names_of(whole)
+    assert repair(path)[0].ok, "a second repair finds nothing"
+
+
+@pytest.mark.parametrize("rewrite", ["compact", "erase", "repair"])
+def test_an_entry_that_rewrites_the_journal_keeps_the_names(path, rewrite):
+    with SQLiteStore.open(path) as store:
+        if rewrite == "compact":
+            compact(store.connection, 1, 1 << 60)
+        elif rewrite == "erase":
+            erase(store.connection, 1, "Ada 3")
+    if rewrite == "repair":
+        sql(path, "UPDATE journal SET changes = 'x' WHERE id = 4")
+        assert repair(path)[1].ok
+    before = names_of(path)
+    sql(path, "DELETE FROM relations", "DELETE FROM sources")
+    assert repair(path)[1].ok and names_of(path) == before
+
+
+def test_a_name_that_another_row_took_is_reported(path):
+    sql(path, "DELETE FROM sources")
+    with SQLiteStore.open(path) as store:
+        store.apply(
+            [AddEdge("New", "lives in", "Oslo", source="other"), AddEdge("New", "knows", "Oslo", source="book")]
+        )
+    _, after = repair(path)
+    assert after.ok or after.lost, "what cannot be decided is said"
+    with SQLiteStore.open(path, read_only=True) as store:
+        assert len(store.facts()) == len({fact.id for fact in store.facts()}) and check(path).ok == after.ok
+
+
+INSERTED = (
+    "INSERT INTO nodes(id, ns, name, norm, created_at) VALUES (900, 1, 'Stray', 'stray', 5)",
+    "INSERT INTO edges(id, ns, src, rel, dst, entry) VALUES (901, 1, 900, 1, 1, 99)",
+)
+
+
+def test_rows_of_another_program_are_recorded_as_they_are(path):
+    sql(path, *INSERTED)
+    assert any("known to no journal entry" in problem.what for problem in check(path).problems)
+    _, after = repair(path)
+    assert after.ok and any("known to no entry" in note for note in after.restored)
+    with SQLiteStore.open(path) as store:
+        assert "Stray | knows | Person 0" in map(str, store.facts())
+        assert store.journal(1)[0].action == "repair" and store.history(900)
+        erase(store.connection, 1, "Stray")
+    assert check(path).ok
+
+
+def test_a_row_under_a_damaged_id_gets_its_own_back(path, whole):
+    sql(path, "UPDATE edges SET id = 777 WHERE id = 215", "UPDATE nodes SET id = 888 WHERE name = 'Ada 5'")
+    assert not check(path).ok
+    _, after = repair(path)
+    assert after.ok and answers(path) == answers(whole)
+
+
+@pytest.mark.parametrize(
+    ("damage", "left"),
+    [
+        ("DELETE FROM edges WHERE id = 7", 199),
+        ("UPDATE edges SET confidence = 0.5, dst = 12, src = 13 WHERE id = 7", 200),
+        ("UPDATE nodes SET kind = 'other', name = 'X', norm = 'x' WHERE id = 7", 200),
+    ],
+)
+def test_rows_of_a_load_that_nothing_brings_back_are_taken_as_they_are(path, damage, left):
+    sql(
+        path, "DROP INDEX edges_out", "DROP INDEX edges_in", damage, "INSERT INTO node_fts(node_fts) VALUES ('rebuild')"
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.executescript(";".join(EDGE_INDEXES.values()))
+    assert any(problem.kind == "load" for problem in check(path).problems)
+    _, after = repair(path)
+    assert after.ok and after.lost, "the file is sound, and the report says what is lost"
+    with SQLiteStore.open(path) as store:
+        assert "not as entry" in store.journal(1)[0].note
+        assert len(store.facts(relation="knows")) == left
+        erase(store.connection, 1, "Ada 3")
+    assert repair(path)[0].ok
