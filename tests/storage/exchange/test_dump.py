@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +13,9 @@ from graphmem.core.edits import AddEdge, AddNode
 from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.load_dump import load_jsonl
 from graphmem.storage.maintenance.check import check
+from graphmem.storage.maintenance.repair import repair
 from graphmem.storage.sqlite import SQLiteStore
+from graphmem.storage.tables.row_images import unpack_names
 
 
 @pytest.fixture
@@ -33,7 +37,20 @@ def path(tmp_path):
         store.undo()
         store.redo()
         store.undo()
+    with closing(sqlite3.connect(file, isolation_level=None)) as raw:
+        raw.execute("INSERT INTO nodes(id, ns, name, norm, created_at) SELECT 99, id, 'bob stray', 'bob stray', 1 "
+                    "FROM namespaces WHERE name = 'bob'")  # fmt: skip
+    assert repair(file)[1].ok, "its entry, in the namespace of Bob, holds a copy of all names"
     return file
+
+
+def test_the_memory_of_bob_holds_names_of_alice_in_an_entry_of_his(path):
+    with closing(sqlite3.connect(path)) as raw:
+        ns, blob = raw.execute("SELECT ns, changes FROM journal ORDER BY id DESC").fetchone()
+        assert ("relations", 1, "alice knows 0") in [
+            (t, row[1], row[2]) for t, row in unpack_names(blob) if len(row) > 2
+        ]
+        assert raw.execute("SELECT name FROM namespaces WHERE id = ?", (ns,)).fetchone() == ("bob",)
 
 
 def dumped(path, namespace, **options):

@@ -248,6 +248,15 @@ def test_values_that_others_use_stay(memory):
     assert memory.node("Oslo") and memory.node("Bob") and memory.node("555-zebby") is None
 
 
+def test_a_source_that_names_it_goes_from_the_journal_of_other_namespaces(memory, path):
+    with GraphMemory.open(path, namespace="other") as other:
+        other.add("Zoe", "likes", "rum", source=f"letter of {NAME}")
+        memory.add(NAME, "likes", "tea", source=f"letter of {NAME}")
+        memory.erase(NAME, dry_run=False, passages=True)
+        assert other.facts("Zoe")[0].source.startswith("[erased ")
+    assert found(path.parent) == [] and check(path).ok
+
+
 def test_other_namespaces_are_left_and_named(memory, path):
     memory.add(NAME, "likes", "tea", source="shared")
     with GraphMemory.open(path, namespace="other") as other:
