@@ -66,6 +66,10 @@ def test_one_namespace_is_dumped_alone_with_its_history(path, tmp_path):
     (tmp_path / "bob.jsonl").write_text(text)
     load_jsonl(tmp_path / "bob.jsonl", tmp_path / "bob.db")
     assert b"alice" not in (tmp_path / "bob.db").read_bytes().lower()
+    with closing(sqlite3.connect(tmp_path / "bob.db")) as raw:
+        blobs = raw.execute("SELECT changes FROM journal").fetchall()
+    names = [name for (blob,) in blobs for name in unpack_names(blob)]  # a long block is compressed
+    assert ("sources", "bob 1") in [(table, row[-1]) for table, row in names] and "alice" not in str(names)
     assert check(tmp_path / "bob.db").ok
     with SQLiteStore.open(path, namespace="bob") as old, SQLiteStore.open(tmp_path / "bob.db", namespace="bob") as new:
         assert new.facts() == old.facts() and new.journal(100) == old.journal(100)
