@@ -28,14 +28,16 @@ _SPELLINGS = {
     f"[{_IGNORED}]": "", f"[{_DASH}]": "-", f"[{_SINGLE}]": "'", f"[{_DOUBLE}]": '"', "\u22ef": "...",
     "[\u2044\u2215]": "/", "\u2800": " ", "\u0131": "i",
 }  # fmt: skip
-# Letters that names in ASCII write as two, where the transliteration writes one: ICAO Doc 9303, part 3, section 6 B
-# (passports and tickets).
-_TWO_LETTERS = {"\xe4": "ae", "\xe5": "aa", "\xf6": "oe", "\xf8": "oe", "\xfc": "ue"}
+# Letters that names in ASCII write as two, where the transliteration writes one: those of ICAO Doc 9303, part 3,
+# section 6 A (Latin letters in passports, where its other letters are the transliteration's), and the d with a stroke,
+# for which it has d, while Bosnian, Croatian and Serbian names have dj too.
+_TWO_LETTERS = {"\xe4": "ae", "\xe5": "aa", "\xf6": "oe", "\xf8": "oe", "\xfc": "ue", "\u0111": "dj"}
 _LONG = str.maketrans(_TWO_LETTERS)
 _PAIR = re.compile("|".join(dict.fromkeys(_TWO_LETTERS.values())))
-_MOST_PAIRS = 3
+_MOST_PAIRS = 4
 _TO = tuple(_SPELLINGS.values())
 _SPECIAL = re.compile("|".join(f"({pattern})" for pattern in _SPELLINGS))
+_APART = re.compile(r"[\s'`-]+")  # what folded forms and names may differ in
 _DOTTED = re.compile("i([^a-z\\s\u0307]{0,16})\u0307+")
 _CAMEL = re.compile(r"[a-z]{2,}(?:[A-Z][a-z]+)+\d*")
 
@@ -104,13 +106,17 @@ def fold(name: str) -> str:
     Without accents, transliterated, without apostrophes, with a space for a hyphen. Several nodes may share it.
     """
     norm = normalise(name)
-    text = norm
-    if not text.isascii():
-        from anyascii import anyascii
-
-        letters = (c for c in unicodedata.normalize("NFKD", norm) if not unicodedata.combining(c))
-        text = anyascii("".join(letters)).casefold()
+    text = _in_ascii(norm)
     return " ".join(text.replace("'", "").replace("`", "").replace("-", " ").split()) or norm
+
+
+def _in_ascii(norm: str) -> str:
+    if norm.isascii():
+        return norm
+    from anyascii import anyascii
+
+    letters = (c for c in unicodedata.normalize("NFKD", norm) if not unicodedata.combining(c))
+    return anyascii("".join(letters)).casefold()
 
 
 def fold_long(name: str) -> str:
@@ -136,6 +142,17 @@ def shortened(folded: str) -> list[str]:
             form, end = form + folded[end : stop if whole else start + 1], stop
         forms.append(form + folded[end:])
     return forms[:-1]  # the last one is the name itself
+
+
+def is_spelling(folded: str, name: str) -> bool:
+    """Whether a folded name is a name in ASCII, with one or two letters for each letter that has two.
+
+    ``djordje moller`` and ``dorde moeller`` are both spellings of a name with both such letters.
+    """
+    letters = [(letter, _in_ascii(letter)) for letter in normalise(name)]
+    parts = [f"(?:{re.escape(short)}|{_TWO_LETTERS[letter]})" if letter in _TWO_LETTERS else
+             re.escape(_APART.sub("", short)) for letter, short in letters]  # fmt: skip
+    return re.fullmatch("".join(parts), _APART.sub("", folded)) is not None
 
 
 def check_name(name: Any, what: str = "name") -> str:

@@ -6,18 +6,19 @@ therefore searched for one by one, and frequent ones in pairs.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import combinations
+from itertools import chain, combinations, islice
 from typing import TypeVar
 
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from graphmem.core.names import fold, normalise, normalise_relation
+from graphmem.core.names import fold, fold_long, normalise, normalise_relation
 from graphmem.core.types import MENTIONS, PASSAGE, SYSTEM_KINDS, TITLED
 from graphmem.storage.index.adjacency import CSRIndex
 from graphmem.storage.tables.queries import visible
@@ -31,6 +32,8 @@ SEEDS = 16  # nodes from which facts without a text of their own are found
 FACTS_PER_SEED = 64
 
 MAX_SPELLINGS = 48  # other spellings of a phrase that are tried
+MAX_VARIANTS = 1024  # spellings of a word that are looked up
+MAX_LETTERS = 64  # letters of a word that is looked up in other spellings
 
 SIMILAR_FROM, MIN_SIMILARITY = 5, 0.8  # letters of a word and similarity from which it is taken for another
 
@@ -81,7 +84,7 @@ class WordCounts:
 
 def matches(raw: sqlite3.Connection, query: str, counts: WordCounts) -> list[str]:
     """FTS5 expressions to try in turn: the rare words of the query with pairs of frequent ones, then all words."""
-    found = sorted((counts(raw, word), word) for word in words(query))
+    found = sorted(chain.from_iterable(_indexed(raw, word, counts) for word in words(query)))
     rare, total = [], 0
     for count, word in found:
         total += count
@@ -92,6 +95,15 @@ def matches(raw: sqlite3.Connection, query: str, counts: WordCounts) -> list[str
     pairs = [f"({one} AND {other})" for one, other in combinations(frequent[:PAIRED], 2)]
     tries = [" OR ".join([*rare, *pairs]), " OR ".join([*rare, *frequent])]
     return list(dict.fromkeys(expression for expression in tries if expression))
+
+
+def _indexed(raw: sqlite3.Connection, word: str, counts: WordCounts) -> list[tuple[int, str]]:
+    """A word with its count; of a word that is not indexed, its other spellings that are."""
+    if count := counts(raw, word):
+        return [(count, word)]
+    spelt = json.dumps(variants(fold(word)))
+    sql = f"SELECT doc, term FROM temp.{counts.table}_words WHERE term IN (SELECT value FROM json_each(?))"
+    return raw.execute(sql, (spelt,)).fetchall() or [(0, word)]
 
 
 def first_full(expressions: Sequence[str], limit: int, search: Callable[[str], list[Found]]) -> list[Found]:
@@ -164,17 +176,39 @@ def _phrase_matches(phrase: str) -> list[str]:
 
 
 @cache
-def _kept_letters() -> dict[str, str]:
-    """Latin letters that are no letter with a mark, by what they are transliterated to: ``ı`` by ``i``, ``ø`` by ``o``.
+def _letters() -> dict[str, str]:
+    """Latin letters as full-text search indexes them, by the ASCII letters that names have for them.
 
-    Full-text search takes marks off letters, but keeps these; see ``fold``.
+    Search takes marks off letters and keeps those that are no letter with a mark: ``ı`` by ``i``, ``ø`` by ``o`` and
+    ``oe``, ``o`` (of ``ö``) by ``oe``; see ``fold`` and ``fold_long``.
     """
-    found: dict[str, list[str]] = {}
-    for letter in map(chr, range(0xDF, 0x180)):
-        marks = unicodedata.normalize("NFKD", letter)
-        if letter.islower() and not any(part.isascii() for part in marks):
-            found.setdefault(fold(f"x{letter}")[1:], []).append(letter)
+    found: dict[str, dict[str, None]] = {}
+    for letter in filter(str.islower, map(chr, range(0xDF, 0x180))):
+        marks = [unicodedata.normalize(form, letter) for form in ("NFD", "NFKD")]
+        if marks[0] == marks[1]:  # no ligature of ASCII letters
+            indexed = next(part for part in marks[0] if not unicodedata.combining(part))
+            for plain in (fold(f"x{letter}")[1:], fold_long(f"x{letter}")[1:]):
+                if plain != indexed:
+                    found.setdefault(plain, {})[indexed] = None
     return {plain: "".join(letters) for plain, letters in found.items()}
+
+
+def variants(word: str) -> list[str]:
+    """What a word in ASCII may stand for in the index: each place as it is or another letter, ``MAX_VARIANTS`` at most.
+
+    Of a word with more, the word and those with one place, or all places of a kind, written as another letter; of a
+    very long one the word alone.
+    """
+    if len(word) > MAX_LETTERS:
+        return [word]
+    choices = [[(1, word[at]), *((len(plain), letter) for plain, letters in _letters().items()
+               if word.startswith(plain, at) for letter in letters)] for at in range(len(word))]  # fmt: skip
+    tails = [[""]]  # spellings of the rest from each place, the last place first
+    for at in range(len(word) - 1, -1, -1):
+        tails.append([text + tail for size, text in choices[at] for tail in tails[len(word) - at - size]])
+        if len(tails[-1]) > MAX_VARIANTS:
+            return [word, *_spellings(word)]
+    return list(dict.fromkeys(tails[-1]))
 
 
 def _spellings(words: str) -> list[str]:
@@ -182,8 +216,8 @@ def _spellings(words: str) -> list[str]:
     if not words.isascii():
         return []
     found: dict[str, None] = {}
-    for plain, letters in _kept_letters().items():
-        places = [at for at in range(len(words)) if words.startswith(plain, at)]
+    for plain, letters in _letters().items():
+        places = [match.start() for match in islice(re.finditer(plain, words), MAX_SPELLINGS)]
         for letter in letters if places else "":
             found |= dict.fromkeys(words[:at] + letter + words[at + len(plain) :] for at in places)
             found[words.replace(plain, letter)] = None

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from graphmem.core.names import fold, fold_long, shortened, unstorable
+from graphmem.core.names import fold, is_spelling, shortened, unstorable
 from graphmem.core.types import SYSTEM_KINDS
 from graphmem.storage.tables.row_images import insert_many
 
@@ -38,15 +38,15 @@ def find(raw: sqlite3.Connection, ns: int, folds: Sequence[str]) -> dict[str, li
     short = {name: shortened(name) for name, nodes in found.items() if not nodes and name.isascii()}
     nodes = _find(raw, ns, list(dict.fromkeys(chain.from_iterable(short.values())))) if any(short.values()) else {}
     ids = sorted(set(chain.from_iterable(nodes.values())))
-    long: dict[int, set[str]] = {}
+    names: dict[int, list[str]] = {}
     for start in range(0, len(ids), _CHUNK):
         where = (f" WHERE {column} IN (SELECT value FROM json_each(:ids))" for column in ("id", "node"))
         for _, norm, node in raw.execute(_NAMES.format(*where), {"ids": json.dumps(ids[start : start + _CHUNK])}):
             if not norm.isascii():
-                long.setdefault(node, set()).add(fold_long(norm))
+                names.setdefault(node, []).append(norm)
     for name, forms in short.items():
         meant = chain.from_iterable(nodes[form] for form in forms)
-        found[name] = [node for node in dict.fromkeys(meant) if name in long.get(node, ())]
+        found[name] = [node for node in dict.fromkeys(meant) if any(is_spelling(name, n) for n in names.get(node, ()))]
     return found
 
 

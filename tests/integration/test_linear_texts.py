@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from graphmem.core.errors import InvalidName
 from graphmem.core.types import Fact
 from graphmem.generation.description import requested_topic
 from graphmem.generation.turns import last_sentences, resolve_first_person
@@ -80,14 +81,20 @@ def _read(memory: GraphMemory) -> Callable[[str], Any]:
     return use
 
 
+def _refused(call: Callable[[str], Any], name: str) -> None:
+    """Call with a name; one without a visible character is refused."""
+    with suppress(InvalidName):
+        call(name)
+
+
 ENTRIES: dict[str, Callable[[GraphMemory], Callable[[str], Any]]] = {
     "retrieve": lambda m: lambda text: m.retrieve(text, ranker="ppr").nodes,
     "bm25": lambda m: lambda text: m.retrieve(text, ranker="bm25").nodes,
     "answerable": lambda m: lambda text: answerability_threshold(m.retrieve(text, ranker="ppr"), 0.4),
     "description": lambda m: lambda text: requested_topic(m.retrieve(f"who is {text} x", ranker="ppr")),
     "search": lambda m: lambda text: m.store.search_text(text),
-    "node": lambda m: lambda text: m.node(text[:1000].strip() or "x"),
-    "facts": lambda m: lambda text: m.facts(text[:1000].strip() or "x"),
+    "node": lambda m: lambda text: _refused(m.node, text[:1000]),
+    "facts": lambda m: lambda text: _refused(m.facts, text[:1000]),
     "sentences": lambda m: sentences,
     "windows": lambda m: windows,
     "tagging": lambda m: lambda text: capitalised([text]),

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from graphmem.core.edits import AddEdge, AddNode
 from graphmem.memory import GraphMemory
-from graphmem.storage.index.fulltext import MAX_SPELLINGS, WordCounts, _spellings, matches, words
+from graphmem.storage.index.fulltext import (
+    MAX_LETTERS,
+    MAX_SPELLINGS,
+    MAX_VARIANTS,
+    WordCounts,
+    _spellings,
+    matches,
+    variants,
+    words,
+)
 
 
 def test_a_word_of_a_query_is_one_token_of_the_index() -> None:
@@ -42,3 +53,11 @@ def test_letters_that_the_index_keeps_are_found_by_their_plain_ones() -> None:
         assert [len(named[phrase]) for phrase in ("firat", "lukas*", "dor*", "stras", "firatt")] == [1, 1, 1, 0, 0]
     assert _spellings("xyz") == [] == _spellings("fırat") and "fırat" in _spellings("firat")
     assert len(_spellings("d" * 1_000)) == MAX_SPELLINGS
+
+
+@pytest.mark.parametrize("letters", ["d", "aeoe", "x"])
+def test_the_spellings_of_a_word_are_bounded(letters: str) -> None:
+    assert variants("kivilcim")[0] == "kivilcim" and "kıvılcım" in variants("kivilcim")
+    for length in range(1, MAX_LETTERS + 2):
+        word = (letters * length)[:length]
+        assert word in variants(word) and len(variants(word)) <= MAX_VARIANTS

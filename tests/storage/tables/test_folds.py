@@ -6,7 +6,7 @@ import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, MergeNodes, Retire, UpdateNode
 from graphmem.core.errors import Ambiguous, Conflict, GraphMemError, InvalidName
-from graphmem.core.names import shortened
+from graphmem.core.names import is_spelling, shortened
 from graphmem.storage.exchange.export import export
 from graphmem.storage.exchange.load_dump import load_jsonl
 from graphmem.storage.sqlite import SQLiteStore
@@ -162,4 +162,37 @@ def test_two_nodes_that_one_spelling_may_mean_are_both_named(store: Any) -> None
 def test_the_ways_of_reading_a_long_name_are_bounded() -> None:
     assert shortened("mueller") == ["muller"] and shortened("muller") == []
     assert sorted(shortened("jaeger suess")) == ["jaeger suss", "jager suess", "jager suss"]
-    assert len(shortened("ae" * 500)) == 7
+    assert len(shortened("ae" * 500)) == 15
+
+
+NORDIC = {
+    "Đorđe Petrović": ("Djordje Petrovic", "Dorde Petrovic", "Djordje Petrović", "Đorde Petrovic"),
+    "Søren Møller": ("Soren Moller", "Soeren Moeller", "Soren Moeller", "Soeren Moller"),
+    "Łukasz Żak": ("Lukasz Zak",),
+    "Ħamrun Għarb": ("Hamrun Gharb",),
+    "Kıvanç Işık": ("Kivanc Isik", "KIVANC ISIK"),
+    "Ærøskøbing": ("Aeroskobing", "Aeroeskoebing", "Aeroskoebing"),
+    "Œuvre Ægir": ("Oeuvre Aegir",),
+    "Þórður Ðaníel": ("Thordur Daniel",),
+    "Strauß Größe": ("Strauss Grosse", "Strauss Groesse"),
+    "Tŧa Åse": ("Tta Ase", "Tta Aase"),
+}
+
+
+def test_letters_without_a_decomposition_are_found_in_names_parts_and_search(store: Any) -> None:
+    store.apply([AddNode(name) for name in NORDIC])
+    for name, forms in NORDIC.items():
+        for form in forms:
+            assert store.resolve(form) == store.resolve(name), form
+            for part in (form, form.split()[0], form.split()[-1]):
+                found = [identifier for identifier, _ in store.search_text(part, limit=3)]
+                assert found[:1] == [store.resolve(name).id], part
+    for other in ("Djorje Petrovic", "Dordje Petrowic", "Soeroen Moller", "Aeroskjobing"):
+        assert store.resolve(other) is None
+        assert is_spelling("djordje petrovic", "Đorđe Petrović") and not is_spelling(other.lower(), "Đorđe Petrović")
+
+
+def test_a_word_that_is_indexed_is_not_taken_for_another(store: Any) -> None:
+    store.apply([AddNode("Lodz"), AddNode("Łódź"), AddNode("Soren", text="a name")])
+    assert [identifier for identifier, _ in store.search_text("lodz")] == [store.resolve("Lodz").id]
+    assert [identifier for identifier, _ in store.search_text("Søren")] == [store.resolve("Soren").id]
