@@ -150,7 +150,8 @@ def blocks(
         'JOIN journal j ON j.id = s.entry ORDER BY s.what, s."first"'
     )
     for entry, table, first, last, value, ns, at in raw.execute(sql).fetchall():
-        if not 0 < last - first + 1 <= BLOCK or not isinstance(value, bytes):
+        whole = isinstance(first, int) and isinstance(last, int) and isinstance(value, bytes)
+        if not whole or not 0 < last - first + 1 <= BLOCK:
             continue  # ``check`` reports it: the chain covers the sums
         constant = CONSTANT[table] | {"ns": ns}
         if table == "nodes":
@@ -216,6 +217,9 @@ def earliest(raw: sqlite3.Connection, entries: Iterable[int] | None = None) -> d
     return found
 
 
+_RANGE = 'UPDATE journal_ranges SET "first" = ?, "last" = ?'
+
+
 def _last_id(raw: sqlite3.Connection, table: str) -> int:
     """The highest id that a table has given, by its rows and its counter."""
     (held,) = raw.execute(f"SELECT max(id) FROM {table}").fetchone()
@@ -240,18 +244,20 @@ def seal(raw: sqlite3.Connection, entries: Container[int] | None = None) -> None
         entries: the loads; every one when None.
     """
     before = earliest(raw)
+    known = 'SELECT entry, what, min("first"), max("last") FROM journal_sums GROUP BY entry, what'
+    ranges = {row[:2]: row[2:] for row in raw.execute(known) if isinstance(row[2], int) and isinstance(row[3], int)}
     if entries is None:
         raw.execute("DELETE FROM journal_sums")
     for entry, table, first, last in raw.execute("SELECT * FROM journal_ranges").fetchall():
         if entries is not None and entry not in entries:
             continue
+        if not (isinstance(first, int) and isinstance(last, int)):  # a damaged range: the sums name the rows too
+            first, last = ranges.get((entry, table), (0, -1))
+            raw.execute(f"{_RANGE} WHERE entry = ? AND what = ?", (first, last, entry, table))
         raw.execute("DELETE FROM journal_sums WHERE entry = ? AND what = ?", (entry, table))
         if (bound := max(_last_id(raw, table), max(before[table], default=0))) < last or first < 0:
             first, last = max(first, 0), min(last, bound)  # a damaged range may hold any number
-            raw.execute(
-                'UPDATE journal_ranges SET "first" = ?, "last" = ? WHERE entry = ? AND what = ?',
-                (first, last, entry, table),
-            )
+            raw.execute(f"{_RANGE} WHERE entry = ? AND what = ?", (first, last, entry, table))
         for start in range(first, last + 1, BLOCK):
             end = min(start + BLOCK - 1, last)
             rows, _ = _loaded(raw, table, start, end, before[table])

@@ -67,6 +67,14 @@ def normalise(name: str) -> str:
     return name
 
 
+def normalise_lines(text: str) -> list[str] | None:
+    """Normal forms of the lines of an ASCII text where ``normalise`` changes only letter case and quotes, else None."""
+    spaced = text.startswith(" ") or text.endswith(" ") or any(pair in text for pair in ("  ", "\n ", " \n"))
+    if spaced or not text.isascii() or not text.replace("\n", "").isprintable():
+        return None
+    return text.lower().replace("`", "'").split("\n")
+
+
 def _bounded(name: str) -> str:
     """The text without the marks beyond 30 in a row: bringing them in order takes the square of their number."""
     if len(name) <= 64:

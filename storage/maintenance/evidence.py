@@ -65,14 +65,18 @@ class Evidence:
                 found.append(block)
         return found
 
-    def misnamed(self, raw: sqlite3.Connection) -> dict[tuple[str, int], rows.Row]:
-        """Rows of dictionaries that are not named as the journal says, or missing and used; with what they must be."""
+    def used(self, raw: sqlite3.Connection) -> dict[str, set[int]]:
+        """Ids of dictionaries that rows use, present ones and those that the journal knows."""
         used = {table: {row[0] for row in raw.execute(sql)} for table, sql in USED.items()}
         for (table, _), state in self.newest.items():
             for column, owner in (("rel", "relations"), ("source", "sources"), ("ns", "namespaces")):
                 if table in ("edges", "edge_sources") and state and state.get(column):
                     used[owner].add(state[column])
-        found = {}
+        return used
+
+    def misnamed(self, raw: sqlite3.Connection) -> dict[tuple[str, int], rows.Row]:
+        """Rows of dictionaries that are not named as the journal says, or missing and used; with what they must be."""
+        used, found = self.used(raw), {}
         for (table, number), row in self.names.items():
             sql = f"SELECT {', '.join(NAMES[table])} FROM {table} WHERE id = ?"
             held = raw.execute(sql, (number,)).fetchone()

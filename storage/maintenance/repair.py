@@ -16,7 +16,7 @@ from graphmem.storage.files import replacing
 from graphmem.storage.maintenance import mend, salvage, single_bit
 from graphmem.storage.maintenance.check import Problem, Report, check_as, sqlite_problems, wrong_marks
 from graphmem.storage.maintenance.evidence import UNREADABLE, USED, Evidence, gather
-from graphmem.storage.maintenance.reconciliation import reconcile
+from graphmem.storage.maintenance.reconciliation import reconcile, stand_in
 from graphmem.storage.maintenance.report import some
 from graphmem.storage.maintenance.restoration import Restoration
 from graphmem.storage.maintenance.values import COUNTERS, bad_vectors
@@ -149,18 +149,19 @@ def _repaired(copy: Path, name: str, *, rebuild: bool = False) -> Report:
         raw.execute("BEGIN IMMEDIATE")
         if raw.execute("SELECT NOT EXISTS(SELECT 1 FROM namespaces) AND NOT EXISTS(SELECT 1 FROM nodes)").fetchone()[0]:
             lost.append(NOTHING)
+        lost += stand_in(raw)
         for _ in range(ROUNDS):  # what comes back may be evidence for more
             evidence = gather(raw)
             _entries(raw, evidence, notes)
             work = Restoration(raw, held, evidence)
-            work.dictionaries()
-            for step in (work.loads, work.strays, work.journal, work.names):
+            for step in (work.unnumbered, work.dictionaries, work.loads, work.strays, work.journal, work.names):
                 step()
             _untyped(raw, lost)
             _dictionaries(raw, held, notes, lost)
             for each in (_nodes, _orphans, _indexes, _retired, _vectors, _counters, _search):
                 each(raw, notes, lost)
-            raw.executemany("INSERT OR IGNORE INTO touched VALUES (?, ?)", evidence.touched)
+            if raw.executemany("INSERT OR IGNORE INTO touched VALUES (?, ?)", evidence.touched).rowcount > 0:
+                notes.append("entries that the history of nodes lacked")
             notes += work.restored
             if not work.restored and not evidence.mended:
                 break
@@ -335,6 +336,8 @@ def _vectors(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None
 
 
 def _counters(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None:
+    if raw.execute("DELETE FROM meta WHERE typeof(key) <> 'text'").rowcount:
+        lost.append("values in meta whose keys were damaged")
     for counter, table in COUNTERS:
         highest = raw.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0]
         if table != "journal":
@@ -343,6 +346,7 @@ def _counters(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> Non
         found = raw.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()
         if found is None or not isinstance(found[0], int) or not highest <= found[0] < 1 << 31:
             raw.execute("INSERT OR REPLACE INTO meta(key, value) VALUES (?, ?)", (counter, highest))
+            notes.append(f"the counter {counter}, {highest}")
 
 
 def _search(raw: sqlite3.Connection, notes: list[str], lost: list[str]) -> None:

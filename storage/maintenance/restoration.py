@@ -37,6 +37,7 @@ class Restoration:
         self.restored: list[str] = []
         self.lost: list[str] = []
         self.doubtful: dict[Key, Columns | None] = {}
+        self.displaced: dict[str, list[Columns]] = {"nodes": [], "edges": []}  # rows under ids that none is given
 
     def _write(self, table: str, key: rows.Row, image: Columns | None) -> bool:
         """Put a row in the place of what is there; False where it is the same or cannot be stored."""
@@ -50,12 +51,26 @@ class Restoration:
             return False
         return True
 
+    def unnumbered(self) -> None:
+        """Rows with ids that none is given: a damaged id, whose own row comes back from evidence."""
+        for table in ("namespaces", "sources", "relations", "nodes", "edges"):
+            if found := self.raw.execute(f"SELECT id FROM {table} WHERE id < 1").fetchall():
+                for key in found if table in self.displaced else ():
+                    self.displaced[table].append(rows.as_mapping(table, rows.fetch(self.raw, table, key)) or {})
+                self.raw.execute(f"DELETE FROM {table} WHERE id < 1")
+                self.restored.append(f"{table} without {some(found)}, ids that no row is given")
+
     def dictionaries(self) -> None:
         """Names of relations, sources and namespaces that the journal holds copies of."""
-        for (table, number), row in self.evidence.misnamed(self.raw).items():
+        wrong = self.evidence.misnamed(self.raw)
+        used = self.evidence.used(self.raw) if wrong else {}
+        for (table, number), row in wrong.items():
             image = dict(zip(NAMES[table], row, strict=True))
             if table == "relations":
                 image["norm"] = normalise_relation(image["name"])
+            for (other,) in self.raw.execute(f"SELECT id FROM {table} WHERE name = ? AND id <> ?", (row[-1], number)):
+                if (table, other) not in self.evidence.names and other not in used[table]:
+                    self.raw.execute(f"DELETE FROM {table} WHERE id = ?", (other,))  # the row, under a damaged id
             marks = ", ".join("?" * len(image))
             try:
                 if not self.raw.execute(f"SELECT 1 FROM {table} WHERE id = ?", (number,)).fetchone():
@@ -101,7 +116,7 @@ class Restoration:
         total = 1
         for found in options.values():
             total *= len(found)
-        if total < 2 or len(present) + len(options) != block.last - block.first + 1:
+        if not options or len(present) + len(options) != block.last - block.first + 1:
             return False
         alike = (tuple(found[min(k, len(found) - 1)] for found in options.values()) for k in range(ALIKE))
         for choice in chain(alike, product(*options.values()) if total <= TRIED else ()):
@@ -133,11 +148,16 @@ class Restoration:
                 continue
             options = self._of_node(number, row) if block.table == "nodes" else self._of_edge(number, row)
             base = {"id": number, **block.constant} if row is None else row
+            if row is None:
+                taken = bulk_sums.VARYING[block.table][1:]
+                options += [
+                    {column: other[column] for column in taken} for other in self.displaced[block.table][:ALIKE]
+                ]
             if options or row is None:
                 known = self.evidence.before[block.table].get(number) or {}
                 found[number] = [{**base, **option, **known} for option in options]
                 if row is None and block.table == "nodes":
-                    found[number].sort(key=lambda option: option["name"] != usual(option["norm"]))
+                    found[number].sort(key=lambda option: option["name"] != usual(str(option["norm"])))
                 if row is not None:
                     found[number].insert(0, row)
         return {number: options for number, options in found.items() if options}

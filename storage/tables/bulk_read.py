@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 
 import numpy as np
 
 from graphmem.core.errors import InvalidName, InvalidValue
-from graphmem.core.names import check_name, normalise, normalise_relation
+from graphmem.core.names import MAX_NAME, check_name, normalise, normalise_lines, normalise_relation
 
 CHUNK = 8_192  # triples that are read at a time: they fit the processor's cache
 SORT_FROM = 50_000  # triples from which a load is sorted
@@ -44,6 +44,32 @@ class Names:
             self.shown.append(shown)
         self.known[name] = position
         return position
+
+    def add_all(self, names: Sequence[str]) -> np.ndarray:
+        """Positions of many names, int64 [n]. Names in plain ASCII are normalised ``CHUNK`` at a time, in C."""
+        done = [self._add_plain(chunk) or list(map(self.add, chunk)) for chunk in _chunks(names)]
+        return np.fromiter(chain.from_iterable(done), np.int64, len(names))
+
+    def _add_plain(self, names: Sequence[str]) -> Sequence[int] | None:
+        """Positions of names that are new, distinct and in printable ASCII; None, and none added, where one is not."""
+        if self._normalise is not normalise or set(map(type, names)) != {str}:
+            return None
+        text = "\n".join(names)
+        norms = normalise_lines(text)
+        if norms is None or len(norms) != len(names) or max(map(len, norms)) > MAX_NAME or "" in norms:
+            return None
+        start, new = len(self.shown), dict.fromkeys(norms)
+        if len(new) != len(norms) or not self.by_norm.keys().isdisjoint(new):
+            return None
+        places = range(start, start + len(names))
+        self.shown += names
+        self.known.update(zip(names, places, strict=True))
+        self.by_norm.update(zip(norms, places, strict=True))
+        return places
+
+
+def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +121,7 @@ def read(names: Sequence[str], triples: Iterable[tuple[str, str, str]]) -> Load:
     """
     nodes, relations, held = Names("name"), Names("relation"), list(names)
     try:
-        listed = np.fromiter(map(nodes.add, held), np.int64, len(held))
+        listed = nodes.add_all(held)
     except (InvalidName, TypeError):
         for position, name in enumerate(held):
             _check(name, "name", f"names[{position}]")

@@ -26,7 +26,7 @@ from graphmem.storage.sqlite import SQLiteStore
 role, path, worker, until = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
 rng, done, waits, errors = random.Random(worker), 0, [], []
 with SQLiteStore.open(path, read_only=role == "read") as store:
-    while time.time() < until:
+    while role == "load" or time.time() < until:
         start = time.perf_counter()
         try:
             if role == "load":

@@ -12,6 +12,7 @@ from graphmem.core.edits import AddEdge, Retire, UpdateNode
 from graphmem.storage import bulk_sums
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.sqlite import SQLiteStore
+from graphmem.storage.tables import bulk_write
 from graphmem.storage.tables.change_recorder import altered_entries, reseal
 
 COUNT = bulk_sums.BLOCK + 10
@@ -98,3 +99,23 @@ def test_a_sum_of_facts_covers_every_column():
             other[row, column] ^= 1
             assert bulk_sums.of_edges(5, other, 2) != good
     assert len({bulk_sums.of_edges(first, table, source) for first in (5, 6) for source in (None, 2)}) == 4
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_facts_given_twice_have_their_strength_and_ids_go_on_after_an_undo(path, monkeypatch, large):
+    monkeypatch.setattr(bulk_write, "REBUILD_FROM", 10 if large else 1 << 30)
+    triples = [(f"New {n}", "of", f"Name {n % 7}") for n in range(40)]
+    with SQLiteStore.open(path) as store:
+        highest = max(fact.id for fact in store.facts())
+        store.bulk_load([], triples)
+        store.undo()
+        store.bulk_load([], [*triples, *triples[10:15], *triples[12:14]], source="again")
+        found = {fact.id: fact for fact in store.facts(relation="of")}
+        assert sorted(found) == list(range(highest + 41, highest + 81)), "ids of the load that was undone stay unused"
+        again = {f"New {n}": 1.0 + (10 <= n < 15) + (12 <= n < 14) for n in range(40)}
+        strengths = {edge.id: edge.strength for edge in store.edges(list(found))}
+        assert {fact.subject: strengths[fact.id] for fact in found.values()} == again
+        order = [fact.subject for _, fact in sorted(found.items())]
+        assert (order == [triple[0] for triple in triples]) is not large
+        assert {fact.source for fact in found.values()} == {"again"}
+    assert check(path).ok

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from graphmem.core.edits import AddEdge, AddNode, Retire, UpdateNode
-from graphmem.core.errors import Corrupt, GraphMemError, NotAMemory
+from graphmem.core.errors import Corrupt, GraphMemError, NotAMemory, NotKept
 from graphmem.storage.index import snapshot
 from graphmem.storage.maintenance.check import check
 from graphmem.storage.maintenance.repair import repair
@@ -96,15 +96,34 @@ def test_damage_is_found_and_repaired(path, damage):
 @pytest.mark.parametrize(
     ("kind", "statement"),
     [
-        ("journal", "DELETE FROM journal WHERE id = 2"),
+        ("value", "UPDATE nodes SET state = 7 WHERE id = 1; DELETE FROM journal_sums; DELETE FROM journal"),
     ],
 )
 def test_unrepairable_damage_is_reported(path, kind, statement):
-    sql(path, statement)
+    sql(path, *statement.split("; "))
     _, after = repair(path)
     assert kind in kinds(after)
     assert any(not problem.repairable for problem in after.problems)
     assert "cannot be repaired" in str(after)
+
+
+@pytest.mark.parametrize("which", ["id = 2", "id = 1", "id = (SELECT max(id) FROM journal)", "1"])
+def test_missing_entries_are_stood_in_for_and_said(path, which):
+    with SQLiteStore.open(path) as store:
+        held, count = sorted(map(str, store.facts())), len(store.journal(100))
+    sql(path, f"DELETE FROM journal WHERE {which}")
+    assert "journal" in kinds(check(path))
+    _, after = repair(path)
+    assert after.ok and any("they are missing" in note for note in after.lost), str(after)
+    with SQLiteStore.open(path) as store:
+        assert sorted(map(str, store.facts())) == held
+        entries = store.journal(100)
+        assert [entry.action for entry in entries].count("lost") == (count if which == "1" else 1)
+        assert len({entry.at for entry in entries}) == len(entries)
+        with pytest.raises(NotKept):
+            store.undo(next(entry.id for entry in entries if entry.action == "lost"))
+        store.apply([AddEdge("new", "r", "a")])
+    assert check(path).ok
 
 
 @pytest.mark.parametrize("changed", ["strength = 7", "src = 3, dst = 1, strength = 4"])

@@ -401,3 +401,41 @@ def test_rows_of_a_load_that_nothing_brings_back_are_taken_as_they_are(path, dam
         assert len(store.facts(relation="knows")) == left
         erase(store.connection, 1, "Ada 3")
     assert repair(path)[0].ok
+
+
+MOVED = (
+    "UPDATE relations SET id = -1 WHERE id = 2",
+    "UPDATE relations SET id = 70 WHERE id = 1",
+    "UPDATE sources SET id = 0 WHERE id = 1",
+    "UPDATE namespaces SET id = 7",
+    "UPDATE edges SET id = 0 WHERE id = 52",
+    "UPDATE nodes SET id = -7 WHERE id = 52",
+)
+
+
+@pytest.mark.parametrize("damage", MOVED)
+def test_a_row_under_another_id_is_found_and_put_back(path, whole, damage):
+    sql(path, damage)
+    _, after = repair(path)
+    assert after.ok and check(path).ok, str(after)
+    assert answers(path) == answers(whole) and names_of(path) == names_of(whole)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE journal_sums SET first = x'00ff' WHERE what = 'edges'",
+        "UPDATE journal_ranges SET first = 'x' WHERE what = 'edges'",
+        "UPDATE journal_ranges SET last = x'00'",
+        "DELETE FROM touched",
+        "DELETE FROM meta WHERE key = 'next_node'",
+        "UPDATE meta SET key = x'00ff' WHERE key = 'next_entry'",
+    ],
+)
+def test_damage_beside_the_rows_is_mended_and_said(path, whole, damage):
+    sql(path, damage)
+    assert not check(path).ok
+    _, after = repair(path)
+    assert after.ok and (after.restored or after.lost), str(after)
+    with SQLiteStore.open(path, read_only=True) as new, SQLiteStore.open(whole, read_only=True) as old:
+        assert new.facts() == old.facts()
