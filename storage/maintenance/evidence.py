@@ -76,13 +76,15 @@ class Evidence:
 
     def misnamed(self, raw: sqlite3.Connection) -> dict[tuple[str, int], rows.Row]:
         """Rows of dictionaries that are not named as the journal says, or missing and used; with what they must be."""
-        used, found = self.used(raw), {}
+        found: dict[tuple[str, int], rows.Row] = {}
+        missing: dict[tuple[str, int], rows.Row] = {}
         for (table, number), row in self.names.items():
             sql = f"SELECT {', '.join(NAMES[table])} FROM {table} WHERE id = ?"
             held = raw.execute(sql, (number,)).fetchone()
-            if (held is None and number in used[table]) or (held is not None and held != row):
-                found[table, number] = row
-        return found
+            if held != row:
+                (missing if held is None else found)[table, number] = row
+        used = self.used(raw) if missing else {}
+        return found | {(table, number): row for (table, number), row in missing.items() if number in used[table]}
 
     def unknown(self, raw: sqlite3.Connection) -> Iterator[tuple[str, list[rows.Row]]]:
         """Nodes and facts that no entry names, where the journal is whole: another program wrote them."""
