@@ -17,8 +17,8 @@ from graphmem.storage.tables.change_recorder import Recorder, reseal
 from graphmem.storage.tables.row_images import Change, Row
 from graphmem.storage.tables.validation import now_micros
 
-MOST_MISSING = 100_000
-"""Missing entries in a row that are stood in for; a damaged number may leave any gap."""
+MOST_MISSING = 10_000
+"""Longest run of missing entries that are stood in for; a damaged number may leave any gap."""
 
 _ENTRIES = ("edges", "touched", "journal_ranges")
 
@@ -72,8 +72,9 @@ def stand_in(raw: sqlite3.Connection) -> list[str]:
     It cannot be reverted, as after a compaction. The caller settles the chain.
     """
     raw.execute("DELETE FROM journal WHERE id < 1")
+    sql = "SELECT coalesce(max(entry), 0) FROM {} WHERE typeof(entry) = 'integer'"
     held = raw.execute("SELECT id, at FROM journal WHERE typeof(at) = 'integer' ORDER BY id").fetchall()
-    last = max(raw.execute(f"SELECT coalesce(max(entry), 0) FROM {table}").fetchone()[0] for table in _ENTRIES)
+    last = max(raw.execute(sql.format(table)).fetchone()[0] for table in _ENTRIES)
     counter = raw.execute("SELECT value FROM meta WHERE key = 'next_entry'").fetchone()
     if not held or (held[-1][0] < last and counter == (last + 1,)):  # its end is gone: the rows say how far it went
         held.append((last + 1, now_micros()))
@@ -82,7 +83,8 @@ def stand_in(raw: sqlite3.Connection) -> list[str]:
     times, ns = {at for _, at in held}, raw.execute("SELECT min(id) FROM namespaces").fetchone()[0] or 1
     lost, above, before = [], 0, EARLIEST
     for number, at in held:
-        gap = [missing for missing in range(above + 1, min(number, above + MOST_MISSING + 1)) if missing not in known]
+        near = number - above <= MOST_MISSING
+        gap = [missing for missing in range(above + 1, number if near else 0) if missing not in known]
         above = number
         moment = at
         for missing in reversed(gap):
