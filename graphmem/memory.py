@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphmem.core.edits import AddEdge, AddNode, JournalEntry, MergeNodes, Retire, UpdateNode, as_edges
+from graphmem.core.edits import AddEdge, AddNode, JournalEntry, Retire, UpdateNode, as_edges
 from graphmem.core.errors import Closed, InvalidValue, NotAMemory, NotFound
 from graphmem.core.history import superseding
 from graphmem.core.names import unstorable
@@ -273,10 +273,6 @@ class GraphMemory(Revision, Upkeep):
             raise NotFound(f"no current fact matches ({subject!r}, {relation!r}, {object!r})")
         return self.store.apply([Retire(edge) for edge in found if edge is not None], action="retire")
 
-    def merge(self, keep: str, absorb: str) -> JournalEntry:
-        """Merge two nodes: the facts and names of ``absorb`` move to ``keep``."""
-        return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
-
     def consolidate(self, config: ConsolidationConfig | None = None, *, at: Time | None = None) -> Consolidation:
         """Merge duplicates, promote repeated claims, strengthen used nodes, decay unused ones as of ``at`` (now) and
         archive the weakest beyond the config's capacity: one transaction, or none where there is nothing to do."""
@@ -298,6 +294,7 @@ class GraphMemory(Revision, Upkeep):
     def facts(
         self, subject: str | None = None, relation: str | None = None, object: str | None = None, *,
         as_of: Time | None = None, known_at: Time | None = None, limit: int | None = None, links: bool = False,
+        history: bool = False,
     ) -> list[Fact]:  # fmt: skip
         """Facts that match, oldest first; unknown names match nothing, and names are found as by ``node``.
 
@@ -307,12 +304,14 @@ class GraphMemory(Revision, Upkeep):
                 a ``valid_from`` at any time before its end, as far as is known. None: what holds now.
             known_at: instead, what was recorded by that time, right or wrong.
             links: also facts that join passages to names, even if neither ``relation`` nor an end asks for them.
+            history: facts of any time and factuality, as known today: past, planned and negated ones too.
 
         Raises:
-            InvalidTime: ``as_of`` or ``known_at`` cannot be read.
+            InvalidTime: ``as_of`` or ``known_at`` cannot be read. InvalidValue: ``history`` with one of them.
             Ambiguous: a name may mean several nodes; the message names them.
         """
         require(limit is None or limit >= 0, "limit", limit, "None or at least 0")
+        require(not history or as_of is known_at is None, "history", history, "alone, without as_of and known_at")
         ids: list[int | None] = []
         for name in (subject, object):
             node = None if name is None else self.store.look_up(name)
@@ -320,8 +319,9 @@ class GraphMemory(Revision, Upkeep):
                 return []
             ids.append(node.id if node else None)
             links = links or (node is not None and node.kind == PASSAGE)
+        links = links or relation is not None
         times = {"as_of": to_micros(as_of), "known_at": to_micros(known_at)}
-        return self.store.facts(ids[0], relation, ids[1], limit=limit, links=links or relation is not None, **times)
+        return self.store.facts(ids[0], relation, ids[1], limit=limit, links=links, history=history, **times)
 
     def retrieve(
         self, query: str, *, top_k: int = 10, ranker: RankerName = "activation", as_of: Time | None = None

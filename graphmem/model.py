@@ -309,15 +309,16 @@ class GraphMemoryModel(nn.Module):
         if not hasattr(self.memory, "store"):
             raise InvalidValue("texts are read into a GraphMemory, which can be written; attach one")
         arguments.flag(apply, "apply")
-        for name in options.keys() & {"surprise", "reread"}:
+        for name in options.keys() & {"surprise", "reread", "keep"}:
             arguments.flag(options[name], name)
         arguments.text(options.get("source"), "source", optional=True)
         arguments.text(options.get("context", ""), "context")
+        arguments.text(options.get("title", ""), "title")
         arguments.moment(options.get("at"), "at")
         arguments.number(options.get("trust", 1.0), "trust", "a number from 0 (none) to 1 (full)", 0, 1)
         extractor, config = options.get("extractor"), options.get("config")
-        if extractor is not None and not callable(getattr(extractor, "read", None)):
-            raise InvalidValue(f"extractor must have a method read(text), not {type(extractor).__name__}")
+        if extractor is not None and not callable(getattr(extractor, "extract", None)):
+            raise InvalidValue(f"extractor must have a method extract(text, at), not {type(extractor).__name__}")
         arguments.instance(config, (WriteGateConfig, type(None)), "config", "a WriteGateConfig or None")
 
     def session(self, name: str, config: SessionConfig | None = None) -> Session:

@@ -125,7 +125,7 @@ class ListingStore(PassageStore):
 
     def document_titles(self, about: Node | None = None) -> dict[str, int]:
         """Number of passages of each document by title: of all, or of those that a node's name is the title of."""
-        if not self._relation(TITLED):
+        if not self._has_passages():
             return {}
         if about is None:
             return self._titles("ns = ?", (self._ns,))

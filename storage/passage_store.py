@@ -32,10 +32,14 @@ class PassageStore(VectorStore):
 
     def passage_ids(self, after: int = 0) -> np.ndarray:
         """Ids above ``after`` of the live passages, int64 [P], ascending; looks only at nodes above ``after``."""
-        if not self._relation(TITLED):
+        if not self._has_passages():
             return np.zeros(0, np.int64)
         sql = f"SELECT n.id FROM nodes n WHERE +n.ns = ? AND n.id > ? AND {_LIVE} ORDER BY n.id"
         return np.asarray([row[0] for row in self.connection.rows(sql, (self._ns, after))], np.int64)
+
+    def _has_passages(self) -> bool:
+        """Whether a passage was ever added: each has an arc of one of two relations."""
+        return any(map(self._relation, (TITLED, MENTIONS)))
 
     def _relation(self, norm: str) -> int:
         """Row of a relation by its normalised name, 0 for an unknown one."""

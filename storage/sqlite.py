@@ -252,8 +252,9 @@ class SQLiteStore(ListingStore):
     def facts(
         self, subject: int | None = None, relation: str | None = None, object: int | None = None, *,
         as_of: int | None = None, known_at: int | None = None, limit: int | None = None, links: bool = True,
+        history: bool = False,
     ) -> list[Fact]:  # fmt: skip
-        """Facts that match what is given, by id; without a time, those that hold now.
+        """Facts that match what is given, by id; without a time those that hold now, all with ``history``.
 
         Args:
             as_of: valid time in microseconds: what held then, as known today.
@@ -273,7 +274,7 @@ class SQLiteStore(ListingStore):
             rest: dict[str, Any] = {"as_of": as_of, "limit": limit, "without": without}
             if known_at is not None:
                 return queries.facts_known_at(raw, self._ns, known_at, **what, **rest)
-            return queries.find_facts(raw, self._ns, **what, **rest)
+            return queries.find_facts(raw, self._ns, history=history, **what, **rest)
 
     def facts_by_id(self, edge_ids: Sequence[int] | np.ndarray) -> list[Fact]:
         """Facts in the order of the ids, whatever their state.

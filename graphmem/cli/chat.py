@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphmem.adapters.light_imports import light_imports
-from graphmem.cli.lines import decision_line, fact_line, lines_of, print_entries, printable
+from graphmem.cli.lines import fact_line, print_entries
 from graphmem.cli.main import base_model, memory_command, weights_folder
 from graphmem.cli.model import load_model
 from graphmem.core.edits import JournalEntry, Retire
 from graphmem.core.errors import GraphMemError, InvalidValue, NotFound
 from graphmem.core.names import check_name, unstorable
 from graphmem.core.types import Fact
+from graphmem.text.printing import lines_of, printable
+from graphmem.writing.checklist import decision_line
 
 if TYPE_CHECKING:
     from graphmem.generation.conversation import Reply, Session

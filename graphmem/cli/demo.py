@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from graphmem.cli.lines import confidence
 from graphmem.core.edits import JournalEntry
 from graphmem.core.files import SIDE_FILES, check_target
 from graphmem.datasets.wikimovies import Question, held_out, load_facts, neighbourhood
@@ -22,6 +21,7 @@ from graphmem.evaluation.answers import CLOSED_BOOK, GRAPHMEM, IN_CONTEXT, evalu
 from graphmem.hub import load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.model import GraphMemoryModel
+from graphmem.text.printing import confidence
 from graphmem.visualization.subgraph_html import save_subgraph
 
 METHODS = (CLOSED_BOOK, IN_CONTEXT, GRAPHMEM)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.lines import confidence, lines_of, one_line, printable
 from graphmem.cli.main import base_model, emit, force, memory_command, plain, weights_folder
 from graphmem.cli.model import load_model
 from graphmem.core.files import check_target
 from graphmem.core.types import Fact
 from graphmem.encoding.evidence_text import interval_words
+from graphmem.text.printing import confidence, lines_of, one_line, printable
 
 if TYPE_CHECKING:
     from graphmem.generation.attribution import Answer, ExplainedItem

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from graphmem.core.errors import InvalidValue
+from graphmem.text.printing import interval, one_line, printable
 
 if TYPE_CHECKING:
-    from graphmem.core.edits import JournalEntry, WriteDecision
+    from graphmem.core.edits import JournalEntry
     from graphmem.core.types import Fact
     from graphmem.memory import GraphMemory
 
 MAX_CHANGES = 10
 """Changes of one journal entry that are printed unless all are asked for."""
-
-CONFIDENCE = ((0.9, "sure"), (0.7, "likely"), (0.5, "perhaps"), (0.0, "unsure"))
-"""Words for a probability, by the least probability of each."""
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 
 
 def paged(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -72,27 +66,6 @@ def fact_line(fact: Fact) -> str:
     return f"{fact.id}\t{printable(fact)}{interval(fact)}{origin}" + (f"  {', '.join(marks)}" if marks else "")
 
 
-def printable(value: object) -> str:
-    """A text with its control characters and marks of direction escaped: names may be hostile to a terminal."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), str(value))
-
-
-def interval(fact: Fact) -> str:
-    """The valid interval of a fact in brackets; empty for an undated one."""
-    return f"  [{fact.valid_from or '…'} → {fact.valid_to or 'now'}]" if fact.valid_from or fact.valid_to else ""
-
-
-def lines_of(value: object) -> str:
-    """A text of several lines, each ``printable``."""
-    return "\n".join(map(printable, str(value).splitlines()))
-
-
-def one_line(text: str, length: int = 160) -> str:
-    """A text on one line, cut at ``length`` characters."""
-    text = printable(" ".join(text[: 4 * length].split()))
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
 def print_facts(facts: Iterable[Fact], *, grouped: bool = False) -> None:
     """Print one fact a line; ``grouped`` under the names of their subjects."""
     for name, group in groupby(facts, key=lambda fact: fact.subject if grouped else ""):
@@ -116,49 +89,3 @@ def print_entries(memory: GraphMemory, entries: Iterable[JournalEntry], *, every
             click.echo(f"\t{change.sign} {printable(change.text)}{moved}{again}{origin}")
         if not everything and len(changes) > MAX_CHANGES:
             click.echo(f"\t… {len(changes) - MAX_CHANGES:,} more changes; all: --all")
-
-
-def decision_line(decision: WriteDecision) -> str:
-    """One line: the action, the fact with its valid interval, what it replaces, and how sure the gate is."""
-    against = decision.evidence.get("against")
-    instead = f"  (instead of: {printable(against)})" if decision.action == "update" and against else ""
-    why = f"  ({printable(skip_reason(decision))})" if decision.action == "skip" else ""
-    undated = {"update": "  [from now on]", "retire": "  [until now]"}.get(decision.action, "")
-    fact = f"{printable(decision.fact)}{interval(decision.fact) or undated}"
-    return f"{decision.action:<6} {fact}{instead}{why}  {confidence(decision.gate)}"
-
-
-def confidence(probability: float) -> str:
-    """A probability in a word and in percent: ``sure 97 %``."""
-    word = next(word for least, word in CONFIDENCE if probability >= least or not least)
-    return f"{word} {100 * probability:.0f} %"
-
-
-def skip_reason(decision: WriteDecision) -> str:
-    """Why a candidate is not written."""
-    evidence = decision.evidence
-    if "repeats" in evidence:
-        return "known already"
-    if "read_before" in evidence:
-        return "read before"
-    if "held_back" in evidence:
-        return str(evidence["held_back"])
-    if evidence.get("factuality") == "alias":
-        return "the name is taken, or the source is not trusted enough"
-    if evidence.get("factuality", "asserted") != "asserted":
-        return f"the text does not assert it: {evidence['factuality']}"
-    return "the gate would not write it"
-
-
-def print_decisions(decisions: Sequence[WriteDecision], *, everything: bool) -> None:
-    """Print decisions that write, then the skipped ones or, unless ``everything``, their number and reasons."""
-    skipped = [decision for decision in decisions if decision.action == "skip"]
-    written = [decision for decision in decisions if decision.action != "skip"]
-    if decisions:
-        click.echo("action, fact [when it holds], and how probable the gate finds the action shown")
-    for decision in [*written, *(skipped if everything else ())]:
-        click.echo(decision_line(decision))
-    if skipped and not everything:
-        reasons = Counter(map(skip_reason, skipped))
-        summary = "; ".join(f"{count} {one_line(why, 80)}" for why, count in reasons.most_common())
-        click.echo(f"{len(skipped)} skipped: {summary} (shown with --all)")

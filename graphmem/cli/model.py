@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphmem.adapters.light_imports import light_imports
-from graphmem.cli.lines import lines_of, print_decisions, printable
 from graphmem.cli.main import base_model, emit, force, main, memory_command, retriever_weights, weights_folder
 from graphmem.core.errors import InvalidValue
 from graphmem.core.files import check_target
+from graphmem.text.printing import lines_of, printable
+from graphmem.writing.checklist import checklist
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
@@ -89,10 +90,10 @@ def read(
     memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool,
     everything: bool, base: str, weights: str | None, json_: bool,
 ) -> None:  # fmt: skip
-    """Extract facts from TEXT (or --file) and show what would be written: action, fact, [when it holds], confidence.
+    """Extract facts from TEXT (or --file) and show, as a checklist, what would be written and what is only offered.
 
-    A fact without an interval is undated. The percentage is the probability that the write gate gives to the action
-    shown, among the actions that its rules allow: sure from 90 %, likely from 70 %, perhaps from 50 %, else unsure.
+    A line holds the action, the fact, [when it holds], what it replaces, and the confidence in it: sure from 90 %,
+    likely from 70 %, perhaps from 50 %, else unsure. A fact without an interval is undated.
     """
     if (text is None) == (file is None):
         raise click.UsageError("give either TEXT or --file")
@@ -105,11 +106,11 @@ def read(
     plan = load_model(memory, base, weights).read(text or "", source=source, reread=again)
     entry = memory.apply(plan) if apply_ and plan.edits else None
     if json_:
-        return emit({"decisions": plan.decisions, "entry": entry.id if entry else None})
-    print_decisions(plan.decisions, everything=everything)
-    if not plan.decisions:
-        click.echo("no facts found")
-    elif entry:
+        found = {"facts": plan.facts, "proposed": plan.proposed, "not_understood": plan.not_understood}
+        return emit({**found, "decisions": plan.decisions, "entry": entry.id if entry else None})
+    for line in checklist(plan.decisions, plan.not_understood, kept=plan.keeps_text, everything=everything):
+        click.echo(line)
+    if entry:
         click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {memory.path} {entry.id}")
     elif plan.edits:
         click.echo("nothing is written yet; write it with --apply")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.lines import lines_of, print_entries
+from graphmem.cli.lines import print_entries
 from graphmem.cli.main import as_json, emit, main, memory_command, memory_file
+from graphmem.text.printing import lines_of
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmem.cli.lines import fact_line, one_line, page_bounds, page_line, paged, print_entries, print_facts, printable
+from graphmem.cli.lines import fact_line, page_bounds, page_line, paged, print_entries, print_facts
 from graphmem.cli.main import emit, memory_command, plain, retriever_weights
 from graphmem.core.types import MENTIONS, RANKERS, SYSTEM_KINDS, TITLED, Fact, Node
+from graphmem.text.printing import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -123,6 +123,7 @@ class WriteDecision:
         gate: probability of the action, 0..1.
         surprise: mean negative log-likelihood of the candidate's tokens, in nats, under the model with memory on.
         edit: the resulting edit; None for ``skip``.
+        offer: of a skipped candidate that is not sure enough: the decision that is carried out where it is accepted.
     """
 
     action: Literal["skip", "add", "update", "retire"]
@@ -131,6 +132,7 @@ class WriteDecision:
     edit: Edit | None
     fact: Fact
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    offer: WriteDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,9 +144,10 @@ class GraphStore(VectorStore, PassageStore, Protocol):
     def facts(
         self, subject: int | None = None, relation: str | None = None, object: int | None = None, *,
         as_of: int | None = None, known_at: int | None = None, limit: int | None = None, links: bool = True,
+        history: bool = False,
     ) -> list[Fact]:  # fmt: skip
-        """Facts of these ends and this relation that held at ``as_of`` and were known at ``known_at``; without
-        ``links``, none that join passages of documents to names."""
+        """Facts of these ends and this relation that held at ``as_of`` and were known at ``known_at``; of any time
+        with ``history``; without ``links``, none that join passages of documents to names."""
 
     def fact_ids_around(
         self, nodes: Iterable[int], *, limit: int, as_of: Any = None, relation: str | None = None

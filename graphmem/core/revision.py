@@ -1,11 +1,11 @@
-"""Revision of a memory: plans and edits are applied, entries undone and redone, facts pinned, history read."""
+"""Revision of a memory: plans applied, entries undone and redone, facts pinned, nodes merged, history read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from graphmem.core.edits import JournalEntry, PinEdge
+from graphmem.core.edits import JournalEntry, MergeNodes, PinEdge
 from graphmem.core.errors import Conflict
 from graphmem.core.types import Fact
 from graphmem.core.validation import id_of, require, typed
@@ -28,20 +28,32 @@ class Revision:
         """Let a pinned fact go."""
         return self.store.apply([PinEdge(id_of(fact), pinned=False)], action="unpin")
 
-    def apply(self, plan: Any, *, note: str = "") -> JournalEntry:
+    def apply(self, plan: Any, *, accept: Any = (), note: str = "") -> JournalEntry:
         """Write a plan of ``model.read``, noted by its text, or a list of edits, in one transaction.
 
+        Args:
+            accept: offers of the plan to write too: "all"; or positions in ``plan.proposed``, names of objects, or
+                facts of it, one or several.
+            note: of the journal entry.
+
         Raises:
+            InvalidValue: ``accept`` names what the plan does not offer.
             Conflict: the plan changes a fact that was pinned since; read the text again.
         """
         if isinstance(plan, Sequence):
             return self.store.apply(list(plan), action="apply", note=note)
-        require(hasattr(plan, "edits"), "plan", plan, "a plan of model.read, or a list of edits")
-        changed = {d.evidence.get("against_id") for d in plan.decisions if d.action in ("update", "retire")}
+        require(hasattr(plan, "edits_with"), "plan", plan, "a plan of model.read, or a list of edits")
+        changed = plan.changed(accept)
         if found := changed.intersection(self.store.pinned() if changed else ()):
             raise Conflict(f"the plan changes facts that are pinned now: {sorted(found)}; read the text again")
         text = " ".join(plan.text[:400].replace("\0", " ").split())[:200]
-        return self.store.apply(list(plan.edits), action="read", note=note or text)
+        entry = self.store.apply(plan.edits_with(accept), action="read", note=note or text)
+        plan.finish(self.store)
+        return entry
+
+    def merge(self, keep: str, absorb: str) -> JournalEntry:
+        """Merge two nodes: the facts and names of ``absorb`` move to ``keep``."""
+        return self.store.apply([MergeNodes(self.store.find(keep).id, self.store.find(absorb).id)], action="merge")
 
     def undo(self, entry: Any = None) -> JournalEntry:
         """Revert one journal entry: what it changed is as before. The latest one that is not undone when None.

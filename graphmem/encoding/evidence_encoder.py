@@ -177,7 +177,8 @@ class EvidenceEncoder:
         readings: list[Reading | None] = [None] * len(units)
         question = _cut(self.tokenizer, question)
         with self._lock, torch.inference_mode():
-            for rows in _batches(self.tokenizer, question, units):
+            asked = min(MAX_QUESTION, _tokens(question))
+            for rows in _batches([asked + _tokens(unit) for unit in units]):
                 texts = [units[row] for row in rows]
                 encoded = encode_pairs(self.tokenizer, [question] * len(rows), texts)
                 _, spans, logits = self.network(encoded.features)
@@ -185,12 +186,28 @@ class EvidenceEncoder:
                     readings[row] = _reading(texts[at], spans[at], logits[at], encoded.offsets[at], max_spans)
         return [reading for reading in readings if reading is not None]
 
+    def verdicts(self, questions: Sequence[str], units: Sequence[str]) -> list[tuple[float, float, float]]:
+        """Probabilities of ``VERDICTS`` of each unit about the question at its place, in their order."""
+        found: list[tuple[float, float, float]] = [(1.0, 0.0, 0.0)] * len(units)
+        with self._lock, torch.inference_mode():
+            for rows in _batches([_tokens(a) + _tokens(b) for a, b in zip(questions, units, strict=True)]):
+                encoded = encode_pairs(self.tokenizer, [questions[r] for r in rows], [units[r] for r in rows])
+                _, _, logits = self.network(encoded.features)
+                for row, (neither, yes, no) in zip(rows, logits[:, 2:].softmax(-1).tolist(), strict=True):
+                    found[row] = (neither, yes, no)
+        return found
 
-def _batches(tokenizer: Any, question: str, units: Sequence[str]) -> Iterator[list[int]]:
-    asked = min(MAX_QUESTION, len(question) // 3 + 3)
-    lengths = [min(MAX_TOKENS, asked + len(unit) // 3 + 3) for unit in units]
+
+def _tokens(text: str) -> int:
+    """About how many tokens a text has."""
+    return len(text) // 3 + 3
+
+
+def _batches(counts: Sequence[int]) -> Iterator[list[int]]:
+    """Rows of pairs of similar numbers of tokens."""
+    lengths = [min(MAX_TOKENS, count) for count in counts]
     rows: list[int] = []
-    for row in sorted(range(len(units)), key=lambda row: (lengths[row], row)):
+    for row in sorted(range(len(lengths)), key=lambda row: (lengths[row], row)):
         if rows and lengths[row] * (len(rows) + 1) > BATCH_TOKENS:
             yield rows
             rows = []

@@ -69,7 +69,7 @@ def write_read(model: Any, cases: Sequence[EditCase]) -> dict[str, int]:
     counts = {"passages": len(passages), "facts": 0, "edit's pair read": 0, "edit's triple read": 0,
               "written": 0, "edit's pair written": 0}  # fmt: skip
     for number, (passage, edit) in enumerate(passages.items()):
-        plan = model.read(passage, apply=True, source=f"passage {number}")
+        plan = model.read(passage, apply=True, source=f"passage {number}", keep=False)
         subject, relation, value = map(normalise, edit.fact)
         found = {_plain(fact) for fact in plan.facts}
         kept = {_plain(d.fact) for d in plan.decisions if d.action in ("add", "update")}

@@ -100,7 +100,7 @@ class DomainRun:
             started = time.process_time()
             for lesson in self.lessons[read : round(share * len(self.lessons))]:
                 when, extractor = (lesson.fact.valid_from, lesson) if lesson.fact else (None, None)
-                model.read(lesson.sentence, apply=True, source=self.domain, at=when, extractor=extractor)
+                model.read(lesson.sentence, apply=True, source=self.domain, at=when, extractor=extractor, keep=False)
             seconds, read = seconds + time.process_time() - started, round(share * len(self.lessons))
             right = self._ask_new("graphmem", share, model)
             last = self.lessons[read - 1].fact if read else None

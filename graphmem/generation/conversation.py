@@ -159,7 +159,7 @@ class Session:
         spoken = text.replace("\0", " ").strip()
         text, before = resolve_first_person(spoken, self.config.speaker), self.context()
         known = text if self.config.speaker is not None else without_first_person(text)
-        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at)
+        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at, keep=False)
         if not text.strip():
             return Reply("", None, plan)
         memory = self.model.memory

@@ -144,6 +144,19 @@ def add_passages(
     return PassagesAdded(writer.documents, writer.passages, writer.words, tuple(writer.entries))
 
 
+def passage_edits(
+    store: GraphStore, documents: Sequence[Document], *, source: str | None = None, tagger: Tagger = capitalised
+) -> list[Edit]:
+    """Edits that add the passages of documents, without those that the store holds; reads the store, writes nothing.
+
+    A document without a title is found by what it names; where it names nothing, by its first words as by a title.
+    ``split_sentences`` finds the sentences of the passages once the edits are applied.
+    """
+    writer = _Writer(store, None, source, tagger)
+    new = writer.unknown(documents)
+    return writer.edits_of(new, headings=False) if new else []
+
+
 def check_document(position: int, item: Any, date: Time | None = None) -> Document:
     """Return (title, text) or (title, text, date) as a document; ``date`` is that of one without its own.
 
@@ -201,16 +214,10 @@ class _Writer:
     def write(self, documents: Sequence[Document]) -> None:
         """Write one batch, in one transaction, and the vectors of its passages after it."""
         self.documents += len(documents)
-        named: dict[str, Document] = {}
-        for part in (part for document in documents for part in split_document(document)):
-            named.setdefault(part.name, part)
-        known = self.store.resolve_many([normalise(name) for name in named], records=True)
-        new = {name: part for name, part in named.items() if not known[normalise(name)]}
-        if not new:
+        if not (new := self.unknown(documents)):
             return
-        edits = [*self._passages(new), *self._mentions(new), *self._backlinks(new)]
         note = f"{len(new)} passage{'s' if len(new) > 1 else ''}"
-        self.entries.append(self.store.apply(edits, action="add passages", note=note))
+        self.entries.append(self.store.apply(self.edits_of(new), action="add passages", note=note))
         self.passages += len(new)
         self.words += sum(len(part.text.split()) for part in new.values())
         split_sentences(self.store)
@@ -218,13 +225,27 @@ class _Writer:
             found = self.store.resolve_many([normalise(name) for name in new], records=True)
             encode_passages(self.store, self.encoder, np.asarray([found[normalise(name)][0] for name in new], np.int64))
 
-    def _passages(self, new: dict[str, Document]) -> Iterator[Edit]:
-        for name, part in new.items():
-            yield AddNode(name, PASSAGE, part.text, (), {"title": part.title}, part.date)
-            for subject in part.subjects:
-                yield AddEdge(subject, TITLED, name, source=self.source)
+    def unknown(self, documents: Sequence[Document]) -> dict[str, Document]:
+        """Parts of documents that the store does not hold, by the name of their passage."""
+        named: dict[str, Document] = {}
+        for part in (part for document in documents for part in split_document(document)):
+            named.setdefault(part.name, part)
+        known = self.store.resolve_many([normalise(name) for name in named], records=True)
+        return {name: part for name, part in named.items() if not known[normalise(name)]}
 
-    def _mentions(self, new: dict[str, Document]) -> Iterator[Edit]:
+    def edits_of(self, new: dict[str, Document], *, headings: bool = True) -> list[Edit]:
+        """Edits that add passages with their arcs; ``headings``: the first words of a text are its title."""
+        mentions = list(self._mentions(new))
+        naming = {edit.subject for edit in mentions}
+        edits: list[Edit] = []
+        for name, part in new.items():
+            edits.append(AddNode(name, PASSAGE, part.text, (), {"title": part.title}, part.date))
+            about = part.subjects if headings or part.title or name not in naming else ()
+            edits += [AddEdge(subject, TITLED, name, source=self.source) for subject in about]
+        titled = {name: part for name, part in new.items() if headings or part.title}
+        return [*edits, *mentions, *self._backlinks(titled)]
+
+    def _mentions(self, new: dict[str, Document]) -> Iterator[AddEdge]:
         parts, texts = list(new.items()), [part.text for part in new.values()]
         own = {normalise(subject) for part in new.values() for subject in part.subjects}
         titles = title_spans(texts, lambda names: own.intersection(names) | self.store.titled(names).keys())

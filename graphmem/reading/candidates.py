@@ -35,7 +35,7 @@ class CandidateFact:
 
     Attributes:
         fact: by the names of the text; ``confidence`` is the extractor's.
-        factuality: ``asserted``, ``ended``, ``negated`` or ``uncertain``, see ``network.FACTUALITY``.
+        factuality: one of ``network.FACTUALITY``, or ``planned`` or ``reported`` from other extractors.
         factuality_probabilities: of each of ``FACTUALITY``, ``none`` first, float32 [5]; None from other extractors.
         subject_span, object_span: characters of the two mentions.
         object_kind: ``entity`` or ``literal``.
@@ -50,6 +50,7 @@ class CandidateFact:
         competition: by how much the strongest rival in the sentence is stronger, 0..1. A rival joins the same two
             names, or one of them by the same relation. The items of a list are about equally strong. A rival whose
             mention touches this one's, as the parts of a torn name do, counts with its full strength.
+        probability: that the text says so, 0..1, by all that was read.
     """
 
     fact: Fact
@@ -67,6 +68,7 @@ class CandidateFact:
     alternatives: tuple[RelationAlternative, ...] = ()
     span_probability: float = 1.0
     competition: float = 0.0
+    probability: float = 1.0
 
     @property
     def end(self) -> int:

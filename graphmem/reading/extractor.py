@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from graphmem.core.types import ALSO_KNOWN, Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.alias_patterns import find_aliases, is_renaming
 from graphmem.reading.candidates import CandidateFact, check_text, mark_competition
+from graphmem.reading.extraction import Candidate, candidate_of
 from graphmem.reading.hidden_states import TokenStates, token_states
 from graphmem.reading.mention_spans import MentionSpan, add_pronouns, align_spans, candidate_pairs, is_possessive
 from graphmem.reading.network import FACTUALITY, ExtractionNetwork, PairScores, decode_tags, pair_index
@@ -22,14 +23,14 @@ from graphmem.reading.relation_classifier import RelationClassifier
 from graphmem.reading.temporal_expressions import TimeSpan, find_times, valid_interval
 from graphmem.text.lexicon import religion_noun
 from graphmem.text.relation_synonyms import candidate_relations
-from graphmem.text.sentences import Stretch, is_question, sentences
+from graphmem.text.sentences import Stretch, is_question, sentence_at, sentences
 from graphmem.text.windows import OVERLAP, WINDOW, Window, windows
 
 _MAX_ANTECEDENTS, _MIN_COREFERENCE = 24, 0.3
 
 
 class FactExtractor:
-    """The shipped ``Extractor``: one forward pass of the frozen model per window, no generation.
+    """Extractor over a frozen language model: one forward pass of the frozen model per window, no generation.
 
     ``model`` is a causal language model, with or without a memory attached, ``vectors`` encodes relation names and the
     words around pairs. ``lexicon`` adds the lexicon's relations to those that are given.
@@ -130,7 +131,7 @@ class FactExtractor:
                 0.0 if state.surprise is None else float(state.surprise[tokens].mean()),
                 scores.features[row].numpy(), draft.is_known,
                 relation_probability=draft.probability, alternatives=draft.alternatives,
-                span_probability=min(name.span.probability for name in names),
+                span_probability=min(name.span.probability for name in names), probability=confidence,
             ))  # fmt: skip
         found = _with_aliases(text, mentions, found)
         return mark_competition(_with_sentences(text, found, state, find_times(text, now)))
@@ -149,6 +150,31 @@ class FactExtractor:
                 both = min(name.span.probability, float(probability))
                 found[mention] = replace(name, span=replace(name.span, probability=both))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class GraphExtractor:
+    """The shipped ``Extractor``: a ``FactExtractor`` with the relations of one graph and the text before.
+
+    ``surprise``: see ``FactExtractor.read``.
+    """
+
+    extractor: FactExtractor
+    relations: Sequence[str] = ()
+    context: str = ""
+    surprise: bool = True
+
+    def extract(self, text: str, at: Time | None = None) -> list[Candidate]:
+        """Candidate facts of ``text``, in order; ``at`` is the day of "today".
+
+        Raises:
+            InvalidValue: ``text`` is not a string, or too long. InvalidTime: ``at`` cannot be read.
+        """
+        found = self.extractor.read(
+            text, relations=self.relations, context=self.context, now=at, surprise=self.surprise
+        )  # fmt: skip
+        bounds = sentences(text)
+        return [candidate_of(one, sentence_at(bounds, one.end) or (0, len(text))) for one in found]
 
 
 def _is_bfloat16(model: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 
 Stretch = tuple[int, int]
 """Start and end of a span of a text, in characters."""
@@ -24,6 +26,12 @@ def sentences(text: str) -> list[Stretch]:
     if text[start:].strip():
         found.append((start, len(text)))
     return found
+
+
+def sentence_at(bounds: Sequence[Stretch], position: int) -> Stretch | None:
+    """The one of some spans, in order, that holds the character before ``position``; None where none does."""
+    at = bisect_left(bounds, position, key=lambda span: span[1])
+    return bounds[at] if at < len(bounds) and bounds[at][0] < position else None
 
 
 def is_question(sentence: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 from graphmem.core.edits import AddEdge, AddNode, Edit, Retire, SupersedeEdge, WriteDecision
 from graphmem.core.history import recorded_facts
@@ -16,9 +17,18 @@ from graphmem.core.times import Time, as_text, end_micros, from_micros, to_micro
 from graphmem.core.types import ALSO_KNOWN, Fact
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.reading.candidates import CandidateFact
+from graphmem.text.sentences import is_question
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity
 from graphmem.writing.gate_features import Action, GraphContext, evidence_record, held_order, role_agreement
-from graphmem.writing.gate_rules import WriteGateConfig, allowed_actions, blend_priors, may_change, select_action
+from graphmem.writing.gate_rules import (
+    KEPT_APART,
+    WriteGateConfig,
+    allowed_actions,
+    blend_priors,
+    is_apart,
+    may_change,
+    select_action,
+)
 from graphmem.writing.write_gate import WriteGate
 
 Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
@@ -45,6 +55,7 @@ class WriteDecider:
         self._held: dict[tuple[str, str], dict[str, Fact]] = {}
         self._profiles: dict[str, RelationProfile] = {}
         self._records: dict[int, list[Fact]] = {}
+        self._ended: set[tuple[str, str, str]] = set()  # facts that decisions about this text end
 
     def decide(
         self, cases: Sequence[Case], was_read: Callable[[CandidateFact], bool] = lambda _: False
@@ -68,32 +79,90 @@ class WriteDecider:
         return decisions
 
     def _decide(self, candidate: CandidateFact, near: GraphContext, was_read: bool) -> WriteDecision:
-        trust = self._trust
+        trust, held, rival = self._trust, near.same(candidate.fact), near.rival(candidate.fact)
         probabilities = self._gate.probabilities(candidate, near, trust)
+        evidence = evidence_record(candidate, near, probabilities, trust)
+        confidence = round(trust * min(1.0, candidate.probability), 4)
+        fact = replace(candidate.fact, confidence=confidence, source=self._source)
+        ended_here = (*_key(fact), normalise(fact.object)) in self._ended
+        if not was_read and not ended_here and trust >= self._config.min_trust and is_apart(candidate, held):
+            return self._apart(candidate, fact, evidence)
         allowed: tuple[Action, ...] = ("skip",) if was_read else allowed_actions(candidate, near, trust, self._config)
         action, gate = select_action(probabilities, allowed, self._config.threshold)
-        evidence = evidence_record(candidate, near, probabilities, trust)
-        held, rival = near.same(candidate.fact), near.rival(candidate.fact)
+        if action == "skip":
+            fact, evidence = self._skipped(candidate, near, was_read, allowed == ("skip",), fact, evidence)
+        sure = action != "skip" and candidate.probability >= self._config.min_sure
+        offered = action if action != "skip" else self._offered(candidate, near, evidence, allowed)
+        offer: WriteDecision | None = None
+        if offered != "skip":
+            offer = self._writing(offered, candidate, near, fact, gate, dict(evidence))
+        if sure and offer is not None:
+            self._add_pending(offer.action, offer.fact, held, rival)
+            return offer
+        if action != "skip":  # the gate would write what the text may not say
+            gate = round(1 - gate, 4)
+        worth = offer is not None and offer.action != "skip" and candidate.probability >= self._config.min_proposed
+        self._add_pending("skip", fact, held, rival)
+        return WriteDecision(
+            "skip", round(gate, 4), round(candidate.surprise, 4), None, fact, evidence, offer if worth else None
+        )
+
+    def _apart(self, candidate: CandidateFact, fact: Fact, evidence: dict[str, Any]) -> WriteDecision:
+        """What does not hold now: a fact of its own, kept with its factuality or its end beside those that hold."""
+        known, gate = candidate.factuality, round(candidate.probability, 4)
+        if known == "ended":
+            fact = _over(fact, self._at)
+        else:
+            fact = replace(fact, factuality=known)  # type: ignore[arg-type]
+        written = WriteDecision("add", gate, round(candidate.surprise, 4), _added(fact), fact, evidence)
+        if is_question(fact.text):
+            return replace(written, action="skip", edit=None)
+        if known != "uncertain" and candidate.probability >= self._config.min_sure:
+            return written
+        worth = candidate.probability >= self._config.min_proposed
+        return replace(written, action="skip", gate=round(1 - gate, 4), edit=None, offer=written if worth else None)
+
+    def _skipped(
+        self, candidate: CandidateFact, near: GraphContext, was_read: bool, forbidden: bool, fact: Fact,
+        evidence: dict[str, Any],
+    ) -> tuple[Fact, dict[str, Any]]:  # fmt: skip
+        """A skipped fact and its evidence, with the reason: repeated, read before, or held back."""
+        held, rival, trust = near.same(candidate.fact), near.rival(candidate.fact), self._trust
         against = held or rival
         weaker = against is not None and not may_change(candidate, against, near, trust, self._config)
-        confidence = round(trust * min(1.0, candidate.fact.confidence), 4)
-        fact = replace(candidate.fact, confidence=confidence, source=self._source)
-        skipped, asserted = action == "skip", candidate.factuality == "asserted"
-        over = candidate.factuality in ("ended", "negated")
+        asserted, over = candidate.factuality == "asserted", candidate.factuality in ("ended", "negated")
         trusted = trust >= self._config.min_trust
-        if skipped and asserted and held is not None and trusted:
+        if asserted and held is not None and trusted:
             evidence |= {"repeats": held.id, "pinned": held.pinned}
-            keeps = was_read or weaker
-            fact = replace(fact, valid_from=held.valid_from, valid_to=held.valid_to) if keeps else fact
+            if was_read or weaker:
+                fact = replace(fact, valid_from=held.valid_from, valid_to=held.valid_to)
         elif was_read:
             evidence["read_before"] = True
-        elif skipped and candidate.factuality in ("asserted", "uncertain") and not trusted:
+        elif (asserted or candidate.factuality in KEPT_APART) and not trusted:
             evidence["held_back"] = f"trust {trust} is below {self._config.min_trust}"
-        elif skipped and allowed == ("skip",) and weaker and against is not None and (asserted or held and over):
+        elif forbidden and weaker and against is not None and (asserted or held and over):
             evidence["held_back"] = f"{'pinned' if against.pinned else 'trusted less than the held fact'}: {against}"
+        return fact, evidence
+
+    def _offered(
+        self, candidate: CandidateFact, near: GraphContext, evidence: dict[str, Any], allowed: Sequence[Action]
+    ) -> Action:
+        """The action that a skipped candidate is offered for; ``skip`` where it is known, read or held back."""
+        if {"repeats", "read_before", "held_back"} & evidence.keys() or self._trust < self._config.min_trust:
+            return "skip"
+        if candidate.factuality != "asserted":
+            return "retire" if "retire" in allowed else "skip"
+        return "update" if "update" in allowed and near.functional >= 0.5 else "add"
+
+    def _writing(
+        self, action: Action, candidate: CandidateFact, near: GraphContext, fact: Fact, gate: float,
+        evidence: dict[str, Any],
+    ) -> WriteDecision:  # fmt: skip
+        """The decision to carry out an action, with its edit; ``skip`` where a fact of another time forbids it."""
+        held, rival = near.same(candidate.fact), near.rival(candidate.fact)
         edit: Edit | None = None
         if action == "retire" and held is not None:
-            edit = _closing(held, fact, self._at)
+            edit, fact = _closing(held, fact, self._at), _over(fact, self._at)
         elif action in ("add", "update"):
             if fact.valid_from is None and fact.valid_to is None:
                 fact = replace(fact, valid_from=as_text(self._at))  # held when the text was written
@@ -105,7 +174,6 @@ class WriteDecider:
                 if then is not None and not self._may_change(candidate, then, near):
                     action, edit = "skip", None
                     evidence["held_back"] = f"{'pinned' if then.pinned else 'trusted less than the fact then'}: {then}"
-        self._add_pending(action, fact, held, rival)
         return WriteDecision(action, round(gate, 4), round(candidate.surprise, 4), edit, fact, evidence)
 
     def _may_change(self, candidate: CandidateFact, held: Fact, near: GraphContext) -> bool:
@@ -208,6 +276,7 @@ class WriteDecider:
         table = self._held.setdefault(_key(fact), {})
         if over is not None:
             table.pop(normalise(over.object), None)
+            self._ended.add((*_key(over), normalise(over.object)))
         if action in ("add", "update"):
             table[normalise(fact.object)] = fact
 
@@ -229,7 +298,7 @@ class WriteDecider:
             yield decision.edit
         elif decision.evidence.get("repeats") is not None and not decision.evidence["pinned"]:
             yield _added(decision.fact)
-        elif "held_back" in decision.evidence and decision.evidence["factuality"] in ("asserted", "uncertain"):
+        elif "held_back" in decision.evidence and decision.evidence["factuality"] in ("asserted", *KEPT_APART):
             yield self._episode(decision)
 
     def _episode(self, decision: WriteDecision) -> AddNode:
@@ -255,7 +324,16 @@ def _key(fact: Fact) -> tuple[str, str]:
 
 
 def _added(f: Fact) -> AddEdge:
-    return AddEdge(f.subject, f.relation, f.object, f.text, f.valid_from, f.valid_to, f.confidence, f.source)
+    ends = f.subject, f.relation, f.object, f.text, f.valid_from, f.valid_to, f.confidence, f.source
+    return AddEdge(*ends, factuality=f.factuality, qualifiers=f.qualifiers)
+
+
+def _over(fact: Fact, at: Time | None) -> Fact:
+    """A fact that is over, with its end: as the text gives it, else the time of the text."""
+    end = fact.valid_to or _instant(at) or _now()
+    start, stop = to_micros(fact.valid_from), end_micros(end)
+    begins = None if start is not None and stop is not None and start >= stop else fact.valid_from
+    return replace(fact, valid_from=begins, valid_to=end)
 
 
 def _closing(old: Fact, ended: Fact, at: Time | None) -> Edit:

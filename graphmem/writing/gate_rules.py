@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 
@@ -30,17 +31,27 @@ class WriteGateConfig:
         threshold: minimum probability of any write, 0..1; raise it to write less.
         trust_margin: how far a claim may weigh less than a held fact and still change it; see ``may_change``.
         min_trust: claims of sources below this are kept as episodes only, never as facts.
+        min_sure: probability that the text says so from which a candidate is written, where the gate would write it.
+        min_proposed: probability from which a candidate that is not written is offered.
+        verify: read each candidate once more against the text, as a statement, with the evidence encoder.
         states: update the state vectors of the nodes that a text mentions, and disambiguate names by them.
     """
 
     threshold: float = 0.25
     trust_margin: float = 0.3
     min_trust: float = 0.3
+    min_sure: float = 0.7
+    min_proposed: float = 0.3
+    verify: bool = True
     states: bool = False
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             require(0.0 <= value <= 1.0, name, value, "a number from 0 to 1")
+
+
+KEPT_APART: Final = ("planned", "reported", "uncertain")
+"""Factuality of what a text does not assert: it is kept as such, and neither replaces nor ends what holds."""
 
 
 def rule_based_probabilities(candidate: CandidateFact, near: GraphContext) -> np.ndarray:
@@ -53,6 +64,11 @@ def rule_based_probabilities(candidate: CandidateFact, near: GraphContext) -> np
         update = 0.9 * near.functional if near.rival(candidate.fact) is not None else 0.0
         share = {"add": 0.9 - update, "update": update, "skip": 0.1}
     return np.array([share.get(action, 0.0) for action in ACTIONS], np.float32)
+
+
+def is_apart(candidate: CandidateFact, held: Fact | None) -> bool:
+    """Whether a candidate is a fact beside those that hold: not asserted, or over or negated and not ``held`` now."""
+    return candidate.factuality in KEPT_APART or (held is None and candidate.factuality in ("ended", "negated"))
 
 
 def may_change(candidate: CandidateFact, held: Fact, near: GraphContext, trust: float, config: WriteGateConfig) -> bool:
@@ -72,7 +88,7 @@ def allowed_actions(
 ) -> tuple[Action, ...]:
     """The actions that the rules allow; ``skip`` is always one."""
     held, rival = near.same(candidate.fact), near.rival(candidate.fact)
-    if candidate.factuality == "uncertain" or trust < config.min_trust:
+    if candidate.factuality in KEPT_APART or trust < config.min_trust:
         return ("skip",)
     if held is not None or candidate.factuality in ("ended", "negated"):
         strong = held is not None and may_change(candidate, held, near, trust, config)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -20,53 +20,33 @@ from graphmem.core.names import check_name
 from graphmem.core.paths import WEIGHTS
 from graphmem.core.protocols import GraphStore
 from graphmem.core.times import Time, to_micros
-from graphmem.core.types import SYSTEM_KINDS, Fact
+from graphmem.core.types import SYSTEM_KINDS
 from graphmem.core.validation import require
 from graphmem.encoding.embedding_cache import EmbeddingCache
 from graphmem.encoding.entity_states import load_entity_states, state_updates
-from graphmem.hub import DEFAULT_MODEL, canonical
+from graphmem.hub import DEFAULT_MODEL, canonical, load_tagger
+from graphmem.ingestion.documents import check_document, passage_edits
 from graphmem.reading.alias_patterns import is_alias
 from graphmem.reading.candidates import CandidateFact, check_text
-from graphmem.reading.extractor import FactExtractor
+from graphmem.reading.extraction import Extractor, gate_view
+from graphmem.reading.extractor import FactExtractor, GraphExtractor
 from graphmem.reading.network import load_extractor
+from graphmem.text.sentences import sentence_at, sentences
 from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, fuller_names, link_relation, recent_names
 from graphmem.writing.gate_rules import DEFAULT_TRUST, WriteGateConfig
+from graphmem.writing.plan import WritePlan
+from graphmem.writing.verification import Item, verified
 from graphmem.writing.write_gate import load_gate
 
 _EXTRACTOR_FILE = "reader.safetensors"
 
 
-@dataclass(frozen=True, slots=True)
-class WritePlan:
-    """What a text would change. ``memory.apply(plan)`` applies ``edits`` in one transaction.
-
-    Attributes:
-        text: the text.
-        facts: asserted facts, by the names that the graph will hold; ended and uncertain ones are not among them.
-        decisions: one for each candidate, also for those that are skipped.
-        edits: the edits that follow from the decisions.
-    """
-
-    text: str
-    facts: tuple[Fact, ...] = ()
-    decisions: tuple[WriteDecision, ...] = ()
-    edits: tuple[Edit, ...] = ()
-
-
-@runtime_checkable
-class Extractor(Protocol):
-    """Anything that finds facts in text: ``FactExtractor``, spaCy rules, a prompt to a large model, your function."""
-
-    def read(self, text: str) -> Iterable[Fact | CandidateFact]:
-        """Facts that the text states, in order."""
-
-
 def read_text(
     model: Any, text: str, *, apply: bool = False, source: str | None = None, trust: float = DEFAULT_TRUST,
-    at: Time | None = None, context: str = "", extractor: Extractor | None = None,
-    config: WriteGateConfig | None = None, surprise: bool = True, reread: bool = False,
+    at: Time | None = None, title: str = "", context: str = "", extractor: Extractor | None = None,
+    config: WriteGateConfig | None = None, surprise: bool = True, reread: bool = False, keep: bool = True,
 ) -> WritePlan:  # fmt: skip
     """Read a text in one pass and plan what to write. Writes only with ``apply``, in one transaction.
 
@@ -77,15 +57,18 @@ def read_text(
         source: of the text.
         trust: of the source, 0..1. A text changes a held fact only where ``gate_rules.may_change`` allows it.
         at: time of the text; now when None. Changes without a date of their own happen then.
+        title: of the text.
         context: the text before this one; it resolves pronouns.
         extractor: in place of the shipped one.
         config: thresholds of the write gate.
         surprise: give the gate the model's surprise; without it reading is about twice as fast.
         reread: decide anew about sentences that were read before. Without it they only strengthen their facts, unless
             they come from a source trusted more, or of another time ``at``.
+        keep: keep the text as a document with its title, source and date, in the same transaction: questions are
+            answered from it. A text that is kept already, or of a source below ``min_trust``, is not.
 
     Raises:
-        InvalidValue: ``text`` is not a string or too long, or ``trust`` lies outside 0..1.
+        InvalidValue: ``text`` is not a string or too long, ``title`` is no name, or ``trust`` lies outside 0..1.
         InvalidTime: ``at`` cannot be read.
     """
     check_text(text)
@@ -93,7 +76,10 @@ def read_text(
     require(is_number and 0.0 <= trust <= 1.0, "trust", trust, "a number from 0 (none) to 1 (full)")
     to_micros(at)
     trust, config, store = float(trust), config or WriteGateConfig(), model.memory.store
-    found = _candidates(model, text, context, extractor, at, surprise) if text.strip() else []
+    items = _items(model, text, context, extractor, at, surprise) if text.strip() else []
+    if config.verify and (reader := getattr(model.memory, "evidence_reader", None)) is not None:
+        items = verified(items, text, reader.network, title=title, at=at)
+    found = [view for item in items if _is_usable(view := gate_view(item, text, at))]
     aliases = [candidate for candidate in found if is_alias(candidate.fact)]
     folder = WEIGHTS / _folder(model)
     gate, states = load_gate(folder), load_entity_states(folder) if config.states else None
@@ -115,13 +101,38 @@ def read_text(
     edits += [decision.edit for decision in named if decision.edit is not None]
     if states is not None:
         edits += state_updates(states, store, sentences_of(cases, decisions))
-    if found and trust >= config.min_trust:
+    kept = _kept(store, title, text, source, at) if keep and trust >= config.min_trust else []
+    if (found or kept) and trust >= config.min_trust:
         edits += history.mark(source)
-    facts = tuple(d.fact for d in decisions if d.evidence.get("factuality") == "asserted")
-    plan = WritePlan(text, facts, (*decisions, *named), tuple(edits))
+    sure = [d for d in decisions if d.action != "skip" or "repeats" in d.evidence]
+    offered = tuple(tuple(decider.edits_of(d.offer)) for d in decisions if d.offer is not None)
+    plan = WritePlan(
+        text, tuple(d.fact for d in sure), (*decisions, *named), (*edits, *kept), offered,
+        _not_understood(text, decisions),
+    )  # fmt: skip
     if apply and plan.edits:
         model.memory.apply(plan, note=" ".join(text[:400].replace("\0", " ").split())[:200])
     return plan
+
+
+def _kept(store: GraphStore, title: str, text: str, source: str | None, at: Time | None) -> list[Edit]:
+    """Edits that keep a text as a dated document."""
+    text = text.replace("\0", " ")
+    if not text.strip():
+        return []
+    document = check_document(0, (title, text, at))
+    return passage_edits(store, [document], source=source, tagger=lambda texts: load_tagger()(texts))
+
+
+def _not_understood(text: str, decisions: Sequence[WriteDecision]) -> tuple[str, ...]:
+    """Sentences of a text in which nothing was found that is written, known, or offered."""
+    bounds = sentences(text)
+    ends = [
+        max(d.evidence["subject_span"][1], d.evidence["object_span"][1]) for d in decisions
+        if d.action != "skip" or d.offer is not None or {"repeats", "read_before"} & d.evidence.keys()
+    ]  # fmt: skip
+    found = {sentence_at(bounds, end) for end in ends}
+    return tuple(" ".join(text[a:b].split()) for a, b in bounds if (a, b) not in found)
 
 
 def read_stream(
@@ -159,14 +170,13 @@ def read_stream(
     return plans()
 
 
-def _candidates(
+def _items(
     model: Any, text: str, context: str, extractor: Extractor | None, at: Time | None, surprise: bool
-) -> list[CandidateFact]:
-    if extractor is not None:
-        found = [item if isinstance(item, CandidateFact) else CandidateFact(item) for item in extractor.read(text)]
-        return [candidate for candidate in found if _is_usable(candidate)]
-    relations = model.memory.store.index().relations
-    return shipped_extractor(model).read(text, relations=relations, context=context, now=at, surprise=surprise)
+) -> list[Item]:
+    if extractor is None:
+        relations = model.memory.store.index().relations
+        extractor = GraphExtractor(shipped_extractor(model), relations, context, surprise)
+    return list(extractor.extract(text, at))
 
 
 def _is_usable(candidate: CandidateFact) -> bool:

@@ -217,10 +217,13 @@ def visible(raw: sqlite3.Connection, as_of: int | None) -> tuple[str, dict[str, 
 
 def find_facts(
     raw: sqlite3.Connection, ns: int, *, subject: int | None, relation: int | None, object: int | None,
-    as_of: int | None, limit: int | None, without: Sequence[int] = (),
+    as_of: int | None, limit: int | None, without: Sequence[int] = (), history: bool = False,
 ) -> list[Fact]:  # fmt: skip
-    """Facts of one moment that match what is given, but none of the relations ``without``, oldest first."""
-    condition, values = visible(raw, as_of)
+    """Facts that match what is given, but none of the relations ``without``, oldest first.
+
+    Those of one moment; with ``history``, of any time, factuality and status, unless they are retired.
+    """
+    condition, values = ("e.retired_at IS NULL", {}) if history else visible(raw, as_of)
     terms = [f"e.ns = :ns AND {condition}", *(f"e.rel <> {row:d}" for row in without)]
     for column, wanted in (("src", subject), ("rel", relation), ("dst", object)):
         if wanted is not None:

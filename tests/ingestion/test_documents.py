@@ -10,7 +10,14 @@ from click.testing import CliRunner
 from graphmem.cli.main import main
 from graphmem.core.errors import InvalidTime, InvalidValue, NotFound
 from graphmem.core.types import MENTIONS, TITLED
-from graphmem.ingestion.documents import MAX_CHARACTERS, Document, read_documents, split_document
+from graphmem.ingestion.documents import (
+    MAX_CHARACTERS,
+    Document,
+    check_document,
+    passage_edits,
+    read_documents,
+    split_document,
+)
 from graphmem.memory import GraphMemory
 from graphmem.text.name_tagging import capitalised
 
@@ -261,3 +268,23 @@ def test_the_note_of_an_entry_counts_its_passages(memory: GraphMemory) -> None:
     add(memory, ("One", "A lake."))
     add(memory, ("Two", "A hill."), ("Three", "A wood."))
     assert [entry.note for entry in memory.store.journal_page(2)[1]] == ["2 passages", "1 passage"]
+
+
+def test_a_text_without_a_title_is_found_by_what_it_names(memory: GraphMemory) -> None:
+    texts = ["The heron of Paris slept.", "nothing is named in this one"]
+    documents = [check_document(0, ("", text, "2020-05-01")) for text in texts]
+    memory.apply(passage_edits(memory.store, documents, source="notes"))
+    assert [f.subject for f in memory.facts("nothing is named in this one", TITLED)] == ["nothing is named in this one"]
+    assert memory.facts("The heron of Paris slept.", TITLED) == []
+    (passage,) = [fact.subject for fact in memory.facts(relation=MENTIONS, object="Paris")]
+    node = memory.node(passage)
+    assert node is not None and (node.text, node.date) == (texts[0], "2020-05-01")
+    assert passage_edits(memory.store, documents) == []  # both are held
+
+
+def test_passages_that_only_mention_are_found(memory: GraphMemory) -> None:
+    memory.apply(passage_edits(memory.store, [check_document(0, ("", "The heron slept in Paris."))]))
+    assert [passage.text for passage in memory.retrieve("Where did the heron sleep?").passages] == [
+        "The heron slept in Paris."
+    ]
+    assert list(memory.store.document_titles().values()) == [1]

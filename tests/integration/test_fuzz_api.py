@@ -89,7 +89,7 @@ class Fuzz:
     def read(self) -> Any:
         """A text with facts of hostile names, through the whole pipeline after extraction."""
         facts = [Fact(*map(str, self.triple()), confidence=self.rng.random()) for _ in range(3)]
-        extractor = SimpleNamespace(read=lambda text: facts)
+        extractor = SimpleNamespace(extract=lambda text, at: facts)
         model = SimpleNamespace(memory=self.memory, base=None)
         options = {"trust": self.some((0.2, 0.8, 1.0)), "source": self.name(), "at": self.some(TIMES)}
         return read_text(model, self.some(NAMES), apply=True, extractor=extractor, **options)

@@ -1,6 +1,7 @@
 """The rules around the gate, on a real store, with a gate that always writes what it may."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,9 +152,59 @@ def test_low_trust_keeps_an_episode(store: SQLiteStore) -> None:
     assert [edit.kind for edit in edits if isinstance(edit, AddNode)] == ["episode"]
 
 
-@pytest.mark.parametrize("factuality", ["uncertain", "negated", "ended"])
-def test_only_asserted_facts_are_added(store: SQLiteStore, factuality: str) -> None:
-    assert decide(store, candidate("Mars", factuality))[1] == []
+@pytest.mark.parametrize("factuality", ["planned", "negated", "reported"])
+def test_what_is_not_asserted_is_kept_apart(store: SQLiteStore, factuality: str) -> None:
+    decisions, edits = decide(store, candidate("Mars", factuality))
+    assert decisions[0].fact.factuality == factuality
+    store.apply(edits)
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert [f.object for f in store.facts(ada.id)] == ["London"]
+    assert {(f.object, f.factuality) for f in store.facts(ada.id, history=True)} == {
+        ("London", "asserted"), ("Mars", factuality),
+    }  # fmt: skip
+
+
+def test_what_is_over_and_was_not_held_is_past(store: SQLiteStore) -> None:
+    _, edits = decide(store, candidate("Mars", "ended", valid_from="1820", valid_to="1825"))
+    store.apply(edits)
+    ada = store.resolve("Ada")
+    assert ada is not None
+    assert [f.object for f in store.facts(ada.id)] == ["London"]
+    assert [f.object for f in store.facts(ada.id, as_of=to_micros("1823"))] == ["Mars"]
+
+
+def test_an_end_before_its_beginning_gives_a_fact_without_a_beginning(store: SQLiteStore) -> None:
+    decisions, edits = decide(store, candidate("Mars", "ended", valid_from="1860", valid_to="1850"))
+    assert (decisions[0].fact.valid_from, decisions[0].fact.valid_to) == (None, "1850")
+    store.apply(edits)  # no InvalidTime
+
+
+def test_hearsay_is_only_offered(store: SQLiteStore) -> None:
+    decisions, edits = decide(store, candidate("Mars", "uncertain"))
+    assert edits == [] and decisions[0].action == "skip"
+    assert decisions[0].offer is not None and decisions[0].offer.fact.factuality == "uncertain"
+    asked = replace(candidate("Mars", "uncertain").fact, text="Does Ada live on Mars?")
+    assert decide(store, CandidateFact(asked, "uncertain"))[0][0].offer is None
+
+
+@pytest.mark.parametrize(
+    ("probability", "action", "offered"), [(0.9, "update", None), (0.5, "skip", "update"), (0.2, "skip", None)]
+)
+def test_two_thresholds_tell_what_is_written_and_what_is_offered(
+    store: SQLiteStore, probability: float, action: str, offered: str | None
+) -> None:
+    decisions, edits = decide(store, replace(candidate("Surrey"), probability=probability), at="1843")
+    assert decisions[0].action == action
+    assert (decisions[0].offer.action if decisions[0].offer else None) == offered
+    assert bool(edits) == (action == "update")
+    assert decisions[0].fact.confidence == probability
+
+
+def test_what_is_only_offered_is_no_context_of_what_follows(store: SQLiteStore) -> None:
+    bob = [CandidateFact(Fact("Bob", "lives in", place), probability=p) for place, p in (("Rome", 0.5), ("Oslo", 1.0))]
+    decisions, _ = decide(store, *bob, at="2020-01-01")
+    assert [d.action for d in decisions] == ["skip", "add"]
 
 
 def test_no_relation_to_itself(store: SQLiteStore) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphmem.core.times import Time
 from graphmem.core.types import Fact
 from graphmem.datasets.files import read_rows
 from graphmem.datasets.icews14 import Event, load_events
@@ -38,7 +39,7 @@ class Lesson:
     answers: tuple[str, ...]
     fact: Fact | None = None
 
-    def read(self, text: str) -> Iterable[Fact]:
+    def extract(self, text: str, at: Time | None = None) -> Sequence[Fact]:
         """The fact: a lesson with a record is its own extractor."""
         return [self.fact] if self.fact else []
 
