@@ -37,12 +37,12 @@ namespace = click.option("-n", "--namespace", default="default", show_default=Tr
 
 _VIEW = "show search history"
 _STORE = "ingest add-passages export import check repair backup restore vacuum compact erase merge reencode consolidate"
-_MODEL = "ask read picture demo train experiment"
+_MODEL = "ask picture demo train experiment"
 LAZY = (
     dict.fromkeys(_VIEW.split(), "view")
     | dict.fromkeys(_STORE.split(), "store")
     | dict.fromkeys(_MODEL.split(), "model")
-    | {"chat": "chat", "evaluate": "evaluate", "explain": "explain"}
+    | {"chat": "chat", "evaluate": "evaluate", "explain": "explain", "read": "read"}
 )
 """Commands by the module that defines them, imported when named."""
 

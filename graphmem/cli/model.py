@@ -1,4 +1,4 @@
-"""Commands that need a model or a search: ask, chat, read, picture, demo, train, experiment."""
+"""Commands that need a model or a search: ask, chat, picture, demo, train, experiment."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import click
 
 from graphmem.adapters.light_imports import light_imports
 from graphmem.cli.main import base_model, emit, force, main, memory_command, retriever_weights, weights_folder
-from graphmem.core.errors import InvalidValue
 from graphmem.core.files import check_target
 from graphmem.text.printing import lines_of, printable
-from graphmem.writing.checklist import checklist
 
 if TYPE_CHECKING:
     from graphmem.memory import GraphMemory
@@ -75,45 +73,6 @@ def ask(
         click.echo("  from the base model, not from the memory")
     for item in (answer.path or answer.evidence[:1]) if facts and answer.status == "answered" else ():
         click.echo(f"  because {printable(item)}")
-
-
-@memory_command()
-@click.argument("text", required=False)
-@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file.")
-@click.option("--apply", "apply_", is_flag=True, help="Apply the write decisions; else only show them.")
-@click.option("--source", help="Source of the text.")
-@click.option("--again", is_flag=True, help="Also read sentences that were read before.")
-@click.option("--all", "everything", is_flag=True, help="Also show what is skipped, each with the reason.")
-@base_model
-@weights_folder
-def read(
-    memory: GraphMemory, text: str | None, file: Path | None, apply_: bool, source: str | None, again: bool,
-    everything: bool, base: str, weights: str | None, json_: bool,
-) -> None:  # fmt: skip
-    """Extract facts from TEXT (or --file) and show, as a checklist, what would be written and what is only offered.
-
-    A line holds the action, the fact, [when it holds], what it replaces, and the confidence in it: sure from 90 %,
-    likely from 70 %, perhaps from 50 %, else unsure. A fact without an interval is undated.
-    """
-    if (text is None) == (file is None):
-        raise click.UsageError("give either TEXT or --file")
-    if file is not None:
-        source = source or str(file)
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InvalidValue(f"{file} is not UTF-8 (byte {error.start}); convert it first, e.g. with iconv") from None
-    plan = load_model(memory, base, weights).read(text or "", source=source, reread=again)
-    entry = memory.apply(plan) if apply_ and plan.edits else None
-    if json_:
-        found = {"facts": plan.facts, "proposed": plan.proposed, "not_understood": plan.not_understood}
-        return emit({**found, "decisions": plan.decisions, "entry": entry.id if entry else None})
-    for line in checklist(plan.decisions, plan.not_understood, kept=plan.keeps_text, everything=everything):
-        click.echo(line)
-    if entry:
-        click.echo(f"written as journal entry {entry.id}; undo it with: graphmem undo {memory.path} {entry.id}")
-    elif plan.edits:
-        click.echo("nothing is written yet; write it with --apply")
 
 
 @memory_command(json=False, reads=True)

@@ -50,6 +50,11 @@ class ReadHistory:
         found = store.resolve_many([_PREFIX + key for key in wanted], records=True) if wanted else {}
         self._known = {key for key in wanted if any(map(self._matches, store.nodes(found[_PREFIX + key])))}
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the whole text was read before; never of one shorter than ``MIN_LENGTH``."""
+        return self._whole in self._known
+
     def contains(self, candidate: CandidateFact) -> bool:
         """Whether the sentence of a candidate was read before."""
         if self._whole in self._known:

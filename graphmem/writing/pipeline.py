@@ -31,7 +31,8 @@ from graphmem.reading.candidates import CandidateFact, check_text
 from graphmem.reading.extraction import Extractor, gate_view
 from graphmem.reading.extractor import FactExtractor, GraphExtractor
 from graphmem.reading.network import load_extractor
-from graphmem.text.sentences import sentence_at, sentences
+from graphmem.reading.structure import Structure, blanked, read_structure
+from graphmem.text.sentences import Stretch, sentence_at, sentences
 from graphmem.writing.decider import Case, WriteDecider
 from graphmem.writing.deduplication import ReadHistory
 from graphmem.writing.entity_linking import EntityLinker, LinkedEntity, fuller_names, link_relation, recent_names
@@ -76,10 +77,7 @@ def read_text(
     require(is_number and 0.0 <= trust <= 1.0, "trust", trust, "a number from 0 (none) to 1 (full)")
     to_micros(at)
     trust, config, store = float(trust), config or WriteGateConfig(), model.memory.store
-    items = _items(model, text, context, extractor, at, surprise) if text.strip() else []
-    if config.verify and (reader := getattr(model.memory, "evidence_reader", None)) is not None:
-        items = verified(items, text, reader.network, title=title, at=at)
-    found = [view for item in items if _is_usable(view := gate_view(item, text, at))]
+    found, understood = _found(model, text, context, title, extractor, at, surprise, config)
     aliases = [candidate for candidate in found if is_alias(candidate.fact)]
     folder = WEIGHTS / _folder(model)
     gate, states = load_gate(folder), load_entity_states(folder) if config.states else None
@@ -108,7 +106,7 @@ def read_text(
     offered = tuple(tuple(decider.edits_of(d.offer)) for d in decisions if d.offer is not None)
     plan = WritePlan(
         text, tuple(d.fact for d in sure), (*decisions, *named), (*edits, *kept), offered,
-        _not_understood(text, decisions),
+        _not_understood(blanked(text, understood), decisions),
     )  # fmt: skip
     if apply and plan.edits:
         model.memory.apply(plan, note=" ".join(text[:400].replace("\0", " ").split())[:200])
@@ -170,13 +168,27 @@ def read_stream(
     return plans()
 
 
-def _items(
-    model: Any, text: str, context: str, extractor: Extractor | None, at: Time | None, surprise: bool
-) -> list[Item]:
+def _found(
+    model: Any, text: str, context: str, title: str, extractor: Extractor | None, at: Time | None, surprise: bool,
+    config: WriteGateConfig,
+) -> tuple[list[CandidateFact], tuple[Stretch, ...]]:  # fmt: skip
+    """Candidates of a text, verified, and the characters that were read without an extractor.
+
+    Tables, lists of fields and code are no prose: the shipped extractor does not read them.
+    """
+    if not text.strip():
+        return [], ()
+    structure, prose = Structure(), text
     if extractor is None:
+        structure = read_structure(text)
+        prose = blanked(text, (*structure.understood, *structure.opaque))
         relations = model.memory.store.index().relations
         extractor = GraphExtractor(shipped_extractor(model), relations, context, surprise)
-    return list(extractor.extract(text, at))
+    items: list[Item] = list(extractor.extract(prose, at)) if prose.strip() else []
+    if config.verify and (reader := getattr(model.memory, "evidence_reader", None)) is not None:
+        items = verified(items, text, reader.network, title=title, at=at)
+    views = (gate_view(item, text, at) for item in (*structure.facts, *items))
+    return [view for view in views if _is_usable(view)], structure.understood
 
 
 def _is_usable(candidate: CandidateFact) -> bool:

@@ -38,9 +38,8 @@ def test_what_the_text_says_is_surer_than_what_it_does_not(network: Any) -> None
 
 
 def test_a_negated_fact_is_borne_out_by_no(network: Any) -> None:
-    asserted, negated = confidence(
-        network, candidate("Bo Lind", "lives in", "Turku", "Bo"), candidate("Bo Lind", "lives in", "Turku", "Bo", "negated")
-    )  # fmt: skip
+    fact = "Bo Lind", "lives in", "Turku", "Bo"
+    asserted, negated = confidence(network, candidate(*fact), candidate(*fact, "negated"))
     assert asserted < 0.3 < negated
 
 

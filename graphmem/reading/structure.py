@@ -1,0 +1,225 @@
+"""Facts of tables and lists of fields, read as what they are, without a model.
+
+    # Brackwater Mill          | Name    | Role  |
+    Owner: Jane Doe            | ------- | ----- |
+    Opened: 1987               | Jo Pike | nurse |
+
+A list of fields is about the heading above it, or about its own first line. A row of a table is about its cell in the
+key column: the first column of different names. A table of two columns without a head is a list of fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from graphmem.core.errors import InvalidTime
+from graphmem.core.names import MAX_NAME, normalise
+from graphmem.core.times import read_time
+from graphmem.reading.extraction import Candidate, Mention
+from graphmem.text.sentences import Stretch
+
+CONFIDENCE = 0.95
+"""Confidence in a fact of a table or a list of fields."""
+
+MAX_KEY, MAX_KEY_WORDS, MAX_SENTENCE_WORDS = 48, 6, 3
+"""Characters and words of a field's name; words from which a value that ends with a stop is a sentence."""
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_MARK = "[*_]{0,2}"  # bold and italic
+_FIELD = re.compile(
+    rf"[ \t]*(?:[-*+][ \t]+)?{_MARK}(?P<key>[^\s:|*_][^:|\n]*?){_MARK}:{_MARK}[ \t]+"
+    rf"{_MARK}(?P<value>\S.*?){_MARK}[ \t]*$"
+)
+_STOP = re.compile(r"[.!?。！？]['\")\]]?$")
+_FIELD_LISTS = ("paragraph_open", "bullet_list_open")
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Parts of a text that are no prose.
+
+    Attributes:
+        facts: what its tables and lists of fields say.
+        understood: characters of these, and of headings.
+        opaque: characters of blocks of code, and of tables that name nothing.
+    """
+
+    facts: tuple[Candidate, ...] = ()
+    understood: tuple[Stretch, ...] = ()
+    opaque: tuple[Stretch, ...] = ()
+
+
+def read_structure(text: str) -> Structure:
+    """Headings, tables, lists of fields and blocks of code of a text in Markdown, or of a plain one."""
+    if "|" not in text and ":" not in text and "#" not in text and "`" not in text and "~" not in text:
+        return Structure()
+    reader = _Reader(text)
+    reader.read()
+    return Structure(tuple(reader.facts), tuple(reader.understood), tuple(reader.opaque))
+
+
+def blanked(text: str, spans: Sequence[Stretch]) -> str:
+    """The text with spaces in the place of some spans, its line ends kept."""
+    parts, end = [], 0
+    for first, last in sorted(spans):
+        parts += [text[end:first], re.sub(r"[^\r\n]", " ", text[max(end, first) : last])]
+        end = max(end, last)
+    return "".join([*parts, text[end:]])
+
+
+@cache
+def _parser() -> Any:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("zero").enable(["table", "heading", "list", "fence"])
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reader of the blocks of one text."""
+
+    text: str
+    facts: list[Candidate] = field(default_factory=list)
+    understood: list[Stretch] = field(default_factory=list)
+    opaque: list[Stretch] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    heading: Mention | None = None
+
+    def read(self) -> None:
+        self.lines = [0, *(match.end() for match in _LINE_END.finditer(self.text)), len(self.text)]
+        tokens = _parser().parse(self.text)
+        at = 0
+        while at < len(tokens):
+            token = tokens[at]
+            close = at + 1
+            if token.nesting == 1:
+                while tokens[close].level > token.level:
+                    close += 1
+            if token.type == "heading_open":
+                self.heading = self._mention(tokens[at + 1].content.strip(), self._span(token.map))
+                self.understood.append(self._span(token.map))
+            elif token.type == "fence":
+                self.opaque.append(self._span(token.map))
+            elif token.type == "table_open":
+                self._table(tokens[at:close], self._span(token.map))
+            elif token.type in _FIELD_LISTS and token.level == 0:
+                self._fields(self._span(token.map))
+            at = close + 1 if token.type == "table_open" else at + 1
+
+    def _span(self, rows: Sequence[int]) -> Stretch:
+        """Characters of some lines."""
+        return self.lines[rows[0]], self.lines[min(rows[1], len(self.lines) - 1)]
+
+    def _mention(self, words: str, within: Stretch) -> Mention:
+        start = self.text.find(words, *within)
+        start, end = (start, start + len(words)) if start >= 0 else within
+        return Mention(words, start, end, "entity" if _is_name(words) else "literal")
+
+    def _add(self, subject: Mention, relation: Mention, value: Mention, sentence: Stretch) -> bool:
+        """Add a fact where its three parts can be names."""
+        names = (subject.text, relation.text, value.text)
+        if not all(any(c.isalnum() for c in name) and len(name) <= MAX_NAME for name in names):
+            return False
+        self.facts.append(Candidate(subject, relation, value, confidence=CONFIDENCE, sentence=sentence))
+        return True
+
+    def _table(self, tokens: Sequence[Any], span: Stretch) -> None:
+        rows: list[tuple[Stretch, list[str]]] = []
+        for token in tokens:
+            if token.type == "tr_open":
+                rows.append((self._span(token.map), []))
+            elif token.type == "inline":
+                rows[-1][1].append(token.content.strip())
+        before = len(self.facts)
+        (_, head), *body = rows
+        if len(head) == 2 and not any(head):
+            self._field_table(body)
+        elif (key := _key_column([cells for _, cells in body], len(head))) is not None:
+            for row in body:
+                self._row(head, row, key)
+        (self.understood if len(self.facts) > before else self.opaque).append(span)
+
+    def _row(self, head: Sequence[str], row: tuple[Stretch, list[str]], key: int) -> None:
+        span, cells = row
+        start, mentions = span[0], []
+        for cell in cells:
+            mentions.append(mention := self._mention(cell, (start, span[1])))
+            start = mention.end if mention.end < span[1] else start
+        line = (span[0], span[0] + len(self.text[slice(*span)].rstrip()))
+        for column, name in enumerate(head):
+            if column != key and name and cells[key]:
+                self._add(mentions[key], Mention(name), mentions[column], line)
+
+    def _field_table(self, body: Sequence[tuple[Stretch, list[str]]]) -> None:
+        if self.heading is None or len({normalise(cells[0]) for _, cells in body}) < len(body):
+            return
+        for (start, end), (name, value) in body:
+            line = (start, start + len(self.text[start:end].rstrip()))
+            self._add(self.heading, self._mention(name, line), self._mention(value, line), line)
+
+    def _fields(self, span: Stretch) -> None:
+        """Runs of at least two fields of different names in a block."""
+        run: list[re.Match[str]] = []
+        subject = self.heading
+        for line in [*self._lines(span), None]:
+            match = None if line is None else _FIELD.match(self.text, *line)
+            if match is not None and _is_field(match):
+                run.append(match)
+                continue
+            self._run(subject, run)
+            run = []
+            if line is not None:
+                words = self.text[slice(*line)].strip()
+                named = bool(words) and len(words.split()) <= MAX_KEY_WORDS and not _STOP.search(words)
+                subject = self._mention(words.strip("*_: "), line) if named else self.heading
+
+    def _lines(self, span: Stretch) -> Iterator[Stretch]:
+        start = span[0]
+        for match in _LINE_END.finditer(self.text, *span):
+            yield start, match.start()
+            start = match.end()
+        if start < span[1]:
+            yield start, span[1]
+
+    def _run(self, subject: Mention | None, run: Sequence[re.Match[str]]) -> None:
+        names = {normalise(match["key"]) for match in run}
+        if subject is None or len(run) < 2 or len(names) < len(run):
+            return
+        for match in run:
+            line = match.span()
+            key, value = (Mention(match[part].strip(), *match.span(part)) for part in ("key", "value"))
+            value = Mention(value.text, value.start, value.end, "entity" if _is_name(value.text) else "literal")
+            if self._add(subject, key, value, line):
+                self.understood.append(line)
+        self.understood.append((subject.start, subject.end))
+
+
+def _is_field(match: re.Match[str]) -> bool:
+    """Whether a line is a field: a short name, and a value that is no sentence."""
+    key, value = match["key"].strip(), match["value"].strip()
+    if len(key) > MAX_KEY or len(key.split()) > MAX_KEY_WORDS or not any(c.isalpha() for c in key):
+        return False
+    return not (_STOP.search(value) and len(value.split()) > MAX_SENTENCE_WORDS)
+
+
+def _key_column(rows: Sequence[Sequence[str]], columns: int) -> int | None:
+    """The first column of different names; None where there is none."""
+    for column in range(columns):
+        cells = [row[column] for row in rows if row[column]]
+        if cells and len({normalise(cell) for cell in cells}) == len(cells) and all(map(_is_name, cells)):
+            return column
+    return None
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text may name something: it has letters, and is no date."""
+    if not any(character.isalpha() for character in text):
+        return False
+    try:
+        return read_time(text) is None
+    except InvalidTime:
+        return True
