@@ -1,5 +1,6 @@
 """Information extraction: text to candidate facts.
 
-``extractor`` is the entry point: one forward pass of the frozen model per window, then mention spans, relations, dates
-and factuality. ``writing`` decides about the candidates.
+``extraction`` is the contract of extractors; ``extractor`` the shipped one: one forward pass of the frozen model per
+window, then mention spans, relations, dates and factuality. ``structure`` reads tables and lists of fields without a
+model. ``writing`` verifies the candidates and decides about them.
 """

@@ -79,7 +79,7 @@ def checklist(
         if len(shown) < len(not_understood):
             yield f"    … {len(not_understood) - len(shown):,} more"
     if kept:
-        yield "the text is kept as a document"
+        yield "[x] keep   the text, as a document"
 
 
 def _words(decision: WriteDecision) -> Iterator[str]:
