@@ -62,9 +62,12 @@ def checklist(
         if decision.action != "skip":
             yield f"[x] {decision_line(decision)}"
             yield from _words(decision)
-    for position, offer in enumerate(decision.offer for decision in decisions if decision.offer is not None):
+    offered = [(decision, decision.offer) for decision in decisions if decision.offer is not None]
+    for position, (decision, offer) in enumerate(offered):
         yield f"[ ] {position}: {decision_line(offer)}"
         yield from _words(offer)
+        if "offered" in decision.evidence:
+            yield f"      only offered: {decision.evidence['offered']}"
     skipped = [decision for decision in decisions if decision.action == "skip" and decision.offer is None]
     if everything:
         yield from (f"    {decision_line(decision)}" for decision in skipped)

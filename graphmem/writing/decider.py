@@ -36,6 +36,9 @@ Case = tuple[CandidateFact, LinkedEntity, LinkedEntity]
 
 RelationProfile = tuple[float, float, Collection[str], Collection[str]]
 """A relation in the graph: how functional, how changeable, and its normalised subjects and objects."""
+UNSURE = "the probability that the text says so is below {}"
+"""Why a candidate is only offered."""
+
 _MAX_SAMPLE, _MAX_NAME, _MAX_HELD = 500, 160, 64
 """Facts that a relation's profile counts; letters of an episode's name; latest values of a comparison."""
 
@@ -99,13 +102,16 @@ class WriteDecider:
         if sure and offer is not None:
             self._add_pending(offer.action, offer.fact, held, rival)
             return offer
-        if action != "skip":  # the gate would write what the text may not say
-            gate = round(1 - gate, 4)
-        worth = offer is not None and offer.action != "skip" and candidate.probability >= self._config.min_proposed
+        if offer is not None and offer.action == "skip":  # a fact of another time holds it back
+            offer, evidence = None, dict(offer.evidence)
+        elif offer is not None and candidate.probability < self._config.min_proposed:
+            offer = None
+        if offer is not None:
+            unsure = candidate.probability < self._config.min_sure
+            evidence["offered"] = UNSURE.format(self._config.min_sure) if unsure else "the gate would not write it"
         self._add_pending("skip", fact, held, rival)
-        return WriteDecision(
-            "skip", round(gate, 4), round(candidate.surprise, 4), None, fact, evidence, offer if worth else None
-        )
+        gate = gate if action == "skip" else 1 - gate
+        return WriteDecision("skip", round(gate, 4), round(candidate.surprise, 4), None, fact, evidence, offer)
 
     def _apart(self, candidate: CandidateFact, fact: Fact, evidence: dict[str, Any]) -> WriteDecision:
         """What does not hold now: a fact of its own, kept with its factuality or its end beside those that hold."""
@@ -119,8 +125,11 @@ class WriteDecider:
             return replace(written, action="skip", edit=None)
         if known != "uncertain" and candidate.probability >= self._config.min_sure:
             return written
-        worth = candidate.probability >= self._config.min_proposed
-        return replace(written, action="skip", gate=round(1 - gate, 4), edit=None, offer=written if worth else None)
+        skipped = replace(written, action="skip", gate=round(1 - gate, 4), edit=None)
+        if candidate.probability < self._config.min_proposed:
+            return skipped
+        reason = "the text leaves it open" if known == "uncertain" else UNSURE.format(self._config.min_sure)
+        return replace(skipped, evidence=evidence | {"offered": reason}, offer=written)
 
     def _skipped(
         self, candidate: CandidateFact, near: GraphContext, was_read: bool, forbidden: bool, fact: Fact,

@@ -140,6 +140,7 @@ def test_a_plan_prints_as_a_checklist(memory: GraphMemory) -> None:
     assert lines[1].strip() == "from: Ann Berg moved to Oslo."
     assert [line[:6] for line in lines if line.startswith("[ ]")] == ["[ ] 0:", "[ ] 1:"]
     assert "    The heron slept on the pier." in lines
+    assert "      only offered: the probability that the text says so is below 0.7" in lines
     assert lines[-1] == "[x] keep   the text, as a document"
     assert str(plan_of(memory, "", keep=False)) == "nothing is found in the text"
 
