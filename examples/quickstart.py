@@ -26,8 +26,7 @@ with GraphMemory.open(folder / "facts.db") as memory:
             print(f"    because {fact}")
 
     plan = model.read("Tove Jansson was born in Helsinki.")
-    for decision in plan.decisions:
-        print(f"{decision.action} {decision.fact} (probability of this action: {100 * decision.gate:.0f} %)")
+    print(plan)
     entry = memory.apply(plan)
     print(model.ask("Where was Tove Jansson born?").text)
     memory.undo(entry)

@@ -37,7 +37,7 @@ def disambiguate(
         for place in rng.sample((0, 1), 2):
             for line in passages[place][:-1]:
                 full = line.replace(SURNAME, f"{FIRST[place]} {SURNAME}")
-                read_text(model, full, apply=True, config=WriteGateConfig(states=True))
+                read_text(model, full, apply=True, config=WriteGateConfig(states=True), keep=False)
         layers = shipped_extractor(model).network.config.layers
         state = token_states(model.base, model.tokenizer, [passages[owner][-1]], layers, surprise=False)[0]
         sentence, recent = state.hidden[1:].mean(0).numpy(), recent_names(memory.store)

@@ -62,7 +62,7 @@ def main() -> None:
         "read without surprise": speed(tokens, lambda: extractor.read(whole, surprise=False)),
         "read": speed(tokens, lambda: extractor.read(whole)),
         "read, decide and apply without surprise": speed(
-            tokens, lambda: read_text(model, whole, apply=True, surprise=False)
+            tokens, lambda: read_text(model, whole, apply=True, surprise=False, keep=False)
         ),
     }
     plain = rows["plain forward of the base"]["tokens/CPU s"]

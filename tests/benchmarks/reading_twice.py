@@ -32,15 +32,15 @@ def ways(model: Any, texts: list[str], surprise: bool) -> dict[str, list[Callabl
 
     def alone(order: list[int]) -> Iterable[WritePlan]:
         for number in order:
-            yield read_text(model, texts[number], apply=True, source=f"passage {number}", surprise=surprise)
+            yield read_text(model, texts[number], apply=True, source=f"passage {number}", surprise=surprise, keep=False)
 
     def stream(name: str) -> Iterable[WritePlan]:
-        started = read_stream(model, texts, apply=True, resume=name, surprise=surprise)
+        started = read_stream(model, texts, apply=True, resume=name, surprise=surprise, keep=False)
         yield from islice(started, len(texts) // 2)
-        yield from read_stream(model, texts, apply=True, resume=name, surprise=surprise)
+        yield from read_stream(model, texts, apply=True, resume=name, surprise=surprise, keep=False)
 
     def whole() -> Iterable[WritePlan]:
-        yield read_text(model, "\n".join(texts), apply=True, surprise=surprise)
+        yield read_text(model, "\n".join(texts), apply=True, surprise=surprise, keep=False)
 
     order = list(range(len(texts)))
     mixed = Random(1).sample(order, len(order))
@@ -85,10 +85,10 @@ def read_rumours(model: Any, count: int, seed: int, trust: float) -> dict[str, A
         text = capitalise(fill(statement, {"s": subject, "o": rng.choice(others)}))
         model.memory.add(subject, relation, value)
         row["rumours"] += 1
-        plan = read_text(model, text, apply=True, source="gossip", trust=trust)
+        plan = read_text(model, text, apply=True, source="gossip", trust=trust, keep=False)
         row["overwritten"] += value not in [f.object for f in model.memory.facts(subject, relation)]
         row["kept as episodes"] += any(isinstance(e, AddNode) and e.kind == "episode" for e in plan.edits)
-        read_text(model, text, apply=True, source="register")
+        read_text(model, text, apply=True, source="register", keep=False)
         changed = value not in [f.object for f in model.memory.facts(subject, relation)]
         row["overwritten by a trusted source"] += changed
     return row
