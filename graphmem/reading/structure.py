@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphmem.core.errors import InvalidTime
 from graphmem.core.names import MAX_NAME, normalise
@@ -29,11 +29,7 @@ MAX_KEY, MAX_KEY_WORDS, MAX_SENTENCE_WORDS = 48, 6, 3
 """Characters and words of a field's name; words from which a value that ends with a stop is a sentence."""
 
 _LINE_END = re.compile(r"\r\n?|\n")
-_MARK = "[*_]{0,2}"  # bold and italic
-_FIELD = re.compile(
-    rf"[ \t]*(?:[-*+][ \t]+)?{_MARK}(?P<key>[^\s:|*_][^:|\n]*?){_MARK}:{_MARK}[ \t]+"
-    rf"{_MARK}(?P<value>\S.*?){_MARK}[ \t]*$"
-)
+_BULLETS, _MARKS = ("- ", "* ", "+ "), "*_ \t"
 _STOP = re.compile(r"[.!?。！？]['\")\]]?$")
 _FIELD_LISTS = ("paragraph_open", "bullet_list_open")
 
@@ -163,18 +159,18 @@ class _Reader:
 
     def _fields(self, span: Stretch) -> None:
         """Runs of at least two fields of different names in a block."""
-        run: list[re.Match[str]] = []
+        run: list[_Field] = []
         subject = self.heading
         for line in [*self._lines(span), None]:
-            match = None if line is None else _FIELD.match(self.text, *line)
-            if match is not None and _is_field(match):
-                run.append(match)
+            found = None if line is None else _field_of(self.text, line)
+            if found is not None:
+                run.append(found)
                 continue
             self._run(subject, run)
             run = []
             if line is not None:
                 words = self.text[slice(*line)].strip()
-                named = bool(words) and len(words.split()) <= MAX_KEY_WORDS and not _STOP.search(words)
+                named = bool(words) and len(words.split()) <= MAX_KEY_WORDS and not _STOP.search(words[-3:])
                 subject = self._mention(words.strip("*_: "), line) if named else self.heading
 
     def _lines(self, span: Stretch) -> Iterator[Stretch]:
@@ -185,25 +181,47 @@ class _Reader:
         if start < span[1]:
             yield start, span[1]
 
-    def _run(self, subject: Mention | None, run: Sequence[re.Match[str]]) -> None:
-        names = {normalise(match["key"]) for match in run}
+    def _run(self, subject: Mention | None, run: Sequence[_Field]) -> None:
+        names = {normalise(one.name.text) for one in run}
         if subject is None or len(run) < 2 or len(names) < len(run):
             return
-        for match in run:
-            line = match.span()
-            key, value = (Mention(match[part].strip(), *match.span(part)) for part in ("key", "value"))
-            value = Mention(value.text, value.start, value.end, "entity" if _is_name(value.text) else "literal")
-            if self._add(subject, key, value, line):
-                self.understood.append(line)
+        for one in run:
+            if self._add(subject, one.name, one.value, one.line):
+                self.understood.append(one.line)
         self.understood.append((subject.start, subject.end))
 
 
-def _is_field(match: re.Match[str]) -> bool:
-    """Whether a line is a field: a short name, and a value that is no sentence."""
-    key, value = match["key"].strip(), match["value"].strip()
-    if len(key) > MAX_KEY or len(key.split()) > MAX_KEY_WORDS or not any(c.isalpha() for c in key):
-        return False
-    return not (_STOP.search(value) and len(value.split()) > MAX_SENTENCE_WORDS)
+class _Field(NamedTuple):
+    """A line "name: value"."""
+
+    name: Mention
+    value: Mention
+    line: Stretch
+
+
+def _field_of(text: str, line: Stretch) -> _Field | None:
+    """The field that a line is: a short name, and a value that is no sentence; None for another line."""
+    (start, end), whole = line, text[slice(*line)]
+    start += len(whole) - len(whole.lstrip())
+    start += 2 if text[start:end].startswith(_BULLETS) else 0
+    colon = text.find(":", start, end)
+    rest = text[colon + 1 : end].lstrip("*_")
+    if colon < 0 or not rest[:1].isspace():
+        return None
+    name, value = _trimmed(text, start, colon), _trimmed(text, colon + 1, end)
+    long = len(name.text) > MAX_KEY or len(name.text.split()) > MAX_KEY_WORDS
+    if long or "|" in name.text or not value.text or not any(c.isalpha() for c in name.text):
+        return None
+    sentence = _STOP.search(value.text[-3:]) and len(value.text.split()) > MAX_SENTENCE_WORDS
+    return None if sentence else _Field(name, value, line)
+
+
+def _trimmed(text: str, start: int, end: int) -> Mention:
+    """The words between two characters, without spaces and signs of emphasis around them."""
+    words = text[start:end]
+    first = start + len(words) - len(words.lstrip(_MARKS))
+    last = max(first, start + len(words.rstrip(_MARKS)))
+    return Mention(text[first:last], first, last, "entity" if _is_name(text[first:last]) else "literal")
 
 
 def _key_column(rows: Sequence[Sequence[str]], columns: int) -> int | None:

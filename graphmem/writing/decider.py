@@ -103,7 +103,7 @@ class WriteDecider:
             self._add_pending(offer.action, offer.fact, held, rival)
             return offer
         if offer is not None and offer.action == "skip":  # a fact of another time holds it back
-            offer, evidence = None, dict(offer.evidence)
+            evidence, offer = dict(offer.evidence), None
         elif offer is not None and candidate.probability < self._config.min_proposed:
             offer = None
         if offer is not None:
