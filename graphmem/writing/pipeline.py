@@ -77,7 +77,7 @@ def read_text(
     require(is_number and 0.0 <= trust <= 1.0, "trust", trust, "a number from 0 (none) to 1 (full)")
     to_micros(at)
     trust, config, store = float(trust), config or WriteGateConfig(), model.memory.store
-    found, understood = _found(model, text, context, title, extractor, at, surprise, config)
+    found, understood = _found(model, text, context, extractor, at, surprise, config)
     aliases = [candidate for candidate in found if is_alias(candidate.fact)]
     folder = WEIGHTS / _folder(model)
     gate, states = load_gate(folder), load_entity_states(folder) if config.states else None
@@ -169,7 +169,7 @@ def read_stream(
 
 
 def _found(
-    model: Any, text: str, context: str, title: str, extractor: Extractor | None, at: Time | None, surprise: bool,
+    model: Any, text: str, context: str, extractor: Extractor | None, at: Time | None, surprise: bool,
     config: WriteGateConfig,
 ) -> tuple[list[CandidateFact], tuple[Stretch, ...]]:  # fmt: skip
     """Candidates of a text, verified, and the characters that were read without an extractor.
@@ -186,7 +186,7 @@ def _found(
         extractor = GraphExtractor(shipped_extractor(model), relations, context, surprise)
     items: list[Item] = list(extractor.extract(prose, at)) if prose.strip() else []
     if config.verify and (reader := getattr(model.memory, "evidence_reader", None)) is not None:
-        items = verified(items, text, reader.network, title=title, at=at)
+        items = verified(items, text, reader.network, at=at)
     views = (gate_view(item, text, at) for item in (*structure.facts, *items))
     return [view for view in views if _is_usable(view)], structure.understood
 

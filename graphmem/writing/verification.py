@@ -29,7 +29,7 @@ Item = Candidate | Fact | CandidateFact
 
 
 def verified(
-    items: Sequence[Item], text: str, network: EvidenceEncoder, *, title: str = "", at: Time | None = None
+    items: Sequence[Item], text: str, network: EvidenceEncoder, *, at: Time | None = None
 ) -> list[Item]:
     """The items; the confidence of each ``Candidate`` times the probability that the text bears it out.
 
@@ -38,7 +38,7 @@ def verified(
     """
     places = [place for place, item in enumerate(items) if isinstance(item, Candidate)]
     chosen = [item for item in items if isinstance(item, Candidate)]
-    units = _units(chosen, text, title, as_text(at))
+    units = _units(chosen, text, as_text(at))
     claims = [CLAIM.format(item.subject.text, relation_words(item.relation.text), item.object.text) for item in chosen]
     found: list[Item] = list(items)
     for place, item, verdict in zip(places, chosen, network.verdicts(claims, units), strict=True):
@@ -55,7 +55,7 @@ def _support(item: Candidate, verdict: tuple[float, float, float]) -> float:
     return no if item.factuality == "negated" else 1.0 - neither
 
 
-def _units(chosen: Sequence[Candidate], text: str, title: str, date: str | None) -> list[str]:
+def _units(chosen: Sequence[Candidate], text: str, date: str | None) -> list[str]:
     """What each candidate is verified against."""
     bounds = sentences(text)
     starts: dict[Any, int] = {start: at for at, (start, _) in enumerate(bounds)}
@@ -67,5 +67,5 @@ def _units(chosen: Sequence[Candidate], text: str, title: str, date: str | None)
             if item.subject.text in text[start:end] or at < before:
                 break
             start = bounds[at - before][0]
-        units.append(passage_text(title, " ".join(text[start:end].split()), date).text)
+        units.append(passage_text("", " ".join(text[start:end].split()), date).text)
     return units

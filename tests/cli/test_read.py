@@ -71,10 +71,10 @@ def objects() -> list[str]:
 def test_files_are_read_one_after_another_and_resumed(run: Any) -> None:
     run("init", "m.db")
     Path("mill.md").write_text(FIELDS)
-    Path("farm.txt").write_text("Kettle Farm\nVet: Dr Hay\nTown: Norvik\n")
+    Path("farm.txt").write_text("Kettle Farm\nVet: Dr Hay\nTown: Norvik\nOpened: in the spring of 1901\n")
     printed = run("read", "m.db", "mill.md", "farm.txt", "--apply").stdout
     assert printed.index("mill.md") < printed.index("Jane Doe") < printed.index("farm.txt") < printed.index("Dr Hay")
-    assert objects() == ["1987", "Dr Hay", "Jane Doe", "Norvik"]
+    assert objects() == ["1987", "Dr Hay", "Jane Doe", "Norvik", "in the spring of 1901"]
     again = run("read", "m.db", "mill.md", "farm.txt", "--apply").stdout
     assert again.splitlines() == ["mill.md: read before", "farm.txt: read before"]
     found = json.loads(run("read", "m.db", "mill.md", "--again", "--json").stdout)
