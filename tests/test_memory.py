@@ -255,6 +255,24 @@ def test_a_pinned_fact_survives_reading_and_consolidation_and_not_its_user(memor
     assert memory.facts("Ada", "lives in")[0].pinned
 
 
+def test_history_lists_facts_of_any_time_and_factuality(memory: GraphMemory) -> None:
+    memory.add("Ada", "lives in", "London", valid_from="1830", valid_to="1843")
+    memory.add("Ada", "lives in", "Surrey", valid_from="1843")
+    memory.add("Ada", "lives in", "Mars", valid_from="2200")
+    memory.apply([AddEdge("Ada", "lives in", "Rome", factuality="planned"), AddEdge("Ada", "likes", "tea")])
+    memory.retire("Ada", "likes", "tea")
+    memory.add_passages([("Ada", "Ada lives in Surrey.")], encode=False)
+    ever = memory.facts("Ada", "lives in", history=True)
+    assert [fact.object for fact in ever] == ["London", "Surrey", "Mars", "Rome"]
+    assert (ever[0].valid_to, ever[3].factuality) == ("1843", "planned")
+    assert [fact.object for fact in memory.facts(history=True)] == ["London", "Surrey", "Mars", "Rome"]
+    assert [fact.object for fact in memory.facts(history=True, limit=1)] == ["London"]
+    assert [fact.object for fact in memory.facts()] == ["Surrey"]
+    for options in ({"as_of": "1840"}, {"known_at": "2026"}):
+        with pytest.raises(InvalidValue, match="history"):
+            memory.facts(history=True, **options)
+
+
 def test_pinning_needs_a_stored_fact(memory: GraphMemory) -> None:
     with pytest.raises(InvalidValue, match="stored fact"):
         memory.pin(Fact("a", "b", "c"))

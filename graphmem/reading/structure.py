@@ -40,8 +40,8 @@ class Structure:
 
     Attributes:
         facts: what its tables and lists of fields say.
-        understood: characters of these, and of headings.
-        opaque: characters of blocks of code, and of tables that name nothing.
+        understood: characters of these, of headings, and of blocks of code, which state nothing.
+        opaque: characters of tables that name nothing.
     """
 
     facts: tuple[Candidate, ...] = ()
@@ -99,7 +99,7 @@ class _Reader:
                 self.heading = self._mention(tokens[at + 1].content.strip(), self._span(token.map))
                 self.understood.append(self._span(token.map))
             elif token.type == "fence":
-                self.opaque.append(self._span(token.map))
+                self.understood.append(self._span(token.map))
             elif token.type == "table_open":
                 self._table(tokens[at:close], self._span(token.map))
             elif token.type in _FIELD_LISTS and token.level == 0:

@@ -14,9 +14,10 @@ from graphmem.core.types import Fact
 from graphmem.hub import load_encoder, load_language_model
 from graphmem.memory import GraphMemory
 from graphmem.reading.candidates import MAX_CHARACTERS, CandidateFact
+from graphmem.reading.extraction import Candidate, Extractor, Mention
 from graphmem.writing.entity_linking import LinkedEntity
 from graphmem.writing.gate_rules import WriteGateConfig
-from graphmem.writing.pipeline import Extractor, read_stream, read_text, sentences_of, shipped_extractor
+from graphmem.writing.pipeline import read_stream, read_text, sentences_of, shipped_extractor
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +246,43 @@ def test_windows_read_in_parallel_are_the_same(model: Model, surprise: bool) -> 
     torch.set_num_threads(before)
     assert len(found[0]) >= 24
     assert found[0] == found[1]
+
+
+def test_tables_and_fields_are_read_without_the_extractor(model: Model) -> None:
+    text = "# Brackwater Mill\nOwner: Jane Doe\nOpened: 1987\n\n```\nname: value\nsize: 3\n```\n\nIt is quiet there."
+
+    class Nothing:
+        def extract(self, text: str, at: object = None) -> list[Fact]:
+            return []
+
+    plan = read_text(model, text)
+    assert [str(fact) for fact in plan.facts] == [
+        "Brackwater Mill | Owner | Jane Doe",
+        "Brackwater Mill | Opened | 1987",
+    ]
+    assert [fact.text for fact in plan.facts] == ["Owner: Jane Doe", "Opened: 1987"]
+    assert plan.not_understood == ("It is quiet there.",)
+    table = "| Name | Role |\n|---|---|\n| Jo Pike | nurse |\n| Al Moss | vet |\n"
+    assert read(model, table) == ["Jo Pike | Role | nurse", "Al Moss | Role | vet"]
+    assert read_text(model, table, extractor=Nothing()).facts == ()  # what else is used reads the whole text
+
+
+def test_a_statement_that_the_text_does_not_bear_out_is_not_written(model: Model) -> None:
+    class Wrong:
+        def extract(self, text: str, at: object = None) -> list[Candidate]:
+            return [Candidate(Mention("Kalle Berg"), Mention("works for"), Mention("Nokia"), sentence=(0, len(text)))]
+
+    text = "Tove Jansson was born in Helsinki."
+    assert read_text(model, text, extractor=Wrong()).facts == ()
+    taken = read_text(model, text, extractor=Wrong(), config=WriteGateConfig(verify=False))
+    assert [str(fact) for fact in taken.facts] == ["Kalle Berg | works for | Nokia"]
+
+
+def test_questions_are_answered_from_a_text_that_is_kept(model: Model) -> None:
+    read_text(model, "The heron of Tarnwick sleeps on the old pier.", apply=True, at="2024-05-01", source="diary")
+    (passage,) = model.memory.retrieve("Where does the heron sleep?").passages
+    assert "old pier" in passage.text
+    reader = model.memory.evidence_reader
+    assert reader is not None
+    best = reader.read(model.memory.retrieve("Where does the heron of Tarnwick sleep?")).answers[0]
+    assert "pier" in best.text
