@@ -45,6 +45,7 @@ from graphmem.text.name_matching import match_names
 from graphmem.text.sentences import is_question
 from graphmem.writing.decider import free_record
 from graphmem.writing.deduplication import is_mark
+from graphmem.writing.gate_rules import WriteGateConfig
 from graphmem.writing.pipeline import WritePlan, read_text, shipped_extractor
 
 MAX_QUESTIONS = 4
@@ -55,6 +56,9 @@ MAX_TOPICS = 8
 
 LACKS, RESTATED = 0.6, 0.3
 """Probabilities from which a question takes over what the former one asks, and a turn corrects the former question."""
+
+TURNS = WriteGateConfig(min_sure=0.2, min_proposed=0.1)
+"""Thresholds for what a user says, who is the source; chosen on people's conversations."""
 
 NO_ANSWER = -8.0
 """Log-odds of an answer where there is none."""
@@ -159,7 +163,7 @@ class Session:
         spoken = text.replace("\0", " ").strip()
         text, before = resolve_first_person(spoken, self.config.speaker), self.context()
         known = text if self.config.speaker is not None else without_first_person(text)
-        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at, keep=False)
+        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at, keep=False, config=TURNS)
         if not text.strip():
             return Reply("", None, plan)
         memory = self.model.memory
