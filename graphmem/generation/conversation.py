@@ -163,7 +163,9 @@ class Session:
         spoken = text.replace("\0", " ").strip()
         text, before = resolve_first_person(spoken, self.config.speaker), self.context()
         known = text if self.config.speaker is not None else without_first_person(text)
-        plan = read_text(self.model, known, context=before, source=self.node, trust=trust, at=at, keep=False, config=TURNS)
+        plan = read_text(
+            self.model, known, context=before, source=self.node, trust=trust, at=at, keep=False, config=TURNS
+        )
         if not text.strip():
             return Reply("", None, plan)
         memory = self.model.memory
