@@ -28,9 +28,7 @@ MAX_BEFORE = 2
 Item = Candidate | Fact | CandidateFact
 
 
-def verified(
-    items: Sequence[Item], text: str, network: EvidenceEncoder, *, at: Time | None = None
-) -> list[Item]:
+def verified(items: Sequence[Item], text: str, network: EvidenceEncoder, *, at: Time | None = None) -> list[Item]:
     """The items; the confidence of each ``Candidate`` times the probability that the text bears it out.
 
     Asserted facts are borne out by "yes", negated ones by "no", others where the text says either. ``Fact`` and
