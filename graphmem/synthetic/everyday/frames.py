@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from random import Random
 from typing import Any, Final, Literal
 
 from graphmem.core.splits import held
 from graphmem.synthetic.templates import load
+from graphmem.text.lexicon import Relation
 
 Status = Literal[
     "asserted", "past", "begun", "planned", "negated", "reported", "uncertain", "replaced", "corrected", "resumed",
@@ -26,6 +28,9 @@ Wordings = Literal["all", "train", "held"]
 _OTHER_FACTUALITY: Final[dict[str, str]] = {
     "planned": "planned", "negated": "negated", "reported": "reported", "uncertain": "uncertain",
 }  # fmt: skip
+_TYPES: Final = {"company": "firm", "organisation": "club"}
+_PLAIN_SUBJECTS: Final = frozenset(("person", "firm", "club", "city", "software"))
+_CLAUSES: Final = ("{", "the ", "[the ", "we ", "there ", "nobody ", "everyone ", "people ")
 _PIECE = re.compile(r"(\{[^{}]+\}|\^[\w']+|\[|\])")
 _PLURALS: Final = {
     "is": "are", "was": "were", "has": "have", "does": "do", "goes": "go", "isn't": "aren't", "wasn't": "weren't",
@@ -82,6 +87,64 @@ def families(wordings: Wordings = "all") -> tuple[Family, ...]:
 def chosen(frames: Sequence[str], wordings: Wordings, key: str) -> tuple[str, ...]:
     """Return the frames that belong to a set of wordings; ``key`` names their list."""
     return tuple(frame for frame in frames if wordings == "all" or held(f"{key} {frame}") == (wordings == "held"))
+
+
+class Phrasebook:
+    """Every wording of a set: relations with their frames, and sentences around them.
+
+    Args:
+        wordings: which set.
+        relations: relations of the lexicon whose statements, changes and endings are mixed in.
+    """
+
+    def __init__(self, wordings: Wordings, relations: Sequence[Relation] = ()) -> None:
+        self.wordings = wordings
+        self.families = families(wordings)
+        self.lexicon = [family for family in (_plain(r, wordings) for r in relations) if family is not None]
+        self.questions = {r.relation: r.questions for r in relations}
+        self.subject_types = [type for family in self.families for type in family.subjects]
+        self._words: dict[tuple[str, ...], list[str]] = {}
+
+    def words(self, *keys: str) -> list[str]:
+        """Return a list of ``everyday_style.json``, as far as it belongs to the set; the whole list if nothing does."""
+        if keys not in self._words:
+            found: Any = load("everyday_style")
+            for key in keys:
+                found = found[key]
+            self._words[keys] = list(chosen(found, self.wordings, "/".join(keys)) or found)
+        return self._words[keys]
+
+    def family(self, rng: Random, status: Status, type: str) -> Family | None:
+        """Return a random relation with frames of a status for subjects of a type; None if there is none."""
+        found = [f for f in self.families if f.frames.get(status) and type in f.subjects]
+        if self.lexicon and rng.random() < 0.12:
+            others = [f for f in self.lexicon if f.frames.get(status) and type in f.subjects]
+            found = others or found
+        return rng.choice(found) if found else None
+
+    def of(self, type: str) -> list[Family]:
+        """Return the relations of a type of subject that have labels for lists of fields."""
+        return [family for family in self.families if type in family.subjects and family.nouns]
+
+
+def _plain(relation: Relation, wordings: Wordings) -> Family | None:
+    """A relation of the lexicon as a family whose frames take names alone; None where its subject has no place here."""
+    subject, object = (_TYPES.get(type, type) for type in (relation.subject, relation.object))
+    templates: dict[str, tuple[str, ...]] = {
+        "asserted": relation.statements, "replaced": relation.updates, "ended": relation.ends,
+    }  # fmt: skip
+    kept = {
+        status: chosen([t[:-1] for t in found if t.endswith(".") and t.startswith("{")], wordings, relation.relation)
+        for status, found in templates.items()
+    }
+    if subject not in _PLAIN_SUBJECTS or not any(kept.values()):
+        return None
+    return Family(relation.relation, (subject,), (object,), False, False, (relation.noun,), kept, plain=True)
+
+
+def is_clause(frame: str) -> bool:
+    """Whether a frame can follow "she says that": no question, no request, no entry of a list."""
+    return frame.startswith(_CLAUSES) and frame[-1:] != "?" and not frame.startswith(("{s} -", "{s}:", "{s},", "{s} ("))
 
 
 def pieces(frame: str) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Final
 from graphmem.synthetic.everyday.world import GROUPS, Entity
 
 _FORMS: Final = {
-    "he": ("he", "him", "his"), "she": ("she", "her", "her"), "they": ("they", "them", "their"), "it": ("it", "it", "its"),
-    "I": ("I", "me", "my"), "we": ("we", "us", "our"), "you": ("you", "you", "your"),
+    "he": ("he", "him", "his"), "she": ("she", "her", "her"), "they": ("they", "them", "their"),
+    "it": ("it", "it", "its"), "I": ("I", "me", "my"), "we": ("we", "us", "our"), "you": ("you", "you", "your"),
 }  # fmt: skip
 _PLACE: Final = {"subject": 0, "inverted": 0, "object": 1, "possessive": 2}
 
@@ -72,8 +72,8 @@ class References:
         self._named[one.id] = one
 
     def end_sentence(self) -> None:
-        """The present sentence becomes the one before."""
-        self._before, self._now = self._now, []
+        """The present sentence becomes the one before, unless it names nobody."""
+        self._before, self._now = self._now or self._before, []
 
     def describe(self, one: Entity, noun: str) -> None:
         """From now on a noun such as a role may stand for a person, unless it stands for another one."""
@@ -91,9 +91,11 @@ class References:
             if one is style.group and rng.random() < 0.75:
                 return Reference(_FORMS["we"][_PLACE[case]], "pronoun", "many")
         known = one.id in self._named
+        if case == "full":
+            return Reference(one.name, one.kind, article=one.article, known=known)
         if known and one.kind == "entity":
             chance = rng.random()
-            if chance < 0.5 and case != "name" and (found := self._pronoun(one, case)):
+            if chance < 0.6 and case != "name" and (found := self._pronoun(one, case)):
                 return found
             if chance > 0.85 and (noun := self._description(one)):
                 return Reference(noun, "entity", article=True, known=True)

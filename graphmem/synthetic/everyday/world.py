@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -17,12 +18,11 @@ GROUPS: Final = frozenset({"firm", "club", "school", "department"})
 _WITH_ARTICLE: Final = frozenset("thing vehicle machine product part document project event room flat".split())
 _NOUNS: Final[dict[str, tuple[str, ...]]] = {
     "firm": ("company", "firm", "business"), "club": ("club", "association", "group"), "school": ("school",),
-    "city": ("town", "city", "place"), "software": ("software", "program", "tool"),
+    "software": ("software", "program", "tool"),
 }  # fmt: skip
-_LITERALS: Final = frozenset(
-    "birthdate day phone email code price bigmoney monthly money salary percent count clock stock dose age weight length "
-    "temperature plate distance version roomno address".split()
-)
+_LITERALS: Final = frozenset(load("everyday_names")["values"]) | {"day", "birthdate"}
+_PART: Final = re.compile(r"<([^<>]+)>")
+_NUMBER: Final = re.compile(r"(?:(\d+)\*)?(\d+)-(\d+)(,?)")
 _LEXICON_TYPES: Final = {"company": "firm", "organisation": "club"}
 
 
@@ -182,72 +182,26 @@ class EverydayWorld:
         return self._add(Entity(self._next(), self._value(type), type))
 
     def _value(self, type: str) -> str:
-        """Return a quantity, a number or an address as it is written."""
+        """Return a quantity, a number or an address as it is written; ``#`` is a digit and ``@`` a letter."""
         rng = self.rng
-        if type in ("price", "bigmoney", "monthly", "money", "salary"):
-            return _money(rng, type)
-        if type in ("phone", "email", "code", "plate", "version", "roomno", "address"):
-            return self._code(type)
-        number = rng.randint
-        forms: dict[str, tuple[str, ...]] = {
-            "percent": (f"{number(2, 40)}%", f"{number(2, 40)} %", f"{number(2, 40)} per cent", f"{number(2, 9)}.5%"),
-            "count": (str(number(4, 900)), f"{number(1000, 9000):,}", rng.choice(("eight", "twelve", "thirty", "forty-five"))),
-            "stock": (str(number(2, 99)), f"{number(2, 30)} boxes", f"{number(1, 12)} crates", f"{number(2, 9)} dozen", f"{number(1000, 5000):,}"),
-            "clock": (f"{number(7, 20)}:{rng.choice(('00', '15', '30', '45'))}", f"{number(1, 11)} am", f"half past {rng.choice(('six', 'seven', 'nine', 'ten'))}", f"{number(1, 9)}.30 pm", f"{number(8, 20)}h", "noon"),
-            "dose": (f"{5 * number(1, 100)} mg", f"{number(1, 4)} tablets", f"{number(1, 9)}.5 ml", f"{number(5, 40)} drops", f"{number(1, 3)} x {25 * number(1, 8)} mg"),
-            "age": (f"{number(2, 95)} years", f"{number(2, 20)} months", f"{rng.choice(('three', 'seven', 'twelve'))} years", f"{number(2, 11)} weeks"),
-            "weight": (f"{number(1, 99)}.{number(1, 9)} kg", f"{number(2, 300)} kg", f"{number(5, 40)} lb", f"{number(1, 9)}.{number(1, 9)} tonnes", f"{50 * number(1, 18)} g"),
-            "length": (f"{number(1, 30)}.{number(1, 9)} m", f"{number(20, 400)} cm", f"{number(2, 60)} metres", f"{number(3, 40)} feet", f"{number(2, 9)}.{number(10, 99)} m"),
-            "temperature": (f"{number(15, 90)} °C", f"-{number(2, 30)} °C", f"{number(15, 40)} degrees", f"{number(2, 8)}.5 °C", f"{number(60, 180)} °F"),
-            "distance": (f"{number(1, 300)},{number(100, 999)} km", f"{number(2, 99)},{number(100, 999)} miles", f"{number(100, 999)} km"),
-        }  # fmt: skip
-        return rng.choice(forms[type])
-
-    def _code(self, type: str) -> str:
-        rng, lists = self.rng, self._lists
-        digits = lambda count: "".join(rng.choices("0123456789", k=count))
-        letters = lambda count: "".join(rng.choices("ABCDEFGHJKLMNPRSTUVWXYZ", k=count))
-        if type == "phone":
-            return rng.choice(
-                (f"+{rng.randint(30, 99)} {digits(3)} {digits(2)} {digits(2)}", f"0{digits(4)} {digits(6)}", f"555-{digits(4)}",
-                 f"({digits(3)}) 555-{digits(4)}", f"+{rng.randint(30, 99)} (0){digits(2)} {digits(4)} {digits(3)}", f"ext. {digits(3)}")
-            )  # fmt: skip
+        pattern = rng.choice(self._lists["values"][type])
+        text = _PART.sub(lambda found: self._part(found[1]), pattern)
         if type == "email":
-            first, last = rng.choice(lists["given"]["she"]).lower(), rng.choice(lists["family"]).lower()
-            last = "".join(letter for letter in last if letter.isalpha())
-            local = rng.choice((f"{first}.{last}", f"{first[0]}{last}", f"{first}{digits(2)}", "office", "info", f"{last}_{first}"))
-            return f"{local}@{rng.choice(lists['domains'])}"
-        if type == "address":
-            street, number = rng.choice(lists["street"]), rng.randint(1, 180)
-            plain = rng.choice((f"{number} {street}", f"{street} {number}", f"{number}{rng.choice('abc')} {street}"))
-            return plain if rng.random() < 0.6 else f"{plain}, {digits(4)} {self._place()}"
-        forms = {
-            "code": (f"{letters(2)}-{digits(5)}", digits(6), f"{digits(3)}/{digits(4)}", f"K{digits(7)}"),
-            "plate": (f"{letters(2)} {digits(5)}", f"{letters(1)}-{letters(2)} {digits(4)}", f"{letters(2)}{digits(2)} {letters(3)}"),
-            "version": (f"{rng.randint(0, 12)}.{rng.randint(0, 30)}", f"v{rng.randint(1, 9)}.{rng.randint(0, 9)}.{rng.randint(0, 20)}",
-                        f"{rng.randint(1, 5)}.0 beta", f"version {rng.randint(2, 30)}", f"{rng.randint(2019, 2026)}.{rng.randint(1, 4)}"),
-            "roomno": (f"room {rng.randint(1, 420)}", f"{rng.choice('ABCDE')}{rng.randint(10, 399)}", f"office {rng.randint(1, 40)}"),
-        }  # fmt: skip
-        return rng.choice(forms[type])
+            return text
+        text = re.sub("#", lambda _: rng.choice("0123456789"), text)
+        return re.sub("@", lambda _: rng.choice("ABCDEFGHJKLMNPRSTUVWXYZ"), text)
 
-
-def _money(rng: Random, type: str) -> str:
-    """Return an amount of money: a price of a few, a fee of some hundreds, a salary, millions."""
-    sign = rng.choice("€$£€$£")
-    small = f"{rng.randint(1, 90)}.{rng.choice(('50', '99', '00', '20', '75'))}"
-    if type == "price":
-        whole = str(rng.randint(2, 900))
-        return rng.choice(
-            (f"{sign}{small}", f"{sign}{whole}", f"{whole} euros", f"{small} EUR", f"CHF {small}", f"{whole} pounds")
-        )
-    if type == "bigmoney":
-        millions = f"{rng.randint(1, 9)}.{rng.randint(1, 9)}"
-        thousand = f"{rng.randint(2, 900)},{rng.choice(('000', '500'))}"
-        return rng.choice((f"{sign}{millions} million", f"{sign}{thousand}", f"{thousand} euros", f"{sign}{rng.randint(2, 90)}k"))
-    if type == "monthly":
-        amount = f"{10 * rng.randint(20, 250)}"
-        return rng.choice((f"{sign}{amount} a month", f"{amount} euros per month", f"{sign}{amount}/month"))
-    if type == "salary":
-        year = f"{rng.randint(18, 140)},{rng.choice(('000', '500', '400'))}"
-        return rng.choice((f"{sign}{year}", f"{sign}{year} a year", f"{sign}{rng.randint(11, 60)} an hour", f"{year} kroner"))
-    return rng.choice((f"{sign}{5 * rng.randint(2, 60)}", f"{5 * rng.randint(2, 60)} euros", f"{sign}{small}"))
+    def _part(self, code: str) -> str:
+        """Return what a code stands for: one of ``a|b``, a number of ``2-9``, ``5*1-9`` or ``1000-9000,``, a word."""
+        rng, lists = self.rng, self._lists
+        if number := _NUMBER.fullmatch(code):
+            value = int(number[1] or 1) * rng.randint(int(number[2]), int(number[3]))
+            return f"{value:,}" if number[4] else str(value)
+        if code == "sign":
+            return rng.choice("€$£")
+        if code in ("given", "family"):
+            names = lists["given"][rng.choice(("she", "he"))] if code == "given" else lists["family"]
+            return "".join(letter for letter in rng.choice(names).lower() if letter.isalpha())
+        if code in ("street", "domain"):
+            return str(rng.choice(lists["street" if code == "street" else "domains"]))
+        return self._place() if code == "place" else rng.choice(code.split("|"))

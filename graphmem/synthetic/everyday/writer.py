@@ -16,7 +16,7 @@ from graphmem.synthetic.everyday.times import TimeWriter
 from graphmem.synthetic.everyday.world import Entity, EverydayWorld
 from graphmem.synthetic.templates import capitalise, fit_article
 
-Case = Literal["subject", "object", "possessive", "name", "inverted"]
+Case = Literal["subject", "object", "possessive", "name", "inverted", "full"]
 _TIME_SLOTS: Final = frozenset("begin end at next since until span day".split())
 _STARTS: Final = frozenset(("begin", "since", "at", "next"))
 _ENDS: Final = frozenset(("end", "until", "at"))
@@ -152,13 +152,20 @@ class EverydayWriter:
     def sentence(self, body: Callable[[], None], stop: str = ".") -> None:
         """Write one sentence by ``body``, then ``stop`` unless it ends with a stop of its own."""
         if self.result.text and not self.result.text.endswith(("\n", " ")):
-            self.result.text += " "
+            self.result.text += " " if self.result.text[-1] in '.!?:,;"' else "\n"
         start, self._starts = self.length, True
         body()
         self.result.text = self.result.text.rstrip(" ")
-        if stop and self.result.text[-1:] not in ".!?:,\"":
+        if stop and self.result.text[-1:] not in '.!?:,"':
             self.result.text += stop
         self.result.sentences.append((start, self.length))
+        self.references.end_sentence()
+
+    def label(self, one: Entity) -> None:
+        """Write the name of a speaker before its sentences; it stands outside of them."""
+        self._starts = True
+        self.refer(one, "name")
+        self.write(":")
         self.references.end_sentence()
 
     def write(self, words: str) -> None:
@@ -208,7 +215,7 @@ class EverydayWriter:
         """Append a mention of an entity and return its number.
 
         Args:
-            case: how it stands in the sentence; ``name`` and ``inverted`` allow no "I" and "we".
+            case: how it stands in the sentence; ``name``, ``full`` and ``inverted`` allow no "I" and "we".
             determiner: "the", "a" or "" before common nouns.
         """
         reference = self.references.choose(one, case)
@@ -236,9 +243,7 @@ class EverydayWriter:
         self.result.entities[one.id] = one
         self.references.note(one)
         if one.time is not None and one.time.value is not None:
-            self.result.times.append(
-                TimeMention(start, end, one.time.value, one.time.precision, one.time.relative)
-            )
+            self.result.times.append(TimeMention(start, end, one.time.value, one.time.precision, one.time.relative))
         return len(self.result.mentions) - 1
 
     def clause(self, frame: str, filling: Filling) -> None:
@@ -375,4 +380,5 @@ def subject_case(slot: str, before: str, after: str) -> Case:
         return "inverted"
     if _VERB_FOLLOWS.match(after):
         return "subject"
-    return "object" if before and not before.endswith((", ", "and ")) and not after.startswith((" and", ":")) else "name"
+    named = not before or before.endswith((", ", "and ")) or after.startswith((" and", ":"))
+    return "name" if named else "object"
