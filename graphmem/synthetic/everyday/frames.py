@@ -32,6 +32,7 @@ _TYPES: Final = {"company": "firm", "organisation": "club"}
 _PLAIN_SUBJECTS: Final = frozenset(("person", "firm", "club", "city", "software"))
 _CLAUSES: Final = ("{", "the ", "[the ", "we ", "there ", "nobody ", "everyone ", "people ")
 _PIECE = re.compile(r"(\{[^{}]+\}|\^[\w']+|\[|\])")
+_VERB_FIRST = re.compile(r"(?:no longer |now |never |always )?\[?\^")
 _PLURALS: Final = {
     "is": "are", "was": "were", "has": "have", "does": "do", "goes": "go", "isn't": "aren't", "wasn't": "weren't",
     "hasn't": "haven't", "doesn't": "don't",
@@ -178,4 +179,4 @@ def inflected(verb: str, person: str) -> str:
 def predicate(frame: str) -> str | None:
     """Return what follows the subject of a frame that begins with it and names it nowhere else; None for others."""
     rest = frame.removeprefix("{s} ")
-    return rest if rest != frame and rest.startswith(("^", "[^")) and "{s" not in rest and "{h" not in rest else None
+    return rest if rest != frame and _VERB_FIRST.match(rest.replace("^[", "[^")) and "{s" not in rest and "{h" not in rest else None

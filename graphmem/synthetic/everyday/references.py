@@ -13,6 +13,10 @@ _FORMS: Final = {
     "he": ("he", "him", "his"), "she": ("she", "her", "her"), "they": ("they", "them", "their"),
     "it": ("it", "it", "its"), "I": ("I", "me", "my"), "we": ("we", "us", "our"), "you": ("you", "you", "your"),
 }  # fmt: skip
+_REFERABLE: Final = GROUPS | frozenset(
+    "person pet thing vehicle machine product part document project event room flat software drug".split()
+)
+"""Types that facts are stated of, so that a pronoun could stand for them."""
 _PLACE: Final = {"subject": 0, "inverted": 0, "object": 1, "possessive": 2}
 
 
@@ -71,6 +75,15 @@ class References:
         self._now.append(one)
         self._named[one.id] = one
 
+    def recent(self) -> list[Entity]:
+        """Return what the sentence before named and facts can be stated of, without who speaks or is spoken to."""
+        spoken = (self.style.speaker, self.style.listener)
+        return [one for one in self._before if one.type in _REFERABLE and one not in spoken]
+
+    def forget(self) -> None:
+        """From here on a pronoun can stand for nobody who was named before."""
+        self._before = []
+
     def end_sentence(self) -> None:
         """The present sentence becomes the one before, unless it names nobody."""
         self._before, self._now = self._now or self._before, []
@@ -95,7 +108,7 @@ class References:
             return Reference(one.name, one.kind, article=one.article, known=known)
         if known and one.kind == "entity":
             chance = rng.random()
-            if chance < 0.6 and case != "name" and (found := self._pronoun(one, case)):
+            if chance < (0.55 if case == "object" else 0.8) and case != "name" and (found := self._pronoun(one, case)):
                 return found
             if chance > 0.85 and (noun := self._description(one)):
                 return Reference(noun, "entity", article=True, known=True)
@@ -113,7 +126,7 @@ class References:
         """A pronoun, if it can stand for nobody else in this sentence and the one before."""
         near = {other.id: other for other in (*self._before, *self._now)}
         spoken = (self.style.speaker, self.style.listener)
-        others = [o for o in near.values() if o is not one and o.kind == "entity" and o not in spoken]
+        others = [o for o in near.values() if o is not one and o.type in _REFERABLE and o not in spoken]
         word = one.pronoun
         if one.id not in near or any(other.pronoun == word for other in others):
             return None

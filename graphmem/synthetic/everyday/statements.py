@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ from graphmem.synthetic.everyday.world import Entity
 from graphmem.synthetic.everyday.writer import EverydayWriter, Filling, subject_case
 
 STATUS_WEIGHTS: Final[dict[Status, int]] = {
-    "asserted": 30, "past": 10, "begun": 12, "planned": 11, "negated": 8, "reported": 8, "uncertain": 9,
+    "asserted": 30, "past": 10, "begun": 12, "planned": 11, "negated": 8, "reported": 12, "uncertain": 12,
     "replaced": 11, "corrected": 4, "resumed": 4, "ended": 8,
 }  # fmt: skip
 _WRAPPED: Final[dict[Status, tuple[Status, ...]]] = {
@@ -45,6 +46,8 @@ class StatementWriter:
             found = [words for words in found if not _first_person(words)] or found
         template = self.rng.choice(found)
         self.writer.sentence(lambda: self.writer.template(template), self.stop())
+        if kind in ("minutes", "notice", "questions"):
+            self.writer.references.forget()
 
     def stop(self) -> str:
         """Return what ends a sentence."""
@@ -211,12 +214,12 @@ class StatementWriter:
             usable: which frames may be taken.
             note: share of entries of lists among what is asserted.
         """
-        rng = self.rng
-        for _ in range(_TRIES):
+        rng, likely = self.rng, subject or self.likely_subject()
+        for attempt in range(_TRIES):
             status = rng.choices(tuple(STATUS_WEIGHTS), tuple(STATUS_WEIGHTS.values()))[0]
             wraps = subject is None and rng.random() < _WRAPS.get(status, 0.0)
             own = rng.choice(_WRAPPED[status]) if wraps else status
-            one = subject or self.likely_subject()
+            one = subject or (likely if attempt < _TRIES // 3 else self.likely_subject())
             family = self.book.family(rng, own, one.type)
             if family is None or (family.name, one.id) in self._stated:
                 continue
@@ -237,13 +240,16 @@ class StatementWriter:
         if one not in self._spoken():
             return True
         frame = frame.replace("^[", "[^")
+        if re.search(r"\bof\]? \{s\}", frame):
+            return False
         slot = "{s's}" if "{s's}" in frame else "{s}"
         before, _, after = frame.partition(slot)
         return subject_case(slot.strip("{}"), before, after) in ("subject", "possessive", "object")
 
     def filled(self, family: Family, status: Status, frame: str, one: Entity) -> Filling:
         """Return what fills a frame about ``one``; at times several objects or subjects."""
-        rng, objects = self.rng, [self._object(family, [one])]
+        rng, we = self.rng, re.search(r"\b(we|our)\b", frame)
+        objects = [self._object(family, [one, *([self.style.group] if we and self.style.group else [])])]
         filling = Filling(family, status, [one], objects)
         if "old}" in frame:
             filling.old = self._object(family, [one, *objects], (objects[0].type,))
@@ -266,11 +272,14 @@ class StatementWriter:
     def likely_subject(self) -> Entity:
         """Return whom the next fact is about: that of the last one, the author, the author's group, or another."""
         chance, rng = self.rng.random(), self.rng
-        if self.topic is not None and chance < 0.4:
+        recent = self.writer.references.recent()
+        if recent and chance < 0.5:
+            return self.topic if self.topic in recent and self.topic and rng.random() < 0.6 else rng.choice(recent)
+        if self.topic is not None and chance < (0.55 if self.topic in self._spoken() else 0.62):
             return self.topic
-        if self.style.speaker is not None and chance < 0.55:
+        if self.style.speaker is not None and chance < 0.72:
             return self.style.speaker
-        if self.style.group is not None and chance < 0.65:
+        if self.style.group is not None and chance < 0.78:
             return self.style.group
         return self.world.some((rng.choice(self.book.subject_types),))
 

@@ -81,6 +81,7 @@ class _Page:
     def __init__(self, book: Phrasebook, writer: EverydayWriter, genre: str) -> None:
         self.book, self.writer, self.genre = book, writer, genre
         self.statements = StatementWriter(book, writer)
+        self._stated = False
         self.rng, self.world, self.style = writer.rng, writer.world, writer.style
 
     def write(self) -> None:
@@ -147,10 +148,10 @@ class _Page:
         count = rng.randint(4, 12)
         while count > 0:
             chance = rng.random()
-            if chance < 0.25:
+            if chance < 0.14:
                 count -= self._bullets(marks or "- ")
                 continue
-            if chance < 0.35:
+            if chance < 0.24:
                 self._heading(self.book.words("headings"))
             elif chance < 0.6 and marks:
                 self.writer.line()
@@ -320,8 +321,10 @@ class _Page:
 
     def _any(self) -> None:
         """Write one sentence, with a fact or without."""
-        if self.rng.random() < _FILLERS:
+        if self.rng.random() < (_FILLERS - 0.1 if self._stated else _FILLERS + 0.12):
+            self._stated = False
             own = self.genre if self.genre in ("minutes", "notice", "handover", "diary", "chat") else "general"
             self.statements.filler(own, own, "general", "named", "named", "dated", "questions")
         else:
+            self._stated = True
             self.statements.statement()

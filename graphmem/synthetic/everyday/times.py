@@ -191,7 +191,7 @@ class TimeWriter:
         rng = self.rng
         chance = rng.random()
         if chance < 0.25:
-            return [TimePart(rng.choice(("on ", "from "))), self.future_day()]
+            return [TimePart("from " if rng.random() < 0.2 else "on "), self.future_day()]
         if chance < 0.35:
             return [TimePart("tomorrow", (self.day + timedelta(days=1)).isoformat(), "day", True)]
         if chance < 0.55:
@@ -204,7 +204,7 @@ class TimeWriter:
         year, month = self._months_back(-rng.randint(1, 11))
         name, value = self._months[month - 1], f"{year}-{month:02d}"
         if chance < 0.85:
-            return [TimePart(rng.choice(("in ", "from "))), TimePart(name, value, "month", True)]
+            return [TimePart("from " if rng.random() < 0.25 else "in "), TimePart(name, value, "month", True)]
         if chance < 0.93:
             return [TimePart("in "), TimePart(f"{name} {year}", value, "month")]
         later = str(self.day.year + rng.randint(1, 16))

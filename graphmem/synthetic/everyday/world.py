@@ -35,7 +35,8 @@ class Entity:
         name: the full name, or the noun phrase without an article.
         type: ``person``, ``firm``, ``pet``, ``price`` ...
         pronoun: ``he``, ``she``, ``they`` or ``it``.
-        short: other names of it: first name, nickname, name with a title.
+        short: other names of it: ``given``, ``family``, ``title`` with the surname; ``shared title`` once a relative
+            has the same, so that it is not used any more.
         nouns: what it can be called once it was named: "company", "dog".
         article: whether "the" or "a" stands before the name.
         times: for dates, the time that they name.
@@ -109,8 +110,8 @@ class EverydayWorld:
             short["title"] = f"{title}{'.' if rng.random() < 0.3 else ''} {family}"
         else:
             for one in self._of("person"):
-                if one.short.get("family") == family:
-                    one.short.pop("title", None)
+                if one.short.get("family") == family and "title" in one.short:
+                    one.short["shared title"] = one.short.pop("title")
         return self._add(Entity(self._next(), f"{given} {family}", "person", pronoun, short))
 
     def new(self, type: str) -> Entity:
