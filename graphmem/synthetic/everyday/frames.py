@@ -179,4 +179,8 @@ def inflected(verb: str, person: str) -> str:
 def predicate(frame: str) -> str | None:
     """Return what follows the subject of a frame that begins with it and names it nowhere else; None for others."""
     rest = frame.removeprefix("{s} ")
-    return rest if rest != frame and _VERB_FIRST.match(rest.replace("^[", "[^")) and "{s" not in rest and "{h" not in rest else None
+    return (
+        rest
+        if rest != frame and _VERB_FIRST.match(rest.replace("^[", "[^")) and "{s" not in rest and "{h" not in rest
+        else None
+    )

@@ -151,7 +151,7 @@ class References:
                 words = short["title"]
             elif known and chance < 0.1 and "title" in short:
                 words = short["family"]
-            elif chance < (0.75 if known else 0.15 if self.style.formal else 0.5):
+            elif chance > (0.25 if known else 0.85 if self.style.formal else 0.5):
                 words = short["given"]
         after = ""
         if one.type == "pet" and not known and rng.random() < 0.5:

@@ -23,6 +23,7 @@ _WRAPPED: Final[dict[Status, tuple[Status, ...]]] = {
 _WRAPS: Final[dict[Status, float]] = {"reported": 0.95, "uncertain": 0.45, "negated": 0.3}
 _WRAPPERS: Final = {"past": "asserted", "begun": "asserted"}
 _TRIES: Final = 40
+_WE = re.compile(r"\b(we|our)\b")
 
 Statement = tuple[str, Filling, bool]
 """A frame, what fills it, and whether a wrapper is to give it its status."""
@@ -58,7 +59,7 @@ class StatementWriter:
         chance = self.rng.random()
         if chance < 0.1 and self._held:
             found = self._change()
-        elif chance < 0.13 and (both := self._respectively()):
+        elif 0.1 <= chance < 0.12 and (both := self._respectively()):
             return self.writer.sentence(both, self.stop())
         else:
             found = self.pick(None, lambda frame: True, note)
@@ -75,18 +76,35 @@ class StatementWriter:
         self.writer.sentence(partial(self._body, frame, wrapper, filling, second), self.stop())
 
     def _body(self, frame: str, wrapper: str, filling: Filling, second: Statement | None) -> None:
+        alone = wrapper == "{x}" and is_clause(frame)
+        if alone and self.rng.random() < 0.1:
+            self._around_names("leads", filling)
         self.wrapped(frame, wrapper, filling)
         if second is not None:
             self.writer.write(self.rng.choice(self.book.words("joiners")))
             second[1].subject_mentions, second[1].person = filling.subject_mentions, filling.person
             self.writer.clause(second[0], second[1])
-        elif wrapper == "{x}" and self.rng.random() < 0.08:
+            return
+        chance = self.rng.random() if alone else 1.0
+        if chance < 0.08:
             self._chain(filling)
+        elif chance < 0.2:
+            self._around_names("tails", filling)
+        elif chance < 0.3 and (other := self.pick(None, is_clause)) is not None and not other[2]:
+            self.writer.write(self.rng.choice(self.book.words("between")))
+            self.writer.clause(other[0], other[1])
+
+    def _around_names(self, key: str, filling: Filling) -> None:
+        """Write words before or after a clause that state nothing and may name others."""
+        found = self.book.words(key)
+        if self.style.speaker is None:
+            found = [words for words in found if not _first_person(words)]
+        self.writer.template(self.rng.choice(found), [*filling.subjects, *filling.objects])
 
     def _second(self, frame: str, filling: Filling, wrapper: str) -> Statement | None:
         """A second fact of the same subject, without its name: what follows "and"."""
         alone = wrapper != "{x}" or len(filling.subjects) > 1 or frame[-1:] == "?"
-        if alone or not predicate(frame) or self.rng.random() > 0.25 or filling.family.plain:
+        if alone or not predicate(frame) or self.rng.random() > 0.3 or filling.family.plain:
             return None
         return self.without_subject(filling.subjects[0])
 
@@ -139,7 +157,7 @@ class StatementWriter:
         """``Ana and Ben live in Bergen and Narvik respectively``: two subjects, each with its own object."""
         one = self.world.some(("person",), self._spoken())
         family = self.book.family(self.rng, "asserted", "person")
-        frames = [f for f in family.frames["asserted"] if predicate(f) and f.endswith("{o}")] if family else []
+        frames = [f for f in family.frames["asserted"] if _shareable(f) and f.endswith("{o}")] if family else []
         if family is None or not family.shared or not frames or (family.name, one.id) in self._stated:
             return None
         other = self.world.some(("person",), [one, *self._spoken()])
@@ -236,19 +254,19 @@ class StatementWriter:
         return None
 
     def _suits(self, frame: str, one: Entity) -> bool:
-        """Whether "I" and "you" can stand in the slot of the subject, if it is the speaker or the listener."""
+        """Whether "I", "you" and "we" can stand in the slot of the subject, if it is one of those."""
+        if one is self.style.group and _WE.search(frame) or self.style.speaker is None and _first_person(frame):
+            return False
         if one not in self._spoken():
             return True
         frame = frame.replace("^[", "[^")
-        if re.search(r"\bof\]? \{s\}", frame):
-            return False
         slot = "{s's}" if "{s's}" in frame else "{s}"
         before, _, after = frame.partition(slot)
         return subject_case(slot.strip("{}"), before, after) in ("subject", "possessive", "object")
 
     def filled(self, family: Family, status: Status, frame: str, one: Entity) -> Filling:
         """Return what fills a frame about ``one``; at times several objects or subjects."""
-        rng, we = self.rng, re.search(r"\b(we|our)\b", frame)
+        rng, we = self.rng, _WE.search(frame)
         objects = [self._object(family, [one, *([self.style.group] if we and self.style.group else [])])]
         filling = Filling(family, status, [one], objects)
         if "old}" in frame:
@@ -257,7 +275,7 @@ class StatementWriter:
         if family.many and one_slot and not frame.startswith("{o}") and filling.old is None and rng.random() < 0.18:
             for _ in range(rng.choice((1, 1, 2))):
                 filling.objects = [*filling.objects, self._object(family, [one, *filling.objects], (objects[0].type,))]
-        shared = family.shared and predicate(frame) is not None and one not in self._spoken()
+        shared = family.shared and _shareable(frame) and one not in self._spoken()
         if shared and one.type in ("person", "firm") and rng.random() < 0.15:
             filling.subjects = [one, self.world.some((one.type,), [one, *filling.objects, *self._spoken()])]
         return filling
@@ -288,6 +306,11 @@ _APPOSITIONS: Final[tuple[tuple[Status, str], ...]] = (
     ("asserted", "our {o}"), ("asserted", "the {o}"), ("begun", "our new {o}"), ("past", "our former {o}"),
     ("asserted", "{an o}"), ("planned", "soon to be our {o}"), ("begun", "the new {o}"), ("past", "once our {o}"),
 )  # fmt: skip
+
+
+def _shareable(frame: str) -> bool:
+    """Whether two subjects can share a frame: "are a member" is no English."""
+    return predicate(frame) is not None and not re.search(r"\^is \[?(?:a|an|the) |\{an o", frame)
 
 
 def _first_person(words: str) -> bool:

@@ -21,7 +21,7 @@ GENRES: Final = ("minutes", "email", "letter", "diary", "chat", "notice", "log",
 _WEIGHTS: Final = (3, 4, 3, 2, 3, 2, 2, 2, 2, 1, 1)
 _WITH_AUTHOR: Final = frozenset(("email", "letter", "diary", "handover"))
 _FORMAL: Final = {"minutes": 0.8, "letter": 0.4, "notice": 0.5, "log": 0.4, "news": 0.5, "handover": 0.3, "email": 0.3}
-_FILLERS: Final = 0.48
+_FILLERS: Final = 0.42
 _ROW_TYPES: Final = ("person", "person", "firm", "club", "product", "project", "event", "pet", "vehicle")
 _ANSWERS: Final[tuple[tuple[Status, str], ...]] = (
     ("asserted", "{-o}"), ("asserted", "{-o}, as always"), ("asserted", "it's {-o}"), ("begun", "{-o}, {since}"),

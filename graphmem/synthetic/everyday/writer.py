@@ -20,8 +20,10 @@ Case = Literal["subject", "object", "possessive", "name", "inverted", "full"]
 _TIME_SLOTS: Final = frozenset("begin end at next since until span day".split())
 _STARTS: Final = frozenset(("begin", "since", "at", "next"))
 _ENDS: Final = frozenset(("end", "until", "at"))
-_FIRST_PERSON = re.compile(r"\b(I|me|my|we|us|our)\b")
-_VERB_FOLLOWS = re.compile(r" (?:\w+ ){0,2}\[?\^| (?:will|might|may|would|could|must|should|can|can't|won't|would not)\b")
+_FIRST_PERSON = re.compile(r"\b(I|[Mm]e|[Mm]y|[Ww]e|us|[Oo]ur)\b")
+_VERB_FOLLOWS = re.compile(
+    r" (?:\w+ ){0,2}\[?\^| (?:will|might|may|would|could|must|should|can|can't|won't|would not)\b"
+)
 _INVERTED = re.compile(r"\b(?:does|do|is|are|was|could|should|would|will|can|has|might|did)$")
 _PREPOSITION = re.compile(r"\b(?:with|by|to|from|of|for|on|than|between)\]? $")
 _ARTICLES: Final = frozenset(("", "a", "an", "the"))
@@ -177,13 +179,16 @@ class EverydayWriter:
         start = self.length
         self.result.text += words
         for found in _FIRST_PERSON.finditer(words):
-            one = self.style.speaker if found[0] in ("I", "me", "my") else self.style.group
+            one = self.style.speaker if found[0].lower() in ("i", "me", "my") else self.style.group
             if one is not None:
                 self._mark(start + found.start(), start + found.end(), "pronoun", one)
 
-    def template(self, template: str) -> None:
-        """Append words without a fact, with slots for names (``{p}``, ``{city}``, ``{firm}``, ``{club}``) and times."""
-        used: list[Entity] = []
+    def template(self, template: str, apart: Sequence[Entity] = ()) -> None:
+        """Append words without a fact, with slots for names (``{p}``, ``{city}``, ``{firm}``, ``{club}``) and times.
+
+        None of ``apart`` is named.
+        """
+        used: list[Entity] = list(apart)
         for piece in pieces(template):
             slot = piece.strip("{}")
             if piece[0] != "{":
@@ -380,5 +385,7 @@ def subject_case(slot: str, before: str, after: str) -> Case:
         return "inverted"
     if _VERB_FOLLOWS.match(after):
         return "subject"
+    if before.endswith(("of ", "of] ")):
+        return "name"
     named = not before or before.endswith((", ", "and ")) or after.startswith((" and", ":"))
     return "name" if named else "object"
