@@ -72,10 +72,12 @@ def test_pieces_keep_verbs_slots_and_brackets_apart() -> None:
 
 @pytest.mark.parametrize(
     ("verb", "person", "form"),
-    [("works", "one", "works"), ("works", "many", "work"), ("works", "I", "work"), ("is", "I", "am"),
-     ("is", "many", "are"), ("was", "I", "was"), ("was", "many", "were"), ("has", "I", "have"), ("carries", "many", "carry"),
-     ("goes", "I", "go"), ("teaches", "I", "teach"), ("doesn't", "many", "don't"), ("isn't", "I", "am not"), ("moved", "many", "moved"),
-     ("misses", "I", "miss")],
+    [
+        ("works", "one", "works"), ("works", "many", "work"), ("works", "I", "work"), ("is", "I", "am"),
+        ("is", "many", "are"), ("was", "I", "was"), ("was", "many", "were"), ("has", "I", "have"),
+        ("carries", "many", "carry"), ("goes", "I", "go"), ("teaches", "I", "teach"), ("doesn't", "many", "don't"),
+        ("isn't", "I", "am not"), ("moved", "many", "moved"), ("misses", "I", "miss"),
+    ],
 )  # fmt: skip
 def test_verbs_agree(verb: str, person: str, form: str) -> None:
     assert inflected(verb, person) == form

@@ -23,7 +23,7 @@ COMING = {
 }  # fmt: skip
 
 
-def written(slot: str, count: int = 1500) -> dict[str, TimePart]:
+def written(slot: str, count: int = 400) -> dict[str, TimePart]:
     """Parts with a value of many expressions, by their words and those before them."""
     found = {}
     for seed in range(count):
@@ -59,12 +59,12 @@ def test_the_past_has_begun_and_is_read(slot: str) -> None:
 
 def test_absolute_times_are_read_as_they_are_meant() -> None:
     checked = 0
-    for words, part in written("begin").items():
+    for words, part in written("begin", 150).items():
         if not part.relative and any(c.isalpha() for c in words):
             given, value = read_time(words), read_time(part.value)
             assert given is not None and value is not None and given[:2] == value[:2], words
             checked += 1
-    assert checked > 100
+    assert checked > 30
 
 
 def test_a_span_has_two_times_in_order() -> None:
