@@ -33,6 +33,7 @@ _PLAIN_SUBJECTS: Final = frozenset(("person", "firm", "club", "city", "software"
 _CLAUSES: Final = ("{", "the ", "[the ", "we ", "there ", "nobody ", "everyone ", "people ")
 _PIECE = re.compile(r"(\{[^{}]+\}|\^[\w']+|\[|\])")
 _VERB_FIRST = re.compile(r"(?:no longer |now |never |always )?\[?\^")
+_MARKS = re.compile(r"[\[\]^]")
 _PLURALS: Final = {
     "is": "are", "was": "were", "has": "have", "does": "do", "goes": "go", "isn't": "aren't", "wasn't": "weren't",
     "hasn't": "haven't", "doesn't": "don't",
@@ -71,13 +72,13 @@ def factuality(status: str) -> str:
 
 @cache
 def families(wordings: Wordings = "all") -> tuple[Family, ...]:
-    """Every relation with the frames of a set of wordings; frames are held out by the hash of relation and words."""
+    """Every relation with the frames of a set of wordings."""
     rows: dict[str, Any] = {**load("everyday_people"), **load("everyday_things")}
     return tuple(
         Family(
             name, tuple(row["s"]), tuple(row["o"]), bool(row.get("many")), bool(row.get("shared")),
             tuple(row["nouns"]), {
-                status: chosen(row[status], wordings, name)
+                status: chosen(row[status], wordings)
                 for status in (*STATUSES, "note") if status in row
             },
         )
@@ -85,9 +86,12 @@ def families(wordings: Wordings = "all") -> tuple[Family, ...]:
     )  # fmt: skip
 
 
-def chosen(frames: Sequence[str], wordings: Wordings, key: str) -> tuple[str, ...]:
-    """Return the frames that belong to a set of wordings; ``key`` names their list."""
-    return tuple(frame for frame in frames if wordings == "all" or held(f"{key} {frame}") == (wordings == "held"))
+def chosen(frames: Sequence[str], wordings: Wordings) -> tuple[str, ...]:
+    """Return the frames that belong to a set of wordings, by the hash of their words.
+
+    A wording that two relations share is held out from both.
+    """
+    return tuple(f for f in frames if wordings == "all" or held(_MARKS.sub("", f)) == (wordings == "held"))
 
 
 class Phrasebook:
@@ -112,7 +116,7 @@ class Phrasebook:
             found: Any = load("everyday_style")
             for key in keys:
                 found = found[key]
-            self._words[keys] = list(chosen(found, self.wordings, "/".join(keys)) or found)
+            self._words[keys] = list(chosen(found, self.wordings) or found)
         return self._words[keys]
 
     def family(self, rng: Random, status: Status, type: str) -> Family | None:
@@ -135,7 +139,7 @@ def _plain(relation: Relation, wordings: Wordings) -> Family | None:
         "asserted": relation.statements, "replaced": relation.updates, "ended": relation.ends,
     }  # fmt: skip
     kept = {
-        status: chosen([t[:-1] for t in found if t.endswith(".") and t.startswith("{")], wordings, relation.relation)
+        status: chosen([t[:-1] for t in found if t.endswith(".") and t.startswith("{")], wordings)
         for status, found in templates.items()
     }
     if subject not in _PLAIN_SUBJECTS or not any(kept.values()):
