@@ -153,6 +153,8 @@ class References:
                 words = short["family"]
             elif chance > (0.25 if known else 0.85 if self.style.formal else 0.5):
                 words = short["given"]
+                if "nickname" in short and not self.style.formal and rng.random() < 0.35:
+                    words = short["nickname"]
         after = ""
         if one.type == "pet" and not known and rng.random() < 0.5:
             after = f" the {one.nouns[0]}"

@@ -11,6 +11,7 @@ from typing import Any, Final
 from graphmem.synthetic.everyday.times import TimePart, TimeWriter
 from graphmem.synthetic.names import KINDS, NameGenerator
 from graphmem.synthetic.templates import load
+from graphmem.text.name_parts import other_first_names
 from graphmem.text.relation_synonyms import LITERAL_TYPES
 
 GROUPS: Final = frozenset({"firm", "club", "school", "department"})
@@ -35,11 +36,11 @@ class Entity:
         name: the full name, or the noun phrase without an article.
         type: ``person``, ``firm``, ``pet``, ``price`` ...
         pronoun: ``he``, ``she``, ``they`` or ``it``.
-        short: other names of it: ``given``, ``family``, ``title`` with the surname; ``shared title`` once a relative
-            has the same, so that it is not used any more.
+        short: other names of it: ``given``, ``nickname``, ``family``, ``title`` with the surname; ``shared title``
+            once a relative has the same, so that it is not used any more.
         nouns: what it can be called once it was named: "company", "dog".
         article: whether "the" or "a" stands before the name.
-        times: for dates, the time that they name.
+        time: for dates, the time that they name.
     """
 
     id: int
@@ -106,6 +107,11 @@ class EverydayWorld:
         self._taken.add(given)
         title = rng.choice({"she": ("Mrs", "Ms", "Dr"), "he": ("Mr", "Mr", "Dr"), "they": ("Mx", "Dr")}[pronoun])
         short = {"given": given, "family": family}
+        others = [name.capitalize() for name in sorted(other_first_names(given.lower())) if name.isalpha()]
+        nicknames = [name for name in others if name not in self._taken and len(name) < len(given)]
+        if nicknames and rng.random() < 0.7:
+            short["nickname"] = rng.choice(nicknames)
+            self._taken.add(short["nickname"])
         if family not in relatives:
             short["title"] = f"{title}{'.' if rng.random() < 0.3 else ''} {family}"
         else:

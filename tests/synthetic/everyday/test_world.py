@@ -87,3 +87,14 @@ def test_types_of_the_lexicon_are_made_too() -> None:
     one = world()
     assert one.new("company").type == "firm" and one.new("organisation").type == "club"
     assert one.new("country").name and one.new("film").name != "Unnamed"
+
+
+def test_some_people_have_a_nickname_that_nobody_else_is_called() -> None:
+    seen = 0
+    for seed in range(30):
+        one = world(seed)
+        people = [one.person() for _ in range(20)]
+        first = [name for p in people for name in (p.short["given"], p.short.get("nickname")) if name]
+        assert len(first) == len(set(first))
+        seen += sum("nickname" in person.short for person in people)
+    assert seen > 15
