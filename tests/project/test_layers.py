@@ -19,7 +19,7 @@ MODULES: dict[str, Path] = PACKAGES.modules()
 MAX_CHAIN = 11
 """Packages one above the other in the longest chain of imports; the packages still to come may lengthen it to 13."""
 
-MAX_FILES, MAX_FLAT, MAX_LINES, MAX_TOTAL = 18, 6, 400, 55_000
+MAX_FILES, MAX_FLAT, MAX_LINES, MAX_TOTAL = 18, 6, 400, 58_000
 """Modules a folder, modules flat in ``graphmem/``, lines a module, lines of the library."""
 
 OPEN_STORES = ("graphmem.memory", "graphmem.cli.")
