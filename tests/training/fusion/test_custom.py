@@ -68,9 +68,9 @@ def test_training_lowers_the_loss_and_weights_load(name: str, memory: GraphMemor
     assert log[-1]["answer"] < 0.8 * log[0]["answer"]
     rows = json.loads((tmp_path / "report.json").read_text())
     assert report.scores.n and rows["after"] == report.scores._asdict() and rows["before"] == report.before._asdict()
-    assert str(report).startswith(f"{report.scores.n} questions about held-out topics: right answers ")
-    single = report._replace(scores=report.scores._replace(n=1))
-    assert str(single).startswith("1 question about a held-out topic: right answers ")
+    for n, words in ((2, "2 questions about held-out topics: "), (1, "1 question about a held-out topic: ")):
+        counted = report._replace(scores=report.scores._replace(n=n))
+        assert str(counted).startswith(f"{words}right answers ")
     assert report.compared in str(report) and report.before.n == report.scores.n
     report.model.detach()
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
