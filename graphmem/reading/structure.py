@@ -86,6 +86,7 @@ class _Reader:
     heading: Mention | None = None
 
     def read(self) -> None:
+        """Fill the stretches and candidates of the text."""
         self.lines = [0, *(match.end() for match in _LINE_END.finditer(self.text)), len(self.text)]
         tokens = _parser().parse(self.text)
         at = 0

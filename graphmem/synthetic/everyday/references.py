@@ -85,7 +85,7 @@ class References:
         self._before = []
 
     def end_sentence(self) -> None:
-        """The present sentence becomes the one before, unless it names nobody."""
+        """The present sentence becomes the previous one, unless it names nobody."""
         self._before, self._now = self._now or self._before, []
 
     def describe(self, one: Entity, noun: str) -> None:
@@ -123,7 +123,7 @@ class References:
         return "its" if one.type in GROUPS else _FORMS[one.pronoun][2]
 
     def _pronoun(self, one: Entity, case: str) -> Reference | None:
-        """A pronoun, if it can stand for nobody else in this sentence and the one before."""
+        """A pronoun, if it can stand for nobody else in this sentence and the previous one."""
         near = {other.id: other for other in (*self._before, *self._now)}
         spoken = (self.style.speaker, self.style.listener)
         others = [o for o in near.values() if o is not one and o.type in _REFERABLE and o not in spoken]
